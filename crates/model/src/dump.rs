@@ -1,0 +1,318 @@
+//! A dump from the moment it is asked for to its end.
+//!
+//! ```text
+//! queued ──► running ──► completed
+//!    │          ├──────► failed       (also: found running after a crash)
+//!    └──────────┴──────► cancelled
+//! ```
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ByteCount, GuestName, Millis, Record, Timestamp};
+
+/// The name of a dump. A UUID when memdeck made it; other services may use other short identifiers.
+///
+/// Holds 1 to 64 ASCII letters, digits, `-` and `_`, so it is safe in a URL and in a file name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DumpId(String);
+
+/// Text that cannot be a dump's id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a dump id has 1 to 64 letters, digits, '-' and '_'")]
+pub struct ParseDumpIdError;
+
+impl DumpId {
+    /// The hyphenated form of a UUID given as its 128 bits.
+    #[must_use]
+    pub fn from_uuid_bits(bits: u128) -> Self {
+        let hex = format!("{bits:032x}");
+        let mut text = String::with_capacity(36);
+        for (position, digit) in hex.chars().enumerate() {
+            if matches!(position, 8 | 12 | 16 | 20) {
+                text.push('-');
+            }
+            text.push(digit);
+        }
+        Self(text)
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for DumpId {
+    type Error = ParseDumpIdError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text))
+        } else {
+            Err(ParseDumpIdError)
+        }
+    }
+}
+
+impl std::str::FromStr for DumpId {
+    type Err = ParseDumpIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<DumpId> for String {
+    fn from(id: DumpId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for DumpId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The exact state of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// Accepted and durable, waiting for its turn.
+    Queued,
+    /// The guest is being read.
+    Running,
+    /// Sealed: bytes, hash and record are on disk.
+    Completed,
+    /// Ended without an image; the message says why.
+    Failed,
+    /// Ended because somebody or a time limit asked for it.
+    Cancelled,
+}
+
+impl JobState {
+    /// Whether nothing will change any more.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+
+    /// The word on the wire and in the catalog.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl std::str::FromStr for JobState {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Queued, Self::Running, Self::Completed, Self::Failed, Self::Cancelled]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or(())
+    }
+}
+
+/// The four states that existing clients know. A cancelled dump is `failed` to them, with a message that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DumpState {
+    /// Waiting.
+    Queued,
+    /// Being taken.
+    Running,
+    /// Done.
+    Completed,
+    /// Ended without an image.
+    Failed,
+}
+
+impl From<JobState> for DumpState {
+    fn from(state: JobState) -> Self {
+        match state {
+            JobState::Queued => Self::Queued,
+            JobState::Running => Self::Running,
+            JobState::Completed => Self::Completed,
+            JobState::Failed | JobState::Cancelled => Self::Failed,
+        }
+    }
+}
+
+impl From<DumpState> for JobState {
+    fn from(state: DumpState) -> Self {
+        match state {
+            DumpState::Queued => Self::Queued,
+            DumpState::Running => Self::Running,
+            DumpState::Completed => Self::Completed,
+            DumpState::Failed => Self::Failed,
+        }
+    }
+}
+
+/// How the memory was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CaptureMode {
+    /// The guest is stopped while its memory is read once, as an ELF core.
+    Frozen,
+}
+
+impl CaptureMode {
+    /// The word on the wire and in the catalog.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Frozen => "frozen",
+        }
+    }
+}
+
+impl std::str::FromStr for CaptureMode {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text == Self::Frozen.as_str() { Ok(Self::Frozen) } else { Err(()) }
+    }
+}
+
+/// How far a running dump is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Bytes of the uncompressed image read from the guest so far.
+    pub bytes_done: ByteCount,
+    /// Bytes the image will have: predicted from the guest's memory until the ELF headers have passed, exact after.
+    pub bytes_expected: ByteCount,
+}
+
+impl Progress {
+    /// 0 to 100. Never 100 before the end is known: the seal comes after the last byte.
+    #[must_use]
+    pub fn percent(self) -> f64 {
+        if self.bytes_expected.0 == 0 {
+            return 0.0;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "one decimal is kept")]
+        let percent = self.bytes_done.0 as f64 / self.bytes_expected.0 as f64 * 100.0;
+        (percent.clamp(0.0, 99.9) * 10.0).floor() / 10.0
+    }
+}
+
+/// The state of one dump in the shape of contract section 1. Fields after `duration_sec` are memdeck's own and
+/// missing from other services.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DumpStatus {
+    /// Which dump.
+    pub dump_id: DumpId,
+    /// The guest as the request named it.
+    pub vm: String,
+    /// One of the four states old clients know.
+    pub state: DumpState,
+    /// 0 to 100.
+    pub progress: f64,
+    /// One sentence for people.
+    #[serde(default)]
+    pub message: String,
+    /// When the guest began to be read.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// When the job ended, however it ended.
+    #[serde(default)]
+    pub finished_at: Option<Timestamp>,
+    /// The image file on the hypervisor's host; only of a completed dump.
+    #[serde(default)]
+    pub dump_path: Option<String>,
+    /// Seconds from start to end.
+    #[serde(default)]
+    pub duration_sec: Option<f64>,
+
+    /// The exact state, where the service tells it.
+    #[serde(default)]
+    pub job_state: Option<JobState>,
+    /// The guest's name, once the request's reference was resolved.
+    #[serde(default)]
+    pub guest: Option<GuestName>,
+    /// When the job was accepted.
+    #[serde(default)]
+    pub queued_at: Option<Timestamp>,
+    /// Bytes read and expected, once reading began.
+    #[serde(default)]
+    pub bytes: Option<Progress>,
+    /// How long the guest was stopped, once it runs again.
+    #[serde(default)]
+    pub pause_ms: Option<Millis>,
+    /// The record of a completed dump.
+    #[serde(default)]
+    pub record: Option<Box<Record>>,
+}
+
+impl DumpStatus {
+    /// The exact state where known, else the nearest one.
+    #[must_use]
+    pub fn exact_state(&self) -> JobState {
+        self.job_state.unwrap_or_else(|| self.state.into())
+    }
+
+    /// The guest's name where known, else what the request called it.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.guest.as_ref().map_or(&self.vm, |name| &name.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_id_is_safe_in_urls_and_file_names() {
+        assert!("0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11".parse::<DumpId>().is_ok());
+        for bad in ["", "..", "a/b", "a b", "é", "a\0", &"x".repeat(65)] {
+            assert_eq!(bad.parse::<DumpId>(), Err(ParseDumpIdError), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_dump_id_is_a_uuid_in_its_hyphenated_form() {
+        let id = DumpId::from_uuid_bits(0x0d5e_2d7c_6f0e_4f2e_9d5b_0f6d_7f3a_9a11);
+        assert_eq!(id.as_str(), "0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11");
+        assert_eq!(DumpId::from_uuid_bits(0).as_str(), "00000000-0000-0000-0000-000000000000");
+    }
+
+    #[test]
+    fn a_cancelled_dump_is_failed_to_old_clients() {
+        assert_eq!(serde_json::to_value(DumpState::from(JobState::Cancelled)).unwrap(), "failed");
+    }
+
+    #[test]
+    fn progress_never_claims_the_end() {
+        let at = |done, of| Progress { bytes_done: ByteCount(done), bytes_expected: ByteCount(of) }.percent();
+        let shown =
+            [at(0, 0), at(0, 10), at(455, 1000), at(10, 10), at(11, 10)].map(|percent| percent.to_string());
+        assert_eq!(shown, ["0", "0", "45.5", "99.9", "99.9"]);
+    }
+
+    #[test]
+    fn a_status_of_a_service_that_has_only_the_contract_is_read() {
+        let status: DumpStatus = serde_json::from_str(
+            r#"{"dump_id": "a1", "vm": "web-01", "state": "running", "progress": 45.5, "message": "m",
+                "started_at": "2025-11-14T08:58:23.550273Z", "finished_at": null, "dump_path": null,
+                "duration_sec": null}"#,
+        )
+        .unwrap();
+        assert_eq!(status.exact_state(), JobState::Running);
+        assert_eq!(status.display_name(), "web-01");
+    }
+}

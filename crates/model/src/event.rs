@@ -1,0 +1,44 @@
+//! What the server tells an open page.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DumpStatus, Guest, Record};
+
+/// Whether the service that takes dumps answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceHealth {
+    /// Its URL, or `local`.
+    pub service: String,
+    /// Why it does not answer; `None` while it does.
+    pub error: Option<String>,
+}
+
+/// One change. On the wire: the SSE event's name is the kind, its data the content as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data", rename_all = "lowercase")]
+pub enum Event {
+    /// A dump was accepted, moved on or ended.
+    Dump(Box<DumpStatus>),
+    /// A record was added to the catalog.
+    Record(Box<Record>),
+    /// The hypervisor's guests, after one of them changed.
+    Guests(Vec<Guest>),
+    /// The dump service went away or came back.
+    Service(ServiceHealth),
+    /// The hypervisor went away (with the reason) or came back (without).
+    Hypervisor(Option<String>),
+}
+
+impl Event {
+    /// The SSE event name.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Dump(_) => "dump",
+            Self::Record(_) => "record",
+            Self::Guests(_) => "guests",
+            Self::Service(_) => "service",
+            Self::Hypervisor(_) => "hypervisor",
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The one error that crosses the wire.
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of failure a caller can react to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemKind {
+    /// The request itself is wrong; sending it again changes nothing.
+    Invalid,
+    /// What was named does not exist.
+    NotFound,
+    /// The request contradicts the present state.
+    Conflict,
+    /// The caller must say who it is.
+    Unauthorized,
+    /// A part memdeck depends on does not answer; trying again later may help.
+    Unavailable,
+    /// memdeck failed; its log has the details.
+    Internal,
+}
+
+/// An error as callers see it: a kind to react to and a sentence for people. REST puts the sentence into `detail`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{detail}")]
+pub struct Problem {
+    /// What kind of failure this is.
+    pub kind: ProblemKind,
+    /// What failed, on which object, and what to do now.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem of `kind` told by `detail`.
+    #[must_use]
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+}
