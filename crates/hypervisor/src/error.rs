@@ -1,0 +1,92 @@
+//! What can go wrong between memdeck and a hypervisor, in sentences for an operator.
+
+use memdeck_model::{GuestName, GuestState};
+
+/// What the hypervisor or the operating system said.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A call that failed. `Display` names operation and object; the source says why.
+#[derive(Debug, thiserror::Error)]
+pub enum HypervisorError {
+    /// No connection.
+    #[error("cannot connect to {uri}: check that libvirtd runs there and that this user may use it")]
+    Connect {
+        /// The hypervisor's address.
+        uri: String,
+        /// The reason.
+        #[source]
+        source: Cause,
+    },
+    /// No such guest.
+    #[error("no VM '{vm}' on {uri}")]
+    NotFound {
+        /// The guest as it was asked for.
+        vm: String,
+        /// The hypervisor's address.
+        uri: String,
+    },
+    /// The guest has no memory.
+    #[error("VM '{guest}' is {}: only a VM that has memory can be dumped, start it first", .state.as_str())]
+    NotRunning {
+        /// The guest.
+        guest: GuestName,
+        /// What it does.
+        state: GuestState,
+    },
+    /// The hypervisor is on another machine, so it cannot write into a pipe of ours.
+    #[error(
+        "{uri} is on another host, and memory can only be dumped on the host itself: \
+         run 'memdeck agent' there and set MEMDUMP_SERVICE_URL to its address"
+    )]
+    Remote {
+        /// The hypervisor's address.
+        uri: String,
+    },
+    /// libvirtd runs in another PID namespace, and no directory was named that both sides see.
+    #[error(
+        "libvirtd at {uri} runs in another PID namespace than memdeck (a container?): \
+         give memdeck a dump directory that both see under the same path (DUMP_DIR)"
+    )]
+    NoSharedDirectory {
+        /// The hypervisor's address.
+        uri: String,
+    },
+    /// The dump of a guest failed.
+    #[error("the memory of VM '{guest}' could not be dumped")]
+    Dump {
+        /// The guest.
+        guest: GuestName,
+        /// The reason.
+        #[source]
+        source: Cause,
+    },
+    /// Another call failed.
+    #[error("{uri} could not {operation}")]
+    Call {
+        /// What was asked for: `list the VMs`.
+        operation: String,
+        /// The hypervisor's address.
+        uri: String,
+        /// The reason.
+        #[source]
+        source: Cause,
+    },
+    /// No answer in time.
+    #[error("{uri} did not answer within {seconds} s (asked to {operation}): check libvirtd on that host")]
+    Timeout {
+        /// What was asked for.
+        operation: String,
+        /// The hypervisor's address.
+        uri: String,
+        /// How long the answer was waited for.
+        seconds: f64,
+    },
+    /// Too many earlier calls are still without an answer.
+    #[error("{uri} does not answer: {waiting} earlier calls still wait, check libvirtd on that host")]
+    Unresponsive {
+        /// The hypervisor's address.
+        uri: String,
+        /// Calls without an answer.
+        waiting: usize,
+    },
+}

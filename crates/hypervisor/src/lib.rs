@@ -1,0 +1,17 @@
+//! The hypervisor: who its guests are, and a stream of a guest's memory.
+//!
+//! [`Hypervisor`] is the port. [`Libvirt`] is its adapter for KVM/libvirt hosts, and the only place that links libvirt.
+//! With the feature `simulated` there is also a hypervisor without virtual machines, for tests.
+//!
+//! What this crate does not do: read the stream (`memdeck-image` does), decide which guest is dumped when, or resume a
+//! guest by itself. All calls block; callers run them off the async runtime.
+
+mod error;
+mod libvirt;
+mod port;
+#[cfg(any(test, feature = "simulated"))]
+pub mod simulated;
+
+pub use error::{Cause, HypervisorError};
+pub use libvirt::Libvirt;
+pub use port::{DumpCall, DumpOutcome, FrozenDump, Host, Hypervisor};

@@ -1,0 +1,199 @@
+//! The adapter for libvirt.
+
+mod connection;
+mod control;
+mod dump;
+mod failure;
+mod ffi;
+mod guests;
+mod namespace;
+mod pause;
+mod target;
+mod uri;
+mod version;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use memdeck_model::{Guest, GuestState, VmRef};
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::error::Error;
+
+use self::connection::Connection;
+use self::control::Control;
+use self::dump::Dump;
+use self::failure::{Failure, is_no_domain};
+use self::target::Target;
+use self::uri::Uri;
+use self::version::SlowAnswer;
+use crate::{FrozenDump, Host, Hypervisor, HypervisorError};
+
+/// How long [`Hypervisor::host`] waits for the hypervisor's version.
+const VERSION_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The hypervisor behind a libvirt URI.
+///
+/// A control connection is opened with the first call and again whenever it was lost; every dump has a connection of
+/// its own. No call takes longer than the time limit, whatever libvirtd does; only the beginning of a dump may take 30 s
+/// more, for which libvirt itself waits for another job of the guest.
+pub struct Libvirt {
+    control: Control,
+    fifo_dir: Option<PathBuf>,
+    version: Arc<SlowAnswer>,
+}
+
+impl Libvirt {
+    /// The hypervisor at `uri` (`qemu:///system`), whose calls may take `timeout`. Connects when first asked.
+    #[must_use]
+    pub fn connect(uri: &str, timeout: Duration) -> Self {
+        Self { control: Control::new(Uri::new(uri), timeout), fifo_dir: None, version: Arc::default() }
+    }
+
+    /// Names a directory that libvirtd sees under the same path. Where libvirtd runs in another PID namespace (one of
+    /// the two is in a container) dumps pass through a FIFO in it, `.<uuid>.fifo`, removed when libvirt has opened it.
+    #[must_use]
+    pub fn with_fifo_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.fifo_dir = Some(dir.into());
+        self
+    }
+
+    /// Asks something about all of the hypervisor.
+    fn ask<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        question: impl Fn(&Connect) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, HypervisorError> {
+        let uri = self.uri().to_owned();
+        self.control
+            .call(operation, move |connection| question(connection).map_err(|e| failed(operation, &uri, e)))
+    }
+
+    /// Asks something about one guest, which `vm` names for people.
+    fn ask_guest<T: Send + 'static>(
+        &self,
+        vm: &str,
+        operation: &str,
+        find: impl Fn(&Connect) -> Result<Option<Domain>, Error> + Send + 'static,
+        question: impl Fn(&Domain) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, HypervisorError> {
+        let (uri, vm, what) = (self.uri().to_owned(), vm.to_owned(), operation.to_owned());
+        self.control.call(operation, move |connection| {
+            let not_found = || HypervisorError::NotFound { vm: vm.clone(), uri: uri.clone() };
+            let domain =
+                find(connection).map_err(|error| failed(&what, &uri, error))?.ok_or_else(not_found)?;
+            match question(&domain) {
+                Err(error) if is_no_domain(&error) => Err(not_found()),
+                result => result.map_err(|error| failed(&what, &uri, error)),
+            }
+        })
+    }
+
+    fn ask_uuid<T: Send + 'static>(
+        &self,
+        uuid: &str,
+        operation: &str,
+        question: impl Fn(&Domain) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, HypervisorError> {
+        let wanted = uuid.to_owned();
+        self.ask_guest(uuid, operation, move |connect| guests::find_uuid(connect, &wanted), question)
+    }
+
+    fn shares_pid_namespace(&self) -> Result<bool, HypervisorError> {
+        let sockets = self.control.uri().sockets.clone();
+        self.control.call("say in which PID namespace it runs", move |_| {
+            Ok(namespace::is_shared_with_daemon(&sockets))
+        })
+    }
+
+    fn dump_through_fifo(&self, dump: &Dump) -> Result<FrozenDump, HypervisorError> {
+        let Some(dir) = &self.fifo_dir else {
+            return Err(HypervisorError::NoSharedDirectory { uri: self.uri().to_owned() });
+        };
+        let target = Target::fifo(dir).map_err(|error| not_prepared(dump, error))?;
+        dump.start(target).map_err(|not_begun| not_begun.error)
+    }
+}
+
+impl Hypervisor for Libvirt {
+    fn uri(&self) -> &str {
+        &self.control.uri().shown
+    }
+
+    fn host(&self) -> Result<Host, HypervisorError> {
+        let host = self.ask("say what host it is", guests::host)?;
+        let uri = self.control.uri().text.clone();
+        let version = self.version.get(VERSION_PATIENCE.min(self.control.timeout()), move || {
+            Connection::open(&uri).ok().as_deref().and_then(guests::hypervisor_version)
+        });
+        let hypervisor = [Some(host.hypervisor), version].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        Ok(Host { hypervisor, ..host })
+    }
+
+    fn guests(&self) -> Result<Vec<Guest>, HypervisorError> {
+        self.ask("list the VMs", guests::list)
+    }
+
+    fn resolve(&self, vm: &VmRef) -> Result<Guest, HypervisorError> {
+        let wanted = vm.clone();
+        let find = move |connect: &Connect| guests::find(connect, &wanted);
+        self.ask_guest(vm.as_str(), &format!("describe VM '{vm}'"), find, guests::describe)
+    }
+
+    fn guest(&self, uuid: &str) -> Result<Guest, HypervisorError> {
+        self.ask_uuid(uuid, &format!("describe VM '{uuid}'"), guests::describe)
+    }
+
+    fn domain_xml(&self, uuid: &str) -> Result<String, HypervisorError> {
+        // Without VIR_DOMAIN_XML_SECURE, so without passwords.
+        self.ask_uuid(uuid, &format!("give the definition of VM '{uuid}'"), |domain| domain.get_xml_desc(0))
+    }
+
+    fn begin_frozen_dump(&self, uuid: &str) -> Result<FrozenDump, HypervisorError> {
+        let uri = self.control.uri();
+        if uri.is_remote {
+            return Err(HypervisorError::Remote { uri: uri.shown.clone() });
+        }
+        let guest = self.guest(uuid)?;
+        if !guest.state.has_memory() {
+            return Err(HypervisorError::NotRunning { guest: guest.name, state: guest.state });
+        }
+        let dump = Dump { uri: uri.clone(), guest, timeout: self.control.timeout() };
+        if !self.shares_pid_namespace()? {
+            return self.dump_through_fifo(&dump);
+        }
+        let target = Target::pipe().map_err(|error| not_prepared(&dump, error))?;
+        match dump.start(target) {
+            // A security module may keep libvirtd out of our /proc.
+            Err(not_begun) if not_begun.path_refused && self.fifo_dir.is_some() => {
+                tracing::debug!(error = %not_begun.error, "libvirt cannot open our pipe, trying a FIFO");
+                self.dump_through_fifo(&dump)
+            }
+            result => result.map_err(|not_begun| not_begun.error),
+        }
+    }
+
+    fn resume(&self, uuid: &str) -> Result<(), HypervisorError> {
+        self.ask_uuid(uuid, &format!("resume VM '{uuid}'"), |domain| match domain.resume() {
+            Ok(_) => Ok(()),
+            Err(_) if guests::describe(domain)?.state == GuestState::Running => Ok(()),
+            Err(error) => Err(error),
+        })
+    }
+}
+
+fn failed(operation: &str, uri: &str, error: Error) -> HypervisorError {
+    HypervisorError::Call {
+        operation: operation.to_owned(),
+        uri: uri.to_owned(),
+        source: Failure::from(error).into(),
+    }
+}
+
+fn not_prepared(dump: &Dump, error: std::io::Error) -> HypervisorError {
+    HypervisorError::Dump { guest: dump.guest.name.clone(), source: error.into() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! The port: what memdeck asks of a hypervisor.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use memdeck_model::{Guest, VmRef};
+
+use crate::HypervisorError;
+
+/// A hypervisor and its guests. Every call blocks until it is answered or its time limit is over.
+pub trait Hypervisor: Send + Sync {
+    /// Its address for people, without credentials: `qemu:///system`.
+    fn uri(&self) -> &str;
+
+    /// The machine it runs on and the versions of its programs. libvirt may need many seconds to know the hypervisor's
+    /// version; until then the answer is without it, and a later one has it.
+    ///
+    /// # Errors
+    /// It cannot be reached or does not answer.
+    fn host(&self) -> Result<Host, HypervisorError>;
+
+    /// All guests, running or not, ordered by name.
+    ///
+    /// # Errors
+    /// It cannot be reached or does not answer.
+    fn guests(&self) -> Result<Vec<Guest>, HypervisorError>;
+
+    /// The guest that a request names: all digits mean an id first and a name second.
+    ///
+    /// # Errors
+    /// [`HypervisorError::NotFound`], or it cannot be reached or does not answer.
+    fn resolve(&self, vm: &VmRef) -> Result<Guest, HypervisorError>;
+
+    /// The guest with this UUID.
+    ///
+    /// # Errors
+    /// [`HypervisorError::NotFound`], or it cannot be reached or does not answer.
+    fn guest(&self, uuid: &str) -> Result<Guest, HypervisorError>;
+
+    /// The guest's definition as libvirt writes it, without secrets.
+    ///
+    /// # Errors
+    /// [`HypervisorError::NotFound`], or it cannot be reached or does not answer.
+    fn domain_xml(&self, uuid: &str) -> Result<String, HypervisorError>;
+
+    /// Stops the guest and begins to stream its memory. Returns when the first bytes have arrived.
+    ///
+    /// The guest stays stopped until the stream was read to its end or closed; then the hypervisor lets it run again
+    /// if it ran before. So a slow reader is a long pause, and a reader that stops reading must close the stream.
+    ///
+    /// # Errors
+    /// The guest has no memory to dump, the hypervisor refuses, or it cannot be reached or does not answer. In all
+    /// these cases no dump of the guest is under way any more, or it ends by itself as soon as it begins.
+    fn begin_frozen_dump(&self, uuid: &str) -> Result<FrozenDump, HypervisorError>;
+
+    /// Lets a stopped guest run. A guest that runs already is left alone.
+    ///
+    /// # Errors
+    /// The hypervisor refuses, cannot be reached or does not answer.
+    fn resume(&self, uuid: &str) -> Result<(), HypervisorError>;
+}
+
+/// The machine that runs the guests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its host name.
+    pub name: String,
+    /// The hypervisor and, once known, its version: `QEMU 7.2.22`.
+    pub hypervisor: String,
+    /// libvirt's version: `9.0.0`.
+    pub libvirt: String,
+}
+
+/// A dump under way. Dropping it closes the stream, which ends the dump.
+pub struct FrozenDump {
+    /// The read end of a pipe: an ELF core as the hypervisor writes it. Reads block. Its end says nothing about
+    /// success: [`DumpCall::finish`] does, and the ELF headers say how many bytes there must be.
+    pub stream: OwnedFd,
+    /// The hypervisor's call that writes into the stream.
+    pub call: Box<dyn DumpCall>,
+}
+
+impl fmt::Debug for FrozenDump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrozenDump").field("stream", &self.stream).finish_non_exhaustive()
+    }
+}
+
+/// The hypervisor's side of a dump under way.
+pub trait DumpCall: Send {
+    /// Waits until the hypervisor says how the dump ended. Read the stream to its end or close it before.
+    ///
+    /// # Errors
+    /// The dump failed (also: because the stream was closed early), or the hypervisor does not answer.
+    fn finish(self: Box<Self>) -> Result<DumpOutcome, HypervisorError>;
+}
+
+/// What is known of a dump that the hypervisor calls a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DumpOutcome {
+    /// How long the dump stopped the guest: zero if it was stopped before, `None` if it was not observed.
+    pub pause: Option<Duration>,
+}

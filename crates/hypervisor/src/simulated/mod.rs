@@ -1,0 +1,203 @@
+//! A hypervisor without virtual machines, for tests: guests with settable states, dumps through real pipes, and faults
+//! on request. It is deterministic and never waits for a clock.
+//!
+//! ```
+//! use memdeck_hypervisor::Hypervisor;
+//! use memdeck_hypervisor::simulated::{Fault, Simulated};
+//! use memdeck_model::{ByteCount, GuestState};
+//!
+//! let hypervisor = Simulated::new();
+//! let guest = hypervisor.add_guest("db-01", ByteCount::from_mib(1));
+//! hypervisor.next_dump("db-01", &[Fault::StallsAt(4096)]);
+//!
+//! let dump = hypervisor.begin_frozen_dump(&guest.uuid)?;
+//! assert_eq!(hypervisor.state("db-01"), GuestState::Paused);
+//! drop(dump.stream);
+//! assert!(dump.call.finish().is_err());
+//! assert_eq!(hypervisor.state("db-01"), GuestState::Running);
+//! # Ok::<(), memdeck_hypervisor::HypervisorError>(())
+//! ```
+
+mod core;
+mod dump;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use memdeck_model::{ByteCount, Guest, GuestName, GuestState, VmRef};
+
+use self::world::World;
+use crate::{FrozenDump, Host, Hypervisor, HypervisorError};
+
+const URI: &str = "simulated:///host";
+
+/// The pause that every dump of a running guest reports.
+pub const PAUSE: Duration = Duration::from_millis(40);
+
+/// What is wrong with one dump. Faults of the same dump act together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The hypervisor refuses before the first byte; the guest is not stopped.
+    Refused,
+    /// The stream ends after so many bytes, and the hypervisor calls that a success.
+    EndsAt(u64),
+    /// So many bytes too many follow the image, and the hypervisor calls that a success.
+    ExtraBytes(u64),
+    /// The stream stops after so many bytes until [`Simulated::release`] is called or the reader closes it.
+    StallsAt(u64),
+    /// The hypervisor says in the end that the dump failed.
+    Fails,
+    /// The guest stays paused when the dump has ended, however it ended.
+    StaysPaused,
+    /// Nobody saw how long the guest was stopped.
+    PauseMissed,
+}
+
+/// A call that changes a guest. Questions are not noted: who asks how often is nobody's promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// A dump was asked for.
+    BeginDump(GuestName),
+    /// The hypervisor's side of a dump ended, well or not.
+    DumpEnded(GuestName),
+    /// The guest was told to run.
+    Resume(GuestName),
+}
+
+/// A simulated hypervisor. Clones are the same hypervisor.
+#[derive(Clone, Default)]
+pub struct Simulated {
+    world: Arc<World>,
+}
+
+impl Simulated {
+    /// A hypervisor without guests.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a running guest whose memory is `memory`, whole pages. Its id is the next number from 1, its UUID follows
+    /// from the id, and its memory's content from its name.
+    #[must_use = "drop it where the guest is only asked for by name"]
+    pub fn add_guest(&self, name: &str, memory: ByteCount) -> Guest {
+        self.world.add(name, memory)
+    }
+
+    /// Removes a guest, as if it had been undefined.
+    pub fn remove_guest(&self, name: &str) {
+        self.world.remove(name);
+    }
+
+    /// Changes what a guest does. A guest that is shut off has no id.
+    pub fn set_state(&self, name: &str, state: GuestState) {
+        self.world.set_state(name, state);
+    }
+
+    /// What a guest does; [`GuestState::Unknown`] where there is none of that name.
+    #[must_use]
+    pub fn state(&self, name: &str) -> GuestState {
+        self.world.state(name)
+    }
+
+    /// Waits until a guest is in this state.
+    pub fn wait_for_state(&self, name: &str, state: GuestState) {
+        self.world.wait_for_state(name, state);
+    }
+
+    /// Says what is wrong with the next dump of a guest. Called again, with the dump after that.
+    pub fn next_dump(&self, name: &str, faults: &[Fault]) {
+        self.world.next_dump(name, faults);
+    }
+
+    /// Waits until the guest's dump has written all bytes before its [`Fault::StallsAt`].
+    pub fn wait_until_stalled(&self, name: &str) {
+        self.world.wait_until_stalled(name);
+    }
+
+    /// Lets the present dump of a guest pass its [`Fault::StallsAt`], also if it has not come there yet.
+    pub fn release(&self, name: &str) {
+        self.world.release(name);
+    }
+
+    /// Whether the hypervisor can be reached. A dump under way goes on.
+    pub fn set_available(&self, available: bool) {
+        self.world.set_available(available);
+    }
+
+    /// The calls so far, oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.world.calls()
+    }
+
+    /// The most dumps that were under way at the same time.
+    #[must_use]
+    pub fn most_dumps_at_once(&self) -> usize {
+        self.world.most_dumps_at_once()
+    }
+
+    /// The bytes that a dump of this guest streams when nothing is wrong; none where there is no such guest.
+    #[must_use]
+    pub fn image(&self, name: &str) -> Vec<u8> {
+        self.world.image(name)
+    }
+}
+
+impl Hypervisor for Simulated {
+    fn uri(&self) -> &str {
+        URI
+    }
+
+    fn host(&self) -> Result<Host, HypervisorError> {
+        self.world.guests()?;
+        Ok(Host { name: "simulated".into(), hypervisor: "Simulated 1.0.0".into(), libvirt: "0.0.0".into() })
+    }
+
+    fn guests(&self) -> Result<Vec<Guest>, HypervisorError> {
+        let mut guests = self.world.guests()?;
+        guests.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(guests)
+    }
+
+    fn resolve(&self, vm: &VmRef) -> Result<Guest, HypervisorError> {
+        let guests = self.world.guests()?;
+        let by_id = guests.iter().find(|guest| guest.id.is_some() && guest.id == vm.as_id());
+        let found = by_id.or_else(|| guests.iter().find(|guest| guest.name.0 == vm.as_str()));
+        found.cloned().ok_or_else(|| not_found(vm.as_str()))
+    }
+
+    fn guest(&self, uuid: &str) -> Result<Guest, HypervisorError> {
+        let found = self.world.guests()?.into_iter().find(|guest| guest.uuid == uuid);
+        found.ok_or_else(|| not_found(uuid))
+    }
+
+    fn domain_xml(&self, uuid: &str) -> Result<String, HypervisorError> {
+        let Guest { name, uuid, memory_max, .. } = self.guest(uuid)?;
+        Ok(format!(
+            "<domain type='simulated'><name>{name}</name><uuid>{uuid}</uuid><memory unit='b'>{}</memory></domain>",
+            memory_max.0
+        ))
+    }
+
+    fn begin_frozen_dump(&self, uuid: &str) -> Result<FrozenDump, HypervisorError> {
+        let guest = self.guest(uuid)?;
+        if !guest.state.has_memory() {
+            return Err(HypervisorError::NotRunning { guest: guest.name, state: guest.state });
+        }
+        dump::begin(&self.world, &guest)
+    }
+
+    fn resume(&self, uuid: &str) -> Result<(), HypervisorError> {
+        let guest = self.guest(uuid)?;
+        self.world.resume(&guest)
+    }
+}
+
+fn not_found(vm: &str) -> HypervisorError {
+    HypervisorError::NotFound { vm: vm.to_owned(), uri: URI.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

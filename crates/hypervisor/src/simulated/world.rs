@@ -1,0 +1,212 @@
+//! The state of the simulated hypervisor.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use memdeck_model::{ByteCount, Guest, GuestName, GuestState};
+
+use super::core::elf_core;
+use super::{Call, Fault, URI};
+use crate::HypervisorError;
+
+#[derive(Default)]
+pub(super) struct World {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    unavailable: bool,
+    machines: Vec<Machine>,
+    guests_made: u32,
+    calls: Vec<Call>,
+    dumps: usize,
+    most_dumps: usize,
+}
+
+struct Machine {
+    guest: Guest,
+    /// Of the dumps to come, next first.
+    scripts: VecDeque<Vec<Fault>>,
+    dump: Option<DumpUnderWay>,
+}
+
+struct DumpUnderWay {
+    state_before: GuestState,
+    stalled: bool,
+    /// Dropped to let the dump pass its stall.
+    hold: Option<OwnedFd>,
+}
+
+impl World {
+    pub(super) fn add(&self, name: &str, memory: ByteCount) -> Guest {
+        let mut state = self.lock();
+        state.guests_made += 1;
+        let id = state.guests_made;
+        let guest = Guest {
+            id: Some(id),
+            name: GuestName(name.to_owned()),
+            uuid: format!("00000000-0000-4000-8000-{id:012}"),
+            state: GuestState::Running,
+            vcpus: 1,
+            memory_max: memory,
+            memory,
+            cpu_time_ns: 0,
+        };
+        state.machines.push(Machine { guest: guest.clone(), scripts: VecDeque::new(), dump: None });
+        guest
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        self.lock().machines.retain(|machine| machine.guest.name.0 != name);
+    }
+
+    pub(super) fn set_state(&self, name: &str, state: GuestState) {
+        self.change(name, |machine| machine.guest.state = state);
+    }
+
+    pub(super) fn next_dump(&self, name: &str, faults: &[Fault]) {
+        self.change(name, |machine| machine.scripts.push_back(faults.to_vec()));
+    }
+
+    pub(super) fn release(&self, name: &str) {
+        self.change(name, |machine| {
+            if let Some(dump) = &mut machine.dump {
+                dump.hold = None;
+            }
+        });
+    }
+
+    pub(super) fn set_available(&self, available: bool) {
+        self.lock().unavailable = !available;
+    }
+
+    pub(super) fn state(&self, name: &str) -> GuestState {
+        self.lock().machine(name).map_or(GuestState::Unknown, |machine| machine.guest.state)
+    }
+
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.lock().calls.clone()
+    }
+
+    pub(super) fn most_dumps_at_once(&self) -> usize {
+        self.lock().most_dumps
+    }
+
+    pub(super) fn image(&self, name: &str) -> Vec<u8> {
+        let memory = self.lock().machine(name).map(|machine| machine.guest.memory_max.0);
+        memory
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .map_or_else(Vec::new, |bytes| elf_core(name, bytes))
+    }
+
+    pub(super) fn guests(&self) -> Result<Vec<Guest>, HypervisorError> {
+        let state = self.lock();
+        state.reachable()?;
+        let described = state.machines.iter().map(|machine| machine.guest.clone());
+        Ok(described
+            .map(|guest| Guest { id: guest.id.filter(|_| guest.state.has_memory()), ..guest })
+            .collect())
+    }
+
+    pub(super) fn resume(&self, guest: &Guest) -> Result<(), HypervisorError> {
+        let mut state = self.lock();
+        state.reachable()?;
+        state.calls.push(Call::Resume(guest.name.clone()));
+        drop(state);
+        self.change(&guest.name.0, |machine| {
+            if machine.guest.state == GuestState::Paused {
+                machine.guest.state = GuestState::Running;
+            }
+        });
+        Ok(())
+    }
+
+    pub(super) fn wait_for_state(&self, name: &str, wanted: GuestState) {
+        self.wait(|state| state.machine(name).is_some_and(|machine| machine.guest.state == wanted));
+    }
+
+    pub(super) fn wait_until_stalled(&self, name: &str) {
+        self.wait(|state| {
+            state.machine(name).and_then(|machine| machine.dump.as_ref()).is_some_and(|dump| dump.stalled)
+        });
+    }
+
+    /// Notes a dump, and stops the guest unless the dump is refused. Gives the faults of this dump.
+    pub(super) fn begin_dump(&self, guest: &Guest, hold: OwnedFd) -> Result<Vec<Fault>, HypervisorError> {
+        let mut state = self.lock();
+        state.calls.push(Call::BeginDump(guest.name.clone()));
+        let Some(machine) = state.machines.iter_mut().find(|machine| machine.guest.uuid == guest.uuid) else {
+            return Err(super::not_found(&guest.name.0));
+        };
+        let faults = machine.scripts.pop_front().unwrap_or_default();
+        if machine.dump.is_some() || faults.contains(&Fault::Refused) {
+            let source =
+                if machine.dump.is_some() { "another dump is under way" } else { "refused on request" };
+            return Err(HypervisorError::Dump { guest: guest.name.clone(), source: source.into() });
+        }
+        let state_before = machine.guest.state;
+        machine.dump = Some(DumpUnderWay { state_before, stalled: false, hold: Some(hold) });
+        machine.guest.state = GuestState::Paused;
+        state.dumps += 1;
+        state.most_dumps = state.most_dumps.max(state.dumps);
+        self.changed.notify_all();
+        Ok(faults)
+    }
+
+    pub(super) fn dump_stalls(&self, name: &GuestName) {
+        self.change(&name.0, |machine| {
+            if let Some(dump) = &mut machine.dump {
+                dump.stalled = true;
+            }
+        });
+    }
+
+    pub(super) fn end_dump(&self, name: &GuestName, stays_paused: bool) {
+        let mut state = self.lock();
+        state.calls.push(Call::DumpEnded(name.clone()));
+        state.dumps = state.dumps.saturating_sub(1);
+        drop(state);
+        self.change(&name.0, |machine| {
+            // An operator may have changed the state during the dump: then it is the operator's.
+            if let Some(dump) = machine.dump.take()
+                && machine.guest.state == GuestState::Paused
+                && !stays_paused
+            {
+                machine.guest.state = dump.state_before;
+            }
+        });
+    }
+
+    fn change(&self, name: &str, change: impl FnOnce(&mut Machine)) {
+        if let Some(machine) = self.lock().machines.iter_mut().find(|machine| machine.guest.name.0 == name) {
+            change(machine);
+        }
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, until: impl Fn(&State) -> bool) {
+        let waited = self.changed.wait_while(self.lock(), |state| !until(state));
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn reachable(&self) -> Result<(), HypervisorError> {
+        if self.unavailable {
+            let source = "unavailable on request".into();
+            return Err(HypervisorError::Connect { uri: URI.to_owned(), source });
+        }
+        Ok(())
+    }
+
+    fn machine(&self, name: &str) -> Option<&Machine> {
+        self.machines.iter().find(|machine| machine.guest.name.0 == name)
+    }
+}
