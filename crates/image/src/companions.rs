@@ -1,0 +1,104 @@
+//! The names of the files that make up a stored image.
+//!
+//! `<stem>` is `<sanitised guest>_<dump id>`. The id is what follows the last `_`, so an id with `_` has no file.
+
+use std::path::{Path, PathBuf};
+
+use memdeck_model::{DumpId, GuestName};
+
+pub(crate) const IMAGE_SUFFIX: &str = ".elf.zst";
+pub(crate) const PARTIAL_SUFFIX: &str = ".elf.zst.partial";
+pub(crate) const MANIFEST_SUFFIX: &str = ".json";
+pub(crate) const CHECKSUM_SUFFIX: &str = ".sha256";
+const MAX_GUEST_CHARS: usize = 64;
+
+/// The name all files of a dump share; `None` where the id would make it ambiguous.
+pub(crate) fn stem(guest: &GuestName, dump_id: &DumpId) -> Option<String> {
+    (!dump_id.as_str().contains('_')).then(|| format!("{}_{dump_id}", sanitised(guest)))
+}
+
+/// Whether a file name is that of an image, its manifest or its checksum, finished or not, of this dump.
+pub(crate) fn belongs_to(name: &str, dump_id: &DumpId) -> bool {
+    [PARTIAL_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, CHECKSUM_SUFFIX]
+        .iter()
+        .filter_map(|suffix| name.strip_suffix(suffix)?.rsplit_once('_'))
+        .any(|(guest, id)| !guest.is_empty() && id == dump_id.as_str())
+}
+
+/// The file of the same image with another suffix.
+pub(crate) fn companion(image: &Path, suffix: &str) -> PathBuf {
+    let name = image.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(IMAGE_SUFFIX).or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    image.with_file_name(format!("{stem}{suffix}"))
+}
+
+/// A guest's name as part of a file name: ASCII letters, digits, `.`, `_` and `-`, without a leading dot.
+fn sanitised(guest: &GuestName) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let replaced = guest.0.chars().take(MAX_GUEST_CHARS).enumerate().map(|(index, c)| match c {
+        '.' if index == 0 => '_',
+        c if allowed(c) => c,
+        _ => '_',
+    });
+    let name: String = replaced.collect();
+    if name.is_empty() { "_".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sane(name: &str) -> String {
+        sanitised(&GuestName(name.to_owned()))
+    }
+
+    #[test]
+    fn a_guest_name_becomes_a_harmless_part_of_a_file_name() {
+        assert_eq!(sane("web-01"), "web-01");
+        assert_eq!(sane("../../etc/passwd"), "_._.._etc_passwd");
+        assert_eq!(sane(".hidden"), "_hidden");
+        assert_eq!(sane("größe 1"), "gr__e_1");
+        assert_eq!(sane(""), "_");
+        assert_eq!(sane(&"x".repeat(500)).len(), 64);
+    }
+
+    #[test]
+    fn companions_stand_beside_the_image() {
+        let beside = |image: &str| companion(Path::new(image), MANIFEST_SUFFIX);
+        assert_eq!(beside("/d/web_1.elf.zst"), Path::new("/d/web_1.json"));
+        assert_eq!(beside("web.zst"), Path::new("web.json"));
+        assert_eq!(beside("/d/image"), Path::new("/d/image.json"));
+    }
+
+    #[test]
+    fn a_file_belongs_to_the_dump_whose_id_ends_its_stem() {
+        let id: DumpId = "a1".parse().unwrap();
+        for own in ["web_a1.elf.zst.partial", "web_a1.elf.zst", "w_e_b_a1.json", "web_a1.sha256"] {
+            assert!(belongs_to(own, &id), "{own}");
+        }
+        for foreign in
+            ["web_a10.json", "web_ba1.json", "web_a1.txt", "_a1.json", "a1.json", "web_a1.elf.zst.old"]
+        {
+            assert!(!belongs_to(foreign, &id), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_would_blur_the_guest_and_the_id_has_no_name() {
+        let guest = GuestName("web".to_owned());
+        assert_eq!(stem(&guest, &"a_b".parse().unwrap()), None);
+        assert_eq!(stem(&guest, &"a-b".parse().unwrap()), Some("web_a-b".to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_guest_name_is_safe(name in ".*") {
+            let name = sane(&name);
+            prop_assert!((1..=64).contains(&name.len()));
+            prop_assert!(!name.starts_with('.'));
+            prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)));
+        }
+    }
+}

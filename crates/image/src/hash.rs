@@ -1,0 +1,24 @@
+//! SHA-256 as text.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+/// The length of a slice, as files count.
+pub(crate) fn byte_len(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// The digest as 64 lower-case hexadecimal digits.
+pub(crate) fn hex_digest(sha256: Sha256) -> String {
+    sha256.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Whether text is a digest as [`hex_digest`] writes it.
+pub(crate) fn is_hex_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}

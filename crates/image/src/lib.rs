@@ -1,0 +1,53 @@
+//! Memory images: read the ELF core as it passes, store it as seekable zstd, verify it, read it back.
+//!
+//! ```text
+//! ImageStore::create ──► PartialImage ──capture──► bytes and hashes ──seal──► Sealed
+//!                             └── dropped before the seal: the file is removed
+//! ```
+//!
+//! A stored image is three files: `<stem>.elf.zst` (the image), `<stem>.json` (its [`Manifest`]) and `<stem>.sha256`.
+//! `docs/image-format.md` describes them.
+//!
+//! This crate is synchronous. It does not know hypervisors, networks or the catalog, and it reads no clock but the
+//! monotonic one. Its memory does not grow with the image, but for 8 bytes per frame of 1 MiB.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::as_conversions,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+mod capture;
+mod companions;
+mod directory;
+mod elf;
+mod frames;
+mod hash;
+mod manifest;
+mod reader;
+mod seek_table;
+mod store;
+mod unpack;
+mod verify;
+
+#[cfg(test)]
+mod synthetic;
+#[cfg(test)]
+mod testing;
+
+pub use capture::{CaptureError, Captured};
+pub use elf::{ElfCore, ElfError, ElfScanner, Segment, SegmentKind};
+pub use frames::FRAME_BYTES;
+pub use manifest::{
+    FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest, ManifestError, Provenance,
+};
+pub use reader::{Exported, ImageReader, ReadError, export};
+pub use seek_table::{FrameSpan, SeekTable, SeekTableError};
+pub use store::{ImageStore, PartialImage, SealError, Sealed, StoreError};
+pub use unpack::FrameFault;
+pub use verify::{Finding, Verdict, VerifyReport, verify};

@@ -1,0 +1,100 @@
+use std::time::Instant;
+
+use memdeck_model::GuestPhysAddr;
+
+use super::*;
+use crate::SegmentKind;
+use crate::testing::{dump_id, provenance};
+
+fn manifest() -> Manifest {
+    let segment = Segment {
+        kind: SegmentKind::Load,
+        address: GuestPhysAddr(0xfffc_0000),
+        offset_bytes: ByteCount(0x200),
+        file_bytes: ByteCount(0x4_0000),
+        memory_bytes: ByteCount(0x4_0000),
+    };
+    let captured = Captured {
+        raw_size: ByteCount(0x4_0200),
+        stored_size: ByteCount(1234),
+        sha256: "ab".repeat(32),
+        file_sha256: "cd".repeat(32),
+        frames: 1,
+        zero_frames: 0,
+        segments: vec![segment],
+        read_ms: Millis(1),
+        last_byte_at: Instant::now(),
+    };
+    Manifest::new(dump_id(), provenance(), captured)
+}
+
+#[test]
+fn a_manifest_says_where_an_image_comes_from_and_what_it_hashes_to() {
+    insta::assert_snapshot!(String::from_utf8(manifest().to_json().unwrap()).unwrap(), @r#"
+    {
+      "manifest_version": 1,
+      "dump_id": "0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11",
+      "guest": {
+        "name": "web-01",
+        "uuid": "7a1f0c3e-0d8e-4d0b-8a61-1c0f5a4b9d22",
+        "vmid": "7",
+        "memory_bytes": 268435456
+      },
+      "host": "kvm-a",
+      "hypervisor": {
+        "uri": "qemu:///system",
+        "libvirt_version": "9.0.0",
+        "qemu_version": null
+      },
+      "memdeck_version": "0.1.0",
+      "requested_by": "operator",
+      "mode": "frozen",
+      "started_at": "2025-11-14T08:58:23.550273Z",
+      "finished_at": "2025-11-14T08:58:24.100000Z",
+      "pause_ms": 412,
+      "format": "elf",
+      "codec": "zstd",
+      "frame_bytes": 1048576,
+      "raw_size_bytes": 262656,
+      "stored_size_bytes": 1234,
+      "sha256": "abababababababababababababababababababababababababababababababab",
+      "file_sha256": "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd",
+      "frames": {
+        "total": 1,
+        "zero": 0
+      },
+      "segments": [
+        {
+          "kind": "load",
+          "address": 4294705152,
+          "offset_bytes": 512,
+          "file_bytes": 262144,
+          "memory_bytes": 262144
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn a_manifest_survives_its_json() {
+    let manifest = manifest();
+    assert_eq!(Manifest::from_json(&manifest.to_json().unwrap()).unwrap(), manifest);
+}
+
+#[test]
+fn fields_of_a_newer_program_do_not_matter_but_a_newer_version_does() {
+    let mut json = serde_json::to_value(manifest()).unwrap();
+    json["colour"] = "blue".into();
+    assert_eq!(Manifest::from_json(json.to_string().as_bytes()).unwrap(), manifest());
+    json["manifest_version"] = 2.into();
+    let error = Manifest::from_json(json.to_string().as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "the manifest has version 2; this program reads version 1");
+}
+
+#[test]
+fn what_is_not_a_manifest_is_refused() {
+    for junk in ["", "{}", "[]", "{\"manifest_version\": 1}", "{\"manifest_version\": \"1\"}"] {
+        assert!(matches!(Manifest::from_json(junk.as_bytes()), Err(ManifestError::Json(_))), "{junk}");
+    }
+}

@@ -1,0 +1,245 @@
+//! Reads a stored image back: any byte of it without unpacking the rest, or all of it into a plain ELF core.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use memdeck_model::ByteCount;
+use sha2::{Digest, Sha256};
+
+use crate::companions::{MANIFEST_SUFFIX, companion};
+use crate::hash::{byte_len, hex_digest};
+use crate::manifest::{Manifest, ManifestError};
+use crate::seek_table::{FrameSpan, SeekTable, SeekTableError};
+use crate::unpack::{FrameFault, UnpackError, unpack, unpack_frame};
+
+/// Why a stored image cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It does not exist, or may not be read.
+    #[error("the image {path} cannot be opened")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A directory, device or pipe.
+    #[error("{path} is not a regular file, so it is not a stored image")]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Reading failed on the way.
+    #[error("reading {path} failed at stored offset {offset}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Bytes from its beginning.
+        offset: u64,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It has no usable seek table.
+    #[error("the stored image cannot be read")]
+    SeekTable(#[from] SeekTableError),
+    /// A frame is damaged.
+    #[error("frame {} is damaged (image bytes {} to {}, stored offset {})",
+            span.frame, span.image.start, span.image.end, span.stored.start)]
+    Frame {
+        /// Which one.
+        span: FrameSpan,
+        /// What is wrong with it.
+        source: FrameFault,
+    },
+    /// The exported bytes cannot be written.
+    #[error("writing the exported image failed")]
+    Write(#[source] io::Error),
+    /// The manifest is there but cannot be used, so the export could not be checked.
+    #[error("the manifest {path} cannot be used to check the image")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Why.
+        source: ManifestError,
+    },
+    /// The exported bytes are not those that were captured.
+    #[error("the exported image's SHA-256 is {found}, but the manifest says {recorded}: do not use it")]
+    HashMismatch {
+        /// As the manifest says.
+        recorded: String,
+        /// Of the bytes that were written.
+        found: String,
+    },
+    /// The system gives no threads.
+    #[error("the threads that read an image cannot be started")]
+    Threads(#[source] io::Error),
+    /// A thread ended without a reason; a defect of memdeck.
+    #[error("a thread that reads the image ended unexpectedly; please report this")]
+    Panicked,
+}
+
+/// What was exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// Bytes written.
+    pub raw_size: ByteCount,
+    /// Their SHA-256, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Whether a manifest was there that says the same.
+    pub confirmed: bool,
+}
+
+/// A stored image as the bytes it holds. Keeps one frame in memory.
+pub struct ImageReader<R = File> {
+    source: R,
+    table: SeekTable,
+    decompressor: zstd::bulk::Decompressor<'static>,
+    position: u64,
+    /// The frame in `raw`.
+    current: Option<FrameSpan>,
+    stored: Vec<u8>,
+    raw: Vec<u8>,
+}
+
+impl ImageReader<File> {
+    /// Opens a stored image.
+    ///
+    /// # Errors
+    /// It cannot be opened, is no regular file, or has no valid seek table.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        Self::new(open_image(path)?)
+    }
+}
+
+impl<R: Read + Seek> ImageReader<R> {
+    /// Reads a stored image from anything that can be read at any place.
+    ///
+    /// # Errors
+    /// It has no valid seek table.
+    pub fn new(mut source: R) -> Result<Self, ReadError> {
+        let table = SeekTable::read_from(&mut source)?;
+        let decompressor = zstd::bulk::Decompressor::new().map_err(SeekTableError::Io)?;
+        let (stored, raw) = (Vec::new(), Vec::new());
+        Ok(Self { source, table, decompressor, position: 0, current: None, stored, raw })
+    }
+
+    /// The size of the uncompressed image.
+    #[must_use]
+    pub fn raw_size(&self) -> ByteCount {
+        self.table.raw_size()
+    }
+
+    /// Where its frames lie.
+    #[must_use]
+    pub fn seek_table(&self) -> &SeekTable {
+        &self.table
+    }
+
+    fn load(&mut self, span: &FrameSpan) -> io::Result<()> {
+        // A frame that fails half-way must not look loaded.
+        self.current = None;
+        self.source.seek(SeekFrom::Start(span.stored.start))?;
+        let length = span.stored.end.saturating_sub(span.stored.start);
+        self.stored.clear();
+        self.source.by_ref().take(length).read_to_end(&mut self.stored)?;
+        if byte_len(&self.stored) != length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        unpack_frame(&mut self.decompressor, span, &self.stored, &mut self.raw).map_err(|source| {
+            io::Error::new(io::ErrorKind::InvalidData, ReadError::Frame { span: span.clone(), source })
+        })?;
+        self.current = Some(span.clone());
+        Ok(())
+    }
+}
+
+impl<R: Read + Seek> Read for ImageReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(span) = self.table.span_at(self.position).filter(|span| span.image.contains(&self.position))
+        else {
+            return Ok(0);
+        };
+        if self.current.as_ref() != Some(&span) {
+            self.load(&span)?;
+        }
+        let start = usize::try_from(self.position.saturating_sub(span.image.start)).unwrap_or(usize::MAX);
+        let count = self.raw.get(start..).unwrap_or_default().read(buffer)?;
+        self.position = self.position.saturating_add(u64::try_from(count).unwrap_or(0));
+        Ok(count)
+    }
+}
+
+impl<R: Read + Seek> Seek for ImageReader<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(offset) => Some(offset),
+            SeekFrom::End(offset) => self.raw_size().0.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position = target.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "a seek to before the image's first byte")
+        })?;
+        Ok(self.position)
+    }
+}
+
+/// Writes the uncompressed image, and checks what it wrote against the manifest where there is one.
+///
+/// # Errors
+/// The image is damaged or cannot be read, `out` fails, or the manifest is unusable or of other bytes. What was
+/// written until then is of no use.
+pub fn export(path: &Path, out: &mut impl Write) -> Result<Exported, ReadError> {
+    let mut file = open_image(path)?;
+    let manifest = read_manifest(path)?;
+    let table = SeekTable::read_from(&mut file)?;
+    let mut sha256 = Sha256::new();
+    unpack(&mut file, &table, |span, content| {
+        let bytes = content.map_err(|source| ReadError::Frame { span: span.clone(), source })?;
+        sha256.update(bytes);
+        out.write_all(bytes).map_err(ReadError::Write)
+    })
+    .map_err(|error| unpack_error(error, path, |error| error))?;
+    out.flush().map_err(ReadError::Write)?;
+    let found = hex_digest(sha256);
+    match manifest {
+        Some(manifest) if manifest.sha256 != found => {
+            Err(ReadError::HashMismatch { recorded: manifest.sha256, found })
+        }
+        manifest => Ok(Exported { raw_size: table.raw_size(), sha256: found, confirmed: manifest.is_some() }),
+    }
+}
+
+pub(crate) fn open_image(path: &Path) -> Result<File, ReadError> {
+    let open_error = |source| ReadError::Open { path: path.to_owned(), source };
+    // Asked before opening: opening a pipe would wait for a writer.
+    if !path.metadata().map_err(open_error)?.is_file() {
+        return Err(ReadError::NotAFile { path: path.to_owned() });
+    }
+    File::open(path).map_err(open_error)
+}
+
+pub(crate) fn unpack_error<E>(
+    error: UnpackError<E>,
+    path: &Path,
+    sink: impl FnOnce(E) -> ReadError,
+) -> ReadError {
+    match error {
+        UnpackError::Read { offset, source } => ReadError::Read { path: path.to_owned(), offset, source },
+        UnpackError::Spawn(source) => ReadError::Threads(source),
+        UnpackError::Panicked => ReadError::Panicked,
+        UnpackError::Sink(error) => sink(error),
+    }
+}
+
+fn read_manifest(image: &Path) -> Result<Option<Manifest>, ReadError> {
+    let path = companion(image, MANIFEST_SUFFIX);
+    match Manifest::read(&path) {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(ManifestError::Io(source)) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ReadError::Manifest { path, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,360 @@
+//! The directory of stored images, and an image on its way into it.
+//!
+//! ```text
+//!  create ──► <stem>.elf.zst.partial ──capture──► written ──seal──► <stem>.elf.zst, <stem>.json, <stem>.sha256
+//!                     └── dropped without a seal, or the seal failed: every file of it is removed
+//! ```
+//!
+//! What a crash leaves is found again by the dump's id: [`ImageStore::remove_partials`].
+
+mod find;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use memdeck_model::{ByteCount, DumpId, GuestName, Progress};
+
+use crate::capture::{CaptureError, Captured, capture};
+use crate::companions::{CHECKSUM_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, belongs_to, stem};
+use crate::directory::Directory;
+use crate::frames::Ring;
+use crate::manifest::{Manifest, Provenance};
+
+/// Why the directory of images refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It does not exist and cannot be made.
+    #[error("the directory for dumps {path} cannot be created")]
+    CreateDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It exists and cannot be used.
+    #[error("the directory for dumps {path} cannot be opened")]
+    OpenDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A link is in its place.
+    #[error("the directory for dumps {path} is a symbolic link; name the directory it leads to")]
+    DirectoryIsLink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Something else is in its place.
+    #[error("{path} is not a directory, so dumps cannot be stored there")]
+    NotADirectory {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Others could replace images.
+    #[error(
+        "the directory for dumps {path} may be written to by its group or by others (mode {mode:o}); \
+             run: chmod go-w {path}"
+    )]
+    WritableByOthers {
+        /// The directory.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// The id cannot be part of a file name without doubt.
+    #[error("the dump id {0} contains '_', so its files could not be told from those of other dumps")]
+    AmbiguousDumpId(DumpId),
+    /// The dump has a file already.
+    #[error("{path} exists already; it is not overwritten")]
+    Exists {
+        /// What is there: a file, or a link.
+        path: PathBuf,
+    },
+    /// The file cannot be created.
+    #[error("the image {path} cannot be created")]
+    CreateImage {
+        /// The partial file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The directory cannot be listed.
+    #[error("the directory for dumps {path} cannot be listed")]
+    List {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file cannot be removed.
+    #[error("{path} cannot be removed; remove it by hand")]
+    Remove {
+        /// What is left.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The volume does not tell its free space.
+    #[error("the free space of {path} cannot be read")]
+    FreeSpace {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Why a captured image did not become a stored one. Its files are removed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// There is nothing to seal.
+    #[error("the image {path} was not captured completely, so it is not kept")]
+    NotCaptured {
+        /// The partial file.
+        path: PathBuf,
+    },
+    /// The manifest cannot be expressed.
+    #[error("the manifest of {path} cannot be written as JSON")]
+    Manifest {
+        /// The partial file.
+        path: PathBuf,
+        /// serde's reason.
+        source: serde_json::Error,
+    },
+    /// A step failed on a file.
+    #[error("{path} cannot be {step}")]
+    File {
+        /// What was done to it: `written`, `made durable`, ...
+        step: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The directory that holds stored images. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ImageStore {
+    directory: Arc<Directory>,
+}
+
+impl ImageStore {
+    /// Opens the directory; one that does not exist is created with its parents, for its owner alone (0700).
+    ///
+    /// # Errors
+    /// It is a link or no directory, may be written to by others than its owner, or cannot be created or opened.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        Ok(Self { directory: Arc::new(Directory::open(dir)?) })
+    }
+
+    /// The directory's absolute path.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Creates the file of a new dump, for its owner alone (0600), and allocates the buffers of its capture, so that
+    /// no guest waits for either.
+    ///
+    /// # Errors
+    /// The dump has files already, the id contains `_`, or the file cannot be created.
+    pub fn create(&self, guest: &GuestName, dump_id: &DumpId) -> Result<PartialImage, StoreError> {
+        let stem = stem(guest, dump_id).ok_or_else(|| StoreError::AmbiguousDumpId(dump_id.clone()))?;
+        for suffix in [IMAGE_SUFFIX, MANIFEST_SUFFIX, CHECKSUM_SUFFIX] {
+            let name = format!("{stem}{suffix}");
+            let path = self.dir().join(&name);
+            match self.directory.has(&name) {
+                Ok(false) => {}
+                Ok(true) => return Err(StoreError::Exists { path }),
+                Err(source) => return Err(StoreError::CreateImage { path, source }),
+            }
+        }
+        let name = format!("{stem}{PARTIAL_SUFFIX}");
+        let path = self.dir().join(&name);
+        let file = self.directory.create(&name).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Exists { path: path.clone() },
+            _ => StoreError::CreateImage { path: path.clone(), source },
+        })?;
+        Ok(PartialImage {
+            unsealed: vec![name],
+            directory: Arc::clone(&self.directory),
+            stem,
+            path,
+            dump_id: dump_id.clone(),
+            file,
+            ring: Some(Ring::new()),
+            captured: None,
+        })
+    }
+
+    /// Removes every file of a dump that was not recorded: the partial one, and what a seal had already renamed when
+    /// memdeck ended. Only for a dump that is not being taken now and has no record. Returns what it removed.
+    ///
+    /// # Errors
+    /// The directory cannot be listed, or a file cannot be removed; files before it are.
+    pub fn remove_partials(&self, dump_id: &DumpId) -> Result<Vec<PathBuf>, StoreError> {
+        let list_error = |source| StoreError::List { path: self.dir().to_owned(), source };
+        let mut removed = Vec::new();
+        for name in self.directory.names().map_err(list_error)? {
+            let Some(name) = name.to_str().filter(|name| belongs_to(name, dump_id)) else { continue };
+            let path = self.dir().join(name);
+            match self.directory.remove(name) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::Remove { path, source });
+                }
+                _ => removed.push(path),
+            }
+        }
+        if !removed.is_empty() {
+            self.directory.sync().map_err(list_error)?;
+        }
+        removed.sort();
+        Ok(removed)
+    }
+
+    /// The bytes that may still be written to the volume.
+    ///
+    /// # Errors
+    /// The volume does not tell.
+    pub fn free_bytes(&self) -> Result<ByteCount, StoreError> {
+        let error = |source| StoreError::FreeSpace { path: self.dir().to_owned(), source };
+        self.directory.free_bytes().map_err(error)
+    }
+}
+
+/// An image that is being taken. Dropping it removes its file, unless it was sealed.
+pub struct PartialImage {
+    /// The files to remove when this is dropped.
+    unsealed: Vec<String>,
+    directory: Arc<Directory>,
+    stem: String,
+    path: PathBuf,
+    dump_id: DumpId,
+    file: File,
+    ring: Option<Ring>,
+    captured: Option<Captured>,
+}
+
+/// A stored image: its bytes, manifest and checksum are on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The image file.
+    pub image: PathBuf,
+    /// Its manifest.
+    pub manifest: PathBuf,
+    /// Its `.sha256` file.
+    pub checksum: PathBuf,
+    /// Size of the image file.
+    pub stored_size: ByteCount,
+    /// Its change time, Unix seconds.
+    pub ctime: i64,
+    /// Its modification time, Unix seconds.
+    pub mtime: i64,
+    /// Its access time, Unix seconds.
+    pub atime: i64,
+}
+
+impl PartialImage {
+    /// The partial file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the stream to its end, once, and stores it.
+    ///
+    /// The calling thread reads; everything else happens on threads of its own, up to 64 MiB behind. After every
+    /// MiB, and at the end, the calling thread tells `observer` how much was read; it must return at once, since the
+    /// guest waits for it. What is expected is 0 until the headers have passed, and exact afterwards. To abort, let
+    /// `stream` return an error (of another kind than [`io::ErrorKind::Interrupted`], which is retried). The stream
+    /// is dropped as soon as reading ends.
+    ///
+    /// # Errors
+    /// The stream fails, is no ELF core, or is not as long as its headers promise; or the image cannot be written.
+    /// The image cannot be sealed afterwards.
+    pub fn capture(
+        &mut self,
+        stream: impl Read,
+        observer: &mut dyn FnMut(Progress),
+    ) -> Result<Captured, CaptureError> {
+        let already = || CaptureError::AlreadyCaptured { path: self.path.clone() };
+        let ring = self.ring.take().ok_or_else(already)?;
+        let captured = capture(ring, &self.file, &self.path, stream, observer)?;
+        self.captured = Some(captured.clone());
+        Ok(captured)
+    }
+
+    /// Makes the image durable and gives it its name: fsync of the image; manifest and checksum written and fsynced;
+    /// the image renamed; fsync of the directory.
+    ///
+    /// # Errors
+    /// The capture did not succeed, or a step failed; then every file of the dump is removed.
+    pub fn seal(mut self, provenance: Provenance) -> Result<Sealed, SealError> {
+        let Some(captured) = self.captured.take() else {
+            return Err(SealError::NotCaptured { path: self.path.clone() });
+        };
+        let manifest = Manifest::new(self.dump_id.clone(), provenance, captured);
+        let json =
+            manifest.to_json().map_err(|source| SealError::Manifest { path: self.path.clone(), source })?;
+        let checksum = format!("{}  -\n", manifest.sha256);
+
+        self.file.sync_all().map_err(failed("made durable", &self.path))?;
+        let manifest_path = self.write_companion(MANIFEST_SUFFIX, &json)?;
+        let checksum_path = self.write_companion(CHECKSUM_SUFFIX, checksum.as_bytes())?;
+        let image = self.rename()?;
+        self.directory.sync().map_err(failed("made durable", self.directory.path()))?;
+        let metadata = self.file.metadata().map_err(failed("examined", &image))?;
+        self.unsealed.clear();
+        Ok(Sealed {
+            image,
+            manifest: manifest_path,
+            checksum: checksum_path,
+            stored_size: ByteCount(metadata.len()),
+            ctime: metadata.ctime(),
+            mtime: metadata.mtime(),
+            atime: metadata.atime(),
+        })
+    }
+
+    fn write_companion(&mut self, suffix: &str, content: &[u8]) -> Result<PathBuf, SealError> {
+        let name = format!("{}{suffix}", self.stem);
+        let path = self.directory.path().join(&name);
+        let mut file = self.directory.create(&name).map_err(failed("created", &path))?;
+        self.unsealed.push(name);
+        file.write_all(content).map_err(failed("written", &path))?;
+        file.sync_all().map_err(failed("made durable", &path))?;
+        Ok(path)
+    }
+
+    fn rename(&mut self) -> Result<PathBuf, SealError> {
+        let partial = format!("{}{PARTIAL_SUFFIX}", self.stem);
+        let name = format!("{}{IMAGE_SUFFIX}", self.stem);
+        let path = self.directory.path().join(&name);
+        self.directory.rename(&partial, &name).map_err(failed("put in place", &path))?;
+        self.unsealed.push(name);
+        self.unsealed.retain(|name| *name != partial);
+        Ok(path)
+    }
+}
+
+fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SealError {
+    let path = path.to_owned();
+    move |source| SealError::File { step, path, source }
+}
+
+impl Drop for PartialImage {
+    fn drop(&mut self) {
+        for name in &self.unsealed {
+            // Nobody is left to tell; `remove_partials` finds what stays.
+            let _ = self.directory.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! Finds what a seal left, by the dump's id.
+
+use std::os::unix::fs::MetadataExt;
+
+use memdeck_model::{ByteCount, DumpId};
+
+use super::{ImageStore, Sealed, StoreError};
+use crate::companions::{CHECKSUM_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, belongs_to};
+use crate::manifest::Manifest;
+
+impl ImageStore {
+    /// The sealed image of a dump, if there is one. A seal renames the image only after everything else is durable, so
+    /// an image under its final name, of the size its manifest says, is whole.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn find_sealed(&self, dump_id: &DumpId) -> Result<Option<(Manifest, Sealed)>, StoreError> {
+        let list_error = |source| StoreError::List { path: self.dir().to_owned(), source };
+        for name in self.directory.names().map_err(list_error)? {
+            let Some(name) = name.to_str().filter(|name| belongs_to(name, dump_id)) else { continue };
+            let Some(stem) = name.strip_suffix(IMAGE_SUFFIX) else { continue };
+            let image = self.dir().join(name);
+            let manifest_path = self.dir().join(format!("{stem}{MANIFEST_SUFFIX}"));
+            let (Ok(manifest), Ok(metadata)) = (Manifest::read(&manifest_path), image.symlink_metadata())
+            else {
+                continue;
+            };
+            let stored_size = ByteCount(metadata.len());
+            if metadata.is_file() && manifest.dump_id == *dump_id && manifest.stored_size_bytes == stored_size
+            {
+                let sealed = Sealed {
+                    image,
+                    manifest: manifest_path,
+                    checksum: self.dir().join(format!("{stem}{CHECKSUM_SUFFIX}")),
+                    stored_size,
+                    ctime: metadata.ctime(),
+                    mtime: metadata.mtime(),
+                    atime: metadata.atime(),
+                };
+                return Ok(Some((manifest, sealed)));
+            }
+        }
+        Ok(None)
+    }
+}

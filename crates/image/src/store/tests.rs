@@ -1,0 +1,168 @@
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::*;
+use crate::testing::{Lab, core, dump_id, guest, provenance, silent};
+
+const STEM: &str = "web-01_0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11";
+
+fn mode(path: &Path) -> u32 {
+    path.metadata().unwrap().permissions().mode() & 0o7777
+}
+
+fn refused(dir: &Path) -> String {
+    ImageStore::open(dir).unwrap_err().to_string()
+}
+
+#[test]
+fn a_missing_directory_is_created_with_its_parents_for_the_owner_alone() {
+    let lab = Lab::new();
+    let store = ImageStore::open(&lab.outside().join("a/b")).unwrap();
+    assert_eq!(store.dir(), lab.outside().join("a/b"));
+    assert_eq!((mode(&lab.outside().join("a")), mode(store.dir())), (0o700, 0o700));
+}
+
+#[test]
+fn an_existing_directory_keeps_its_mode_unless_others_may_write_to_it() {
+    let lab = Lab::new();
+    let dir = lab.outside().join("shared");
+    fs::create_dir(&dir).unwrap();
+    for harmless in [0o700, 0o750, 0o755] {
+        fs::set_permissions(&dir, Permissions::from_mode(harmless)).unwrap();
+        ImageStore::open(&dir).unwrap();
+        assert_eq!(mode(&dir), harmless);
+    }
+    for writable in [0o770, 0o757, 0o1777] {
+        fs::set_permissions(&dir, Permissions::from_mode(writable)).unwrap();
+        let error = refused(&dir);
+        assert!(error.contains(&format!("(mode {writable:o})")) && error.contains("chmod go-w"), "{error}");
+    }
+}
+
+#[test]
+fn a_link_or_a_file_in_the_place_of_the_directory_is_refused() {
+    let lab = Lab::new();
+    let place = |name: &str| lab.outside().join(name);
+    symlink(lab.store.dir(), place("link")).unwrap();
+    symlink(place("nowhere"), place("dangling")).unwrap();
+    fs::write(place("file"), "").unwrap();
+    assert!(refused(&place("link")).contains("is a symbolic link"));
+    assert!(refused(&place("link/")).contains("is a symbolic link"));
+    assert!(refused(&place("dangling")).contains("is a symbolic link"));
+    assert!(refused(&place("file")).contains("is not a directory"));
+    assert!(refused(&place("file/below")).contains("cannot be created"));
+}
+
+#[test]
+fn an_image_is_partial_until_it_is_sealed_and_private_always() {
+    let lab = Lab::new();
+    let mut partial = lab.partial();
+    assert_eq!(lab.files(), [format!("{STEM}.elf.zst.partial")]);
+    assert_eq!(mode(partial.path()), 0o600);
+    partial.capture(core(b"memory").as_slice(), &mut silent).unwrap();
+    let sealed = partial.seal(provenance()).unwrap();
+    assert_eq!(lab.files(), ["elf.zst", "json", "sha256"].map(|suffix| format!("{STEM}.{suffix}")));
+    for path in [&sealed.image, &sealed.manifest, &sealed.checksum] {
+        assert_eq!(mode(path), 0o600);
+    }
+}
+
+#[test]
+fn a_seal_tells_and_records_the_file() {
+    let lab = Lab::new();
+    let mut partial = lab.partial();
+    let captured = partial.capture(core(b"memory").as_slice(), &mut silent).unwrap();
+    let sealed = partial.seal(provenance()).unwrap();
+    let metadata = sealed.image.metadata().unwrap();
+    assert_eq!(sealed.image, lab.store.dir().join(format!("{STEM}.elf.zst")));
+    assert_eq!(sealed.stored_size, ByteCount(metadata.len()));
+    assert_eq!(
+        (sealed.ctime, sealed.mtime, sealed.atime),
+        (metadata.ctime(), metadata.mtime(), metadata.atime())
+    );
+    assert_eq!(fs::read_to_string(&sealed.checksum).unwrap(), format!("{}  -\n", captured.sha256));
+    let manifest = Manifest::read(&sealed.manifest).unwrap();
+    assert_eq!(manifest, Manifest::new(dump_id(), provenance(), captured));
+}
+
+#[test]
+fn a_dropped_image_leaves_nothing() {
+    let lab = Lab::new();
+    drop(lab.partial());
+    assert_eq!(lab.files(), [""; 0]);
+    let mut captured = lab.partial();
+    captured.capture(core(b"memory").as_slice(), &mut silent).unwrap();
+    drop(captured);
+    assert_eq!(lab.files(), [""; 0]);
+}
+
+#[test]
+fn nothing_that_exists_is_overwritten() {
+    let lab = Lab::new();
+    let target = lab.outside().join("target");
+    fs::write(&target, "precious").unwrap();
+    for suffix in ["elf.zst.partial", "elf.zst", "json", "sha256"] {
+        let place = lab.store.dir().join(format!("{STEM}.{suffix}"));
+        for link in [true, false] {
+            if link {
+                symlink(&target, &place).unwrap();
+            } else {
+                fs::write(&place, "precious").unwrap();
+            }
+            let error = lab.store.create(&guest(), &dump_id()).err().expect("the place is taken");
+            assert_eq!(
+                error.to_string(),
+                format!("{} exists already; it is not overwritten", place.display())
+            );
+            assert_eq!(fs::read_to_string(&place).unwrap(), "precious");
+            fs::remove_file(&place).unwrap();
+        }
+    }
+    assert_eq!(lab.files(), [""; 0]);
+}
+
+#[test]
+fn a_seal_that_fails_removes_what_it_wrote_and_nothing_else() {
+    let lab = Lab::new();
+    let mut partial = lab.partial();
+    partial.capture(core(b"memory").as_slice(), &mut silent).unwrap();
+    let foreign = format!("{STEM}.sha256");
+    fs::write(lab.store.dir().join(&foreign), "somebody else's").unwrap();
+    let error = partial.seal(provenance()).unwrap_err();
+    assert!(error.to_string().ends_with(".sha256 cannot be created"), "{error}");
+    assert_eq!(lab.files(), [foreign]);
+}
+
+#[test]
+fn what_a_crash_left_of_a_dump_is_removed_and_other_dumps_stay() {
+    let lab = Lab::new();
+    // The crash: nobody runs the destructor.
+    std::mem::forget(lab.partial());
+    let other: DumpId = "11111111-6f0e-4f2e-9d5b-0f6d7f3a9a11".parse().unwrap();
+    let _other = lab.store.create(&guest(), &other).unwrap();
+    let removed = lab.store.remove_partials(&dump_id()).unwrap();
+    assert_eq!(removed, [lab.store.dir().join(format!("{STEM}.elf.zst.partial"))]);
+    assert_eq!(lab.files(), [format!("web-01_{other}.elf.zst.partial")]);
+    assert_eq!(lab.store.remove_partials(&dump_id()).unwrap(), [""; 0].map(PathBuf::from));
+}
+
+#[test]
+fn a_sealed_dump_that_was_never_recorded_is_removed_too() {
+    let lab = Lab::new();
+    let sealed = lab.store(&core(b"memory"));
+    let removed = lab.store.remove_partials(&dump_id()).unwrap();
+    assert_eq!(removed, [sealed.image, sealed.manifest, sealed.checksum]);
+    assert_eq!(lab.files(), [""; 0]);
+}
+
+#[test]
+fn an_id_that_could_be_mistaken_for_another_dumps_is_refused() {
+    let lab = Lab::new();
+    let error = lab.store.create(&guest(), &"a_b".parse().unwrap()).err().expect("the id is ambiguous");
+    assert!(error.to_string().starts_with("the dump id a_b contains '_'"), "{error}");
+}
+
+#[test]
+fn the_volume_tells_its_free_space() {
+    assert!(Lab::new().store.free_bytes().unwrap() > ByteCount(0));
+}

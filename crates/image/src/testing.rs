@@ -1,0 +1,103 @@
+//! Stored images for tests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Progress, Timestamp};
+use tempfile::TempDir;
+
+use crate::synthetic::headers;
+use crate::{GuestFacts, HypervisorFacts, ImageStore, PartialImage, Provenance, Sealed, SeekTable};
+
+/// A core that holds this memory in one segment.
+pub(crate) fn core(memory: &[u8]) -> Vec<u8> {
+    let mut image = headers(&[(0, memory.len() as u64)]);
+    image.extend(memory);
+    image
+}
+
+pub(crate) fn guest() -> GuestName {
+    GuestName("web-01".to_owned())
+}
+
+pub(crate) fn dump_id() -> DumpId {
+    "0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11".parse().unwrap()
+}
+
+pub(crate) fn provenance() -> Provenance {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    Provenance {
+        guest: GuestFacts {
+            name: guest(),
+            uuid: "7a1f0c3e-0d8e-4d0b-8a61-1c0f5a4b9d22".to_owned(),
+            vmid: "7".to_owned(),
+            memory_bytes: ByteCount::from_mib(256),
+        },
+        host: "kvm-a".to_owned(),
+        hypervisor: HypervisorFacts {
+            uri: "qemu:///system".to_owned(),
+            libvirt_version: Some("9.0.0".to_owned()),
+            qemu_version: None,
+        },
+        memdeck_version: "0.1.0".to_owned(),
+        requested_by: "operator".to_owned(),
+        mode: CaptureMode::Frozen,
+        started_at: at("2025-11-14T08:58:23.550273Z"),
+        finished_at: at("2025-11-14T08:58:24.100000Z"),
+        pause_ms: Some(Millis(412)),
+    }
+}
+
+/// A directory for dumps that ends with the test.
+pub(crate) struct Lab {
+    dir: TempDir,
+    pub(crate) store: ImageStore,
+}
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let store = ImageStore::open(&dir.path().join("dumps")).unwrap();
+        Self { dir, store }
+    }
+
+    pub(crate) fn outside(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn partial(&self) -> PartialImage {
+        self.store.create(&guest(), &dump_id()).unwrap()
+    }
+
+    pub(crate) fn store(&self, image: &[u8]) -> Sealed {
+        let mut partial = self.partial();
+        partial.capture(image, &mut silent).unwrap();
+        partial.seal(provenance()).unwrap()
+    }
+
+    /// The names of all files, sorted.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let names = fs::read_dir(self.store.dir()).unwrap();
+        let mut names: Vec<String> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// A stored image that was not captured: these frames, as they are, and a table that fits them.
+    pub(crate) fn store_frames(&self, frames: &[&[u8]]) -> PathBuf {
+        let mut file = Vec::new();
+        let mut table = SeekTable::new();
+        for frame in frames {
+            let stored = zstd::bulk::compress(frame, 1).unwrap();
+            table.push(stored.len().try_into().unwrap(), frame.len().try_into().unwrap()).unwrap();
+            file.extend(stored);
+        }
+        table.write_to(&mut file).unwrap();
+        let path = self.store.dir().join("made_x.elf.zst");
+        fs::write(&path, file).unwrap();
+        path
+    }
+}
+
+pub(crate) fn silent(_: Progress) {}

@@ -1,0 +1,185 @@
+//! What may be wrong with a stored image, in words an operator understands.
+
+use std::error::Error;
+use std::fmt::{self, Write};
+use std::path::PathBuf;
+
+use memdeck_model::{DumpId, GuestName};
+use serde::Serialize;
+
+use crate::seek_table::FrameSpan;
+
+/// A file with more damaged frames than this is not worth a longer list.
+pub(super) const MAX_LISTED_FRAMES: u64 = 100;
+
+/// One thing that is not as it should be. Displays as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Finding {
+    /// The table at the end is missing or contradicts itself; frames cannot be checked.
+    #[error("{reason}")]
+    SeekTable {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file is shorter than the one that was sealed.
+    #[error(
+        "the file was cut short: it has {found_bytes} bytes, the manifest says {recorded_bytes} \
+             (the bytes from stored offset {found_bytes} on are missing)"
+    )]
+    CutShort {
+        /// As the manifest says.
+        recorded_bytes: u64,
+        /// As it is.
+        found_bytes: u64,
+    },
+    /// The file is longer than the one that was sealed.
+    #[error("the file has {found_bytes} bytes, more than the {recorded_bytes} that the manifest says")]
+    TooLong {
+        /// As the manifest says.
+        recorded_bytes: u64,
+        /// As it is.
+        found_bytes: u64,
+    },
+    /// A frame is damaged.
+    #[error("frame {} is damaged (image bytes {} to {}, stored offset {} to {}): {reason}",
+            span.frame, span.image.start, span.image.end, span.stored.start, span.stored.end)]
+    Frame {
+        /// Which one, and where.
+        #[serde(flatten)]
+        span: FrameSpan,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Damaged frames that are not listed.
+    #[error("{frames} further frames are damaged")]
+    FurtherFrames {
+        /// How many.
+        frames: u64,
+    },
+    /// The image does not begin as an image.
+    #[error("the image's headers are not valid: {reason}")]
+    Headers {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The image is not as long as its headers promise.
+    #[error("the image has {found_bytes} bytes, but its ELF headers promise {promised_bytes}")]
+    ImageSize {
+        /// As the headers say.
+        promised_bytes: u64,
+        /// As it is.
+        found_bytes: u64,
+    },
+    /// There is nothing to compare the image with.
+    #[error("there is no manifest {path}: nobody can say whether these are the bytes that were captured")]
+    ManifestMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The manifest cannot be read.
+    #[error("the manifest {path} is of no use: {reason}")]
+    ManifestUnusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The manifest and the image are each sound, but of different dumps.
+    #[error("the manifest {path} describes another image (dump {dump_id} of guest {guest})")]
+    ManifestOfAnotherImage {
+        /// The file.
+        path: PathBuf,
+        /// As the manifest says.
+        dump_id: DumpId,
+        /// As the manifest says.
+        guest: GuestName,
+    },
+    /// A value of the manifest is not what the file has.
+    #[error("the {what} is {found}, but the manifest says {recorded}")]
+    ManifestMismatch {
+        /// `size of the image`, `SHA-256 of the image`, `SHA-256 of the stored file`.
+        what: &'static str,
+        /// As the manifest says.
+        recorded: String,
+        /// As it is.
+        found: String,
+    },
+    /// The `.sha256` file is not there.
+    #[error("there is no checksum file {path}")]
+    ChecksumMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The `.sha256` file cannot be read.
+    #[error("the checksum file {path} is of no use: {reason}")]
+    ChecksumUnusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The `.sha256` file is of other bytes.
+    #[error("the SHA-256 of the image is {found}, but {path} says {recorded}")]
+    ChecksumMismatch {
+        /// The file.
+        path: PathBuf,
+        /// As it says.
+        recorded: String,
+        /// As it is.
+        found: String,
+    },
+}
+
+impl Finding {
+    /// Whether something is missing beside the image, rather than wrong.
+    fn is_missing_record(&self) -> bool {
+        matches!(self, Self::ManifestMissing { .. } | Self::ChecksumMissing { .. })
+    }
+}
+
+/// All findings in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Everything that was promised is true.
+    Intact,
+    /// Nothing is wrong, but the manifest or the checksum file is missing.
+    Unconfirmed,
+    /// Something is wrong.
+    Damaged,
+}
+
+impl Verdict {
+    pub(super) fn of(findings: &[Finding]) -> Self {
+        if findings.is_empty() {
+            Self::Intact
+        } else if findings.iter().all(Finding::is_missing_record) {
+            Self::Unconfirmed
+        } else {
+            Self::Damaged
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Intact => "intact",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Damaged => "damaged",
+        })
+    }
+}
+
+/// An error and its causes in one sentence.
+pub(super) fn sentence(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a string does not fail.
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
