@@ -1,0 +1,115 @@
+//! What can go wrong with the catalog.
+
+use std::io;
+use std::path::PathBuf;
+
+use memdeck_model::{DumpId, JobState};
+
+/// Why the catalog could not be opened or did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The file or its folder could not be prepared.
+    #[error("the catalog {} could not be opened", path.display())]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("{} is not a catalog of memdeck: move it away, or set STATE_DIR to another directory", path.display())]
+    Foreign {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The database is damaged.
+    #[error("the catalog {} is damaged ({finding}): restore it from a backup, or move it away", path.display())]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// The first thing that was found wrong.
+        finding: String,
+    },
+    /// A newer program wrote the database.
+    #[error(
+        "the catalog {} was written by a newer memdeck (schema {found}, this program knows {known}): \
+         install that version, or set STATE_DIR to another directory",
+        path.display()
+    )]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// Schema version of the database.
+        found: i64,
+        /// The newest schema version this program knows.
+        known: i64,
+    },
+    /// `SQLite` refused.
+    #[error("the catalog could not {operation}")]
+    Database {
+        /// What was to be done, as a verb phrase.
+        operation: &'static str,
+        /// What `SQLite` said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A stored value cannot be read back: something else wrote it.
+    #[error("the catalog holds {value:?} in column {column}, which means nothing to this program")]
+    Undecodable {
+        /// The column.
+        column: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// There is no job of that name.
+    #[error("there is no dump {0}")]
+    UnknownDump(DumpId),
+    /// A job of that name exists already.
+    #[error("the dump {0} exists already")]
+    DumpExists(DumpId),
+    /// Another active job dumps the same guest.
+    #[error("the guest is already being dumped (dump {dump_id})")]
+    GuestBusy {
+        /// The other job.
+        dump_id: DumpId,
+    },
+    /// The job has ended already.
+    #[error("the dump {dump_id} is already {}", state.as_str())]
+    AlreadyFinal {
+        /// The job.
+        dump_id: DumpId,
+        /// How it ended.
+        state: JobState,
+    },
+    /// Only a running job can be completed.
+    #[error("the dump {dump_id} is {} and cannot be completed", state.as_str())]
+    NotRunning {
+        /// The job.
+        dump_id: DumpId,
+        /// Its state.
+        state: JobState,
+    },
+    /// A job ends without an image only as failed or cancelled.
+    #[error("a dump cannot be ended as {}", .0.as_str())]
+    NotAnEnd(JobState),
+    /// The record names another dump than the job it was given for, or none.
+    #[error("the record does not name the dump {0}")]
+    RecordOfAnotherDump(DumpId),
+}
+
+impl CatalogError {
+    /// Names the operation that was under way when `SQLite` refused.
+    pub(crate) fn during(self, operation: &'static str) -> Self {
+        match self {
+            Self::Database { source, .. } => Self::Database { operation, source },
+            other => other,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for CatalogError {
+    fn from(source: rusqlite::Error) -> Self {
+        Self::Database { operation: "be used", source }
+    }
+}

@@ -1,0 +1,358 @@
+//! Jobs: dumps from the moment they are asked for to their end.
+
+use memdeck_model::{DumpId, GuestName, JobState, Record, Timestamp, VmRef};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::record::{self, RECORD_COLUMNS, decode};
+use crate::{Catalog, CatalogError};
+
+/// A guest beyond doubt, as libvirt told it when the request was resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestIdentity {
+    /// Its UUID in the hyphenated form.
+    pub uuid: String,
+    /// Its name at that time.
+    pub name: GuestName,
+    /// libvirt's id of it at that time, as text.
+    pub vmid: String,
+}
+
+/// A dump somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewJob {
+    /// Its name from now on.
+    pub dump_id: DumpId,
+    /// The guest as the request named it.
+    pub vm: VmRef,
+    /// The guest, where the reference is resolved already.
+    pub guest: Option<GuestIdentity>,
+    /// Who asked.
+    pub requested_by: String,
+    /// When.
+    pub queued_at: Timestamp,
+}
+
+/// A dump at one moment of its life.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Its place in the order in which dumps were asked for.
+    pub seq: u64,
+    /// Its name.
+    pub dump_id: DumpId,
+    /// The guest as the request named it.
+    pub vm: VmRef,
+    /// The guest, once the reference was resolved.
+    pub guest: Option<GuestIdentity>,
+    /// Its state.
+    pub state: JobState,
+    /// One sentence for people; empty until the job ends.
+    pub message: String,
+    /// Who asked.
+    pub requested_by: String,
+    /// When it was accepted.
+    pub queued_at: Timestamp,
+    /// When it left the queue.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The record of a completed job.
+    pub record: Option<Record>,
+}
+
+/// What became of a request for a dump.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Enqueued {
+    /// It is queued.
+    Accepted(Job),
+    /// The guest already has this active job; nothing was added.
+    AlreadyActive(Job),
+}
+
+impl Catalog {
+    /// Queues a dump, unless the guest already has an active one: an active job of the same UUID, or, where one of
+    /// the two is not resolved yet, an active job that was asked for by the same text.
+    ///
+    /// # Errors
+    /// A dump of that name exists, or `SQLite` refused.
+    pub fn enqueue(&self, job: NewJob) -> Result<Enqueued, CatalogError> {
+        let NewJob { dump_id, vm, guest, requested_by, queued_at } = job;
+        self.write("queue a dump", |tx| {
+            let uuid = guest.as_ref().map(|guest| guest.uuid.as_str());
+            let active = one(
+                tx,
+                "WHERE jobs.state IN ('queued', 'running')
+                 AND (jobs.guest_uuid = ?1 OR (jobs.vm = ?2 AND (?1 IS NULL OR jobs.guest_uuid IS NULL)))
+                 ORDER BY jobs.seq LIMIT 1",
+                params![uuid, vm.as_str()],
+            )?;
+            if let Some(active) = active {
+                return Ok(Enqueued::AlreadyActive(active));
+            }
+            if find(tx, &dump_id)?.is_some() {
+                return Err(CatalogError::DumpExists(dump_id));
+            }
+            let name = guest.as_ref().map(|guest| guest.name.0.as_str());
+            let vmid = guest.as_ref().map(|guest| guest.vmid.as_str());
+            let queued_at = queued_at.unix_micros();
+            tx.execute(
+                "INSERT INTO jobs (dump_id, vm, guest_uuid, guest_name, guest_vmid, state, message,
+                                   requested_by, queued_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'queued', '', ?6, ?7)",
+                params![dump_id.as_str(), vm.as_str(), uuid, name, vmid, requested_by, queued_at],
+            )?;
+            Ok(Enqueued::Accepted(existing(tx, &dump_id)?))
+        })
+    }
+
+    /// Moves the oldest queued job to running, if fewer than `max_running` run. Its guest is not running in
+    /// another job: the schema allows one active job per UUID.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn start_next(&self, max_running: u32, at: Timestamp) -> Result<Option<Job>, CatalogError> {
+        self.write("start the next dump", |tx| {
+            let next: Option<String> = tx
+                .query_row(
+                    "UPDATE jobs SET state = 'running', started_at = ?2
+                     WHERE seq = (SELECT min(seq) FROM jobs
+                                  WHERE state IN ('queued', 'running') AND state = 'queued')
+                     AND (SELECT count(*) FROM jobs
+                          WHERE state IN ('queued', 'running') AND state = 'running') < ?1
+                     RETURNING dump_id",
+                    params![max_running, at.unix_micros()],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            next.map(|dump_id| existing(tx, &decode("dump_id", dump_id)?)).transpose()
+        })
+    }
+
+    /// Notes which guest an active job means. Doing it again with what is known already changes nothing.
+    ///
+    /// # Errors
+    /// [`CatalogError::GuestBusy`] if another active job has the guest; the job is unknown or has ended.
+    pub fn identify(&self, dump_id: &DumpId, guest: &GuestIdentity) -> Result<(), CatalogError> {
+        self.write("note the guest of a dump", |tx| {
+            active(tx, dump_id)?;
+            let other: Option<String> = tx
+                .query_row(
+                    "SELECT dump_id FROM jobs
+                     WHERE state IN ('queued', 'running') AND guest_uuid = ?1 AND dump_id <> ?2",
+                    params![guest.uuid, dump_id.as_str()],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            if let Some(other) = other {
+                return Err(CatalogError::GuestBusy { dump_id: decode("dump_id", other)? });
+            }
+            tx.execute(
+                "UPDATE jobs SET guest_uuid = ?2, guest_name = ?3, guest_vmid = ?4 WHERE dump_id = ?1",
+                params![dump_id.as_str(), guest.uuid, guest.name.0, guest.vmid],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Ends a running job with its sealed image: the job is completed, its record appears and its point waits in
+    /// the outbox, all at once or not at all. Gives the record's sequence number.
+    ///
+    /// # Errors
+    /// The job is unknown or not running, the record does not name it, or `SQLite` refused.
+    pub fn complete(
+        &self,
+        dump_id: &DumpId,
+        finished_at: Timestamp,
+        message: &str,
+        record: &Record,
+    ) -> Result<u64, CatalogError> {
+        if record.dump_id.as_ref() != Some(dump_id) {
+            return Err(CatalogError::RecordOfAnotherDump(dump_id.clone()));
+        }
+        self.write("complete a dump", |tx| {
+            let job = active(tx, dump_id)?;
+            if job.state != JobState::Running {
+                return Err(CatalogError::NotRunning { dump_id: job.dump_id, state: job.state });
+            }
+            let seq = record::insert(tx, None, record)?;
+            tx.execute(
+                "UPDATE jobs SET state = 'completed', message = ?2, finished_at = ?3, record_seq = ?4
+                 WHERE dump_id = ?1",
+                params![dump_id.as_str(), message, finished_at.unix_micros(), seq],
+            )?;
+            tx.execute("INSERT INTO outbox (record_seq) VALUES (?1)", [seq])?;
+            Ok(seq.unsigned_abs())
+        })
+    }
+
+    /// Ends an active job without an image, as failed or cancelled, and gives it as it ended.
+    ///
+    /// # Errors
+    /// [`CatalogError::AlreadyFinal`] if it has ended; it is unknown; `state` is no such end; `SQLite` refused.
+    pub fn end(
+        &self,
+        dump_id: &DumpId,
+        state: JobState,
+        message: &str,
+        finished_at: Timestamp,
+    ) -> Result<Job, CatalogError> {
+        if !matches!(state, JobState::Failed | JobState::Cancelled) {
+            return Err(CatalogError::NotAnEnd(state));
+        }
+        self.write("end a dump", |tx| {
+            active(tx, dump_id)?;
+            finish(tx, dump_id, state, message, finished_at)
+        })
+    }
+
+    /// After a start: fails every job that was running when the last process died, with `message`, and gives them,
+    /// so that their partial files can be removed. Queued jobs stay queued.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn recover(&self, at: Timestamp, message: &str) -> Result<Vec<Job>, CatalogError> {
+        self.write("recover interrupted dumps", |tx| {
+            let interrupted = many(
+                tx,
+                "WHERE jobs.state IN ('queued', 'running') AND jobs.state = 'running' ORDER BY jobs.seq",
+            )?;
+            interrupted.iter().map(|job| finish(tx, &job.dump_id, JobState::Failed, message, at)).collect()
+        })
+    }
+
+    /// The job of that name.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn job(&self, dump_id: &DumpId) -> Result<Option<Job>, CatalogError> {
+        self.read("read a dump", |connection| find(connection, dump_id))
+    }
+
+    /// Queued and running jobs, oldest first.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn active_jobs(&self) -> Result<Vec<Job>, CatalogError> {
+        self.read("list active dumps", |connection| {
+            many(connection, "WHERE jobs.state IN ('queued', 'running') ORDER BY jobs.seq")
+        })
+    }
+
+    /// The newest job of every text by which requests named a guest, oldest first.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn newest_jobs(&self) -> Result<Vec<Job>, CatalogError> {
+        self.read("list the newest dumps", |connection| {
+            many(connection, "WHERE jobs.seq IN (SELECT max(seq) FROM jobs GROUP BY vm) ORDER BY jobs.seq")
+        })
+    }
+
+    /// The newest job that was asked for by the text `vm`; without one, the newest of the guest with that name;
+    /// without one, the newest of a guest that had that libvirt id.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn newest_job_for(&self, vm: &str) -> Result<Option<Job>, CatalogError> {
+        self.read("find a guest's newest dump", |connection| {
+            for column in ["vm", "guest_name", "guest_vmid"] {
+                let found = one(
+                    connection,
+                    &format!("WHERE jobs.{column} = ?1 ORDER BY jobs.seq DESC LIMIT 1"),
+                    [vm],
+                )?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+            Ok(None)
+        })
+    }
+}
+
+/// Selects jobs with their records. Two columns have a namesake in `records` and get a name of their own.
+fn select(clause: &str) -> String {
+    format!(
+        "SELECT {RECORD_COLUMNS}, jobs.seq AS job_seq, jobs.dump_id AS job_dump_id, jobs.vm, jobs.guest_uuid,
+                jobs.guest_name, jobs.guest_vmid, jobs.state, jobs.message, jobs.requested_by,
+                jobs.queued_at, jobs.started_at, jobs.finished_at, jobs.record_seq
+         FROM jobs LEFT JOIN records ON records.seq = jobs.record_seq {clause}"
+    )
+}
+
+fn one(
+    connection: &Connection,
+    clause: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Option<Job>, CatalogError> {
+    let mut statement = connection.prepare(&select(clause))?;
+    let mut rows = statement.query(parameters)?;
+    rows.next()?.map(read_job).transpose()
+}
+
+fn many(connection: &Connection, clause: &str) -> Result<Vec<Job>, CatalogError> {
+    let mut statement = connection.prepare(&select(clause))?;
+    let mut rows = statement.query([])?;
+    let mut jobs = Vec::new();
+    while let Some(row) = rows.next()? {
+        jobs.push(read_job(row)?);
+    }
+    Ok(jobs)
+}
+
+fn find(connection: &Connection, dump_id: &DumpId) -> Result<Option<Job>, CatalogError> {
+    one(connection, "WHERE jobs.dump_id = ?1", [dump_id.as_str()])
+}
+
+fn existing(connection: &Connection, dump_id: &DumpId) -> Result<Job, CatalogError> {
+    find(connection, dump_id)?.ok_or_else(|| CatalogError::UnknownDump(dump_id.clone()))
+}
+
+/// The job, if it may still change.
+fn active(connection: &Connection, dump_id: &DumpId) -> Result<Job, CatalogError> {
+    let job = existing(connection, dump_id)?;
+    if job.state.is_final() {
+        return Err(CatalogError::AlreadyFinal { dump_id: job.dump_id, state: job.state });
+    }
+    Ok(job)
+}
+
+fn finish(
+    connection: &Connection,
+    dump_id: &DumpId,
+    state: JobState,
+    message: &str,
+    at: Timestamp,
+) -> Result<Job, CatalogError> {
+    connection.execute(
+        "UPDATE jobs SET state = ?2, message = ?3, finished_at = ?4 WHERE dump_id = ?1",
+        params![dump_id.as_str(), state.as_str(), message, at.unix_micros()],
+    )?;
+    existing(connection, dump_id)
+}
+
+fn read_job(row: &Row<'_>) -> Result<Job, CatalogError> {
+    let record = match row.get::<_, Option<i64>>("record_seq")? {
+        Some(_) => Some(record::read_record(row)?),
+        None => None,
+    };
+    let guest = match (row.get("guest_uuid")?, row.get("guest_name")?, row.get("guest_vmid")?) {
+        (Some(uuid), Some(name), Some(vmid)) => Some(GuestIdentity { uuid, name: GuestName(name), vmid }),
+        _ => None,
+    };
+    let instant =
+        |column| row.get::<_, Option<i64>>(column)?.map(|micros| record::instant(column, micros)).transpose();
+    let vm: String = row.get("vm")?;
+    Ok(Job {
+        seq: row.get::<_, i64>("job_seq")?.unsigned_abs(),
+        dump_id: decode("dump_id", row.get("job_dump_id")?)?,
+        vm: VmRef::new(&vm).map_err(|_| CatalogError::Undecodable { column: "vm", value: vm })?,
+        guest,
+        state: decode("state", row.get("state")?)?,
+        message: row.get("message")?,
+        requested_by: row.get("requested_by")?,
+        queued_at: record::instant("queued_at", row.get("queued_at")?)?,
+        started_at: instant("started_at")?,
+        finished_at: instant("finished_at")?,
+        record,
+    })
+}

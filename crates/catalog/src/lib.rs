@@ -1,0 +1,29 @@
+//! Durable state in `SQLite`: jobs, records, the outbox and settings of one state directory.
+//!
+//! The catalog is the one place that lists and counts dumps. Everything here blocks: callers run it off the
+//! asynchronous runtime. A call is one transaction; when it has returned, its effect survives a power failure.
+//!
+//! It does not take dumps, does not know a clock (callers give the instants) and talks to no network.
+//!
+//! ```text
+//!            enqueue        start_next           complete ──► record + outbox row, in the same transaction
+//! (asked) ──────────► queued ────────► running ─────────► completed
+//!                       │                 ├──── end, recover ──► failed
+//!                       └──── end ────────┴──── end ───────────► cancelled
+//! ```
+
+mod catalog;
+mod error;
+mod import;
+mod job;
+mod lock;
+mod outbox;
+mod record;
+mod schema;
+mod settings;
+
+pub use catalog::Catalog;
+pub use error::CatalogError;
+pub use job::{Enqueued, GuestIdentity, Job, NewJob};
+pub use lock::{LockError, LockHolder, LockRole, StateLock, holder_of};
+pub use outbox::OutboxEntry;

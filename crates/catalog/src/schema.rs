@@ -1,0 +1,211 @@
+//! Opening the database file and bringing its schema up to date.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::CatalogError;
+
+/// Marks the file as ours (`PRAGMA application_id`): "mdck".
+const APPLICATION_ID: i32 = 0x6d64_636b;
+
+/// The schema's history: the script at index `n` brings version `n` to version `n + 1`.
+pub(crate) const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_initial.sql")];
+
+/// Another process holds the database only by mistake (the state directory is locked), so waiting is short.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens the database at `path`, checks it and migrates it.
+pub(crate) fn open(path: &Path) -> Result<Connection, CatalogError> {
+    create_file(path).map_err(|source| CatalogError::Open { path: path.to_owned(), source })?;
+    let mut connection = connect(path).map_err(|error| explain(path, error))?;
+    check_owner(path, &connection)?;
+    check_pages(path, &connection)?;
+    migrate(path, &mut connection, MIGRATIONS)?;
+    Ok(connection)
+}
+
+/// Creates the file before `SQLite` would, so that nobody else can read it even for a moment; `SQLite` gives the
+/// mode of the database to its `-wal` and `-shm` files.
+fn create_file(path: &Path) -> io::Result<()> {
+    let Some(directory) = path.parent() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    create_private_dir(directory)?;
+    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600).custom_flags(nofollow);
+    match options.create_new(true).open(path) {
+        Ok(_) => File::open(directory)?.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let file = options.create_new(false).open(path)?;
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other("it is not a regular file"));
+            }
+            file.set_permissions(Permissions::from_mode(0o600))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Creates a directory and its parents, accessible to their owner alone, where they are missing.
+pub(crate) fn create_private_dir(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+/// An empty file becomes a catalog; any other must be one.
+fn check_owner(path: &Path, connection: &Connection) -> Result<(), CatalogError> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let read = || Ok((number("application_id")?, number("user_version")?, number("page_count")?));
+    let (application, version, pages) = read().map_err(|error| explain(path, error))?;
+    if application != i64::from(APPLICATION_ID) && (version, pages) != (0, 0) {
+        return Err(CatalogError::Foreign { path: path.to_owned() });
+    }
+    let known = version_of(MIGRATIONS);
+    if version > known {
+        return Err(CatalogError::Newer { path: path.to_owned(), found: version, known });
+    }
+    // WAL survives in the file; a file system that cannot do it answers with another word.
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+        .map_err(|error| explain(path, error))?;
+    if mode == "wal" {
+        Ok(())
+    } else {
+        let source =
+            io::Error::other(format!("its file system allows no write-ahead log (SQLite says {mode:?})"));
+        Err(CatalogError::Open { path: path.to_owned(), source })
+    }
+}
+
+/// Reads every page once, so that a damaged catalog is found at the start and not in the middle of a dump.
+fn check_pages(path: &Path, connection: &Connection) -> Result<(), CatalogError> {
+    let finding: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| explain(path, error))?;
+    if finding == "ok" { Ok(()) } else { Err(CatalogError::Damaged { path: path.to_owned(), finding }) }
+}
+
+/// Runs the scripts the database has not seen yet, all or none.
+pub(crate) fn migrate(
+    path: &Path,
+    connection: &mut Connection,
+    scripts: &[&str],
+) -> Result<(), CatalogError> {
+    let mut run = || {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let seen = usize::try_from(version).unwrap_or(0);
+        if seen < scripts.len() {
+            for script in scripts.iter().skip(seen) {
+                transaction.execute_batch(script)?;
+            }
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", version_of(scripts))?;
+        }
+        transaction.commit()
+    };
+    let result: rusqlite::Result<()> = run();
+    result.map_err(|error| explain(path, error).during("be brought up to date"))
+}
+
+fn version_of(scripts: &[&str]) -> i64 {
+    i64::try_from(scripts.len()).unwrap_or(i64::MAX)
+}
+
+/// Tells a foreign or damaged file apart from a refusal while opening.
+fn explain(path: &Path, error: rusqlite::Error) -> CatalogError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => CatalogError::Foreign { path: path.to_owned() },
+        Some(ErrorCode::DatabaseCorrupt) => {
+            CatalogError::Damaged { path: path.to_owned(), finding: error.to_string() }
+        }
+        _ => CatalogError::from(error).during("be opened"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every object of the schema as SQL.
+    fn objects(connection: &Connection) -> Vec<String> {
+        let mut statement =
+            connection.prepare("SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY type, name").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn version(connection: &Connection) -> i64 {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    fn migrated(connection: &mut Connection, scripts: &[&str]) -> Result<(), CatalogError> {
+        migrate(Path::new("catalog.db"), connection, scripts)
+    }
+
+    #[test]
+    fn every_older_version_becomes_the_newest() {
+        let mut newest = Connection::open_in_memory().unwrap();
+        migrated(&mut newest, MIGRATIONS).unwrap();
+        assert_eq!(version(&newest), version_of(MIGRATIONS));
+        for older in 0..=MIGRATIONS.len() {
+            let mut connection = Connection::open_in_memory().unwrap();
+            migrated(&mut connection, &MIGRATIONS[..older]).unwrap();
+            migrated(&mut connection, MIGRATIONS).unwrap();
+            assert_eq!(objects(&connection), objects(&newest), "from version {older}");
+        }
+    }
+
+    #[test]
+    fn a_later_script_runs_once_and_keeps_what_is_stored() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.db");
+        let mut connection = open(&path).unwrap();
+        connection.execute("INSERT INTO settings VALUES ('theme', 'dark')", []).unwrap();
+        let mut scripts = MIGRATIONS.to_vec();
+        scripts.push("ALTER TABLE settings ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0");
+        for _ in 0..2 {
+            migrated(&mut connection, &scripts).unwrap();
+        }
+        let row = connection.query_row("SELECT value, changed_at FROM settings", [], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+        });
+        assert_eq!(row.unwrap(), ("dark".to_owned(), 0));
+        assert_eq!(version(&connection), version_of(&scripts));
+    }
+
+    #[test]
+    fn a_script_that_fails_leaves_the_version_before_it() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrated(&mut connection, MIGRATIONS).unwrap();
+        let before = objects(&connection);
+        let mut scripts = MIGRATIONS.to_vec();
+        scripts.extend(["CREATE TABLE half (done INTEGER)", "CREATE TABLE half (again INTEGER)"]);
+        let error = migrated(&mut connection, &scripts).unwrap_err();
+        assert_eq!(error.to_string(), "the catalog could not be brought up to date");
+        assert_eq!((objects(&connection), version(&connection)), (before, version_of(MIGRATIONS)));
+    }
+
+    #[test]
+    fn a_commit_is_on_disk_when_the_call_returns() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = open(&dir.path().join("catalog.db")).unwrap();
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        let full = 2;
+        assert_eq!((pragma("synchronous"), pragma("foreign_keys")), (full, 1));
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+    }
+}

@@ -1,0 +1,34 @@
+//! Small named values that outlive a restart.
+
+use rusqlite::OptionalExtension;
+
+use crate::{Catalog, CatalogError};
+
+impl Catalog {
+    /// The value stored under `key`.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn setting(&self, key: &str) -> Result<Option<String>, CatalogError> {
+        self.read("read a setting", |connection| {
+            let value =
+                connection.query_row("SELECT value FROM settings WHERE key = ?1", [key], |row| row.get(0));
+            Ok(value.optional()?)
+        })
+    }
+
+    /// Stores `value` under `key`, in place of what was there.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn set_setting(&self, key: &str, value: &str) -> Result<(), CatalogError> {
+        self.write("store a setting", |tx| {
+            tx.execute(
+                "INSERT INTO settings (key, value) VALUES (?1, ?2)
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                [key, value],
+            )?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,202 @@
+//! The life of a job.
+
+use memdeck_catalog::{CatalogError, Enqueued, NewJob};
+use memdeck_model::JobState;
+
+use crate::support::*;
+
+#[test]
+fn a_job_is_queued_started_and_completed_with_its_record() {
+    let test = TestCatalog::new();
+    let queued = test.ask("d1", "web-01");
+    assert_eq!((queued.state, queued.queued_at, queued.started_at), (JobState::Queued, second(0), None));
+    assert_eq!(queued.requested_by, "operator");
+
+    let running = test.catalog.start_next(2, second(1)).unwrap().unwrap();
+    assert_eq!((running.dump_id.as_str(), running.state), ("d1", JobState::Running));
+    assert_eq!(running.started_at, Some(second(1)));
+
+    test.catalog.identify(&id("d1"), &guest("web-01", 7)).unwrap();
+    let record = record("d1", "web-01", 1);
+    let seq = test.catalog.complete(&id("d1"), second(3), "Dump completed", &record).unwrap();
+
+    let job = test.catalog.job(&id("d1")).unwrap().unwrap();
+    assert_eq!((job.state, job.message.as_str()), (JobState::Completed, "Dump completed"));
+    assert_eq!(job.guest, Some(guest("web-01", 7)));
+    assert_eq!(job.finished_at, Some(second(3)));
+    assert_eq!(job.record, Some(record.clone()));
+    assert_eq!(test.catalog.records_since(0, 10).unwrap(), [(seq, record.clone())]);
+    assert_eq!(test.catalog.outbox_next(10).unwrap()[0].record, record);
+}
+
+#[test]
+fn the_oldest_queued_job_starts_while_fewer_than_the_limit_run() {
+    let test = TestCatalog::new();
+    for (dump_id, vm) in [("d1", "a"), ("d2", "b"), ("d3", "c")] {
+        test.ask(dump_id, vm);
+    }
+    let start = |limit| test.catalog.start_next(limit, second(1)).unwrap().map(|job| job.dump_id.to_string());
+    assert_eq!(start(0), None);
+    assert_eq!(start(2), Some("d1".to_owned()));
+    assert_eq!(start(2), Some("d2".to_owned()));
+    assert_eq!(start(2), None);
+    test.catalog.end(&id("d1"), JobState::Failed, "no", second(2)).unwrap();
+    assert_eq!(test.catalog.start_next(2, second(3)).unwrap().unwrap().dump_id, id("d3"));
+    assert_eq!(test.catalog.start_next(9, second(3)).unwrap(), None);
+    assert_eq!(ids(&test.catalog.active_jobs().unwrap()), ["d2", "d3"]);
+}
+
+#[test]
+fn a_guest_with_an_active_job_gets_no_second_one() {
+    let test = TestCatalog::new();
+    let resolved = |dump_id: &str, text: &str, name: &str| NewJob {
+        guest: Some(guest(name, 7)),
+        ..new_job(dump_id, text)
+    };
+    accepted(test.catalog.enqueue(resolved("d1", "7", "web-01")).unwrap());
+
+    // By UUID, whatever the request called it; by the same text where one side is not resolved.
+    let by_name = test.catalog.enqueue(resolved("d2", "web-01", "web-01")).unwrap();
+    assert_eq!(already_active(by_name).dump_id, id("d1"));
+    assert_eq!(already_active(test.catalog.enqueue(new_job("d3", "7")).unwrap()).dump_id, id("d1"));
+    assert_eq!(test.catalog.job(&id("d2")).unwrap(), None);
+
+    // libvirt gave the id 7 to another guest meanwhile: that one is free.
+    accepted(test.catalog.enqueue(resolved("d4", "7", "db-01")).unwrap());
+
+    test.ask("d5", "mail");
+    assert_eq!(
+        already_active(test.catalog.enqueue(resolved("d6", "mail", "mail")).unwrap()).dump_id,
+        id("d5")
+    );
+
+    // Running is active too; ended is not.
+    test.catalog.start_next(1, second(1)).unwrap();
+    assert_eq!(already_active(test.catalog.enqueue(new_job("d7", "7")).unwrap()).dump_id, id("d1"));
+    test.catalog.end(&id("d1"), JobState::Cancelled, "Cancelled", second(2)).unwrap();
+    accepted(test.catalog.enqueue(resolved("d8", "web-01", "web-01")).unwrap());
+}
+
+#[test]
+fn a_reference_that_turns_out_to_be_a_busy_guest_is_told_which_dump_has_it() {
+    let test = TestCatalog::new();
+    test.ask("d1", "web-01");
+    test.ask("d2", "7");
+    test.catalog.identify(&id("d1"), &guest("web-01", 7)).unwrap();
+    test.catalog.identify(&id("d1"), &guest("web-01", 7)).unwrap();
+
+    let refused = test.catalog.identify(&id("d2"), &guest("web-01", 7)).unwrap_err();
+    assert!(matches!(&refused, CatalogError::GuestBusy { dump_id } if dump_id.as_str() == "d1"));
+    assert_eq!(refused.to_string(), "the guest is already being dumped (dump d1)");
+    assert_eq!(test.catalog.job(&id("d2")).unwrap().unwrap().guest, None);
+
+    test.catalog.end(&id("d1"), JobState::Failed, "gone", second(1)).unwrap();
+    test.catalog.identify(&id("d2"), &guest("web-01", 7)).unwrap();
+    let ended = test.catalog.identify(&id("d1"), &guest("web-01", 7)).unwrap_err();
+    assert!(matches!(ended, CatalogError::AlreadyFinal { state: JobState::Failed, .. }));
+}
+
+#[test]
+fn an_ended_job_changes_no_more() {
+    let test = TestCatalog::new();
+    test.completed("d1", "web-01", 1);
+    for state in [JobState::Failed, JobState::Cancelled] {
+        let refused = test.catalog.end(&id("d1"), state, "late", second(9)).unwrap_err();
+        assert_eq!(refused.to_string(), "the dump d1 is already completed");
+    }
+    let refused = test.catalog.complete(&id("d1"), second(9), "twice", &record("d1", "web-01", 1));
+    assert!(matches!(refused, Err(CatalogError::AlreadyFinal { state: JobState::Completed, .. })));
+
+    test.ask("d2", "web-01");
+    let cancelled =
+        test.catalog.end(&id("d2"), JobState::Cancelled, "Cancelled by operator", second(2)).unwrap();
+    assert_eq!((cancelled.state, cancelled.message.as_str()), (JobState::Cancelled, "Cancelled by operator"));
+    assert_eq!((cancelled.started_at, cancelled.finished_at), (None, Some(second(2))));
+    let refused = test.catalog.complete(&id("d2"), second(9), "late", &record("d2", "web-01", 1));
+    assert!(matches!(refused, Err(CatalogError::AlreadyFinal { state: JobState::Cancelled, .. })));
+    assert_eq!(test.catalog.stats().unwrap().total_dumps, 1);
+}
+
+#[test]
+fn misuse_is_refused_and_leaves_no_trace() {
+    let test = TestCatalog::new();
+    test.ask("d1", "web-01");
+
+    let not_running =
+        test.catalog.complete(&id("d1"), second(1), "", &record("d1", "web-01", 1)).unwrap_err();
+    assert_eq!(not_running.to_string(), "the dump d1 is queued and cannot be completed");
+    test.catalog.start_next(1, second(1)).unwrap();
+    let other = test.catalog.complete(&id("d1"), second(1), "", &record("d2", "web-01", 1)).unwrap_err();
+    assert!(matches!(other, CatalogError::RecordOfAnotherDump(dump_id) if dump_id == id("d1")));
+    let not_an_end = test.catalog.end(&id("d1"), JobState::Completed, "", second(1)).unwrap_err();
+    assert!(matches!(not_an_end, CatalogError::NotAnEnd(JobState::Completed)));
+    let unknown = test.catalog.end(&id("nobody"), JobState::Failed, "", second(1)).unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no dump nobody");
+    let twice = test.catalog.enqueue(new_job("d1", "db-01")).unwrap_err();
+    assert_eq!(twice.to_string(), "the dump d1 exists already");
+
+    assert_eq!(test.catalog.job(&id("d1")).unwrap().unwrap().state, JobState::Running);
+    assert_eq!((test.catalog.stats().unwrap().total_dumps, test.catalog.outbox_len().unwrap()), (0, 0));
+}
+
+#[test]
+fn a_completion_that_fails_half_way_completes_nothing() {
+    let test = TestCatalog::new();
+    test.ask("d1", "web-01");
+    test.catalog.start_next(1, second(1)).unwrap();
+    // Another service already claims that dump's name, so the record cannot be added.
+    test.catalog.import("http://other:5001", &[(1, record("d1", "web-01", 1))]).unwrap();
+
+    let refused =
+        test.catalog.complete(&id("d1"), second(2), "done", &record("d1", "web-01", 1)).unwrap_err();
+    assert_eq!(refused.to_string(), "the catalog could not complete a dump");
+    assert_eq!(test.catalog.job(&id("d1")).unwrap().unwrap().state, JobState::Running);
+    assert_eq!(test.catalog.outbox_len().unwrap(), 0);
+}
+
+#[test]
+fn after_a_crash_running_jobs_are_failed_and_queued_ones_wait() {
+    let test = TestCatalog::new();
+    for (dump_id, vm) in [("d1", "a"), ("d2", "b"), ("d3", "c")] {
+        test.ask(dump_id, vm);
+    }
+    test.catalog.start_next(2, second(1)).unwrap();
+    test.catalog.start_next(2, second(1)).unwrap();
+
+    let test = test.reopen();
+    let interrupted = test.catalog.recover(second(5), "memdeck stopped during the dump").unwrap();
+    assert_eq!(ids(&interrupted), ["d1", "d2"]);
+    for job in &interrupted {
+        assert_eq!((job.state, job.finished_at), (JobState::Failed, Some(second(5))));
+        assert_eq!(job.message, "memdeck stopped during the dump");
+    }
+
+    let test = test.reopen();
+    assert_eq!(test.catalog.recover(second(6), "again").unwrap(), []);
+    assert_eq!(ids(&test.catalog.active_jobs().unwrap()), ["d3"]);
+    assert_eq!(test.catalog.start_next(1, second(7)).unwrap().unwrap().dump_id, id("d3"));
+}
+
+#[test]
+fn the_newest_job_is_found_by_text_then_name_then_libvirt_id() {
+    let test = TestCatalog::new();
+    let ask = |dump_id: &str, text: &str, name: &str, vmid| {
+        let job = NewJob { guest: Some(guest(name, vmid)), ..new_job(dump_id, text) };
+        assert!(matches!(test.catalog.enqueue(job).unwrap(), Enqueued::Accepted(_)));
+        test.catalog.end(&id(dump_id), JobState::Failed, "", second(1)).unwrap();
+    };
+    ask("d1", "7", "web-01", 7);
+    ask("d2", "db-01", "db-01", 8);
+    ask("d3", "7", "web-01", 7);
+    test.ask("d4", "8");
+
+    let found = |text| test.catalog.newest_job_for(text).unwrap().map(|job| job.dump_id.to_string());
+    assert_eq!(found("7").as_deref(), Some("d3"), "by the request's text");
+    assert_eq!(found("web-01").as_deref(), Some("d3"), "by the guest's name");
+    assert_eq!(found("8").as_deref(), Some("d4"), "the text comes before the libvirt id of d2");
+    assert_eq!(found("nobody"), None);
+    assert_eq!(ids(&test.catalog.newest_jobs().unwrap()), ["d2", "d3", "d4"]);
+
+    ask("d5", "mail", "mail", 9);
+    assert_eq!(found("9").as_deref(), Some("d5"), "by libvirt id");
+}

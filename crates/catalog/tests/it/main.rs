@@ -1,0 +1,10 @@
+//! The catalog as its callers see it: on a real database file, reopened, damaged, shared and locked.
+
+mod concurrency;
+mod files;
+mod jobs;
+mod lock;
+mod outbox;
+mod properties;
+mod records;
+mod support;

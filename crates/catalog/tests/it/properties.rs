@@ -1,0 +1,207 @@
+//! Whatever is done in whatever order, the catalog keeps its promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use memdeck_catalog::{Catalog, GuestIdentity, NewJob};
+use memdeck_model::{
+    ByteCount, CaptureMode, DumpId, GuestName, JobState, Millis, Record, RecordQuery, Timestamp,
+};
+use proptest::option::of;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use crate::support::*;
+
+/// What can happen to a catalog. Dumps and guests are small numbers, so that sequences meet the same ones again.
+#[derive(Clone, Debug)]
+enum Step {
+    Enqueue { dump: u8, vm: u8, resolved: Option<u8> },
+    Start { limit: u32 },
+    Identify { dump: u8, guest: u8 },
+    Complete { dump: u8 },
+    End { dump: u8, cancelled: bool },
+    Crash,
+    Import { dump: u8, named: bool },
+    Acknowledge,
+    Defer,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let dump = 0..12_u8;
+    let guest = 0..4_u8;
+    prop_oneof![
+        6 => (dump.clone(), guest.clone(), of(guest.clone()))
+            .prop_map(|(dump, vm, resolved)| Step::Enqueue { dump, vm, resolved }),
+        6 => (0..4_u32).prop_map(|limit| Step::Start { limit }),
+        4 => (dump.clone(), guest).prop_map(|(dump, guest)| Step::Identify { dump, guest }),
+        6 => dump.clone().prop_map(|dump| Step::Complete { dump }),
+        2 => (dump.clone(), any::<bool>()).prop_map(|(dump, cancelled)| Step::End { dump, cancelled }),
+        1 => Just(Step::Crash),
+        1 => (dump, any::<bool>()).prop_map(|(dump, named)| Step::Import { dump, named }),
+        1 => Just(Step::Acknowledge),
+        1 => Just(Step::Defer),
+    ]
+}
+
+fn numbered(guest_number: u8) -> GuestIdentity {
+    guest(&format!("vm-{guest_number}"), u32::from(guest_number))
+}
+
+fn dump_id(number: u8) -> DumpId {
+    id(&format!("d{number}"))
+}
+
+/// Does one step; refusals are part of life. Says which record was newly promised and which point acknowledged.
+fn run(catalog: &Catalog, step: &Step, at: i64, promised: &mut BTreeSet<String>, acknowledged: &mut u64) {
+    match *step {
+        Step::Enqueue { dump, vm, resolved } => {
+            let guest = resolved.map(numbered);
+            let job = NewJob { guest, ..new_job(dump_id(dump).as_str(), &format!("vm-{vm}")) };
+            let _refused_or_not = catalog.enqueue(job);
+        }
+        Step::Start { limit } => {
+            catalog.start_next(limit, second(at)).unwrap();
+        }
+        Step::Identify { dump, guest } => {
+            let _refused_or_not = catalog.identify(&dump_id(dump), &numbered(guest));
+        }
+        Step::Complete { dump } => {
+            let dump = dump_id(dump);
+            if catalog.complete(&dump, second(at), "done", &record(dump.as_str(), "vm", at)).is_ok() {
+                promised.insert(dump.to_string());
+            }
+        }
+        Step::End { dump, cancelled } => {
+            let state = if cancelled { JobState::Cancelled } else { JobState::Failed };
+            let _refused_or_not = catalog.end(&dump_id(dump), state, "ended", second(at));
+        }
+        Step::Crash => {
+            catalog.recover(second(at), "stopped").unwrap();
+        }
+        Step::Import { dump, named } => {
+            let record =
+                if named { record(&format!("foreign-{dump}"), "vm", at) } else { sparse_record("vm", at) };
+            catalog.import("http://hv2:5001", &[(1, record)]).unwrap();
+        }
+        Step::Acknowledge => {
+            for entry in catalog.outbox_next(1).unwrap() {
+                catalog.outbox_acknowledge(entry.id).unwrap();
+                *acknowledged += 1;
+            }
+        }
+        Step::Defer => {
+            for entry in catalog.outbox_next(1).unwrap() {
+                catalog.outbox_defer(entry.id, "unreachable").unwrap();
+            }
+        }
+    }
+}
+
+fn check(catalog: &Catalog, promised: &BTreeSet<String>, acknowledged: u64) {
+    let mut active_guests = BTreeSet::new();
+    for job in catalog.active_jobs().unwrap() {
+        assert!(!job.state.is_final() && job.finished_at.is_none() && job.record.is_none());
+        if let Some(guest) = job.guest {
+            assert!(active_guests.insert(guest.uuid), "two active jobs of one guest");
+        }
+    }
+
+    let own = catalog.records_since(0, u32::MAX).unwrap();
+    let mut completed = BTreeMap::new();
+    for number in 0..12 {
+        let Some(job) = catalog.job(&dump_id(number)).unwrap() else { continue };
+        assert_eq!(job.state == JobState::Completed, job.record.is_some());
+        assert_eq!(job.state.is_final(), job.finished_at.is_some());
+        if let Some(record) = job.record {
+            completed.insert(job.dump_id.to_string(), record);
+        }
+    }
+    let names: Vec<String> =
+        own.iter().map(|(_, record)| record.dump_id.as_ref().unwrap().to_string()).collect();
+    assert_eq!(names.iter().cloned().collect::<BTreeSet<_>>(), *promised, "a record vanished or appeared");
+    assert_eq!(names.len(), completed.len(), "a completed job has exactly one record");
+    for (_, record) in &own {
+        assert_eq!(completed.get(record.dump_id.as_ref().unwrap().as_str()), Some(record));
+    }
+    assert_eq!(catalog.outbox_len().unwrap() + acknowledged, u64::try_from(completed.len()).unwrap());
+
+    let page = catalog.records(RecordQuery { limit: 1000, offset: 0 }).unwrap();
+    assert_eq!((page.count, page.total), (page.total, catalog.stats().unwrap().total_dumps));
+    assert!(page.records.is_sorted_by_key(|record| std::cmp::Reverse(record.timestamp)));
+}
+
+fn any_record() -> impl Strategy<Value = Record> {
+    let text = || any::<String>();
+    let instant = (-377_705_023_201_000_000_i64..253_402_207_200_000_000)
+        .prop_map(|micros| Timestamp::from_unix_micros(micros).unwrap());
+    let size = || of((0..=i64::MAX.unsigned_abs()).prop_map(ByteCount));
+    let names = (instant, text(), text(), of("[A-Za-z0-9_-]{1,64}"), of(text()), of(text()), of(text()));
+    let numbers =
+        (of(-1e300..1e300_f64), size(), size(), of(any::<i64>()), of(any::<i64>()), of(any::<i64>()));
+    let rest = (
+        of(Just(CaptureMode::Frozen)),
+        of(0..=i64::MAX.unsigned_abs()),
+        of(text()),
+        of(text()),
+        any::<bool>(),
+    );
+    (names, numbers, rest).prop_map(
+        |(
+            (timestamp, dom, vmid, dump_id, host, sha256, dump_path),
+            (duration_sec, raw_size_bytes, gzip_size_bytes, ctime, mtime, atime),
+            (mode, pause_ms, format, codec, ok),
+        )| Record {
+            timestamp,
+            time: timestamp,
+            dom: GuestName(dom),
+            vmid,
+            sha256,
+            duration_sec,
+            gzip_size_bytes,
+            ctime,
+            mtime,
+            atime,
+            dump_path,
+            dump_id: dump_id.map(|text| id(&text)),
+            host,
+            mode,
+            pause_ms: pause_ms.map(Millis),
+            raw_size_bytes,
+            format,
+            codec,
+            ok,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_sequence_of_operations_keeps_the_invariants(steps in prop::collection::vec(step(), 1..60)) {
+        let dir = TempDir::new().unwrap();
+        let mut catalog = Catalog::open(dir.path()).unwrap();
+        let (mut promised, mut acknowledged) = (BTreeSet::new(), 0);
+        for (at, step) in (0..).zip(&steps) {
+            if matches!(step, Step::Crash) {
+                drop(catalog);
+                catalog = Catalog::open(dir.path()).unwrap();
+            }
+            run(&catalog, step, at, &mut promised, &mut acknowledged);
+            if matches!(step, Step::Crash) {
+                let running = catalog.active_jobs().unwrap().iter().any(|job| job.state == JobState::Running);
+                prop_assert!(!running, "after a restart nothing runs");
+            }
+            check(&catalog, &promised, acknowledged);
+        }
+    }
+
+    #[test]
+    fn any_record_is_read_back_as_it_was_written(record in any_record()) {
+        let dir = TempDir::new().unwrap();
+        let catalog = Catalog::open(dir.path()).unwrap();
+        catalog.import("http://hv2:5001", &[(1, record.clone())]).unwrap();
+        let page = catalog.records(RecordQuery { limit: 1, offset: 0 }).unwrap();
+        prop_assert_eq!(page.records, vec![record]);
+    }
+}

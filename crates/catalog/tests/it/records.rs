@@ -1,0 +1,162 @@
+//! Listing, counting and importing records.
+
+use memdeck_model::{ByteCount, Record, RecordQuery, Stats};
+
+use crate::support::*;
+
+fn page(test: &TestCatalog, limit: u32, offset: u64) -> (Vec<String>, u64, u64) {
+    let page = test.catalog.records(RecordQuery { limit, offset }).unwrap();
+    assert_eq!((page.limit, page.offset), (limit, offset));
+    let names = page.records.iter().map(|record| record.dump_id.as_ref().unwrap().to_string()).collect();
+    (names, page.count, page.total)
+}
+
+#[test]
+fn records_are_listed_newest_first_in_pages() {
+    let test = TestCatalog::new();
+    test.completed("d1", "a", 10);
+    test.completed("d2", "b", 30);
+    test.completed("d3", "c", 20);
+    test.completed("d4", "d", 20);
+
+    assert_eq!(page(&test, 2, 0), (vec!["d2".to_owned(), "d4".to_owned()], 2, 4));
+    assert_eq!(page(&test, 2, 2), (vec!["d3".to_owned(), "d1".to_owned()], 2, 4));
+    assert_eq!(page(&test, 2, 4), (vec![], 0, 4));
+    assert_eq!(page(&test, 2, u64::MAX), (vec![], 0, 4));
+    assert_eq!(page(&test, 0, 0), (vec![], 0, 4));
+}
+
+#[test]
+fn stats_count_what_is_known() {
+    let test = TestCatalog::new();
+    assert_eq!(test.catalog.stats().unwrap(), Stats::default());
+
+    test.completed("d1", "web-01", 10);
+    test.completed("d2", "web-01", 30);
+    let elsewhere =
+        Record { host: Some("hv2".to_owned()), duration_sec: Some(4.75), ..record("d3", "web-01", 20) };
+    test.catalog.import("http://hv2:5001", &[(1, elsewhere), (2, sparse_record("db-01", 5))]).unwrap();
+
+    assert_eq!(
+        test.catalog.stats().unwrap(),
+        Stats {
+            total_dumps: 4,
+            total_vms: 3,
+            total_size_bytes: ByteCount(135_000_000),
+            avg_duration_sec: (1.25 + 1.25 + 4.75) / 3.0,
+            last_dump: Some(second(30)),
+        }
+    );
+}
+
+#[test]
+fn absurd_sizes_of_a_remote_service_stop_nothing() {
+    let test = TestCatalog::new();
+    let absurd = |dump_id| Record { gzip_size_bytes: Some(ByteCount(u64::MAX)), ..record(dump_id, "a", 1) };
+    let records = [(1, absurd("d1")), (2, absurd("d2")), (3, absurd("d3"))];
+    assert_eq!(test.catalog.import("http://hv2:5001", &records).unwrap().len(), 3);
+    assert_eq!(test.catalog.stats().unwrap().total_size_bytes, ByteCount(u64::MAX));
+}
+
+#[test]
+fn own_records_are_handed_out_in_order_of_insertion() {
+    let test = TestCatalog::new();
+    test.completed("d1", "a", 30);
+    test.catalog.import("http://hv2:5001", &[(1, record("foreign", "z", 1))]).unwrap();
+    test.completed("d2", "b", 10);
+    test.completed("d3", "c", 20);
+
+    let since = |seq, limit| test.catalog.records_since(seq, limit).unwrap();
+    let names = |records: &[(u64, Record)]| -> Vec<String> {
+        records.iter().map(|(_, record)| record.dump_id.as_ref().unwrap().to_string()).collect()
+    };
+    let first = since(0, 2);
+    assert_eq!(names(&first), ["d1", "d2"]);
+    let rest = since(first[1].0, 2);
+    assert_eq!(names(&rest), ["d3"]);
+    assert_eq!(since(rest[0].0, 2), []);
+    assert_eq!(since(u64::MAX, 2), []);
+}
+
+#[test]
+fn importing_twice_adds_nothing_and_the_cursor_never_goes_back() {
+    let test = TestCatalog::new();
+    let origin = "http://hv2:5001";
+    assert_eq!(test.catalog.cursor(origin).unwrap(), 0);
+    let records = [(4, record("d1", "a", 1)), (9, sparse_record("b", 2))];
+
+    let new = test.catalog.import(origin, &records).unwrap();
+    assert_eq!(new, [records[0].1.clone(), records[1].1.clone()]);
+    assert_eq!(test.catalog.cursor(origin).unwrap(), 9);
+
+    let test = test.reopen();
+    assert_eq!(test.catalog.import(origin, &records).unwrap(), []);
+    assert_eq!(test.catalog.import(origin, &records[..1]).unwrap(), []);
+    assert_eq!(test.catalog.import(origin, &[]).unwrap(), []);
+    assert_eq!(test.catalog.cursor(origin).unwrap(), 9);
+    assert_eq!(test.catalog.cursor("http://hv3:5001").unwrap(), 0);
+    assert_eq!(test.catalog.stats().unwrap().total_dumps, 2);
+}
+
+#[test]
+fn a_batch_that_repeats_a_record_adds_it_once() {
+    let test = TestCatalog::new();
+    let twice = [
+        (1, sparse_record("b", 2)),
+        (2, sparse_record("b", 2)),
+        (3, record("d", "c", 3)),
+        (4, record("d", "c", 3)),
+    ];
+    assert_eq!(test.catalog.import("http://hv2:5001", &twice).unwrap().len(), 2);
+    assert_eq!(test.catalog.cursor("http://hv2:5001").unwrap(), 4);
+}
+
+#[test]
+fn an_unnamed_record_of_a_dump_that_is_known_by_name_is_the_same_dump() {
+    let test = TestCatalog::new();
+    test.completed("d1", "web-01", 10);
+    assert_eq!(test.catalog.import("influx", &[(1, sparse_record("web-01", 10))]).unwrap(), []);
+    assert_eq!(test.catalog.stats().unwrap().total_dumps, 1);
+}
+
+#[test]
+fn imported_records_are_not_written_again_nor_handed_on() {
+    let test = TestCatalog::new();
+    test.catalog.import("http://hv2:5001", &[(1, record("d1", "a", 1))]).unwrap();
+    assert_eq!(test.catalog.outbox_len().unwrap(), 0);
+    assert_eq!(test.catalog.records_since(0, 10).unwrap(), []);
+    assert_eq!(test.catalog.record_of(&id("d1")).unwrap(), Some(record("d1", "a", 1)));
+    assert_eq!(test.catalog.record_of(&id("d2")).unwrap(), None);
+}
+
+#[test]
+fn settings_are_kept_and_replaced() {
+    let test = TestCatalog::new();
+    assert_eq!(test.catalog.setting("theme").unwrap(), None);
+    test.catalog.set_setting("theme", "dark").unwrap();
+    test.catalog.set_setting("theme", "light").unwrap();
+    assert_eq!(test.reopen().catalog.setting("theme").unwrap().as_deref(), Some("light"));
+}
+
+#[test]
+#[ignore = "a measurement: prints how long the calls of a page take at 100,000 records"]
+fn calls_at_a_hundred_thousand_records() {
+    let test = TestCatalog::new();
+    let timed = |what: &str, work: &dyn Fn()| {
+        let start = std::time::Instant::now();
+        work();
+        println!("{what}: {:?}", start.elapsed());
+    };
+    let records: Vec<(u64, Record)> = (0..100_000_u64)
+        .map(|n| (n, record(&format!("d{n}"), &format!("vm-{}", n % 500), n.cast_signed())))
+        .collect();
+    timed("import", &|| drop(test.catalog.import("http://hv2:5001", &records).unwrap()));
+    for offset in [0, 50_000, 99_000] {
+        timed(&format!("1000 records at {offset}"), &|| {
+            test.catalog.records(RecordQuery { limit: 1000, offset }).unwrap();
+        });
+    }
+    timed("stats", &|| assert_eq!(test.catalog.stats().unwrap().total_dumps, 100_000));
+    timed("reopen", &|| drop(memdeck_catalog::Catalog::open(test.dir.path()).unwrap()));
+    timed("one completed dump", &|| drop(test.completed("own", "own", 1)));
+}
