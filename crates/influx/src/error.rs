@@ -1,0 +1,60 @@
+//! Why a point was not written.
+
+use std::time::Duration;
+
+/// Why a point was not written. Messages name the store and hold no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// The settings cannot be used.
+    #[error("the InfluxDB settings cannot be used: {reason}")]
+    Settings {
+        /// What is wrong, and with which setting.
+        reason: String,
+    },
+    /// No connection, or it broke.
+    #[error("{store} cannot be reached")]
+    Unreachable {
+        /// The store.
+        store: String,
+        /// What the HTTP client said, without the URL.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// No answer in time. Whether the point was written is unknown; writing it again is harmless.
+    #[error("{store} did not answer within {} s", after.as_secs_f64())]
+    Timeout {
+        /// The store.
+        store: String,
+        /// The time it had.
+        after: Duration,
+    },
+    /// The store does not accept the token, or the token may not do this.
+    #[error(
+        "{store} refused the credentials (HTTP {status}): set INFLUX_TOKEN to a token that may write to this database"
+    )]
+    Unauthorized {
+        /// The store.
+        store: String,
+        /// 401 or 403.
+        status: u16,
+    },
+    /// The store answered that it did not write the point.
+    #[error("{store} refused the point (HTTP {status}): {reason}")]
+    Refused {
+        /// The store.
+        store: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the store said, shortened.
+        reason: String,
+    },
+}
+
+impl FeedError {
+    /// Whether this very point will be refused again, however often it is written. All other errors pass: the store
+    /// comes back, the token is set, the disk is cleared.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        matches!(self, Self::Refused { status: 400 | 413 | 422, .. })
+    }
+}

@@ -1,0 +1,137 @@
+//! What the store answered.
+
+use std::time::Duration;
+
+use reqwest::{RequestBuilder, Response, StatusCode};
+
+use crate::FeedError;
+
+/// More than any answer of interest; the rest is not read.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// How much of a refusal is shown.
+const MAX_REASON_CHARS: usize = 300;
+
+/// An answer other than 401 and 403.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    /// Sends `request` and reads the answer. `store` and `timeout` are what errors name.
+    pub(crate) async fn of(
+        request: RequestBuilder,
+        store: &str,
+        timeout: Duration,
+    ) -> Result<Self, FeedError> {
+        let failed = |error: reqwest::Error| {
+            let store = store.to_owned();
+            if error.is_timeout() {
+                FeedError::Timeout { store, after: timeout }
+            } else {
+                FeedError::Unreachable { store, source: error.without_url() }
+            }
+        };
+        let response = request.send().await.map_err(failed)?;
+        let status = response.status();
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(FeedError::Unauthorized { store: store.to_owned(), status: status.as_u16() });
+        }
+        Ok(Self { status, body: read(response).await.map_err(failed)? })
+    }
+
+    /// Whether it acknowledges a write: 204, or another success without a word. A success with a body comes from
+    /// something in between, or tells of an error that the status does not.
+    pub(crate) fn acknowledges(&self) -> bool {
+        self.status.is_success() && self.body.is_empty()
+    }
+
+    /// The answer as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Whether a write was refused because the database does not exist (version 1; version 3 creates it).
+    pub(crate) fn misses_database(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && self.text().contains("database not found")
+    }
+
+    /// What it gives as the reason of a refusal.
+    pub(crate) fn reason(&self) -> String {
+        reason(&self.text())
+    }
+
+    /// A refusal as an error, with what made it so where that is known.
+    pub(crate) fn into_error(self, store: &str, cause: Option<&str>, secret: Option<&str>) -> FeedError {
+        let mut reason = self.reason();
+        if let Some(cause) = cause {
+            reason = format!("{reason} ({cause})");
+        }
+        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
+            reason = reason.replace(secret, "***");
+        }
+        FeedError::Refused {
+            store: store.to_owned(),
+            status: self.status.as_u16(),
+            reason: shortened(&reason),
+        }
+    }
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_BODY_BYTES {
+            body.truncate(MAX_BODY_BYTES);
+            break;
+        }
+    }
+    Ok(body)
+}
+
+/// The sentence in an answer: version 1 has it in `error`, or of a statement in `results`; version 3 has the one that
+/// matters in `data`.
+fn reason(body: &str) -> String {
+    let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let sentence = |pointer| json.pointer(pointer).and_then(serde_json::Value::as_str);
+    match (sentence("/error").or(sentence("/results/0/error")), sentence("/data/0/error_message")) {
+        (Some(error), Some(detail)) => format!("{error}: {detail}"),
+        (Some(sentence), None) | (None, Some(sentence)) => sentence.to_owned(),
+        (None, None) if body.trim().is_empty() => "no reason given".to_owned(),
+        (None, None) => body.to_owned(),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let line = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty());
+    let text = line.collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= MAX_REASON_CHARS {
+        return text;
+    }
+    text.chars().take(MAX_REASON_CHARS).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_the_sentence_in_the_answer() {
+        assert_eq!(reason(r#"{"error":"timeout"}"#), "timeout");
+        assert_eq!(reason(r#"{"results":[{"statement_id":0,"error":"invalid name"}]}"#), "invalid name");
+        assert_eq!(
+            reason(r#"{"error":"partial write","data":[{"error_message":"invalid column type"}]}"#),
+            "partial write: invalid column type"
+        );
+        assert_eq!(reason("<h1>Bad gateway</h1>"), "<h1>Bad gateway</h1>");
+        assert_eq!(reason(" "), "no reason given");
+    }
+
+    #[test]
+    fn a_reason_is_one_short_line() {
+        assert_eq!(shortened("a\r\n\tb  c\u{1b}[31m"), "a b c [31m");
+        assert_eq!(shortened(&"é".repeat(400)).chars().count(), MAX_REASON_CHARS + 1);
+    }
+}
