@@ -1,0 +1,77 @@
+//! The port behind which dumps are taken: the engine in this process, or a dump service over HTTP.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use memdeck_model::{DumpStatus, Event, Problem, ProblemKind, VmRef};
+use tokio::sync::broadcast;
+
+/// Why a dump service gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// It cannot be reached or does not answer in time.
+    #[error("the dump service {service} does not answer ({reason}); dumps wait until it is back")]
+    Unavailable {
+        /// Its URL.
+        service: String,
+        /// What the connection said.
+        reason: String,
+    },
+    /// It answered with a refusal or with something that is no answer of a dump service.
+    #[error("the dump service {service} refused: {reason}")]
+    Refused {
+        /// Its URL.
+        service: String,
+        /// Its own words.
+        reason: String,
+    },
+    /// The engine of this process failed.
+    #[error("the dump engine failed: {reason}")]
+    Engine {
+        /// What failed.
+        reason: String,
+    },
+}
+
+impl From<BackendError> for Problem {
+    fn from(error: BackendError) -> Self {
+        let kind = match error {
+            BackendError::Unavailable { .. } | BackendError::Refused { .. } => ProblemKind::Unavailable,
+            BackendError::Engine { .. } => ProblemKind::Internal,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// Takes dumps and says how they are. Every status is keyed by the guest as the request named it.
+#[async_trait]
+pub trait DumpBackend: Send + Sync {
+    /// The dump service's URL, or `local`.
+    fn service(&self) -> &str;
+
+    /// Queues a dump of every guest named, and answers with their states. A guest that is already queued or running
+    /// is not started again.
+    ///
+    /// # Errors
+    /// The service does not answer or refuses. Unknown guests are no error: their dumps end `failed`.
+    async fn trigger(
+        &self,
+        targets: Vec<VmRef>,
+        requested_by: &str,
+    ) -> Result<BTreeMap<String, DumpStatus>, BackendError>;
+
+    /// The newest dump of every guest that had one.
+    ///
+    /// # Errors
+    /// The service does not answer.
+    async fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, BackendError>;
+
+    /// The newest dump of one guest; `None` if it had none.
+    ///
+    /// # Errors
+    /// The service does not answer.
+    async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, BackendError>;
+
+    /// What happens from now on.
+    fn subscribe(&self) -> broadcast::Receiver<Event>;
+}

@@ -1,0 +1,348 @@
+//! The engine's handle and its scheduler.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, Job, NewJob};
+use memdeck_hypervisor::Hypervisor;
+use memdeck_image::{ImageStore, StoreError};
+use memdeck_model::{DumpId, DumpStatus, Event, Guest, JobState, Progress, VmRef};
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::broadcast;
+
+use crate::stream::{StopReason, StopSwitch};
+use crate::{Clock, dump, recovery, status};
+
+/// Events kept for a subscriber that is slow; one that falls further behind is told so and asks for the present state.
+const EVENT_BACKLOG: usize = 1024;
+/// The shortest time between two progress events of one dump.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Limits of the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineSettings {
+    /// Dumps that run at the same time.
+    pub max_parallel: NonZeroU32,
+    /// The longest one dump may take before it is cancelled.
+    pub time_limit: Duration,
+    /// How long a shutdown waits for running dumps before it stops them.
+    pub shutdown_grace: Duration,
+}
+
+/// What the engine works with.
+pub struct EngineParts {
+    /// Where jobs and records live.
+    pub catalog: Arc<Catalog>,
+    /// Where guests live.
+    pub hypervisor: Arc<dyn Hypervisor>,
+    /// Where images go.
+    pub store: ImageStore,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Limits.
+    pub settings: EngineSettings,
+}
+
+/// Why the engine cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The catalog failed.
+    #[error("the catalog cannot be used")]
+    Catalog(#[from] CatalogError),
+    /// The directory of images failed.
+    #[error("the dump directory cannot be used")]
+    Store(#[from] StoreError),
+    /// A thread could not be started.
+    #[error("a thread of the engine could not be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A dump that runs now.
+struct Running {
+    progress: Progress,
+    told_at: Duration,
+    switch: StopSwitch,
+}
+
+#[derive(Default)]
+struct State {
+    running: HashMap<DumpId, Running>,
+    closing: bool,
+}
+
+/// What the scheduler and the workers share.
+pub(crate) struct Shared {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) store: ImageStore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: EngineSettings,
+    state: Mutex<State>,
+    /// Signalled when a job was queued, a dump ended or the engine closes.
+    changed: Condvar,
+    events: broadcast::Sender<Event>,
+}
+
+/// The dump engine of this process. Dropping it waits for running dumps for a while, then stops them; queued jobs
+/// stay queued and run when an engine is started on the same catalog again.
+pub struct Engine {
+    shared: Arc<Shared>,
+    scheduler: Option<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Ends what an engine that died left behind, then starts taking queued jobs.
+    ///
+    /// # Errors
+    /// The catalog or the dump directory cannot be used, or no thread can be started.
+    pub fn start(parts: EngineParts) -> Result<Self, EngineError> {
+        let EngineParts { catalog, hypervisor, store, clock, settings } = parts;
+        recovery::recover(&catalog, &store, clock.as_ref())?;
+        let shared = Arc::new(Shared {
+            catalog,
+            hypervisor,
+            store,
+            clock,
+            settings,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            events: broadcast::channel(EVENT_BACKLOG).0,
+        });
+        let scheduler = std::thread::Builder::new()
+            .name("scheduler".to_owned())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || schedule(&shared)
+            })
+            .map_err(EngineError::Thread)?;
+        Ok(Self { shared, scheduler: Some(scheduler) })
+    }
+
+    /// Queues a dump of every guest named. Jobs are durable when this returns. A guest that is already queued or
+    /// running keeps its dump, whose status is returned.
+    ///
+    /// # Errors
+    /// The catalog failed; guests before the failure are queued.
+    pub fn trigger(
+        &self,
+        targets: &[VmRef],
+        requested_by: &str,
+    ) -> Result<BTreeMap<String, DumpStatus>, EngineError> {
+        let mut statuses = BTreeMap::new();
+        for target in targets {
+            // A guest that is unknown, or a hypervisor that does not answer now, is accepted all the same: the job
+            // waits its turn and ends with a sentence that says what was wrong then.
+            let guest = self.shared.hypervisor.resolve(target).ok().map(|guest| identity(&guest));
+            let enqueued = self.shared.catalog.enqueue(NewJob {
+                dump_id: DumpId::from_uuid_bits(uuid::Uuid::new_v4().as_u128()),
+                vm: target.clone(),
+                guest,
+                requested_by: requested_by.to_owned(),
+                queued_at: self.shared.clock.now(),
+            })?;
+            let status = match enqueued {
+                Enqueued::Accepted(job) => {
+                    tracing::info!(dump_id = %job.dump_id, vm = %target, requested_by, "dump queued");
+                    let status = status::of(&job, None);
+                    self.shared.publish(Event::Dump(Box::new(status.clone())));
+                    status
+                }
+                Enqueued::AlreadyActive(job) => self.shared.status_of(&job),
+            };
+            statuses.insert(target.to_string(), status);
+        }
+        self.shared.wake();
+        Ok(statuses)
+    }
+
+    /// Ends a dump that is queued or running, as cancelled by `by`. The guest of a running one resumes at once. A dump
+    /// that has ended stays as it ended.
+    ///
+    /// # Errors
+    /// The catalog failed.
+    pub fn cancel(&self, dump_id: &DumpId, by: &str) -> Result<(), EngineError> {
+        // With the lock held the scheduler cannot start it in between.
+        let state = self.shared.state.lock();
+        if let Some(running) = state.running.get(dump_id) {
+            running.switch.stop(StopReason::Cancelled { by: by.to_owned() });
+            return Ok(());
+        }
+        let message = format!("cancelled by {by} before it began");
+        match self.shared.catalog.end(dump_id, JobState::Cancelled, &message, self.shared.clock.now()) {
+            Ok(job) => self.shared.publish(Event::Dump(Box::new(status::of(&job, None)))),
+            Err(CatalogError::AlreadyFinal { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// The newest dump of every guest that had one, keyed as requests named it.
+    ///
+    /// # Errors
+    /// The catalog failed.
+    pub fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, EngineError> {
+        let jobs = self.shared.catalog.newest_jobs()?;
+        Ok(jobs.iter().map(|job| (job.vm.to_string(), self.shared.status_of(job))).collect())
+    }
+
+    /// The newest dump of the guest that `vm` names, by the words of a request, by name or by libvirt id.
+    ///
+    /// # Errors
+    /// The catalog failed.
+    pub fn status(&self, vm: &str) -> Result<Option<DumpStatus>, EngineError> {
+        Ok(self.shared.catalog.newest_job_for(vm)?.map(|job| self.shared.status_of(&job)))
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.shared.events.subscribe()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.close();
+        if self.scheduler.take().is_some_and(|scheduler| scheduler.join().is_err()) {
+            tracing::error!("the scheduler panicked");
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn publish(&self, event: Event) {
+        // Nobody listening is fine: whoever comes later asks for the present state first.
+        let _ = self.events.send(event);
+    }
+
+    /// Notes how far a dump is, and tells about it at most every [`PROGRESS_INTERVAL`].
+    pub(crate) fn report_progress(&self, job: &Job, progress: Progress) {
+        let now = self.clock.monotonic();
+        {
+            let mut state = self.state.lock();
+            let Some(running) = state.running.get_mut(&job.dump_id) else { return };
+            running.progress = progress;
+            if now.saturating_sub(running.told_at) < PROGRESS_INTERVAL {
+                return;
+            }
+            running.told_at = now;
+        }
+        self.publish(Event::Dump(Box::new(status::of(job, Some(progress)))));
+    }
+
+    fn status_of(&self, job: &Job) -> DumpStatus {
+        let progress = self.state.lock().running.get(&job.dump_id).map(|running| running.progress);
+        status::of(job, progress)
+    }
+
+    fn wake(&self) {
+        // Taken so that a scheduler between its look at the queue and its wait does not miss the signal.
+        let _state = self.state.lock();
+        self.changed.notify_all();
+    }
+
+    /// Waits; false as soon as the engine closes.
+    pub(crate) fn pause_unless_closing(&self, interval: Duration) -> bool {
+        let mut state = self.state.lock();
+        self.changed.wait_while_for(&mut state, |state| !state.closing, interval);
+        !state.closing
+    }
+
+    /// No new dumps; running ones may finish within the grace of the settings, then they are stopped.
+    fn close(&self) {
+        let mut state = self.state.lock();
+        state.closing = true;
+        self.changed.notify_all();
+        let timed_out = self
+            .changed
+            .wait_while_for(&mut state, |state| !state.running.is_empty(), self.settings.shutdown_grace)
+            .timed_out();
+        if timed_out {
+            for running in state.running.values() {
+                running.switch.stop(StopReason::Shutdown);
+            }
+            self.changed.wait_while(&mut state, |state| !state.running.is_empty());
+        }
+    }
+}
+
+/// Starts workers for queued jobs until the engine closes.
+fn schedule(shared: &Arc<Shared>) {
+    let mut state = shared.state.lock();
+    while !state.closing {
+        match shared.catalog.start_next(shared.settings.max_parallel.get(), shared.clock.now()) {
+            Ok(Some(job)) => {
+                let switch = StopSwitch::default();
+                let running = Running {
+                    progress: Progress::default(),
+                    told_at: shared.clock.monotonic(),
+                    switch: switch.clone(),
+                };
+                let dump_id = job.dump_id.clone();
+                state.running.insert(dump_id.clone(), running);
+                if let Err(error) = spawn_worker(shared, job, switch) {
+                    state.running.remove(&dump_id);
+                    tracing::error!(%dump_id, %error, "no thread for a dump");
+                    end_without_worker(shared, &dump_id);
+                }
+            }
+            Ok(None) => shared.changed.wait(&mut state),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the queue cannot be read; trying again"
+                );
+                shared.changed.wait_for(&mut state, Duration::from_secs(1));
+            }
+        }
+    }
+}
+
+/// Starts the thread of one dump. It is not joined: it leaves the list of running dumps as its last act.
+fn spawn_worker(shared: &Arc<Shared>, job: Job, switch: StopSwitch) -> std::io::Result<()> {
+    let shared = Arc::clone(shared);
+    std::thread::Builder::new().name("dump".to_owned()).spawn(move || {
+        let _leave = LeaveOnDrop { shared: &shared, dump_id: job.dump_id.clone() };
+        dump::run(&shared, job, &switch);
+    })?;
+    Ok(())
+}
+
+/// Takes a dump off the list of running ones when its worker ends, even by a panic.
+struct LeaveOnDrop<'a> {
+    shared: &'a Shared,
+    dump_id: DumpId,
+}
+
+impl Drop for LeaveOnDrop<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            end_without_worker(self.shared, &self.dump_id);
+        }
+        self.shared.state.lock().running.remove(&self.dump_id);
+        self.shared.changed.notify_all();
+    }
+}
+
+/// Fails a job that has no worker to say why.
+fn end_without_worker(shared: &Shared, dump_id: &DumpId) {
+    let message =
+        "memdeck could not carry out this dump because of an internal error; its log has the details";
+    match shared.catalog.end(dump_id, JobState::Failed, message, shared.clock.now()) {
+        Ok(job) => shared.publish(Event::Dump(Box::new(status::of(&job, None)))),
+        Err(error) => {
+            tracing::error!(%dump_id, error = &error as &dyn std::error::Error, "a failed job could not be ended");
+        }
+    }
+}
+
+pub(crate) fn identity(guest: &Guest) -> GuestIdentity {
+    GuestIdentity {
+        uuid: guest.uuid.clone(),
+        name: guest.name.clone(),
+        vmid: guest.id.map_or_else(|| "-".to_owned(), |id| id.to_string()),
+    }
+}

@@ -1,0 +1,23 @@
+//! The dump engine: it takes queued jobs, reads guests' memory into sealed images and keeps the catalog true.
+//!
+//! ```text
+//! trigger ─► catalog (queued) ─► scheduler ─► worker: resolve ─ admit ─ read ─ seal ─ record ─► catalog (completed)
+//!                                                └── anything fails: partial file gone, guest runs, job failed
+//! ```
+//!
+//! At most `max_parallel` workers, one per guest, oldest job first. Everything here is synchronous and runs on threads
+//! of its own; [`LocalBackend`] is the door from async code. HTTP, configuration and the page are not here.
+
+mod backend;
+mod clock;
+mod dump;
+mod engine;
+mod local;
+mod recovery;
+mod status;
+mod stream;
+
+pub use backend::{BackendError, DumpBackend};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use engine::{Engine, EngineError, EngineParts, EngineSettings};
+pub use local::LocalBackend;

@@ -1,0 +1,67 @@
+//! The engine of this process behind the [`DumpBackend`] port.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use memdeck_model::{DumpStatus, Event, VmRef};
+use tokio::sync::broadcast;
+
+use crate::{BackendError, DumpBackend, Engine, EngineError};
+
+/// Calls the engine off the async runtime's threads.
+pub struct LocalBackend {
+    engine: Arc<Engine>,
+}
+
+impl LocalBackend {
+    /// A door to `engine`.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        let engine = Arc::clone(&self.engine);
+        match tokio::task::spawn_blocking(move || work(&engine)).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the dump engine failed");
+                Err(BackendError::Engine { reason: error.to_string() })
+            }
+            Err(error) => Err(BackendError::Engine { reason: error.to_string() }),
+        }
+    }
+}
+
+#[async_trait]
+impl DumpBackend for LocalBackend {
+    fn service(&self) -> &'static str {
+        "local"
+    }
+
+    async fn trigger(
+        &self,
+        targets: Vec<VmRef>,
+        requested_by: &str,
+    ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
+        let requested_by = requested_by.to_owned();
+        self.call(move |engine| engine.trigger(&targets, &requested_by)).await
+    }
+
+    async fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
+        self.call(Engine::statuses).await
+    }
+
+    async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, BackendError> {
+        let vm = vm.to_owned();
+        self.call(move |engine| engine.status(&vm)).await
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.engine.subscribe()
+    }
+}

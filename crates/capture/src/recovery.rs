@@ -1,0 +1,63 @@
+//! After a crash: what was running ends, with its files gone or with its record.
+
+use memdeck_catalog::Catalog;
+use memdeck_image::{ImageStore, Manifest, Sealed};
+use memdeck_model::{JobState, Record};
+
+use crate::{Clock, EngineError, status};
+
+/// What a job that was running when memdeck died is told to have ended by.
+pub const DIED: &str = "memdeck ended while this dump was running (crash, kill or power loss); \
+                        its partial file was removed. Start the dump again.";
+
+/// Ends every job that a dead engine left running. An image that was sealed before the death is complete evidence:
+/// its record is written now. Of all others the partial files are removed and the job fails.
+pub fn recover(catalog: &Catalog, store: &ImageStore, clock: &dyn Clock) -> Result<(), EngineError> {
+    for job in catalog.active_jobs()? {
+        if job.state != JobState::Running {
+            continue;
+        }
+        if let Some((manifest, sealed)) = store.find_sealed(&job.dump_id)? {
+            let record = record_of(&manifest, &sealed);
+            catalog.complete(&job.dump_id, manifest.finished_at, &completed_message(&manifest), &record)?;
+            tracing::warn!(dump_id = %job.dump_id, vm = %job.vm, "found a sealed image without its record; recorded it");
+        }
+    }
+    for job in catalog.recover(clock.now(), DIED)? {
+        let removed = store.remove_partials(&job.dump_id)?;
+        tracing::warn!(dump_id = %job.dump_id, vm = %job.vm, removed = removed.len(), "a dump was cut off by the end of memdeck");
+    }
+    Ok(())
+}
+
+/// The record of a sealed image.
+pub fn record_of(manifest: &Manifest, sealed: &Sealed) -> Record {
+    Record {
+        timestamp: manifest.started_at,
+        time: manifest.started_at,
+        dom: manifest.guest.name.clone(),
+        vmid: manifest.guest.vmid.clone(),
+        sha256: Some(manifest.sha256.clone()),
+        duration_sec: Some(status::seconds(manifest.finished_at.since(manifest.started_at))),
+        gzip_size_bytes: Some(sealed.stored_size),
+        ctime: Some(sealed.ctime),
+        mtime: Some(sealed.mtime),
+        atime: Some(sealed.atime),
+        dump_path: Some(sealed.image.display().to_string()),
+        dump_id: Some(manifest.dump_id.clone()),
+        host: Some(manifest.host.clone()),
+        mode: Some(manifest.mode),
+        pause_ms: manifest.pause_ms,
+        raw_size_bytes: Some(manifest.raw_size_bytes),
+        format: Some(manifest.format.clone()),
+        codec: Some(manifest.codec.clone()),
+        ok: true,
+    }
+}
+
+/// One sentence about a finished dump.
+pub fn completed_message(manifest: &Manifest) -> String {
+    let pause =
+        manifest.pause_ms.map_or_else(String::new, |pause| format!("; the guest was stopped for {pause}"));
+    format!("Dump completed: {} stored as {}{pause}", manifest.raw_size_bytes, manifest.stored_size_bytes)
+}
