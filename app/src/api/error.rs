@@ -1,0 +1,79 @@
+//! The model's [`Problem`] as the error of a server function.
+
+use leptos::server_fn::Bytes;
+use leptos::server_fn::codec::JsonEncoding;
+use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
+use memdeck_model::{Problem, ProblemKind};
+use serde::{Deserialize, Serialize};
+
+/// Why a call failed. On the wire it is the [`Problem`] itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(transparent)]
+#[error(transparent)]
+pub struct ApiError(pub Problem);
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl FromServerFnError for ApiError {
+    type Encoder = JsonEncoding;
+
+    fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
+        Self(match error {
+            ServerFnErrorErr::Request(_)
+            | ServerFnErrorErr::Deserialization(_)
+            | ServerFnErrorErr::Response(_) => Problem::new(
+                ProblemKind::Unavailable,
+                "The server does not answer. Check that memdeck is running and that the network reaches it.",
+            ),
+            ServerFnErrorErr::Args(reason) | ServerFnErrorErr::MissingArg(reason) => {
+                Problem::new(ProblemKind::Invalid, format!("The request cannot be read: {reason}."))
+            }
+            other => Problem::new(ProblemKind::Internal, other.to_string()),
+        })
+    }
+
+    /// Reads a problem; also the `{"detail": ...}` with which a layer in front of the server functions refuses.
+    fn de(data: Bytes) -> Self {
+        #[derive(Deserialize)]
+        struct Refusal {
+            detail: String,
+        }
+        serde_json::from_slice(&data)
+            .or_else(|_| {
+                serde_json::from_slice(&data)
+                    .map(|Refusal { detail }| Self(Problem::new(ProblemKind::Invalid, detail)))
+            })
+            .unwrap_or_else(|error| {
+                Self::from_server_fn_error(ServerFnErrorErr::Deserialization(error.to_string()))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_crosses_the_wire_unchanged() {
+        let error = ApiError(Problem::new(ProblemKind::Conflict, "web-01 is being dumped"));
+        assert_eq!(error.ser(), Bytes::from(r#"{"kind":"conflict","detail":"web-01 is being dumped"}"#));
+        assert_eq!(ApiError::de(error.ser()), error);
+    }
+
+    #[test]
+    fn the_sentence_of_a_rest_refusal_is_kept() {
+        let error = ApiError::de(Bytes::from(r#"{"detail": "This host name is not allowed."}"#));
+        assert_eq!(error.0.detail, "This host name is not allowed.");
+    }
+
+    #[test]
+    fn what_is_no_answer_of_ours_is_told_as_a_server_that_does_not_answer() {
+        let error = ApiError::de(Bytes::from("<html>502 Bad Gateway</html>"));
+        assert_eq!(error.0.kind, ProblemKind::Unavailable);
+        assert!(error.0.detail.starts_with("The server does not answer."), "{error}");
+    }
+}

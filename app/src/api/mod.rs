@@ -1,0 +1,69 @@
+//! The page's calls to the server: five server functions, each of which translates, calls one use case of
+//! [`Operations`] and translates back.
+//!
+//! Only the signatures are compiled into the page. The bodies exist under the feature `ssr`.
+
+mod error;
+#[cfg(feature = "ssr")]
+mod operations;
+mod overview;
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::Json;
+use memdeck_model::{DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
+
+pub use error::ApiError;
+#[cfg(feature = "ssr")]
+pub use operations::{Operations, router};
+pub use overview::Overview;
+
+/// The figures and the health of the parts, for the status section.
+///
+/// # Errors
+/// The server does not answer, or the catalog cannot be read.
+#[server(prefix = "/api/ui", endpoint = "overview", input = Json, output = Json)]
+pub async fn fetch_overview() -> Result<Overview, ApiError> {
+    operations::present()?.overview().await.map_err(operations::refuse)
+}
+
+/// Every guest of the hypervisor, running or not.
+///
+/// # Errors
+/// The server or the hypervisor does not answer.
+#[server(prefix = "/api/ui", endpoint = "guests", input = Json, output = Json)]
+pub async fn fetch_guests() -> Result<Vec<Guest>, ApiError> {
+    operations::present()?.guests().await.map_err(operations::refuse)
+}
+
+/// The dumps that are queued or running, and those that ended in the last minutes.
+///
+/// # Errors
+/// The server or the dump service does not answer.
+#[server(prefix = "/api/ui", endpoint = "dumps", input = Json, output = Json)]
+pub async fn fetch_dumps() -> Result<Vec<DumpStatus>, ApiError> {
+    operations::present()?.dumps().await.map_err(operations::refuse)
+}
+
+/// Asks for dumps; answers with the present state of each. A guest that is being dumped is not started again.
+///
+/// # Errors
+/// The request names no guest, or the server or the dump service does not answer.
+#[server(prefix = "/api/ui", endpoint = "trigger", input = Json, output = Json)]
+pub async fn trigger_dumps(
+    /// The guests.
+    request: TriggerRequest,
+) -> Result<Vec<DumpStatus>, ApiError> {
+    operations::present()?.trigger(request).await.map_err(operations::refuse)
+}
+
+/// One page of records, newest first.
+///
+/// # Errors
+/// The server does not answer, or the catalog cannot be read.
+#[server(prefix = "/api/ui", endpoint = "records", input = Json, output = Json)]
+pub async fn fetch_records(
+    /// Which page.
+    query: RecordQuery,
+) -> Result<RecordPage, ApiError> {
+    operations::present()?.records(query).await.map_err(operations::refuse)
+}

@@ -1,0 +1,22 @@
+//! What the status section shows.
+
+use memdeck_model::{ServiceHealth, Stats, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The figures over all records and the health of the parts memdeck depends on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Overview {
+    /// The service that takes the dumps.
+    pub service: ServiceHealth,
+    /// Why the hypervisor does not answer; `None` while it does.
+    pub hypervisor: Option<String>,
+    /// The libvirt URI of the hypervisor.
+    pub hypervisor_uri: String,
+    /// Figures over all records.
+    pub stats: Stats,
+    /// The version of the server.
+    pub version: String,
+    /// The server's clock at the time of the answer: the page counts elapsed time with it, because the operator's
+    /// clock may be wrong.
+    pub server_time: Timestamp,
+}

@@ -1,0 +1,35 @@
+//! The app: what every part of the page shares, and which page an address leads to.
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::components::{Redirect, Route, Router, Routes};
+use leptos_router::path;
+
+use crate::frame::Frame;
+use crate::live::Live;
+use crate::pages::{MemoryDumps, NotFound};
+use crate::time::Clock;
+use crate::ui::{Announcer, Toaster};
+
+/// The whole page.
+#[component]
+pub fn App() -> impl IntoView {
+    Clock::provide();
+    Announcer::provide();
+    Toaster::provide();
+    Live::provide();
+    let home = || {
+        let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
+        view! { <Redirect path="/memory-dumps" options /> }
+    };
+    view! {
+        <Router>
+            <Frame>
+                <Routes fallback=NotFound>
+                    <Route path=path!("/") view=home />
+                    <Route path=path!("/memory-dumps") view=MemoryDumps />
+                </Routes>
+            </Frame>
+        </Router>
+    }
+}

@@ -1,0 +1,195 @@
+//! Keeping the event stream open.
+//!
+//! ```text
+//!             open                  error, or nothing heard for 40 s
+//! connecting ──────► live ──────────────────────────────► reconnecting ──► (wait, longer each time) ──► connecting
+//!                     │                                        │ 10 s
+//!                     │ page hidden for 1 min                  ▼
+//!                     └──► resting ──► (page visible) ──►    stale
+//! ```
+//!
+//! The browser's own reconnection is not relied on: it gives up for good on an answer that is not an event stream.
+
+use futures_channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use futures_util::future::{Either, select};
+use futures_util::{FutureExt, StreamExt};
+use gloo_timers::future::TimeoutFuture;
+use leptos::prelude::*;
+use memdeck_model::{Event, Timestamp};
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::Closure;
+use web_sys::{EventSource, MessageEvent};
+
+use super::{Connection, Live, backoff, wire};
+use crate::time;
+
+const URL: &str = "/api/events";
+
+/// Pings come every 15 s: two may be lost.
+const SILENCE_LIMIT_MS: u32 = 40_000;
+
+/// A stream that breaks off for less than this is nobody's concern.
+const STALE_AFTER_MS: u64 = 10_000;
+
+/// A hidden page keeps its stream this long, so that a short look at another tab costs nothing.
+const HIDDEN_LIMIT_MS: u64 = 60_000;
+
+enum Message {
+    Opened,
+    Event(Box<Event>),
+    KeepAlive,
+    Broken,
+    VisibilityChanged,
+}
+
+/// Why a connection ended.
+enum Ended {
+    Broken,
+    Hidden,
+}
+
+/// Runs for ever: connects, listens, and connects again.
+pub(super) async fn run(live: Live) {
+    let (sender, mut inbox) = mpsc::unbounded();
+    watch_visibility(sender.clone());
+    let mut attempt = 0;
+    let mut last_heard = time::browser_now();
+    loop {
+        if is_hidden() {
+            until_visible(&mut inbox).await;
+        }
+        let connection = StreamConnection::open(&sender);
+        let ended = listen(live, &mut inbox, &mut attempt, &mut last_heard).await;
+        drop(connection);
+        match ended {
+            Ended::Hidden => live.connection.set(Connection::Reconnecting),
+            Ended::Broken => {
+                mark_broken(live, last_heard);
+                TimeoutFuture::new(backoff::delay_ms(attempt, js_sys::Math::random())).await;
+                attempt = attempt.saturating_add(1);
+            }
+        }
+        // What the closed connection still had in its queue was said before the reconnection.
+        while inbox.next().now_or_never().flatten().is_some() {}
+    }
+}
+
+/// Passes events on until the stream breaks, falls silent, or nobody has looked for a while.
+async fn listen(
+    live: Live,
+    inbox: &mut UnboundedReceiver<Message>,
+    attempt: &mut u32,
+    last_heard: &mut Timestamp,
+) -> Ended {
+    let mut hidden_since = None;
+    loop {
+        let next = select(inbox.next(), TimeoutFuture::new(SILENCE_LIMIT_MS)).await;
+        let Either::Left((Some(message), _)) = next else { return Ended::Broken };
+        if matches!(message, Message::Broken) {
+            return Ended::Broken;
+        }
+        if !matches!(message, Message::VisibilityChanged) {
+            *last_heard = time::browser_now();
+        }
+        match message {
+            Message::Opened => {
+                *attempt = 0;
+                live.connection.set(Connection::Live);
+                live.connected_count.update(|count| *count = count.saturating_add(1));
+            }
+            Message::Event(event) => live.tell(&event),
+            Message::KeepAlive | Message::VisibilityChanged | Message::Broken => {}
+        }
+        let now = time::browser_now();
+        hidden_since = is_hidden().then(|| hidden_since.unwrap_or(now));
+        if hidden_since.is_some_and(|since: Timestamp| now.since(since).0 > HIDDEN_LIMIT_MS) {
+            return Ended::Hidden;
+        }
+    }
+}
+
+fn mark_broken(live: Live, last_heard: Timestamp) {
+    let silent_ms = time::browser_now().since(last_heard).0;
+    live.connection.set(if silent_ms < STALE_AFTER_MS {
+        Connection::Reconnecting
+    } else {
+        Connection::Stale(last_heard)
+    });
+}
+
+async fn until_visible(inbox: &mut UnboundedReceiver<Message>) {
+    while is_hidden() {
+        if inbox.next().await.is_none() {
+            return;
+        }
+    }
+}
+
+fn is_hidden() -> bool {
+    document().hidden()
+}
+
+fn watch_visibility(sender: UnboundedSender<Message>) {
+    let on_change = Closure::<dyn FnMut()>::new(move || {
+        let _ = sender.unbounded_send(Message::VisibilityChanged);
+    });
+    let listened =
+        document().add_event_listener_with_callback("visibilitychange", on_change.as_ref().unchecked_ref());
+    if listened.is_ok() {
+        // Lives as long as the page.
+        on_change.forget();
+    }
+}
+
+type Handler = Closure<dyn FnMut(MessageEvent)>;
+
+/// An open `EventSource`; closed when dropped.
+struct StreamConnection {
+    source: Option<EventSource>,
+    _handlers: Vec<Handler>,
+}
+
+impl StreamConnection {
+    fn open(sender: &UnboundedSender<Message>) -> Self {
+        let Ok(source) = EventSource::new(URL) else {
+            let _ = sender.unbounded_send(Message::Broken);
+            return Self { source: None, _handlers: Vec::new() };
+        };
+        let mut handlers: Vec<Handler> = Vec::new();
+        let mut on = |name: &str, handler: Handler| {
+            let _ = source.add_event_listener_with_callback(name, handler.as_ref().unchecked_ref());
+            handlers.push(handler);
+        };
+        let reply = |make: fn() -> Message| {
+            let sender = sender.clone();
+            Handler::new(move |_| {
+                let _ = sender.unbounded_send(make());
+            })
+        };
+        on("open", reply(|| Message::Opened));
+        on("error", reply(|| Message::Broken));
+        on(wire::KEEP_ALIVE, reply(|| Message::KeepAlive));
+        for kind in wire::KINDS {
+            let sender = sender.clone();
+            on(
+                kind,
+                Handler::new(move |message: MessageEvent| {
+                    let event = message.data().as_string().and_then(|data| wire::read(kind, &data));
+                    let _ = sender.unbounded_send(match event {
+                        Some(event) => Message::Event(Box::new(event)),
+                        None => Message::KeepAlive,
+                    });
+                }),
+            );
+        }
+        Self { source: Some(source), _handlers: handlers }
+    }
+}
+
+impl Drop for StreamConnection {
+    fn drop(&mut self) {
+        if let Some(source) = &self.source {
+            source.close();
+        }
+    }
+}

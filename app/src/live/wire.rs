@@ -1,0 +1,58 @@
+//! Reading what the event stream carries.
+
+use memdeck_model::Event;
+
+/// The event names the stream uses, without the keep-alive.
+pub const KINDS: [&str; 5] = ["dump", "record", "guests", "service", "hypervisor"];
+
+/// The name of the event that says nothing but that the stream is alive.
+pub const KEEP_ALIVE: &str = "ping";
+
+/// The event named `kind` whose content is the JSON `data`; `None` where this page does not understand it (a newer
+/// server).
+pub fn read(kind: &str, data: &str) -> Option<Event> {
+    match kind {
+        "dump" => serde_json::from_str(data).ok().map(Event::Dump),
+        "record" => serde_json::from_str(data).ok().map(Event::Record),
+        "guests" => serde_json::from_str(data).ok().map(Event::Guests),
+        "service" => serde_json::from_str(data).ok().map(Event::Service),
+        "hypervisor" => serde_json::from_str(data).ok().map(Event::Hypervisor),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memdeck_model::ServiceHealth;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What the server puts on the wire for `event`: its name and its content.
+    fn written(event: &Event) -> (&'static str, String) {
+        let Value::Object(mut tagged) = serde_json::to_value(event).unwrap() else { panic!("not an object") };
+        (event.kind(), tagged.remove("data").unwrap().to_string())
+    }
+
+    #[test]
+    fn what_the_server_writes_is_read() {
+        let service = ServiceHealth { service: "local".into(), error: Some("it is down".into()) };
+        for event in [
+            Event::Guests(Vec::new()),
+            Event::Service(service),
+            Event::Hypervisor(None),
+            Event::Hypervisor(Some("no connection".into())),
+        ] {
+            let (kind, data) = written(&event);
+            assert!(KINDS.contains(&kind));
+            assert_eq!(read(kind, &data), Some(event));
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_passed_over() {
+        assert_eq!(read("dump", "{"), None);
+        assert_eq!(read("dump", "{}"), None);
+        assert_eq!(read("weather", "null"), None);
+    }
+}

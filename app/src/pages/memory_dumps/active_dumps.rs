@@ -1,0 +1,61 @@
+//! The dumps that wait or run, and those that ended a moment ago.
+
+use leptos::prelude::*;
+
+use super::job_row::JobRow;
+use super::jobs::Jobs;
+use super::state::State;
+use crate::ui::{Card, Failure, Skeleton};
+
+/// A row for each.
+#[component]
+pub fn ActiveDumps() -> impl IntoView {
+    let state = State::expect();
+    let ids = Memo::new(move |_| {
+        state.jobs.with_data(|jobs| jobs.iter().map(|job| job.status.dump_id.clone()).collect::<Vec<_>>())
+    });
+    let active = Memo::new(move |_| state.jobs.with_data(Jobs::active_count).unwrap_or(0));
+    let problem = Memo::new(move |_| {
+        state.jobs.with(|jobs| jobs.problem.as_ref().map(|problem| problem.detail.clone()))
+    });
+    let retry = move |()| state.fetch_jobs();
+    let count = move || {
+        let count = active.get();
+        (count > 0).then(
+            || view! { <span class="count">{count}<span class="visually-hidden">" active"</span></span> },
+        )
+    };
+    view! {
+        <Card id="active-dumps" title="Active dumps" aside=count>
+            <Show when=move || problem.with(Option::is_some)>
+                <Failure
+                    title="The running dumps could not be loaded."
+                    detail=Signal::derive(move || problem.get().unwrap_or_default())
+                    on_retry=retry
+                />
+            </Show>
+            {move || match ids.with(|ids| ids.as_ref().map(Vec::is_empty)) {
+                None if problem.with(Option::is_some) => ().into_any(),
+                None => view! { <Skeleton rows=1 label="Loading the running dumps" /> }.into_any(),
+                Some(true) => {
+                    view! {
+                        <p class="quiet-line">
+                            "No dump is waiting or running. Select a guest above and press “Dump selected”."
+                        </p>
+                    }
+                        .into_any()
+                }
+                Some(false) => {
+                    view! {
+                        <ul class="jobs">
+                            <For each=move || ids.get().unwrap_or_default() key=Clone::clone let:id>
+                                <JobRow id />
+                            </For>
+                        </ul>
+                    }
+                        .into_any()
+                }
+            }}
+        </Card>
+    }
+}

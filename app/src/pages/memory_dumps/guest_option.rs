@@ -1,0 +1,80 @@
+//! One guest of the list.
+
+use leptos::prelude::*;
+use memdeck_model::{Guest, GuestState};
+
+use super::choice::obstacle;
+use super::jobs::Jobs;
+use super::state::State;
+use crate::ui::{Icon, IconView};
+
+/// Name, id, state and memory of the guest `uuid`, with a checkbox to choose it.
+#[component]
+pub fn GuestOption(uuid: String) -> impl IntoView {
+    let state = State::expect();
+    let uuid = StoredValue::new(uuid);
+    let guest = Memo::new(move |_| {
+        state
+            .guests
+            .with_data(|guests| {
+                guests.iter().find(|guest| uuid.with_value(|uuid| &guest.uuid == uuid)).cloned()
+            })
+            .flatten()
+    });
+    let obstacle = Memo::new(move |_| {
+        let guest = guest.get()?;
+        state
+            .jobs
+            .with_data(|jobs| obstacle(&guest, jobs))
+            .unwrap_or_else(|| obstacle(&guest, &Jobs::default()))
+    });
+    let is_chosen = move || state.chosen.with(|chosen| uuid.with_value(|uuid| chosen.contains(uuid)));
+    let choose = move |event: leptos::ev::Event| {
+        let checked = event_target_checked(&event);
+        state.chosen.update(|chosen| {
+            if checked {
+                chosen.insert(uuid.get_value());
+            } else {
+                chosen.remove(&uuid.get_value());
+            }
+        });
+    };
+    // A guest that is off cannot be chosen. One that is being dumped stays chosen: it can be dumped again after.
+    let is_off = move || guest.with(|guest| guest.as_ref().is_none_or(|guest| !guest.state.has_memory()));
+    let name = move || guest.with(|guest| guest.as_ref().map(|guest| guest.name.0.clone()));
+    let id = move || {
+        guest.with(|guest| {
+            guest.as_ref().and_then(|guest| guest.id).map_or("no id".to_owned(), |id| format!("id {id}"))
+        })
+    };
+    let memory = move || guest.with(|guest| guest.as_ref().map(|guest| guest.memory.to_string()));
+    view! {
+        <label class="guest" class:is-off=is_off>
+            <input type="checkbox" prop:checked=is_chosen disabled=is_off on:change=choose />
+            <span class="guest-title">
+                <span class="guest-name">{name}</span>
+                <span class="guest-id">{id}</span>
+            </span>
+            <span class="guest-state">{move || guest.with(|guest| guest.as_ref().map(state_badge))}</span>
+            <span class="guest-memory">{memory}</span>
+            {move || obstacle.get().map(|why| view! { <span class="guest-obstacle">{why}</span> })}
+        </label>
+    }
+}
+
+fn state_badge(guest: &Guest) -> impl IntoView + use<> {
+    let (class, icon) = match guest.state {
+        GuestState::Running | GuestState::Blocked => ("badge badge-good", Icon::Activity),
+        GuestState::Paused | GuestState::Suspended => ("badge badge-waiting", Icon::Pause),
+        GuestState::Crashed => ("badge badge-bad", Icon::Alert),
+        GuestState::Shutdown | GuestState::Shutoff | GuestState::NoState | GuestState::Unknown => {
+            ("badge", Icon::Power)
+        }
+    };
+    view! {
+        <span class=class>
+            <IconView icon />
+            {guest.state.as_str()}
+        </span>
+    }
+}

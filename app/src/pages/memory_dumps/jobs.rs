@@ -1,0 +1,241 @@
+//! The dumps the page follows: those that wait or run, and for a while those that ended.
+//!
+//! States come from two sides, answers and events, and may overtake each other; a dump never goes backwards.
+
+use std::collections::BTreeSet;
+
+use memdeck_model::{DumpId, DumpStatus, JobState, Millis, Timestamp};
+
+use super::rate::Rate;
+
+/// How long an ended dump stays in the list.
+const ENDED_STAYS: Millis = Millis(10 * 60 * 1000);
+
+/// One dump.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// What is known about it.
+    pub status: DumpStatus,
+    /// How fast it is being read.
+    pub rate: Rate,
+    /// When the page heard of its end.
+    ended_at: Option<Timestamp>,
+}
+
+/// The dumps, oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Jobs {
+    jobs: Vec<Job>,
+    dismissed: BTreeSet<DumpId>,
+}
+
+/// What a status changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing that calls for attention.
+    Ordinary,
+    /// A dump that the page saw waiting or running has ended.
+    Ended,
+}
+
+impl Jobs {
+    /// The dumps in the order in which they are shown.
+    pub fn iter(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter()
+    }
+
+    /// The dump `id`.
+    pub fn get(&self, id: &DumpId) -> Option<&Job> {
+        self.jobs.iter().find(|job| &job.status.dump_id == id)
+    }
+
+    /// The dump that `guest` waits for or is stopped for, by the name or the id it was asked for.
+    pub fn active_of(&self, name: &str, id: Option<u32>) -> Option<&DumpStatus> {
+        let id = id.map(|id| id.to_string());
+        self.jobs.iter().map(|job| &job.status).find(|status| {
+            let names_it = match &status.guest {
+                Some(guest) => guest.0 == name,
+                None => status.vm == name || Some(&status.vm) == id.as_ref(),
+            };
+            names_it && !status.exact_state().is_final()
+        })
+    }
+
+    /// How many wait or run.
+    pub fn active_count(&self) -> usize {
+        self.jobs.iter().filter(|job| !job.status.exact_state().is_final()).count()
+    }
+
+    /// Takes in a status that was told at `now`.
+    pub fn tell(&mut self, status: DumpStatus, now: Timestamp) -> Change {
+        self.expire(now);
+        if self.dismissed.contains(&status.dump_id) {
+            return Change::Ordinary;
+        }
+        let is_final = status.exact_state().is_final();
+        let Some(job) = self.jobs.iter_mut().find(|job| job.status.dump_id == status.dump_id) else {
+            let mut job = Job { status, rate: Rate::default(), ended_at: is_final.then_some(now) };
+            job.note_rate(now);
+            self.jobs.push(job);
+            self.jobs.sort_by_key(|job| began(&job.status));
+            return Change::Ordinary;
+        };
+        if is_behind(&status, &job.status) {
+            return Change::Ordinary;
+        }
+        job.status = status;
+        job.note_rate(now);
+        if is_final && job.ended_at.is_none() {
+            job.ended_at = Some(now);
+            return Change::Ended;
+        }
+        Change::Ordinary
+    }
+
+    /// The dumps that wait or run, for a later [`Self::reconcile`].
+    pub fn active_ids(&self) -> BTreeSet<DumpId> {
+        let active = self.jobs.iter().filter(|job| !job.status.exact_state().is_final());
+        active.map(|job| job.status.dump_id.clone()).collect()
+    }
+
+    /// Takes in a full list that was asked for when `active_before` waited or ran. Of these, what the server does
+    /// not know any more is forgotten; what began since stays.
+    pub fn reconcile(&mut self, list: Vec<DumpStatus>, active_before: &BTreeSet<DumpId>, now: Timestamp) {
+        let known: BTreeSet<_> = list.iter().map(|status| status.dump_id.clone()).collect();
+        self.jobs.retain(|job| {
+            let id = &job.status.dump_id;
+            known.contains(id) || !active_before.contains(id) || job.status.exact_state().is_final()
+        });
+        for status in list {
+            self.tell(status, now);
+        }
+        self.expire(now);
+    }
+
+    /// Takes an ended dump off the list for good.
+    pub fn dismiss(&mut self, id: &DumpId) {
+        self.jobs.retain(|job| &job.status.dump_id != id || job.ended_at.is_none());
+        self.dismissed.insert(id.clone());
+    }
+
+    fn expire(&mut self, now: Timestamp) {
+        self.jobs.retain(|job| job.ended_at.is_none_or(|ended| now.since(ended) < ENDED_STAYS));
+    }
+}
+
+impl Job {
+    fn note_rate(&mut self, now: Timestamp) {
+        if let (JobState::Running, Some(bytes)) = (self.status.exact_state(), self.status.bytes) {
+            self.rate.note(now, bytes.bytes_done);
+        }
+    }
+}
+
+fn began(status: &DumpStatus) -> Option<Timestamp> {
+    status.queued_at.or(status.started_at)
+}
+
+/// Whether `new` was overtaken by `known`.
+fn is_behind(new: &DumpStatus, known: &DumpStatus) -> bool {
+    let how_far = |status: &DumpStatus| match status.exact_state() {
+        JobState::Queued => 0,
+        JobState::Running => 1,
+        JobState::Completed | JobState::Failed | JobState::Cancelled => 2,
+    };
+    let (new_far, known_far) = (how_far(new), how_far(known));
+    new_far < known_far || (new_far == known_far && new.progress < known.progress)
+}
+
+#[cfg(test)]
+mod tests {
+    use memdeck_model::{DumpState, GuestName};
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_unix_micros(second * 1_000_000).unwrap()
+    }
+
+    fn status(id: &str, state: DumpState, progress: f64) -> DumpStatus {
+        let json = serde_json::json!({"dump_id": id, "vm": "web-01", "state": state, "progress": progress});
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn told(statuses: &[(&str, DumpState, f64)]) -> (Jobs, Vec<Change>) {
+        let mut jobs = Jobs::default();
+        let changes = statuses
+            .iter()
+            .map(|&(id, state, progress)| jobs.tell(status(id, state, progress), at(0)))
+            .collect();
+        (jobs, changes)
+    }
+
+    fn state_of(jobs: &Jobs, id: &str) -> Option<(DumpState, f64)> {
+        let job = jobs.get(&id.parse().unwrap())?;
+        Some((job.status.state, job.status.progress))
+    }
+
+    #[test]
+    fn the_end_of_a_dump_that_was_seen_running_calls_for_attention_once() {
+        let (_, changes) = told(&[
+            ("a", DumpState::Queued, 0.0),
+            ("a", DumpState::Running, 40.0),
+            ("a", DumpState::Completed, 100.0),
+            ("a", DumpState::Completed, 100.0),
+        ]);
+        assert_eq!(changes, [Change::Ordinary, Change::Ordinary, Change::Ended, Change::Ordinary]);
+    }
+
+    #[test]
+    fn a_dump_that_had_ended_when_the_page_opened_calls_for_none() {
+        let (_, changes) = told(&[("a", DumpState::Failed, 0.0)]);
+        assert_eq!(changes, [Change::Ordinary]);
+    }
+
+    #[test]
+    fn a_dump_never_goes_backwards() {
+        let (jobs, _) = told(&[("a", DumpState::Running, 40.0), ("a", DumpState::Running, 30.0)]);
+        assert_eq!(state_of(&jobs, "a"), Some((DumpState::Running, 40.0)));
+        let (jobs, _) = told(&[("a", DumpState::Failed, 10.0), ("a", DumpState::Running, 90.0)]);
+        assert_eq!(state_of(&jobs, "a"), Some((DumpState::Failed, 10.0)));
+    }
+
+    #[test]
+    fn a_full_list_removes_what_vanished_but_not_what_began_since() {
+        let (mut jobs, _) = told(&[("gone", DumpState::Running, 1.0), ("stays", DumpState::Running, 1.0)]);
+        let before = jobs.active_ids();
+        jobs.tell(status("new", DumpState::Queued, 0.0), at(0));
+        jobs.reconcile(vec![status("stays", DumpState::Running, 2.0)], &before, at(0));
+        assert_eq!(state_of(&jobs, "gone"), None);
+        assert_eq!(state_of(&jobs, "stays"), Some((DumpState::Running, 2.0)));
+        assert_eq!(state_of(&jobs, "new"), Some((DumpState::Queued, 0.0)));
+    }
+
+    #[test]
+    fn an_ended_dump_stays_for_ten_minutes_or_until_dismissed() {
+        let (mut jobs, _) = told(&[("a", DumpState::Completed, 100.0), ("b", DumpState::Failed, 5.0)]);
+        jobs.dismiss(&"b".parse().unwrap());
+        jobs.tell(status("b", DumpState::Failed, 5.0), at(1));
+        assert_eq!(state_of(&jobs, "b"), None);
+        jobs.reconcile(Vec::new(), &BTreeSet::new(), at(599));
+        assert!(state_of(&jobs, "a").is_some());
+        jobs.reconcile(Vec::new(), &BTreeSet::new(), at(600));
+        assert_eq!(state_of(&jobs, "a"), None);
+    }
+
+    #[test]
+    fn a_guest_is_found_by_its_name_or_by_the_id_it_was_asked_for() {
+        let mut by_id = status("a", DumpState::Queued, 0.0);
+        by_id.vm = "7".into();
+        let mut jobs = Jobs::default();
+        jobs.tell(by_id.clone(), at(0));
+        assert!(jobs.active_of("web-01", Some(7)).is_some());
+        assert!(jobs.active_of("web-01", Some(8)).is_none());
+        // Once the service has resolved the reference, only the name counts.
+        by_id.guest = Some(GuestName("db-01".into()));
+        jobs.tell(by_id, at(0));
+        assert!(jobs.active_of("db-01", None).is_some());
+        assert!(jobs.active_of("web-01", Some(7)).is_none());
+        assert_eq!(jobs.active_count(), 1);
+    }
+}

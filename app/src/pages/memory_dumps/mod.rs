@@ -1,0 +1,45 @@
+//! Memory Dumps: take dumps of guests, watch them being taken, find them again.
+
+mod active_dumps;
+mod choice;
+mod control_panel;
+mod dump_all_dialog;
+mod guest_option;
+mod guest_selector;
+mod job_row;
+mod jobs;
+mod pager;
+mod paging;
+mod rate;
+mod record_row;
+mod records_table;
+mod state;
+mod status;
+mod trigger;
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use super::title::set_title;
+use active_dumps::ActiveDumps;
+use control_panel::ControlPanel;
+use records_table::RecordsTable;
+use state::State;
+
+/// The page.
+#[component]
+pub fn MemoryDumps() -> impl IntoView {
+    set_title("Memory Dumps");
+    let query = use_query_map();
+    let page = Memo::new(move |_| paging::page_from_query(query.with(|query| query.get("page")).as_deref()));
+    State::provide(page);
+    view! {
+        <header class="page-head">
+            <h1>"Memory Dumps"</h1>
+            <p class="page-lead">"Take a guest’s memory, watch it being read, and keep it with its hash."</p>
+        </header>
+        <ControlPanel />
+        <ActiveDumps />
+        <RecordsTable />
+    }
+}

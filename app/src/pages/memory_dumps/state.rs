@@ -1,0 +1,195 @@
+//! What the page knows, and how answers and events change it.
+
+use std::collections::BTreeSet;
+
+use leptos::prelude::*;
+use memdeck_model::{DumpStatus, Event, Guest, JobState, Problem, Record, RecordPage, TriggerRequest};
+
+use super::choice;
+use super::jobs::{Change, Jobs};
+use super::paging;
+use crate::api::{self, ApiError, Overview};
+use crate::live::Live;
+use crate::load::Loader;
+use crate::time::{Clock, browser_now};
+use crate::ui::{Announcer, ToastKind, Toaster};
+
+/// What became of the last press on a dump button.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trigger {
+    /// Whether the server has not answered yet.
+    pub pending: bool,
+    /// Why it refused.
+    pub problem: Option<Problem>,
+}
+
+/// What the parts of the page share.
+#[derive(Clone, Copy)]
+pub struct State {
+    /// The hypervisor's guests.
+    pub guests: Loader<Vec<Guest>>,
+    /// Figures and health.
+    pub overview: Loader<Overview>,
+    /// The dumps that wait, run, or ended a moment ago.
+    pub jobs: Loader<Jobs>,
+    /// The page of the table.
+    pub records: Loader<RecordPage>,
+    /// Which page of the table the address names.
+    pub page: Memo<u64>,
+    /// The keys of records that arrived while the page was open.
+    pub arrived: StoredValue<BTreeSet<String>>,
+    /// How many records arrived since a page other than the first was loaded.
+    pub unseen: RwSignal<u64>,
+    /// UUIDs of the chosen guests.
+    pub chosen: RwSignal<BTreeSet<String>>,
+    /// What became of the last press on a dump button.
+    pub trigger: RwSignal<Trigger>,
+    clock: Clock,
+    toaster: Toaster,
+    announcer: Announcer,
+}
+
+impl State {
+    /// Starts fetching and listening, and provides the state to the parts of the page.
+    pub fn provide(page: Memo<u64>) {
+        let state = Self {
+            guests: Loader::new(),
+            overview: Loader::new(),
+            jobs: Loader::new(),
+            records: Loader::new(),
+            page,
+            arrived: StoredValue::new(BTreeSet::new()),
+            unseen: RwSignal::new(0),
+            chosen: RwSignal::new(BTreeSet::new()),
+            trigger: RwSignal::new(Trigger::default()),
+            clock: Clock::expect(),
+            toaster: Toaster::expect(),
+            announcer: Announcer::expect(),
+        };
+        provide_context(state);
+        let live = Live::expect();
+        live.subscribe(move |event| state.hear(event));
+        live.on_connected(move || {
+            state.fetch_guests();
+            state.fetch_overview();
+            state.fetch_jobs();
+            state.fetch_records();
+        });
+        Effect::new(move |before: Option<u64>| {
+            let page = page.get();
+            if before.is_some_and(|before| before != page) {
+                untrack(|| state.fetch_records());
+            }
+            page
+        });
+    }
+
+    /// The state that [`Self::provide`] made.
+    pub fn expect() -> Self {
+        expect_context()
+    }
+
+    /// Fetches the guests.
+    pub fn fetch_guests(self) {
+        self.guests.fetch_with(api::fetch_guests(), |data, mut guests| {
+            sort(&mut guests);
+            *data = Some(guests);
+        });
+    }
+
+    /// Fetches figures and health.
+    pub fn fetch_overview(self) {
+        self.overview.fetch_with(api::fetch_overview(), move |data, overview| {
+            self.clock.adjust(overview.server_time);
+            *data = Some(overview);
+        });
+    }
+
+    /// Fetches the dumps that wait or run.
+    pub fn fetch_jobs(self) {
+        let active_before = untrack(|| self.jobs.with_data(Jobs::active_ids)).unwrap_or_default();
+        self.jobs.fetch_with(api::fetch_dumps(), move |data, list| {
+            data.get_or_insert_default().reconcile(list, &active_before, browser_now());
+        });
+    }
+
+    /// Fetches the page of the table that the address names.
+    pub fn fetch_records(self) {
+        self.unseen.set(0);
+        self.records.fetch(api::fetch_records(paging::query_of(self.page.get_untracked())));
+    }
+
+    /// Asks for dumps of `guests`.
+    pub fn dump(self, guests: &[Guest]) {
+        let vms = guests.iter().filter_map(choice::reference).collect();
+        self.trigger.set(Trigger { pending: true, problem: None });
+        leptos::task::spawn_local(async move {
+            let problem = match api::trigger_dumps(TriggerRequest::of(vms)).await {
+                Ok(statuses) => {
+                    self.announcer.say(match statuses.len() {
+                        1 => "1 dump asked for.".to_owned(),
+                        count => format!("{count} dumps asked for."),
+                    });
+                    for status in statuses {
+                        self.hear_dump(status);
+                    }
+                    None
+                }
+                Err(ApiError(problem)) => Some(problem),
+            };
+            self.trigger.set(Trigger { pending: false, problem });
+        });
+    }
+
+    fn hear(self, event: &Event) {
+        match event {
+            Event::Dump(status) => self.hear_dump((**status).clone()),
+            Event::Record(record) => self.hear_record((**record).clone()),
+            Event::Guests(guests) => {
+                let mut guests = guests.clone();
+                sort(&mut guests);
+                self.guests.put(guests);
+            }
+            Event::Service(health) => self.overview.change(|overview| overview.service = health.clone()),
+            Event::Hypervisor(error) => {
+                self.overview.change(|overview| overview.hypervisor.clone_from(error));
+            }
+        }
+    }
+
+    fn hear_dump(self, status: DumpStatus) {
+        let (kind, text) = outcome_of(&status);
+        let mut change = Change::Ordinary;
+        self.jobs.change_or_default(|jobs| change = jobs.tell(status, browser_now()));
+        if change == Change::Ended {
+            self.toaster.show(kind, text);
+            self.fetch_overview();
+        }
+    }
+
+    fn hear_record(self, record: Record) {
+        self.arrived.update_value(|arrived| {
+            arrived.insert(paging::key_of(&record));
+        });
+        if self.page.get_untracked() > 1 {
+            self.unseen.update(|unseen| *unseen = unseen.saturating_add(1));
+        }
+        self.records.change(|page| paging::take_in(page, record));
+        self.fetch_overview();
+    }
+}
+
+fn sort(guests: &mut [Guest]) {
+    guests.sort_by(|a, b| a.name.cmp(&b.name));
+}
+
+fn outcome_of(status: &DumpStatus) -> (ToastKind, String) {
+    let name = status.display_name();
+    match status.exact_state() {
+        JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed. {}", status.message)),
+        JobState::Cancelled => (ToastKind::Error, format!("The dump of {name} was cancelled.")),
+        JobState::Completed | JobState::Queued | JobState::Running => {
+            (ToastKind::Success, format!("{name} is dumped and hashed."))
+        }
+    }
+}

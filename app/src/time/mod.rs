@@ -1,0 +1,10 @@
+//! Time as the page shows it: the present of the server's clock, differences in words, instants in the operator's
+//! time zone.
+
+mod clock;
+mod local;
+mod relative;
+
+pub use clock::{Clock, browser_now};
+pub use local::local_time;
+pub use relative::relative;

@@ -1,0 +1,29 @@
+//! A titled part of a page.
+
+use leptos::prelude::*;
+
+/// A region named by its heading.
+#[component]
+pub fn Card(
+    /// The id of the heading.
+    id: &'static str,
+    /// The heading.
+    title: &'static str,
+    /// What stands at the end of the heading's line.
+    #[prop(optional, into)]
+    aside: ViewFn,
+    /// The content.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <section class="card" aria-labelledby=id>
+            <header class="card-head">
+                <h2 class="card-title" id=id>
+                    {title}
+                </h2>
+                {move || aside.run()}
+            </header>
+            {children()}
+        </section>
+    }
+}

@@ -1,0 +1,35 @@
+//! Instants on screen.
+
+use leptos::prelude::*;
+use memdeck_model::Timestamp;
+
+use crate::time::{Clock, local_time, relative};
+
+/// An instant in the operator's time zone; in words of their language on hover.
+#[component]
+pub fn Instant(
+    /// The instant.
+    instant: Timestamp,
+) -> impl IntoView {
+    let local = local_time(instant);
+    view! {
+        <time datetime=instant.to_string() title=local.long>
+            {local.short}
+        </time>
+    }
+}
+
+/// How long ago an instant was; the instant itself on hover.
+#[component]
+pub fn Moment(
+    /// The instant.
+    instant: Timestamp,
+) -> impl IntoView {
+    let clock = Clock::expect();
+    let text = Memo::new(move |_| relative(instant, clock.now()));
+    view! {
+        <time datetime=instant.to_string() title=local_time(instant).long>
+            {text}
+        </time>
+    }
+}

@@ -1,0 +1,19 @@
+//! A value nobody told us.
+
+use leptos::prelude::*;
+
+/// A dash for the eye; `<what> unknown` for screen readers and on hover.
+#[component]
+pub fn Unknown(
+    /// What is unknown: `hash`.
+    what: &'static str,
+) -> impl IntoView {
+    let sentence = format!("{what} unknown");
+    let title = sentence.clone();
+    view! {
+        <span class="unknown" title=title>
+            <span aria-hidden="true">"–"</span>
+            <span class="visually-hidden">{sentence}</span>
+        </span>
+    }
+}
