@@ -1,0 +1,142 @@
+//! The command line.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use clap::{
+    Arg, ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand,
+};
+
+use crate::config::{Config, ConfigError, Places, SETTINGS, Sources};
+
+/// Take, watch, verify and keep memory dumps of virtual machines.
+#[derive(Debug, Parser)]
+#[command(
+    name = "memdeck",
+    version,
+    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the image is damaged; 130 interrupted."
+)]
+pub struct Cli {
+    /// Configuration file (TOML).
+    #[arg(long, global = true, env = "MEMDECK_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the dashboard (port 8000 on loopback by default).
+    Serve,
+    /// Run the dump service of this hypervisor (port 5001 on loopback by default).
+    Agent,
+    /// Dump the memory of one or more VMs and wait for the end.
+    Dump(DumpArgs),
+    /// Recompute every hash of a stored image and say what is wrong and where.
+    Verify(VerifyArgs),
+    /// Write a stored image as the ELF core it holds.
+    Export(ExportArgs),
+    /// Print the effective configuration, secrets masked.
+    Config,
+}
+
+/// `memdeck dump`
+#[derive(Debug, Args)]
+pub struct DumpArgs {
+    /// VMs by name or libvirt id, or `all` for every running one.
+    #[arg(required = true, value_name = "VM")]
+    pub vms: Vec<String>,
+    /// Print the result as JSON, one object with a list of dumps, and no progress bar.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `memdeck verify`
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The stored image (`.elf.zst`).
+    pub file: PathBuf,
+    /// Print the report as JSON and no progress bar.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `memdeck export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The stored image (`.elf.zst`).
+    pub file: PathBuf,
+    /// Where to write the ELF core; `-` is standard output. An existing file is not replaced.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// What was given on the command line, and what follows from it.
+pub struct Invocation {
+    /// Subcommand and options.
+    pub cli: Cli,
+    flags: HashMap<&'static str, String>,
+}
+
+impl Invocation {
+    /// Reads the command line of this process; prints help or a usage error and ends the process where that is due.
+    #[must_use]
+    pub fn from_command_line() -> Self {
+        let matches = command().get_matches();
+        let flags = flags(&matches);
+        match Cli::from_arg_matches(&matches) {
+            Ok(cli) => Self { cli, flags },
+            Err(error) => error.exit(),
+        }
+    }
+
+    /// Joins all sources of settings.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a value is not allowed.
+    pub fn configuration(&self) -> Result<(Config, Sources), ConfigError> {
+        let environment: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let sources = Sources::gather(&self.flags, &environment, &dot_env()?, self.cli.config.as_deref())?;
+        let config = Config::from_sources(&sources, &Places::of_this_user(&environment))?;
+        Ok((config, sources))
+    }
+}
+
+/// The command with a flag for every setting.
+#[must_use]
+pub fn command() -> ClapCommand {
+    SETTINGS.iter().fold(Cli::command(), |command, setting| {
+        let names = setting.env.join(", ");
+        let arg = Arg::new(setting.key)
+            .long(setting.flag())
+            .global(true)
+            .value_name("VALUE")
+            .help_heading("Settings")
+            .hide_short_help(true)
+            .help(format!("{} [env: {names}] [default: {}]", setting.help, setting.default));
+        // A secret on the command line is in the process list: it comes from the environment or the file.
+        if setting.secret { command } else { command.arg(arg) }
+    })
+}
+
+fn flags(matches: &ArgMatches) -> HashMap<&'static str, String> {
+    let deepest = matches.subcommand().map_or(matches, |(_, matches)| matches);
+    let given = |key| deepest.try_get_one::<String>(key).ok().flatten().cloned();
+    SETTINGS.iter().filter_map(|setting| Some((setting.key, given(setting.key)?))).collect()
+}
+
+/// The variables of `.env` in the working directory, which do not become variables of this process.
+fn dot_env() -> Result<BTreeMap<String, String>, ConfigError> {
+    let path = PathBuf::from(".env");
+    let unreadable =
+        |error: dotenvy::Error| ConfigError::Unreadable { path: path.clone(), reason: error.to_string() };
+    match dotenvy::from_path_iter(&path) {
+        Ok(variables) => variables.collect::<Result<_, _>>().map_err(unreadable),
+        Err(error) if error.not_found() => Ok(BTreeMap::new()),
+        Err(error) => Err(unreadable(error)),
+    }
+}

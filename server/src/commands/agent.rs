@@ -1,0 +1,51 @@
+//! `memdeck agent`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use memdeck_capture::DumpBackend;
+use memdeck_catalog::LockRole;
+use tokio::sync::watch;
+
+use super::listen;
+use super::{Exit, Failure, with_causes};
+use crate::config::{Config, Role};
+use crate::desk::HypervisorGuests;
+use crate::http::{self, AgentState, Guard};
+use crate::node::{self, State};
+use crate::outbox;
+
+/// How long a stop waits for running dumps.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
+
+pub async fn run(config: Config) -> Result<Exit, Failure> {
+    let address = config.http.listen_address(Role::Agent)?;
+    let state = State::take(&config, LockRole::Agent)?;
+    let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);
+    let engine = node::engine(&config, &state, Arc::clone(&hypervisor), SHUTDOWN_GRACE)?;
+    let backend = node::local(&engine);
+    let feed = node::influx(config.influx.as_ref())?;
+    let listener = listen::bind(address).await?;
+    let holder = listen::publish(&state.lock, LockRole::Agent, &listener)?;
+
+    let relay =
+        feed.map(|feed| tokio::spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe())));
+    let guard = Guard::new(address, &config.http.allowed_hosts, config.http.token.clone());
+    let routes = http::agent(
+        AgentState {
+            backend,
+            catalog: Arc::clone(&state.catalog),
+            catalog_id: state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?,
+            guests: Arc::new(HypervisorGuests::new(hypervisor)),
+        },
+        Arc::new(guard),
+    );
+    tracing::info!(url = holder.url, dump_dir = %config.dumps.dir.display(), libvirt = config.libvirt.uri, "agent ready");
+    listen::answer(listener, routes, watch::channel(false).0).await?;
+    if let Some(relay) = relay {
+        relay.abort();
+    }
+    // Waits for running dumps, off the runtime's threads.
+    crate::blocking(move || drop(engine)).await;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,174 @@
+//! Who takes the dumps of this command: this process, or a service that runs already.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use memdeck_capture::{DumpBackend, Engine, LocalBackend};
+use memdeck_catalog::{LockError, LockHolder, LockRole};
+use memdeck_hypervisor::Hypervisor;
+use memdeck_influx::RecordFeed;
+use memdeck_model::{ALL_GUESTS, DumpStatus, Guest, GuestState, VmRef};
+use reqwest::Url;
+
+use super::Failure;
+use crate::blocking;
+use crate::commands::with_causes;
+use crate::config::{Config, ServiceConfig};
+use crate::node::{self, StartError, State};
+use crate::outbox;
+use crate::remote::{CallError, Face, ServiceClient};
+
+/// How long a call to a service on this machine may take.
+const LOCAL_SERVICE_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub enum Session {
+    Here(Box<Here>),
+    Service { client: ServiceClient, face: Face },
+}
+
+/// This process takes the dumps.
+pub struct Here {
+    engine: Arc<Engine>,
+    backend: Arc<LocalBackend>,
+    hypervisor: Arc<dyn Hypervisor>,
+    feed: Option<Arc<dyn RecordFeed>>,
+    /// Held until the end.
+    state: State,
+}
+
+impl Session {
+    pub fn open(config: &Config) -> Result<Self, Failure> {
+        if let Some(service) = &config.service {
+            return Self::service(service, Face::Service);
+        }
+        let state = match State::take(config, LockRole::Dump) {
+            Ok(state) => state,
+            Err(StartError::Lock(LockError::Held { holder: Some(holder), dir })) => {
+                return Self::holder(config, &holder).unwrap_or_else(|| {
+                    Err(StartError::from(LockError::Held { holder: Some(holder), dir }).into())
+                });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);
+        let engine = node::engine(config, &state, Arc::clone(&hypervisor), Duration::ZERO)?;
+        let feed = node::influx(config.influx.as_ref())?;
+        let backend = node::local(&engine);
+        Ok(Self::Here(Box::new(Here { engine, backend, hypervisor, feed, state })))
+    }
+
+    /// The service that holds the state directory, if it says where it answers.
+    fn holder(config: &Config, holder: &LockHolder) -> Option<Result<Self, Failure>> {
+        let url = Url::parse(holder.url.as_deref()?).ok()?;
+        let face = match holder.role {
+            LockRole::Serve => Face::Dashboard,
+            LockRole::Agent => Face::Service,
+            LockRole::Dump => return None,
+        };
+        let service = ServiceConfig { url, timeout: LOCAL_SERVICE_TIMEOUT, token: config.http.token.clone() };
+        Some(Self::service(&service, face))
+    }
+
+    fn service(config: &ServiceConfig, face: Face) -> Result<Self, Failure> {
+        let client = ServiceClient::new(config).map_err(|error| Failure::new(with_causes(&error)))?;
+        Ok(Self::Service { client, face })
+    }
+
+    pub async fn trigger(&self, targets: Vec<VmRef>) -> Result<Vec<DumpStatus>, Failure> {
+        let all = matches!(targets.as_slice(), [only] if only.as_str() == ALL_GUESTS);
+        let statuses = match self {
+            Self::Here(here) => {
+                let targets = if all { running(&here.guests().await?)? } else { targets };
+                let who = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
+                let who =
+                    who.map_or_else(|_| "command line".to_owned(), |user| format!("{user} (command line)"));
+                here.backend.trigger(targets, &who).await.map_err(|error| Failure::new(error.to_string()))?
+            }
+            Self::Service { client, face: Face::Service } if all => {
+                let guests = client.guests().await.map_err(|error| failed(client, &error))?;
+                let guests = guests.ok_or_else(|| {
+                    Failure::new(format!(
+                        "the dump service {} does not tell its guests; name them",
+                        client.url()
+                    ))
+                })?;
+                client
+                    .trigger(Face::Service, running(&guests)?)
+                    .await
+                    .map_err(|error| failed(client, &error))?
+            }
+            Self::Service { client, face } => {
+                client.trigger(*face, targets).await.map_err(|error| failed(client, &error))?
+            }
+        };
+        Ok(statuses.into_values().collect())
+    }
+
+    pub async fn statuses(&self) -> Result<Vec<DumpStatus>, Failure> {
+        let statuses = match self {
+            Self::Here(here) => {
+                here.backend.statuses().await.map_err(|error| Failure::new(error.to_string()))?
+            }
+            Self::Service { client, face } => {
+                client.statuses(*face).await.map_err(|error| failed(client, &error))?
+            }
+        };
+        Ok(statuses.into_values().collect())
+    }
+
+    /// Ctrl-C: what this process does ends, what a service does goes on. Returns the sentence that says so.
+    pub fn interrupt(&self, dumps: &[DumpStatus]) -> String {
+        match self {
+            Self::Here(here) => {
+                for dump in dumps {
+                    if let Err(error) = here.engine.cancel(&dump.dump_id, "Ctrl-C") {
+                        eprintln!("memdeck: {}", with_causes(&error));
+                    }
+                }
+                "interrupted: the dumps are cancelled and their guests run on".to_owned()
+            }
+            Self::Service { client, .. } => {
+                format!("interrupted: the dumps go on at {}", client.url())
+            }
+        }
+    }
+
+    /// Ends what this process holds; points that wait for InfluxDB are offered once.
+    pub async fn close(self) {
+        let Self::Here(here) = self else { return };
+        let Here { engine, backend, feed, state, .. } = *here;
+        drop(backend);
+        // Waits for dumps that are being cancelled, off the runtime's threads.
+        blocking(move || drop(engine)).await;
+        if let Some(feed) = feed {
+            match outbox::round(&state.catalog, feed.as_ref()).await {
+                Ok(outbox::Round::Empty) => {}
+                Ok(outbox::Round::Left) => eprintln!(
+                    "memdeck: {} did not take every point; the next `memdeck serve` or `memdeck dump` writes them",
+                    feed.describe()
+                ),
+                Err(error) => eprintln!("memdeck: {}", with_causes(&error)),
+            }
+        }
+    }
+}
+
+impl Here {
+    async fn guests(&self) -> Result<Vec<Guest>, Failure> {
+        let hypervisor = Arc::clone(&self.hypervisor);
+        blocking(move || hypervisor.guests()).await.map_err(|error| Failure::new(with_causes(&error)))
+    }
+}
+
+fn running(guests: &[Guest]) -> Result<Vec<VmRef>, Failure> {
+    let running: Vec<VmRef> = guests
+        .iter()
+        .filter(|guest| guest.state == GuestState::Running)
+        .filter_map(|guest| VmRef::new(&guest.name.0).ok())
+        .collect();
+    if running.is_empty() { Err(Failure::new("no VM is running")) } else { Ok(running) }
+}
+
+fn failed(client: &ServiceClient, error: &CallError) -> Failure {
+    Failure::new(format!("the dump service {} failed: {error}", client.url()))
+}

@@ -1,0 +1,134 @@
+//! The subcommands: each reads its arguments, calls one use case and shows the result.
+
+mod agent;
+mod config;
+mod dump;
+mod export;
+mod listen;
+mod serve;
+mod verify;
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Command, Invocation};
+use crate::config::ConfigError;
+
+/// How a subcommand ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what it was asked.
+    Done,
+    /// It could not.
+    Failed,
+    /// Wrong usage or configuration.
+    Usage,
+    /// The image is not what it was.
+    Damaged,
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Damaged => 3,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// A failure with its sentence; what a subcommand returns instead of printing.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// A failure told by `message`.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, message: message.into() }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self { exit: Exit::Usage, message: error.to_string() }
+    }
+}
+
+impl From<crate::node::StartError> for Failure {
+    fn from(error: crate::node::StartError) -> Self {
+        Self::new(with_causes(&error))
+    }
+}
+
+/// An error and its causes in one line.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Carries out what the command line asks for.
+#[must_use]
+pub fn run(invocation: &Invocation) -> ExitCode {
+    start_log(&invocation.cli.command);
+    install_tls_provider();
+    let ended = invocation.configuration().map_err(Failure::from).and_then(|(config, sources)| {
+        match &invocation.cli.command {
+            Command::Serve => on_runtime(serve::run(config)),
+            Command::Agent => on_runtime(agent::run(config)),
+            Command::Dump(args) => on_runtime(dump::run(&config, args)),
+            Command::Verify(args) => verify::run(args),
+            Command::Export(args) => export::run(args),
+            Command::Config => Ok(config::run(&sources)),
+        }
+    });
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(Failure { exit, message }) => {
+            eprintln!("memdeck: {message}");
+            exit.into()
+        }
+    }
+}
+
+fn on_runtime(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("the async runtime cannot start: {error}")))?;
+    runtime.block_on(work)
+}
+
+/// Services log to standard error; the other subcommands say what they have to say themselves.
+fn start_log(command: &Command) {
+    let filter = EnvFilter::try_from_env("MEMDECK_LOG").unwrap_or_else(|_| {
+        EnvFilter::new(if matches!(command, Command::Serve | Command::Agent) { "info" } else { "off" })
+    });
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .with_target(false)
+        .init();
+}
+
+/// One provider for every TLS client of the process.
+fn install_tls_provider() {
+    // An error says that one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

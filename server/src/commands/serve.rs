@@ -1,0 +1,94 @@
+//! `memdeck serve`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use memdeck_capture::{DumpBackend, Engine};
+use memdeck_catalog::LockRole;
+use memdeck_model::Millis;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::agent::SHUTDOWN_GRACE;
+use super::listen;
+use super::{Exit, Failure};
+use crate::config::{Config, Role};
+use crate::desk::{AgentGuests, Desk, DeskParts, GuestSource, HypervisorGuests};
+use crate::http::{self, DashboardState, Guard};
+use crate::node::{self, State};
+use crate::outbox;
+use crate::remote::{RemoteBackend, ServiceClient};
+
+pub async fn run(config: Config) -> Result<Exit, Failure> {
+    // Leptos runs server functions as tasks of whatever executor it was told about.
+    any_spawner::Executor::init_tokio()
+        .map_err(|error| Failure::new(format!("the executor cannot start: {error}")))?;
+    let address = config.http.listen_address(Role::Serve)?;
+    let state = State::take(&config, LockRole::Serve)?;
+    let mut tasks = JoinSet::new();
+    let (backend, guests, engine) = dumps(&config, &state, &mut tasks)?;
+    if let Some(feed) = node::influx(config.influx.as_ref())? {
+        tasks.spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe()));
+    }
+    let desk = Arc::new(Desk::new(DeskParts {
+        catalog: Arc::clone(&state.catalog),
+        backend,
+        guests,
+        clock: node::clock(),
+        dump_timeout: Millis::from(config.dumps.timeout),
+    }));
+    tasks.spawn({
+        let desk = Arc::clone(&desk);
+        async move { desk.run().await }
+    });
+    let listener = listen::bind(address).await?;
+    let holder = listen::publish(&state.lock, LockRole::Serve, &listener)?;
+    let guard = Guard::new(address, &config.http.allowed_hosts, config.http.token.clone());
+    let (closing, closed) = watch::channel(false);
+    let site = config.http.site_dir.clone().or_else(installed_site);
+    let routes = http::dashboard(DashboardState { desk, closing: closed }, Arc::new(guard), site);
+    let service = config.service.as_ref().map_or("local", |service| service.url.as_str());
+    tracing::info!(url = holder.url, service, libvirt = config.libvirt.uri, "dashboard ready");
+    listen::answer(listener, routes, closing).await?;
+    tasks.shutdown().await;
+    // Waits for running dumps, off the runtime's threads.
+    crate::blocking(move || drop(engine)).await;
+    Ok(Exit::Done)
+}
+
+type Dumps = (Arc<dyn DumpBackend>, Arc<dyn GuestSource>, Option<Arc<Engine>>);
+
+/// Whoever takes the dumps, and tells the guests: this process, or the configured service.
+fn dumps(config: &Config, state: &State, tasks: &mut JoinSet<()>) -> Result<Dumps, Failure> {
+    let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);
+    let local_guests = HypervisorGuests::new(Arc::clone(&hypervisor));
+    let Some(service) = &config.service else {
+        let engine = node::engine(config, state, hypervisor, SHUTDOWN_GRACE)?;
+        return Ok((node::local(&engine), Arc::new(local_guests), Some(engine)));
+    };
+    let client = ServiceClient::new(service)
+        .map_err(|error| Failure::new(format!("no HTTP client for {}: {error}", service.url)))?;
+    let remote = Arc::new(RemoteBackend::new(client, Arc::clone(&state.catalog)));
+    tasks.spawn({
+        let remote = Arc::clone(&remote);
+        async move { remote.follow().await }
+    });
+    // A hypervisor that somebody named is the one they want to see; else the service knows best.
+    let guests: Arc<dyn GuestSource> = if config.libvirt.uri_given {
+        Arc::new(local_guests)
+    } else {
+        Arc::new(AgentGuests::new(Arc::clone(&remote), local_guests))
+    };
+    Ok((remote, guests, None))
+}
+
+/// The built page of an installation: `site` beside the program or in the directory above it.
+fn installed_site() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    program
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|dir| dir.join("site"))
+        .find(|dir| dir.join("index.html").is_file())
+}

@@ -1,0 +1,324 @@
+//! The configuration: one struct per concern, made from flags, environment, `.env` and one TOML file.
+
+mod settings;
+mod sources;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use reqwest::Url;
+
+pub use settings::{SETTINGS, Setting};
+pub use sources::{ConfigError, Origin, Sources};
+
+use settings::{
+    ALLOWED_HOSTS, BIND, DUMP_DIR, DUMP_TIMEOUT, INFLUX_DB, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL,
+    LIBVIRT_TIMEOUT, LIBVIRT_URI, MAX_PARALLEL_DUMPS, SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL, SITE_DIR,
+    STATE_DIR, TOKEN,
+};
+
+/// Shortest token accepted for incoming calls.
+const MIN_TOKEN_CHARS: usize = 16;
+
+/// A token. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// For the one place that sends or compares it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Which service listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The dashboard.
+    Serve,
+    /// The dump service of one hypervisor.
+    Agent,
+}
+
+impl Role {
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Serve => 8000,
+            Self::Agent => 5001,
+        }
+    }
+}
+
+/// How clients reach this service.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Set where the default of the role does not hold.
+    pub bind: Option<SocketAddr>,
+    /// What callers must send.
+    pub token: Option<Secret>,
+    /// Host names beyond loopback and the bind address, lower case, without port.
+    pub allowed_hosts: Vec<String>,
+    /// The built page.
+    pub site_dir: Option<PathBuf>,
+}
+
+impl HttpConfig {
+    /// Where `role` listens.
+    ///
+    /// # Errors
+    /// The address is not loopback and there is no token.
+    pub fn listen_address(&self, role: Role) -> Result<SocketAddr, ConfigError> {
+        let address =
+            self.bind.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), role.default_port()));
+        if !address.ip().is_loopback() && self.token.is_none() {
+            return Err(ConfigError::Missing(format!(
+                "{} is {address}, which other machines can reach: set {} to a secret of at least {MIN_TOKEN_CHARS} \
+                 characters, or bind to 127.0.0.1",
+                BIND.name(),
+                TOKEN.name(),
+            )));
+        }
+        Ok(address)
+    }
+}
+
+/// The hypervisor of this host.
+#[derive(Clone, Debug)]
+pub struct LibvirtConfig {
+    /// How libvirt is reached.
+    pub uri: String,
+    /// Whether somebody set the URI.
+    pub uri_given: bool,
+    /// The longest one call may take.
+    pub timeout: Duration,
+}
+
+/// The local engine.
+#[derive(Clone, Debug)]
+pub struct DumpConfig {
+    /// Where images go.
+    pub dir: PathBuf,
+    /// Dumps at the same time.
+    pub max_parallel: NonZeroU32,
+    /// The longest one dump may take.
+    pub timeout: Duration,
+}
+
+/// The remote dump service.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// Where it answers.
+    pub url: Url,
+    /// The longest one call may take.
+    pub timeout: Duration,
+    /// What it must be sent.
+    pub token: Option<Secret>,
+}
+
+/// InfluxDB.
+#[derive(Clone, Debug)]
+pub struct InfluxConfig {
+    /// Where it answers.
+    pub url: Url,
+    /// The database of the points.
+    pub database: String,
+    /// What it must be sent.
+    pub token: Option<Secret>,
+    /// The longest one call may take.
+    pub timeout: Duration,
+}
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How clients reach this service.
+    pub http: HttpConfig,
+    /// The hypervisor of this host.
+    pub libvirt: LibvirtConfig,
+    /// The local engine.
+    pub dumps: DumpConfig,
+    /// The directory of the catalog.
+    pub state_dir: PathBuf,
+    /// The remote dump service, where one is set.
+    pub service: Option<ServiceConfig>,
+    /// InfluxDB, where it is set.
+    pub influx: Option<InfluxConfig>,
+}
+
+impl Config {
+    /// Reads every setting.
+    ///
+    /// # Errors
+    /// A value is not allowed.
+    pub fn from_sources(sources: &Sources, places: &Places) -> Result<Self, ConfigError> {
+        let seconds = |setting, default: f64, least: f64, most: f64| {
+            let allowed = format!("seconds from {least} to {most}");
+            sources
+                .parse(setting, default, &allowed, |text| {
+                    text.parse().ok().filter(|s| (least..=most).contains(s))
+                })
+                .map(Duration::from_secs_f64)
+        };
+        let secret = |setting: &Setting| sources.text(setting).map(|text| Secret(text.to_owned()));
+
+        let token = secret(&TOKEN);
+        if token.as_ref().is_some_and(|token| token.expose().chars().count() < MIN_TOKEN_CHARS) {
+            return Err(sources.invalid(&TOKEN, &format!("{MIN_TOKEN_CHARS} characters or more")));
+        }
+        let service_timeout = seconds(&SERVICE_TIMEOUT, 30.0, 0.1, 3600.0)?;
+        let influx_timeout = seconds(&INFLUX_TIMEOUT, 10.0, 0.1, 3600.0)?;
+        let database = sources.parse(
+            &INFLUX_DB,
+            "vmstats".to_owned(),
+            "a name of 1 to 64 letters, digits, '_' and '-'",
+            |text| {
+                let fits = text.len() <= 64
+                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+                fits.then(|| text.to_owned())
+            },
+        )?;
+        Ok(Self {
+            http: HttpConfig {
+                bind: sources.parse(&BIND, None, "an address and port such as 127.0.0.1:8000", |text| {
+                    SocketAddr::from_str(text).ok().map(Some)
+                })?,
+                token,
+                allowed_hosts: sources.parse(
+                    &ALLOWED_HOSTS,
+                    Vec::new(),
+                    "host names separated by commas, without ports",
+                    host_names,
+                )?,
+                site_dir: sources.text(&SITE_DIR).map(PathBuf::from),
+            },
+            libvirt: LibvirtConfig {
+                uri: sources.text(&LIBVIRT_URI).unwrap_or("qemu:///system").to_owned(),
+                uri_given: sources.text(&LIBVIRT_URI).is_some(),
+                timeout: seconds(&LIBVIRT_TIMEOUT, 30.0, 0.1, 3600.0)?,
+            },
+            dumps: DumpConfig {
+                dir: sources.text(&DUMP_DIR).map_or_else(|| places.dump_dir(), PathBuf::from),
+                max_parallel: sources.parse(
+                    &MAX_PARALLEL_DUMPS,
+                    NonZeroU32::MIN.saturating_add(1),
+                    "a whole number from 1 to 64",
+                    |text| text.parse().ok().filter(|n: &NonZeroU32| n.get() <= 64),
+                )?,
+                timeout: seconds(&DUMP_TIMEOUT, 3600.0, 1.0, 604_800.0)?,
+            },
+            state_dir: sources.text(&STATE_DIR).map_or_else(|| places.state_dir(), PathBuf::from),
+            service: http_url(sources, &SERVICE_URL)?.map(|url| ServiceConfig {
+                url,
+                timeout: service_timeout,
+                token: secret(&SERVICE_TOKEN),
+            }),
+            influx: http_url(sources, &INFLUX_URL)?.map(|url| InfluxConfig {
+                url,
+                database,
+                token: secret(&INFLUX_TOKEN),
+                timeout: influx_timeout,
+            }),
+        })
+    }
+}
+
+/// A URL of HTTP without user, query and fragment: those would end up in logs and messages.
+fn http_url(sources: &Sources, setting: &Setting) -> Result<Option<Url>, ConfigError> {
+    let allowed = "an http:// or https:// URL without user name, password, query and fragment";
+    sources.parse(setting, None, allowed, |text| {
+        let url = Url::parse(text).ok()?;
+        let plain = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        plain.then_some(Some(url))
+    })
+}
+
+fn host_names(text: &str) -> Option<Vec<String>> {
+    let fits = |host: &str| {
+        !host.is_empty() && !host.contains(['/', ' ', '@']) && (host.starts_with('[') || !host.contains(':'))
+    };
+    text.split(',')
+        .map(str::trim)
+        .filter(|host| !host.is_empty())
+        .map(|host| fits(host).then(|| host.to_ascii_lowercase()))
+        .collect()
+}
+
+/// Where files go by default on this machine for this user.
+#[derive(Clone, Debug)]
+pub struct Places {
+    root: bool,
+    home: PathBuf,
+    data_home: Option<PathBuf>,
+    state_home: Option<PathBuf>,
+}
+
+impl Places {
+    /// Of the user this process runs as.
+    pub fn of_this_user(environment: &BTreeMap<String, String>) -> Self {
+        let absolute = |name| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        Self {
+            root: rustix::process::geteuid().is_root(),
+            home: absolute("HOME").unwrap_or_else(|| PathBuf::from("/")),
+            data_home: absolute("XDG_DATA_HOME"),
+            state_home: absolute("XDG_STATE_HOME"),
+        }
+    }
+
+    fn dump_dir(&self) -> PathBuf {
+        if self.root {
+            PathBuf::from("/var/lib/memdeck/dumps")
+        } else {
+            self.data_home.clone().unwrap_or_else(|| self.home.join(".local/share")).join("memdeck/dumps")
+        }
+    }
+
+    fn state_dir(&self) -> PathBuf {
+        if self.root {
+            PathBuf::from("/var/lib/memdeck/state")
+        } else {
+            self.state_home.clone().unwrap_or_else(|| self.home.join(".local/state")).join("memdeck")
+        }
+    }
+}
+
+/// What `memdeck config` prints: every setting with its effective value and who set it, secrets masked.
+pub fn describe(sources: &Sources) -> String {
+    use std::fmt::Write;
+
+    let mut text = String::new();
+    let mut section = "";
+    for setting in SETTINGS {
+        let (this_section, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
+        if this_section != section {
+            section = this_section;
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}[{section}]");
+        }
+        let _ = match sources.text(setting) {
+            Some(_) if setting.secret => writeln!(text, "{key} = \"***\"  # {}", sources.origin(setting)),
+            Some(value) => {
+                writeln!(text, "{key} = {}  # {}", toml::Value::from(value), sources.origin(setting))
+            }
+            None => writeln!(text, "# {key}: {}", setting.default),
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

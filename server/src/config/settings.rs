@@ -1,0 +1,157 @@
+//! Every setting, once: its name in the file, its environment variables, its default, what is allowed.
+//!
+//! Flags, the help text, the file's keys and `memdeck config` all come from this table.
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// `section.key` in the configuration file.
+    pub key: &'static str,
+    /// Environment variables, the first that is set wins. The flag is the first one in lower case with dashes.
+    pub env: &'static [&'static str],
+    /// What holds where nothing is set, as a person reads it.
+    pub default: &'static str,
+    /// What it does and what is allowed.
+    pub help: &'static str,
+    /// Whether the value must never be shown.
+    pub secret: bool,
+}
+
+impl Setting {
+    /// The environment variable that names this setting in messages.
+    pub fn name(&self) -> &'static str {
+        self.env[0]
+    }
+
+    /// `--dump-dir` for `DUMP_DIR`, without the dashes in front.
+    pub fn flag(&self) -> String {
+        self.name().to_ascii_lowercase().replace('_', "-")
+    }
+}
+
+const fn setting(
+    key: &'static str,
+    env: &'static [&'static str],
+    default: &'static str,
+    help: &'static str,
+) -> Setting {
+    Setting { key, env, default, help, secret: false }
+}
+
+const fn secret(key: &'static str, env: &'static [&'static str], help: &'static str) -> Setting {
+    Setting { key, env, default: "unset", help, secret: true }
+}
+
+pub const BIND: Setting = setting(
+    "http.bind",
+    &["MEMDECK_BIND"],
+    "127.0.0.1:8000 for serve, 127.0.0.1:5001 for agent",
+    "Address and port to listen on. Anything but loopback needs MEMDECK_TOKEN",
+);
+pub const TOKEN: Setting = secret(
+    "http.token",
+    &["MEMDECK_TOKEN"],
+    "Token that callers must send as `Authorization: Bearer`, 16 characters or more",
+);
+pub const ALLOWED_HOSTS: Setting = setting(
+    "http.allowed_hosts",
+    &["MEMDECK_ALLOWED_HOSTS"],
+    "localhost, 127.0.0.1, [::1] and the bind address",
+    "Further host names by which clients reach this service, separated by commas",
+);
+pub const SITE_DIR: Setting = setting(
+    "http.site_dir",
+    &["SITE_DIR"],
+    "`site` beside the program, else in the directory above it",
+    "Directory of the built page",
+);
+pub const LIBVIRT_URI: Setting = setting(
+    "libvirt.uri",
+    &["LIBVIRT_URI"],
+    "qemu:///system",
+    "libvirt connection URI of this host's hypervisor",
+);
+pub const LIBVIRT_TIMEOUT: Setting = setting(
+    "libvirt.timeout",
+    &["LIBVIRT_TIMEOUT"],
+    "30.0",
+    "Seconds one libvirt call may take, 0.1 to 3600",
+);
+pub const DUMP_DIR: Setting = setting(
+    "dumps.dir",
+    &["DUMP_DIR"],
+    "/var/lib/memdeck/dumps as root, else ~/.local/share/memdeck/dumps",
+    "Directory of the images",
+);
+pub const MAX_PARALLEL_DUMPS: Setting =
+    setting("dumps.max_parallel", &["MAX_PARALLEL_DUMPS"], "2", "Dumps that run at the same time, 1 to 64");
+pub const DUMP_TIMEOUT: Setting = setting(
+    "dumps.timeout",
+    &["DUMP_TIMEOUT"],
+    "3600",
+    "Seconds one dump may take before it is cancelled, 1 to 604800",
+);
+pub const STATE_DIR: Setting = setting(
+    "state.dir",
+    &["STATE_DIR"],
+    "/var/lib/memdeck/state as root, else ~/.local/state/memdeck",
+    "Directory of the catalog; one process at a time",
+);
+pub const SERVICE_URL: Setting = setting(
+    "service.url",
+    &["MEMDUMP_SERVICE_URL"],
+    "unset: dumps are taken by this process",
+    "Dump service that takes the dumps, e.g. http://10.0.0.5:5001",
+);
+pub const SERVICE_TIMEOUT: Setting = setting(
+    "service.timeout",
+    &["MEMDUMP_SERVICE_TIMEOUT"],
+    "30",
+    "Seconds one call to the dump service may take, 0.1 to 3600",
+);
+pub const SERVICE_TOKEN: Setting = secret(
+    "service.token",
+    &["MEMDUMP_SERVICE_TOKEN"],
+    "Token sent to the dump service as `Authorization: Bearer`",
+);
+pub const INFLUX_URL: Setting = setting(
+    "influx.url",
+    &["INFLUX_URL", "INFLUX_HOST", "INFLUXDB3_HOST"],
+    "unset: nothing is written to InfluxDB",
+    "InfluxDB that gets a point for every finished dump, e.g. http://localhost:8181",
+);
+pub const INFLUX_DB: Setting = setting(
+    "influx.db",
+    &["INFLUX_DB", "INFLUX_DATABASE", "INFLUXDB3_DATABASE"],
+    "vmstats",
+    "InfluxDB database",
+);
+pub const INFLUX_TOKEN: Setting =
+    secret("influx.token", &["INFLUX_TOKEN", "INFLUXDB3_TOKEN"], "InfluxDB token");
+pub const INFLUX_TIMEOUT: Setting = setting(
+    "influx.timeout",
+    &["INFLUX_TIMEOUT_S"],
+    "10",
+    "Seconds one call to InfluxDB may take, 0.1 to 3600",
+);
+
+/// All of them, in the order in which they are shown.
+pub static SETTINGS: [&Setting; 17] = [
+    &BIND,
+    &TOKEN,
+    &ALLOWED_HOSTS,
+    &SITE_DIR,
+    &LIBVIRT_URI,
+    &LIBVIRT_TIMEOUT,
+    &DUMP_DIR,
+    &MAX_PARALLEL_DUMPS,
+    &DUMP_TIMEOUT,
+    &STATE_DIR,
+    &SERVICE_URL,
+    &SERVICE_TIMEOUT,
+    &SERVICE_TOKEN,
+    &INFLUX_URL,
+    &INFLUX_DB,
+    &INFLUX_TOKEN,
+    &INFLUX_TIMEOUT,
+];

@@ -1,0 +1,187 @@
+//! Where a setting's value comes from: flag, environment, `.env`, configuration file, in this order.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::settings::{SETTINGS, Setting};
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value is not what the setting takes.
+    #[error("{name} is {value} ({origin}); allowed: {allowed}")]
+    Invalid {
+        /// The setting's name.
+        name: &'static str,
+        /// The value, quoted, or a mask for secrets.
+        value: String,
+        /// Who set it.
+        origin: Origin,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// A setting is needed because of another one.
+    #[error("{0}")]
+    Missing(String),
+    /// A file cannot be read.
+    #[error("the configuration file {path} cannot be read: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The file has a key nobody reads.
+    #[error("the configuration file {path} has an unknown key '{key}'; known are: {known}")]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// All keys.
+        known: String,
+    },
+}
+
+/// Who set a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A command-line flag.
+    Flag,
+    /// An environment variable of this name.
+    Environment(String),
+    /// A variable of this name in `.env`.
+    DotEnv(String),
+    /// The configuration file.
+    File,
+    /// Nobody.
+    Default,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flag => f.write_str("from the command line"),
+            Self::Environment(name) => write!(f, "from the environment variable {name}"),
+            Self::DotEnv(name) => write!(f, "from {name} in .env"),
+            Self::File => f.write_str("from the configuration file"),
+            Self::Default => f.write_str("the default"),
+        }
+    }
+}
+
+/// The values that somebody set, as text, by key.
+#[derive(Debug, Default)]
+pub struct Sources {
+    values: HashMap<&'static str, (String, Origin)>,
+}
+
+impl Sources {
+    /// Joins all sources. Empty text counts as unset, as `VARIABLE=` in a service file means.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no TOML or has an unknown key.
+    pub fn gather(
+        flags: &HashMap<&'static str, String>,
+        environment: &BTreeMap<String, String>,
+        dot_env: &BTreeMap<String, String>,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
+        let from_file = file.map(read_file).transpose()?.unwrap_or_default();
+        let mut values = HashMap::new();
+        for setting in SETTINGS {
+            let in_environment = |variables: &BTreeMap<String, String>, origin: fn(String) -> Origin| {
+                setting.env.iter().find_map(|&name| {
+                    let value = variables.get(name).filter(|value| !value.trim().is_empty())?;
+                    Some((value.clone(), origin(name.to_owned())))
+                })
+            };
+            let value = flags
+                .get(setting.key)
+                .map(|value| (value.clone(), Origin::Flag))
+                .or_else(|| in_environment(environment, Origin::Environment))
+                .or_else(|| in_environment(dot_env, Origin::DotEnv))
+                .or_else(|| from_file.get(setting.key).map(|value| (value.clone(), Origin::File)));
+            if let Some(value) = value {
+                values.insert(setting.key, value);
+            }
+        }
+        Ok(Self { values })
+    }
+
+    /// What was set, without the white space around it.
+    pub fn text(&self, setting: &Setting) -> Option<&str> {
+        self.values.get(setting.key).map(|(value, _)| value.trim())
+    }
+
+    /// Who set it.
+    pub fn origin(&self, setting: &Setting) -> Origin {
+        self.values.get(setting.key).map_or(Origin::Default, |(_, origin)| origin.clone())
+    }
+
+    /// What was set, read by `parse`; `default` where nothing was set.
+    ///
+    /// # Errors
+    /// `parse` gives nothing: `allowed` is told.
+    pub fn parse<T>(
+        &self,
+        setting: &Setting,
+        default: T,
+        allowed: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        match self.text(setting) {
+            None => Ok(default),
+            Some(text) => parse(text).ok_or_else(|| self.invalid(setting, allowed)),
+        }
+    }
+
+    /// The error that says what `setting` may be.
+    pub fn invalid(&self, setting: &Setting, allowed: &str) -> ConfigError {
+        let value = if setting.secret {
+            "a secret that is not shown".to_owned()
+        } else {
+            format!("'{}'", self.text(setting).unwrap_or_default())
+        };
+        ConfigError::Invalid {
+            name: setting.name(),
+            value,
+            origin: self.origin(setting),
+            allowed: allowed.to_owned(),
+        }
+    }
+}
+
+/// Flattens the file's sections into `section.key`.
+fn read_file(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
+    let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let mut values = HashMap::new();
+    for (section, content) in table {
+        let toml::Value::Table(content) = content else {
+            return Err(unknown_key(path, section));
+        };
+        for (key, value) in content {
+            let key = format!("{section}.{key}");
+            if !SETTINGS.iter().any(|setting| setting.key == key) {
+                return Err(unknown_key(path, key));
+            }
+            let value = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Array(items) => {
+                    let texts: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
+                    texts.ok_or_else(|| unreadable(format!("{key}: a list holds texts only")))?.join(",")
+                }
+                other => other.to_string(),
+            };
+            values.insert(key, value);
+        }
+    }
+    Ok(values)
+}
+
+fn unknown_key(path: &Path, key: String) -> ConfigError {
+    let known = SETTINGS.iter().map(|setting| setting.key).collect::<Vec<_>>().join(", ");
+    ConfigError::UnknownKey { path: path.to_owned(), key, known }
+}

@@ -1,0 +1,275 @@
+//! What operators can ask for: one place, called by the REST calls and by the page.
+
+mod guests;
+mod last_trigger;
+mod live;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use memdeck_app::api::{Operations, Overview};
+use memdeck_capture::{BackendError, Clock, DumpBackend};
+use memdeck_catalog::{Catalog, CatalogError};
+use memdeck_model::{
+    ALL_GUESTS, DumpStatus, Event, Guest, GuestState, Millis, Problem, ProblemKind, RecordPage, RecordQuery,
+    ServiceHealth, ServiceStatus, Stats, Timestamp, TriggerRequest, VmRef,
+};
+use parking_lot::Mutex;
+
+use crate::blocking;
+use last_trigger::TriggerFollower;
+
+pub use guests::{AgentGuests, GuestSource, HypervisorGuests};
+pub use live::{LiveFeed, Numbered};
+
+/// How long an ended dump stays among the present ones of the page.
+const RECENTLY: Millis = Millis(10 * 60 * 1000);
+
+/// The use cases of the dashboard.
+pub struct Desk {
+    catalog: Arc<Catalog>,
+    backend: Arc<dyn DumpBackend>,
+    guests: Arc<dyn GuestSource>,
+    clock: Arc<dyn Clock>,
+    live: Arc<LiveFeed>,
+    follower: Arc<Mutex<TriggerFollower>>,
+}
+
+/// A request for dumps that was accepted.
+pub struct Accepted {
+    /// When.
+    pub at: Timestamp,
+    /// The guests as they were named.
+    pub vm_ids: Vec<String>,
+    /// The present state of each.
+    pub statuses: BTreeMap<String, DumpStatus>,
+}
+
+/// What the desk works with.
+pub struct DeskParts {
+    /// Records.
+    pub catalog: Arc<Catalog>,
+    /// Dumps.
+    pub backend: Arc<dyn DumpBackend>,
+    /// Guests.
+    pub guests: Arc<dyn GuestSource>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The longest a dump may take.
+    pub dump_timeout: Millis,
+}
+
+impl Desk {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: DeskParts) -> Self {
+        let DeskParts { catalog, backend, guests, clock, dump_timeout } = parts;
+        let service = backend.service().to_owned();
+        Self {
+            catalog,
+            backend,
+            guests,
+            clock,
+            live: Arc::new(LiveFeed::new(service)),
+            follower: Arc::new(Mutex::new(TriggerFollower::new(dump_timeout))),
+        }
+    }
+
+    /// What open pages are told.
+    #[must_use]
+    pub fn live(&self) -> &Arc<LiveFeed> {
+        &self.live
+    }
+
+    /// Passes the backend's events on, and watches the guests while somebody listens. Runs until its task is ended.
+    pub async fn run(&self) {
+        let pass_on = async {
+            let mut events = self.backend.subscribe();
+            loop {
+                match events.recv().await {
+                    Ok(event) => {
+                        if let Event::Dump(status) = &event {
+                            self.follower.lock().note(status);
+                        }
+                        self.live.publish(event);
+                    }
+                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => self.live.mark_gap(),
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                }
+            }
+        };
+        let watch = guests::watch(self.guests.as_ref(), &self.live);
+        tokio::join!(pass_on, watch);
+    }
+
+    /// Asks for dumps; the guests as they were named (the running ones by name where all were asked for), when the
+    /// request was accepted, and the present state of each.
+    ///
+    /// # Errors
+    /// The request names no guest, no guest is running where all were asked for, or the dump service is away.
+    pub async fn request_dumps(
+        &self,
+        request: TriggerRequest,
+        requested_by: &str,
+    ) -> Result<Accepted, Problem> {
+        let targets =
+            request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
+        let targets = match targets.as_slice() {
+            [only] if only.as_str() == ALL_GUESTS => self.running_guests().await?,
+            _ => targets,
+        };
+        let vm_ids: Vec<String> = targets.iter().map(ToString::to_string).collect();
+        let at = self.clock.now();
+        match self.backend.trigger(targets, requested_by).await {
+            Ok(statuses) => {
+                self.follower.lock().follow(at, vm_ids.clone(), statuses.values());
+                Ok(Accepted { at, vm_ids, statuses })
+            }
+            Err(error) => {
+                self.follower.lock().refuse(at, vm_ids, error.to_string());
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn running_guests(&self) -> Result<Vec<VmRef>, Problem> {
+        let guests = self.guests.list().await?;
+        let running: Vec<VmRef> = guests
+            .iter()
+            .filter(|guest| guest.state == GuestState::Running)
+            .filter_map(|guest| VmRef::new(&guest.name.0).ok())
+            .collect();
+        if running.is_empty() {
+            let detail =
+                format!("no VM is running on {}; start one, or name a paused one", self.guests.uri());
+            return Err(Problem::new(ProblemKind::Conflict, detail));
+        }
+        Ok(running)
+    }
+
+    /// Whether the dump service answers, and the newest dump of every guest. Never an error: the answer says it.
+    pub async fn service_status(&self) -> ServiceStatus {
+        let answer = self.backend.statuses().await;
+        let (status, active_dumps, error) = match answer {
+            Ok(statuses) => ("ok", statuses, None),
+            Err(error) => ("unavailable", BTreeMap::new(), Some(error.to_string())),
+        };
+        let last_trigger = {
+            let mut follower = self.follower.lock();
+            // An event may have come before the request it belongs to was followed.
+            for status in active_dumps.values() {
+                follower.note(status);
+            }
+            follower.last(self.clock.now())
+        };
+        ServiceStatus {
+            service: self.backend.service().to_owned(),
+            status: status.to_owned(),
+            active_dumps,
+            last_trigger,
+            error,
+            timestamp: self.clock.now(),
+        }
+    }
+
+    /// The newest dump of one guest.
+    ///
+    /// # Errors
+    /// It had none, or the dump service is away.
+    pub async fn dump_status(&self, vm: &str) -> Result<DumpStatus, Problem> {
+        let status = self.backend.status(vm).await?;
+        status.ok_or_else(|| Problem::new(ProblemKind::NotFound, format!("No dump status for VM '{vm}'")))
+    }
+
+    /// The newest dump of every guest that had one.
+    ///
+    /// # Errors
+    /// The dump service is away.
+    pub async fn dump_statuses(&self) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
+        self.backend.statuses().await
+    }
+
+    /// One page of records, newest first.
+    ///
+    /// # Errors
+    /// The catalog failed.
+    pub async fn list_records(&self, query: RecordQuery) -> Result<RecordPage, Problem> {
+        let catalog = Arc::clone(&self.catalog);
+        blocking(move || catalog.records(query)).await.map_err(|error| catalog_problem(&error))
+    }
+
+    /// Figures over all records.
+    ///
+    /// # Errors
+    /// The catalog failed.
+    pub async fn stats(&self) -> Result<Stats, Problem> {
+        let catalog = Arc::clone(&self.catalog);
+        blocking(move || catalog.stats()).await.map_err(|error| catalog_problem(&error))
+    }
+
+    /// Every guest of the hypervisor.
+    ///
+    /// # Errors
+    /// The hypervisor is away.
+    pub async fn list_guests(&self) -> Result<Vec<Guest>, Problem> {
+        self.guests.list().await
+    }
+
+    /// What a page that just connected is told first.
+    pub async fn present_state(&self) -> Vec<Event> {
+        let (guests, statuses) = tokio::join!(self.guests.list(), self.backend.statuses());
+        let mut events = Vec::new();
+        let (statuses, error) = match statuses {
+            Ok(statuses) => (statuses, None),
+            Err(error) => (BTreeMap::new(), Some(error.to_string())),
+        };
+        events.push(Event::Service(ServiceHealth { service: self.backend.service().to_owned(), error }));
+        match guests {
+            Ok(guests) => events.extend([Event::Hypervisor(None), Event::Guests(guests)]),
+            Err(problem) => events.push(Event::Hypervisor(Some(problem.detail))),
+        }
+        let active = statuses.into_values().filter(|status| !status.exact_state().is_final());
+        events.extend(active.map(|status| Event::Dump(Box::new(status))));
+        events
+    }
+}
+
+/// Logs where it is handled, tells callers no paths and no SQL.
+pub(crate) fn catalog_problem(error: &CatalogError) -> Problem {
+    tracing::error!(error = error as &dyn std::error::Error, "the catalog failed");
+    Problem::new(ProblemKind::Internal, "the catalog cannot be read or written; the log of memdeck says why")
+}
+
+#[async_trait]
+impl Operations for Desk {
+    async fn overview(&self) -> Result<Overview, Problem> {
+        let stats = self.stats().await?;
+        Ok(Overview {
+            service: self.live.service(),
+            hypervisor: self.live.hypervisor_error(),
+            hypervisor_uri: self.guests.uri(),
+            stats,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            server_time: self.clock.now(),
+        })
+    }
+
+    async fn guests(&self) -> Result<Vec<Guest>, Problem> {
+        self.list_guests().await
+    }
+
+    async fn dumps(&self) -> Result<Vec<DumpStatus>, Problem> {
+        let now = self.clock.now();
+        let recent = |status: &DumpStatus| status.finished_at.is_none_or(|end| now.since(end) < RECENTLY);
+        Ok(self.dump_statuses().await?.into_values().filter(recent).collect())
+    }
+
+    async fn trigger(&self, request: TriggerRequest) -> Result<Vec<DumpStatus>, Problem> {
+        Ok(self.request_dumps(request, "page").await?.statuses.into_values().collect())
+    }
+
+    async fn records(&self, query: RecordQuery) -> Result<RecordPage, Problem> {
+        self.list_records(query).await
+    }
+}

@@ -1,0 +1,73 @@
+//! The dump service of one hypervisor (contract section 1), and what memdeck's own dashboard asks of it beyond that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use memdeck_model::{DumpStatus, Guest, Problem, ProblemKind, TriggerRequest};
+use serde::Deserialize;
+
+use super::AgentState;
+use super::answer::{JsonBody, RestError, UrlQuery};
+use crate::blocking;
+use crate::desk::catalog_problem;
+use crate::remote::{NumberedRecord, RECORDS_PER_CALL, RecordFeedPage};
+
+pub fn routes() -> Router<AgentState> {
+    Router::new()
+        .route("/api/dumps", get(statuses).post(trigger))
+        .route("/api/dumps/{vm}", get(status))
+        .route("/api/records", get(records))
+        .route("/api/guests", get(guests))
+}
+
+type Statuses = Json<BTreeMap<String, DumpStatus>>;
+
+async fn trigger(
+    State(agent): State<AgentState>,
+    JsonBody(request): JsonBody<TriggerRequest>,
+) -> Result<Statuses, RestError> {
+    let targets = request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
+    Ok(Json(agent.backend.trigger(targets, "api").await.map_err(Problem::from)?))
+}
+
+async fn statuses(State(agent): State<AgentState>) -> Result<Statuses, RestError> {
+    Ok(Json(agent.backend.statuses().await.map_err(Problem::from)?))
+}
+
+async fn status(
+    State(agent): State<AgentState>,
+    Path(vm): Path<String>,
+) -> Result<Json<DumpStatus>, RestError> {
+    let status = agent.backend.status(&vm).await.map_err(Problem::from)?;
+    status
+        .map(Json)
+        .ok_or_else(|| RestError::new(StatusCode::NOT_FOUND, format!("No dump status for VM '{vm}'")))
+}
+
+#[derive(Deserialize)]
+struct Since {
+    since: Option<u64>,
+    limit: Option<u32>,
+}
+
+async fn records(
+    State(agent): State<AgentState>,
+    UrlQuery(query): UrlQuery<Since>,
+) -> Result<Json<RecordFeedPage>, RestError> {
+    let since = query.since.unwrap_or(0);
+    let limit = query.limit.unwrap_or(RECORDS_PER_CALL).clamp(1, RECORDS_PER_CALL);
+    let catalog = Arc::clone(&agent.catalog);
+    let records = blocking(move || catalog.records_since(since, limit))
+        .await
+        .map_err(|error| catalog_problem(&error))?;
+    let records = records.into_iter().map(|(seq, record)| NumberedRecord { seq, record }).collect();
+    Ok(Json(RecordFeedPage { catalog_id: agent.catalog_id, records }))
+}
+
+async fn guests(State(agent): State<AgentState>) -> Result<Json<Vec<Guest>>, RestError> {
+    Ok(Json(agent.guests.list().await?))
+}

@@ -1,0 +1,87 @@
+//! Answers of the REST calls: JSON, and errors as `{"detail": "<sentence>"}`.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use memdeck_model::{Problem, ProblemKind};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+/// An error of a REST call.
+#[derive(Debug)]
+pub struct RestError {
+    status: StatusCode,
+    detail: String,
+}
+
+impl RestError {
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into() }
+    }
+}
+
+impl IntoResponse for RestError {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({"detail": self.detail}))).into_response()
+    }
+}
+
+impl From<Problem> for RestError {
+    fn from(problem: Problem) -> Self {
+        let status = match problem.kind {
+            ProblemKind::Invalid => StatusCode::BAD_REQUEST,
+            ProblemKind::NotFound => StatusCode::NOT_FOUND,
+            ProblemKind::Conflict => StatusCode::CONFLICT,
+            ProblemKind::Unauthorized => StatusCode::UNAUTHORIZED,
+            ProblemKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ProblemKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, problem.detail)
+    }
+}
+
+/// A request body of JSON. What cannot be read is 400 with the place in the text, as the contract has no 422.
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = RestError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, RestError> {
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
+            RestError::new(rejection.status(), format!("the body cannot be read: {rejection}"))
+        })?;
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            RestError::new(StatusCode::BAD_REQUEST, format!("the body is not what this call takes: {error}"))
+        })
+    }
+}
+
+/// The query of a URL; what cannot be read is 400.
+pub struct UrlQuery<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for UrlQuery<T> {
+    type Rejection = RestError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, RestError> {
+        let Query(value) = Query::from_request_parts(parts, state).await.map_err(|rejection| {
+            RestError::new(
+                StatusCode::BAD_REQUEST,
+                format!("the query is not what this call takes: {rejection}"),
+            )
+        })?;
+        Ok(Self(value))
+    }
+}
+
+/// No such call.
+pub async fn unknown_route(method: Method, uri: Uri) -> RestError {
+    RestError::new(StatusCode::NOT_FOUND, format!("there is no {method} {}", uri.path()))
+}
+
+/// The call exists for other methods.
+pub async fn wrong_method(method: Method, uri: Uri) -> RestError {
+    RestError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+}

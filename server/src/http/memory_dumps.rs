@@ -1,0 +1,62 @@
+//! The dashboard's memory dumps (contract section 2).
+
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use memdeck_model::{
+    DumpStatus, RecordPage, RecordQuery, ServiceStatus, Stats, TriggerReply, TriggerRequest,
+};
+use serde::Deserialize;
+
+use super::DashboardState;
+use super::answer::{JsonBody, RestError, UrlQuery};
+
+pub fn routes() -> Router<DashboardState> {
+    Router::new()
+        .route("/trigger", post(trigger))
+        .route("/records", get(records))
+        .route("/status", get(status))
+        .route("/status/{vm}", get(dump_status))
+        .route("/stats", get(stats))
+}
+
+async fn trigger(
+    State(state): State<DashboardState>,
+    JsonBody(request): JsonBody<TriggerRequest>,
+) -> Result<Json<TriggerReply>, RestError> {
+    let accepted = state.desk.request_dumps(request, "api").await?;
+    Ok(Json(TriggerReply {
+        status: "scheduled".to_owned(),
+        message: format!("Memory dump scheduled for {} VM(s)", accepted.vm_ids.len()),
+        vm_ids: accepted.vm_ids,
+        timestamp: accepted.at,
+    }))
+}
+
+#[derive(Deserialize)]
+struct PageQuery {
+    limit: Option<i64>,
+    offset: Option<i64>,
+}
+
+async fn records(
+    State(state): State<DashboardState>,
+    UrlQuery(query): UrlQuery<PageQuery>,
+) -> Result<Json<RecordPage>, RestError> {
+    Ok(Json(state.desk.list_records(RecordQuery::from_request(query.limit, query.offset)).await?))
+}
+
+async fn status(State(state): State<DashboardState>) -> Json<ServiceStatus> {
+    Json(state.desk.service_status().await)
+}
+
+async fn dump_status(
+    State(state): State<DashboardState>,
+    Path(vm): Path<String>,
+) -> Result<Json<DumpStatus>, RestError> {
+    Ok(Json(state.desk.dump_status(&vm).await?))
+}
+
+async fn stats(State(state): State<DashboardState>) -> Result<Json<Stats>, RestError> {
+    Ok(Json(state.desk.stats().await?))
+}

@@ -1,0 +1,113 @@
+//! The parts of one memdeck process, wired together: state directory, catalog, hypervisor, engine, InfluxDB.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use memdeck_capture::{Clock, Engine, EngineError, EngineParts, EngineSettings, LocalBackend, SystemClock};
+use memdeck_catalog::{Catalog, CatalogError, LockError, LockHolder, LockRole, StateLock};
+use memdeck_hypervisor::{Hypervisor, Libvirt};
+use memdeck_image::{ImageStore, StoreError};
+use memdeck_influx::{FeedError, Influx, InfluxSettings, RecordFeed};
+use memdeck_model::DumpId;
+
+use crate::config::{Config, DumpConfig, InfluxConfig, LibvirtConfig};
+
+/// The setting that holds the identity of a catalog.
+const CATALOG_ID: &str = "catalog id";
+
+/// Why the parts cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process has the state directory.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The catalog cannot be opened.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The dump directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine cannot start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// InfluxDB's settings cannot be used.
+    #[error(transparent)]
+    Influx(#[from] FeedError),
+}
+
+/// The state directory, taken by this process.
+pub struct State {
+    pub lock: StateLock,
+    pub catalog: Arc<Catalog>,
+}
+
+impl State {
+    /// Takes the state directory and opens its catalog.
+    pub fn take(config: &Config, role: LockRole) -> Result<Self, StartError> {
+        let lock = StateLock::acquire(&config.state_dir, &holder(role, None))?;
+        let catalog = Arc::new(Catalog::open(&config.state_dir)?);
+        Ok(Self { lock, catalog })
+    }
+
+    /// The identity of the catalog: sequence numbers of its records mean nothing in another one.
+    pub fn catalog_id(&self) -> Result<String, CatalogError> {
+        if let Some(id) = self.catalog.setting(CATALOG_ID)? {
+            return Ok(id);
+        }
+        let id = DumpId::from_uuid_bits(uuid::Uuid::new_v4().as_u128()).to_string();
+        self.catalog.set_setting(CATALOG_ID, &id)?;
+        Ok(id)
+    }
+}
+
+/// Who this process is to others that want its state directory.
+pub fn holder(role: LockRole, url: Option<String>) -> LockHolder {
+    LockHolder { pid: std::process::id(), role, url }
+}
+
+/// The hypervisor of this host.
+pub fn hypervisor(libvirt: &LibvirtConfig, dumps: &DumpConfig) -> Arc<dyn Hypervisor> {
+    Arc::new(Libvirt::connect(&libvirt.uri, libvirt.timeout).with_fifo_dir(&dumps.dir))
+}
+
+/// The engine of this process on its state.
+pub fn engine(
+    config: &Config,
+    state: &State,
+    hypervisor: Arc<dyn Hypervisor>,
+    shutdown_grace: Duration,
+) -> Result<Arc<Engine>, StartError> {
+    Ok(Arc::new(Engine::start(EngineParts {
+        catalog: Arc::clone(&state.catalog),
+        hypervisor,
+        store: ImageStore::open(&config.dumps.dir)?,
+        clock: clock(),
+        settings: EngineSettings {
+            max_parallel: config.dumps.max_parallel,
+            time_limit: config.dumps.timeout,
+            shutdown_grace,
+        },
+    })?))
+}
+
+/// The engine behind the port.
+pub fn local(engine: &Arc<Engine>) -> Arc<LocalBackend> {
+    Arc::new(LocalBackend::new(Arc::clone(engine)))
+}
+
+/// The machine's clocks.
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock::new())
+}
+
+/// InfluxDB, where configured.
+pub fn influx(config: Option<&InfluxConfig>) -> Result<Option<Arc<dyn RecordFeed>>, StartError> {
+    let Some(InfluxConfig { url, database, token, timeout }) = config else { return Ok(None) };
+    let settings = InfluxSettings {
+        url: url.as_str().trim_end_matches('/').to_owned(),
+        database: database.clone(),
+        token: token.as_ref().map(|token| token.expose().to_owned()),
+        timeout: *timeout,
+    };
+    Ok(Some(Arc::new(Influx::new(settings)?)))
+}

@@ -1,0 +1,189 @@
+//! Follows a dump service by asking it, and tells what changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use memdeck_capture::{BackendError, DumpBackend};
+use memdeck_catalog::Catalog;
+use memdeck_model::{DumpStatus, Event, JobState, ServiceHealth, VmRef};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, broadcast};
+
+use super::client::{CallError, Face, ServiceClient};
+use super::records;
+
+/// Between two looks while a dump is queued or running.
+const ACTIVE_INTERVAL: Duration = Duration::from_millis(500);
+/// Between two looks while nothing is going on: others may trigger dumps on the same service.
+const IDLE_INTERVAL: Duration = Duration::from_secs(5);
+/// Events kept for a slow subscriber.
+const EVENT_BACKLOG: usize = 1024;
+
+/// What is known of the service.
+#[derive(Default)]
+struct Known {
+    statuses: BTreeMap<String, DumpStatus>,
+    error: Option<String>,
+    /// Whether the service answered at least once since it was last away.
+    records_are_current: bool,
+}
+
+/// A dump service over HTTP.
+pub struct RemoteBackend {
+    client: ServiceClient,
+    url: String,
+    catalog: Arc<Catalog>,
+    known: Mutex<Known>,
+    events: broadcast::Sender<Event>,
+    /// Signalled when a dump was triggered, so that following it begins at once.
+    triggered: Notify,
+}
+
+impl RemoteBackend {
+    /// A door to the service that `client` calls. Records go into `catalog`.
+    pub fn new(client: ServiceClient, catalog: Arc<Catalog>) -> Self {
+        let url = client.url().to_owned();
+        let (events, _) = broadcast::channel(EVENT_BACKLOG);
+        Self { client, url, catalog, known: Mutex::default(), events, triggered: Notify::new() }
+    }
+
+    /// The calls of the service.
+    pub fn client(&self) -> &ServiceClient {
+        &self.client
+    }
+
+    /// Follows the service until the task that runs this is ended.
+    pub async fn follow(&self) {
+        loop {
+            let active = self.look().await;
+            let interval = if active { ACTIVE_INTERVAL } else { IDLE_INTERVAL };
+            // Whichever comes first; a trigger in the meantime is remembered by `Notify`.
+            let _ = tokio::time::timeout(interval, self.triggered.notified()).await;
+        }
+    }
+
+    /// Asks once. Returns whether anything is queued or running.
+    async fn look(&self) -> bool {
+        let statuses = match self.client.statuses(Face::Service).await {
+            Ok(statuses) => statuses,
+            Err(error) => {
+                self.note_health(Some(error.to_string()));
+                let mut known = self.known.lock();
+                known.records_are_current = false;
+                return known.statuses.values().any(is_active);
+            }
+        };
+        self.note_health(None);
+        let ended = self.note(&statuses);
+        if ended || !self.known.lock().records_are_current {
+            self.import(&statuses).await;
+        }
+        statuses.values().any(is_active)
+    }
+
+    /// Takes over `statuses`, tells what changed, and returns whether a dump was completed.
+    fn note(&self, statuses: &BTreeMap<String, DumpStatus>) -> bool {
+        let mut completed = false;
+        let mut known = self.known.lock();
+        for (vm, status) in statuses {
+            if known.statuses.get(vm) == Some(status) {
+                continue;
+            }
+            completed |= status.exact_state() == JobState::Completed;
+            known.statuses.insert(vm.clone(), status.clone());
+            let _ = self.events.send(Event::Dump(Box::new(status.clone())));
+        }
+        // A service that was started anew has forgotten its dumps: they are over, whatever they were.
+        known.statuses.retain(|vm, _| statuses.contains_key(vm));
+        completed
+    }
+
+    fn note_health(&self, error: Option<String>) {
+        let mut known = self.known.lock();
+        if known.error == error {
+            return;
+        }
+        if let Some(reason) = &error {
+            tracing::warn!(service = self.url, reason, "the dump service does not answer");
+        } else {
+            tracing::info!(service = self.url, "the dump service answers again");
+        }
+        known.error.clone_from(&error);
+        let health = ServiceHealth { service: self.url.clone(), error };
+        let _ = self.events.send(Event::Service(health));
+    }
+
+    async fn import(&self, statuses: &BTreeMap<String, DumpStatus>) {
+        match records::import(&self.client, &self.catalog, statuses).await {
+            Ok(records) => {
+                self.known.lock().records_are_current = true;
+                for record in records {
+                    let _ = self.events.send(Event::Record(Box::new(record)));
+                }
+            }
+            Err(error) => {
+                self.known.lock().records_are_current = false;
+                tracing::warn!(
+                    service = self.url,
+                    error = &error as &dyn std::error::Error,
+                    "records not imported"
+                );
+            }
+        }
+    }
+
+    fn failed(&self, error: &CallError) -> BackendError {
+        let (service, reason) = (self.url.clone(), error.to_string());
+        match error {
+            CallError::NoAnswer(_) => {
+                self.note_health(Some(reason.clone()));
+                BackendError::Unavailable { service, reason }
+            }
+            CallError::Refused { .. } | CallError::Unreadable(_) => BackendError::Refused { service, reason },
+        }
+    }
+}
+
+fn is_active(status: &DumpStatus) -> bool {
+    !status.exact_state().is_final()
+}
+
+#[async_trait]
+impl DumpBackend for RemoteBackend {
+    fn service(&self) -> &str {
+        &self.url
+    }
+
+    async fn trigger(
+        &self,
+        targets: Vec<VmRef>,
+        _requested_by: &str,
+    ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
+        let statuses =
+            self.client.trigger(Face::Service, targets).await.map_err(|error| self.failed(&error))?;
+        self.note_health(None);
+        {
+            let mut known = self.known.lock();
+            for (vm, status) in &statuses {
+                known.statuses.insert(vm.clone(), status.clone());
+                let _ = self.events.send(Event::Dump(Box::new(status.clone())));
+            }
+        }
+        self.triggered.notify_one();
+        Ok(statuses)
+    }
+
+    async fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
+        self.client.statuses(Face::Service).await.map_err(|error| self.failed(&error))
+    }
+
+    async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, BackendError> {
+        self.client.status(vm).await.map_err(|error| self.failed(&error))
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+}

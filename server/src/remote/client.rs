@@ -1,0 +1,226 @@
+//! The calls of a dump service.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use memdeck_model::{DumpStatus, Guest, Record, ServiceStatus, TriggerReply, TriggerRequest, VmRef};
+use reqwest::{Method, StatusCode, Url};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Secret, ServiceConfig};
+
+/// Records asked for in one call.
+pub const RECORDS_PER_CALL: u32 = 500;
+/// The longest answer that is read: statuses of some ten thousand guests.
+const MAX_ANSWER_BYTES: usize = 32 << 20;
+/// How much of a refusal's body is told.
+const MAX_REASON_CHARS: usize = 300;
+
+/// Why a call failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallError {
+    /// No answer: not reachable, too slow, broken off.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// An answer that is a refusal.
+    #[error("HTTP {status}: {detail}")]
+    Refused {
+        /// Its status code.
+        status: StatusCode,
+        /// Its `detail`, or the beginning of its body.
+        detail: String,
+    },
+    /// An answer that cannot be read.
+    #[error("it answered what no dump service answers ({0})")]
+    Unreadable(String),
+}
+
+/// A page of an agent's records (`GET /api/records?since=`).
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RecordFeedPage {
+    /// Identity of the catalog the sequence numbers belong to.
+    pub catalog_id: String,
+    /// Records with their sequence numbers, in ascending order.
+    pub records: Vec<NumberedRecord>,
+}
+
+/// A record and its place in its catalog.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NumberedRecord {
+    /// Give the highest as `since` to get what comes after.
+    pub seq: u64,
+    /// The record.
+    pub record: Record,
+}
+
+/// Which of memdeck's two services is called: both take dumps, under different paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// A dump service (contract section 1).
+    Service,
+    /// A dashboard (contract section 2).
+    Dashboard,
+}
+
+/// Calls one dump service.
+#[derive(Debug)]
+pub struct ServiceClient {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<Secret>,
+}
+
+impl ServiceClient {
+    /// A client of the service at `config.url`. Redirects are not followed: a token must not travel.
+    ///
+    /// # Errors
+    /// The TLS library cannot be set up.
+    pub fn new(config: &ServiceConfig) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .timeout(config.timeout)
+            .connect_timeout(config.timeout.min(Duration::from_secs(5)))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()?;
+        Ok(Self { http, base: config.url.clone(), token: config.token.clone() })
+    }
+
+    /// The service's URL without a trailing slash.
+    pub fn url(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// Asks for dumps; the present state of each guest that was named.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn trigger(
+        &self,
+        face: Face,
+        targets: Vec<VmRef>,
+    ) -> Result<BTreeMap<String, DumpStatus>, CallError> {
+        let request = TriggerRequest::of(targets);
+        match face {
+            Face::Service => answer(self.request(Method::POST, &["api", "dumps"]).json(&request)).await,
+            Face::Dashboard => {
+                let call = self.request(Method::POST, &["api", "memory-dumps", "trigger"]).json(&request);
+                let TriggerReply { vm_ids, .. } = answer(call).await?;
+                let mut statuses = self.statuses(face).await?;
+                statuses.retain(|vm, _| vm_ids.contains(vm));
+                Ok(statuses)
+            }
+        }
+    }
+
+    /// The newest dump of every guest that had one.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn statuses(&self, face: Face) -> Result<BTreeMap<String, DumpStatus>, CallError> {
+        match face {
+            Face::Service => answer(self.request(Method::GET, &["api", "dumps"])).await,
+            Face::Dashboard => {
+                let status: ServiceStatus =
+                    answer(self.request(Method::GET, &["api", "memory-dumps", "status"])).await?;
+                match status.error {
+                    Some(error) => Err(CallError::NoAnswer(error)),
+                    None => Ok(status.active_dumps),
+                }
+            }
+        }
+    }
+
+    /// `GET /api/dumps/{vm}`; `None` for 404.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, CallError> {
+        absent_as_none(answer(self.request(Method::GET, &["api", "dumps", vm])).await)
+    }
+
+    /// `GET /api/records?since=`; `None` where the service has no such call.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn records(&self, since: u64) -> Result<Option<RecordFeedPage>, CallError> {
+        let query = [("since", since), ("limit", RECORDS_PER_CALL.into())];
+        absent_as_none(answer(self.request(Method::GET, &["api", "records"]).query(&query)).await)
+    }
+
+    /// `GET /api/guests`; `None` where the service has no such call.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn guests(&self) -> Result<Option<Vec<Guest>>, CallError> {
+        absent_as_none(answer(self.request(Method::GET, &["api", "guests"])).await)
+    }
+
+    fn request(&self, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
+        let mut url = self.base.clone();
+        // Fails for URLs that cannot have a path, such as `mailto:`; the configuration takes http and https only.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        let request = self.http.request(method, url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        }
+    }
+}
+
+fn absent_as_none<T>(result: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(CallError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, CallError> {
+    let response = request.send().await.map_err(|error| CallError::NoAnswer(root_cause(&error)))?;
+    let status = response.status();
+    let body = bounded_body(response).await?;
+    if !status.is_success() {
+        return Err(CallError::Refused { status, detail: detail_of(&body) });
+    }
+    serde_json::from_slice(&body).map_err(|error| CallError::Unreadable(error.to_string()))
+}
+
+async fn bounded_body(mut response: reqwest::Response) -> Result<Vec<u8>, CallError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| CallError::NoAnswer(root_cause(&error)))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER_BYTES {
+            return Err(CallError::Unreadable(format!("more than {MAX_ANSWER_BYTES} bytes")));
+        }
+    }
+    Ok(body)
+}
+
+/// FastAPI's `{"detail": ...}`, or the beginning of whatever it is.
+fn detail_of(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Detail {
+        detail: serde_json::Value,
+    }
+    let text = match serde_json::from_slice(body) {
+        Ok(Detail { detail: serde_json::Value::String(text) }) => text,
+        Ok(Detail { detail }) => detail.to_string(),
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    text.chars().filter(|c| !c.is_control()).take(MAX_REASON_CHARS).collect()
+}
+
+/// The innermost cause: `connection refused` says more than `error sending request`. URLs are left out.
+fn root_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,11 @@
+//! A dump service over HTTP (contract section 1), behind the same port as the local engine.
+//!
+//! Any service with the three calls of the contract will do. One that is `memdeck agent` also tells its records and
+//! its guests.
+
+mod backend;
+mod client;
+mod records;
+
+pub use backend::RemoteBackend;
+pub use client::{CallError, Face, NumberedRecord, RECORDS_PER_CALL, RecordFeedPage, ServiceClient};
