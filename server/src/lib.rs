@@ -9,7 +9,7 @@ pub mod config;
 pub mod desk;
 pub mod http;
 mod node;
-mod outbox;
+pub mod outbox;
 pub mod remote;
 
 /// Runs work that blocks (SQLite, libvirt, files) off the async runtime's threads.

@@ -67,7 +67,14 @@ pub fn holder(role: LockRole, url: Option<String>) -> LockHolder {
 
 /// The hypervisor of this host.
 pub fn hypervisor(libvirt: &LibvirtConfig, dumps: &DumpConfig) -> Arc<dyn Hypervisor> {
-    Arc::new(Libvirt::connect(&libvirt.uri, libvirt.timeout).with_fifo_dir(&dumps.dir))
+    let hypervisor: Arc<dyn Hypervisor> =
+        Arc::new(Libvirt::connect(&libvirt.uri, libvirt.timeout).with_fifo_dir(&dumps.dir));
+    // libvirt may take seconds to tell QEMU's version the first time: asked now, the first dump need not wait for it.
+    std::thread::spawn({
+        let hypervisor = Arc::clone(&hypervisor);
+        move || drop(hypervisor.host())
+    });
+    hypervisor
 }
 
 /// The engine of this process on its state.

@@ -117,7 +117,7 @@ fn take(shared: &Shared, mut job: Job, switch: &StopSwitch) -> Result<Job, DumpE
         outcome => outcome?,
     }
     job.guest = Some(guest_identity);
-    shared.publish(Event::Dump(Box::new(status::of(&job, None))));
+    shared.expect(&job, guest.memory_max);
 
     admit(shared, &guest)?;
     let host = shared.hypervisor.host()?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, Job, NewJob};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_image::{ImageStore, StoreError};
-use memdeck_model::{DumpId, DumpStatus, Event, Guest, JobState, Progress, VmRef};
+use memdeck_model::{ByteCount, DumpId, DumpStatus, Event, Guest, JobState, Progress, VmRef};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 
@@ -216,6 +216,15 @@ impl Shared {
     pub(crate) fn publish(&self, event: Event) {
         // Nobody listening is fine: whoever comes later asks for the present state first.
         let _ = self.events.send(event);
+    }
+
+    /// Notes what a dump that begins will read, and tells about it.
+    pub(crate) fn expect(&self, job: &Job, bytes_expected: ByteCount) {
+        let progress = Progress { bytes_done: ByteCount(0), bytes_expected };
+        if let Some(running) = self.state.lock().running.get_mut(&job.dump_id) {
+            running.progress = progress;
+        }
+        self.publish(Event::Dump(Box::new(status::of(job, Some(progress)))));
     }
 
     /// Notes how far a dump is, and tells about it at most every [`PROGRESS_INTERVAL`].

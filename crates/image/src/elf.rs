@@ -345,7 +345,7 @@ fn section_end(entry: &[u8], index: u64) -> Result<u64, ElfError> {
     u64_at(entry, 24).checked_add(u64_at(entry, 32)).ok_or(ElfError::Overflow { what: "section", index })
 }
 
-// Callers pass whole headers, so a field is never missing; 0 is what `Overflow` and `NoMemory` would catch.
+// Callers pass whole headers, so every field is there and the 0 is never used.
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u16::from_le_bytes)
 }

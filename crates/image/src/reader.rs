@@ -41,8 +41,13 @@ pub enum ReadError {
         source: io::Error,
     },
     /// It has no usable seek table.
-    #[error("the stored image cannot be read")]
-    SeekTable(#[from] SeekTableError),
+    #[error("the stored image {path} cannot be read")]
+    SeekTable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: SeekTableError,
+    },
     /// A frame is damaged.
     #[error("frame {} is damaged (image bytes {} to {}, stored offset {})",
             span.frame, span.image.start, span.image.end, span.stored.start)]
@@ -108,7 +113,7 @@ impl ImageReader<File> {
     /// # Errors
     /// It cannot be opened, is no regular file, or has no valid seek table.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        Self::new(open_image(path)?)
+        Self::new(open_image(path)?).map_err(|source| ReadError::SeekTable { path: path.to_owned(), source })
     }
 }
 
@@ -117,7 +122,7 @@ impl<R: Read + Seek> ImageReader<R> {
     ///
     /// # Errors
     /// It has no valid seek table.
-    pub fn new(mut source: R) -> Result<Self, ReadError> {
+    pub fn new(mut source: R) -> Result<Self, SeekTableError> {
         let table = SeekTable::read_from(&mut source)?;
         let decompressor = zstd::bulk::Decompressor::new().map_err(SeekTableError::Io)?;
         let (stored, raw) = (Vec::new(), Vec::new());
@@ -192,7 +197,8 @@ impl<R: Read + Seek> Seek for ImageReader<R> {
 pub fn export(path: &Path, out: &mut impl Write) -> Result<Exported, ReadError> {
     let mut file = open_image(path)?;
     let manifest = read_manifest(path)?;
-    let table = SeekTable::read_from(&mut file)?;
+    let table = SeekTable::read_from(&mut file)
+        .map_err(|source| ReadError::SeekTable { path: path.to_owned(), source })?;
     let mut sha256 = Sha256::new();
     unpack(&mut file, &table, |span, content| {
         let bytes = content.map_err(|source| ReadError::Frame { span: span.clone(), source })?;

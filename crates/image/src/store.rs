@@ -9,6 +9,7 @@
 
 mod find;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -257,6 +258,13 @@ pub struct Sealed {
     pub mtime: i64,
     /// Its access time, Unix seconds.
     pub atime: i64,
+}
+
+// By hand: the buffers hold a guest's memory, which belongs in no log.
+impl fmt::Debug for PartialImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartialImage").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl PartialImage {

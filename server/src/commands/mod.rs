@@ -127,8 +127,8 @@ fn start_log(command: &Command) {
         .init();
 }
 
-/// One provider for every TLS client of the process.
-fn install_tls_provider() {
+/// Chooses the one provider of cryptography for every TLS client of the process; before the first client is made.
+pub fn install_tls_provider() {
     // An error says that one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

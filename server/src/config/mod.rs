@@ -319,6 +319,3 @@ pub fn describe(sources: &Sources) -> String {
     }
     text
 }
-
-#[cfg(test)]
-mod tests;

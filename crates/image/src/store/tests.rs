@@ -109,7 +109,7 @@ fn nothing_that_exists_is_overwritten() {
             } else {
                 fs::write(&place, "precious").unwrap();
             }
-            let error = lab.store.create(&guest(), &dump_id()).err().expect("the place is taken");
+            let error = lab.store.create(&guest(), &dump_id()).unwrap_err();
             assert_eq!(
                 error.to_string(),
                 format!("{} exists already; it is not overwritten", place.display())
@@ -156,9 +156,23 @@ fn a_sealed_dump_that_was_never_recorded_is_removed_too() {
 }
 
 #[test]
+fn a_sealed_dump_is_found_by_its_id_while_it_is_whole() {
+    let lab = Lab::new();
+    let found = || lab.store.find_sealed(&dump_id()).unwrap();
+    let partial = lab.partial();
+    assert_eq!(found(), None);
+    drop(partial);
+    let sealed = lab.store(&core(b"memory"));
+    assert_eq!(found(), Some((Manifest::read(&sealed.manifest).unwrap(), sealed.clone())));
+    let image = File::options().write(true).open(&sealed.image).unwrap();
+    image.set_len(sealed.stored_size.0 - 1).unwrap();
+    assert_eq!(found(), None);
+}
+
+#[test]
 fn an_id_that_could_be_mistaken_for_another_dumps_is_refused() {
     let lab = Lab::new();
-    let error = lab.store.create(&guest(), &"a_b".parse().unwrap()).err().expect("the id is ambiguous");
+    let error = lab.store.create(&guest(), &"a_b".parse().unwrap()).unwrap_err();
     assert!(error.to_string().starts_with("the dump id a_b contains '_'"), "{error}");
 }
 

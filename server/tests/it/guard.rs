@@ -1,0 +1,186 @@
+//! Who may call: every rule of the guard, on both services.
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use memdeck::config::{Config, ConfigError, HttpConfig, Places, Role, Sources};
+
+use crate::support::{HOST, TestApp, send, text};
+
+const TOKEN: &str = "a token of some length";
+
+fn http(variables: &[(&str, &str)]) -> Result<HttpConfig, ConfigError> {
+    let environment =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let sources = Sources::gather(&HashMap::new(), &environment, &BTreeMap::new(), None)?;
+    Ok(Config::from_sources(&sources, &Places::of_this_user(&environment))?.http)
+}
+
+/// The status of a trigger with these headers instead of the usual ones.
+async fn trigger(router: &Router, path: &str, headers: &[(&str, &str)]) -> StatusCode {
+    let mut request = Request::post(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(router, request.body(Body::from(r#"{"vms": ["web-09"]}"#)).unwrap()).await.status()
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_known_host_names_are_answered() {
+    let app = TestApp::start_with(http(&[("MEMDECK_ALLOWED_HOSTS", "Memdeck.example, dumps.lan")]).unwrap());
+    for router in [&app.dashboard, &app.agent] {
+        for good in [
+            HOST,
+            "localhost",
+            "localhost:8000",
+            "[::1]:8000",
+            "LOCALHOST",
+            "memdeck.example:443",
+            "dumps.lan",
+        ] {
+            let request = Request::get("/healthz").header("host", good).body(Body::empty()).unwrap();
+            assert_eq!(send(router, request).await.status(), StatusCode::OK, "{good}");
+        }
+        for bad in
+            ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io:8000", "10.0.0.1", "", ":8000"]
+        {
+            let request = Request::get("/healthz").header("host", bad).body(Body::empty()).unwrap();
+            assert_eq!(send(router, request).await.status(), StatusCode::MISDIRECTED_REQUEST, "{bad}");
+        }
+        let none = Request::get("/healthz").body(Body::empty()).unwrap();
+        assert_eq!(send(router, none).await.status(), StatusCode::MISDIRECTED_REQUEST);
+    }
+    assert_eq!(app.hypervisor.calls(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_something_must_be_json() {
+    let app = TestApp::start();
+    for (router, path) in [(&app.dashboard, "/api/memory-dumps/trigger"), (&app.agent, "/api/dumps")] {
+        let host = ("host", HOST);
+        for forms in [
+            "application/x-www-form-urlencoded",
+            "text/plain",
+            "multipart/form-data",
+            "application/jsonp",
+            "",
+        ] {
+            let status = trigger(router, path, &[host, ("content-type", forms)]).await;
+            assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{forms}");
+        }
+        assert_eq!(trigger(router, path, &[host]).await, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        let charset = ("content-type", "application/json; charset=utf-8");
+        assert_eq!(trigger(router, path, &[host, charset]).await, StatusCode::OK);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_pages_requests_change_nothing() {
+    let app = TestApp::start();
+    for (router, path) in [(&app.dashboard, "/api/memory-dumps/trigger"), (&app.agent, "/api/dumps")] {
+        let with = async |header: (&str, &str)| trigger(router, path, &[("host", HOST), JSON, header]).await;
+        for origin in
+            ["http://evil.example", "null", "http://127.0.0.1:9000", "https://127.0.0.1", "127.0.0.1:8000"]
+        {
+            assert_eq!(with(("origin", origin)).await, StatusCode::FORBIDDEN, "{origin}");
+        }
+        for site in ["cross-site", "same-site"] {
+            assert_eq!(with(("sec-fetch-site", site)).await, StatusCode::FORBIDDEN, "{site}");
+        }
+        assert_eq!(with(("origin", "http://127.0.0.1:8000")).await, StatusCode::OK);
+        assert_eq!(with(("sec-fetch-site", "same-origin")).await, StatusCode::OK);
+        assert_eq!(with(("sec-fetch-site", "none")).await, StatusCode::OK);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_own_calls_obey_the_same_rules() {
+    let app = TestApp::start();
+    let path = "/api/ui/trigger";
+    let call = async |headers: &[(&str, &str)]| {
+        let mut request = Request::post(path).header("host", HOST);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        send(&app.dashboard, request.body(Body::from(r#"{"request": {"vms": ["web-09"]}}"#)).unwrap())
+            .await
+            .status()
+    };
+    assert_eq!(call(&[JSON, ("origin", "http://127.0.0.1:8000")]).await, StatusCode::OK);
+    assert_eq!(call(&[JSON, ("origin", "http://evil.example")]).await, StatusCode::FORBIDDEN);
+    assert_eq!(call(&[("content-type", "text/plain")]).await, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_opens_the_door_to_other_origins() {
+    let app = TestApp::start();
+    let preflight = Request::options("/api/memory-dumps/trigger")
+        .header("host", HOST)
+        .header("origin", "http://evil.example")
+        .header("access-control-request-method", "POST");
+    let response = send(&app.dashboard, preflight.body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    let headers = response.headers();
+    assert!(!headers.keys().any(|name| name.as_str().starts_with("access-control-")), "{headers:?}");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert_eq!(headers["x-frame-options"], "DENY");
+    assert_eq!(headers["referrer-policy"], "no-referrer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_token_every_call_must_carry_it() {
+    let app = TestApp::start_with(http(&[("MEMDECK_TOKEN", TOKEN)]).unwrap());
+    let calls = [
+        (&app.dashboard, "/api/memory-dumps/stats"),
+        (&app.agent, "/api/dumps"),
+        (&app.dashboard, "/api/nothing"),
+    ];
+    for (router, path) in calls {
+        let with = async |header: Option<String>| {
+            let mut request = Request::get(path).header("host", HOST);
+            if let Some(value) = header {
+                request = request.header("authorization", value);
+            }
+            send(router, request.body(Body::empty()).unwrap()).await
+        };
+        for wrong in [
+            None,
+            Some("Bearer".into()),
+            Some(format!("Bearer {TOKEN}x")),
+            Some(format!("Token {TOKEN}")),
+            Some(TOKEN.into()),
+        ] {
+            let response = with(wrong.clone()).await;
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{wrong:?}");
+            assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        }
+        assert_ne!(with(Some(format!("bearer {TOKEN}"))).await.status(), StatusCode::UNAUTHORIZED);
+    }
+    let healthz = Request::get("/healthz").header("host", HOST).body(Body::empty()).unwrap();
+    assert_eq!(text(&app.agent, healthz).await.0, StatusCode::OK);
+}
+
+#[test]
+fn listening_to_other_machines_needs_a_token() {
+    for address in ["0.0.0.0:8000", "10.1.2.3:8000", "[::]:8000"] {
+        let open =
+            http(&[("MEMDECK_BIND", address)]).unwrap().listen_address(Role::Serve).unwrap_err().to_string();
+        assert!(open.contains(address) && open.contains("set MEMDECK_TOKEN"), "{open}");
+        let guarded = http(&[("MEMDECK_BIND", address), ("MEMDECK_TOKEN", TOKEN)]).unwrap();
+        assert_eq!(guarded.listen_address(Role::Serve).unwrap(), address.parse().unwrap());
+    }
+    for (role, address) in [(Role::Serve, "127.0.0.1:8000"), (Role::Agent, "127.0.0.1:5001")] {
+        assert_eq!(http(&[]).unwrap().listen_address(role).unwrap(), address.parse().unwrap());
+    }
+}
+
+#[test]
+fn a_short_token_is_refused_without_being_shown() {
+    let error = http(&[("MEMDECK_TOKEN", "hunter2")]).unwrap_err().to_string();
+    assert!(error.contains("MEMDECK_TOKEN") && error.contains("16 characters"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}

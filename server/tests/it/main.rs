@@ -1,0 +1,14 @@
+//! memdeck as its callers see it: every call of the contracts as a transcript, every rule of the guard, the two
+//! services together, and the rules of the house.
+
+mod agent;
+mod command_line;
+mod dashboard;
+mod events;
+mod guard;
+mod layers;
+mod outbox;
+mod remote;
+mod routes;
+mod site;
+mod support;

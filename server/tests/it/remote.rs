@@ -1,0 +1,260 @@
+//! A dashboard in front of a dump service: `memdeck agent`, or one that has the three calls of the contract only.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get as route_get;
+use axum::{Json, Router};
+use memdeck::config::ServiceConfig;
+use memdeck::desk::{AgentGuests, Desk, HypervisorGuests};
+use memdeck::http::{DashboardState, Guard};
+use memdeck::remote::{RemoteBackend, ServiceClient};
+use memdeck_capture::DumpBackend;
+use memdeck_catalog::Catalog;
+use memdeck_hypervisor::simulated::{Fault, Simulated};
+use memdeck_model::Event;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+
+use crate::support::{self, HOST, TestApp, answer, get, post};
+
+/// A service that listens on loopback until it is dropped.
+struct Listening {
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl Listening {
+    async fn with(router: Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, server }
+    }
+
+    /// Ends it; its address refuses connections afterwards.
+    async fn stop(self) {
+        self.server.abort();
+        let _ = self.server.await;
+    }
+}
+
+/// A dashboard that forwards.
+struct Front {
+    state: tempfile::TempDir,
+    _closing: watch::Sender<bool>,
+    router: Router,
+    desk: Arc<Desk>,
+    catalog: Arc<Catalog>,
+    events: broadcast::Receiver<Event>,
+}
+
+impl Front {
+    fn of(app: &TestApp, service: SocketAddr) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), app, service)
+    }
+
+    fn on(state: tempfile::TempDir, app: &TestApp, service: SocketAddr) -> Self {
+        memdeck::commands::install_tls_provider();
+        let catalog = Arc::new(Catalog::open(state.path()).unwrap());
+        let config = ServiceConfig {
+            url: format!("http://{service}/").parse().unwrap(),
+            timeout: Duration::from_secs(5),
+            token: None,
+        };
+        let client = ServiceClient::new(&config).unwrap();
+        let remote = Arc::new(RemoteBackend::new(client, Arc::clone(&catalog)));
+        let events = remote.subscribe();
+        tokio::spawn({
+            let remote = Arc::clone(&remote);
+            async move { remote.follow().await }
+        });
+        let otherwise = HypervisorGuests::new(Arc::new(Simulated::new()));
+        let guests = Arc::new(AgentGuests::new(Arc::clone(&remote), otherwise));
+        let desk = support::desk(&catalog, remote, guests, &app.clock);
+        let (closing, closed) = watch::channel(false);
+        let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &[], None));
+        let router = memdeck::http::dashboard(
+            DashboardState { desk: Arc::clone(&desk), closing: closed },
+            guard,
+            None,
+        );
+        Self { state, _closing: closing, router, desk, catalog, events }
+    }
+
+    async fn event(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
+        loop {
+            let event = self.events.recv().await.unwrap();
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    async fn trigger(&self, vm: &str) -> (StatusCode, Value) {
+        answer(&self.router, post("/api/memory-dumps/trigger", &json!({"vms": [vm]}).to_string())).await
+    }
+}
+
+fn is_record(event: &Event) -> bool {
+    matches!(event, Event::Record(_))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_by_an_agent_looks_like_one_of_ones_own() {
+    let agent = TestApp::start();
+    let service = Listening::with(agent.agent.clone()).await;
+    let mut front = Front::of(&agent, service.address);
+
+    agent.hypervisor.next_dump("db-01", &[Fault::StallsAt(4096)]);
+    assert_eq!(front.trigger("db-01").await.0, StatusCode::OK);
+    agent.hypervisor.wait_until_stalled("db-01");
+    let running = answer(&front.router, get("/api/memory-dumps/status/db-01")).await.1;
+    assert_eq!(running["state"], "running");
+    agent.hypervisor.release("db-01");
+    front.event(is_record).await;
+
+    let page = answer(&front.router, get("/api/memory-dumps/records")).await.1;
+    let own = answer(&agent.dashboard, get("/api/memory-dumps/records")).await.1;
+    assert_eq!(page["records"], own["records"]);
+    assert_eq!((&page["total"], front.catalog.outbox_len().unwrap()), (&json!(1), 0));
+    let status = answer(&front.router, get("/api/memory-dumps/status")).await.1;
+    assert_eq!(
+        (&status["status"], &status["service"]),
+        (&json!("ok"), &json!(format!("http://{}", service.address)))
+    );
+    assert_eq!(front.desk.list_guests().await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_from_before_the_dashboard_was_there_are_imported_once() {
+    let agent = TestApp::start();
+    for vm in ["db-01", "web-01"] {
+        answer(&agent.agent, post("/api/dumps", &json!({"vms": [vm]}).to_string())).await;
+        agent.ended(1).await;
+    }
+    let service = Listening::with(agent.agent.clone()).await;
+    let mut front = Front::of(&agent, service.address);
+    front.event(is_record).await;
+    front.event(is_record).await;
+    assert_eq!(front.catalog.stats().unwrap().total_dumps, 2);
+
+    let state = front.state;
+    let mut again = Front::on(state, &agent, service.address);
+    assert_eq!(again.trigger("db-01").await.0, StatusCode::OK);
+    again.event(is_record).await;
+    assert_eq!(again.catalog.stats().unwrap().total_dumps, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_away_is_told_and_stops_nothing_else() {
+    let agent = TestApp::start();
+    let service = Listening::with(agent.agent.clone()).await;
+    let mut front = Front::of(&agent, service.address);
+    front.trigger("db-01").await;
+    front.event(is_record).await;
+    service.stop().await;
+
+    let away = front.event(|event| matches!(event, Event::Service(health) if health.error.is_some())).await;
+    assert!(matches!(away, Event::Service(_)));
+    let (status, reply) = front.trigger("db-01").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(reply["detail"].as_str().unwrap().contains("does not answer"), "{reply}");
+    assert_eq!(
+        answer(&front.router, get("/api/memory-dumps/status/db-01")).await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    let (status, state) = answer(&front.router, get("/api/memory-dumps/status")).await;
+    assert_eq!((status, &state["status"]), (StatusCode::OK, &json!("unavailable")));
+    assert_eq!((&state["last_trigger"]["status"], &state["active_dumps"]), (&json!("error"), &json!({})));
+    let records = answer(&front.router, get("/api/memory-dumps/records")).await;
+    assert_eq!((records.0, &records.1["total"]), (StatusCode::OK, &json!(1)));
+}
+
+/// A service that has the three calls of the contract and nothing else: a double of the customer's Python service.
+#[derive(Clone, Default)]
+struct ContractOnly(Arc<Mutex<BTreeMap<String, Value>>>);
+
+impl ContractOnly {
+    fn routes(&self) -> Router {
+        Router::new()
+            .route("/api/dumps", route_get(Self::statuses).post(Self::trigger))
+            .route("/api/dumps/{vm}", route_get(Self::status))
+            .with_state(self.clone())
+    }
+
+    #[expect(clippy::unused_async, reason = "a handler")]
+    async fn trigger(State(service): State<Self>, Json(body): Json<Value>) -> Json<Value> {
+        let mut dumps = service.0.lock();
+        for vm in body["vms"].as_array().unwrap() {
+            let vm = vm.as_str().unwrap();
+            dumps.insert(vm.to_owned(), contract_status(vm, "running", 10.0));
+        }
+        Json(json!(*dumps))
+    }
+
+    #[expect(clippy::unused_async, reason = "a handler")]
+    async fn statuses(State(service): State<Self>) -> Json<Value> {
+        Json(json!(*service.0.lock()))
+    }
+
+    #[expect(clippy::unused_async, reason = "a handler")]
+    async fn status(State(service): State<Self>, Path(vm): Path<String>) -> axum::response::Response {
+        match service.0.lock().get(&vm) {
+            Some(status) => Json(status.clone()).into_response(),
+            None => (StatusCode::NOT_FOUND, Json(json!({"detail": "no such dump"}))).into_response(),
+        }
+    }
+
+    fn complete(&self, vm: &str) {
+        self.0.lock().insert(vm.to_owned(), contract_status(vm, "completed", 100.0));
+    }
+}
+
+fn contract_status(vm: &str, state: &str, progress: f64) -> Value {
+    let done = state == "completed";
+    json!({
+        "dump_id": format!("id-of-{vm}"), "vm": vm, "state": state, "progress": progress, "message": "as it is",
+        "started_at": "2025-11-14T08:58:23.550273Z",
+        "finished_at": done.then_some("2025-11-14T08:58:25.550273Z"),
+        "dump_path": done.then(|| format!("/dumps/{vm}.mem")),
+        "duration_sec": done.then_some(2.0),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_with_only_the_contract_is_followed_and_its_hash_is_unknown() {
+    let app = TestApp::start();
+    let foreign = ContractOnly::default();
+    let service = Listening::with(foreign.routes()).await;
+    let mut front = Front::of(&app, service.address);
+    assert_eq!(front.trigger("7").await.0, StatusCode::OK);
+    let running = answer(&front.router, get("/api/memory-dumps/status/7")).await.1;
+    assert_eq!((&running["state"], &running["progress"]), (&json!("running"), &json!(10.0)));
+    assert_eq!(answer(&front.router, get("/api/memory-dumps/status/8")).await.0, StatusCode::NOT_FOUND);
+
+    foreign.complete("7");
+    front.event(is_record).await;
+    let page = answer(&front.router, get("/api/memory-dumps/records")).await.1;
+    let record = &page["records"][0];
+    assert_eq!(
+        (&record["vmid"], &record["sha256"], &record["dump_path"]),
+        (&json!("7"), &json!(null), &json!("/dumps/7.mem"))
+    );
+    assert_eq!(page["total"], 1);
+    let status = answer(&front.router, get("/api/memory-dumps/status")).await.1;
+    assert_eq!(
+        (&status["last_trigger"]["status"], &status["last_trigger"]["error"]),
+        (&json!("completed"), &json!(null))
+    );
+    // It tells no guests, so they come from the libvirt that the dashboard was given: here, one without guests.
+    assert!(front.desk.list_guests().await.unwrap().is_empty());
+}

@@ -1,0 +1,35 @@
+//! The list of calls, so that none appears or disappears unnoticed.
+
+use axum::http::StatusCode;
+
+use crate::support::{TestApp, get, send};
+
+#[test]
+fn the_pages_calls_are_these() {
+    let mut paths: Vec<String> =
+        server_fn::axum::server_fn_paths().map(|(path, method)| format!("{method} {path}")).collect();
+    paths.sort();
+    insta::assert_snapshot!(paths.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rest_calls_are_these() {
+    let app = TestApp::start();
+    let dashboard = [
+        "/healthz",
+        "/api/events",
+        "/api/memory-dumps/records",
+        "/api/memory-dumps/stats",
+        "/api/memory-dumps/status",
+        "/api/telemetry/live-vms",
+    ];
+    for path in dashboard {
+        assert_eq!(send(&app.dashboard, get(path)).await.status(), StatusCode::OK, "{path}");
+    }
+    for path in ["/healthz", "/api/dumps", "/api/records", "/api/guests"] {
+        assert_eq!(send(&app.agent, get(path)).await.status(), StatusCode::OK, "{path}");
+    }
+    for path in ["/api/events", "/api/memory-dumps/stats", "/memory-dumps", "/"] {
+        assert_eq!(send(&app.agent, get(path)).await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}

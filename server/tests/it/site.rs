@@ -1,0 +1,81 @@
+//! The page's files.
+
+use axum::http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt as _;
+use memdeck::config::HttpConfig;
+
+use crate::support::{TestApp, get, send};
+
+/// A built page: the shell and one hashed file.
+fn built() -> (tempfile::TempDir, TestApp) {
+    let site = tempfile::tempdir().unwrap();
+    std::fs::write(site.path().join("index.html"), r#"<script nonce="{{__TRUNK NONCE__}}"></script>"#)
+        .unwrap();
+    std::fs::write(site.path().join("app-0123456789abcdef.js"), "export {}").unwrap();
+    let site_dir = Some(site.path().to_owned());
+    let app =
+        TestApp::start_with(HttpConfig { bind: None, token: None, allowed_hosts: Vec::new(), site_dir });
+    (site, app)
+}
+
+async fn fetch(app: &TestApp, path: &str) -> (StatusCode, HeaderMap, String) {
+    let response = send(&app.dashboard, get(path)).await;
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    (parts.status, parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_start_leads_to_the_memory_dumps() {
+    let (_site, app) = built();
+    let (status, headers, _) = fetch(&app, "/").await;
+    assert_eq!(
+        (status, &headers["location"]),
+        (StatusCode::TEMPORARY_REDIRECT, &"/memory-dumps".parse().unwrap())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_shell_has_a_nonce_of_its_own_that_its_policy_names() {
+    let (_site, app) = built();
+    let mut nonces = Vec::new();
+    for _ in 0..2 {
+        let (status, headers, html) = fetch(&app, "/memory-dumps").await;
+        assert_eq!((status, &headers["cache-control"]), (StatusCode::OK, &"no-store".parse().unwrap()));
+        let nonce = html
+            .strip_prefix(r#"<script nonce=""#)
+            .unwrap()
+            .strip_suffix(r#""></script>"#)
+            .unwrap()
+            .to_owned();
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains(&format!("'nonce-{nonce}'")), "{policy}");
+        assert!(!policy.contains("'unsafe-inline'") && !policy.contains("'unsafe-eval'"), "{policy}");
+        nonces.push(nonce);
+    }
+    assert_ne!(nonces[0], nonces[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hashed_files_are_kept_and_missing_ones_are_404() {
+    let (_site, app) = built();
+    let (status, headers, _) = fetch(&app, "/app-0123456789abcdef.js").await;
+    assert_eq!(
+        (status, &headers["cache-control"]),
+        (StatusCode::OK, &"public, max-age=31536000, immutable".parse().unwrap())
+    );
+    for missing in
+        ["/app-ffffffffffffffff.js", "/nothing", "/memory-dumps/nothing", "/../Cargo.toml", "/%2e%2e/lock"]
+    {
+        let (status, headers, _) = fetch(&app, missing).await;
+        assert_eq!((status, headers.get("cache-control")), (StatusCode::NOT_FOUND, None), "{missing}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_not_built_says_what_to_do() {
+    let app = TestApp::start();
+    let (status, _, text) = fetch(&app, "/memory-dumps").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(text.contains("scripts/build"), "{text}");
+}

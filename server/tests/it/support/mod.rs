@@ -1,0 +1,162 @@
+//! memdeck in this process, on a simulated hypervisor with a clock that stands still.
+
+mod transcript;
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use memdeck::config::HttpConfig;
+use memdeck::desk::{Desk, DeskParts, HypervisorGuests};
+use memdeck::http::{AgentState, DashboardState, Guard};
+use memdeck_capture::{Clock, DumpBackend, Engine, EngineParts, EngineSettings, LocalBackend, ManualClock};
+use memdeck_catalog::Catalog;
+use memdeck_hypervisor::simulated::Simulated;
+use memdeck_image::ImageStore;
+use memdeck_model::{ByteCount, DumpStatus, Event, Millis, Timestamp};
+use serde_json::Value;
+use tokio::sync::{broadcast, watch};
+use tower::ServiceExt as _;
+
+pub use transcript::Transcript;
+
+/// What a browser or script on this machine sends as `Host`.
+pub const HOST: &str = "127.0.0.1:8000";
+const TIME_LIMIT: Duration = Duration::from_mins(1);
+
+/// One memdeck with a state directory and an engine of its own.
+pub struct TestApp {
+    pub dir: tempfile::TempDir,
+    pub hypervisor: Simulated,
+    pub clock: ManualClock,
+    pub catalog: Arc<Catalog>,
+    pub engine: Arc<Engine>,
+    pub dashboard: Router,
+    pub agent: Router,
+    /// Set to true to end open streams.
+    pub closing: watch::Sender<bool>,
+    events: tokio::sync::Mutex<broadcast::Receiver<Event>>,
+}
+
+impl TestApp {
+    /// With the running guests `web-01` (id 1) and `db-01` (id 2).
+    pub fn start() -> Self {
+        Self::start_with(HttpConfig { bind: None, token: None, allowed_hosts: Vec::new(), site_dir: None })
+    }
+
+    pub fn start_with(http: HttpConfig) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let hypervisor = Simulated::new();
+        drop(hypervisor.add_guest("web-01", ByteCount::from_mib(1)));
+        drop(hypervisor.add_guest("db-01", ByteCount::from_mib(2)));
+        let clock = ManualClock::starting_at("2025-11-14T08:58:23.550273Z".parse::<Timestamp>().unwrap());
+        let catalog = Arc::new(Catalog::open(dir.path()).unwrap());
+        let engine = engine(dir.path(), &catalog, &hypervisor, &clock);
+        let events = tokio::sync::Mutex::new(engine.subscribe());
+        let backend = Arc::new(LocalBackend::new(Arc::clone(&engine)));
+        let guests = Arc::new(HypervisorGuests::new(Arc::new(hypervisor.clone())));
+        let desk = desk(&catalog, Arc::clone(&backend) as _, Arc::clone(&guests) as _, &clock);
+        let (closing, closed) = watch::channel(false);
+        let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &http.allowed_hosts, http.token));
+        let dashboard = memdeck::http::dashboard(
+            DashboardState { desk, closing: closed },
+            Arc::clone(&guard),
+            http.site_dir,
+        );
+        let state = AgentState {
+            backend: Arc::clone(&backend) as _,
+            catalog: Arc::clone(&catalog),
+            catalog_id: "the-catalog".to_owned(),
+            guests,
+        };
+        let agent = memdeck::http::agent(state, guard);
+        Self { dir, hypervisor, clock, catalog, engine, dashboard, agent, closing, events }
+    }
+
+    /// Waits until `count` more dumps have ended, and gives how they ended.
+    pub async fn ended(&self, count: usize) -> Vec<DumpStatus> {
+        let mut events = self.events.lock().await;
+        let mut ended = Vec::new();
+        while ended.len() < count {
+            if let Event::Dump(status) = events.recv().await.unwrap()
+                && status.exact_state().is_final()
+            {
+                ended.push(*status);
+            }
+        }
+        ended
+    }
+}
+
+fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &ManualClock) -> Arc<Engine> {
+    let settings = EngineSettings {
+        max_parallel: NonZeroU32::new(2).unwrap(),
+        time_limit: TIME_LIMIT,
+        shutdown_grace: Duration::ZERO,
+    };
+    let parts = EngineParts {
+        catalog: Arc::clone(catalog),
+        hypervisor: Arc::new(hypervisor.clone()),
+        store: ImageStore::open(&dir.join("dumps")).unwrap(),
+        clock: Arc::new(clock.clone()),
+        settings,
+    };
+    Arc::new(Engine::start(parts).unwrap())
+}
+
+/// A desk whose events flow, as long as the test's runtime lives.
+pub fn desk(
+    catalog: &Arc<Catalog>,
+    backend: Arc<dyn DumpBackend>,
+    guests: Arc<dyn memdeck::desk::GuestSource>,
+    clock: &ManualClock,
+) -> Arc<Desk> {
+    // Leptos may be told about its executor once per process only.
+    let _ = any_spawner::Executor::init_tokio();
+    let desk = Arc::new(Desk::new(DeskParts {
+        catalog: Arc::clone(catalog),
+        backend,
+        guests,
+        clock: Arc::new(clock.clone()) as Arc<dyn Clock>,
+        dump_timeout: Millis::from(TIME_LIMIT),
+    }));
+    tokio::spawn({
+        let desk = Arc::clone(&desk);
+        async move { desk.run().await }
+    });
+    desk
+}
+
+/// A request as a script sends it.
+pub fn get(path: &str) -> Request<Body> {
+    Request::get(path).header("host", HOST).body(Body::empty()).unwrap()
+}
+
+/// A request with a JSON body as a script sends it.
+pub fn post(path: &str, body: &str) -> Request<Body> {
+    let request = Request::post(path).header("host", HOST).header("content-type", "application/json");
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+pub async fn send(router: &Router, request: Request<Body>) -> Response<Body> {
+    router.clone().oneshot(request).await.unwrap()
+}
+
+/// Status and JSON body of an answer.
+pub async fn answer(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
+    let (status, text) = text(router, request).await;
+    (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("no JSON ({error}): {text}")))
+}
+
+/// Status and body of an answer.
+pub async fn text(router: &Router, request: Request<Body>) -> (StatusCode, String) {
+    let response = send(router, request).await;
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(bytes.to_vec()).unwrap())
+}

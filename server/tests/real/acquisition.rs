@@ -1,0 +1,104 @@
+//! What was taken is the guest's memory, and readers open it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use memdeck_image::{ElfScanner, SegmentKind};
+
+use crate::lab::{LabGuest, virsh};
+use crate::support::Home;
+
+/// Address and content of every loadable segment.
+fn loadable(elf: &Path) -> Vec<(u64, Vec<u8>)> {
+    let bytes = fs::read(elf).unwrap();
+    let mut scanner = ElfScanner::new();
+    scanner.push(&bytes[..1 << 20]).unwrap();
+    let core = scanner.into_core().unwrap();
+    let load = core.segments.iter().filter(|segment| segment.kind == SegmentKind::Load);
+    load.map(|segment| {
+        let start = usize::try_from(segment.offset_bytes.0).unwrap();
+        let end = start + usize::try_from(segment.file_bytes.0).unwrap();
+        (segment.address.0, bytes[start..end].to_vec())
+    })
+    .collect()
+}
+
+fn sha256(file: &Path) -> String {
+    let output = Command::new("sha256sum").arg(file).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn an_exported_image_is_byte_for_byte_what_virsh_dumps() {
+    let guest = LabGuest::running("db-01");
+    let home = Home::new();
+    let paused = guest.suspend();
+    let status = home.dump(guest.name);
+    assert_eq!(status["job_state"], "completed", "{status}");
+    assert_eq!(status["pause_ms"], 0, "a guest that an operator paused has no added pause");
+    assert_eq!(guest.state(), "paused", "a guest that an operator paused stays paused");
+
+    let theirs = home.path().join("virsh.elf");
+    virsh(&["dump", "--memory-only", guest.name, theirs.to_str().unwrap()]).unwrap();
+    drop(paused);
+    let record = &status["record"];
+    let ours = home.export(record);
+    assert_eq!(sha256(&ours), record["sha256"].as_str().unwrap());
+    assert_eq!(fs::metadata(&ours).unwrap().len(), record["raw_size_bytes"].as_u64().unwrap());
+
+    let (ours, theirs) = (loadable(&ours), loadable(&theirs));
+    let shape = |segments: &[(u64, Vec<u8>)]| {
+        segments.iter().map(|(at, bytes)| (*at, bytes.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(shape(&ours), shape(&theirs));
+    assert!(ours == theirs, "the loadable contents differ");
+    assert!(ours.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() >= 512 << 20);
+}
+
+#[test]
+fn volatility_finds_the_guests_banner_and_other_tools_the_hash() {
+    let guest = LabGuest::running("web-01");
+    let home = Home::new();
+    let status = home.dump(guest.name);
+    assert_eq!(status["job_state"], "completed", "{status}");
+    assert_eq!(guest.state(), "running");
+    assert!(status["pause_ms"].as_u64().unwrap() > 0, "a frozen dump stops the guest: {status}");
+
+    let stored = status["record"]["dump_path"].as_str().unwrap();
+    let verified = home.memdeck(&["verify", stored]).output().unwrap();
+    assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
+    let checksum = stored.replace(".elf.zst", ".sha256");
+    let pipeline = format!("zstd -dc '{stored}' | sha256sum -c '{checksum}'");
+    let checked = Command::new("sh").args(["-c", &pipeline]).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+
+    let elf = home.export(&status["record"]);
+    let volatility = Command::new("vol")
+        .args(["-q", "-f"])
+        .arg(&elf)
+        .arg("banners.Banners")
+        .output()
+        .expect("Volatility 3 must be in PATH as `vol`: scripts/test sets it up");
+    let found = String::from_utf8_lossy(&volatility.stdout);
+    assert!(found.contains("Linux version "), "{found}{}", String::from_utf8_lossy(&volatility.stderr));
+}
+
+#[test]
+fn a_damaged_image_is_named_with_the_place_of_the_damage() {
+    let guest = LabGuest::running("web-01");
+    let home = Home::new();
+    let status = home.dump(guest.name);
+    let stored = status["record"]["dump_path"].as_str().unwrap();
+    let mut bytes = fs::read(stored).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(stored, bytes).unwrap();
+    let verified = home.memdeck(&["verify", stored]).output().unwrap();
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert_eq!(verified.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains(": damaged") && said.contains("frame ") && said.contains("stored offset"),
+        "{said}"
+    );
+}

@@ -1,0 +1,152 @@
+//! Processes of memdeck and what they leave on disk.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How long anything of a small guest may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// State and dump directory of one memdeck.
+pub struct Home {
+    dir: tempfile::TempDir,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The memdeck program on this home.
+    pub fn memdeck(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_memdeck"));
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env("STATE_DIR", self.path().join("state"))
+            .env("DUMP_DIR", self.path().join("dumps"))
+            .env_remove("MEMDUMP_SERVICE_URL")
+            .env_remove("INFLUX_URL");
+        command
+    }
+
+    /// Runs `memdeck dump --json` to its end; the one dump it tells about.
+    pub fn dump(&self, vm: &str) -> Value {
+        let output = self.memdeck(&["dump", vm, "--json"]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let reply: Value = serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+        reply["dumps"][0].clone()
+    }
+
+    /// The names of all files in the dump directory.
+    pub fn dumps(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path().join("dumps")).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Exports a record's image as ELF.
+    pub fn export(&self, record: &Value) -> PathBuf {
+        let out = self.path().join("exported.elf");
+        let exported = self
+            .memdeck(&["export", record["dump_path"].as_str().unwrap(), "-o"])
+            .arg(&out)
+            .output()
+            .unwrap();
+        assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+        out
+    }
+}
+
+/// A running `memdeck serve` or `memdeck agent`, ended when it is dropped.
+pub struct Service {
+    child: Child,
+    pub url: String,
+    http: reqwest::blocking::Client,
+}
+
+impl Service {
+    /// Starts it on a free port and waits until it says that it is ready.
+    pub fn start(home: &Home, role: &str, variables: &[(&str, &str)]) -> Self {
+        memdeck::commands::install_tls_provider();
+        let mut command = home.memdeck(&[role]);
+        command.env("MEMDECK_BIND", "127.0.0.1:0").envs(variables.iter().copied()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = String::new();
+        let url = loop {
+            let Some(line) = log.next() else { panic!("memdeck {role} ended before it was ready:\n{said}") };
+            let line = line.unwrap();
+            said.push_str(&line);
+            said.push('\n');
+            if line.contains("ready") {
+                let url = line.split("url=\"").nth(1).and_then(|rest| rest.split('"').next());
+                break url.unwrap_or_else(|| panic!("no URL in: {line}")).to_owned();
+            }
+        };
+        // A log that nobody reads would block the process once the pipe is full.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, url, http: reqwest::blocking::Client::builder().no_proxy().build().unwrap() }
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        self.http.get(format!("{}{path}", self.url)).send().unwrap().json().unwrap()
+    }
+
+    pub fn trigger(&self, vms: &[&str]) -> Value {
+        let request =
+            self.http.post(format!("{}/api/memory-dumps/trigger", self.url)).json(&json!({"vms": vms}));
+        request.send().unwrap().json().unwrap()
+    }
+
+    /// Asks again and again until `wanted` gives something.
+    pub fn wait<T>(&self, path: &str, what: &str, wanted: impl Fn(&Value) -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            let answer = self.get(path);
+            if let Some(found) = wanted(&answer) {
+                return found;
+            }
+            assert!(begun.elapsed() < PATIENCE, "no {what} after {PATIENCE:?}: {answer}");
+        }
+    }
+
+    /// Waits until the newest dump of `vm` has ended.
+    pub fn wait_for_end(&self, vm: &str) -> Value {
+        self.wait(&format!("/api/memory-dumps/status/{vm}"), "end of the dump", |status| {
+            matches!(status["job_state"].as_str(), Some("completed" | "failed" | "cancelled"))
+                .then(|| status.clone())
+        })
+    }
+
+    /// SIGKILL: nothing of the process runs any more when this returns.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM: gives the exit code.
+    pub fn terminate(mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Only our own child; a failure means that it has ended already.
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
