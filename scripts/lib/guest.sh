@@ -1,0 +1,167 @@
+# shellcheck shell=bash
+# Lab guests: what they boot, how libvirt is told about them, and whether they are ready.
+# Needs root, LAB_DIR and $URI of libvirt.sh. State of guest NAME is in $LAB_DIR/guests/NAME.
+
+BOOT_DIR=$LAB_DIR/boot
+GUESTS_DIR=$LAB_DIR/guests
+
+# What the guest loads, with what these depend on; what the kernel has built in is not in the package.
+GUEST_MODULES=(virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_balloon virtio_blk
+    failover net_failover virtio_net qemu_fw_cfg)
+
+# The kernel of Debian's cloud image: fetched and unpacked, never installed.
+fetch_kernel() {
+    local package work version module file
+    package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+        sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
+    [ -n "$package" ] || fail "apt knows no linux-image-cloud-amd64: run 'apt-get update' on a Debian amd64 machine."
+    work=$(mktemp -d)
+    # apt gives up its rights for a download, and then cannot write into a private directory.
+    (cd "$work" && apt-get download -qq -o APT::Sandbox::User=root "$package" && dpkg -x ./*.deb unpacked) ||
+        fail "the guests' kernel could not be fetched: try 'apt-get update' and 'apt-get download $package'."
+    version=${package#linux-image-}
+    rm -rf "$BOOT_DIR/lib"
+    mkdir -p "$BOOT_DIR/lib/modules/$version"
+    for module in "${GUEST_MODULES[@]}"; do
+        file=$(find "$work/unpacked" -name "$module.ko*" -print -quit)
+        [ -n "$file" ] || continue
+        case $file in
+            *.xz) xz -dc "$file" ;;
+            *) cat "$file" ;;
+        esac >"$BOOT_DIR/lib/modules/$version/$module.ko"
+    done
+    busybox depmod -b "$BOOT_DIR" "$version"
+    cp "$work"/unpacked/boot/vmlinuz-* "$BOOT_DIR/vmlinuz"
+    rm -rf "$work"
+}
+
+# Static busybox, our init and our memory writer.
+build_initramfs() {
+    local work
+    work=$(mktemp -d)
+    mkdir -p "$work"/{bin,dev,proc,sys}
+    cp "$(command -v busybox)" "$work/bin/busybox"
+    ln -s busybox "$work/bin/sh"
+    cp -r "$BOOT_DIR/lib" "$work/lib"
+    cp "$ROOT/scripts/guest/init" "$work/init"
+    gcc -O2 -static -Wall -Wextra -Werror -o "$work/dirty" "$ROOT/scripts/guest/dirty.c" ||
+        fail "the guests' memory writer does not compile: scripts/setup run installs gcc and libc6-dev."
+    # The kernel opens /dev/console for the first process before devtmpfs is mounted.
+    mknod "$work/dev/console" c 5 1
+    (cd "$work" && find . | cpio -o -H newc --quiet | gzip -1) >"$BOOT_DIR/initramfs.gz"
+    rm -rf "$work"
+}
+
+# Makes what is missing or older than its source.
+prepare_boot_files() {
+    local source
+    mkdir -p "$BOOT_DIR"
+    [ -s "$BOOT_DIR/vmlinuz" ] || timed "fetching the guests' kernel" fetch_kernel
+    for source in "$BOOT_DIR/vmlinuz" "$ROOT/scripts/guest/init" "$ROOT/scripts/guest/dirty.c"; do
+        if [ ! "$BOOT_DIR/initramfs.gz" -nt "$source" ]; then
+            timed "building the guests' initramfs" build_initramfs
+            return
+        fi
+    done
+}
+
+prepare_tun() {
+    [ -e /dev/net/tun ] && return
+    mkdir -p /dev/net
+    mknod /dev/net/tun c 10 200 || fail "/dev/net/tun is missing and cannot be made: run 'modprobe tun' on the host."
+}
+
+# An interface name may have 15 characters, a guest's name more.
+interface_of() { printf 'memdeck%08x\n' "$(cksum <<<"$1" | cut -d ' ' -f 1)"; }
+
+domain_xml() {
+    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 uuid=$5 cpu=''
+    [ "$type" = kvm ] && cpu="<cpu mode='host-passthrough'/>"
+    cat <<XML
+<domain type='$type'>
+  <name>$name</name>
+  <uuid>$uuid</uuid>
+  <description>memdeck lab guest, dirties $dirty_mibps MiB/s</description>
+  <memory unit='MiB'>$memory_mib</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='q35'>hvm</type>
+    <kernel>$BOOT_DIR/vmlinuz</kernel>
+    <initrd>$BOOT_DIR/initramfs.gz</initrd>
+    <cmdline>console=ttyS0 quiet panic=-1 memdeck.name=$name memdeck.dirty_mibps=$dirty_mibps</cmdline>
+  </os>
+  <features><acpi/><vmcoreinfo state='on'/></features>
+  $cpu
+  <on_reboot>destroy</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/>
+      <source file='$GUESTS_DIR/$name/disk.raw'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+    <interface type='ethernet'>
+      <target dev='$(interface_of "$name")'/>
+      <model type='virtio'/>
+    </interface>
+    <serial type='file'>
+      <source path='$GUESTS_DIR/$name/console.log'/>
+      <target port='0'/>
+    </serial>
+    <memballoon model='virtio'><stats period='2'/></memballoon>
+  </devices>
+</domain>
+XML
+}
+
+guest_file() { cat "$GUESTS_DIR/$1/$2" 2>/dev/null; }
+
+# Ours and alive: a domain of the same name that somebody else made has another UUID.
+guest_runs() {
+    local uuid
+    uuid=$(guest_file "$1" uuid) && [ -n "$uuid" ] && virsh -q -c "$URI" domstate "$uuid" >/dev/null 2>&1
+}
+
+start_guest() {
+    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 dir=$GUESTS_DIR/$1 uuid
+    if virsh -q -c "$URI" domstate "$name" >/dev/null 2>&1; then
+        fail "a guest named $name exists on $URI and is not of this lab: choose another name."
+    fi
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    truncate -s 64M "$dir/disk.raw"
+    uuid=$(cat /proc/sys/kernel/random/uuid)
+    printf '%s\n' "$memory_mib:$dirty_mibps" >"$dir/size"
+    printf '%s\n' "$uuid" >"$dir/uuid"
+    domain_xml "$name" "$memory_mib" "$dirty_mibps" "$type" "$uuid" >"$dir/domain.xml"
+    # A transient domain: when it stops, nothing of it is left in libvirt.
+    virsh -q -c "$URI" create "$dir/domain.xml" >/dev/null || {
+        rm -rf "$dir"
+        fail "libvirt could not start guest $name: its message is above."
+    }
+}
+
+stop_guest() {
+    if guest_runs "$1"; then
+        virsh -q -c "$URI" destroy "$(guest_file "$1" uuid)" >/dev/null
+        say "stopped guest $1"
+    fi
+    rm -rf "${GUESTS_DIR:?}/$1"
+}
+
+# The newest of the guest's own lines that starts with the given words; virtlogd may have rotated the log.
+console_line() {
+    { cat "$GUESTS_DIR/$1/console.log.0" "$GUESTS_DIR/$1/console.log" 2>/dev/null || true; } |
+        tr -d '\r' | grep -a "^memdeck-guest: $2" | tail -n 1
+}
+
+wait_until_ready() {
+    local name=$1 deadline=$((SECONDS + 120)) ready
+    until ready=$(console_line "$name" ready); do
+        guest_runs "$name" || fail "guest $name stopped while booting: start it again and read its console.log."
+        [ "$SECONDS" -lt "$deadline" ] ||
+            fail "guest $name printed no ready line within 120 s: see $GUESTS_DIR/$name/console.log."
+        sleep 0.3
+    done
+    say "guest $name is ready: ${ready#memdeck-guest: ready name="$name" }"
+}

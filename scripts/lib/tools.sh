@@ -1,0 +1,121 @@
+# shellcheck shell=bash
+# The tools that are no Debian packages: each lives in $TOOLS/NAME-VERSION and is made once.
+#
+# A ready-made release is taken only where its checksum is pinned below; anything else is built from crates.io.
+
+TRUNK_VERSION=0.21.14
+BINARYEN_VERSION=132.0.0
+VOLATILITY_VERSION=2.28.2
+# The page's glue code must come from the very version of wasm-bindgen that the page is linked with.
+WASM_BINDGEN_VERSION=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"/\1/p}' "$ROOT/Cargo.lock")
+
+TRUNK_BIN=$TOOLS/trunk-$TRUNK_VERSION/bin
+WASM_BINDGEN_BIN=$TOOLS/wasm-bindgen-$WASM_BINDGEN_VERSION/bin
+BINARYEN_BIN=$TOOLS/binaryen-$BINARYEN_VERSION/node_modules/.bin
+# shellcheck disable=SC2034 # read by the scripts that source this file
+VOLATILITY_BIN=$TOOLS/volatility3-$VOLATILITY_VERSION/bin
+PAGE_TOOLS_PATH=$TRUNK_BIN:$WASM_BINDGEN_BIN:$BINARYEN_BIN
+
+# SHA-256 of TOOL-VERSION-ARCHITECTURE's release archive, as its project publishes it.
+pinned_checksum() {
+    case $1 in
+        trunk-0.21.14-x86_64) echo f2b4680cd239693a646a2795e4633c625328d7b2a044fbe749fa3a2fe9e7036b ;;
+        trunk-0.21.14-aarch64) echo b1d8e60e454f7fc182d9a4d95d1506ffbae947d8ba90f8f6f02da93b60f980f9 ;;
+        *) return 1 ;;
+    esac
+}
+
+release_url() {
+    case $1 in
+        trunk) echo "https://github.com/trunk-rs/trunk/releases/download/v$2/trunk-$(uname -m)-unknown-linux-gnu.tar.gz" ;;
+    esac
+}
+
+# download_release NAME VERSION: false, with nothing left behind, where it cannot be had, trusted or run.
+download_release() {
+    local name=$1 version=$2 checksum work bin=$TOOLS/$1-$2/bin
+    checksum=$(pinned_checksum "$name-$version-$(uname -m)") || return 1
+    work=$(mktemp -d)
+    if curl -fsSL --connect-timeout 10 --max-time 120 -o "$work/archive" "$(release_url "$name" "$version")" &&
+        echo "$checksum  $work/archive" | sha256sum --check --quiet &&
+        tar -xzf "$work/archive" -C "$work" &&
+        "$work/$name" --version >/dev/null 2>&1; then
+        mkdir -p "$bin"
+        mv "$work/$name" "$bin/$name"
+        rm -rf "$work"
+        return 0
+    fi
+    rm -rf "$work"
+    return 1
+}
+
+# build_tool NAME VERSION CRATE ARGUMENT...: optimised little, because it is compiled once and runs for seconds.
+build_tool() {
+    local name=$1 version=$2 crate=$3
+    shift 3
+    env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_DEBUG=0 \
+        CARGO_TARGET_DIR="$CACHE/build/$name" \
+        cargo install --quiet "$crate" --version "$version" --root "$TOOLS/$name-$version" "$@" ||
+        fail "$name $version could not be built: run 'cargo install $crate --version $version' by hand to see why."
+    rm -rf "$CACHE/build/$name"
+}
+
+# setup_tool NAME VERSION MINUTES CRATE ARGUMENT...: MINUTES is what building it took on two cores.
+setup_tool() {
+    local name=$1 version=$2 minutes=$3
+    shift 3
+    if [ -x "$TOOLS/$name-$version/bin/$name" ]; then
+        return
+    fi
+    if download_release "$name" "$version"; then
+        say "$name $version: downloaded"
+    else
+        say "$name $version: no ready-made release with a pinned checksum can be had; building it takes about" \
+            "$minutes minutes on two cores"
+        timed "building $name $version" build_tool "$name" "$version" "$@"
+    fi
+}
+
+install_wasm_opt() {
+    npm install --silent --no-fund --no-audit --prefix "$TOOLS/binaryen-$BINARYEN_VERSION" "binaryen@$BINARYEN_VERSION" ||
+        fail "npm could not install binaryen $BINARYEN_VERSION, which has wasm-opt: check 'npm ping'."
+}
+
+setup_page_tools() {
+    [ -n "$WASM_BINDGEN_VERSION" ] || fail "Cargo.lock names no wasm-bindgen: the checkout is incomplete."
+    # --locked: trunk's newest dependencies need a newer compiler. wasm-bindgen's lock names a crate that was withdrawn.
+    setup_tool wasm-bindgen "$WASM_BINDGEN_VERSION" 3 wasm-bindgen-cli
+    setup_tool trunk "$TRUNK_VERSION" 5 trunk --locked --no-default-features
+    if [ ! -x "$BINARYEN_BIN/wasm-opt" ]; then
+        timed "wasm-opt (binaryen $BINARYEN_VERSION)" install_wasm_opt
+    fi
+}
+
+install_volatility() {
+    local venv=${VOLATILITY_BIN%/bin}
+    rm -rf "$venv"
+    python3 -m venv "$venv" && "$venv/bin/pip" install --quiet "volatility3==$VOLATILITY_VERSION" || {
+        rm -rf "$venv"
+        fail "Volatility $VOLATILITY_VERSION could not be installed from PyPI: check 'pip download volatility3'."
+    }
+}
+
+setup_volatility() {
+    if [ ! -x "$VOLATILITY_BIN/vol" ]; then
+        timed "Volatility $VOLATILITY_VERSION" install_volatility
+    fi
+}
+
+install_browser_test_packages() {
+    (cd "$ROOT/end2end" && npm ci --silent --no-fund --no-audit) || fail "npm ci failed in end2end: run it by hand to see why."
+}
+
+setup_browser_tests() {
+    local lock=$ROOT/end2end/package-lock.json
+    if [ ! -f "$lock" ]; then
+        return
+    fi
+    if [ ! "$ROOT/end2end/node_modules/.package-lock.json" -nt "$lock" ]; then
+        timed "packages of the browser tests" install_browser_test_packages
+    fi
+}
