@@ -7,7 +7,8 @@
 pub struct Setting {
     /// `section.key` in the configuration file.
     pub key: &'static str,
-    /// Environment variables, the first that is set wins. The flag is the first one in lower case with dashes.
+    /// Environment variables, the first that is set wins. The flag is the first one in lower case with dashes, without
+    /// the program's own name in front.
     pub env: &'static [&'static str],
     /// What holds where nothing is set, as a person reads it.
     pub default: &'static str,
@@ -23,9 +24,10 @@ impl Setting {
         self.env[0]
     }
 
-    /// `--dump-dir` for `DUMP_DIR`, without the dashes in front.
+    /// `dump-dir` for `DUMP_DIR`, `bind` for `MEMDECK_BIND`.
     pub fn flag(&self) -> String {
-        self.name().to_ascii_lowercase().replace('_', "-")
+        let name = self.name();
+        name.strip_prefix("MEMDECK_").unwrap_or(name).to_ascii_lowercase().replace('_', "-")
     }
 }
 

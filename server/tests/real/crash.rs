@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::lab::LabGuest;
-use crate::support::{Home, Service};
+use crate::support::{Home, Service, holds_at_points};
 
 /// How soon a guest runs again after the process that dumped it was killed.
 const RESUME_LIMIT: Duration = Duration::from_secs(5);
@@ -11,7 +11,7 @@ const RESUME_LIMIT: Duration = Duration::from_secs(5);
 #[test]
 fn killed_while_reading_the_guest_runs_and_the_next_start_cleans_up() {
     assert!(
-        cfg!(feature = "failpoints"),
+        holds_at_points(),
         "this test needs a point to hold at: build with --features memdeck/failpoints"
     );
     let reading = LabGuest::running("db-01");

@@ -10,6 +10,11 @@ use serde_json::{Value, json};
 /// How long anything of a small guest may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Whether the program under test has its named points.
+pub fn holds_at_points() -> bool {
+    cfg!(feature = "failpoints")
+}
+
 /// State and dump directory of one memdeck.
 pub struct Home {
     dir: tempfile::TempDir,
