@@ -84,9 +84,11 @@ impl<T: Send + Sync + 'static> Loader<T> {
         self.fetch_with(request, |data, answer| *data = Some(answer));
     }
 
-    /// Replaces the data by what an event told.
+    /// Replaces the data by what an event told; a fetch under way is older and is dropped.
     pub fn put(self, data: T) {
+        self.newest_request.update_value(|newest| *newest = newest.wrapping_add(1));
         self.state.update(|state| {
+            state.pending = false;
             state.problem = None;
             state.data = Some(data);
         });

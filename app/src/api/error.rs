@@ -23,11 +23,10 @@ impl FromServerFnError for ApiError {
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         Self(match error {
-            ServerFnErrorErr::Request(_)
-            | ServerFnErrorErr::Deserialization(_)
-            | ServerFnErrorErr::Response(_) => Problem::new(
-                ProblemKind::Unavailable,
-                "The server does not answer. Check that memdeck is running and that the network reaches it.",
+            ServerFnErrorErr::Request(_) => unreachable_server(),
+            ServerFnErrorErr::Deserialization(_) => Problem::new(
+                ProblemKind::Internal,
+                "The server’s answer cannot be read. memdeck may have been updated: reload the page.",
             ),
             ServerFnErrorErr::Args(reason) | ServerFnErrorErr::MissingArg(reason) => {
                 Problem::new(ProblemKind::Invalid, format!("The request cannot be read: {reason}."))
@@ -47,10 +46,16 @@ impl FromServerFnError for ApiError {
                 serde_json::from_slice(&data)
                     .map(|Refusal { detail }| Self(Problem::new(ProblemKind::Invalid, detail)))
             })
-            .unwrap_or_else(|error| {
-                Self::from_server_fn_error(ServerFnErrorErr::Deserialization(error.to_string()))
-            })
+            .unwrap_or_else(|_| Self(unreachable_server()))
     }
+}
+
+/// No answer, or a failure that somebody between the page and memdeck reports in words of their own.
+fn unreachable_server() -> Problem {
+    Problem::new(
+        ProblemKind::Unavailable,
+        "The server does not answer. Check that memdeck is running and that the network reaches it.",
+    )
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub fn Navbar() -> impl IntoView {
                     <span class="brand-mark">
                         <IconView icon=Icon::Memory />
                     </span>
-                    "memdeck"
+                    <span class="brand-name">"memdeck"</span>
                 </a>
                 <nav class="navbar-pages" aria-label="Pages">
                     <ul>

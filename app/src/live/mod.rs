@@ -11,7 +11,9 @@ mod wire;
 use std::rc::Rc;
 
 use leptos::prelude::*;
-use memdeck_model::{Event, Timestamp};
+use memdeck_model::{Event, Millis, Timestamp};
+
+use crate::time::{Clock, browser_now};
 
 /// How current what the page shows is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +28,37 @@ pub enum Connection {
     Stale(Timestamp),
 }
 
+/// A stream that breaks off for less than this is nobody's concern.
+const STALE_AFTER: Millis = Millis(10_000);
+
+/// What the stream does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StreamState {
+    Connecting,
+    Open,
+    /// With the time of the last sign of life.
+    Broken(Timestamp),
+}
+
+impl StreamState {
+    /// What it means to the operator at `now`.
+    fn at(self, now: Timestamp) -> Connection {
+        match self {
+            Self::Connecting => Connection::Connecting,
+            Self::Open => Connection::Live,
+            Self::Broken(last_heard) if now.since(last_heard) < STALE_AFTER => Connection::Reconnecting,
+            Self::Broken(last_heard) => Connection::Stale(last_heard),
+        }
+    }
+}
+
 type Listener = Rc<dyn Fn(&Event)>;
 
 /// The event stream of this page.
 #[derive(Clone, Copy)]
 pub struct Live {
-    connection: RwSignal<Connection>,
+    stream: RwSignal<StreamState>,
+    connection: Memo<Connection>,
     connected_count: RwSignal<u32>,
     listeners: StoredValue<Listeners, LocalStorage>,
 }
@@ -45,8 +72,14 @@ struct Listeners {
 impl Live {
     /// Opens the stream and provides it to every part of the page. It stays open as long as the page.
     pub fn provide() {
+        let clock = Clock::expect();
+        let stream = RwSignal::new(StreamState::Connecting);
         let live = Self {
-            connection: RwSignal::new(Connection::Connecting),
+            stream,
+            connection: Memo::new(move |_| {
+                clock.track();
+                stream.get().at(browser_now())
+            }),
             connected_count: RwSignal::new(0),
             listeners: StoredValue::new_local(Listeners::default()),
         };
@@ -60,8 +93,8 @@ impl Live {
     }
 
     /// How current the page is.
-    pub fn connection(self) -> Signal<Connection> {
-        self.connection.into()
+    pub fn connection(self) -> Memo<Connection> {
+        self.connection
     }
 
     /// Calls `listener` with every event until the owner of this call is cleaned up.
@@ -94,5 +127,19 @@ impl Live {
         for (_, listener) in listeners {
             listener(event);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_break_is_a_reconnection_and_a_long_one_is_stale() {
+        let at = |second: i64| Timestamp::from_unix_micros(second * 1_000_000).unwrap();
+        let broken = StreamState::Broken(at(100));
+        assert_eq!(broken.at(at(109)), Connection::Reconnecting);
+        assert_eq!(broken.at(at(110)), Connection::Stale(at(100)));
+        assert_eq!(StreamState::Open.at(at(999)), Connection::Live);
     }
 }

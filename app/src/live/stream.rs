@@ -3,9 +3,9 @@
 //! ```text
 //!             open                  error, or nothing heard for 40 s
 //! connecting ──────► live ──────────────────────────────► reconnecting ──► (wait, longer each time) ──► connecting
-//!                     │                                        │ 10 s
-//!                     │ page hidden for 1 min                  ▼
-//!                     └──► resting ──► (page visible) ──►    stale
+//!                     │
+//!                     └──► resting ──► (page visible) ──► connecting
+//!             page hidden for 1 min
 //! ```
 //!
 //! The browser's own reconnection is not relied on: it gives up for good on an answer that is not an event stream.
@@ -20,16 +20,13 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{EventSource, MessageEvent};
 
-use super::{Connection, Live, backoff, wire};
+use super::{Live, StreamState, backoff, wire};
 use crate::time;
 
 const URL: &str = "/api/events";
 
 /// Pings come every 15 s: two may be lost.
 const SILENCE_LIMIT_MS: u32 = 40_000;
-
-/// A stream that breaks off for less than this is nobody's concern.
-const STALE_AFTER_MS: u64 = 10_000;
 
 /// A hidden page keeps its stream this long, so that a short look at another tab costs nothing.
 const HIDDEN_LIMIT_MS: u64 = 60_000;
@@ -61,13 +58,10 @@ pub(super) async fn run(live: Live) {
         let connection = StreamConnection::open(&sender);
         let ended = listen(live, &mut inbox, &mut attempt, &mut last_heard).await;
         drop(connection);
-        match ended {
-            Ended::Hidden => live.connection.set(Connection::Reconnecting),
-            Ended::Broken => {
-                mark_broken(live, last_heard);
-                TimeoutFuture::new(backoff::delay_ms(attempt, js_sys::Math::random())).await;
-                attempt = attempt.saturating_add(1);
-            }
+        live.stream.set(StreamState::Broken(last_heard));
+        if matches!(ended, Ended::Broken) {
+            TimeoutFuture::new(backoff::delay_ms(attempt, js_sys::Math::random())).await;
+            attempt = attempt.saturating_add(1);
         }
         // What the closed connection still had in its queue was said before the reconnection.
         while inbox.next().now_or_never().flatten().is_some() {}
@@ -94,7 +88,7 @@ async fn listen(
         match message {
             Message::Opened => {
                 *attempt = 0;
-                live.connection.set(Connection::Live);
+                live.stream.set(StreamState::Open);
                 live.connected_count.update(|count| *count = count.saturating_add(1));
             }
             Message::Event(event) => live.tell(&event),
@@ -106,15 +100,6 @@ async fn listen(
             return Ended::Hidden;
         }
     }
-}
-
-fn mark_broken(live: Live, last_heard: Timestamp) {
-    let silent_ms = time::browser_now().since(last_heard).0;
-    live.connection.set(if silent_ms < STALE_AFTER_MS {
-        Connection::Reconnecting
-    } else {
-        Connection::Stale(last_heard)
-    });
 }
 
 async fn until_visible(inbox: &mut UnboundedReceiver<Message>) {
@@ -175,10 +160,11 @@ impl StreamConnection {
                 kind,
                 Handler::new(move |message: MessageEvent| {
                     let event = message.data().as_string().and_then(|data| wire::read(kind, &data));
-                    let _ = sender.unbounded_send(match event {
-                        Some(event) => Message::Event(Box::new(event)),
-                        None => Message::KeepAlive,
-                    });
+                    if event.is_none() {
+                        leptos::logging::warn!("An event '{kind}' cannot be read: reload the page.");
+                    }
+                    let message = event.map_or(Message::KeepAlive, |event| Message::Event(Box::new(event)));
+                    let _ = sender.unbounded_send(message);
                 }),
             );
         }

@@ -44,6 +44,11 @@ impl Clock {
         self.now.get()
     }
 
+    /// Reads nothing, but again every second.
+    pub fn track(self) {
+        self.now.track();
+    }
+
     /// Sets the clock by an answer of the server that was written a moment ago.
     pub fn adjust(self, server_time: Timestamp) {
         let ahead = server_time.unix_micros().saturating_sub(browser_now().unix_micros());

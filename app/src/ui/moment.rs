@@ -14,7 +14,9 @@ pub fn Instant(
     let local = local_time(instant);
     view! {
         <time datetime=instant.to_string() title=local.long>
-            {local.short}
+            <span class="unbroken">{local.date}</span>
+            " "
+            <span class="unbroken">{local.clock}</span>
         </time>
     }
 }

@@ -7,7 +7,7 @@ use super::jobs::Jobs;
 /// Why `guest` cannot be dumped now; `None` where it can.
 pub fn obstacle(guest: &Guest, jobs: &Jobs) -> Option<String> {
     if !guest.state.has_memory() {
-        return Some(format!("Is {}: there is no memory to read.", guest.state.as_str()));
+        return Some("Does not run: there is no memory to read.".to_owned());
     }
     jobs.active_of(&guest.name.0, guest.id).map(|status| match status.exact_state() {
         memdeck_model::JobState::Queued => "A dump of it is waiting.".to_owned(),
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_guest_without_memory_cannot_be_dumped() {
         let why = obstacle(&guest("a", None, GuestState::Shutoff), &Jobs::default());
-        assert_eq!(why.as_deref(), Some("Is shutoff: there is no memory to read."));
+        assert_eq!(why.as_deref(), Some("Does not run: there is no memory to read."));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! States come from two sides, answers and events, and may overtake each other; a dump never goes backwards.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use memdeck_model::{DumpId, DumpStatus, JobState, Millis, Timestamp};
@@ -22,7 +23,7 @@ pub struct Job {
     ended_at: Option<Timestamp>,
 }
 
-/// The dumps, oldest first.
+/// The dumps, newest first: an order that no change of state disturbs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Jobs {
     jobs: Vec<Job>,
@@ -77,7 +78,8 @@ impl Jobs {
             let mut job = Job { status, rate: Rate::default(), ended_at: is_final.then_some(now) };
             job.note_rate(now);
             self.jobs.push(job);
-            self.jobs.sort_by_key(|job| began(&job.status));
+            self.jobs.sort_by_key(|job| Reverse(began(&job.status)));
+            self.forget_superseded();
             return Change::Ordinary;
         };
         if is_behind(&status, &job.status) {
@@ -116,6 +118,15 @@ impl Jobs {
     pub fn dismiss(&mut self, id: &DumpId) {
         self.jobs.retain(|job| &job.status.dump_id != id || job.ended_at.is_none());
         self.dismissed.insert(id.clone());
+    }
+
+    /// The result of a guest's dump is no news any more once a later dump of it was asked for.
+    fn forget_superseded(&mut self) {
+        let mut seen = BTreeSet::new();
+        self.jobs.retain(|job| {
+            let is_newest = seen.insert(job.status.display_name().to_owned());
+            is_newest || job.ended_at.is_none()
+        });
     }
 
     fn expire(&mut self, now: Timestamp) {
@@ -157,7 +168,11 @@ mod tests {
     }
 
     fn status(id: &str, state: DumpState, progress: f64) -> DumpStatus {
-        let json = serde_json::json!({"dump_id": id, "vm": "web-01", "state": state, "progress": progress});
+        status_of_guest("web-01", id, state, progress)
+    }
+
+    fn status_of_guest(vm: &str, id: &str, state: DumpState, progress: f64) -> DumpStatus {
+        let json = serde_json::json!({"dump_id": id, "vm": vm, "state": state, "progress": progress});
         serde_json::from_value(json).unwrap()
     }
 
@@ -221,6 +236,31 @@ mod tests {
         assert!(state_of(&jobs, "a").is_some());
         jobs.reconcile(Vec::new(), &BTreeSet::new(), at(600));
         assert_eq!(state_of(&jobs, "a"), None);
+    }
+
+    #[test]
+    fn the_newest_dump_is_first_whatever_its_state() {
+        let mut jobs = Jobs::default();
+        for (id, second, state) in
+            [("b", 2, DumpState::Running), ("a", 1, DumpState::Queued), ("c", 3, DumpState::Failed)]
+        {
+            let mut status = status(id, state, 0.0);
+            status.queued_at = Some(at(second));
+            jobs.tell(status, at(3));
+        }
+        let ids: Vec<_> = jobs.iter().map(|job| job.status.dump_id.to_string()).collect();
+        assert_eq!(ids, ["c", "b", "a"]);
+    }
+
+    #[test]
+    fn a_later_dump_of_the_guest_takes_the_place_of_a_result() {
+        let mut jobs = Jobs::default();
+        for (id, second, state) in [("a", 1, DumpState::Failed), ("b", 2, DumpState::Running)] {
+            let mut status = status(id, state, 0.0);
+            status.queued_at = Some(at(second));
+            jobs.tell(status, at(2));
+        }
+        assert_eq!((state_of(&jobs, "a"), jobs.active_count()), (None, 1));
     }
 
     #[test]

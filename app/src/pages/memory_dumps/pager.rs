@@ -20,7 +20,7 @@ pub fn Pager() -> impl IntoView {
         let options = NavigateOptions { scroll: false, ..NavigateOptions::default() };
         navigate.with_value(|navigate| navigate(&format!("/memory-dumps{}", page_to_query(page)), options));
     };
-    let previous = move |()| go_to(state.page.get_untracked().saturating_sub(1).clamp(1, untrack(pages)));
+    let previous = move |()| go_to(state.page.get_untracked().saturating_sub(1));
     let next = move |()| go_to(state.page.get_untracked().saturating_add(1));
     let is_first = Signal::derive(move || state.page.get() <= 1);
     let is_last = Signal::derive(move || state.page.get() >= pages());
@@ -30,7 +30,7 @@ pub fn Pager() -> impl IntoView {
         None => String::new(),
     };
     view! {
-        <Show when=move || total.get().is_some_and(|total| total > 0)>
+        <Show when=move || total.get().is_some_and(|total| total > 0) && state.page.get() <= pages()>
             <nav class="pager" aria-label="Pages of recorded dumps">
                 <p class="pager-count number">{records}</p>
                 <div class="pager-buttons">

@@ -26,10 +26,10 @@ pub fn RecordRow(record: Record) -> impl IntoView {
             <td role="cell" data-label=timestamp class="number">
                 <Instant instant=record.timestamp />
             </td>
-            <td role="cell" data-label=duration class="number">
+            <td role="cell" data-label=duration class="number record-duration">
                 {known(record.duration_sec, "duration", |seconds| format!("{seconds:.2} s"))}
             </td>
-            <td role="cell" data-label=hash>
+            <td role="cell" data-label=hash class="record-cell-wide">
                 {match record.sha256 {
                     Some(hash) => view! { <Hash hash vm /> }.into_any(),
                     None => view! { <Unknown what="hash" /> }.into_any(),
@@ -47,7 +47,7 @@ pub fn RecordRow(record: Record) -> impl IntoView {
                     {record.raw_size_bytes.map(|raw| view! { <span class="secondary">{format!("of {raw}")}</span> })}
                 </span>
             </td>
-            <td role="cell" data-label=pause class="number">
+            <td role="cell" data-label=pause class="number record-pause">
                 {known(record.pause_ms, "guest pause", |pause| pause.to_string())}
             </td>
         </tr>

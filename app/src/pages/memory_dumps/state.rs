@@ -175,6 +175,10 @@ impl State {
             self.unseen.update(|unseen| *unseen = unseen.saturating_add(1));
         }
         self.records.change(|page| paging::take_in(page, record));
+        if untrack(|| self.records.with(|records| records.pending)) {
+            // The answer under way may be older than the record.
+            self.fetch_records();
+        }
         self.fetch_overview();
     }
 }

@@ -17,7 +17,9 @@ pub fn Status() -> impl IntoView {
     let is_loading = Memo::new(move |_| {
         state.overview.with(|overview| overview.data.is_none() && overview.problem.is_none())
     });
-    let vms = Memo::new(move |_| state.guests.with_data(|guests| (guests.len(), running_count(guests))));
+    let vms = Memo::new(move |_| state.guests.with_data(|guests| guests.len().to_string()));
+    let running =
+        Memo::new(move |_| state.guests.with_data(|guests| format!("{} running", running_count(guests))));
     let overview = move |read: fn(&Overview) -> String| Memo::new(move |_| state.overview.with_data(read));
     let dumps = overview(|overview| overview.stats.total_dumps.to_string());
     let stored = overview(|overview| overview.stats.total_size_bytes.to_string());
@@ -30,11 +32,15 @@ pub fn Status() -> impl IntoView {
         format!("memdeck {} · {} · {service}", overview.version, overview.hypervisor_uri)
     });
     let retry = move |()| state.fetch_overview();
-    let figure = move |value: Memo<Option<String>>, what| {
-        move || match value.get() {
-            Some(value) => value.into_any(),
-            None => view! { <Unknown what /> }.into_any(),
+    let missing = move |what| {
+        if is_loading.get() {
+            view! { <span class="figure-skeleton"></span> }.into_any()
+        } else {
+            view! { <Unknown what /> }.into_any()
         }
+    };
+    let figure = move |value: Memo<Option<String>>, what| {
+        move || value.get().map_or_else(|| missing(what), IntoAny::into_any)
     };
     view! {
         <Card id="status" title="Status">
@@ -45,21 +51,13 @@ pub fn Status() -> impl IntoView {
                     on_retry=retry
                 />
             </Show>
-            <dl class="figures" class:is-loading=move || is_loading.get()>
+            <dl class="figures">
                 <div class="figure">
-                    <dt>"Total VMs"</dt>
-                    <dd>
-                        {move || match vms.get() {
-                            Some((total, running)) => {
-                                view! {
-                                    {total}
-                                    <span class="figure-detail">{format!("{running} running")}</span>
-                                }
-                                    .into_any()
-                            }
-                            None => view! { <Unknown what="number of VMs" /> }.into_any(),
-                        }}
-                    </dd>
+                    <dt>
+                        "Total VMs "
+                        <span class="figure-detail">{running}</span>
+                    </dt>
+                    <dd>{figure(vms, "number of VMs")}</dd>
                 </div>
                 <div class="figure">
                     <dt>"Total dumps"</dt>
@@ -71,7 +69,7 @@ pub fn Status() -> impl IntoView {
                         {move || match last.get() {
                             Some(Some(instant)) => view! { <Moment instant /> }.into_any(),
                             Some(None) => "none yet".into_any(),
-                            None => view! { <Unknown what="last dump" /> }.into_any(),
+                            None => missing("last dump"),
                         }}
                     </dd>
                 </div>

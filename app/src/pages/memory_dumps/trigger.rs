@@ -98,8 +98,7 @@ fn lower_first(sentence: &str) -> String {
 /// What dumping `guests` does to them.
 fn consequence(guests: &[Guest]) -> String {
     match guests {
-        [] => "A guest is stopped while its memory is read, about a second for each GiB; then it runs on."
-            .to_owned(),
+        [] => "A guest is stopped while its memory is read, about a second per GiB.".to_owned(),
         [guest] => format!(
             "{} is stopped while its {} are read, {}; then it runs on.",
             guest.name,
