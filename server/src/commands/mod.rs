@@ -86,6 +86,9 @@ pub fn with_causes(error: &dyn Error) -> String {
 pub fn run(invocation: &Invocation) -> ExitCode {
     start_log(&invocation.cli.command);
     install_tls_provider();
+    // Reads the variable FAILPOINTS, in builds that have named points to hold or fail at.
+    #[cfg(feature = "failpoints")]
+    let _points = fail::FailScenario::setup();
     let ended = invocation.configuration().map_err(Failure::from).and_then(|(config, sources)| {
         match &invocation.cli.command {
             Command::Serve => on_runtime(serve::run(config)),

@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use axum::Router;
+use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
+use axum::{Router, middleware};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tower::ServiceBuilder;
 use tower_http::services::ServeDir;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 /// What the bundler writes where a nonce belongs.
 const NONCE_MARK: &str = "{{__TRUNK NONCE__}}";
@@ -27,22 +28,33 @@ pub fn routes(dir: Option<PathBuf>) -> Router {
     }
     match dir {
         Some(dir) => {
-            // Built files carry a hash in their names: what a name means never changes.
-            let cache = HeaderValue::from_static("public, max-age=31536000, immutable");
-            let files = ServiceBuilder::new()
-                .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, cache_if_found(cache)))
-                .service(ServeDir::new(dir).append_index_html_on_directories(false));
-            router.fallback_service(files)
+            let files = ServeDir::new(dir).append_index_html_on_directories(false);
+            router.fallback_service(
+                ServiceBuilder::new().layer(middleware::from_fn(keep_hashed_files)).service(files),
+            )
         }
         None => router,
     }
 }
 
-/// Only found files are kept by browsers; a 404 of a file that a later build brings must not be.
-fn cache_if_found<B>(
-    cache: HeaderValue,
-) -> impl FnMut(&axum::http::Response<B>) -> Option<HeaderValue> + Clone {
-    move |response: &axum::http::Response<B>| (response.status() == StatusCode::OK).then(|| cache.clone())
+/// A file that carries a hash of its content in its name never changes: browsers may keep it. A 404 of a file that a
+/// later build brings must not be kept.
+async fn keep_hashed_files(request: Request, next: Next) -> Response {
+    let hashed = is_hashed(request.uri().path());
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::OK {
+        let cache = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    }
+    response
+}
+
+/// Whether a name ends in `-<16 hexadecimal digits>`, what the bundler appends, before `_bg` and the extension.
+fn is_hashed(path: &str) -> bool {
+    let stem = path.split('.').next().unwrap_or_default();
+    let stem = stem.strip_suffix("_bg").unwrap_or(stem);
+    stem.rsplit_once('-')
+        .is_some_and(|(_, hash)| hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 async fn shell(dir: Option<PathBuf>) -> Response {
@@ -64,7 +76,7 @@ async fn shell(dir: Option<PathBuf>) -> Response {
     };
     let policy = format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
-         img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
+         img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'self'; \
          form-action 'self'; frame-ancestors 'none'"
     );
     let mut response = Html(html.replace(NONCE_MARK, &nonce)).into_response();

@@ -12,6 +12,7 @@ fn built() -> (tempfile::TempDir, TestApp) {
     std::fs::write(site.path().join("index.html"), r#"<script nonce="{{__TRUNK NONCE__}}"></script>"#)
         .unwrap();
     std::fs::write(site.path().join("app-0123456789abcdef.js"), "export {}").unwrap();
+    std::fs::write(site.path().join("robots.txt"), "User-agent: *").unwrap();
     let site_dir = Some(site.path().to_owned());
     let app =
         TestApp::start_with(HttpConfig { bind: None, token: None, allowed_hosts: Vec::new(), site_dir });

@@ -25,6 +25,11 @@ fn killed_while_reading_the_guest_runs_and_the_next_start_cleans_up() {
         status["progress"].as_f64().filter(|progress| *progress >= 10.0)
     });
     assert!((10.0..=90.0).contains(&progress), "killed at {progress} %");
+    // It is held there: a dump that goes on would be over by the time it is looked at again.
+    let still = serve.wait("/api/memory-dumps/status/db-01", "half of the bytes", |status| {
+        status["bytes"]["bytes_done"].as_u64().filter(|done| *done >= 256 << 20)
+    });
+    assert!(still <= 260 << 20, "not held at half: {still} bytes read");
     assert_eq!(reading.state(), "paused", "the guest is stopped while it is read");
     assert_eq!(home.dumps().len(), 1);
     serve.kill();
