@@ -30,6 +30,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
 
     let relay =
         feed.map(|feed| tokio::spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe())));
+    let libvirt = hypervisor.uri().to_owned();
     let guard = Guard::new(address, &config.http.allowed_hosts, config.http.token.clone());
     let routes = http::agent(
         AgentState {
@@ -40,7 +41,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         },
         Arc::new(guard),
     );
-    tracing::info!(url = holder.url, dump_dir = %config.dumps.dir.display(), libvirt = config.libvirt.uri, "agent ready");
+    tracing::info!(url = holder.url, dump_dir = %config.dumps.dir.display(), libvirt, "agent ready");
     listen::answer(listener, routes, watch::channel(false).0).await?;
     if let Some(relay) = relay {
         relay.abort();

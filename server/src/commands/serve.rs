@@ -27,6 +27,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let state = State::take(&config, LockRole::Serve)?;
     let mut tasks = JoinSet::new();
     let (backend, guests, engine) = dumps(&config, &state, &mut tasks)?;
+    let guests_of = guests.uri();
     if let Some(feed) = node::influx(config.influx.as_ref())? {
         tasks.spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe()));
     }
@@ -48,7 +49,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let site = config.http.site_dir.clone().or_else(installed_site);
     let routes = http::dashboard(DashboardState { desk, closing: closed }, Arc::new(guard), site);
     let service = config.service.as_ref().map_or("local", |service| service.url.as_str());
-    tracing::info!(url = holder.url, service, libvirt = config.libvirt.uri, "dashboard ready");
+    tracing::info!(url = holder.url, service, guests = guests_of, "dashboard ready");
     listen::answer(listener, routes, closing).await?;
     tasks.shutdown().await;
     // Waits for running dumps, off the runtime's threads.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use memdeck_image::{ElfScanner, SegmentKind};
 
-use crate::lab::{LabGuest, virsh};
+use crate::lab::{LabGuest, lab, virsh};
 use crate::support::Home;
 
 /// Address and content of every loadable segment.
@@ -31,6 +31,7 @@ fn sha256(file: &Path) -> String {
 
 #[test]
 fn an_exported_image_is_byte_for_byte_what_virsh_dumps() {
+    let _turn = lab();
     let guest = LabGuest::running("db-01");
     let home = Home::new();
     let paused = guest.suspend();
@@ -58,6 +59,7 @@ fn an_exported_image_is_byte_for_byte_what_virsh_dumps() {
 
 #[test]
 fn volatility_finds_the_guests_banner_and_other_tools_the_hash() {
+    let _turn = lab();
     let guest = LabGuest::running("web-01");
     let home = Home::new();
     let status = home.dump(guest.name);
@@ -86,6 +88,7 @@ fn volatility_finds_the_guests_banner_and_other_tools_the_hash() {
 
 #[test]
 fn a_damaged_image_is_named_with_the_place_of_the_damage() {
+    let _turn = lab();
     let guest = LabGuest::running("web-01");
     let home = Home::new();
     let status = home.dump(guest.name);

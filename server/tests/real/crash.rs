@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lab::LabGuest;
+use crate::lab::{LabGuest, lab};
 use crate::support::{Home, Service, holds_at_points};
 
 /// How soon a guest runs again after the process that dumped it was killed.
@@ -10,6 +10,7 @@ const RESUME_LIMIT: Duration = Duration::from_secs(5);
 
 #[test]
 fn killed_while_reading_the_guest_runs_and_the_next_start_cleans_up() {
+    let _turn = lab();
     assert!(
         holds_at_points(),
         "this test needs a point to hold at: build with --features memdeck/failpoints"

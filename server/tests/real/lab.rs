@@ -1,9 +1,18 @@
 //! The lab's guests, as `virsh` shows them.
 
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How a guest of the lab is called, and who may use it: one test at a time (see `.config/nextest.toml`).
+/// Tests dump, pause and watch the same guests, so they take turns: where a runner starts them in threads of one
+/// process by this lock, where it starts a process for each by its configuration (`.config/nextest.toml`).
+pub fn lab() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    // A test that failed has left the guests running all the same.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A guest of the lab.
 pub struct LabGuest {
     pub name: &'static str,
 }

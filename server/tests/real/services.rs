@@ -3,7 +3,7 @@
 use memdeck_influx::test_support::InfluxServer;
 use serde_json::Value;
 
-use crate::lab::LabGuest;
+use crate::lab::{LabGuest, lab};
 use crate::support::{Home, Service};
 
 /// The rows of `mem_dumps` as objects.
@@ -24,6 +24,7 @@ fn rows(influx: &InfluxServer) -> Vec<Value> {
 
 #[test]
 fn an_agent_a_dashboard_and_influxdb_agree_on_a_dump() {
+    let _turn = lab();
     let guest = LabGuest::running("web-01");
     let (agent_home, front_home) = (Home::new(), Home::new());
     let mut influx = InfluxServer::stopped();
@@ -58,6 +59,7 @@ fn an_agent_a_dashboard_and_influxdb_agree_on_a_dump() {
 
 #[test]
 fn the_command_line_joins_the_dashboard_that_has_the_state_directory() {
+    let _turn = lab();
     let guest = LabGuest::running("web-01");
     let home = Home::new();
     let serve = Service::start(&home, "serve", &[]);
@@ -74,6 +76,7 @@ fn the_command_line_joins_the_dashboard_that_has_the_state_directory() {
 
 #[test]
 fn every_running_guest_is_dumped_by_the_word_all() {
+    let _turn = lab();
     let guests = [LabGuest::running("web-01"), LabGuest::running("db-01")];
     let home = Home::new();
     let output = home.memdeck(&["dump", "all", "--json"]).output().unwrap();
