@@ -296,6 +296,14 @@ impl Places {
     }
 }
 
+/// A URI without what may be a name and password.
+fn without_user(uri: &str) -> String {
+    match (uri.split_once("://"), uri.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://***@{place}"),
+        _ => uri.to_owned(),
+    }
+}
+
 /// What `memdeck config` prints: every setting with its effective value and who set it, secrets masked.
 pub fn describe(sources: &Sources) -> String {
     use std::fmt::Write;
@@ -311,6 +319,14 @@ pub fn describe(sources: &Sources) -> String {
         }
         let _ = match sources.text(setting) {
             Some(_) if setting.secret => writeln!(text, "{key} = \"***\"  # {}", sources.origin(setting)),
+            Some(value) if value.contains('@') => {
+                writeln!(
+                    text,
+                    "{key} = {}  # {}",
+                    toml::Value::from(without_user(value)),
+                    sources.origin(setting)
+                )
+            }
             Some(value) => {
                 writeln!(text, "{key} = {}  # {}", toml::Value::from(value), sources.origin(setting))
             }

@@ -75,6 +75,10 @@ fn flags_win_over_the_environment_over_dot_env_over_the_file() {
         assert!(stdout.lines().any(|found| found == line), "{line} is missing in:\n{stdout}");
     }
     assert!(!stdout.contains("very-secret"));
+
+    let uri = "qemu+tcp://ada:very-secret@kvm-a/system";
+    let stdout = text(&memdeck(dir.path()).arg("config").env("LIBVIRT_URI", uri).output().unwrap()).1;
+    assert!(stdout.contains(r#"uri = "qemu+tcp://***@kvm-a/system""#), "{stdout}");
 }
 
 #[test]
