@@ -14,6 +14,8 @@ pub fn ActiveDumps() -> impl IntoView {
     let ids = Memo::new(move |_| {
         state.jobs.with_data(|jobs| jobs.iter().map(|job| job.status.dump_id.clone()).collect::<Vec<_>>())
     });
+    // Apart from the ids, so that the rows are not built anew when a dump begins or goes.
+    let is_empty = Memo::new(move |_| ids.with(|ids| ids.as_ref().map(Vec::is_empty)));
     let active = Memo::new(move |_| state.jobs.with_data(Jobs::active_count).unwrap_or(0));
     let problem = Memo::new(move |_| {
         state.jobs.with(|jobs| jobs.problem.as_ref().map(|problem| problem.detail.clone()))
@@ -34,7 +36,7 @@ pub fn ActiveDumps() -> impl IntoView {
                     on_retry=retry
                 />
             </Show>
-            {move || match ids.with(|ids| ids.as_ref().map(Vec::is_empty)) {
+            {move || match is_empty.get() {
                 None if problem.with(Option::is_some) => ().into_any(),
                 None => view! { <Skeleton rows=1 label="Loading the running dumps" /> }.into_any(),
                 Some(true) => {

@@ -25,7 +25,8 @@ pub fn DumpAllDialog(
             <p class="dialog-consequence">
                 {move || guests.with(|guests| consequence(guests))}
             </p>
-            <ul class="dialog-guests">
+            // Focusable, because a long list is scrolled with the keyboard too.
+            <ul class="dialog-guests" tabindex="0" aria-label="Guests to be dumped">
                 {move || {
                     guests
                         .get()

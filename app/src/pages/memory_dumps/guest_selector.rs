@@ -18,6 +18,8 @@ pub fn GuestSelector() -> impl IntoView {
     let uuids = Memo::new(move |_| {
         state.guests.with_data(|guests| guests.iter().map(|guest| guest.uuid.clone()).collect::<Vec<_>>())
     });
+    // Apart from the UUIDs, so that the list is not built anew when a guest comes or goes.
+    let is_empty = Memo::new(move |_| uuids.with(|uuids| uuids.as_ref().map(Vec::is_empty)));
     let uri = Memo::new(move |_| state.overview.with_data(|overview| overview.hypervisor_uri.clone()));
     let retry = move |()| {
         state.fetch_guests();
@@ -31,7 +33,7 @@ pub fn GuestSelector() -> impl IntoView {
                 on_retry=retry
             />
         </Show>
-        {move || match uuids.with(|uuids| uuids.as_ref().map(Vec::is_empty)) {
+        {move || match is_empty.get() {
             None if problem.with(Option::is_some) => ().into_any(),
             None => view! { <Skeleton rows=3 label="Loading the guests" /> }.into_any(),
             Some(true) => {

@@ -20,7 +20,9 @@ pub fn RecordsTable() -> impl IntoView {
     let problem = Memo::new(move |_| {
         state.records.with(|records| records.problem.as_ref().map(|problem| problem.detail.clone()))
     });
-    let shape = Memo::new(move |_| state.records.with_data(|page| (page.records.is_empty(), page.total)));
+    // Where there are rows the total is left out: the rows must not be built anew because it grew.
+    let shape =
+        Memo::new(move |_| state.records.with_data(|page| page.records.is_empty().then_some(page.total)));
     let is_pending = Memo::new(move |_| state.records.with(|records| records.pending));
     let retry = move |()| state.fetch_records();
     let newer = move || {
@@ -42,7 +44,7 @@ pub fn RecordsTable() -> impl IntoView {
             {move || match shape.get() {
                 None if problem.with(Option::is_some) => ().into_any(),
                 None => view! { <Skeleton rows=5 label="Loading the records" /> }.into_any(),
-                Some((true, 0)) => {
+                Some(Some(0)) => {
                     view! {
                         <EmptyState title="No dump has been taken yet">
                             "Select a guest above and press “Dump selected”. It appears here with its hash."
@@ -50,7 +52,7 @@ pub fn RecordsTable() -> impl IntoView {
                     }
                         .into_any()
                 }
-                Some((true, total)) => {
+                Some(Some(total)) => {
                     let last = paging::page_count(total);
                     let href = format!("/memory-dumps{}", paging::page_to_query(last));
                     view! {
@@ -60,7 +62,7 @@ pub fn RecordsTable() -> impl IntoView {
                     }
                         .into_any()
                 }
-                Some((false, _)) => view! { <Rows is_pending /> }.into_any(),
+                Some(None) => view! { <Rows is_pending /> }.into_any(),
             }}
             <Pager />
         </Card>

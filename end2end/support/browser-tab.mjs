@@ -1,0 +1,82 @@
+// Chromium, and a tab in it that notes everything the page and its network complain about.
+
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+
+import { PATIENCE_MS } from './eventually.mjs';
+
+const SWITCHES = [
+  '--no-sandbox', // Tests may run as root.
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export function launchBrowser() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM, headless: true, args: SWITCHES });
+}
+
+export class BrowserTab {
+  // Opens `url` in a profile of its own.
+  static async open(browser, url, { width = 1280, height = 900, colorScheme = 'light' } = {}) {
+    const context = await browser.newContext({
+      viewport: { width, height },
+      colorScheme,
+      permissions: ['clipboard-read', 'clipboard-write'],
+    });
+    context.setDefaultTimeout(PATIENCE_MS);
+    const tab = new BrowserTab(await context.newPage());
+    await tab.page.goto(url);
+    // Gone as soon as the document is another one.
+    await tab.page.evaluate(() => (window.isFirstDocument = true));
+    return tab;
+  }
+
+  #complaints = [];
+  #expected = [];
+
+  constructor(page) {
+    this.page = page;
+    const note = (complaint) => this.#complaints.push(complaint);
+    // Chromium reports violations of the content security policy on the console.
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) note(`console: ${message.text()} ${message.location().url}`);
+    });
+    page.on('pageerror', (error) => note(`uncaught: ${error}`));
+    page.on('requestfailed', (request) => note(`request: ${request.failure()?.errorText} ${request.url()}`));
+    page.on('response', (response) => {
+      if (response.status() >= 400) note(`response: ${response.status()} ${response.url()}`);
+    });
+  }
+
+  // From now on, complaints like this are part of the story.
+  expectComplaints(...patterns) {
+    this.#expected.push(...patterns);
+  }
+
+  unexpectedComplaints() {
+    return this.#complaints.filter((complaint) => !this.#expected.some((pattern) => pattern.test(complaint)));
+  }
+
+  async assertNotReloaded() {
+    assert.equal(await this.page.evaluate(() => window.isFirstDocument), true, 'the page was loaded again');
+  }
+
+  clipboardText() {
+    return this.page.evaluate(() => navigator.clipboard.readText());
+  }
+}
+
+// What a browser says while the server it listens to is away.
+export const SERVER_AWAY = [
+  /ERR_CONNECTION_REFUSED/,
+  /ERR_CONNECTION_RESET/,
+  /ERR_EMPTY_RESPONSE/,
+  /ERR_INCOMPLETE_CHUNKED_ENCODING/,
+];
+
+// What it says while the server answers that its dump service is away.
+export const SERVICE_AWAY = [/^response: 503 /, /^console: .*\b503\b/];

@@ -1,0 +1,101 @@
+// The page /memory-dumps as operators and screen readers find their way in it: by roles and names.
+
+import assert from 'node:assert/strict';
+
+import { eventually } from './eventually.mjs';
+
+export class MemoryDumpsPage {
+  constructor(tab) {
+    const { page } = tab;
+    this.tab = tab;
+    this.page = page;
+    this.connection = page.getByRole('banner').getByRole('status');
+    this.guests = page.getByRole('group', { name: 'Guests' }).getByRole('checkbox');
+    this.dumpSelected = page.getByRole('button', { name: 'Dump selected' });
+    this.dumpAll = page.getByRole('button', { name: 'Dump all running guests' });
+    this.dialog = page.getByRole('dialog', { name: 'Dump all running guests?' });
+    this.activeDumps = page.getByRole('region', { name: 'Active dumps' });
+    // The first row has the names of the columns.
+    this.rows = page.getByRole('table', { name: 'Recorded dumps' }).locator('tbody').getByRole('row');
+  }
+
+  // Waits until guests are listed and changes arrive by themselves.
+  async isReady() {
+    await this.guest('web-01').waitFor();
+    await this.guest('db-01').waitFor();
+    await eventually(async () => assert.equal(await this.connection.innerText(), 'Live'));
+  }
+
+  // The checkbox of a guest. Its name is the whole line: name, id, state, memory.
+  guest(name) {
+    return this.page.getByRole('checkbox', { name: new RegExp(`^${name}\\s`) });
+  }
+
+  // What the line of a guest says.
+  guestLine(name) {
+    return this.page.getByText(name, { exact: true }).locator('xpath=ancestor::label');
+  }
+
+  progressOf(guest) {
+    return this.page.getByRole('progressbar', { name: `Dump of ${guest}` });
+  }
+
+  // By the text of a cell: on a narrow screen its accessible name begins with the name of the column.
+  rowsOf(guest) {
+    return this.rows.filter({ has: this.page.getByRole('cell').filter({ hasText: new RegExp(`^${guest}$`) }) });
+  }
+
+  copyButtonOf(guest) {
+    return this.rowsOf(guest).getByRole('button', { name: `Copy SHA-256 of ${guest}` });
+  }
+
+  dismissButtonOf(guest) {
+    return this.activeDumps.getByRole('button', { name: `Dismiss the result of ${guest}` });
+  }
+
+  alert(title) {
+    return this.page.getByRole('alert').filter({ hasText: title });
+  }
+
+  // The very element, which a rebuilt one of the same name is not.
+  focusedElement() {
+    return this.page.evaluateHandle(() => document.activeElement);
+  }
+
+  // Begins to note every value that the progress of `guest` shows; a call of what it gives tells them.
+  async watchProgressOf(guest) {
+    const values = await this.page.evaluateHandle((label) => {
+      const seen = [];
+      const look = () => {
+        const bar = document.querySelector(`progress[aria-label="${label}"]`);
+        if (bar && seen[seen.length - 1] !== bar.value) seen.push(bar.value);
+        requestAnimationFrame(look);
+      };
+      look();
+      return seen;
+    }, `Dump of ${guest}`);
+    return () => values.jsonValue();
+  }
+}
+
+// What a screen reader says after the name of an element.
+export function descriptionOf(locator) {
+  return locator.evaluate((element) =>
+    (element.getAttribute('aria-describedby') ?? '')
+      .split(' ')
+      .map((id) => document.getElementById(id)?.innerText ?? '')
+      .join(' ')
+      .trim(),
+  );
+}
+
+export function hasFocus(target) {
+  return target.evaluate((element) => element === document.activeElement);
+}
+
+export function isInView(target) {
+  return target.evaluate((element) => {
+    const { top, bottom } = element.getBoundingClientRect();
+    return top >= 0 && bottom <= window.innerHeight;
+  });
+}

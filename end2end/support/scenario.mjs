@@ -1,0 +1,115 @@
+// A test with what it needs: processes of memdeck, a browser. Whatever it started ends with it.
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { BrowserTab, launchBrowser } from './browser-tab.mjs';
+import { Home, Service } from './memdeck.mjs';
+import { MemoryDumpsPage } from './memory-dumps-page.mjs';
+
+// Holds the first dump of a process when half of the guest is read, so that a dump under way can be looked at
+// however fast the machine is.
+export const HELD_AT_HALF = { FAILPOINTS: 'capture::half-read=1*sleep(1500)' };
+
+// A test called `name`. It fails too when a page complained about something it did not expect.
+export function scenario(name, body) {
+  test(name, async (t) => {
+    const stage = new Stage();
+    try {
+      await body(stage);
+      stage.assertNoComplaints();
+    } catch (error) {
+      for (const line of await stage.evidence(name)) t.diagnostic(line);
+      throw error;
+    } finally {
+      await stage.clear();
+    }
+  });
+}
+
+class Stage {
+  #endings = [];
+  #tabs = [];
+  #services = [];
+  #browser;
+
+  // Does `ending` when the test has ended; the latest first.
+  defer(ending) {
+    this.#endings.push(ending);
+  }
+
+  async clear() {
+    const failures = [];
+    for (const ending of this.#endings.reverse()) await ending().catch((error) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async home() {
+    const home = await Home.create();
+    this.defer(() => home.remove());
+    return home;
+  }
+
+  // Starts `memdeck serve` or `memdeck agent` on a home of its own.
+  async start(role, variables = {}) {
+    return this.#keep(await Service.start(await this.home(), role, variables));
+  }
+
+  // Starts a service that was stopped, where it was.
+  async startAgain(service) {
+    return this.#keep(await service.startAgain());
+  }
+
+  #keep(service) {
+    this.#services.push(service);
+    this.defer(() => service.stop());
+    return service;
+  }
+
+  // Opens the page of a dashboard and waits until it is ready.
+  async open(dashboard, { path = '/memory-dumps', ...how } = {}) {
+    if (!this.#browser) {
+      this.#browser = await launchBrowser();
+      this.defer(() => this.#browser.close());
+    }
+    const tab = await BrowserTab.open(this.#browser, dashboard.url + path, how);
+    this.#tabs.push(tab);
+    const memoryDumps = new MemoryDumpsPage(tab);
+    await memoryDumps.isReady();
+    return memoryDumps;
+  }
+
+  assertNoComplaints() {
+    for (const tab of this.#tabs) assert.deepEqual(tab.unexpectedComplaints(), []);
+  }
+
+  // What was to be seen when the test failed: screenshots, complaints, the ends of the logs.
+  async evidence(name) {
+    const lines = [];
+    for (const [index, tab] of this.#tabs.entries()) {
+      const path = join(process.env.SCREENS_DIR, `failed-${name.replace(/\W+/g, '-')}-${index + 1}.png`);
+      await tab.page.screenshot({ path, fullPage: true }).then(
+        () => lines.push(`screenshot: ${path}`),
+        (error) => lines.push(`no screenshot: ${error.message}`),
+      );
+      lines.push(...tab.unexpectedComplaints());
+    }
+    for (const { role, log } of this.#services) lines.push(...log.slice(-10).map((line) => `${role}: ${line}`));
+    return lines;
+  }
+}
+
+// The two arrangements in which memdeck runs. Each gives the dashboard and the home where images are kept.
+// `variables` go to whoever takes the dumps.
+export const ARRANGEMENTS = {
+  'a dashboard that takes dumps itself': async (stage, variables) => {
+    const dashboard = await stage.start('serve', variables);
+    return { dashboard, images: dashboard.home };
+  },
+  'a dashboard in front of a dump service': async (stage, variables) => {
+    const agent = await stage.start('agent', variables);
+    const dashboard = await stage.start('serve', { MEMDUMP_SERVICE_URL: agent.url });
+    return { dashboard, agent, images: agent.home };
+  },
+};

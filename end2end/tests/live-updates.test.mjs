@@ -1,0 +1,56 @@
+// What changes elsewhere appears in an open page, and leaves the operator's hands alone.
+
+import assert from 'node:assert/strict';
+
+import { ensureNoGuest, startGuest, stopGuest } from '../support/lab.mjs';
+import { hasFocus, isInView } from '../support/memory-dumps-page.mjs';
+import { scenario } from '../support/scenario.mjs';
+
+scenario('a guest that starts appears in the selector, and goes when it is destroyed', async (stage) => {
+  const passing = 'e2e-01';
+  await ensureNoGuest(passing);
+  const dashboard = await stage.start('serve');
+  const page = await stage.open(dashboard);
+  assert.equal(await page.guest(passing).count(), 0);
+  await page.guest('web-01').check();
+  await page.guest('web-01').focus();
+  const focused = await page.focusedElement();
+
+  stage.defer(() => ensureNoGuest(passing));
+  const booted = startGuest(passing, 128);
+  await Promise.all([booted, page.guest(passing).waitFor()]);
+  assert.match(await page.guestLine(passing).innerText(), /running\s+128 MiB/);
+  assert.ok(await page.guest('web-01').isChecked());
+  assert.ok(await hasFocus(focused), 'the focus has moved');
+
+  await stopGuest(passing);
+  await page.guest(passing).waitFor({ state: 'detached' });
+  assert.ok(await page.guest('web-01').isChecked());
+  assert.ok(await hasFocus(focused), 'the focus has moved');
+  assert.ok(await page.dumpSelected.isEnabled());
+  await page.tab.assertNotReloaded();
+});
+
+const HELD = {
+  'the copy button of a row': (page) => page.copyButtonOf('web-01'),
+  'the dismiss button of a finished dump': (page) => page.dismissButtonOf('web-01'),
+};
+
+for (const [what, find] of Object.entries(HELD)) {
+  scenario(`a dump that others take leaves the focus on ${what}, and that in view`, async (stage) => {
+    const dashboard = await stage.start('serve');
+    await dashboard.home.dump('web-01');
+    // Low enough for the page to be scrolled.
+    const page = await stage.open(dashboard, { height: 480 });
+    const button = find(page);
+    await button.focus();
+    const focused = await page.focusedElement();
+    assert.ok((await page.page.evaluate(() => window.scrollY)) > 0, 'the page is scrolled');
+
+    await dashboard.home.dump('db-01');
+    await page.rowsOf('db-01').waitFor();
+    assert.match(await page.rows.first().innerText(), /db-01/, 'newest first');
+    assert.ok(await hasFocus(focused), 'the focus has moved');
+    assert.ok(await isInView(focused), 'it was scrolled out of view');
+  });
+}

@@ -1,0 +1,53 @@
+// A part of memdeck is away for a while: the page says so, stays useful, and recovers by itself.
+
+import assert from 'node:assert/strict';
+
+import { SERVER_AWAY, SERVICE_AWAY } from '../support/browser-tab.mjs';
+import { eventually } from '../support/eventually.mjs';
+import { ARRANGEMENTS, scenario } from '../support/scenario.mjs';
+
+scenario('the dump service is away and comes back', async (stage) => {
+  const { dashboard, agent, images } = await ARRANGEMENTS['a dashboard in front of a dump service'](stage);
+  await images.dump('web-01');
+  const page = await stage.open(dashboard);
+  await page.rowsOf('web-01').waitFor();
+  const banner = page.alert('The dump service does not answer.');
+  assert.equal(await banner.count(), 0);
+  await page.guest('web-01').check();
+
+  page.tab.expectComplaints(...SERVICE_AWAY);
+  await agent.stop();
+  await banner.waitFor();
+  assert.ok((await banner.innerText()).includes(agent.url), 'the banner names the service');
+
+  await page.dumpSelected.click();
+  const refusal = page.alert('The dump was not started.');
+  await refusal.waitFor();
+  assert.ok((await refusal.innerText()).includes(agent.url), await refusal.innerText());
+  assert.equal(await page.rowsOf('web-01').count(), 1, 'the table is still there');
+  assert.equal(await page.connection.innerText(), 'Live', 'the dashboard itself is not away');
+
+  await stage.startAgain(agent);
+  await banner.waitFor({ state: 'hidden' });
+  await eventually(async () => assert.ok(await page.dumpSelected.isEnabled()));
+  await page.dumpSelected.click();
+  await refusal.waitFor({ state: 'hidden' });
+  await eventually(async () => assert.equal(await page.rowsOf('web-01').count(), 2));
+  await page.tab.assertNotReloaded();
+});
+
+scenario('the server is away, a dump is taken meanwhile, and the page catches up', async (stage) => {
+  const dashboard = await stage.start('serve');
+  const page = await stage.open(dashboard);
+  assert.equal(await page.rows.count(), 0);
+
+  page.tab.expectComplaints(...SERVER_AWAY);
+  await dashboard.stop();
+  await eventually(async () => assert.equal(await page.connection.innerText(), 'Reconnecting'));
+  await dashboard.home.dump('web-01');
+  await stage.startAgain(dashboard);
+
+  await eventually(async () => assert.equal(await page.connection.innerText(), 'Live'));
+  await page.rowsOf('web-01').waitFor();
+  await page.tab.assertNotReloaded();
+});
