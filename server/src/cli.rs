@@ -7,6 +7,8 @@ use clap::{
     Arg, ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand,
 };
 
+use memdeck_model::{DumpOptions, Millis, ModeChoice, Remark};
+
 use crate::config::{Config, ConfigError, Places, SETTINGS, Sources};
 
 /// Take, watch, verify and keep memory dumps of virtual machines.
@@ -40,6 +42,9 @@ pub enum Command {
     Export(ExportArgs),
     /// Print the effective configuration, secrets masked.
     Config,
+    /// Look after guests if the memdeck that started this dies.
+    #[command(hide = true)]
+    Guard,
 }
 
 /// `memdeck dump`
@@ -48,9 +53,37 @@ pub struct DumpArgs {
     /// VMs by name or libvirt id, or `all` for every running one.
     #[arg(required = true, value_name = "VM")]
     pub vms: Vec<String>,
+    /// How: auto is live, and frozen where live cannot be had.
+    #[arg(long, default_value_t)]
+    pub mode: ModeChoice,
+    /// Milliseconds the guest may be stopped in live mode [default: the setting `PAUSE_BUDGET_MS`].
+    #[arg(long, value_name = "MS")]
+    pub pause_budget: Option<u64>,
+    /// Case number, kept with the dump.
+    #[arg(long, value_name = "TEXT")]
+    pub case: Option<Remark>,
+    /// Note, kept with the dump.
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Remark>,
+    /// Dump a guest with encrypted memory all the same: its image is ciphertext.
+    #[arg(long)]
+    pub accept_encrypted: bool,
     /// Print the result as JSON, one object with a list of dumps, and no progress bar.
     #[arg(long)]
     pub json: bool,
+}
+
+impl DumpArgs {
+    /// How the dumps are to be taken.
+    pub fn options(&self) -> DumpOptions {
+        DumpOptions {
+            mode: self.mode,
+            pause_budget_ms: self.pause_budget.map(Millis),
+            case: self.case.clone(),
+            note: self.note.clone(),
+            accept_encrypted: self.accept_encrypted,
+        }
+    }
 }
 
 /// `memdeck verify`

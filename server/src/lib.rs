@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod desk;
+mod guardian;
 pub mod http;
 mod node;
 pub mod outbox;

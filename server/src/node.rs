@@ -11,6 +11,7 @@ use memdeck_influx::{FeedError, Influx, InfluxSettings, RecordFeed};
 use memdeck_model::DumpId;
 
 use crate::config::{Config, DumpConfig, InfluxConfig, LibvirtConfig};
+use crate::guardian::GuardProcess;
 
 /// The setting that holds the identity of a catalog.
 const CATALOG_ID: &str = "catalog id";
@@ -89,9 +90,12 @@ pub fn engine(
         hypervisor,
         store: ImageStore::open(&config.dumps.dir)?,
         clock: clock(),
+        guardian: Arc::new(GuardProcess::start(&config.libvirt)),
         settings: EngineSettings {
             max_parallel: config.dumps.max_parallel,
             time_limit: config.dumps.timeout,
+            pause_budget: config.dumps.pause_budget,
+            live_time_budget: config.dumps.live_time_budget,
             shutdown_grace,
         },
     })?))

@@ -1,4 +1,4 @@
-//! The page's calls to the server: five server functions, each of which translates, calls one use case of
+//! The page's calls to the server: six server functions, each of which translates, calls one use case of
 //! [`Operations`] and translates back.
 //!
 //! Only the signatures are compiled into the page. The bodies exist under the feature `ssr`.
@@ -10,7 +10,7 @@ mod overview;
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
-use memdeck_model::{DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
+use memdeck_model::{DumpId, DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
 
 pub use error::ApiError;
 #[cfg(feature = "ssr")]
@@ -54,6 +54,19 @@ pub async fn trigger_dumps(
     request: TriggerRequest,
 ) -> Result<Vec<DumpStatus>, ApiError> {
     operations::present()?.trigger(request).await.map_err(operations::refuse)
+}
+
+/// Cancels a dump that waits or runs. Answers before it has ended: the end comes as an event. One that has ended
+/// already stays as it ended.
+///
+/// # Errors
+/// There is no such dump, or the server or the dump service does not answer or cannot cancel.
+#[server(prefix = "/api/ui", endpoint = "cancel", input = Json, output = Json)]
+pub async fn cancel_dump(
+    /// Which dump.
+    dump_id: DumpId,
+) -> Result<(), ApiError> {
+    operations::present()?.cancel(dump_id).await.map_err(operations::refuse)
 }
 
 /// One page of records, newest first.

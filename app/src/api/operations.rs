@@ -8,7 +8,9 @@ use axum::http::StatusCode;
 use axum::routing::{MethodFilter, on};
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context};
-use memdeck_model::{DumpStatus, Guest, Problem, ProblemKind, RecordPage, RecordQuery, TriggerRequest};
+use memdeck_model::{
+    DumpId, DumpStatus, Guest, Problem, ProblemKind, RecordPage, RecordQuery, TriggerRequest,
+};
 
 use super::{ApiError, Overview};
 
@@ -26,6 +28,9 @@ pub trait Operations: Send + Sync {
 
     /// Asks for dumps; the present state of each that was named.
     async fn trigger(&self, request: TriggerRequest) -> Result<Vec<DumpStatus>, Problem>;
+
+    /// Cancels a dump that waits or runs; one that has ended stays as it ended.
+    async fn cancel(&self, dump_id: DumpId) -> Result<(), Problem>;
 
     /// One page of records, newest first.
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, Problem>;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use memdeck_model::{DumpStatus, Event, Problem, ProblemKind, VmRef};
+use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event, Problem, ProblemKind, VmRef};
 use tokio::sync::broadcast;
 
 /// Why a dump service gave no answer.
@@ -57,8 +57,16 @@ pub trait DumpBackend: Send + Sync {
     async fn trigger(
         &self,
         targets: Vec<VmRef>,
+        options: DumpOptions,
         requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError>;
+
+    /// Ends a dump that is queued or running, as cancelled by `by`. Returns at once; the end comes as an event. A dump
+    /// that has ended stays as it ended. False if the service knows no such dump, or cannot cancel.
+    ///
+    /// # Errors
+    /// The service does not answer.
+    async fn cancel(&self, dump_id: DumpId, by: &str) -> Result<bool, BackendError>;
 
     /// The newest dump of every guest that had one.
     ///

@@ -6,15 +6,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, Job, NewJob};
+use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, Intent, Job, NewJob};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_image::{ImageStore, StoreError};
-use memdeck_model::{ByteCount, DumpId, DumpStatus, Event, Guest, JobState, Progress, VmRef};
+use memdeck_model::{
+    ByteCount, CaptureMode, DumpId, DumpOptions, DumpStatus, Event, Guest, JobState, LiveProgress, Progress,
+    VmRef,
+};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 
+use crate::error::as_error;
 use crate::stream::{StopReason, StopSwitch};
-use crate::{Clock, dump, recovery, status};
+use crate::{Clock, Guardian, dump, keeper, recovery, status};
 
 /// Events kept for a subscriber that is slow; one that falls further behind is told so and asks for the present state.
 const EVENT_BACKLOG: usize = 1024;
@@ -28,6 +32,10 @@ pub struct EngineSettings {
     pub max_parallel: NonZeroU32,
     /// The longest one dump may take before it is cancelled.
     pub time_limit: Duration,
+    /// The longest a guest may be stopped by a live dump, where the request says nothing else.
+    pub pause_budget: Duration,
+    /// The longest a live dump may go on copying before it is given up.
+    pub live_time_budget: Duration,
     /// How long a shutdown waits for running dumps before it stops them.
     pub shutdown_grace: Duration,
 }
@@ -42,6 +50,8 @@ pub struct EngineParts {
     pub store: ImageStore,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Who looks after guests if this process dies.
+    pub guardian: Arc<dyn Guardian>,
     /// Limits.
     pub settings: EngineSettings,
 }
@@ -63,6 +73,7 @@ pub enum EngineError {
 /// A dump that runs now.
 struct Running {
     progress: Progress,
+    live: Option<LiveProgress>,
     told_at: Duration,
     switch: StopSwitch,
 }
@@ -70,6 +81,8 @@ struct Running {
 #[derive(Default)]
 struct State {
     running: HashMap<DumpId, Running>,
+    /// Guests that were not yet seen to be as they were before their dump.
+    unsettled: Vec<Intent>,
     closing: bool,
 }
 
@@ -79,6 +92,7 @@ pub(crate) struct Shared {
     pub(crate) hypervisor: Arc<dyn Hypervisor>,
     pub(crate) store: ImageStore,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) guardian: Arc<dyn Guardian>,
     pub(crate) settings: EngineSettings,
     state: Mutex<State>,
     /// Signalled when a job was queued, a dump ended or the engine closes.
@@ -90,7 +104,7 @@ pub(crate) struct Shared {
 /// stay queued and run when an engine is started on the same catalog again.
 pub struct Engine {
     shared: Arc<Shared>,
-    scheduler: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Engine {
@@ -99,26 +113,24 @@ impl Engine {
     /// # Errors
     /// The catalog or the dump directory cannot be used, or no thread can be started.
     pub fn start(parts: EngineParts) -> Result<Self, EngineError> {
-        let EngineParts { catalog, hypervisor, store, clock, settings } = parts;
+        let EngineParts { catalog, hypervisor, store, clock, guardian, settings } = parts;
         recovery::recover(&catalog, &store, clock.as_ref())?;
         let shared = Arc::new(Shared {
             catalog,
             hypervisor,
             store,
             clock,
+            guardian,
             settings,
             state: Mutex::default(),
             changed: Condvar::new(),
             events: broadcast::channel(EVENT_BACKLOG).0,
         });
-        let scheduler = std::thread::Builder::new()
-            .name("scheduler".to_owned())
-            .spawn({
-                let shared = Arc::clone(&shared);
-                move || schedule(&shared)
-            })
-            .map_err(EngineError::Thread)?;
-        Ok(Self { shared, scheduler: Some(scheduler) })
+        for intent in shared.catalog.intents()? {
+            shared.hand_to_keeper(intent);
+        }
+        let threads = vec![thread("keeper", &shared, keeper::keep)?, thread("scheduler", &shared, schedule)?];
+        Ok(Self { shared, threads })
     }
 
     /// Queues a dump of every guest named. Jobs are durable when this returns. A guest that is already queued or
@@ -129,6 +141,7 @@ impl Engine {
     pub fn trigger(
         &self,
         targets: &[VmRef],
+        options: &DumpOptions,
         requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, EngineError> {
         let mut statuses = BTreeMap::new();
@@ -140,13 +153,14 @@ impl Engine {
                 dump_id: DumpId::from_uuid_bits(uuid::Uuid::new_v4().as_u128()),
                 vm: target.clone(),
                 guest,
+                options: options.clone(),
                 requested_by: requested_by.to_owned(),
                 queued_at: self.shared.clock.now(),
             })?;
             let status = match enqueued {
                 Enqueued::Accepted(job) => {
                     tracing::info!(dump_id = %job.dump_id, vm = %target, requested_by, "dump queued");
-                    let status = status::of(&job, None);
+                    let status = status::of(&job, None, None);
                     self.shared.publish(Event::Dump(Box::new(status.clone())));
                     status
                 }
@@ -159,24 +173,25 @@ impl Engine {
     }
 
     /// Ends a dump that is queued or running, as cancelled by `by`. The guest of a running one resumes at once. A dump
-    /// that has ended stays as it ended.
+    /// that has ended stays as it ended. False if there is no such dump.
     ///
     /// # Errors
     /// The catalog failed.
-    pub fn cancel(&self, dump_id: &DumpId, by: &str) -> Result<(), EngineError> {
+    pub fn cancel(&self, dump_id: &DumpId, by: &str) -> Result<bool, EngineError> {
         // With the lock held the scheduler cannot start it in between.
         let state = self.shared.state.lock();
         if let Some(running) = state.running.get(dump_id) {
             running.switch.stop(StopReason::Cancelled { by: by.to_owned() });
-            return Ok(());
+            return Ok(true);
         }
         let message = format!("cancelled by {by} before it began");
         match self.shared.catalog.end(dump_id, JobState::Cancelled, &message, self.shared.clock.now()) {
-            Ok(job) => self.shared.publish(Event::Dump(Box::new(status::of(&job, None)))),
+            Ok(job) => self.shared.publish(Event::Dump(Box::new(status::of(&job, None, None)))),
             Err(CatalogError::AlreadyFinal { .. }) => {}
+            Err(CatalogError::UnknownDump(_)) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The newest dump of every guest that had one, keyed as requests named it.
@@ -206,8 +221,10 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.close();
-        if self.scheduler.take().is_some_and(|scheduler| scheduler.join().is_err()) {
-            tracing::error!("the scheduler panicked");
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the engine panicked");
+            }
         }
     }
 }
@@ -224,27 +241,76 @@ impl Shared {
         if let Some(running) = self.state.lock().running.get_mut(&job.dump_id) {
             running.progress = progress;
         }
-        self.publish(Event::Dump(Box::new(status::of(job, Some(progress)))));
+        self.publish(Event::Dump(Box::new(status::of(job, Some(progress), None))));
+    }
+
+    /// Notes and tells how a dump is taken.
+    pub(crate) fn decide(
+        &self,
+        job: &Job,
+        mode: CaptureMode,
+        fallback: Option<&str>,
+    ) -> Result<Job, CatalogError> {
+        let job = self.catalog.decide(&job.dump_id, mode, fallback)?;
+        if let Some(running) = self.state.lock().running.get_mut(&job.dump_id) {
+            // Whatever an earlier mode had read counts no more.
+            running.progress.bytes_done = ByteCount(0);
+            running.live = None;
+        }
+        self.publish(Event::Dump(Box::new(self.status_of(&job))));
+        Ok(job)
     }
 
     /// Notes how far a dump is, and tells about it at most every [`PROGRESS_INTERVAL`].
-    pub(crate) fn report_progress(&self, job: &Job, progress: Progress) {
+    pub(crate) fn report_progress(&self, job: &Job, progress: Progress, live: Option<LiveProgress>) {
         let now = self.clock.monotonic();
         {
             let mut state = self.state.lock();
             let Some(running) = state.running.get_mut(&job.dump_id) else { return };
             running.progress = progress;
+            running.live = live;
             if now.saturating_sub(running.told_at) < PROGRESS_INTERVAL {
                 return;
             }
             running.told_at = now;
         }
-        self.publish(Event::Dump(Box::new(status::of(job, Some(progress)))));
+        self.publish(Event::Dump(Box::new(status::of(job, Some(progress), live))));
     }
 
     fn status_of(&self, job: &Job) -> DumpStatus {
-        let progress = self.state.lock().running.get(&job.dump_id).map(|running| running.progress);
-        status::of(job, progress)
+        let state = self.state.lock();
+        let running = state.running.get(&job.dump_id);
+        status::of(job, running.map(|running| running.progress), running.and_then(|running| running.live))
+    }
+
+    /// The keeper looks after this guest from now on.
+    pub(crate) fn hand_to_keeper(&self, intent: Intent) {
+        self.state.lock().unsettled.push(intent);
+        self.changed.notify_all();
+    }
+
+    /// Waits for guests to look after; `None` when the engine closes and no dump can hand over another one.
+    pub(crate) fn unsettled(&self) -> Option<Vec<Intent>> {
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, |state| {
+            state.unsettled.is_empty() && !(state.closing && state.running.is_empty())
+        });
+        (!state.unsettled.is_empty()).then(|| state.unsettled.clone())
+    }
+
+    /// This guest needs no looking after any more.
+    pub(crate) fn take_from_keeper(&self, intent: &Intent) {
+        self.state.lock().unsettled.retain(|open| open != intent);
+        self.changed.notify_all();
+    }
+
+    /// Waits until the keeper is done with a guest: it would resume one that a new dump has just stopped. False if the
+    /// engine closes before that.
+    pub(crate) fn wait_until_settled(&self, guest_uuid: &str) -> bool {
+        let mut state = self.state.lock();
+        let open = |state: &mut State| state.unsettled.iter().any(|intent| intent.guest_uuid == guest_uuid);
+        self.changed.wait_while(&mut state, |state| open(state) && !state.closing);
+        !open(&mut state)
     }
 
     fn wake(&self) {
@@ -278,6 +344,13 @@ impl Shared {
     }
 }
 
+/// Starts a thread that works on what all share.
+fn thread(name: &str, shared: &Arc<Shared>, work: fn(&Arc<Shared>)) -> Result<JoinHandle<()>, EngineError> {
+    let shared = Arc::clone(shared);
+    let named = std::thread::Builder::new().name(name.to_owned());
+    named.spawn(move || work(&shared)).map_err(EngineError::Thread)
+}
+
 /// Starts workers for queued jobs until the engine closes.
 fn schedule(shared: &Arc<Shared>) {
     let mut state = shared.state.lock();
@@ -287,6 +360,7 @@ fn schedule(shared: &Arc<Shared>) {
                 let switch = StopSwitch::default();
                 let running = Running {
                     progress: Progress::default(),
+                    live: None,
                     told_at: shared.clock.monotonic(),
                     switch: switch.clone(),
                 };
@@ -300,10 +374,7 @@ fn schedule(shared: &Arc<Shared>) {
             }
             Ok(None) => shared.changed.wait(&mut state),
             Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the queue cannot be read; trying again"
-                );
+                tracing::error!(error = as_error(&error), "the queue cannot be read; trying again");
                 shared.changed.wait_for(&mut state, Duration::from_secs(1));
             }
         }
@@ -341,9 +412,9 @@ fn end_without_worker(shared: &Shared, dump_id: &DumpId) {
     let message =
         "memdeck could not carry out this dump because of an internal error; its log has the details";
     match shared.catalog.end(dump_id, JobState::Failed, message, shared.clock.now()) {
-        Ok(job) => shared.publish(Event::Dump(Box::new(status::of(&job, None)))),
+        Ok(job) => shared.publish(Event::Dump(Box::new(status::of(&job, None, None)))),
         Err(error) => {
-            tracing::error!(%dump_id, error = &error as &dyn std::error::Error, "a failed job could not be ended");
+            tracing::error!(%dump_id, error = as_error(&error), "a failed job could not be ended");
         }
     }
 }

@@ -8,10 +8,17 @@
 //! At most `max_parallel` workers, one per guest, oldest job first. Everything here is synchronous and runs on threads
 //! of its own; [`LocalBackend`] is the door from async code. HTTP, configuration and the page are not here.
 
+mod attempt;
 mod backend;
 mod clock;
 mod dump;
 mod engine;
+mod error;
+mod frozen;
+mod guardian;
+mod guest;
+mod keeper;
+mod live;
 mod local;
 mod recovery;
 mod status;
@@ -20,4 +27,7 @@ mod stream;
 pub use backend::{BackendError, DumpBackend};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::{Engine, EngineError, EngineParts, EngineSettings};
+pub use guardian::{Guardian, NoGuardian};
+pub use keeper::{RETRY_INTERVAL, restore};
 pub use local::LocalBackend;
+pub use memdeck_catalog::Intent;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use memdeck_model::{DumpStatus, Event, VmRef};
+use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event, VmRef};
 use tokio::sync::broadcast;
 
 use crate::{BackendError, DumpBackend, Engine, EngineError};
@@ -29,7 +29,7 @@ impl LocalBackend {
         match tokio::task::spawn_blocking(move || work(&engine)).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the dump engine failed");
+                tracing::error!(error = crate::error::as_error(&error), "the dump engine failed");
                 Err(BackendError::Engine { reason: error.to_string() })
             }
             Err(error) => Err(BackendError::Engine { reason: error.to_string() }),
@@ -46,10 +46,16 @@ impl DumpBackend for LocalBackend {
     async fn trigger(
         &self,
         targets: Vec<VmRef>,
+        options: DumpOptions,
         requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
         let requested_by = requested_by.to_owned();
-        self.call(move |engine| engine.trigger(&targets, &requested_by)).await
+        self.call(move |engine| engine.trigger(&targets, &options, &requested_by)).await
+    }
+
+    async fn cancel(&self, dump_id: DumpId, by: &str) -> Result<bool, BackendError> {
+        let by = by.to_owned();
+        self.call(move |engine| engine.cancel(&dump_id, &by)).await
     }
 
     async fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, BackendError> {

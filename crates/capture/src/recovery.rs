@@ -32,6 +32,7 @@ pub fn recover(catalog: &Catalog, store: &ImageStore, clock: &dyn Clock) -> Resu
 
 /// The record of a sealed image.
 pub fn record_of(manifest: &Manifest, sealed: &Sealed) -> Record {
+    let facts = &manifest.capture;
     Record {
         timestamp: manifest.started_at,
         time: manifest.started_at,
@@ -52,6 +53,14 @@ pub fn record_of(manifest: &Manifest, sealed: &Sealed) -> Record {
         format: Some(manifest.format.clone()),
         codec: Some(manifest.codec.clone()),
         ok: true,
+        point_in_time: facts.point_in_time,
+        fallback: facts.fallback.clone(),
+        job_downtime_ms: facts.job_downtime_ms,
+        iterations: facts.iterations,
+        dirty_bytes_per_s: facts.dirty_bytes_per_s,
+        encrypted: facts.encrypted,
+        case: manifest.case.clone(),
+        note: manifest.note.clone(),
     }
 }
 

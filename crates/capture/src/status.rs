@@ -1,10 +1,13 @@
 //! From a job in the catalog to the status callers see.
 
 use memdeck_catalog::Job;
-use memdeck_model::{CaptureMode, DumpStatus, JobState, Progress};
+use memdeck_model::{DumpStatus, JobState, LiveProgress, Progress};
 
-/// The status of `job`; `progress` is known while it runs.
-pub fn of(job: &Job, progress: Option<Progress>) -> DumpStatus {
+/// The status of `job`; `progress` and `live` are known while it runs.
+pub fn of(job: &Job, progress: Option<Progress>, live: Option<LiveProgress>) -> DumpStatus {
+    // A dump that has just ended may still be on the list of running ones.
+    let running = job.state == JobState::Running;
+    let (progress, live) = (progress.filter(|_| running), live.filter(|_| running));
     let percent = match job.state {
         JobState::Completed => 100.0,
         JobState::Running => progress.unwrap_or_default().percent(),
@@ -32,15 +35,14 @@ pub fn of(job: &Job, progress: Option<Progress>) -> DumpStatus {
         queued_at: Some(job.queued_at),
         bytes: progress,
         pause_ms: record.as_ref().and_then(|record| record.pause_ms),
+        mode: job.mode,
+        fallback: job.fallback.clone(),
+        live,
         record: record.map(Box::new),
     }
 }
 
 /// Seconds, to the millisecond.
-#[expect(clippy::cast_precision_loss, reason = "a dump lasts hours at most: exact in 53 bits")]
 pub fn seconds(duration: memdeck_model::Millis) -> f64 {
-    duration.0 as f64 / 1000.0
+    std::time::Duration::from_millis(duration.0).as_secs_f64()
 }
-
-/// The mode of every dump this engine takes.
-pub const MODE: CaptureMode = CaptureMode::Frozen;

@@ -5,17 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::{Engine, EngineParts, EngineSettings, ManualClock};
+use memdeck_capture::{Engine, EngineParts, EngineSettings, ManualClock, NoGuardian};
 use memdeck_catalog::{Catalog, Enqueued, NewJob};
+use memdeck_hypervisor::Hypervisor as _;
 use memdeck_hypervisor::simulated::{Call, Fault, PAUSE, Simulated};
-use memdeck_image::{ImageStore, Verdict};
+use memdeck_image::{ElfScanner, ImageStore, SegmentKind, Verdict};
+use memdeck_model::ModeChoice::{Auto, Frozen, Live};
 use memdeck_model::{
-    ByteCount, DumpId, DumpStatus, Event, GuestName, GuestState, JobState, Millis, RecordQuery, Timestamp,
-    VmRef,
+    ByteCount, CaptureMode, DumpId, DumpOptions, DumpStatus, Event, GuestName, GuestState, JobState, Millis,
+    ModeChoice, RecordQuery, Timestamp, VmRef,
 };
 use tokio::sync::broadcast;
 
 const TIME_LIMIT: Duration = Duration::from_mins(1);
+const LIVE_TIME_BUDGET: Duration = Duration::from_secs(20);
 
 /// One memdeck on one state directory; engines come and go.
 struct Bench {
@@ -56,9 +59,12 @@ impl Bench {
             hypervisor: Arc::new(self.hypervisor.clone()),
             store: self.store(),
             clock: Arc::new(self.clock.clone()),
+            guardian: Arc::new(NoGuardian),
             settings: EngineSettings {
                 max_parallel: NonZeroU32::new(max_parallel).unwrap(),
                 time_limit: TIME_LIMIT,
+                pause_budget: Duration::from_millis(60),
+                live_time_budget: LIVE_TIME_BUDGET,
                 shutdown_grace: Duration::ZERO,
             },
         })
@@ -79,8 +85,9 @@ fn vm(name: &str) -> VmRef {
     VmRef::new(name).unwrap()
 }
 
-fn trigger(engine: &Engine, name: &str) -> DumpStatus {
-    engine.trigger(&[vm(name)], "a test").unwrap().remove(name).unwrap()
+fn trigger(engine: &Engine, name: &str, mode: ModeChoice) -> DumpStatus {
+    let options = DumpOptions { mode, ..DumpOptions::default() };
+    engine.trigger(&[vm(name)], &options, "a test").unwrap().remove(name).unwrap()
 }
 
 /// Waits for the end of a dump.
@@ -95,11 +102,16 @@ fn end_of(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) -> DumpStat
     }
 }
 
-/// Dumps a guest of this name to the end.
+/// Dumps a guest of this name frozen to the end.
 fn dump(bench: &Bench, name: &str) -> DumpStatus {
+    dump_as(bench, name, Frozen)
+}
+
+/// Dumps a guest of this name to the end.
+fn dump_as(bench: &Bench, name: &str, mode: ModeChoice) -> DumpStatus {
     let engine = bench.engine(2);
     let mut events = engine.subscribe();
-    let dump_id = trigger(&engine, name).dump_id;
+    let dump_id = trigger(&engine, name, mode).dump_id;
     end_of(&mut events, &dump_id)
 }
 
@@ -128,7 +140,7 @@ fn the_record_is_told_before_the_end_and_both_are_in_the_catalog_by_then() {
     let bench = Bench::with_guests(&["db-01"]);
     let engine = bench.engine(1);
     let mut events = engine.subscribe();
-    trigger(&engine, "db-01");
+    trigger(&engine, "db-01", Frozen);
 
     let mut kinds = Vec::new();
     loop {
@@ -160,7 +172,7 @@ fn no_more_dumps_run_at_once_than_allowed_and_the_oldest_comes_first() {
     }
     let engine = bench.engine(2);
     let mut events = engine.subscribe();
-    let ids: Vec<DumpId> = names.iter().map(|name| trigger(&engine, name).dump_id).collect();
+    let ids: Vec<DumpId> = names.iter().map(|name| trigger(&engine, name, Frozen).dump_id).collect();
     bench.hypervisor.wait_until_stalled("a");
     bench.hypervisor.wait_until_stalled("b");
     let states = engine.statuses().unwrap();
@@ -186,9 +198,9 @@ fn a_guest_that_is_being_dumped_is_not_started_again_however_it_is_named() {
     bench.hypervisor.next_dump("db-01", &[Fault::StallsAt(4096)]);
     let engine = bench.engine(2);
     let mut events = engine.subscribe();
-    let first = trigger(&engine, "db-01");
+    let first = trigger(&engine, "db-01", Frozen);
     bench.hypervisor.wait_until_stalled("db-01");
-    let again = engine.trigger(&[vm("1"), vm("db-01")], "a test").unwrap();
+    let again = engine.trigger(&[vm("1"), vm("db-01")], &DumpOptions::default(), "a test").unwrap();
     assert_eq!(again["1"].dump_id, first.dump_id);
     assert_eq!(again["db-01"].exact_state(), JobState::Running);
     bench.hypervisor.release("db-01");
@@ -275,7 +287,7 @@ fn a_dump_over_its_time_limit_is_cancelled_and_its_guest_runs() {
     bench.hypervisor.next_dump("db-01", &[Fault::StallsAt(1 << 20)]);
     let engine = bench.engine(1);
     let mut events = engine.subscribe();
-    let dump_id = trigger(&engine, "db-01").dump_id;
+    let dump_id = trigger(&engine, "db-01", Frozen).dump_id;
     bench.hypervisor.wait_until_stalled("db-01");
     bench.clock.advance(TIME_LIMIT);
     let status = end_of(&mut events, &dump_id);
@@ -290,8 +302,8 @@ fn a_queued_and_a_running_dump_are_cancelled_by_whom_the_message_says() {
     bench.hypervisor.next_dump("a", &[Fault::StallsAt(1 << 20)]);
     let engine = bench.engine(1);
     let mut events = engine.subscribe();
-    let running = trigger(&engine, "a").dump_id;
-    let queued = trigger(&engine, "b").dump_id;
+    let running = trigger(&engine, "a", Frozen).dump_id;
+    let queued = trigger(&engine, "b", Frozen).dump_id;
     bench.hypervisor.wait_until_stalled("a");
 
     engine.cancel(&queued, "ada").unwrap();
@@ -308,8 +320,8 @@ fn a_stop_cancels_what_runs_and_keeps_what_is_queued_for_the_next_start() {
     let bench = Bench::with_guests(&["a", "b"]);
     bench.hypervisor.next_dump("a", &[Fault::StallsAt(1 << 20)]);
     let engine = bench.engine(1);
-    let running = trigger(&engine, "a").dump_id;
-    let queued = trigger(&engine, "b").dump_id;
+    let running = trigger(&engine, "a", Frozen).dump_id;
+    let queued = trigger(&engine, "b", Frozen).dump_id;
     bench.hypervisor.wait_until_stalled("a");
     drop(engine);
     assert_eq!(bench.hypervisor.state("a"), GuestState::Running);
@@ -334,6 +346,7 @@ fn job_of_a_dead_process(bench: &Bench, name: &str) -> DumpId {
         dump_id: dump_id.clone(),
         vm: vm(name),
         guest: None,
+        options: DumpOptions::default(),
         requested_by: "a test".into(),
         queued_at: at,
     };
@@ -374,6 +387,7 @@ fn an_image_that_was_sealed_when_memdeck_died_gets_its_record() {
             dump_id,
             vm: vm("db-01"),
             guest: None,
+            options: DumpOptions::default(),
             requested_by: "a test".into(),
             queued_at: at,
         })
@@ -386,4 +400,198 @@ fn an_image_that_was_sealed_when_memdeck_died_gets_its_record() {
     assert_eq!(found.exact_state(), JobState::Completed);
     assert_eq!(found.record.unwrap().sha256, finished.record.unwrap().sha256);
     assert_eq!(bench.files(), image);
+}
+
+/// The file that `memdeck export` would write.
+fn exported(status: &DumpStatus) -> Vec<u8> {
+    let path = status.record.as_ref().unwrap().dump_path.clone().unwrap();
+    let mut bytes = Vec::new();
+    memdeck_image::export(Path::new(&path), &mut bytes).unwrap();
+    bytes
+}
+
+/// The contents of every loadable segment, one after the other.
+fn loadable(elf: &[u8]) -> Vec<u8> {
+    let mut scanner = ElfScanner::new();
+    scanner.push(elf).unwrap();
+    let segments = scanner.into_core().unwrap().segments;
+    let load = segments.iter().filter(|segment| segment.kind == SegmentKind::Load);
+    load.flat_map(|segment| {
+        let start = usize::try_from(segment.offset_bytes.0).unwrap();
+        elf[start..start + usize::try_from(segment.file_bytes.0).unwrap()].to_vec()
+    })
+    .collect()
+}
+
+#[test]
+fn a_live_dump_holds_the_same_memory_as_a_frozen_one() {
+    let bench = Bench::with_guests(&["db-01"]);
+    let status = dump_as(&bench, "db-01", Auto);
+    assert_eq!(status.exact_state(), JobState::Completed, "{}", status.message);
+    assert_eq!((status.mode, &status.fallback), (Some(CaptureMode::Live), &None));
+    assert_eq!(status.pause_ms, Some(Millis::from(PAUSE)));
+    assert!(loadable(&exported(&status)) == loadable(&bench.hypervisor.image("db-01")), "the memory differs");
+    assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running);
+    assert_eq!(bench.catalog().intents().unwrap(), []);
+    assert_eq!(bench.files().len(), 3, "the spool has no name");
+}
+
+/// Each reason for which `auto` takes the guest frozen: it is done, and the record says why. `live` alone fails.
+#[test]
+fn what_cannot_be_dumped_live_is_dumped_frozen_with_the_reason() {
+    for (fault, reason) in
+        [(Fault::CannotMigrate, "only a frozen dump is possible"), (Fault::Compressed, "dump_image_format")]
+    {
+        let bench = Bench::with_guests(&["db-01"]);
+        bench.hypervisor.next_dump("db-01", &[fault]);
+        let status = dump_as(&bench, "db-01", Auto);
+        assert_eq!(status.exact_state(), JobState::Completed, "{fault:?}: {}", status.message);
+        let record = status.record.unwrap();
+        assert_eq!(record.mode, Some(CaptureMode::Frozen), "{fault:?}");
+        assert!(record.fallback.as_ref().unwrap().contains(reason), "{fault:?}: {:?}", record.fallback);
+
+        bench.hypervisor.next_dump("db-01", &[fault]);
+        let status = dump_as(&bench, "db-01", Live);
+        assert_eq!(status.exact_state(), JobState::Failed, "{fault:?}");
+        assert!(status.message.starts_with("a live dump is not possible: "), "{}", status.message);
+        assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running);
+    }
+}
+
+#[test]
+fn a_guest_that_an_operator_paused_is_dumped_frozen_and_stays_paused() {
+    let bench = Bench::with_guests(&["db-01"]);
+    bench.hypervisor.set_state("db-01", GuestState::Paused);
+    let record = dump_as(&bench, "db-01", Auto).record.unwrap();
+    assert_eq!((record.mode, record.pause_ms), (Some(CaptureMode::Frozen), Some(Millis(0))));
+    assert_eq!(record.fallback.unwrap(), "the guest is paused, so standing still costs it nothing");
+    assert_eq!(bench.hypervisor.state("db-01"), GuestState::Paused);
+}
+
+#[test]
+fn a_live_dump_that_does_not_converge_is_given_up_after_its_time_and_taken_frozen() {
+    let bench = Bench::with_guests(&["db-01"]);
+    bench.hypervisor.next_dump("db-01", &[Fault::DoesNotConverge]);
+    let engine = bench.engine(1);
+    let mut events = engine.subscribe();
+    let dump_id = trigger(&engine, "db-01", Auto).dump_id;
+    bench.hypervisor.wait_until_stalled("db-01");
+    assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running);
+    bench.clock.advance(LIVE_TIME_BUDGET);
+    let record = end_of(&mut events, &dump_id).record.unwrap();
+    assert_eq!(record.mode, Some(CaptureMode::Frozen));
+    let reason = record.fallback.unwrap();
+    assert!(
+        reason.starts_with("the live copy was not complete after 20.00 s: the guest changes "),
+        "{reason}"
+    );
+    assert!(bench.hypervisor.calls().contains(&Call::Abort(GuestName("db-01".into()))));
+}
+
+#[test]
+fn a_cancelled_live_dump_is_aborted_and_its_guest_never_stopped() {
+    let bench = Bench::with_guests(&["db-01"]);
+    bench.hypervisor.next_dump("db-01", &[Fault::StallsAt(1 << 20)]);
+    let engine = bench.engine(1);
+    let mut events = engine.subscribe();
+    let dump_id = trigger(&engine, "db-01", Live).dump_id;
+    bench.hypervisor.wait_until_stalled("db-01");
+    assert!(engine.cancel(&dump_id, "ada").unwrap());
+    assert_eq!(end_of(&mut events, &dump_id).message, "cancelled by ada");
+    assert_eq!((bench.files(), bench.hypervisor.state("db-01")), (vec![], GuestState::Running));
+    assert!(bench.hypervisor.calls().contains(&Call::Abort(GuestName("db-01".into()))));
+    assert!(!engine.cancel(&DumpId::from_uuid_bits(1), "ada").unwrap(), "there is no such dump");
+}
+
+/// Every way a live dump can go wrong while the guest is read: it fails, no file is left, and the guest runs.
+#[test]
+fn a_live_dump_that_goes_wrong_leaves_no_file_and_a_running_guest() {
+    for fault in
+        [Fault::EndsAt(10), Fault::EndsAt(1 << 20), Fault::ExtraBytes(1), Fault::Fails, Fault::Aborted]
+    {
+        let bench = Bench::with_guests(&["db-01"]);
+        bench.hypervisor.next_dump("db-01", &[fault, Fault::StaysPaused]);
+        let status = dump_as(&bench, "db-01", Auto);
+        assert_eq!(status.exact_state(), JobState::Failed, "{fault:?}: {}", status.message);
+        assert_eq!(bench.files(), [""; 0], "{fault:?}");
+        assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running, "{fault:?}");
+        assert_eq!(bench.catalog().intents().unwrap(), [], "{fault:?}");
+    }
+}
+
+#[test]
+fn encrypted_memory_is_dumped_only_when_that_is_accepted() {
+    let bench = Bench::with_guests(&["db-01"]);
+    bench.hypervisor.set_launch_security("db-01", "sev");
+    let refused = dump_as(&bench, "db-01", Auto);
+    assert!(refused.message.contains("encrypted (sev)"), "{}", refused.message);
+    assert_eq!(bench.hypervisor.calls(), []);
+
+    let engine = bench.engine(1);
+    let mut events = engine.subscribe();
+    let options = DumpOptions { accept_encrypted: true, ..DumpOptions::default() };
+    let accepted = engine.trigger(&[vm("db-01")], &options, "a test").unwrap().remove("db-01").unwrap();
+    assert!(end_of(&mut events, &accepted.dump_id).record.unwrap().encrypted);
+}
+
+#[test]
+fn case_and_note_are_kept_with_the_dump() {
+    let bench = Bench::with_guests(&["db-01"]);
+    let engine = bench.engine(1);
+    let mut events = engine.subscribe();
+    let options = DumpOptions {
+        case: Some("IR-2026-17".parse().unwrap()),
+        note: Some("before the reboot".parse().unwrap()),
+        ..DumpOptions::default()
+    };
+    let accepted = engine.trigger(&[vm("db-01")], &options, "a test").unwrap().remove("db-01").unwrap();
+    let record = end_of(&mut events, &accepted.dump_id).record.unwrap();
+    assert_eq!((record.case, record.note), (options.case, options.note));
+}
+
+/// The state in which a process that was killed while a guest was stopped leaves everything.
+fn guest_left_paused_by_a_dead_process(bench: &Bench, was_running: bool) {
+    let dump_id = job_of_a_dead_process(bench, "db-01");
+    let uuid = bench.hypervisor.resolve(&vm("db-01")).unwrap().uuid;
+    bench.catalog().intend(&dump_id, &uuid, was_running).unwrap();
+    bench.hypervisor.set_state("db-01", GuestState::Paused);
+}
+
+#[test]
+fn a_guest_that_a_dead_process_left_paused_runs_after_the_next_start() {
+    let bench = Bench::with_guests(&["db-01"]);
+    guest_left_paused_by_a_dead_process(&bench, true);
+    let engine = bench.engine(1);
+    bench.hypervisor.wait_for_state("db-01", GuestState::Running);
+    drop(engine);
+    assert_eq!(bench.catalog().intents().unwrap(), []);
+}
+
+#[test]
+fn a_guest_left_paused_runs_as_soon_as_the_hypervisor_answers_again() {
+    let bench = Bench::with_guests(&["db-01"]);
+    guest_left_paused_by_a_dead_process(&bench, true);
+    bench.hypervisor.set_available(false);
+    let engine = bench.engine(1);
+    bench.hypervisor.set_available(true);
+    bench.hypervisor.wait_for_state("db-01", GuestState::Running);
+    drop(engine);
+}
+
+#[test]
+fn what_a_dead_process_found_paused_stays_paused() {
+    let bench = Bench::with_guests(&["db-01"]);
+    guest_left_paused_by_a_dead_process(&bench, false);
+    drop(bench.engine(1));
+    assert_eq!(bench.catalog().intents().unwrap(), []);
+    assert_eq!(bench.hypervisor.state("db-01"), GuestState::Paused);
+}
+
+#[test]
+fn a_stop_while_the_hypervisor_is_away_keeps_the_intent_for_the_next_start() {
+    let bench = Bench::with_guests(&["db-01"]);
+    guest_left_paused_by_a_dead_process(&bench, true);
+    bench.hypervisor.set_available(false);
+    drop(bench.engine(1));
+    assert_eq!(bench.catalog().intents().unwrap().len(), 1);
 }

@@ -93,6 +93,14 @@ pub enum CatalogError {
     /// A job ends without an image only as failed or cancelled.
     #[error("a dump cannot be ended as {}", .0.as_str())]
     NotAnEnd(JobState),
+    /// The dump's intent names another guest: a dump touches one guest only.
+    #[error("the dump {dump_id} is about to touch the guest {guest_uuid} already and cannot touch another")]
+    IntentOfAnotherGuest {
+        /// The job.
+        dump_id: DumpId,
+        /// The guest that its intent names.
+        guest_uuid: String,
+    },
     /// The record names another dump than the job it was given for, or none.
     #[error("the record does not name the dump {0}")]
     RecordOfAnotherDump(DumpId),

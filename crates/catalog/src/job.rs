@@ -1,9 +1,13 @@
 //! Jobs: dumps from the moment they are asked for to their end.
 
-use memdeck_model::{DumpId, GuestName, JobState, Record, Timestamp, VmRef};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+mod row;
 
-use crate::record::{self, RECORD_COLUMNS, decode};
+use memdeck_model::{CaptureMode, DumpId, DumpOptions, GuestName, JobState, Record, Timestamp, VmRef};
+use rusqlite::{OptionalExtension, params};
+
+pub(crate) use self::row::active;
+use self::row::{existing, find, finish, insert, many, one};
+use crate::record::{self, decode};
 use crate::{Catalog, CatalogError};
 
 /// A guest beyond doubt, as libvirt told it when the request was resolved.
@@ -30,6 +34,8 @@ pub struct NewJob {
     pub requested_by: String,
     /// When.
     pub queued_at: Timestamp,
+    /// How it is to be taken, and what is to be kept with it.
+    pub options: DumpOptions,
 }
 
 /// A dump at one moment of its life.
@@ -55,6 +61,12 @@ pub struct Job {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// How it was asked to be taken, and what is to be kept with it.
+    pub options: DumpOptions,
+    /// How the guest's memory is or was taken, once that is decided.
+    pub mode: Option<CaptureMode>,
+    /// Why that is another mode than the first choice.
+    pub fallback: Option<String>,
     /// The record of a completed job.
     pub record: Option<Record>,
 }
@@ -75,32 +87,23 @@ impl Catalog {
     /// # Errors
     /// A dump of that name exists, or `SQLite` refused.
     pub fn enqueue(&self, job: NewJob) -> Result<Enqueued, CatalogError> {
-        let NewJob { dump_id, vm, guest, requested_by, queued_at } = job;
         self.write("queue a dump", |tx| {
-            let uuid = guest.as_ref().map(|guest| guest.uuid.as_str());
+            let uuid = job.guest.as_ref().map(|guest| guest.uuid.as_str());
             let active = one(
                 tx,
                 "WHERE jobs.state IN ('queued', 'running')
                  AND (jobs.guest_uuid = ?1 OR (jobs.vm = ?2 AND (?1 IS NULL OR jobs.guest_uuid IS NULL)))
                  ORDER BY jobs.seq LIMIT 1",
-                params![uuid, vm.as_str()],
+                params![uuid, job.vm.as_str()],
             )?;
             if let Some(active) = active {
                 return Ok(Enqueued::AlreadyActive(active));
             }
-            if find(tx, &dump_id)?.is_some() {
-                return Err(CatalogError::DumpExists(dump_id));
+            if find(tx, &job.dump_id)?.is_some() {
+                return Err(CatalogError::DumpExists(job.dump_id));
             }
-            let name = guest.as_ref().map(|guest| guest.name.0.as_str());
-            let vmid = guest.as_ref().map(|guest| guest.vmid.as_str());
-            let queued_at = queued_at.unix_micros();
-            tx.execute(
-                "INSERT INTO jobs (dump_id, vm, guest_uuid, guest_name, guest_vmid, state, message,
-                                   requested_by, queued_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'queued', '', ?6, ?7)",
-                params![dump_id.as_str(), vm.as_str(), uuid, name, vmid, requested_by, queued_at],
-            )?;
-            Ok(Enqueued::Accepted(existing(tx, &dump_id)?))
+            insert(tx, &job)?;
+            Ok(Enqueued::Accepted(existing(tx, &job.dump_id)?))
         })
     }
 
@@ -153,8 +156,29 @@ impl Catalog {
         })
     }
 
+    /// Notes how an active job takes the guest's memory and, where that is not the first choice, why. What was noted
+    /// before is replaced: a dump that begins in one mode may have to go on in another. Gives the job as it is now.
+    ///
+    /// # Errors
+    /// [`CatalogError::AlreadyFinal`] if it has ended; it is unknown; `SQLite` refused.
+    pub fn decide(
+        &self,
+        dump_id: &DumpId,
+        mode: CaptureMode,
+        fallback: Option<&str>,
+    ) -> Result<Job, CatalogError> {
+        self.write("note the mode of a dump", |tx| {
+            active(tx, dump_id)?;
+            tx.execute(
+                "UPDATE jobs SET mode = ?2, fallback = ?3 WHERE dump_id = ?1",
+                params![dump_id.as_str(), mode.as_str(), fallback],
+            )?;
+            existing(tx, dump_id)
+        })
+    }
+
     /// Ends a running job with its sealed image: the job is completed, its record appears and its point waits in
-    /// the outbox, all at once or not at all. Gives the record's sequence number.
+    /// the outbox, all at once or not at all. Gives the record's sequence number. An intent stays until it is settled.
     ///
     /// # Errors
     /// The job is unknown or not running, the record does not name it, or `SQLite` refused.
@@ -184,7 +208,8 @@ impl Catalog {
         })
     }
 
-    /// Ends an active job without an image, as failed or cancelled, and gives it as it ended.
+    /// Ends an active job without an image, as failed or cancelled, and gives it as it ended. An intent stays until it
+    /// is settled.
     ///
     /// # Errors
     /// [`CatalogError::AlreadyFinal`] if it has ended; it is unknown; `state` is no such end; `SQLite` refused.
@@ -205,7 +230,7 @@ impl Catalog {
     }
 
     /// After a start: fails every job that was running when the last process died, with `message`, and gives them,
-    /// so that their partial files can be removed. Queued jobs stay queued.
+    /// so that their partial files can be removed. Queued jobs stay queued, and intents stay until they are settled.
     ///
     /// # Errors
     /// `SQLite` refused.
@@ -267,92 +292,4 @@ impl Catalog {
             Ok(None)
         })
     }
-}
-
-/// Selects jobs with their records. Two columns have a namesake in `records` and get a name of their own.
-fn select(clause: &str) -> String {
-    format!(
-        "SELECT {RECORD_COLUMNS}, jobs.seq AS job_seq, jobs.dump_id AS job_dump_id, jobs.vm, jobs.guest_uuid,
-                jobs.guest_name, jobs.guest_vmid, jobs.state, jobs.message, jobs.requested_by,
-                jobs.queued_at, jobs.started_at, jobs.finished_at, jobs.record_seq
-         FROM jobs LEFT JOIN records ON records.seq = jobs.record_seq {clause}"
-    )
-}
-
-fn one(
-    connection: &Connection,
-    clause: &str,
-    parameters: impl rusqlite::Params,
-) -> Result<Option<Job>, CatalogError> {
-    let mut statement = connection.prepare(&select(clause))?;
-    let mut rows = statement.query(parameters)?;
-    rows.next()?.map(read_job).transpose()
-}
-
-fn many(connection: &Connection, clause: &str) -> Result<Vec<Job>, CatalogError> {
-    let mut statement = connection.prepare(&select(clause))?;
-    let mut rows = statement.query([])?;
-    let mut jobs = Vec::new();
-    while let Some(row) = rows.next()? {
-        jobs.push(read_job(row)?);
-    }
-    Ok(jobs)
-}
-
-fn find(connection: &Connection, dump_id: &DumpId) -> Result<Option<Job>, CatalogError> {
-    one(connection, "WHERE jobs.dump_id = ?1", [dump_id.as_str()])
-}
-
-fn existing(connection: &Connection, dump_id: &DumpId) -> Result<Job, CatalogError> {
-    find(connection, dump_id)?.ok_or_else(|| CatalogError::UnknownDump(dump_id.clone()))
-}
-
-/// The job, if it may still change.
-fn active(connection: &Connection, dump_id: &DumpId) -> Result<Job, CatalogError> {
-    let job = existing(connection, dump_id)?;
-    if job.state.is_final() {
-        return Err(CatalogError::AlreadyFinal { dump_id: job.dump_id, state: job.state });
-    }
-    Ok(job)
-}
-
-fn finish(
-    connection: &Connection,
-    dump_id: &DumpId,
-    state: JobState,
-    message: &str,
-    at: Timestamp,
-) -> Result<Job, CatalogError> {
-    connection.execute(
-        "UPDATE jobs SET state = ?2, message = ?3, finished_at = ?4 WHERE dump_id = ?1",
-        params![dump_id.as_str(), state.as_str(), message, at.unix_micros()],
-    )?;
-    existing(connection, dump_id)
-}
-
-fn read_job(row: &Row<'_>) -> Result<Job, CatalogError> {
-    let record = match row.get::<_, Option<i64>>("record_seq")? {
-        Some(_) => Some(record::read_record(row)?),
-        None => None,
-    };
-    let guest = match (row.get("guest_uuid")?, row.get("guest_name")?, row.get("guest_vmid")?) {
-        (Some(uuid), Some(name), Some(vmid)) => Some(GuestIdentity { uuid, name: GuestName(name), vmid }),
-        _ => None,
-    };
-    let instant =
-        |column| row.get::<_, Option<i64>>(column)?.map(|micros| record::instant(column, micros)).transpose();
-    let vm: String = row.get("vm")?;
-    Ok(Job {
-        seq: row.get::<_, i64>("job_seq")?.unsigned_abs(),
-        dump_id: decode("dump_id", row.get("job_dump_id")?)?,
-        vm: VmRef::new(&vm).map_err(|_| CatalogError::Undecodable { column: "vm", value: vm })?,
-        guest,
-        state: decode("state", row.get("state")?)?,
-        message: row.get("message")?,
-        requested_by: row.get("requested_by")?,
-        queued_at: record::instant("queued_at", row.get("queued_at")?)?,
-        started_at: instant("started_at")?,
-        finished_at: instant("finished_at")?,
-        record,
-    })
 }

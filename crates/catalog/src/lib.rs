@@ -1,4 +1,4 @@
-//! Durable state in `SQLite`: jobs, records, the outbox and settings of one state directory.
+//! Durable state in `SQLite`: jobs, intents, records, the outbox and settings of one state directory.
 //!
 //! The catalog is the one place that lists and counts dumps. Everything here blocks: callers run it off the
 //! asynchronous runtime. A call is one transaction; when it has returned, its effect survives a power failure.
@@ -11,10 +11,13 @@
 //!                       │                 ├──── end, recover ──► failed
 //!                       └──── end ────────┴──── end ───────────► cancelled
 //! ```
+//!
+//! What a dump does to its guest has a life of its own: see [`Intent`].
 
 mod catalog;
 mod error;
 mod import;
+mod intent;
 mod job;
 mod lock;
 mod outbox;
@@ -24,6 +27,7 @@ mod settings;
 
 pub use catalog::Catalog;
 pub use error::CatalogError;
+pub use intent::Intent;
 pub use job::{Enqueued, GuestIdentity, Job, NewJob};
 pub use lock::{LockError, LockHolder, LockRole, StateLock, holder_of};
 pub use outbox::OutboxEntry;

@@ -1,7 +1,8 @@
 //! Records of finished dumps: how they are stored, listed and counted.
 
 use memdeck_model::{
-    ByteCount, DumpId, GuestName, Millis, Record, RecordPage, RecordQuery, Stats, Timestamp,
+    ByteCount, CaptureMode, DumpId, GuestName, Millis, Record, RecordPage, RecordQuery, Remark, Stats,
+    Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -12,7 +13,9 @@ pub(crate) const RECORD_COLUMNS: &str =
     "records.seq, records.dump_id, records.timestamp, records.dom, records.vmid,
     records.host, records.sha256, records.duration_sec, records.raw_size_bytes, records.gzip_size_bytes,
     records.ctime, records.mtime, records.atime, records.dump_path, records.mode, records.pause_ms,
-    records.format, records.codec, records.ok";
+    records.format, records.codec, records.ok, records.point_in_time, records.fallback,
+    records.job_downtime_ms, records.iterations, records.dirty_bytes_per_s, records.encrypted,
+    records.case_number, records.note";
 
 impl Catalog {
     /// A page of all records, own and imported, newest first.
@@ -107,9 +110,13 @@ pub(crate) fn insert(
 ) -> rusqlite::Result<i64> {
     connection.execute(
         "INSERT INTO records (origin, dump_id, timestamp, dom, vmid, host, sha256, duration_sec, raw_size_bytes,
-                              gzip_size_bytes, ctime, mtime, atime, dump_path, mode, pause_ms, format, codec, ok)
+                              gzip_size_bytes, ctime, mtime, atime, dump_path, mode, pause_ms, format, codec, ok,
+                              point_in_time, fallback, job_downtime_ms, iterations, dirty_bytes_per_s,
+                              encrypted, case_number, note)
          VALUES (:origin, :dump_id, :timestamp, :dom, :vmid, :host, :sha256, :duration_sec, :raw_size_bytes,
-                 :gzip_size_bytes, :ctime, :mtime, :atime, :dump_path, :mode, :pause_ms, :format, :codec, :ok)",
+                 :gzip_size_bytes, :ctime, :mtime, :atime, :dump_path, :mode, :pause_ms, :format, :codec, :ok,
+                 :point_in_time, :fallback, :job_downtime_ms, :iterations, :dirty_bytes_per_s,
+                 :encrypted, :case_number, :note)",
         named_params! {
             ":origin": origin,
             ":dump_id": record.dump_id.as_ref().map(DumpId::as_str),
@@ -125,11 +132,19 @@ pub(crate) fn insert(
             ":mtime": record.mtime,
             ":atime": record.atime,
             ":dump_path": record.dump_path,
-            ":mode": record.mode.map(memdeck_model::CaptureMode::as_str),
+            ":mode": record.mode.map(CaptureMode::as_str),
             ":pause_ms": record.pause_ms.map(|pause| integer(pause.0)),
             ":format": record.format,
             ":codec": record.codec,
             ":ok": record.ok,
+            ":point_in_time": record.point_in_time.map(Timestamp::unix_micros),
+            ":fallback": record.fallback,
+            ":job_downtime_ms": record.job_downtime_ms.map(|downtime| integer(downtime.0)),
+            ":iterations": record.iterations.map(integer),
+            ":dirty_bytes_per_s": record.dirty_bytes_per_s.map(|rate| integer(rate.0)),
+            ":encrypted": record.encrypted,
+            ":case_number": record.case.as_ref().map(Remark::as_str),
+            ":note": record.note.as_ref().map(Remark::as_str),
         },
     )?;
     Ok(connection.last_insert_rowid())
@@ -171,8 +186,7 @@ fn numbered_records(
 pub(crate) fn read_record(row: &Row<'_>) -> Result<Record, CatalogError> {
     let timestamp = instant("timestamp", row.get("timestamp")?)?;
     let number = |column| row.get::<_, Option<i64>>(column).map(|value| value.map(i64::unsigned_abs));
-    let dump_id: Option<String> = row.get("dump_id")?;
-    let mode: Option<String> = row.get("mode")?;
+    let point_in_time: Option<i64> = row.get("point_in_time")?;
     Ok(Record {
         timestamp,
         time: timestamp,
@@ -185,14 +199,22 @@ pub(crate) fn read_record(row: &Row<'_>) -> Result<Record, CatalogError> {
         mtime: row.get("mtime")?,
         atime: row.get("atime")?,
         dump_path: row.get("dump_path")?,
-        dump_id: dump_id.map(|text| decode("dump_id", text)).transpose()?,
+        dump_id: word(row, "dump_id")?,
         host: row.get("host")?,
-        mode: mode.map(|text| decode("mode", text)).transpose()?,
+        mode: word(row, "mode")?,
         pause_ms: number("pause_ms")?.map(Millis),
         raw_size_bytes: number("raw_size_bytes")?.map(ByteCount),
         format: row.get("format")?,
         codec: row.get("codec")?,
         ok: row.get("ok")?,
+        point_in_time: point_in_time.map(|micros| instant("point_in_time", micros)).transpose()?,
+        fallback: row.get("fallback")?,
+        job_downtime_ms: number("job_downtime_ms")?.map(Millis),
+        iterations: number("iterations")?,
+        dirty_bytes_per_s: number("dirty_bytes_per_s")?.map(ByteCount),
+        encrypted: row.get("encrypted")?,
+        case: word(row, "case_number")?,
+        note: word(row, "note")?,
     })
 }
 
@@ -207,9 +229,17 @@ pub(crate) fn decode<T: std::str::FromStr>(column: &'static str, text: String) -
     text.parse().map_err(|_| CatalogError::Undecodable { column, value: text })
 }
 
+/// Reads a column that holds a word or text that this program wrote, or nothing.
+pub(crate) fn word<T: std::str::FromStr>(
+    row: &Row<'_>,
+    column: &'static str,
+) -> Result<Option<T>, CatalogError> {
+    row.get::<_, Option<String>>(column)?.map(|text| decode(column, text)).transpose()
+}
+
 /// `SQLite`'s integers end at 2^63 - 1. No size or duration comes near: a remote service that claims more gets the
 /// largest number, rather than stopping the import of everything after it.
-fn integer(value: u64) -> i64 {
+pub(crate) fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 

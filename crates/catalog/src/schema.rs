@@ -14,7 +14,8 @@ use crate::CatalogError;
 const APPLICATION_ID: i32 = 0x6d64_636b;
 
 /// The schema's history: the script at index `n` brings version `n` to version `n + 1`.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_initial.sql")];
+pub(crate) const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001_initial.sql"), include_str!("../migrations/0002_modes.sql")];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -138,7 +139,13 @@ fn explain(path: &Path, error: rusqlite::Error) -> CatalogError {
 
 #[cfg(test)]
 mod tests {
+    use memdeck_model::{
+        ByteCount, CaptureMode, DumpId, DumpOptions, GuestName, JobState, Millis, Record, RecordQuery,
+        Timestamp,
+    };
+
     use super::*;
+    use crate::Catalog;
 
     /// Every object of the schema as SQL.
     fn objects(connection: &Connection) -> Vec<String> {
@@ -166,6 +173,89 @@ mod tests {
             migrated(&mut connection, MIGRATIONS).unwrap();
             assert_eq!(objects(&connection), objects(&newest), "from version {older}");
         }
+    }
+
+    /// A catalog as the program of schema version 1 left it.
+    const ROWS_OF_VERSION_1: &str = "
+        INSERT INTO records VALUES
+            (1, NULL, 'd1', 1763110703550273, 'web-01', '7', 'hv1', 'abcd', 1.25, 512, 45, 1, 2, 3, '/d1.zst',
+             'frozen', 450, 'elf', 'zstd', 1),
+            (2, 'influx', NULL, 1763110703550274, 'db-01', '8', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+             NULL, NULL, NULL, NULL, NULL, 0);
+        INSERT INTO jobs VALUES
+            (1, 'd1', '7', 'uuid-of-web-01', 'web-01', '7', 'completed', 'Dump completed', 'operator',
+             1763110703000000, 1763110703550273, 1763110705000000, 1),
+            (2, 'd2', 'db-01', NULL, NULL, NULL, 'failed', 'gone', 'operator', 1763110706000000, 1763110706000001,
+             1763110706000002, NULL),
+            (3, 'd3', 'web-01', NULL, NULL, NULL, 'running', '', 'operator', 1763110707000000, 1763110707000001,
+             NULL, NULL),
+            (4, 'd4', 'mail', NULL, NULL, NULL, 'queued', '', 'operator', 1763110708000000, NULL, NULL, NULL);
+        INSERT INTO outbox VALUES (1, 1, 2, 'unreachable');
+        INSERT INTO origins VALUES ('influx', 41);
+        INSERT INTO settings VALUES ('theme', 'dark');";
+
+    #[test]
+    fn what_version_1_wrote_is_kept_and_read_with_defaults() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(Catalog::FILE_NAME);
+        let mut old = Connection::open(&path).unwrap();
+        migrated(&mut old, &MIGRATIONS[..1]).unwrap();
+        old.execute_batch(ROWS_OF_VERSION_1).unwrap();
+        drop(old);
+
+        let catalog = Catalog::open(dir.path()).unwrap();
+        let at = |micros| Timestamp::from_unix_micros(micros).unwrap();
+        let id = |text: &str| text.parse::<DumpId>().unwrap();
+        let own = Record {
+            sha256: Some("abcd".to_owned()),
+            duration_sec: Some(1.25),
+            gzip_size_bytes: Some(ByteCount(45)),
+            ctime: Some(1),
+            mtime: Some(2),
+            atime: Some(3),
+            dump_path: Some("/d1.zst".to_owned()),
+            dump_id: Some(id("d1")),
+            host: Some("hv1".to_owned()),
+            mode: Some(CaptureMode::Frozen),
+            pause_ms: Some(Millis(450)),
+            raw_size_bytes: Some(ByteCount(512)),
+            format: Some("elf".to_owned()),
+            codec: Some("zstd".to_owned()),
+            ..Record::unknown(GuestName("web-01".to_owned()), "7".to_owned(), at(1_763_110_703_550_273))
+        };
+        let foreign = Record {
+            ok: false,
+            ..Record::unknown(GuestName("db-01".to_owned()), "8".to_owned(), at(1_763_110_703_550_274))
+        };
+        let page = catalog.records(RecordQuery { limit: 10, offset: 0 }).unwrap();
+        assert_eq!(page.records, [foreign, own.clone()]);
+
+        let states = [
+            ("d1", JobState::Completed, Some(own.clone())),
+            ("d2", JobState::Failed, None),
+            ("d3", JobState::Running, None),
+            ("d4", JobState::Queued, None),
+        ];
+        for (dump_id, state, record) in states {
+            let job = catalog.job(&id(dump_id)).unwrap().unwrap();
+            assert_eq!((job.state, job.record), (state, record), "{dump_id}");
+            assert_eq!((job.options, job.mode, job.fallback), (DumpOptions::default(), None, None));
+        }
+        let waiting = catalog.outbox_next(10).unwrap().remove(0);
+        assert_eq!(
+            (waiting.record, waiting.attempts, waiting.last_error.as_deref()),
+            (own, 2, Some("unreachable"))
+        );
+        assert_eq!(catalog.cursor("influx").unwrap(), 41);
+        assert_eq!(catalog.setting("theme").unwrap().as_deref(), Some("dark"));
+        assert_eq!(catalog.intents().unwrap(), []);
+
+        // And it goes on from there.
+        let interrupted = catalog.recover(at(1_763_110_709_000_000), "stopped").unwrap();
+        assert_eq!(interrupted.len(), 1);
+        let next = catalog.start_next(1, at(1_763_110_710_000_000)).unwrap().unwrap();
+        assert_eq!((next.dump_id, next.seq), (id("d4"), 4));
+        catalog.intend(&id("d4"), "uuid-of-mail", true).unwrap();
     }
 
     #[test]

@@ -60,6 +60,21 @@ pub enum HypervisorError {
         #[source]
         source: Cause,
     },
+    /// The guest cannot be dumped while it runs; a frozen dump may work.
+    #[error("VM '{guest}' cannot be dumped while it runs: only a frozen dump is possible")]
+    CannotMigrate {
+        /// The guest.
+        guest: GuestName,
+        /// The reason.
+        #[source]
+        source: Cause,
+    },
+    /// The dump was given up on request, by us or by somebody else.
+    #[error("the dump of VM '{guest}' was aborted")]
+    Aborted {
+        /// The guest.
+        guest: GuestName,
+    },
     /// Another call failed.
     #[error("{uri} could not {operation}")]
     Call {

@@ -8,10 +8,14 @@
 
 mod error;
 mod libvirt;
+mod live;
+mod outcome;
 mod port;
 #[cfg(any(test, feature = "simulated"))]
 pub mod simulated;
 
 pub use error::{Cause, HypervisorError};
 pub use libvirt::Libvirt;
-pub use port::{DumpCall, DumpOutcome, FrozenDump, Host, Hypervisor};
+pub use live::{LiveCall, LiveControl, LiveDump, LiveOptions, LiveStats};
+pub use outcome::{DumpOutcome, LiveOutcome};
+pub use port::{DumpCall, FrozenDump, Host, Hypervisor};

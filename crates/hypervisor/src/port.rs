@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use memdeck_model::{Guest, VmRef};
 
-use crate::HypervisorError;
+use crate::{DumpOutcome, HypervisorError, LiveDump, LiveOptions};
 
 /// A hypervisor and its guests. Every call blocks until it is answered or its time limit is over.
 pub trait Hypervisor: Send + Sync {
@@ -44,6 +43,14 @@ pub trait Hypervisor: Send + Sync {
     /// [`HypervisorError::NotFound`], or it cannot be reached or does not answer.
     fn domain_xml(&self, uuid: &str) -> Result<String, HypervisorError>;
 
+    /// How the guest's memory is encrypted against its host: the type of `<launchSecurity>` (`sev`, `sev-snp`, `tdx`,
+    /// `s390-pv`), `None` where it is not. A dump of an encrypted guest holds ciphertext.
+    ///
+    /// # Errors
+    /// [`HypervisorError::NotFound`], the definition cannot be read, or the hypervisor cannot be reached or does not
+    /// answer.
+    fn launch_security(&self, uuid: &str) -> Result<Option<String>, HypervisorError>;
+
     /// Stops the guest and begins to stream its memory. Returns when the first bytes have arrived.
     ///
     /// The guest stays stopped until the stream was read to its end or closed; then the hypervisor lets it run again
@@ -53,6 +60,17 @@ pub trait Hypervisor: Send + Sync {
     /// The guest has no memory to dump, the hypervisor refuses, or it cannot be reached or does not answer. In all
     /// these cases no dump of the guest is under way any more, or it ends by itself as soon as it begins.
     fn begin_frozen_dump(&self, uuid: &str) -> Result<FrozenDump, HypervisorError>;
+
+    /// Begins to stream the memory of a guest that goes on running. Returns when the first bytes have arrived.
+    ///
+    /// The hypervisor copies the memory, then again what was written meanwhile, until the rest is so small that it can
+    /// be copied within the pause budget; for this rest the guest is stopped. A guest that writes faster than the
+    /// stream is read never comes so far: watch [`LiveControl::stats`](crate::LiveControl::stats).
+    ///
+    /// # Errors
+    /// [`HypervisorError::CannotMigrate`] where only a frozen dump is possible. Else as with
+    /// [`begin_frozen_dump`](Self::begin_frozen_dump).
+    fn begin_live_dump(&self, uuid: &str, options: LiveOptions) -> Result<LiveDump, HypervisorError>;
 
     /// Lets a stopped guest run. A guest that runs already is left alone.
     ///
@@ -94,11 +112,4 @@ pub trait DumpCall: Send {
     /// # Errors
     /// The dump failed (also: because the stream was closed early), or the hypervisor does not answer.
     fn finish(self: Box<Self>) -> Result<DumpOutcome, HypervisorError>;
-}
-
-/// What is known of a dump that the hypervisor calls a success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DumpOutcome {
-    /// How long the dump stopped the guest: zero if it was stopped before, `None` if it was not observed.
-    pub pause: Option<Duration>,
 }

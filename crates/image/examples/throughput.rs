@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Instant;
 
-use memdeck_image::{GuestFacts, HypervisorFacts, ImageStore, Provenance, export, verify};
+use memdeck_image::{CaptureFacts, GuestFacts, HypervisorFacts, ImageStore, Provenance, export, verify};
 use memdeck_model::{ByteCount, CaptureMode, GuestName, Timestamp};
 
 const RUN_BYTES: usize = 64 << 10;
@@ -91,6 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             uuid: String::new(),
             vmid: "1".to_owned(),
             memory_bytes: ByteCount(memory),
+            domain_xml_sha256: None,
         },
         host: "example".to_owned(),
         hypervisor: HypervisorFacts { uri: String::new(), libvirt_version: None, qemu_version: None },
@@ -100,6 +101,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         started_at: now,
         finished_at: now,
         pause_ms: None,
+        capture: CaptureFacts::default(),
+        case: None,
+        note: None,
     })?;
     told("seal", memory, start);
     println!(

@@ -70,6 +70,34 @@ impl Directory {
         Ok(rustix::fs::openat(&self.fd, name, flags, FILE_MODE)?.into())
     }
 
+    /// A new file without a name, which only this process can read and which ends with it, open for both.
+    pub(crate) fn create_nameless(&self) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.fd, ".", flags, FILE_MODE) {
+            Ok(fd) => Ok(fd.into()),
+            // Not every file system can do that.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => self.create_unlinked(),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The same where a file must have a name first: it loses it at once.
+    fn create_unlinked(&self) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut attempt = 0_u32;
+        loop {
+            let name = format!(".spool-{}-{attempt}", std::process::id());
+            match rustix::fs::openat(&self.fd, &name, flags, FILE_MODE) {
+                Ok(fd) => {
+                    self.remove(&name)?;
+                    return Ok(fd.into());
+                }
+                Err(Errno::EXIST) if attempt < u32::MAX => attempt += 1,
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
     /// Whether anything has that name, a dangling link included.
     pub(crate) fn has(&self, name: &str) -> io::Result<bool> {
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -101,5 +129,37 @@ impl Directory {
     pub(crate) fn free_bytes(&self) -> io::Result<ByteCount> {
         let volume = rustix::fs::fstatvfs(&self.fd)?;
         Ok(ByteCount(volume.f_bavail.saturating_mul(volume.f_frsize)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{FileExt, MetadataExt};
+
+    use super::*;
+
+    #[test]
+    fn a_nameless_file_is_for_its_owner_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::open(&dir.path().join("dumps")).unwrap();
+        for file in [directory.create_nameless().unwrap(), directory.create_unlinked().unwrap()] {
+            let metadata = file.metadata().unwrap();
+            assert_eq!((metadata.mode() & 0o7777, metadata.nlink()), (0o600, 0));
+            file.write_all_at(b"page", 4096).unwrap();
+            let mut read = [0; 4];
+            file.read_exact_at(&mut read, 4096).unwrap();
+            assert_eq!(&read, b"page");
+        }
+        assert_eq!(directory.names().unwrap(), Vec::<OsString>::new());
+    }
+
+    #[test]
+    fn a_leftover_of_that_name_is_not_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::open(&dir.path().join("dumps")).unwrap();
+        let name = format!(".spool-{}-0", std::process::id());
+        std::fs::write(directory.path().join(&name), "theirs").unwrap();
+        directory.create_unlinked().unwrap();
+        assert_eq!(std::fs::read(directory.path().join(&name)).unwrap(), b"theirs");
     }
 }

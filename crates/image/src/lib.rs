@@ -5,6 +5,9 @@
 //!                             └── dropped before the seal: the file is removed
 //! ```
 //!
+//! A live dump comes as QEMU's migration stream, its pages in any order; [`LiveCapture`] makes the ELF core of it that
+//! is then captured like any other.
+//!
 //! A stored image is three files: `<stem>.elf.zst` (the image), `<stem>.json` (its [`Manifest`]) and `<stem>.sha256`.
 //! `docs/image-format.md` describes them.
 //!
@@ -28,7 +31,10 @@ mod directory;
 mod elf;
 mod frames;
 mod hash;
+mod live;
 mod manifest;
+mod ordered;
+mod qevm;
 mod reader;
 mod seek_table;
 mod store;
@@ -43,9 +49,14 @@ mod testing;
 pub use capture::{CaptureError, Captured};
 pub use elf::{ElfCore, ElfError, ElfScanner, Segment, SegmentKind};
 pub use frames::FRAME_BYTES;
+pub use hash::sha256_hex;
+pub use live::{LiveCapture, LiveEvent, Received};
 pub use manifest::{
-    FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest, ManifestError, Provenance,
+    CaptureFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest, ManifestError,
+    OmittedBlock, Provenance,
 };
+pub use ordered::{OrderedImage, PageCounts};
+pub use qevm::QevmError;
 pub use reader::{Exported, ImageReader, ReadError, export};
 pub use seek_table::{FrameSpan, SeekTable, SeekTableError};
 pub use store::{ImageStore, PartialImage, SealError, Sealed, StoreError};

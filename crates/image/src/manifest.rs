@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Timestamp};
+use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Remark, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::frames::FRAME_BYTES;
@@ -30,6 +30,9 @@ pub struct GuestFacts {
     pub vmid: String,
     /// The memory it had.
     pub memory_bytes: ByteCount,
+    /// SHA-256 of its domain XML when the dump began, 64 hexadecimal digits.
+    #[serde(default)]
+    pub domain_xml_sha256: Option<String>,
 }
 
 /// The hypervisor the guest ran on.
@@ -41,6 +44,37 @@ pub struct HypervisorFacts {
     pub libvirt_version: Option<String>,
     /// Where known.
     pub qemu_version: Option<String>,
+}
+
+/// A RAM block of the machine that the image leaves out, because it is not part of the guest's physical memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OmittedBlock {
+    /// Its name in QEMU.
+    pub name: String,
+    /// Its length.
+    pub bytes: ByteCount,
+}
+
+/// How the memory was taken, beyond the mode. Manifests from before a field existed read as its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CaptureFacts {
+    /// The instant at which the guest's memory was as the image shows it.
+    pub point_in_time: Option<Timestamp>,
+    /// Why another mode than the first choice was taken.
+    pub fallback: Option<String>,
+    /// The pause as the hypervisor's own job statistics tell it.
+    pub job_downtime_ms: Option<Millis>,
+    /// How often a live dump went over the guest's memory.
+    pub iterations: Option<u64>,
+    /// How fast the guest changed its memory during a live dump, bytes per second.
+    pub dirty_bytes_per_s: Option<ByteCount>,
+    /// Whether the image is ciphertext, because the guest's memory is encrypted.
+    pub encrypted: bool,
+    /// RAM blocks that the image leaves out.
+    pub omitted: Vec<OmittedBlock>,
+    /// What a frozen dump would have and this image has not.
+    pub missing: Vec<String>,
 }
 
 /// What the engine knows of a dump and the bytes do not tell.
@@ -64,6 +98,12 @@ pub struct Provenance {
     pub finished_at: Timestamp,
     /// How long the guest was stopped, where that was measured.
     pub pause_ms: Option<Millis>,
+    /// How it was taken, beyond the mode.
+    pub capture: CaptureFacts,
+    /// Case number.
+    pub case: Option<Remark>,
+    /// Note.
+    pub note: Option<Remark>,
 }
 
 /// How many frames a stored image has.
@@ -100,6 +140,13 @@ pub struct Manifest {
     pub finished_at: Timestamp,
     /// How long the guest was stopped, where that was measured.
     pub pause_ms: Option<Millis>,
+    /// How it was taken, beyond the mode.
+    #[serde(default)]
+    pub capture: CaptureFacts,
+    /// Case number.
+    pub case: Option<Remark>,
+    /// Note.
+    pub note: Option<Remark>,
     /// Format of the image under the codec: `elf`.
     pub format: String,
     /// Codec of the stored file: `zstd`.
@@ -151,6 +198,9 @@ impl Manifest {
             started_at,
             finished_at,
             pause_ms,
+            capture,
+            case,
+            note,
         } = provenance;
         Self {
             manifest_version: MANIFEST_VERSION,
@@ -164,6 +214,9 @@ impl Manifest {
             started_at,
             finished_at,
             pause_ms,
+            capture,
+            case,
+            note,
             format: FORMAT.to_owned(),
             codec: CODEC.to_owned(),
             frame_bytes: ByteCount(u64::try_from(FRAME_BYTES).unwrap_or(u64::MAX)),

@@ -83,6 +83,14 @@ pub enum StoreError {
         /// What the system says.
         source: io::Error,
     },
+    /// The file of a live dump's pages cannot be created.
+    #[error("a file for the pages of a live dump cannot be created in {path}")]
+    CreateSpool {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The directory cannot be listed.
     #[error("the directory for dumps {path} cannot be listed")]
     List {
@@ -191,6 +199,16 @@ impl ImageStore {
             ring: Some(Ring::new()),
             captured: None,
         })
+    }
+
+    /// Creates an empty file without a name in the directory (0600): its room is free again once it is closed,
+    /// however memdeck ends.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    pub fn create_spool(&self) -> Result<File, StoreError> {
+        let error = |source| StoreError::CreateSpool { path: self.dir().to_owned(), source };
+        self.directory.create_nameless().map_err(error)
     }
 
     /// Removes every file of a dump that was not recorded: the partial one, and what a seal had already renamed when

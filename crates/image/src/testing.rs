@@ -7,7 +7,9 @@ use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Progress,
 use tempfile::TempDir;
 
 use crate::synthetic::headers;
-use crate::{GuestFacts, HypervisorFacts, ImageStore, PartialImage, Provenance, Sealed, SeekTable};
+use crate::{
+    CaptureFacts, GuestFacts, HypervisorFacts, ImageStore, PartialImage, Provenance, Sealed, SeekTable,
+};
 
 /// A core that holds this memory in one segment.
 pub(crate) fn core(memory: &[u8]) -> Vec<u8> {
@@ -32,6 +34,7 @@ pub(crate) fn provenance() -> Provenance {
             uuid: "7a1f0c3e-0d8e-4d0b-8a61-1c0f5a4b9d22".to_owned(),
             vmid: "7".to_owned(),
             memory_bytes: ByteCount::from_mib(256),
+            domain_xml_sha256: None,
         },
         host: "kvm-a".to_owned(),
         hypervisor: HypervisorFacts {
@@ -45,6 +48,9 @@ pub(crate) fn provenance() -> Provenance {
         started_at: at("2025-11-14T08:58:23.550273Z"),
         finished_at: at("2025-11-14T08:58:24.100000Z"),
         pause_ms: Some(Millis(412)),
+        capture: CaptureFacts::default(),
+        case: None,
+        note: None,
     }
 }
 

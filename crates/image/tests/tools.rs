@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use memdeck_image::{GuestFacts, HypervisorFacts, ImageStore, Provenance, Sealed};
+use memdeck_image::{CaptureFacts, GuestFacts, HypervisorFacts, ImageStore, Provenance, Sealed};
 use memdeck_model::{ByteCount, CaptureMode, GuestName, Timestamp};
 
 fn tool(name: &str, arguments: &[&Path], input: &[u8]) -> Output {
@@ -41,6 +41,7 @@ fn stored(dir: &Path) -> (Vec<u8>, Sealed) {
             uuid: String::new(),
             vmid: "7".to_owned(),
             memory_bytes: ByteCount::from_mib(5),
+            domain_xml_sha256: None,
         },
         host: "kvm-a".to_owned(),
         hypervisor: HypervisorFacts { uri: String::new(), libvirt_version: None, qemu_version: None },
@@ -50,6 +51,9 @@ fn stored(dir: &Path) -> (Vec<u8>, Sealed) {
         started_at: now,
         finished_at: now,
         pause_ms: None,
+        capture: CaptureFacts::default(),
+        case: None,
+        note: None,
     });
     (image, sealed.unwrap())
 }

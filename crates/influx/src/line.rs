@@ -116,17 +116,13 @@ fn push_tag(line: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use memdeck_model::{GuestName, Timestamp};
+    use memdeck_model::{CaptureMode, GuestName, Millis, Timestamp};
 
     use super::*;
 
     fn record() -> Record {
         let timestamp = Timestamp::from_unix_micros(1_763_110_703_550_273).unwrap();
         Record {
-            timestamp,
-            time: timestamp,
-            dom: GuestName("web-01".to_owned()),
-            vmid: "7".to_owned(),
             sha256: Some("abcd".to_owned()),
             duration_sec: Some(1.25),
             gzip_size_bytes: Some(ByteCount(45)),
@@ -134,14 +130,9 @@ mod tests {
             mtime: Some(2),
             atime: Some(3),
             dump_path: Some("/dumps/a.zst".to_owned()),
-            dump_id: None,
             host: Some("hv1".to_owned()),
-            mode: None,
-            pause_ms: None,
             raw_size_bytes: Some(ByteCount(512)),
-            format: None,
-            codec: None,
-            ok: true,
+            ..Record::unknown(GuestName("web-01".to_owned()), "7".to_owned(), timestamp)
         }
     }
 
@@ -183,6 +174,28 @@ mod tests {
             line(&sparse, &FieldTypes::default()),
             "mem_dumps,dom=web-01 ok=false,loop=0i,every_sec=0i 1763110703550273000"
         );
+    }
+
+    #[test]
+    fn what_only_memdeck_knows_is_no_part_of_the_point() {
+        let told = Record {
+            dump_id: Some("d1".parse().unwrap()),
+            mode: Some(CaptureMode::Live),
+            pause_ms: Some(Millis(45)),
+            format: Some("elf".to_owned()),
+            codec: Some("zstd".to_owned()),
+            point_in_time: Some(record().timestamp),
+            fallback: Some("did not converge".to_owned()),
+            job_downtime_ms: Some(Millis(44)),
+            iterations: Some(5),
+            dirty_bytes_per_s: Some(ByteCount(104_857_600)),
+            encrypted: true,
+            case: Some("IR-2026-17".parse().unwrap()),
+            note: Some("seen at night".parse().unwrap()),
+            ..record()
+        };
+        let types = FieldTypes::default();
+        assert_eq!(line(&told, &types), line(&record(), &types));
     }
 
     #[test]

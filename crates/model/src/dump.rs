@@ -166,6 +166,8 @@ impl From<DumpState> for JobState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaptureMode {
+    /// The guest ran while its memory was copied, and was stopped for the last pages only.
+    Live,
     /// The guest is stopped while its memory is read once, as an ELF core.
     Frozen,
 }
@@ -175,6 +177,7 @@ impl CaptureMode {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Live => "live",
             Self::Frozen => "frozen",
         }
     }
@@ -184,7 +187,7 @@ impl std::str::FromStr for CaptureMode {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        if text == Self::Frozen.as_str() { Ok(Self::Frozen) } else { Err(()) }
+        [Self::Live, Self::Frozen].into_iter().find(|mode| mode.as_str() == text).ok_or(())
     }
 }
 
@@ -208,6 +211,15 @@ impl Progress {
         let percent = self.bytes_done.0 as f64 / self.bytes_expected.0 as f64 * 100.0;
         (percent.clamp(0.0, 99.9) * 10.0).floor() / 10.0
     }
+}
+
+/// How a live dump copies while the guest runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveProgress {
+    /// How often the guest's memory was gone over: 1 is the first copy.
+    pub iteration: u64,
+    /// How fast the guest changes its memory, bytes per second.
+    pub dirty_bytes_per_s: ByteCount,
 }
 
 /// The state of one dump in the shape of contract section 1. Fields after `duration_sec` are memdeck's own and
@@ -253,6 +265,15 @@ pub struct DumpStatus {
     /// How long the guest was stopped, once it runs again.
     #[serde(default)]
     pub pause_ms: Option<Millis>,
+    /// How the memory is or was taken, once that is decided.
+    #[serde(default)]
+    pub mode: Option<CaptureMode>,
+    /// Why another mode than the first choice was taken.
+    #[serde(default)]
+    pub fallback: Option<String>,
+    /// How a live dump copies, while it does.
+    #[serde(default)]
+    pub live: Option<LiveProgress>,
     /// The record of a completed dump.
     #[serde(default)]
     pub record: Option<Box<Record>>,

@@ -6,18 +6,22 @@
 mod dump;
 mod event;
 mod guest;
+mod options;
 mod problem;
 mod record;
 mod trigger;
 mod units;
 
-pub use dump::{CaptureMode, DumpId, DumpState, DumpStatus, JobState, ParseDumpIdError, Progress};
+pub use dump::{
+    CaptureMode, DumpId, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError, Progress,
+};
 pub use event::{Event, ServiceHealth};
 pub use guest::{Guest, GuestName, GuestState, Vm};
+pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use problem::{Problem, ProblemKind};
 pub use record::{Record, RecordPage, RecordQuery, Stats};
 pub use trigger::{
-    ALL_GUESTS, LastTrigger, MAX_TRIGGER_TARGETS, ServiceStatus, TriggerError, TriggerReply, TriggerRequest,
-    VmRef,
+    ALL_GUESTS, CancelReply, LastTrigger, MAX_TRIGGER_TARGETS, ServiceStatus, TriggerError, TriggerReply,
+    TriggerRequest, VmRef,
 };
 pub use units::{ByteCount, GuestPhysAddr, Millis, Timestamp};

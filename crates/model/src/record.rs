@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Timestamp};
+use crate::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Remark, Timestamp};
 
 /// One finished dump in the shape of contract section 2. Fields after `dump_path` are memdeck's own. What is `None`
 /// is unknown: a service that is not memdeck tells less.
@@ -47,6 +47,67 @@ pub struct Record {
     pub codec: Option<String>,
     /// Whether the dump succeeded.
     pub ok: bool,
+
+    /// The instant at which the guest's memory was as the image shows it.
+    #[serde(default)]
+    pub point_in_time: Option<Timestamp>,
+    /// Why another mode than the first choice was taken.
+    #[serde(default)]
+    pub fallback: Option<String>,
+    /// The pause as the hypervisor's own job statistics tell it.
+    #[serde(default)]
+    pub job_downtime_ms: Option<Millis>,
+    /// How often a live dump went over the guest's memory.
+    #[serde(default)]
+    pub iterations: Option<u64>,
+    /// How fast the guest changed its memory during a live dump, bytes per second.
+    #[serde(default)]
+    pub dirty_bytes_per_s: Option<ByteCount>,
+    /// Whether the image is ciphertext, because the guest's memory is encrypted.
+    #[serde(default)]
+    pub encrypted: bool,
+    /// Case number.
+    #[serde(default)]
+    pub case: Option<Remark>,
+    /// Note.
+    #[serde(default)]
+    pub note: Option<Remark>,
+}
+
+impl Record {
+    /// A successful dump of which nothing is known but the guest and when it began.
+    #[must_use]
+    pub fn unknown(dom: GuestName, vmid: String, timestamp: Timestamp) -> Self {
+        Self {
+            timestamp,
+            time: timestamp,
+            dom,
+            vmid,
+            sha256: None,
+            duration_sec: None,
+            gzip_size_bytes: None,
+            ctime: None,
+            mtime: None,
+            atime: None,
+            dump_path: None,
+            dump_id: None,
+            host: None,
+            mode: None,
+            pause_ms: None,
+            raw_size_bytes: None,
+            format: None,
+            codec: None,
+            ok: true,
+            point_in_time: None,
+            fallback: None,
+            job_downtime_ms: None,
+            iterations: None,
+            dirty_bytes_per_s: None,
+            encrypted: false,
+            case: None,
+            note: None,
+        }
+    }
 }
 
 /// Which records to list, newest first.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{DumpStatus, Timestamp};
+use crate::{DumpOptions, DumpStatus, Timestamp};
 
 /// The one word in place of a list of guests: every running guest.
 pub const ALL_GUESTS: &str = "all";
@@ -103,13 +103,16 @@ pub struct TriggerRequest {
     /// Guests by id or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vms: Option<Vec<VmRef>>,
+    /// How they are to be dumped.
+    #[serde(flatten)]
+    pub options: DumpOptions,
 }
 
 impl TriggerRequest {
     /// A request for these guests.
     #[must_use]
     pub fn of(vms: Vec<VmRef>) -> Self {
-        Self { vm_ids: None, vms: Some(vms) }
+        Self { vms: Some(vms), ..Self::default() }
     }
 
     /// The guests that were named, each once, in the order they were named.
@@ -143,6 +146,15 @@ pub struct TriggerReply {
     pub vm_ids: Vec<String>,
     /// When it was accepted.
     pub timestamp: Timestamp,
+}
+
+/// The answer of a request to cancel a dump.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelReply {
+    /// Always `cancelling`: the end follows. A dump that had ended already stays as it ended.
+    pub status: String,
+    /// Which dump.
+    pub dump_id: String,
 }
 
 /// What became of the last request for dumps.

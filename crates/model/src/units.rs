@@ -120,6 +120,13 @@ impl Timestamp {
         Millis(micros.unsigned_abs() / 1000)
     }
 
+    /// `self` moved back by `millis`; saturates at the beginning of time.
+    #[must_use]
+    pub fn minus(self, millis: Millis) -> Self {
+        let micros = i64::try_from(millis.0).unwrap_or(i64::MAX).saturating_mul(1000);
+        Self::from_unix_micros(self.unix_micros().saturating_sub(micros)).unwrap_or(self)
+    }
+
     /// `self` moved by `millis`; saturates at the end of time.
     #[must_use]
     pub fn plus(self, millis: Millis) -> Self {

@@ -4,6 +4,7 @@ mod agent;
 mod config;
 mod dump;
 mod export;
+mod guard;
 mod listen;
 mod serve;
 mod verify;
@@ -58,6 +59,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What it says.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self { exit: Exit::Usage, message: error.to_string() }
@@ -97,6 +105,7 @@ pub fn run(invocation: &Invocation) -> ExitCode {
             Command::Verify(args) => verify::run(args),
             Command::Export(args) => export::run(args),
             Command::Config => Ok(config::run(&sources)),
+            Command::Guard => on_runtime(guard::run(config)),
         }
     });
     match ended {
@@ -119,7 +128,11 @@ fn on_runtime(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit,
 /// Services log to standard error; the other subcommands say what they have to say themselves.
 fn start_log(command: &Command) {
     let filter = EnvFilter::try_from_env("MEMDECK_LOG").unwrap_or_else(|_| {
-        EnvFilter::new(if matches!(command, Command::Serve | Command::Agent) { "info" } else { "off" })
+        EnvFilter::new(if matches!(command, Command::Serve | Command::Agent | Command::Guard) {
+            "info"
+        } else {
+            "off"
+        })
     });
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()

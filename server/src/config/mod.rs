@@ -17,8 +17,8 @@ pub use sources::{ConfigError, Origin, Sources};
 
 use settings::{
     ALLOWED_HOSTS, BIND, DUMP_DIR, DUMP_TIMEOUT, INFLUX_DB, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL,
-    LIBVIRT_TIMEOUT, LIBVIRT_URI, MAX_PARALLEL_DUMPS, SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL, SITE_DIR,
-    STATE_DIR, TOKEN,
+    LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_TIME_BUDGET, MAX_PARALLEL_DUMPS, PAUSE_BUDGET, SERVICE_TIMEOUT,
+    SERVICE_TOKEN, SERVICE_URL, SITE_DIR, STATE_DIR, TOKEN,
 };
 
 /// Shortest token accepted for incoming calls.
@@ -112,6 +112,10 @@ pub struct DumpConfig {
     pub max_parallel: NonZeroU32,
     /// The longest one dump may take.
     pub timeout: Duration,
+    /// The longest a live dump may stop its guest.
+    pub pause_budget: Duration,
+    /// The longest a live dump may go on copying.
+    pub live_time_budget: Duration,
 }
 
 /// The remote dump service.
@@ -215,6 +219,15 @@ impl Config {
                     |text| text.parse().ok().filter(|n: &NonZeroU32| n.get() <= 64),
                 )?,
                 timeout: seconds(&DUMP_TIMEOUT, 3600.0, 1.0, 604_800.0)?,
+                pause_budget: sources.parse(
+                    &PAUSE_BUDGET,
+                    Duration::from_millis(60),
+                    "milliseconds from 1 to 60000",
+                    |text| {
+                        text.parse().ok().filter(|ms| (1..=60_000).contains(ms)).map(Duration::from_millis)
+                    },
+                )?,
+                live_time_budget: seconds(&LIVE_TIME_BUDGET, 120.0, 1.0, 86_400.0)?,
             },
             state_dir: sources.text(&STATE_DIR).map_or_else(|| places.state_dir(), PathBuf::from),
             service: http_url(sources, &SERVICE_URL)?.map(|url| ServiceConfig {

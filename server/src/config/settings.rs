@@ -93,6 +93,18 @@ pub const DUMP_TIMEOUT: Setting = setting(
     "3600",
     "Seconds one dump may take before it is cancelled, 1 to 604800",
 );
+pub const PAUSE_BUDGET: Setting = setting(
+    "dumps.pause_budget_ms",
+    &["PAUSE_BUDGET_MS"],
+    "60",
+    "Milliseconds a live dump may stop the guest for its last pages, 1 to 60000; QEMU goes by an estimate",
+);
+pub const LIVE_TIME_BUDGET: Setting = setting(
+    "dumps.live_time_budget",
+    &["LIVE_TIME_BUDGET"],
+    "120",
+    "Seconds a live dump may go on copying before it is given up, 1 to 86400",
+);
 pub const STATE_DIR: Setting = setting(
     "state.dir",
     &["STATE_DIR"],
@@ -138,7 +150,7 @@ pub const INFLUX_TIMEOUT: Setting = setting(
 );
 
 /// All of them, in the order in which they are shown.
-pub static SETTINGS: [&Setting; 17] = [
+pub static SETTINGS: [&Setting; 19] = [
     &BIND,
     &TOKEN,
     &ALLOWED_HOSTS,
@@ -148,6 +160,8 @@ pub static SETTINGS: [&Setting; 17] = [
     &DUMP_DIR,
     &MAX_PARALLEL_DUMPS,
     &DUMP_TIMEOUT,
+    &PAUSE_BUDGET,
+    &LIVE_TIME_BUDGET,
     &STATE_DIR,
     &SERVICE_URL,
     &SERVICE_TIMEOUT,

@@ -12,8 +12,8 @@ use memdeck_app::api::{Operations, Overview};
 use memdeck_capture::{BackendError, Clock, DumpBackend};
 use memdeck_catalog::{Catalog, CatalogError};
 use memdeck_model::{
-    ALL_GUESTS, DumpStatus, Event, Guest, GuestState, Millis, Problem, ProblemKind, RecordPage, RecordQuery,
-    ServiceHealth, ServiceStatus, Stats, Timestamp, TriggerRequest, VmRef,
+    ALL_GUESTS, DumpId, DumpStatus, Event, Guest, GuestState, Millis, Problem, ProblemKind, RecordPage,
+    RecordQuery, ServiceHealth, ServiceStatus, Stats, Timestamp, TriggerRequest, VmRef,
 };
 use parking_lot::Mutex;
 
@@ -113,6 +113,7 @@ impl Desk {
         request: TriggerRequest,
         requested_by: &str,
     ) -> Result<Accepted, Problem> {
+        let options = request.options.clone();
         let targets =
             request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
         let targets = match targets.as_slice() {
@@ -121,7 +122,7 @@ impl Desk {
         };
         let vm_ids: Vec<String> = targets.iter().map(ToString::to_string).collect();
         let at = self.clock.now();
-        match self.backend.trigger(targets, requested_by).await {
+        match self.backend.trigger(targets, options, requested_by).await {
             Ok(statuses) => {
                 self.follower.lock().follow(at, vm_ids.clone(), statuses.values());
                 Ok(Accepted { at, vm_ids, statuses })
@@ -131,6 +132,18 @@ impl Desk {
                 Err(error.into())
             }
         }
+    }
+
+    /// Cancels a dump that is queued or running. One that has ended stays as it ended.
+    ///
+    /// # Errors
+    /// There is no such dump, or the dump service is away or cannot cancel.
+    pub async fn cancel_dump(&self, dump_id: &str, by: &str) -> Result<(), Problem> {
+        let unknown = || {
+            Problem::new(ProblemKind::NotFound, format!("there is no dump {dump_id} that can be cancelled"))
+        };
+        let dump_id = DumpId::try_from(dump_id.to_owned()).map_err(|_| unknown())?;
+        if self.backend.cancel(dump_id, by).await? { Ok(()) } else { Err(unknown()) }
     }
 
     async fn running_guests(&self) -> Result<Vec<VmRef>, Problem> {
@@ -267,6 +280,10 @@ impl Operations for Desk {
 
     async fn trigger(&self, request: TriggerRequest) -> Result<Vec<DumpStatus>, Problem> {
         Ok(self.request_dumps(request, "page").await?.statuses.into_values().collect())
+    }
+
+    async fn cancel(&self, dump_id: DumpId) -> Result<(), Problem> {
+        self.cancel_dump(dump_id.as_str(), "page").await
     }
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, Problem> {

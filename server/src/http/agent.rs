@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
-use memdeck_model::{DumpStatus, Guest, Problem, ProblemKind, TriggerRequest};
+use memdeck_model::{CancelReply, DumpId, DumpStatus, Guest, Problem, ProblemKind, TriggerRequest};
 use serde::Deserialize;
 
 use super::AgentState;
@@ -20,6 +20,7 @@ pub fn routes() -> Router<AgentState> {
     Router::new()
         .route("/api/dumps", get(statuses).post(trigger))
         .route("/api/dumps/{vm}", get(status))
+        .route("/api/dumps/{vm}/cancel", post(cancel))
         .route("/api/records", get(records))
         .route("/api/guests", get(guests))
 }
@@ -30,8 +31,9 @@ async fn trigger(
     State(agent): State<AgentState>,
     JsonBody(request): JsonBody<TriggerRequest>,
 ) -> Result<Statuses, RestError> {
+    let options = request.options.clone();
     let targets = request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
-    Ok(Json(agent.backend.trigger(targets, "api").await.map_err(Problem::from)?))
+    Ok(Json(agent.backend.trigger(targets, options, "api").await.map_err(Problem::from)?))
 }
 
 async fn statuses(State(agent): State<AgentState>) -> Result<Statuses, RestError> {
@@ -46,6 +48,22 @@ async fn status(
     status
         .map(Json)
         .ok_or_else(|| RestError::new(StatusCode::NOT_FOUND, format!("No dump status for VM '{vm}'")))
+}
+
+/// Cancels a dump, which the path names by its id. Accepted: the end follows.
+async fn cancel(
+    State(agent): State<AgentState>,
+    Path(dump_id): Path<String>,
+) -> Result<(StatusCode, Json<CancelReply>), RestError> {
+    let known = match DumpId::try_from(dump_id.clone()) {
+        Ok(dump_id) => agent.backend.cancel(dump_id, "api").await.map_err(Problem::from)?,
+        Err(_) => false,
+    };
+    if known {
+        Ok((StatusCode::ACCEPTED, Json(CancelReply { status: "cancelling".to_owned(), dump_id })))
+    } else {
+        Err(RestError::new(StatusCode::NOT_FOUND, format!("there is no dump {dump_id}")))
+    }
 }
 
 #[derive(Deserialize)]

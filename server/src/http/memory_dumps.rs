@@ -1,10 +1,11 @@
 //! The dashboard's memory dumps (contract section 2).
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use memdeck_model::{
-    DumpStatus, RecordPage, RecordQuery, ServiceStatus, Stats, TriggerReply, TriggerRequest,
+    CancelReply, DumpStatus, RecordPage, RecordQuery, ServiceStatus, Stats, TriggerReply, TriggerRequest,
 };
 use serde::Deserialize;
 
@@ -17,6 +18,7 @@ pub fn routes() -> Router<DashboardState> {
         .route("/records", get(records))
         .route("/status", get(status))
         .route("/status/{vm}", get(dump_status))
+        .route("/cancel/{dump_id}", post(cancel))
         .route("/stats", get(stats))
 }
 
@@ -59,4 +61,13 @@ async fn dump_status(
 
 async fn stats(State(state): State<DashboardState>) -> Result<Json<Stats>, RestError> {
     Ok(Json(state.desk.stats().await?))
+}
+
+/// Cancels a dump. Accepted: the end follows.
+async fn cancel(
+    State(state): State<DashboardState>,
+    Path(dump_id): Path<String>,
+) -> Result<(StatusCode, Json<CancelReply>), RestError> {
+    state.desk.cancel_dump(&dump_id, "api").await?;
+    Ok((StatusCode::ACCEPTED, Json(CancelReply { status: "cancelling".to_owned(), dump_id })))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use memdeck_capture::{BackendError, DumpBackend};
 use memdeck_catalog::Catalog;
-use memdeck_model::{DumpStatus, Event, JobState, ServiceHealth, VmRef};
+use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event, JobState, ServiceHealth, VmRef};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
@@ -159,10 +159,14 @@ impl DumpBackend for RemoteBackend {
     async fn trigger(
         &self,
         targets: Vec<VmRef>,
+        options: DumpOptions,
         _requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
-        let statuses =
-            self.client.trigger(Face::Service, targets).await.map_err(|error| self.failed(&error))?;
+        let statuses = self
+            .client
+            .trigger(Face::Service, targets, options)
+            .await
+            .map_err(|error| self.failed(&error))?;
         self.note_health(None);
         {
             let mut known = self.known.lock();
@@ -173,6 +177,13 @@ impl DumpBackend for RemoteBackend {
         }
         self.triggered.notify_one();
         Ok(statuses)
+    }
+
+    async fn cancel(&self, dump_id: DumpId, _by: &str) -> Result<bool, BackendError> {
+        let cancelled =
+            self.client.cancel(Face::Service, &dump_id).await.map_err(|error| self.failed(&error))?;
+        self.triggered.notify_one();
+        Ok(cancelled)
     }
 
     async fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, BackendError> {

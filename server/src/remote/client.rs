@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use memdeck_model::{DumpStatus, Guest, Record, ServiceStatus, TriggerReply, TriggerRequest, VmRef};
+use memdeck_model::{
+    CancelReply, DumpId, DumpOptions, DumpStatus, Guest, Record, ServiceStatus, TriggerReply, TriggerRequest,
+    VmRef,
+};
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -103,8 +106,9 @@ impl ServiceClient {
         &self,
         face: Face,
         targets: Vec<VmRef>,
+        options: DumpOptions,
     ) -> Result<BTreeMap<String, DumpStatus>, CallError> {
-        let request = TriggerRequest::of(targets);
+        let request = TriggerRequest { options, ..TriggerRequest::of(targets) };
         match face {
             Face::Service => answer(self.request(Method::POST, &["api", "dumps"]).json(&request)).await,
             Face::Dashboard => {
@@ -141,6 +145,24 @@ impl ServiceClient {
     /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, CallError> {
         absent_as_none(answer(self.request(Method::GET, &["api", "dumps", vm])).await)
+    }
+
+    /// Cancels a dump; false where the service knows no such dump or has no such call.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn cancel(&self, face: Face, dump_id: &DumpId) -> Result<bool, CallError> {
+        let path = match face {
+            Face::Service => ["api", "dumps", dump_id.as_str(), "cancel"],
+            Face::Dashboard => ["api", "memory-dumps", "cancel", dump_id.as_str()],
+        };
+        let call = self.request(Method::POST, &path).json(&serde_json::json!({}));
+        let reply: Option<CancelReply> = match answer(call).await {
+            // A service of the contract alone has nothing there, or something that takes other methods only.
+            Err(CallError::Refused { status: StatusCode::METHOD_NOT_ALLOWED, .. }) => None,
+            other => absent_as_none(other)?,
+        };
+        Ok(reply.is_some())
     }
 
     /// `GET /api/records?since=`; `None` where the service has no such call.

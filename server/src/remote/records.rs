@@ -114,25 +114,11 @@ fn record_of_foreign(status: &DumpStatus) -> Option<Record> {
     }
     let started = status.started_at.or(status.finished_at)?;
     let digits = status.vm.bytes().all(|b| b.is_ascii_digit());
+    let vmid = if digits { status.vm.clone() } else { String::new() };
     Some(Record {
-        timestamp: started,
-        time: started,
-        dom: GuestName(status.display_name().to_owned()),
-        vmid: if digits { status.vm.clone() } else { String::new() },
-        sha256: None,
         duration_sec: status.duration_sec,
-        gzip_size_bytes: None,
-        ctime: None,
-        mtime: None,
-        atime: None,
         dump_path: status.dump_path.clone(),
         dump_id: Some(status.dump_id.clone()),
-        host: None,
-        mode: None,
-        pause_ms: None,
-        raw_size_bytes: None,
-        format: None,
-        codec: None,
-        ok: true,
+        ..Record::unknown(GuestName(status.display_name().to_owned()), vmid, started)
     })
 }

@@ -91,3 +91,46 @@ async fn a_body_beyond_the_limit_is_refused() {
     let (status, _) = answer(&app.agent, post("/api/dumps", &body)).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_dump_is_cancelled_by_its_id() {
+    let app = TestApp::start();
+    app.hypervisor.next_dump("web-01", &[Fault::StallsAt(4096)]);
+    let status = answer(&app.agent, post("/api/dumps", r#"{"vms": ["web-01"]}"#)).await.1;
+    app.hypervisor.wait_until_stalled("web-01");
+    let dump_id = status["web-01"]["dump_id"].as_str().unwrap();
+    let (code, reply) = answer(&app.agent, post(&format!("/api/dumps/{dump_id}/cancel"), "{}")).await;
+    assert_eq!((code, &reply["status"]), (StatusCode::ACCEPTED, &"cancelling".into()));
+    let ended = app.ended(1).await.remove(0);
+    assert_eq!(
+        (ended.message.as_str(), ended.job_state.unwrap().as_str()),
+        ("cancelled by api", "cancelled")
+    );
+
+    let again = answer(&app.agent, post(&format!("/api/dumps/{dump_id}/cancel"), "{}")).await.0;
+    assert_eq!(again, StatusCode::ACCEPTED, "what has ended stays as it ended, and asking again is no error");
+    for unknown in ["web-01", "no-such-dump", "%2e%2e"] {
+        let (code, reply) = answer(&app.agent, post(&format!("/api/dumps/{unknown}/cancel"), "{}")).await;
+        assert_eq!(code, StatusCode::NOT_FOUND, "{unknown}: {reply}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_dump_is_taken_is_part_of_the_request() {
+    let app = TestApp::start();
+    let body = r#"{"vms": ["web-01"], "mode": "frozen", "case": "IR-7", "note": "at night"}"#;
+    answer(&app.agent, post("/api/dumps", body)).await;
+    let record = app.ended(1).await.remove(0).record.unwrap();
+    let text = |remark: Option<memdeck_model::Remark>| remark.map(String::from);
+    assert_eq!(record.mode.unwrap().as_str(), "frozen");
+    assert_eq!((text(record.case), text(record.note)), (Some("IR-7".into()), Some("at night".into())));
+    for (wrong, reason) in [
+        (r#"{"vms": ["web-01"], "mode": "hot"}"#, "unknown variant `hot`"),
+        (r#"{"vms": ["web-01"], "case": ""}"#, "a case number or note has 1 to 500 characters"),
+        (r#"{"vms": ["web-01"], "pause_budget_ms": -1}"#, "invalid value"),
+    ] {
+        let (code, reply) = answer(&app.agent, post("/api/dumps", wrong)).await;
+        assert_eq!(code, StatusCode::BAD_REQUEST, "{wrong}");
+        assert!(reply["detail"].as_str().unwrap().contains(reason), "{reply}");
+    }
+}

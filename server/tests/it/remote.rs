@@ -179,6 +179,22 @@ async fn a_service_that_is_away_is_told_and_stops_nothing_else() {
     assert_eq!((records.0, &records.1["total"]), (StatusCode::OK, &json!(1)));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_by_an_agent_is_cancelled_through_the_dashboard() {
+    let agent = TestApp::start();
+    let service = Listening::with(agent.agent.clone()).await;
+    let front = Front::of(&agent, service.address);
+    agent.hypervisor.next_dump("db-01", &[Fault::StallsAt(4096)]);
+    front.trigger("db-01").await;
+    agent.hypervisor.wait_until_stalled("db-01");
+    let running = answer(&front.router, get("/api/memory-dumps/status/db-01")).await.1;
+    let call = format!("/api/memory-dumps/cancel/{}", running["dump_id"].as_str().unwrap());
+    assert_eq!(answer(&front.router, post(&call, "{}")).await.0, StatusCode::ACCEPTED);
+    assert_eq!(agent.ended(1).await[0].message, "cancelled by api");
+    let unknown = answer(&front.router, post("/api/memory-dumps/cancel/no-such-dump", "{}")).await;
+    assert_eq!(unknown.0, StatusCode::NOT_FOUND, "{}", unknown.1);
+}
+
 /// A service that has the three calls of the contract and nothing else: a double of the customer's Python service.
 #[derive(Clone, Default)]
 struct ContractOnly(Arc<Mutex<BTreeMap<String, Value>>>);
@@ -240,6 +256,9 @@ async fn a_service_with_only_the_contract_is_followed_and_its_hash_is_unknown() 
     let running = answer(&front.router, get("/api/memory-dumps/status/7")).await.1;
     assert_eq!((&running["state"], &running["progress"]), (&json!("running"), &json!(10.0)));
     assert_eq!(answer(&front.router, get("/api/memory-dumps/status/8")).await.0, StatusCode::NOT_FOUND);
+
+    let cancel = answer(&front.router, post("/api/memory-dumps/cancel/id-of-7", "{}")).await;
+    assert_eq!(cancel.0, StatusCode::NOT_FOUND, "such a service cannot cancel: {}", cancel.1);
 
     foreign.complete("7");
     front.event(is_record).await;

@@ -1,12 +1,13 @@
 //! memdeck is killed in the middle of a dump.
 
+use std::io::Write as _;
 use std::time::Duration;
 
-use crate::lab::{LabGuest, lab};
+use crate::lab::{LabGuest, lab, virsh};
 use crate::support::{Home, Service, holds_at_points};
 
-/// How soon a guest runs again after the process that dumped it was killed.
-const RESUME_LIMIT: Duration = Duration::from_secs(5);
+/// How soon a guest runs again after the process that dumped it was killed, without a restart of memdeck.
+const RESUME_LIMIT: Duration = Duration::from_secs(1);
 
 #[test]
 fn killed_while_reading_the_guest_runs_and_the_next_start_cleans_up() {
@@ -20,7 +21,7 @@ fn killed_while_reading_the_guest_runs_and_the_next_start_cleans_up() {
     let home = Home::new();
     let hold = [("FAILPOINTS", "capture::half-read=sleep(600000)"), ("MAX_PARALLEL_DUMPS", "1")];
     let serve = Service::start(&home, "serve", &hold);
-    serve.trigger(&[reading.name]);
+    serve.trigger_frozen(&[reading.name]);
     serve.trigger(&[waiting.name]);
     let status = serve.wait("/api/memory-dumps/status/db-01", "half of the bytes", |status| {
         let half = status["bytes"]["bytes_expected"].as_u64()? / 2;
@@ -51,4 +52,95 @@ fn killed_while_reading_the_guest_runs_and_the_next_start_cleans_up() {
     assert_eq!(files.len(), 3, "{files:?}");
     assert_eq!(serve.get("/api/memory-dumps/stats")["total_dumps"], 1);
     assert_eq!(serve.terminate(), Some(0));
+}
+
+/// Starts a dump that holds at the named point, and kills memdeck there. Gives what the guest was doing until then.
+fn kill_at(
+    point: &str,
+    mode: &str,
+    guest: &LabGuest,
+    home: &Home,
+    until: impl Fn(&serde_json::Value) -> bool,
+) -> String {
+    assert!(holds_at_points(), "this test needs points to hold at: build with --features memdeck/failpoints");
+    let hold = format!("{point}=sleep(600000)");
+    let serve = Service::start(home, "serve", &[("FAILPOINTS", &hold), ("PAUSE_BUDGET_MS", "10")]);
+    serve.ask(&serde_json::json!({"vms": [guest.name], "mode": mode}));
+    serve.wait(&format!("/api/memory-dumps/status/{}", guest.name), point, |status| {
+        until(status).then_some(())
+    });
+    let state = guest.state();
+    serve.kill();
+    state
+}
+
+/// After the kill: the guest runs for good, and the next start knows that the dump failed.
+fn assert_recovered(guest: &LabGuest, home: &Home) {
+    let took = guest.wait_until_running(RESUME_LIMIT);
+    eprintln!("the guest ran again after {took:?}");
+    let serve = Service::start(home, "serve", &[]);
+    let failed = serve.get(&format!("/api/memory-dumps/status/{}", guest.name));
+    assert_eq!(failed["state"], "failed", "{failed}");
+    assert_eq!(home.dumps(), [""; 0]);
+    assert_eq!(guest.state(), "running");
+    assert_eq!(serve.terminate(), Some(0));
+}
+
+#[test]
+fn killed_in_the_middle_of_a_live_dump_the_guest_runs_on() {
+    let _turn = lab();
+    let guest = LabGuest::running("db-01");
+    let home = Home::new();
+    let half =
+        |status: &serde_json::Value| status["progress"].as_f64().is_some_and(|progress| progress >= 25.0);
+    let state = kill_at("capture::half-live", "live", &guest, &home, half);
+    assert_eq!(state, "running", "a live dump does not stop the guest at half");
+    assert_recovered(&guest, &home);
+}
+
+#[test]
+fn killed_in_the_last_pass_of_a_live_dump_the_guest_runs_again() {
+    let _turn = lab();
+    let guest = LabGuest::running("web-01");
+    let home = Home::new();
+    let state = kill_at("capture::last-pass", "live", &guest, &home, |_| guest.state() == "paused");
+    assert_eq!(state, "paused");
+    assert_recovered(&guest, &home);
+}
+
+/// Runs the guardian's process, tells it what an engine would and "dies".
+fn engine_that_dies(home: &Home, messages: &[serde_json::Value]) -> std::process::Child {
+    let mut guardian = home.memdeck(&["guard"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let mut pipe = guardian.stdin.take().unwrap();
+    for message in messages {
+        writeln!(pipe, "{message}").unwrap();
+    }
+    guardian
+}
+
+#[test]
+fn the_guardian_resumes_the_guest_of_a_dead_engine_and_no_other() {
+    let _turn = lab();
+    let home = Home::new();
+    let watch = |dump: &str, guest: &LabGuest, was_running: bool| {
+        let uuid = virsh(&["domuuid", guest.name]).unwrap();
+        serde_json::json!({"watch": {"dump_id": dump, "guest_uuid": uuid.trim(), "was_running": was_running}})
+    };
+    let ran = LabGuest::running("web-01");
+    let operators = LabGuest::running("db-01");
+    let left_paused = ran.suspend();
+    let paused_before = operators.suspend();
+    let release = serde_json::json!({"release": {"dump_id": "c"}});
+    let told = [watch("a", &ran, true), watch("b", &operators, false), watch("c", &operators, true), release];
+    let mut guardian = engine_that_dies(&home, &told);
+    let took = ran.wait_until_running(RESUME_LIMIT);
+    eprintln!("the guardian had the guest running after {took:?}");
+    assert!(guardian.wait().unwrap().success());
+    assert_eq!(
+        operators.state(),
+        "paused",
+        "neither a guest that was paused before nor one that was released"
+    );
+    left_paused.forget();
+    drop(paused_before);
 }

@@ -53,6 +53,13 @@ pub struct Suspended<'a> {
     guest: &'a LabGuest,
 }
 
+impl Suspended<'_> {
+    /// The guest runs again already.
+    pub fn forget(self) {
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for Suspended<'_> {
     fn drop(&mut self) {
         let resumed = virsh(&["resume", self.guest.name]);

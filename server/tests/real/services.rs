@@ -63,7 +63,7 @@ fn the_command_line_joins_the_dashboard_that_has_the_state_directory() {
     let guest = LabGuest::running("web-01");
     let home = Home::new();
     let serve = Service::start(&home, "serve", &[]);
-    let status = home.dump(guest.name);
+    let status = home.dump(guest.name, "auto");
     assert_eq!(status["job_state"], "completed", "{status}");
     assert_eq!(serve.get("/api/memory-dumps/records")["records"][0]["dump_id"], status["dump_id"]);
 

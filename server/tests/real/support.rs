@@ -42,9 +42,9 @@ impl Home {
         command
     }
 
-    /// Runs `memdeck dump --json` to its end; the one dump it tells about.
-    pub fn dump(&self, vm: &str) -> Value {
-        let output = self.memdeck(&["dump", vm, "--json"]).output().unwrap();
+    /// Runs `memdeck dump --json` in a mode to its end; the one dump it tells about.
+    pub fn dump(&self, vm: &str, mode: &str) -> Value {
+        let output = self.memdeck(&["dump", vm, "--mode", mode, "--json"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let reply: Value = serde_json::from_str(&text)
             .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
@@ -109,8 +109,15 @@ impl Service {
     }
 
     pub fn trigger(&self, vms: &[&str]) -> Value {
-        let request =
-            self.http.post(format!("{}/api/memory-dumps/trigger", self.url)).json(&json!({"vms": vms}));
+        self.ask(&json!({"vms": vms}))
+    }
+
+    pub fn trigger_frozen(&self, vms: &[&str]) -> Value {
+        self.ask(&json!({"vms": vms, "mode": "frozen"}))
+    }
+
+    pub fn ask(&self, body: &Value) -> Value {
+        let request = self.http.post(format!("{}/api/memory-dumps/trigger", self.url)).json(body);
         request.send().unwrap().json().unwrap()
     }
 

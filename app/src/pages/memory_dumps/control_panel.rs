@@ -1,8 +1,10 @@
-//! Choosing guests, dumping them, and the figures beside it.
+//! Choosing guests and how to dump them, dumping them, and the figures beside it.
 
 use leptos::prelude::*;
 
 use super::guest_selector::GuestSelector;
+use super::mode_selector::ModeSelector;
+use super::remark_fields::RemarkFields;
 use super::state::State;
 use super::status::Status;
 use super::trigger::TriggerButtons;
@@ -31,6 +33,8 @@ pub fn ControlPanel() -> impl IntoView {
                     />
                 </Show>
                 <GuestSelector />
+                <ModeSelector />
+                <RemarkFields />
                 <TriggerButtons />
             </Card>
             <Status />

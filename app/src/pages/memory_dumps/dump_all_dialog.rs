@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
-use super::choice::{expected_pause, memory_of};
+use super::mode_words::consequence;
 use super::state::State;
 use crate::ui::{Button, ButtonKind, Dialog};
 
@@ -20,11 +20,15 @@ pub fn DumpAllDialog(
         open.set(false);
         state.dump(&guests.get_untracked());
     };
+    let are_many = move || guests.with(|guests| guests.len() > 1);
     view! {
         <Dialog open id="dump-all-title" title="Dump all running guests?">
             <p class="dialog-consequence">
-                {move || guests.with(|guests| consequence(guests))}
+                {move || guests.with(|guests| consequence(state.options.mode.get(), guests))}
             </p>
+            <Show when=are_many>
+                <p class="secondary">"A few are dumped at a time, the others wait."</p>
+            </Show>
             // Focusable, because a long list is scrolled with the keyboard too.
             <ul class="dialog-guests" tabindex="0" aria-label="Guests to be dumped">
                 {move || {
@@ -49,20 +53,5 @@ pub fn DumpAllDialog(
                 </Button>
             </div>
         </Dialog>
-    }
-}
-
-fn consequence(guests: &[Guest]) -> String {
-    let memory = memory_of(guests);
-    let largest = guests.iter().map(|guest| guest.memory).max().unwrap_or(memory);
-    let pause = expected_pause(largest);
-    match guests.len() {
-        1 => {
-            format!("1 guest with {memory} of memory is stopped while it is read, {pause}; then it runs on.")
-        }
-        count => format!(
-            "{count} guests with {memory} of memory in all. Each is stopped while its own memory is read, {pause} \
-             for the largest; then it runs on. A few are dumped at a time, the others wait."
-        ),
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! States come from two sides, answers and events, and may overtake each other; a dump never goes backwards.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 
-use memdeck_model::{DumpId, DumpStatus, JobState, Millis, Timestamp};
+use memdeck_model::{CaptureMode, DumpId, DumpStatus, JobState, Millis, Timestamp};
 
 use super::rate::Rate;
 
@@ -19,8 +19,19 @@ pub struct Job {
     pub status: DumpStatus,
     /// How fast it is being read.
     pub rate: Rate,
+    /// What became of the operator's wish to cancel it, where there was one.
+    pub cancel: Option<Cancel>,
     /// When the page heard of its end.
     ended_at: Option<Timestamp>,
+}
+
+/// What became of the wish to cancel a dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cancel {
+    /// It was asked for; the end follows.
+    Asked,
+    /// It could not be asked for, and why. The dump goes on.
+    Refused(String),
 }
 
 /// The dumps, newest first: an order that no change of state disturbs.
@@ -75,7 +86,8 @@ impl Jobs {
         }
         let is_final = status.exact_state().is_final();
         let Some(job) = self.jobs.iter_mut().find(|job| job.status.dump_id == status.dump_id) else {
-            let mut job = Job { status, rate: Rate::default(), ended_at: is_final.then_some(now) };
+            let mut job =
+                Job { status, rate: Rate::default(), cancel: None, ended_at: is_final.then_some(now) };
             job.note_rate(now);
             self.jobs.push(job);
             self.jobs.sort_by_key(|job| Reverse(began(&job.status)));
@@ -112,6 +124,29 @@ impl Jobs {
             self.tell(status, now);
         }
         self.expire(now);
+    }
+
+    /// Takes note of the wish to cancel a dump that waits or runs. False where there is none such, or where it was
+    /// asked for already.
+    pub fn ask_cancel(&mut self, id: &DumpId) -> bool {
+        let asked = Some(Cancel::Asked);
+        let job = self.jobs.iter_mut().find(|job| &job.status.dump_id == id);
+        match job.filter(|job| job.ended_at.is_none() && job.cancel != asked) {
+            Some(job) => {
+                job.cancel = asked;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes note that the wish could not be passed on. Where the dump has ended meanwhile that says nothing any more.
+    pub fn refuse_cancel(&mut self, id: &DumpId, why: String) {
+        if let Some(job) =
+            self.jobs.iter_mut().find(|job| &job.status.dump_id == id && job.ended_at.is_none())
+        {
+            job.cancel = Some(Cancel::Refused(why));
+        }
     }
 
     /// Takes an ended dump off the list for good.
@@ -153,8 +188,18 @@ fn is_behind(new: &DumpStatus, known: &DumpStatus) -> bool {
         JobState::Running => 1,
         JobState::Completed | JobState::Failed | JobState::Cancelled => 2,
     };
-    let (new_far, known_far) = (how_far(new), how_far(known));
-    new_far < known_far || (new_far == known_far && new.progress < known.progress)
+    // A dump that cannot be taken live begins anew as a frozen one.
+    let which_attempt = |status: &DumpStatus| match status.mode {
+        None => 0,
+        Some(CaptureMode::Live) => 1,
+        Some(CaptureMode::Frozen) => 2,
+    };
+    let order = |status: &DumpStatus| (how_far(status), which_attempt(status));
+    match order(new).cmp(&order(known)) {
+        Ordering::Less => true,
+        Ordering::Equal => new.progress < known.progress,
+        Ordering::Greater => false,
+    }
 }
 
 #[cfg(test)]
@@ -213,6 +258,46 @@ mod tests {
         assert_eq!(state_of(&jobs, "a"), Some((DumpState::Running, 40.0)));
         let (jobs, _) = told(&[("a", DumpState::Failed, 10.0), ("a", DumpState::Running, 90.0)]);
         assert_eq!(state_of(&jobs, "a"), Some((DumpState::Failed, 10.0)));
+    }
+
+    #[test]
+    fn a_dump_that_begins_anew_as_a_frozen_one_begins_at_zero() {
+        let of_mode = |mode, progress| {
+            let mut status = status("a", DumpState::Running, progress);
+            status.mode = Some(mode);
+            status
+        };
+        let mut jobs = Jobs::default();
+        for status in [
+            status("a", DumpState::Running, 0.0),
+            of_mode(CaptureMode::Live, 40.0),
+            of_mode(CaptureMode::Frozen, 0.0),
+            of_mode(CaptureMode::Live, 41.0),
+        ] {
+            jobs.tell(status, at(0));
+        }
+        let known = &jobs.get(&"a".parse().unwrap()).unwrap().status;
+        assert_eq!((known.mode, known.progress.to_string()), (Some(CaptureMode::Frozen), "0".to_owned()));
+    }
+
+    #[test]
+    fn a_dump_is_cancelled_once_and_again_only_after_a_refusal() {
+        let (mut jobs, _) = told(&[("a", DumpState::Running, 1.0)]);
+        let id = "a".parse().unwrap();
+        assert_eq!([jobs.ask_cancel(&id), jobs.ask_cancel(&id)], [true, false]);
+        jobs.refuse_cancel(&id, "no answer".into());
+        assert_eq!(jobs.get(&id).unwrap().cancel, Some(Cancel::Refused("no answer".into())));
+        assert!(jobs.ask_cancel(&id));
+    }
+
+    #[test]
+    fn a_dump_that_has_ended_is_not_cancelled() {
+        let (mut jobs, _) = told(&[("a", DumpState::Running, 1.0), ("a", DumpState::Completed, 100.0)]);
+        let id = "a".parse().unwrap();
+        assert!(!jobs.ask_cancel(&id));
+        jobs.refuse_cancel(&id, "too late".into());
+        assert_eq!(jobs.get(&id).unwrap().cancel, None);
+        assert!(!jobs.ask_cancel(&"unknown".parse().unwrap()));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! One finished dump.
 
 use leptos::prelude::*;
-use memdeck_model::{ByteCount, Record};
+use memdeck_model::{ByteCount, CaptureMode, Record, Remark};
 
+use super::mode_words::because;
 use super::paging;
 use super::records_table::COLUMNS;
 use super::state::State;
@@ -22,7 +23,10 @@ pub fn RecordRow(record: Record) -> impl IntoView {
     view! {
         <tr role="row" class:has-arrived=has_arrived>
             <td role="cell" data-label=id class="number">{known_text(record.vmid, "VM id")}</td>
-            <td role="cell" data-label=name class="record-name">{record.dom.0}</td>
+            <td role="cell" data-label=name class="record-name">
+                {record.dom.0}
+                {record.case.map(|case| view! { <CaseNumber case /> })}
+            </td>
             <td role="cell" data-label=timestamp class="number">
                 <Instant instant=record.timestamp />
             </td>
@@ -48,9 +52,37 @@ pub fn RecordRow(record: Record) -> impl IntoView {
                 </span>
             </td>
             <td role="cell" data-label=pause class="number record-pause">
-                {known(record.pause_ms, "guest pause", |pause| pause.to_string())}
+                <span class="record-pause-line">
+                    {known(record.pause_ms, "guest pause", |pause| pause.to_string())}
+                    {record.mode.map(|mode| view! { <Mode mode fallback=record.fallback /> })}
+                </span>
             </td>
         </tr>
+    }
+}
+
+#[component]
+fn CaseNumber(case: Remark) -> impl IntoView {
+    let case = String::from(case);
+    let title = case.clone();
+    view! {
+        <span class="record-case" title=title>
+            <span class="visually-hidden">"Case "</span>
+            {case}
+        </span>
+    }
+}
+
+/// The mode; why it is not the first choice stands behind it.
+#[component]
+fn Mode(mode: CaptureMode, fallback: Option<String>) -> impl IntoView {
+    let why = fallback.map(|reason| because(Some(mode), &reason));
+    let hidden = why.clone();
+    view! {
+        <span class="record-mode" title=why>
+            {mode.as_str()}
+            {hidden.map(|why| view! { <span class="visually-hidden">{format!(". {why}")}</span> })}
+        </span>
     }
 }
 

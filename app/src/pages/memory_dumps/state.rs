@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
-use memdeck_model::{DumpStatus, Event, Guest, JobState, Problem, Record, RecordPage, TriggerRequest};
+use memdeck_model::{
+    DumpId, DumpStatus, Event, Guest, JobState, Problem, Record, RecordPage, TriggerRequest,
+};
 
 use super::choice;
-use super::jobs::{Change, Jobs};
+use super::job_words;
+use super::jobs::{Cancel, Change, Jobs};
+use super::options::Options;
 use super::paging;
 use crate::api::{self, ApiError, Overview};
 use crate::live::Live;
@@ -42,6 +46,8 @@ pub struct State {
     pub unseen: RwSignal<u64>,
     /// UUIDs of the chosen guests.
     pub chosen: RwSignal<BTreeSet<String>>,
+    /// How guests are to be dumped.
+    pub options: Options,
     /// What became of the last press on a dump button.
     pub trigger: RwSignal<Trigger>,
     clock: Clock,
@@ -61,6 +67,7 @@ impl State {
             arrived: StoredValue::new(BTreeSet::new()),
             unseen: RwSignal::new(0),
             chosen: RwSignal::new(BTreeSet::new()),
+            options: Options::new(),
             trigger: RwSignal::new(Trigger::default()),
             clock: Clock::expect(),
             toaster: Toaster::expect(),
@@ -119,18 +126,20 @@ impl State {
         self.records.fetch(api::fetch_records(paging::query_of(self.page.get_untracked())));
     }
 
-    /// Asks for dumps of `guests`.
+    /// Asks for dumps of `guests` with the options that are set; does nothing while these cannot be used.
     pub fn dump(self, guests: &[Guest]) {
+        let Ok(options) = untrack(|| self.options.read()) else { return };
         let vms = guests.iter().filter_map(choice::reference).collect();
+        let request = TriggerRequest { options, ..TriggerRequest::of(vms) };
         self.trigger.set(Trigger { pending: true, problem: None });
         leptos::task::spawn_local(async move {
-            let problem = match api::trigger_dumps(TriggerRequest::of(vms)).await {
+            let problem = match api::trigger_dumps(request).await {
                 Ok(statuses) => {
                     self.announcer.say(match statuses.len() {
                         1 => "1 dump asked for.".to_owned(),
                         count => format!("{count} dumps asked for."),
                     });
-                    for status in statuses {
+                    for status in &statuses {
                         self.hear_dump(status);
                     }
                     None
@@ -141,9 +150,26 @@ impl State {
         });
     }
 
+    /// Asks for the end of the dump `id`, once. The end comes as an event.
+    pub fn cancel(self, id: DumpId) {
+        let mut name = None;
+        self.jobs.change(|jobs| {
+            if jobs.ask_cancel(&id) {
+                name = jobs.get(&id).map(|job| job.status.display_name().to_owned());
+            }
+        });
+        let Some(name) = name else { return };
+        self.announcer.say(format!("Cancelling the dump of {name}."));
+        leptos::task::spawn_local(async move {
+            if let Err(ApiError(problem)) = api::cancel_dump(id.clone()).await {
+                self.jobs.change(|jobs| jobs.refuse_cancel(&id, problem.detail));
+            }
+        });
+    }
+
     fn hear(self, event: &Event) {
         match event {
-            Event::Dump(status) => self.hear_dump((**status).clone()),
+            Event::Dump(status) => self.hear_dump(status),
             Event::Record(record) => self.hear_record((**record).clone()),
             Event::Guests(guests) => {
                 let mut guests = guests.clone();
@@ -157,11 +183,15 @@ impl State {
         }
     }
 
-    fn hear_dump(self, status: DumpStatus) {
-        let (kind, text) = outcome_of(&status);
+    fn hear_dump(self, status: &DumpStatus) {
         let mut change = Change::Ordinary;
-        self.jobs.change_or_default(|jobs| change = jobs.tell(status, browser_now()));
+        let mut was_asked = false;
+        self.jobs.change_or_default(|jobs| {
+            was_asked = jobs.get(&status.dump_id).is_some_and(|job| job.cancel == Some(Cancel::Asked));
+            change = jobs.tell(status.clone(), browser_now());
+        });
         if change == Change::Ended {
+            let (kind, text) = outcome_of(status, was_asked);
             self.toaster.show(kind, text);
             self.fetch_overview();
         }
@@ -187,11 +217,16 @@ fn sort(guests: &mut [Guest]) {
     guests.sort_by(|a, b| a.name.cmp(&b.name));
 }
 
-fn outcome_of(status: &DumpStatus) -> (ToastKind, String) {
+/// What to say of a dump that has ended; `was_asked`: after the operator of this page cancelled it.
+fn outcome_of(status: &DumpStatus, was_asked: bool) -> (ToastKind, String) {
     let name = status.display_name();
+    let message = &status.message;
     match status.exact_state() {
-        JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed. {}", status.message)),
-        JobState::Cancelled => (ToastKind::Error, format!("The dump of {name} was cancelled.")),
+        JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed. {message}")),
+        JobState::Cancelled if was_asked => (ToastKind::Success, format!("The dump of {name} is cancelled.")),
+        JobState::Cancelled => {
+            (ToastKind::Error, format!("The dump of {name} ended. {}", job_words::result_of(status)))
+        }
         JobState::Completed | JobState::Queued | JobState::Running => {
             (ToastKind::Success, format!("{name} is dumped and hashed."))
         }

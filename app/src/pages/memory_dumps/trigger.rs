@@ -3,9 +3,10 @@
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
-use super::choice::{expected_pause, memory_of, obstacle, running};
+use super::choice::{obstacle, running};
 use super::dump_all_dialog::DumpAllDialog;
 use super::jobs::Jobs;
+use super::mode_words::consequence;
 use super::state::State;
 use crate::ui::{Button, ButtonKind, Failure};
 
@@ -33,12 +34,14 @@ pub fn TriggerButtons() -> impl IntoView {
         planned.set(runnable.get_untracked());
         all_open.set(true);
     };
+    let invalid = Memo::new(move |_| state.options.read().err());
+    let is_blocked = move || is_pending() || invalid.with(Option::is_some);
     let no_selected =
-        Signal::derive(move || is_pending() || selection.with(|chosen| chosen.obstacle.is_some()));
-    let no_all = Signal::derive(move || is_pending() || runnable.with(Vec::is_empty));
+        Signal::derive(move || is_blocked() || selection.with(|chosen| chosen.obstacle.is_some()));
+    let no_all = Signal::derive(move || is_blocked() || runnable.with(Vec::is_empty));
     view! {
         <p class="consequence" id="dump-consequence">
-            {move || selection.with(|selection| consequence(&selection.guests))}
+            {move || selection.with(|selection| consequence(state.options.mode.get(), &selection.guests))}
         </p>
         <div class="trigger-buttons">
             <Button kind=ButtonKind::Primary on_press=dump_selected disabled=no_selected described_by="dump-obstacle dump-consequence">
@@ -51,6 +54,8 @@ pub fn TriggerButtons() -> impl IntoView {
                 {move || {
                     if is_pending() {
                         Some("Asking the server …".to_owned())
+                    } else if let Some(why) = invalid.get() {
+                        Some(why)
                     } else if runnable.with(Vec::is_empty) {
                         Some("No running guest is free to be dumped.".to_owned())
                     } else {
@@ -93,62 +98,4 @@ fn selection_of(state: &State) -> Selection {
 fn lower_first(sentence: &str) -> String {
     let mut letters = sentence.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
-}
-
-/// What dumping `guests` does to them.
-fn consequence(guests: &[Guest]) -> String {
-    match guests {
-        [] => "A guest is stopped while its memory is read, about a second per GiB.".to_owned(),
-        [guest] => format!(
-            "{} is stopped while its {} are read, {}; then it runs on.",
-            guest.name,
-            guest.memory,
-            expected_pause(guest.memory)
-        ),
-        [first, ..] => {
-            let longest = guests.iter().map(|guest| guest.memory).max().unwrap_or(first.memory);
-            format!(
-                "Each of these {} guests is stopped while its memory is read, {} for the largest; {} in all.",
-                guests.len(),
-                expected_pause(longest),
-                memory_of(guests)
-            )
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use memdeck_model::{ByteCount, GuestName, GuestState};
-
-    use super::*;
-
-    fn guest(name: &str, mib: u64) -> Guest {
-        Guest {
-            id: Some(1),
-            name: GuestName(name.into()),
-            uuid: name.into(),
-            state: GuestState::Running,
-            vcpus: 1,
-            memory_max: ByteCount::from_mib(mib),
-            memory: ByteCount::from_mib(mib),
-            cpu_time_ns: 0,
-        }
-    }
-
-    #[test]
-    fn the_consequence_names_the_guest_and_its_size() {
-        assert_eq!(
-            consequence(&[guest("web-01", 4096)]),
-            "web-01 is stopped while its 4.00 GiB are read, about 4 s; then it runs on."
-        );
-    }
-
-    #[test]
-    fn the_consequence_for_many_is_the_longest_stop() {
-        assert_eq!(
-            consequence(&[guest("web-01", 1024), guest("db-01", 4096)]),
-            "Each of these 2 guests is stopped while its memory is read, about 4 s for the largest; 5.00 GiB in all."
-        );
-    }
 }

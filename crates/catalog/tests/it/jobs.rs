@@ -1,7 +1,7 @@
 //! The life of a job.
 
 use memdeck_catalog::{CatalogError, Enqueued, NewJob};
-use memdeck_model::JobState;
+use memdeck_model::{CaptureMode, DumpOptions, JobState, Millis, ModeChoice};
 
 use crate::support::*;
 
@@ -75,6 +75,75 @@ fn a_guest_with_an_active_job_gets_no_second_one() {
     assert_eq!(already_active(test.catalog.enqueue(new_job("d7", "7")).unwrap()).dump_id, id("d1"));
     test.catalog.end(&id("d1"), JobState::Cancelled, "Cancelled", second(2)).unwrap();
     accepted(test.catalog.enqueue(resolved("d8", "web-01", "web-01")).unwrap());
+}
+
+#[test]
+fn what_was_asked_for_survives_a_restart() {
+    let test = TestCatalog::new();
+    let asked = DumpOptions {
+        mode: ModeChoice::Live,
+        pause_budget_ms: Some(Millis(250)),
+        case: Some("IR-2026-17".parse().unwrap()),
+        note: Some("first line\nsecond line; DROP TABLE jobs".parse().unwrap()),
+        accept_encrypted: true,
+    };
+    let job = NewJob { options: asked.clone(), ..new_job("d1", "web-01") };
+    assert_eq!(accepted(test.catalog.enqueue(job).unwrap()).options, asked);
+    assert_eq!(test.ask("d2", "db-01").options, DumpOptions::default());
+
+    let test = test.reopen();
+    let started = test.catalog.start_next(1, second(1)).unwrap().unwrap();
+    assert_eq!((started.dump_id, started.options), (id("d1"), asked));
+    assert_eq!(test.catalog.job(&id("d2")).unwrap().unwrap().options, DumpOptions::default());
+}
+
+#[test]
+fn each_mode_can_be_asked_for() {
+    let test = TestCatalog::new();
+    for mode in ModeChoice::ALL {
+        let options = DumpOptions { mode, ..DumpOptions::default() };
+        let job = NewJob { options, ..new_job(mode.as_str(), mode.as_str()) };
+        assert_eq!(accepted(test.catalog.enqueue(job).unwrap()).options.mode, mode);
+    }
+}
+
+#[test]
+fn the_mode_is_decided_and_decided_again_with_its_reason() {
+    let test = TestCatalog::new();
+    let queued = test.ask("d1", "web-01");
+    assert_eq!((queued.mode, queued.fallback), (None, None));
+    test.catalog.start_next(1, second(1)).unwrap();
+
+    let live = test.catalog.decide(&id("d1"), CaptureMode::Live, None).unwrap();
+    assert_eq!((live.mode, live.fallback), (Some(CaptureMode::Live), None));
+    let reason = "live did not converge within 60 s";
+    let frozen = test.catalog.decide(&id("d1"), CaptureMode::Frozen, Some(reason)).unwrap();
+    assert_eq!((frozen.mode, frozen.fallback.as_deref()), (Some(CaptureMode::Frozen), Some(reason)));
+
+    // The record of a completed dump has a mode and a reason of its own.
+    test.catalog.complete(&id("d1"), second(3), "Dump completed", &record("d1", "web-01", 1)).unwrap();
+    let completed = test.reopen().catalog.job(&id("d1")).unwrap().unwrap();
+    assert_eq!((completed.mode, completed.fallback.as_deref()), (Some(CaptureMode::Frozen), Some(reason)));
+    assert_eq!(completed.record, Some(record("d1", "web-01", 1)));
+}
+
+#[test]
+fn the_mode_of_an_ended_or_unknown_dump_is_not_decided() {
+    let test = TestCatalog::new();
+    test.ask("d1", "web-01");
+    test.catalog.decide(&id("d1"), CaptureMode::Live, None).unwrap();
+    test.ask("d2", "db-01");
+    for (dump_id, state) in [("d1", JobState::Cancelled), ("d2", JobState::Failed)] {
+        let ended = test.catalog.end(&id(dump_id), state, "ended", second(2)).unwrap();
+        let refused = test.catalog.decide(&id(dump_id), CaptureMode::Frozen, Some("late")).unwrap_err();
+        assert!(matches!(refused, CatalogError::AlreadyFinal { state: told, .. } if told == state));
+        assert_eq!(test.catalog.job(&id(dump_id)).unwrap(), Some(ended));
+    }
+    test.completed("d3", "web-01", 3);
+    let refused = test.catalog.decide(&id("d3"), CaptureMode::Live, None).unwrap_err();
+    assert_eq!(refused.to_string(), "the dump d3 is already completed");
+    let unknown = test.catalog.decide(&id("nobody"), CaptureMode::Live, None).unwrap_err();
+    assert!(matches!(unknown, CatalogError::UnknownDump(dump_id) if dump_id == id("nobody")));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod files;
+mod intents;
 mod jobs;
 mod lock;
 mod outbox;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use memdeck_catalog::{Catalog, GuestIdentity, NewJob};
+use memdeck_catalog::{Catalog, GuestIdentity, Intent, NewJob};
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, GuestName, JobState, Millis, Record, RecordQuery, Timestamp,
+    ByteCount, CaptureMode, DumpId, GuestName, JobState, Millis, Record, RecordQuery, Remark, Timestamp,
 };
 use proptest::option::of;
 use proptest::prelude::*;
@@ -18,6 +18,9 @@ enum Step {
     Enqueue { dump: u8, vm: u8, resolved: Option<u8> },
     Start { limit: u32 },
     Identify { dump: u8, guest: u8 },
+    Decide { dump: u8, frozen: bool },
+    Intend { dump: u8, guest: u8, was_running: bool },
+    Settle { dump: u8 },
     Complete { dump: u8 },
     End { dump: u8, cancelled: bool },
     Crash,
@@ -33,7 +36,11 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (dump.clone(), guest.clone(), of(guest.clone()))
             .prop_map(|(dump, vm, resolved)| Step::Enqueue { dump, vm, resolved }),
         6 => (0..4_u32).prop_map(|limit| Step::Start { limit }),
-        4 => (dump.clone(), guest).prop_map(|(dump, guest)| Step::Identify { dump, guest }),
+        4 => (dump.clone(), guest.clone()).prop_map(|(dump, guest)| Step::Identify { dump, guest }),
+        2 => (dump.clone(), any::<bool>()).prop_map(|(dump, frozen)| Step::Decide { dump, frozen }),
+        4 => (dump.clone(), guest, any::<bool>())
+            .prop_map(|(dump, guest, was_running)| Step::Intend { dump, guest, was_running }),
+        2 => dump.clone().prop_map(|dump| Step::Settle { dump }),
         6 => dump.clone().prop_map(|dump| Step::Complete { dump }),
         2 => (dump.clone(), any::<bool>()).prop_map(|(dump, cancelled)| Step::End { dump, cancelled }),
         1 => Just(Step::Crash),
@@ -51,8 +58,19 @@ fn dump_id(number: u8) -> DumpId {
     id(&format!("d{number}"))
 }
 
-/// Does one step; refusals are part of life. Says which record was newly promised and which point acknowledged.
-fn run(catalog: &Catalog, step: &Step, at: i64, promised: &mut BTreeSet<String>, acknowledged: &mut u64) {
+/// What the catalog has been told, and so must still know.
+#[derive(Default)]
+struct Promises {
+    /// Dumps that have a record.
+    records: BTreeSet<String>,
+    /// Points that left the outbox.
+    acknowledged: u64,
+    /// Intents that are not settled, by dump: the guest and whether it ran.
+    intents: BTreeMap<String, (String, bool)>,
+}
+
+/// Does one step; refusals are part of life.
+fn run(catalog: &Catalog, step: &Step, at: i64, promises: &mut Promises) {
     match *step {
         Step::Enqueue { dump, vm, resolved } => {
             let guest = resolved.map(numbered);
@@ -65,10 +83,30 @@ fn run(catalog: &Catalog, step: &Step, at: i64, promised: &mut BTreeSet<String>,
         Step::Identify { dump, guest } => {
             let _refused_or_not = catalog.identify(&dump_id(dump), &numbered(guest));
         }
+        Step::Decide { dump, frozen } => {
+            let mode = if frozen { CaptureMode::Frozen } else { CaptureMode::Live };
+            let fallback = frozen.then_some("did not converge");
+            if let Ok(job) = catalog.decide(&dump_id(dump), mode, fallback) {
+                assert!(
+                    !job.state.is_final() && job.mode == Some(mode) && job.fallback.as_deref() == fallback
+                );
+            }
+        }
+        Step::Intend { dump, guest, was_running } => {
+            let (dump, guest) = (dump_id(dump), numbered(guest).uuid);
+            if catalog.intend(&dump, &guest, was_running).is_ok() {
+                let noted = promises.intents.entry(dump.to_string()).or_insert((guest.clone(), was_running));
+                assert_eq!(noted.0, guest, "an intent was accepted and not noted");
+            }
+        }
+        Step::Settle { dump } => {
+            catalog.settle(&dump_id(dump)).unwrap();
+            promises.intents.remove(dump_id(dump).as_str());
+        }
         Step::Complete { dump } => {
             let dump = dump_id(dump);
             if catalog.complete(&dump, second(at), "done", &record(dump.as_str(), "vm", at)).is_ok() {
-                promised.insert(dump.to_string());
+                promises.records.insert(dump.to_string());
             }
         }
         Step::End { dump, cancelled } => {
@@ -86,7 +124,7 @@ fn run(catalog: &Catalog, step: &Step, at: i64, promised: &mut BTreeSet<String>,
         Step::Acknowledge => {
             for entry in catalog.outbox_next(1).unwrap() {
                 catalog.outbox_acknowledge(entry.id).unwrap();
-                *acknowledged += 1;
+                promises.acknowledged += 1;
             }
         }
         Step::Defer => {
@@ -97,7 +135,7 @@ fn run(catalog: &Catalog, step: &Step, at: i64, promised: &mut BTreeSet<String>,
     }
 }
 
-fn check(catalog: &Catalog, promised: &BTreeSet<String>, acknowledged: u64) {
+fn check(catalog: &Catalog, promises: &Promises) {
     let mut active_guests = BTreeSet::new();
     for job in catalog.active_jobs().unwrap() {
         assert!(!job.state.is_final() && job.finished_at.is_none() && job.record.is_none());
@@ -105,6 +143,12 @@ fn check(catalog: &Catalog, promised: &BTreeSet<String>, acknowledged: u64) {
             assert!(active_guests.insert(guest.uuid), "two active jobs of one guest");
         }
     }
+
+    let intents = catalog.intents().unwrap().into_iter();
+    let intents: BTreeMap<String, (String, bool)> = intents
+        .map(|Intent { dump_id, guest_uuid, was_running }| (dump_id.into(), (guest_uuid, was_running)))
+        .collect();
+    assert_eq!(intents, promises.intents, "an intent vanished, changed or appeared");
 
     let own = catalog.records_since(0, u32::MAX).unwrap();
     let mut completed = BTreeMap::new();
@@ -118,12 +162,17 @@ fn check(catalog: &Catalog, promised: &BTreeSet<String>, acknowledged: u64) {
     }
     let names: Vec<String> =
         own.iter().map(|(_, record)| record.dump_id.as_ref().unwrap().to_string()).collect();
-    assert_eq!(names.iter().cloned().collect::<BTreeSet<_>>(), *promised, "a record vanished or appeared");
+    assert_eq!(
+        names.iter().cloned().collect::<BTreeSet<_>>(),
+        promises.records,
+        "a record vanished or appeared"
+    );
     assert_eq!(names.len(), completed.len(), "a completed job has exactly one record");
     for (_, record) in &own {
         assert_eq!(completed.get(record.dump_id.as_ref().unwrap().as_str()), Some(record));
     }
-    assert_eq!(catalog.outbox_len().unwrap() + acknowledged, u64::try_from(completed.len()).unwrap());
+    let told = catalog.outbox_len().unwrap() + promises.acknowledged;
+    assert_eq!(told, u64::try_from(completed.len()).unwrap());
 
     let page = catalog.records(RecordQuery { limit: 1000, offset: 0 }).unwrap();
     assert_eq!((page.count, page.total), (page.total, catalog.stats().unwrap().total_dumps));
@@ -132,24 +181,30 @@ fn check(catalog: &Catalog, promised: &BTreeSet<String>, acknowledged: u64) {
 
 fn any_record() -> impl Strategy<Value = Record> {
     let text = || any::<String>();
-    let instant = (-377_705_023_201_000_000_i64..253_402_207_200_000_000)
-        .prop_map(|micros| Timestamp::from_unix_micros(micros).unwrap());
+    let instant = || {
+        (-377_705_023_201_000_000_i64..253_402_207_200_000_000)
+            .prop_map(|micros| Timestamp::from_unix_micros(micros).unwrap())
+    };
+    let remark = || of(text().prop_filter_map("no remark", |text| text.parse::<Remark>().ok()));
     let size = || of((0..=i64::MAX.unsigned_abs()).prop_map(ByteCount));
-    let names = (instant, text(), text(), of("[A-Za-z0-9_-]{1,64}"), of(text()), of(text()), of(text()));
+    let names = (instant(), text(), text(), of("[A-Za-z0-9_-]{1,64}"), of(text()), of(text()), of(text()));
     let numbers =
         (of(-1e300..1e300_f64), size(), size(), of(any::<i64>()), of(any::<i64>()), of(any::<i64>()));
     let rest = (
-        of(Just(CaptureMode::Frozen)),
+        of(prop_oneof![Just(CaptureMode::Live), Just(CaptureMode::Frozen)]),
         of(0..=i64::MAX.unsigned_abs()),
         of(text()),
         of(text()),
         any::<bool>(),
     );
-    (names, numbers, rest).prop_map(
+    let count = || of(0..=i64::MAX.unsigned_abs());
+    let live = (of(instant()), of(text()), count(), count(), size(), any::<bool>(), remark(), remark());
+    (names, numbers, rest, live).prop_map(
         |(
             (timestamp, dom, vmid, dump_id, host, sha256, dump_path),
             (duration_sec, raw_size_bytes, gzip_size_bytes, ctime, mtime, atime),
             (mode, pause_ms, format, codec, ok),
+            (point_in_time, fallback, downtime, iterations, dirty_bytes_per_s, encrypted, case, note),
         )| Record {
             timestamp,
             time: timestamp,
@@ -170,6 +225,14 @@ fn any_record() -> impl Strategy<Value = Record> {
             format,
             codec,
             ok,
+            point_in_time,
+            fallback,
+            job_downtime_ms: downtime.map(Millis),
+            iterations,
+            dirty_bytes_per_s,
+            encrypted,
+            case,
+            note,
         },
     )
 }
@@ -181,18 +244,18 @@ proptest! {
     fn any_sequence_of_operations_keeps_the_invariants(steps in prop::collection::vec(step(), 1..60)) {
         let dir = TempDir::new().unwrap();
         let mut catalog = Catalog::open(dir.path()).unwrap();
-        let (mut promised, mut acknowledged) = (BTreeSet::new(), 0);
+        let mut promises = Promises::default();
         for (at, step) in (0..).zip(&steps) {
             if matches!(step, Step::Crash) {
                 drop(catalog);
                 catalog = Catalog::open(dir.path()).unwrap();
             }
-            run(&catalog, step, at, &mut promised, &mut acknowledged);
+            run(&catalog, step, at, &mut promises);
             if matches!(step, Step::Crash) {
                 let running = catalog.active_jobs().unwrap().iter().any(|job| job.state == JobState::Running);
                 prop_assert!(!running, "after a restart nothing runs");
             }
-            check(&catalog, &promised, acknowledged);
+            check(&catalog, &promises);
         }
     }
 

@@ -50,9 +50,29 @@ fn stats_count_what_is_known() {
 }
 
 #[test]
+fn a_record_keeps_how_its_dump_was_taken() {
+    let test = TestCatalog::new();
+    let fallback = Some("the guest cannot migrate: it has a host device".to_owned());
+    let told = Record { fallback, encrypted: true, ..record("d1", "web-01", 1) };
+    test.ask("d1", "web-01");
+    test.catalog.start_next(1, second(1)).unwrap();
+    test.catalog.complete(&id("d1"), second(2), "Dump completed", &told).unwrap();
+
+    let test = test.reopen();
+    assert_eq!(test.catalog.record_of(&id("d1")).unwrap(), Some(told.clone()));
+    assert_eq!(test.catalog.job(&id("d1")).unwrap().unwrap().record, Some(told.clone()));
+    assert_eq!(test.catalog.outbox_next(1).unwrap()[0].record, told);
+}
+
+#[test]
 fn absurd_sizes_of_a_remote_service_stop_nothing() {
     let test = TestCatalog::new();
-    let absurd = |dump_id| Record { gzip_size_bytes: Some(ByteCount(u64::MAX)), ..record(dump_id, "a", 1) };
+    let absurd = |dump_id| Record {
+        gzip_size_bytes: Some(ByteCount(u64::MAX)),
+        iterations: Some(u64::MAX),
+        dirty_bytes_per_s: Some(ByteCount(u64::MAX)),
+        ..record(dump_id, "a", 1)
+    };
     let records = [(1, absurd("d1")), (2, absurd("d2")), (3, absurd("d3"))];
     assert_eq!(test.catalog.import("http://hv2:5001", &records).unwrap().len(), 3);
     assert_eq!(test.catalog.stats().unwrap().total_size_bytes, ByteCount(u64::MAX));

@@ -1,7 +1,9 @@
 //! A catalog in a directory of its own, and short ways to make what goes into it.
 
 use memdeck_catalog::{Catalog, Enqueued, GuestIdentity, Job, NewJob};
-use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Record, Timestamp, VmRef};
+use memdeck_model::{
+    ByteCount, CaptureMode, DumpId, DumpOptions, GuestName, Millis, Record, Timestamp, VmRef,
+};
 use tempfile::TempDir;
 
 pub struct TestCatalog {
@@ -74,6 +76,7 @@ pub fn new_job(dump_id: &str, text: &str) -> NewJob {
         guest: None,
         requested_by: "operator".to_owned(),
         queued_at: second(0),
+        options: DumpOptions::default(),
     }
 }
 
@@ -87,10 +90,6 @@ pub fn guest(name: &str, vmid: u32) -> GuestIdentity {
 
 pub fn record(dump_id: &str, dom: &str, at: i64) -> Record {
     Record {
-        timestamp: second(at),
-        time: second(at),
-        dom: GuestName(dom.to_owned()),
-        vmid: "7".to_owned(),
         sha256: Some("ab".repeat(32)),
         duration_sec: Some(1.25),
         gzip_size_bytes: Some(ByteCount(45_000_000)),
@@ -100,35 +99,24 @@ pub fn record(dump_id: &str, dom: &str, at: i64) -> Record {
         dump_path: Some("/var/lib/memdeck/dumps/web-01.zst".to_owned()),
         dump_id: Some(id(dump_id)),
         host: Some("hv1".to_owned()),
-        mode: Some(CaptureMode::Frozen),
-        pause_ms: Some(Millis(450)),
+        mode: Some(CaptureMode::Live),
+        pause_ms: Some(Millis(45)),
         raw_size_bytes: Some(ByteCount(537_133_056)),
         format: Some("elf".to_owned()),
         codec: Some("zstd".to_owned()),
-        ok: true,
+        point_in_time: Some(second(at + 1)),
+        job_downtime_ms: Some(Millis(44)),
+        iterations: Some(5),
+        dirty_bytes_per_s: Some(ByteCount(104_857_600)),
+        case: Some("IR-2026-17".parse().unwrap()),
+        note: Some("Beacons to an unknown host.\nAsked by the night shift.".parse().unwrap()),
+        ..Record::unknown(GuestName(dom.to_owned()), "7".to_owned(), second(at))
     }
 }
 
 /// A record as a service that is not memdeck tells it.
 pub fn sparse_record(dom: &str, at: i64) -> Record {
-    Record {
-        sha256: None,
-        duration_sec: None,
-        gzip_size_bytes: None,
-        ctime: None,
-        mtime: None,
-        atime: None,
-        dump_path: None,
-        dump_id: None,
-        host: None,
-        mode: None,
-        pause_ms: None,
-        raw_size_bytes: None,
-        format: None,
-        codec: None,
-        ok: false,
-        ..record("unused", dom, at)
-    }
+    Record { ok: false, ..Record::unknown(GuestName(dom.to_owned()), "7".to_owned(), second(at)) }
 }
 
 pub fn ids(jobs: &[Job]) -> Vec<&str> {

@@ -4,7 +4,7 @@
 //! gets an error; the thread ends when libvirt returns, at the latest when the keepalive closes the connection.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,18 +47,7 @@ impl Control {
         T: Send + 'static,
         W: Fn(&Connection) -> Result<T, HypervisorError> + Send + 'static,
     {
-        let place = Place::take(&self.shared).map_err(|waiting| self.unresponsive(waiting))?;
-        let (uri, shared) = (self.uri.clone(), Arc::clone(&self.shared));
-        let (answer, answers) = sync_channel(1);
-        let thread = std::thread::Builder::new().name("libvirt-call".into()).spawn(move || {
-            let _place = place;
-            // Nobody waits for an answer that comes too late.
-            let _ = answer.send(shared.with_connection(&uri, &work));
-        });
-        if let Err(error) = thread {
-            return Err(self.failed(operation, error.into()));
-        }
-        match answers.recv_timeout(self.timeout) {
+        match self.begin(operation, work)?.recv_timeout(self.timeout) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => {
                 self.shared.forget_connection();
@@ -72,6 +61,30 @@ impl Control {
                 Err(self.failed(operation, "the call ended without an answer".into()))
             }
         }
+    }
+
+    /// As [`call`](Self::call), but leaves it to the caller how long to wait for the answer.
+    pub(super) fn begin<T, W>(
+        &self,
+        operation: &str,
+        work: W,
+    ) -> Result<Receiver<Result<T, HypervisorError>>, HypervisorError>
+    where
+        T: Send + 'static,
+        W: Fn(&Connection) -> Result<T, HypervisorError> + Send + 'static,
+    {
+        let place = Place::take(&self.shared).map_err(|waiting| self.unresponsive(waiting))?;
+        let (uri, shared) = (self.uri.clone(), Arc::clone(&self.shared));
+        let (answer, answers) = sync_channel(1);
+        std::thread::Builder::new()
+            .name("libvirt-call".into())
+            .spawn(move || {
+                let _place = place;
+                // Nobody waits for an answer that comes too late.
+                let _ = answer.send(shared.with_connection(&uri, &work));
+            })
+            .map_err(|error| self.failed(operation, error.into()))?;
+        Ok(answers)
     }
 
     fn failed(&self, operation: &str, source: crate::Cause) -> HypervisorError {

@@ -1,13 +1,17 @@
 //! The adapter for libvirt.
 
+mod aftercare;
+mod call;
 mod connection;
 mod control;
 mod dump;
 mod failure;
 mod ffi;
 mod guests;
+mod live;
 mod namespace;
 mod pause;
+mod security;
 mod target;
 mod uri;
 mod version;
@@ -23,12 +27,12 @@ use virt::error::Error;
 
 use self::connection::Connection;
 use self::control::Control;
-use self::dump::Dump;
+use self::dump::{Begun, Dump, Way};
 use self::failure::{Failure, is_no_domain};
 use self::target::Target;
 use self::uri::Uri;
 use self::version::SlowAnswer;
-use crate::{FrozenDump, Host, Hypervisor, HypervisorError};
+use crate::{FrozenDump, Host, Hypervisor, HypervisorError, LiveDump, LiveOptions};
 
 /// How long [`Hypervisor::host`] waits for the hypervisor's version.
 const VERSION_PATIENCE: Duration = Duration::from_secs(2);
@@ -39,7 +43,7 @@ const VERSION_PATIENCE: Duration = Duration::from_secs(2);
 /// its own. No call takes longer than the time limit, whatever libvirtd does; only the beginning of a dump may take 30 s
 /// more, for which libvirt itself waits for another job of the guest.
 pub struct Libvirt {
-    control: Control,
+    control: Arc<Control>,
     fifo_dir: Option<PathBuf>,
     version: Arc<SlowAnswer>,
 }
@@ -48,7 +52,8 @@ impl Libvirt {
     /// The hypervisor at `uri` (`qemu:///system`), whose calls may take `timeout`. Connects when first asked.
     #[must_use]
     pub fn connect(uri: &str, timeout: Duration) -> Self {
-        Self { control: Control::new(Uri::new(uri), timeout), fifo_dir: None, version: Arc::default() }
+        let control = Arc::new(Control::new(Uri::new(uri), timeout));
+        Self { control, fifo_dir: None, version: Arc::default() }
     }
 
     /// Names a directory that libvirtd sees under the same path. Where libvirtd runs in another PID namespace (one of
@@ -107,7 +112,31 @@ impl Libvirt {
         })
     }
 
-    fn dump_through_fifo(&self, dump: &Dump) -> Result<FrozenDump, HypervisorError> {
+    fn begin_dump(&self, uuid: &str, way: Way) -> Result<Begun, HypervisorError> {
+        let uri = self.control.uri();
+        if uri.is_remote {
+            return Err(HypervisorError::Remote { uri: uri.shown.clone() });
+        }
+        let guest = self.guest(uuid)?;
+        if !guest.state.has_memory() {
+            return Err(HypervisorError::NotRunning { guest: guest.name, state: guest.state });
+        }
+        let dump = Dump { control: Arc::clone(&self.control), guest, way };
+        if !self.shares_pid_namespace()? {
+            return self.begin_through_fifo(&dump);
+        }
+        let target = Target::pipe().map_err(|error| not_prepared(&dump, error))?;
+        match dump.start(target) {
+            // A security module may keep libvirtd out of our /proc.
+            Err(not_begun) if not_begun.path_refused && self.fifo_dir.is_some() => {
+                tracing::debug!(error = %not_begun.error, "libvirt cannot open our pipe, trying a FIFO");
+                self.begin_through_fifo(&dump)
+            }
+            result => result.map_err(|not_begun| not_begun.error),
+        }
+    }
+
+    fn begin_through_fifo(&self, dump: &Dump) -> Result<Begun, HypervisorError> {
         let Some(dir) = &self.fifo_dir else {
             return Err(HypervisorError::NoSharedDirectory { uri: self.uri().to_owned() });
         };
@@ -150,28 +179,21 @@ impl Hypervisor for Libvirt {
         self.ask_uuid(uuid, &format!("give the definition of VM '{uuid}'"), |domain| domain.get_xml_desc(0))
     }
 
+    fn launch_security(&self, uuid: &str) -> Result<Option<String>, HypervisorError> {
+        security::launch_security(&self.domain_xml(uuid)?).map_err(|source| HypervisorError::Call {
+            operation: format!("say whether VM '{uuid}' is encrypted"),
+            uri: self.uri().to_owned(),
+            source,
+        })
+    }
+
     fn begin_frozen_dump(&self, uuid: &str) -> Result<FrozenDump, HypervisorError> {
-        let uri = self.control.uri();
-        if uri.is_remote {
-            return Err(HypervisorError::Remote { uri: uri.shown.clone() });
-        }
-        let guest = self.guest(uuid)?;
-        if !guest.state.has_memory() {
-            return Err(HypervisorError::NotRunning { guest: guest.name, state: guest.state });
-        }
-        let dump = Dump { uri: uri.clone(), guest, timeout: self.control.timeout() };
-        if !self.shares_pid_namespace()? {
-            return self.dump_through_fifo(&dump);
-        }
-        let target = Target::pipe().map_err(|error| not_prepared(&dump, error))?;
-        match dump.start(target) {
-            // A security module may keep libvirtd out of our /proc.
-            Err(not_begun) if not_begun.path_refused && self.fifo_dir.is_some() => {
-                tracing::debug!(error = %not_begun.error, "libvirt cannot open our pipe, trying a FIFO");
-                self.dump_through_fifo(&dump)
-            }
-            result => result.map_err(|not_begun| not_begun.error),
-        }
+        let Begun { stream, call } = self.begin_dump(uuid, Way::Frozen)?;
+        Ok(FrozenDump { stream, call: Box::new(call) })
+    }
+
+    fn begin_live_dump(&self, uuid: &str, options: LiveOptions) -> Result<LiveDump, HypervisorError> {
+        live::hand_over(self.begin_dump(uuid, Way::Live(options))?)
     }
 
     fn resume(&self, uuid: &str) -> Result<(), HypervisorError> {

@@ -149,9 +149,8 @@ fn a_stopped_guest_is_refused() {
 fn without_a_daemon_in_sight_a_directory_is_asked_for() {
     // The test driver has no daemon, so nothing shows that it shares our PID namespace.
     let hypervisor = Libvirt::connect("test+unix:///default?socket=/nonexistent", LIMIT);
-    let control =
-        Control::new(Uri { text: "test:///default".into(), ..hypervisor.control.uri().clone() }, LIMIT);
-    let hypervisor = Libvirt { control, ..hypervisor };
+    let uri = Uri { text: "test:///default".into(), ..hypervisor.control.uri().clone() };
+    let hypervisor = Libvirt { control: Arc::new(Control::new(uri, LIMIT)), ..hypervisor };
     let error = hypervisor.begin_frozen_dump(UUID).unwrap_err();
     assert!(matches!(error, HypervisorError::NoSharedDirectory { .. }), "{error}");
 }

@@ -2,9 +2,9 @@
 //!
 //! The layout is that of QEMU's q35 machine: the notes, RAM from address 0, and a 256 KiB firmware below 4 GiB.
 
-const PAGE_BYTES: usize = 4096;
+pub(super) const PAGE_BYTES: usize = 4096;
 const FIRMWARE_ADDR: u64 = 0xfffc_0000;
-const FIRMWARE_BYTES: usize = 256 << 10;
+pub(super) const FIRMWARE_BYTES: usize = 256 << 10;
 
 const EHDR_BYTES: u64 = 64;
 const PHDR_BYTES: u64 = 56;
@@ -69,7 +69,7 @@ fn note(name: &str, kind: u32, content: &[u8]) -> Vec<u8> {
 }
 
 /// Memory of a guest that uses every fourth page.
-fn pages(seed: &str, bytes: usize) -> Vec<u8> {
+pub(super) fn pages(seed: &str, bytes: usize) -> Vec<u8> {
     // FNV-1a, then xorshift64*: the same memory on every machine and in every version.
     let seed = seed.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

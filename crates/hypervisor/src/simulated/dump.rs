@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::world::World;
-use super::{Fault, PAUSE};
+use super::{Call, Fault, PAUSE};
 use crate::{Cause, DumpCall, DumpOutcome, FrozenDump, HypervisorError};
 
 type Outcome = Result<DumpOutcome, HypervisorError>;
@@ -23,7 +23,7 @@ pub(super) fn begin(world: &Arc<World>, guest: &Guest) -> Result<FrozenDump, Hyp
     let (stream, writer) = pipe()?;
     let (released, hold) = pipe()?;
     let image = world.image(&guest.name.0);
-    let faults = world.begin_dump(guest, hold)?;
+    let faults = world.begin_dump(guest, Call::BeginDump(guest.name.clone()), hold)?;
 
     let (send, outcome) = sync_channel(1);
     let (thread_world, name, before) = (Arc::clone(world), guest.name.clone(), guest.state);
@@ -58,7 +58,14 @@ fn write(
             Fault::EndsAt(bytes) => image.truncate(offset(bytes)),
             Fault::ExtraBytes(bytes) => image.resize(image.len().saturating_add(offset(bytes)), 0xee),
             Fault::StallsAt(bytes) => stall_at = offset(bytes),
-            Fault::Refused | Fault::Fails | Fault::StaysPaused | Fault::PauseMissed => {}
+            Fault::Refused
+            | Fault::CannotMigrate
+            | Fault::DoesNotConverge
+            | Fault::Compressed
+            | Fault::Aborted
+            | Fault::Fails
+            | Fault::StaysPaused
+            | Fault::PauseMissed => {}
         }
     }
     let (before, after) = image.split_at_checked(stall_at).unwrap_or((&image, &[]));
@@ -71,7 +78,7 @@ fn write(
 }
 
 /// Waits until the test lets the dump go on or the reader closes the stream.
-fn wait_for_release(writer: &File, released: &OwnedFd) -> io::Result<()> {
+pub(super) fn wait_for_release(writer: &File, released: &OwnedFd) -> io::Result<()> {
     loop {
         // A pipe without readers is an error of its write end, which needs no asking for.
         let mut fds = [
@@ -90,15 +97,18 @@ fn judge(guest: &GuestName, before: GuestState, faults: &[Fault], written: io::R
     if faults.contains(&Fault::Fails) {
         return Err(failed(guest, "failed on request"));
     }
-    let pause = match before {
+    Ok(DumpOutcome { pause: pause(before, faults), live: None })
+}
+
+pub(super) fn pause(before: GuestState, faults: &[Fault]) -> Option<Duration> {
+    match before {
         _ if faults.contains(&Fault::PauseMissed) => None,
         GuestState::Running | GuestState::Blocked => Some(PAUSE),
         _ => Some(Duration::ZERO),
-    };
-    Ok(DumpOutcome { pause })
+    }
 }
 
-fn failed(guest: &GuestName, source: impl Into<Cause>) -> HypervisorError {
+pub(super) fn failed(guest: &GuestName, source: impl Into<Cause>) -> HypervisorError {
     HypervisorError::Dump { guest: guest.clone(), source: source.into() }
 }
 

@@ -19,7 +19,10 @@
 //! ```
 
 mod core;
+mod cpu;
 mod dump;
+mod live;
+mod qevm;
 mod world;
 
 use std::sync::Arc;
@@ -28,7 +31,7 @@ use std::time::Duration;
 use memdeck_model::{ByteCount, Guest, GuestName, GuestState, VmRef};
 
 use self::world::World;
-use crate::{FrozenDump, Host, Hypervisor, HypervisorError};
+use crate::{FrozenDump, Host, Hypervisor, HypervisorError, LiveDump, LiveOptions};
 
 const URI: &str = "simulated:///host";
 
@@ -40,12 +43,22 @@ pub const PAUSE: Duration = Duration::from_millis(40);
 pub enum Fault {
     /// The hypervisor refuses before the first byte; the guest is not stopped.
     Refused,
+    /// The hypervisor refuses a live dump of this guest. Nothing is wrong with a frozen one.
+    CannotMigrate,
     /// The stream ends after so many bytes, and the hypervisor calls that a success.
     EndsAt(u64),
     /// So many bytes too many follow the image, and the hypervisor calls that a success.
     ExtraBytes(u64),
-    /// The stream stops after so many bytes until [`Simulated::release`] is called or the reader closes it.
+    /// The stream stops after so many bytes until [`Simulated::release`] is called, a live dump is aborted, or the
+    /// reader closes the stream of a frozen one.
     StallsAt(u64),
+    /// A live dump stops before its last pass, until it is released or aborted; its statistics say that the guest
+    /// writes faster than the hypervisor copies.
+    DoesNotConverge,
+    /// A live dump is compressed by the hypervisor, so its stream begins with another magic (zstd's).
+    Compressed,
+    /// Somebody else aborts a live dump before its last pass.
+    Aborted,
     /// The hypervisor says in the end that the dump failed.
     Fails,
     /// The guest stays paused when the dump has ended, however it ended.
@@ -57,8 +70,12 @@ pub enum Fault {
 /// A call that changes a guest. Questions are not noted: who asks how often is nobody's promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// A dump was asked for.
+    /// A frozen dump was asked for.
     BeginDump(GuestName),
+    /// A live dump was asked for.
+    BeginLiveDump(GuestName, LiveOptions),
+    /// A live dump under way was told to end, by a call or because it was dropped.
+    Abort(GuestName),
     /// The hypervisor's side of a dump ended, well or not.
     DumpEnded(GuestName),
     /// The guest was told to run.
@@ -88,6 +105,11 @@ impl Simulated {
     /// Removes a guest, as if it had been undefined.
     pub fn remove_guest(&self, name: &str) {
         self.world.remove(name);
+    }
+
+    /// Encrypts the guest's memory against its host, with `kind` (`sev`). Its content stays as it is.
+    pub fn set_launch_security(&self, name: &str, kind: &str) {
+        self.world.set_launch_security(name, kind);
     }
 
     /// Changes what a guest does. A guest that is shut off has no id.
@@ -138,10 +160,23 @@ impl Simulated {
         self.world.most_dumps_at_once()
     }
 
-    /// The bytes that a dump of this guest streams when nothing is wrong; none where there is no such guest.
+    /// The bytes that a frozen dump of this guest streams when nothing is wrong; none where there is no such guest.
     #[must_use]
     pub fn image(&self, name: &str) -> Vec<u8> {
         self.world.image(name)
+    }
+
+    /// The bytes that a live dump of this guest streams when nothing is wrong; none where there is no such guest. Its
+    /// blocks `pc.ram` and `pc.bios` hold what the loadable segments of [`image`](Self::image) hold.
+    #[must_use]
+    pub fn live_stream(&self, name: &str) -> Vec<u8> {
+        self.world.live_stream(name).bytes
+    }
+
+    /// After how many bytes of [`live_stream`](Self::live_stream) the guest is stopped.
+    #[must_use]
+    pub fn last_pass_at(&self, name: &str) -> u64 {
+        u64::try_from(self.world.live_stream(name).last_pass_at).unwrap_or(u64::MAX)
     }
 }
 
@@ -175,10 +210,18 @@ impl Hypervisor for Simulated {
 
     fn domain_xml(&self, uuid: &str) -> Result<String, HypervisorError> {
         let Guest { name, uuid, memory_max, .. } = self.guest(uuid)?;
+        let launch_security = self.world.launch_security(&name.0);
+        let security = launch_security.map(|kind| format!("<launchSecurity type='{kind}'/>"));
         Ok(format!(
-            "<domain type='simulated'><name>{name}</name><uuid>{uuid}</uuid><memory unit='b'>{}</memory></domain>",
-            memory_max.0
+            "<domain type='simulated'><name>{name}</name><uuid>{uuid}</uuid>\
+             <memory unit='b'>{}</memory>{}</domain>",
+            memory_max.0,
+            security.unwrap_or_default()
         ))
+    }
+
+    fn launch_security(&self, uuid: &str) -> Result<Option<String>, HypervisorError> {
+        Ok(self.world.launch_security(&self.guest(uuid)?.name.0))
     }
 
     fn begin_frozen_dump(&self, uuid: &str) -> Result<FrozenDump, HypervisorError> {
@@ -187,6 +230,14 @@ impl Hypervisor for Simulated {
             return Err(HypervisorError::NotRunning { guest: guest.name, state: guest.state });
         }
         dump::begin(&self.world, &guest)
+    }
+
+    fn begin_live_dump(&self, uuid: &str, options: LiveOptions) -> Result<LiveDump, HypervisorError> {
+        let guest = self.guest(uuid)?;
+        if !guest.state.has_memory() {
+            return Err(HypervisorError::NotRunning { guest: guest.name, state: guest.state });
+        }
+        live::begin(&self.world, &guest, options)
     }
 
     fn resume(&self, uuid: &str) -> Result<(), HypervisorError> {

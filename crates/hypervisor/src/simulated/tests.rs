@@ -167,3 +167,5 @@ fn an_unreachable_hypervisor_answers_nothing() {
     hypervisor.set_available(true);
     assert_eq!(hypervisor.guests().unwrap(), [guest]);
 }
+
+mod live;

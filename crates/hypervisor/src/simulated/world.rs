@@ -7,6 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use memdeck_model::{ByteCount, Guest, GuestName, GuestState};
 
 use super::core::elf_core;
+use super::qevm::{LiveStream, live_stream};
 use super::{Call, Fault, URI};
 use crate::HypervisorError;
 
@@ -31,11 +32,18 @@ struct Machine {
     /// Of the dumps to come, next first.
     scripts: VecDeque<Vec<Fault>>,
     dump: Option<DumpUnderWay>,
+    launch_security: Option<String>,
+    /// QEMU migrates a guest that was paused once, and again only when it has run.
+    is_migrated: bool,
 }
 
 struct DumpUnderWay {
     state_before: GuestState,
+    /// The dump has stopped the guest.
+    stopped: bool,
     stalled: bool,
+    aborted: bool,
+    questions: u64,
     /// Dropped to let the dump pass its stall.
     hold: Option<OwnedFd>,
 }
@@ -55,7 +63,13 @@ impl World {
             memory,
             cpu_time_ns: 0,
         };
-        state.machines.push(Machine { guest: guest.clone(), scripts: VecDeque::new(), dump: None });
+        state.machines.push(Machine {
+            guest: guest.clone(),
+            scripts: VecDeque::new(),
+            dump: None,
+            launch_security: None,
+            is_migrated: false,
+        });
         guest
     }
 
@@ -64,7 +78,18 @@ impl World {
     }
 
     pub(super) fn set_state(&self, name: &str, state: GuestState) {
-        self.change(name, |machine| machine.guest.state = state);
+        self.change(name, |machine| {
+            machine.guest.state = state;
+            machine.is_migrated &= state == GuestState::Paused;
+        });
+    }
+
+    pub(super) fn set_launch_security(&self, name: &str, kind: &str) {
+        self.change(name, |machine| machine.launch_security = Some(kind.to_owned()));
+    }
+
+    pub(super) fn launch_security(&self, name: &str) -> Option<String> {
+        self.lock().machine(name).and_then(|machine| machine.launch_security.clone())
     }
 
     pub(super) fn next_dump(&self, name: &str, faults: &[Fault]) {
@@ -96,10 +121,16 @@ impl World {
     }
 
     pub(super) fn image(&self, name: &str) -> Vec<u8> {
-        let memory = self.lock().machine(name).map(|machine| machine.guest.memory_max.0);
-        memory
-            .and_then(|bytes| usize::try_from(bytes).ok())
-            .map_or_else(Vec::new, |bytes| elf_core(name, bytes))
+        self.memory_bytes(name).map_or_else(Vec::new, |bytes| elf_core(name, bytes))
+    }
+
+    pub(super) fn live_stream(&self, name: &str) -> LiveStream {
+        self.memory_bytes(name).map_or_else(LiveStream::default, |bytes| live_stream(name, bytes))
+    }
+
+    fn memory_bytes(&self, name: &str) -> Option<usize> {
+        let memory = self.lock().machine(name).map(|machine| machine.guest.memory_max.0)?;
+        usize::try_from(memory).ok()
     }
 
     pub(super) fn guests(&self) -> Result<Vec<Guest>, HypervisorError> {
@@ -119,6 +150,7 @@ impl World {
         self.change(&guest.name.0, |machine| {
             if machine.guest.state == GuestState::Paused {
                 machine.guest.state = GuestState::Running;
+                machine.is_migrated = false;
             }
         });
         Ok(())
@@ -134,26 +166,87 @@ impl World {
         });
     }
 
-    /// Notes a dump, and stops the guest unless the dump is refused. Gives the faults of this dump.
-    pub(super) fn begin_dump(&self, guest: &Guest, hold: OwnedFd) -> Result<Vec<Fault>, HypervisorError> {
+    /// Notes a dump with this `call`, and stops the guest of a frozen one unless the dump is refused. Gives the faults
+    /// of this dump.
+    pub(super) fn begin_dump(
+        &self,
+        guest: &Guest,
+        call: Call,
+        hold: OwnedFd,
+    ) -> Result<Vec<Fault>, HypervisorError> {
+        let is_live = matches!(call, Call::BeginLiveDump(..));
         let mut state = self.lock();
-        state.calls.push(Call::BeginDump(guest.name.clone()));
+        state.calls.push(call);
         let Some(machine) = state.machines.iter_mut().find(|machine| machine.guest.uuid == guest.uuid) else {
             return Err(super::not_found(&guest.name.0));
         };
         let faults = machine.scripts.pop_front().unwrap_or_default();
+        let name = guest.name.clone();
         if machine.dump.is_some() || faults.contains(&Fault::Refused) {
             let source =
                 if machine.dump.is_some() { "another dump is under way" } else { "refused on request" };
-            return Err(HypervisorError::Dump { guest: guest.name.clone(), source: source.into() });
+            return Err(HypervisorError::Dump { guest: name, source: source.into() });
+        }
+        if is_live && (machine.is_migrated || faults.contains(&Fault::CannotMigrate)) {
+            let source =
+                if machine.is_migrated { "paused due to previous migration" } else { "blocked on request" };
+            return Err(HypervisorError::CannotMigrate { guest: name, source: source.into() });
         }
         let state_before = machine.guest.state;
-        machine.dump = Some(DumpUnderWay { state_before, stalled: false, hold: Some(hold) });
-        machine.guest.state = GuestState::Paused;
+        machine.dump = Some(DumpUnderWay {
+            state_before,
+            stopped: !is_live,
+            stalled: false,
+            aborted: false,
+            questions: 0,
+            hold: Some(hold),
+        });
+        if !is_live {
+            machine.guest.state = GuestState::Paused;
+        }
         state.dumps += 1;
         state.most_dumps = state.most_dumps.max(state.dumps);
         self.changed.notify_all();
         Ok(faults)
+    }
+
+    /// Stops the guest of a live dump.
+    pub(super) fn begin_last_pass(&self, name: &GuestName) {
+        self.change(&name.0, |machine| {
+            let Some(dump) = &mut machine.dump else { return };
+            machine.is_migrated = machine.guest.state == GuestState::Paused;
+            dump.stopped = dump.state_before == machine.guest.state;
+            machine.guest.state = GuestState::Paused;
+        });
+    }
+
+    /// Ends the live dump of a guest, if there is one, as soon as its thread notices.
+    pub(super) fn abort(&self, name: &GuestName) -> Result<(), HypervisorError> {
+        let mut state = self.lock();
+        state.reachable()?;
+        let machine = state.machines.iter_mut().find(|machine| machine.guest.name == *name);
+        if let Some(dump) = machine.and_then(|machine| machine.dump.as_mut()) {
+            dump.aborted = true;
+            dump.hold = None;
+            state.calls.push(Call::Abort(name.clone()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_aborted(&self, name: &GuestName) -> bool {
+        let state = self.lock();
+        state.machine(&name.0).and_then(|machine| machine.dump.as_ref()).is_some_and(|dump| dump.aborted)
+    }
+
+    /// How often it was asked how far the guest's dump is, this time included; `None` where it has none.
+    pub(super) fn question(&self, name: &GuestName) -> Result<Option<u64>, HypervisorError> {
+        let mut state = self.lock();
+        state.reachable()?;
+        let machine = state.machines.iter_mut().find(|machine| machine.guest.name == *name);
+        Ok(machine.and_then(|machine| machine.dump.as_mut()).map(|dump| {
+            dump.questions += 1;
+            dump.questions
+        }))
     }
 
     pub(super) fn dump_stalls(&self, name: &GuestName) {
@@ -171,10 +264,10 @@ impl World {
         drop(state);
         self.change(&name.0, |machine| {
             // An operator may have changed the state during the dump: then it is the operator's.
-            if let Some(dump) = machine.dump.take()
-                && machine.guest.state == GuestState::Paused
-                && !stays_paused
-            {
+            let Some(dump) = machine.dump.take() else { return };
+            if stays_paused && machine.guest.state == dump.state_before {
+                machine.guest.state = GuestState::Paused;
+            } else if !stays_paused && dump.stopped && machine.guest.state == GuestState::Paused {
                 machine.guest.state = dump.state_before;
             }
         });

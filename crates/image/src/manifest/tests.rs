@@ -38,7 +38,8 @@ fn a_manifest_says_where_an_image_comes_from_and_what_it_hashes_to() {
         "name": "web-01",
         "uuid": "7a1f0c3e-0d8e-4d0b-8a61-1c0f5a4b9d22",
         "vmid": "7",
-        "memory_bytes": 268435456
+        "memory_bytes": 268435456,
+        "domain_xml_sha256": null
       },
       "host": "kvm-a",
       "hypervisor": {
@@ -52,6 +53,18 @@ fn a_manifest_says_where_an_image_comes_from_and_what_it_hashes_to() {
       "started_at": "2025-11-14T08:58:23.550273Z",
       "finished_at": "2025-11-14T08:58:24.100000Z",
       "pause_ms": 412,
+      "capture": {
+        "point_in_time": null,
+        "fallback": null,
+        "job_downtime_ms": null,
+        "iterations": null,
+        "dirty_bytes_per_s": null,
+        "encrypted": false,
+        "omitted": [],
+        "missing": []
+      },
+      "case": null,
+      "note": null,
       "format": "elf",
       "codec": "zstd",
       "frame_bytes": 1048576,
@@ -97,4 +110,14 @@ fn what_is_not_a_manifest_is_refused() {
     for junk in ["", "{}", "[]", "{\"manifest_version\": 1}", "{\"manifest_version\": \"1\"}"] {
         assert!(matches!(Manifest::from_json(junk.as_bytes()), Err(ManifestError::Json(_))), "{junk}");
     }
+}
+
+#[test]
+fn a_manifest_from_before_modes_and_cases_is_read() {
+    let mut json: serde_json::Value = serde_json::from_slice(&manifest().to_json().unwrap()).unwrap();
+    for later in ["capture", "case", "note"] {
+        json.as_object_mut().unwrap().remove(later).unwrap();
+    }
+    json["guest"].as_object_mut().unwrap().remove("domain_xml_sha256").unwrap();
+    assert_eq!(Manifest::from_json(json.to_string().as_bytes()).unwrap(), manifest());
 }

@@ -28,13 +28,10 @@ fn client_with_timeout(url: &str, database: &str, token: Option<&str>, timeout: 
 /// 2025-11-14T08:58:23.550273Z
 const START_MICROS: i64 = 1_763_110_703_550_273;
 
+/// A record with everything that memdeck knows, of which the point holds a part.
 fn record(dom: &str) -> Record {
     let timestamp = Timestamp::from_unix_micros(START_MICROS).unwrap();
     Record {
-        timestamp,
-        time: timestamp,
-        dom: GuestName(dom.to_owned()),
-        vmid: "7".to_owned(),
         sha256: Some("ab".repeat(32)),
         duration_sec: Some(1.25),
         gzip_size_bytes: Some(ByteCount(45_000_001)),
@@ -44,11 +41,18 @@ fn record(dom: &str) -> Record {
         dump_path: Some("/var/lib/memdeck/dumps/web-01.zst".to_owned()),
         dump_id: Some("d1".parse().unwrap()),
         host: Some("hv1".to_owned()),
-        mode: Some(CaptureMode::Frozen),
-        pause_ms: Some(Millis(450)),
+        mode: Some(CaptureMode::Live),
+        pause_ms: Some(Millis(45)),
         raw_size_bytes: Some(ByteCount(537_133_056)),
         format: Some("elf".to_owned()),
         codec: Some("zstd".to_owned()),
-        ok: true,
+        point_in_time: Some(timestamp),
+        fallback: Some("did not converge".to_owned()),
+        job_downtime_ms: Some(Millis(44)),
+        iterations: Some(5),
+        dirty_bytes_per_s: Some(ByteCount(104_857_600)),
+        case: Some("IR-2026-17".parse().unwrap()),
+        note: Some("seen at night".parse().unwrap()),
+        ..Record::unknown(GuestName(dom.to_owned()), "7".to_owned(), timestamp)
     }
 }

@@ -8,7 +8,7 @@ mod session;
 
 use std::time::Duration;
 
-use memdeck_model::{DumpStatus, JobState, VmRef};
+use memdeck_model::{CaptureMode, DumpStatus, JobState, VmRef};
 use serde_json::json;
 
 use super::listen::stop_signal;
@@ -29,13 +29,13 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| Failure { exit: Exit::Usage, message: error.to_string() })?;
     let session = Session::open(config)?;
-    let dumps = session.trigger(targets).await?;
+    let dumps = session.trigger(targets, args.options()).await?;
     let bars = (!args.json).then(Bars::new);
     let ended = tokio::select! {
         ended = follow(&session, dumps.clone(), bars.as_ref()) => ended?,
         stopped = stop_signal() => {
             stopped?;
-            eprintln!("memdeck: {}", session.interrupt(&dumps));
+            eprintln!("memdeck: {}", session.interrupt(&dumps).await);
             session.close().await;
             return Ok(Exit::Interrupted);
         }
@@ -90,6 +90,10 @@ fn print_summary(dump: &DumpStatus) {
     };
     let unknown = || "unknown".to_owned();
     println!("{name}: {}", dump.message);
+    println!("  mode    {}", record.mode.map_or("unknown", CaptureMode::as_str));
+    if let Some(reason) = &record.fallback {
+        println!("  reason  {reason}");
+    }
     println!("  file    {}", record.dump_path.clone().unwrap_or_else(unknown));
     println!("  sha256  {}", record.sha256.clone().unwrap_or_else(unknown));
     println!("  took    {}", dump.duration_sec.map_or_else(unknown, |seconds| format!("{seconds:.2} s")));

@@ -7,7 +7,7 @@ use memdeck_capture::{DumpBackend, Engine, LocalBackend};
 use memdeck_catalog::{LockError, LockHolder, LockRole};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_influx::RecordFeed;
-use memdeck_model::{ALL_GUESTS, DumpStatus, Guest, GuestState, VmRef};
+use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Guest, GuestState, VmRef};
 use reqwest::Url;
 
 use super::Failure;
@@ -74,7 +74,11 @@ impl Session {
         Ok(Self::Service { client, face })
     }
 
-    pub async fn trigger(&self, targets: Vec<VmRef>) -> Result<Vec<DumpStatus>, Failure> {
+    pub async fn trigger(
+        &self,
+        targets: Vec<VmRef>,
+        options: DumpOptions,
+    ) -> Result<Vec<DumpStatus>, Failure> {
         let all = matches!(targets.as_slice(), [only] if only.as_str() == ALL_GUESTS);
         let statuses = match self {
             Self::Here(here) => {
@@ -82,7 +86,10 @@ impl Session {
                 let who = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
                 let who =
                     who.map_or_else(|_| "command line".to_owned(), |user| format!("{user} (command line)"));
-                here.backend.trigger(targets, &who).await.map_err(|error| Failure::new(error.to_string()))?
+                here.backend
+                    .trigger(targets, options, &who)
+                    .await
+                    .map_err(|error| Failure::new(error.to_string()))?
             }
             Self::Service { client, face: Face::Service } if all => {
                 let guests = client.guests().await.map_err(|error| failed(client, &error))?;
@@ -93,12 +100,12 @@ impl Session {
                     ))
                 })?;
                 client
-                    .trigger(Face::Service, running(&guests)?)
+                    .trigger(Face::Service, running(&guests)?, options)
                     .await
                     .map_err(|error| failed(client, &error))?
             }
             Self::Service { client, face } => {
-                client.trigger(*face, targets).await.map_err(|error| failed(client, &error))?
+                client.trigger(*face, targets, options).await.map_err(|error| failed(client, &error))?
             }
         };
         Ok(statuses.into_values().collect())
@@ -116,21 +123,29 @@ impl Session {
         Ok(statuses.into_values().collect())
     }
 
-    /// Ctrl-C: what this process does ends, what a service does goes on. Returns the sentence that says so.
-    pub fn interrupt(&self, dumps: &[DumpStatus]) -> String {
-        match self {
-            Self::Here(here) => {
-                for dump in dumps {
-                    if let Err(error) = here.engine.cancel(&dump.dump_id, "Ctrl-C") {
-                        eprintln!("memdeck: {}", with_causes(&error));
-                    }
+    /// Ctrl-C: the dumps are cancelled, wherever they run. Returns the sentence that says what became of it.
+    pub async fn interrupt(&self, dumps: &[DumpStatus]) -> String {
+        for dump in dumps {
+            let cancelled = match self {
+                Self::Here(here) => here
+                    .engine
+                    .cancel(&dump.dump_id, "Ctrl-C")
+                    .map_err(|error| Failure::new(with_causes(&error))),
+                Self::Service { client, face } => {
+                    client.cancel(*face, &dump.dump_id).await.map_err(|error| failed(client, &error))
                 }
-                "interrupted: the dumps are cancelled and their guests run on".to_owned()
-            }
-            Self::Service { client, .. } => {
-                format!("interrupted: the dumps go on at {}", client.url())
+            };
+            match (cancelled, self) {
+                (Ok(true), _) | (Ok(false), Self::Here(_)) => {}
+                (Ok(false), Self::Service { client, .. }) => {
+                    return format!("interrupted: {} cannot cancel, so the dumps go on there", client.url());
+                }
+                (Err(failure), _) => {
+                    return format!("interrupted, and a dump may go on: {}", failure.message());
+                }
             }
         }
+        "interrupted: the dumps are cancelled and their guests run on".to_owned()
     }
 
     /// Ends what this process holds; points that wait for InfluxDB are offered once.

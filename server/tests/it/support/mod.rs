@@ -14,7 +14,9 @@ use http_body_util::BodyExt as _;
 use memdeck::config::HttpConfig;
 use memdeck::desk::{Desk, DeskParts, HypervisorGuests};
 use memdeck::http::{AgentState, DashboardState, Guard};
-use memdeck_capture::{Clock, DumpBackend, Engine, EngineParts, EngineSettings, LocalBackend, ManualClock};
+use memdeck_capture::{
+    Clock, DumpBackend, Engine, EngineParts, EngineSettings, LocalBackend, ManualClock, NoGuardian,
+};
 use memdeck_catalog::Catalog;
 use memdeck_hypervisor::simulated::Simulated;
 use memdeck_image::ImageStore;
@@ -97,6 +99,8 @@ fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &Ma
     let settings = EngineSettings {
         max_parallel: NonZeroU32::new(2).unwrap(),
         time_limit: TIME_LIMIT,
+        pause_budget: Duration::from_millis(60),
+        live_time_budget: Duration::from_mins(10),
         shutdown_grace: Duration::ZERO,
     };
     let parts = EngineParts {
@@ -104,6 +108,7 @@ fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &Ma
         hypervisor: Arc::new(hypervisor.clone()),
         store: ImageStore::open(&dir.join("dumps")).unwrap(),
         clock: Arc::new(clock.clone()),
+        guardian: Arc::new(NoGuardian),
         settings,
     };
     Arc::new(Engine::start(parts).unwrap())

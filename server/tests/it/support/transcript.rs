@@ -61,6 +61,8 @@ impl<'a> Transcript<'a> {
             }
             Value::Number(number) => match key {
                 Some("ctime" | "mtime" | "atime") if number.is_i64() => *value = "<unix seconds>".into(),
+                // How far a dump is that somebody reads in another thread.
+                Some("bytes_done" | "bytes_expected") => *value = "<bytes>".into(),
                 Some("gzip_size_bytes" | "total_size_bytes") if number.as_u64() > Some(0) => {
                     *value = "<bytes>".into();
                 }

@@ -3,6 +3,8 @@
 //! These tests stop guests, so two of them must not run at the same time. Within this binary a lock sees to that; where
 //! every test is a process of its own, the test runner must.
 
+mod live;
+
 use std::error::Error;
 use std::fs::File;
 use std::io::Read;
@@ -199,6 +201,11 @@ fn inside_another_pid_namespace() {
     drop(stream);
     assert!(call.finish().is_err());
     assert_eq!(hypervisor.guest(&guest.uuid).unwrap().state, GuestState::Running);
+
+    let (head, _, outcome) = live::read(live::begin(&hypervisor, &guest, None));
+    assert_eq!(&head, b"QEVM");
+    assert!(outcome.pause.is_some_and(|pause| pause > Duration::ZERO), "{outcome:?}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the FIFO is removed");
 }
 
 #[test]

@@ -1,0 +1,169 @@
+//! How far a dump is and how it ended, in words.
+
+use memdeck_model::{ByteCount, CaptureMode, DumpStatus, JobState, LiveProgress, Millis, Timestamp};
+
+use super::jobs::Job;
+
+/// What is known of a dump under way, at `now`.
+pub fn figures_of(job: &Job, now: Timestamp) -> String {
+    let status = &job.status;
+    if status.exact_state() == JobState::Queued {
+        return match status.queued_at {
+            Some(since) => format!("Waiting for its turn for {}", whole_seconds(now.since(since))),
+            None => "Waiting for its turn".to_owned(),
+        };
+    }
+    let mut parts = Vec::new();
+    match status.mode {
+        // A live dump goes over the memory more than once: bytes read so far would say nothing.
+        Some(CaptureMode::Live) => {
+            let memory = status.bytes.map(|bytes| bytes.bytes_expected);
+            match status.live {
+                Some(live) => parts.extend(copying(live, memory)),
+                None => parts.extend(memory.map(|memory| memory.to_string())),
+            }
+        }
+        Some(CaptureMode::Frozen) | None => {
+            parts.extend(
+                status.bytes.map(|bytes| format!("{} of {}", bytes.bytes_done, bytes.bytes_expected)),
+            );
+            parts.extend(job.rate.bytes_per_second().map(|rate| format!("{}/s", in_mib(rate))));
+        }
+    }
+    parts.extend(status.started_at.map(|started| whole_seconds(now.since(started))));
+    if parts.is_empty() { status.message.clone() } else { parts.join(" · ") }
+}
+
+/// How a live dump copies.
+fn copying(live: LiveProgress, memory: Option<ByteCount>) -> impl Iterator<Item = String> {
+    let pass = match memory {
+        Some(memory) => format!("Pass {} over {memory}", live.iteration),
+        None => format!("Pass {}", live.iteration),
+    };
+    // How fast the guest changes its memory is known only after the first pass.
+    let rate = live.dirty_bytes_per_s;
+    [(live.iteration > 0).then_some(pass), (rate.0 > 0).then(|| format!("guest changes {rate}/s"))]
+        .into_iter()
+        .flatten()
+}
+
+/// How a dump ended.
+pub fn result_of(status: &DumpStatus) -> String {
+    match status.exact_state() {
+        JobState::Completed => stored(status),
+        JobState::Cancelled => match status.message.strip_prefix("cancelled") {
+            Some(by_whom) => format!("Cancelled{}.", by_whom.trim_end_matches('.')),
+            None => told(&status.message),
+        },
+        JobState::Failed | JobState::Queued | JobState::Running => told(&status.message),
+    }
+}
+
+fn told(message: &str) -> String {
+    if message.is_empty() { "No reason was told.".to_owned() } else { message.to_owned() }
+}
+
+fn stored(status: &DumpStatus) -> String {
+    let record = status.record.as_deref();
+    let stored = record.and_then(|record| record.gzip_size_bytes);
+    let mut parts = vec![stored.map_or("Stored".to_owned(), |bytes| format!("Stored {bytes}"))];
+    let pause = status.pause_ms.or_else(|| record.and_then(|record| record.pause_ms));
+    parts.extend(pause.map(|pause| format!("guest paused {pause}")));
+    parts.extend(status.duration_sec.map(|seconds| format!("took {seconds:.2} s")));
+    parts.join(", ")
+}
+
+/// Always MiB, so that a rate keeps its width while it changes.
+fn in_mib(bytes: ByteCount) -> String {
+    format!("{} MiB", bytes.0 / (1024 * 1024))
+}
+
+fn whole_seconds(duration: Millis) -> String {
+    match duration.0 / 1000 {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => Millis(seconds * 1000).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::memory_dumps::jobs::Jobs;
+
+    fn job(fields: serde_json::Value) -> Job {
+        let mut status =
+            serde_json::json!({"dump_id": "a", "vm": "web-01", "state": "running", "progress": 50.0});
+        let serde_json::Value::Object(fields) = fields else { panic!("fields are an object") };
+        status.as_object_mut().unwrap().extend(fields);
+        let mut jobs = Jobs::default();
+        jobs.tell(serde_json::from_value(status).unwrap(), at(100));
+        jobs.get(&"a".parse().unwrap()).unwrap().clone()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_unix_micros(second * 1_000_000).unwrap()
+    }
+
+    #[test]
+    fn a_running_dump_tells_what_is_known() {
+        let known = job(serde_json::json!({
+            "started_at": at(90),
+            "bytes": {"bytes_done": 268_435_456, "bytes_expected": 536_870_912},
+        }));
+        assert_eq!(figures_of(&known, at(100)), "256 MiB of 512 MiB · 10 s");
+        let foreign = job(serde_json::json!({"message": "Dump in progress (50.0%)"}));
+        assert_eq!(figures_of(&foreign, at(100)), "Dump in progress (50.0%)");
+    }
+
+    #[test]
+    fn a_live_dump_tells_its_pass_and_how_fast_the_guest_changes() {
+        let live = |live| {
+            job(serde_json::json!({
+                "mode": "live",
+                "started_at": at(90),
+                "bytes": {"bytes_done": 134_217_728, "bytes_expected": 536_870_912},
+                "live": live,
+            }))
+        };
+        let told = [
+            live(serde_json::json!({"iteration": 2, "dirty_bytes_per_s": 8_388_608})),
+            live(serde_json::json!({"iteration": 1, "dirty_bytes_per_s": 0})),
+            live(serde_json::Value::Null),
+        ]
+        .map(|job| figures_of(&job, at(100)));
+        assert_eq!(
+            told,
+            [
+                "Pass 2 over 512 MiB · guest changes 8.00 MiB/s · 10 s",
+                "Pass 1 over 512 MiB · 10 s",
+                "512 MiB · 10 s"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_waiting_dump_tells_for_how_long() {
+        let waiting = job(serde_json::json!({"state": "queued", "queued_at": at(35)}));
+        assert_eq!(figures_of(&waiting, at(100)), "Waiting for its turn for 1 min 05 s");
+    }
+
+    #[test]
+    fn the_end_is_told_with_what_is_known_of_it() {
+        let completed =
+            job(serde_json::json!({"state": "completed", "pause_ms": 620, "duration_sec": 1.234}));
+        assert_eq!(result_of(&completed.status), "Stored, guest paused 620 ms, took 1.23 s");
+        let failed = job(serde_json::json!({"state": "failed", "message": "There is no VM 'x'."}));
+        assert_eq!(result_of(&failed.status), "There is no VM 'x'.");
+    }
+
+    #[test]
+    fn a_cancelled_dump_says_by_whom() {
+        let cancelled = |message| {
+            let job =
+                job(serde_json::json!({"state": "failed", "job_state": "cancelled", "message": message}));
+            result_of(&job.status)
+        };
+        assert_eq!(cancelled("cancelled by api before it began"), "Cancelled by api before it began.");
+        assert_eq!(cancelled("the service was stopped"), "the service was stopped");
+    }
+}

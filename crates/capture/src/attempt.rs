@@ -1,0 +1,55 @@
+//! What every way of taking a guest's memory works with, and what it comes to.
+
+use std::time::Duration;
+
+use memdeck_catalog::Job;
+use memdeck_image::{CaptureFacts, Captured};
+use memdeck_model::{CaptureMode, Millis, Progress};
+
+use crate::dump::DumpError;
+use crate::engine::Shared;
+use crate::stream::{StopReason, StopSwitch};
+
+/// One dump under way.
+#[derive(Clone, Copy)]
+pub struct Attempt<'a> {
+    pub shared: &'a Shared,
+    pub job: &'a Job,
+    pub switch: &'a StopSwitch,
+    /// On the monotonic scale of the clock.
+    pub deadline: Duration,
+}
+
+/// A guest's memory, stored and not sealed yet.
+pub struct Taken {
+    pub captured: Captured,
+    pub mode: CaptureMode,
+    pub pause: Option<Millis>,
+    pub facts: CaptureFacts,
+}
+
+impl Attempt<'_> {
+    /// Why the dump was told to stop, as its end; `None` where it was not.
+    pub fn stopped(&self) -> Option<DumpError> {
+        Some(match self.switch.reason()? {
+            StopReason::TimeLimit => DumpError::TimeLimit { limit: self.shared.settings.time_limit },
+            StopReason::Cancelled { by } => DumpError::Cancelled { by },
+            StopReason::Shutdown => DumpError::Shutdown,
+        })
+    }
+
+    /// Notes that the time is up, where it is; whether the dump shall stop, for this or another reason.
+    pub fn must_stop(&self) -> bool {
+        if self.shared.clock.monotonic() >= self.deadline {
+            self.switch.stop(StopReason::TimeLimit);
+        }
+        self.switch.reason().is_some()
+    }
+}
+
+/// A named point in the middle of reading, where a test can hold the process to kill it there.
+pub fn progress_hold_point(progress: Progress) {
+    let half = progress.bytes_done.0.saturating_mul(2) >= progress.bytes_expected.0;
+    fail::fail_point!("capture::half-read", half, |_| ());
+    let _ = half;
+}

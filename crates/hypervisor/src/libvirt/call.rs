@@ -1,0 +1,146 @@
+//! libvirt's call that dumps a guest, on the dump's own thread and connection, and what comes before and after it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use memdeck_model::{Guest, GuestState};
+use virt::domain::Domain;
+use virt::error::{Error, ErrorNumber};
+use virt_sys as sys;
+
+use super::aftercare::Aftercare;
+use super::connection::Connection;
+use super::dump::Way;
+use super::failure::Failure;
+use super::ffi;
+use super::ffi::job::{self, Job};
+use super::pause::PauseClock;
+use super::uri::Uri;
+use crate::{Cause, DumpOutcome, HypervisorError, LiveOptions, LiveOutcome};
+
+/// How long the event that the guest runs may come after the call has returned.
+pub(super) const EVENT_DELAY: Duration = Duration::from_secs(2);
+
+pub(super) type Outcome = Result<DumpOutcome, HypervisorError>;
+
+pub(super) struct Call {
+    pub(super) uri: Uri,
+    /// As it was before the dump.
+    pub(super) guest: Guest,
+    pub(super) way: Way,
+}
+
+impl Call {
+    /// Dumps into `path`. Beside the outcome it gives the aftercare that the guest is still owed, if any.
+    pub(super) fn run(&self, path: &str, abandoned: &AtomicBool) -> (Outcome, Option<Aftercare>) {
+        let mut aftercare = Aftercare::new(&self.uri, &self.guest);
+        let outcome = self.dump(path, abandoned, &mut aftercare);
+        (outcome, Some(aftercare).filter(|aftercare| !aftercare.is_done()))
+    }
+
+    fn dump(&self, path: &str, abandoned: &AtomicBool, aftercare: &mut Aftercare) -> Outcome {
+        let connection = Connection::open(&self.uri.text)
+            .map_err(|source| HypervisorError::Connect { uri: self.uri.shown.clone(), source })?;
+        let domain = Domain::lookup_by_uuid_string(&connection, &self.guest.uuid)
+            .map_err(|e| self.failed(Failure::from(e)))?;
+        let clock = Arc::new(PauseClock::default());
+        let watch = ffi::watch_lifecycle(&connection, &domain, &clock).inspect_err(
+            |error| tracing::warn!(%error, vm = %self.guest.name, "the pause cannot be measured"),
+        );
+        if abandoned.load(Ordering::Acquire) {
+            return Err(self.failed("nobody waits for it any more"));
+        }
+        aftercare.owe_running();
+        let dumped = match self.way {
+            // Never VIR_DUMP_BYPASS_CACHE: direct I/O and pipes exclude each other.
+            Way::Frozen => domain
+                .core_dump_with_format(path, sys::VIR_DOMAIN_CORE_DUMP_FORMAT_RAW, sys::VIR_DUMP_MEMORY_ONLY)
+                .map(drop)
+                .map_err(|error| self.failed(Failure::from(error))),
+            // With VIR_DUMP_MEMORY_ONLY the guest would be stopped all the time.
+            Way::Live(options) => limit_pause(&domain, options, aftercare)
+                .and_then(|()| domain.core_dump(path, sys::VIR_DUMP_LIVE))
+                .map(drop)
+                .map_err(|error| self.not_live(&domain, error)),
+        };
+        if let Err(error) = aftercare.give(&domain) {
+            tracing::warn!(%error, vm = %self.guest.name, "the guest cannot be put right yet");
+        }
+        dumped?;
+        let live = match self.way {
+            Way::Frozen => None,
+            Way::Live(_) => Some(live_outcome(&domain)),
+        };
+        let pause = match (self.guest.state, watch) {
+            (GuestState::Running | GuestState::Blocked, Ok(_watch)) => clock.wait(EVENT_DELAY),
+            (GuestState::Running | GuestState::Blocked, Err(_)) => None,
+            _ => Some(Duration::ZERO),
+        };
+        Ok(DumpOutcome { pause, live })
+    }
+
+    /// What it means that a live dump failed. It may be too late for a frozen one: the caller knows whether bytes came.
+    fn not_live(&self, domain: &Domain, error: Error) -> HypervisorError {
+        let guest = self.guest.name.clone();
+        if error.code() == ErrorNumber::OperationAborted {
+            return HypervisorError::Aborted { guest };
+        }
+        if cannot_migrate(&error) && domain.is_active().unwrap_or(false) {
+            return HypervisorError::CannotMigrate { guest, source: Failure::from(error).into() };
+        }
+        self.failed(Failure::from(error))
+    }
+
+    fn failed(&self, source: impl Into<Cause>) -> HypervisorError {
+        HypervisorError::Dump { guest: self.guest.name.clone(), source: source.into() }
+    }
+}
+
+/// Sets the guest's limit for the pause at the end; the present one is owed to it afterwards.
+fn limit_pause(domain: &Domain, options: LiveOptions, aftercare: &mut Aftercare) -> Result<(), Error> {
+    let Some(budget) = options.pause_budget else { return Ok(()) };
+    let budget_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX).clamp(1, MAX_DOWNTIME_MS);
+    let present_ms = job::max_downtime_ms(domain)?;
+    if present_ms != budget_ms {
+        aftercare.owe_max_downtime(present_ms);
+        job::set_max_downtime_ms(domain, budget_ms)?;
+    }
+    Ok(())
+}
+
+/// QEMU takes no more.
+const MAX_DOWNTIME_MS: u64 = 2_000_000;
+
+/// Whether libvirt refuses to migrate this guest (a blocker, a host device, another driver), or QEMU does.
+fn cannot_migrate(error: &Error) -> bool {
+    match error.code() {
+        ErrorNumber::OperationInvalid
+        | ErrorNumber::OperationUnsupported
+        | ErrorNumber::OperationFailed
+        | ErrorNumber::ConfigUnsupported
+        | ErrorNumber::ArgumentUnsupported
+        | ErrorNumber::InvalidArg
+        | ErrorNumber::NoSupport => true,
+        // QEMU's own refusals arrive as internal errors, with the name of the command that it was given.
+        ErrorNumber::InternalError => error.message().contains("'migrate"),
+        _ => false,
+    }
+}
+
+fn live_outcome(domain: &Domain) -> LiveOutcome {
+    let stats = match job::job_stats(domain, Job::Completed) {
+        Ok(stats) => stats.filter(|stats| stats.is_dump).unwrap_or_default(),
+        Err(error) => {
+            tracing::debug!(%error, "no statistics of the finished dump");
+            job::JobStats::default()
+        }
+    };
+    LiveOutcome {
+        downtime: stats.downtime,
+        elapsed: stats.elapsed,
+        iterations: stats.iteration,
+        dirty_rate_per_s: stats.dirty_rate_per_s,
+        data_processed: stats.data_processed,
+    }
+}

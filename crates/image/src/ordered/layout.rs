@@ -1,0 +1,73 @@
+//! The headers of the ELF core: one segment for the notes, one for each part of guest memory, in ascending order.
+//!
+//! Layout: System V ABI, "Object Files"; field values as QEMU's `dump-guest-memory` writes them.
+
+use crate::hash::byte_len;
+use crate::qevm::Placed;
+
+const FILE_HEADER_BYTES: u16 = 64;
+const PROGRAM_HEADER_BYTES: u16 = 56;
+const SECTION_HEADER_BYTES: u16 = 64;
+const PT_LOAD: u32 = 1;
+const PT_NOTE: u32 = 4;
+
+/// What comes before the memory, and how long everything is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// File header, program headers, notes.
+    pub(crate) head: Vec<u8>,
+    /// Bytes of guest memory after it.
+    pub(crate) memory_bytes: u64,
+}
+
+impl Layout {
+    /// The image of these parts of guest memory. There are at most a handful of them.
+    pub(crate) fn new(parts: &[Placed], notes: &[u8]) -> Self {
+        let count = u16::try_from(parts.len()).unwrap_or(u16::MAX).saturating_add(1);
+        let notes_offset = u64::from(FILE_HEADER_BYTES) + u64::from(PROGRAM_HEADER_BYTES) * u64::from(count);
+        let mut head = file_header(count);
+        head.extend(program_header(PT_NOTE, notes_offset, 0, byte_len(notes)));
+        let memory_offset = notes_offset.saturating_add(byte_len(notes));
+        let memory_bytes = parts.iter().fold(0_u64, |before, part| {
+            let offset = memory_offset.saturating_add(before);
+            head.extend(program_header(PT_LOAD, offset, part.address.0, part.bytes()));
+            before.saturating_add(part.bytes())
+        });
+        head.extend_from_slice(notes);
+        Self { head, memory_bytes }
+    }
+
+    /// The length of the image.
+    pub(crate) fn image_bytes(&self) -> u64 {
+        byte_len(&self.head).saturating_add(self.memory_bytes)
+    }
+}
+
+fn file_header(program_headers: u16) -> Vec<u8> {
+    const CORE: u16 = 4;
+    const X86_64: u16 = 62;
+    // ELF, 64 bits, little-endian, version 1; the rest of the identification is zero.
+    let mut header = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    header.extend(CORE.to_le_bytes());
+    header.extend(X86_64.to_le_bytes());
+    header.extend(1_u32.to_le_bytes()); // e_version
+    header.extend(0_u64.to_le_bytes()); // e_entry
+    header.extend(u64::from(FILE_HEADER_BYTES).to_le_bytes()); // e_phoff
+    header.extend(0_u64.to_le_bytes()); // e_shoff
+    header.extend(0_u32.to_le_bytes()); // e_flags
+    // e_ehsize, e_phentsize, e_phnum, e_shentsize, e_shnum, e_shstrndx
+    for half in [FILE_HEADER_BYTES, PROGRAM_HEADER_BYTES, program_headers, SECTION_HEADER_BYTES, 0, 0] {
+        header.extend(half.to_le_bytes());
+    }
+    header
+}
+
+fn program_header(kind: u32, offset: u64, address: u64, bytes: u64) -> Vec<u8> {
+    let mut header = kind.to_le_bytes().to_vec();
+    header.extend(0_u32.to_le_bytes()); // p_flags
+    // p_offset, p_vaddr, p_paddr, p_filesz, p_memsz, p_align
+    for long in [offset, address, address, bytes, bytes, 0] {
+        header.extend(long.to_le_bytes());
+    }
+    header
+}

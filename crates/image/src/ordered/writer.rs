@@ -1,0 +1,191 @@
+//! Writes pages to their slots on a thread of its own, so that a slow disk does not stall the stream.
+//!
+//! Pages are collected in batches; in a batch, neighbouring slots are one write. A page that comes again is simply
+//! written again, later.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
+
+use crate::qevm::{PAGE_BYTES, PAGE_BYTES_U64, QevmError};
+
+const BATCH_PAGES: usize = 256;
+/// How far the disk may be behind the stream: 32 MiB.
+const BATCHES: usize = 32;
+
+/// Pages on their way to the spool.
+struct Batch {
+    bytes: Vec<u8>,
+    runs: Vec<Run>,
+}
+
+/// Pages that lie in neighbouring slots.
+struct Run {
+    first_slot: u32,
+    pages: u32,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self { bytes: Vec::with_capacity(BATCH_PAGES * PAGE_BYTES), runs: Vec::with_capacity(BATCH_PAGES) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= BATCH_PAGES * PAGE_BYTES
+    }
+
+    fn push(&mut self, slot: u32, page: &[u8]) {
+        self.bytes.extend_from_slice(page);
+        match self.runs.last_mut() {
+            Some(run) if run.first_slot.checked_add(run.pages) == Some(slot) => run.pages += 1,
+            _ => self.runs.push(Run { first_slot: slot, pages: 1 }),
+        }
+    }
+
+    fn write_to(&mut self, file: &File) -> io::Result<()> {
+        let mut rest = self.bytes.as_slice();
+        for run in self.runs.drain(..) {
+            let length = usize::try_from(run.pages).map_err(io::Error::other)?.saturating_mul(PAGE_BYTES);
+            let (bytes, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            file.write_all_at(bytes, slot_offset(run.first_slot))?;
+            rest = after;
+        }
+        self.bytes.clear();
+        Ok(())
+    }
+}
+
+/// Where a slot begins in the spool file.
+pub(super) fn slot_offset(slot: u32) -> u64 {
+    u64::from(slot).saturating_mul(PAGE_BYTES_U64)
+}
+
+/// The stream's end of the thread.
+pub(crate) struct Writer {
+    current: Batch,
+    empty: Receiver<Batch>,
+    filled: SyncSender<Batch>,
+    failed: Receiver<io::Error>,
+}
+
+impl Writer {
+    /// Takes a page that belongs to that slot.
+    ///
+    /// # Errors
+    /// An earlier write failed, or the thread ended without telling why.
+    pub(super) fn push(&mut self, slot: u32, page: &[u8]) -> Result<(), QevmError> {
+        self.current.push(slot, page);
+        if self.current.is_full() { self.hand_over() } else { Ok(()) }
+    }
+
+    fn hand_over(&mut self) -> Result<(), QevmError> {
+        let sent = self.empty.recv().ok().and_then(|empty| {
+            let full = std::mem::replace(&mut self.current, empty);
+            self.filled.send(full).ok()
+        });
+        sent.ok_or_else(|| self.failed.try_recv().map_or(QevmError::Panicked, QevmError::spool("written")))
+    }
+
+    /// Waits until everything is written.
+    fn finish(mut self) -> Result<(), QevmError> {
+        self.hand_over()?;
+        drop((self.filled, self.empty));
+        self.failed.recv().map_or(Ok(()), |error| Err(QevmError::spool("written")(error)))
+    }
+}
+
+/// Runs `produce` with a writer to this file; where it succeeds, everything is written when this returns.
+pub(crate) fn write_pages<T>(
+    file: &File,
+    produce: impl FnOnce(&mut Writer) -> Result<T, QevmError>,
+) -> Result<T, QevmError> {
+    std::thread::scope(|scope| {
+        let (free, empty) = sync_channel(BATCHES);
+        for _ in 0..BATCHES {
+            // The channel holds them all, and its other end is in this function.
+            let _ = free.send(Batch::new());
+        }
+        let (filled, to_write) = sync_channel::<Batch>(BATCHES);
+        let (failure, failed) = sync_channel(1);
+        let thread = Builder::new()
+            .name("spool-write".to_owned())
+            .spawn_scoped(scope, move || {
+                for mut batch in to_write {
+                    if let Err(error) = batch.write_to(file) {
+                        // Before the other channels close: who notices them closed asks here for the reason.
+                        let _ = failure.send(error);
+                        return;
+                    }
+                    // Nobody needs it any more once the stream ended.
+                    let _ = free.send(batch);
+                }
+            })
+            .map_err(QevmError::spool("written"))?;
+        let mut writer = Writer { current: Batch::new(), empty, filled, failed };
+        let produced = produce(&mut writer);
+        let written = writer.finish();
+        thread.join().map_err(|_| QevmError::Panicked)?;
+        let produced = produced?;
+        written.map(|()| produced)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_lie_in_their_slots_and_the_last_one_counts() {
+        let file = tempfile::tempfile().unwrap();
+        let page = |byte: u8| vec![byte; PAGE_BYTES];
+        write_pages(&file, |writer| {
+            for slot in 0..1000 {
+                writer.push(slot, &page(1))?;
+            }
+            for slot in [3, 500, 4, 3, 999] {
+                writer.push(slot, &page(u8::try_from(slot % 251).unwrap()))?;
+            }
+            writer.push(3, &page(77))
+        })
+        .unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 1000 * PAGE_BYTES_U64);
+        let mut read = vec![0; 1000 * PAGE_BYTES];
+        file.read_exact_at(&mut read, 0).unwrap();
+        for (slot, bytes) in read.chunks(PAGE_BYTES).enumerate() {
+            let expected = match slot {
+                3 => 77,
+                4 | 500 | 999 => u8::try_from(slot % 251).unwrap(),
+                _ => 1,
+            };
+            assert!(bytes.iter().all(|byte| *byte == expected), "slot {slot}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_stream_and_is_named() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut pushed = 0_u32;
+        let outcome = write_pages::<()>(&full, |writer| {
+            loop {
+                writer.push(pushed, &[1; PAGE_BYTES])?;
+                pushed += 1;
+            }
+        });
+        match outcome {
+            Err(QevmError::Spool { step, source }) => {
+                assert_eq!((step, source.kind()), ("written", io::ErrorKind::StorageFull));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(usize::try_from(pushed).unwrap() <= (BATCHES + 2) * BATCH_PAGES, "{pushed}");
+    }
+
+    #[test]
+    fn a_disk_that_is_full_at_the_end_is_named_too() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let outcome = write_pages(&full, |writer| writer.push(0, &[1; PAGE_BYTES]));
+        assert!(matches!(outcome, Err(QevmError::Spool { .. })), "{outcome:?}");
+    }
+}

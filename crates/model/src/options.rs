@@ -1,0 +1,154 @@
+//! What a request for dumps may ask for beyond the guests.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Millis;
+
+/// The mode a request asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModeChoice {
+    /// Live, and frozen where live cannot be had; the record says why.
+    #[default]
+    Auto,
+    /// The guest runs while its memory is copied and stops for the last pages only. Fails where that cannot be had.
+    Live,
+    /// The guest is stopped while its memory is read.
+    Frozen,
+}
+
+impl ModeChoice {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Live, Self::Frozen];
+
+    /// The word on the wire, on the command line and in the catalog.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Live => "live",
+            Self::Frozen => "frozen",
+        }
+    }
+}
+
+impl fmt::Display for ModeChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ModeChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+            .ok_or_else(|| format!("a mode is auto, live or frozen, not '{text}'"))
+    }
+}
+
+/// A case number or a note: text of an operator, kept with the dump.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Remark(String);
+
+/// Text that cannot be a remark.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a case number or note has 1 to {} characters and no control characters but line breaks",
+    Remark::MAX_CHARS
+)]
+pub struct ParseRemarkError;
+
+impl Remark {
+    /// The longest one.
+    pub const MAX_CHARS: usize = 500;
+
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Remark {
+    type Error = ParseRemarkError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let allowed = |c: char| !c.is_control() || c == '\n';
+        if !text.trim().is_empty() && text.chars().count() <= Self::MAX_CHARS && text.chars().all(allowed) {
+            Ok(Self(text))
+        } else {
+            Err(ParseRemarkError)
+        }
+    }
+}
+
+impl FromStr for Remark {
+    type Err = ParseRemarkError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<Remark> for String {
+    fn from(remark: Remark) -> Self {
+        remark.0
+    }
+}
+
+/// How a dump is to be taken, and what is to be kept with it. Everything has a default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DumpOptions {
+    /// How.
+    pub mode: ModeChoice,
+    /// The longest the guest may be stopped in live mode; the server's setting where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause_budget_ms: Option<Millis>,
+    /// Case number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case: Option<Remark>,
+    /// Note.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Remark>,
+    /// Whether a guest with encrypted memory may be dumped: its image is ciphertext.
+    pub accept_encrypted: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_given_is_the_default() {
+        assert_eq!(serde_json::from_str::<DumpOptions>("{}").unwrap(), DumpOptions::default());
+    }
+
+    #[test]
+    fn a_mode_is_one_of_three_words() {
+        for mode in ModeChoice::ALL {
+            assert_eq!(mode.as_str().parse(), Ok(mode));
+            assert_eq!(serde_json::to_value(mode).unwrap(), mode.as_str());
+        }
+        assert_eq!(
+            "Live".parse::<ModeChoice>(),
+            Err("a mode is auto, live or frozen, not 'Live'".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_remark_is_short_text() {
+        assert_eq!("IR-2026-17\nsecond line".parse::<Remark>().unwrap().as_str(), "IR-2026-17\nsecond line");
+        for bad in ["", "  ", "a\0b", "a\u{1b}[31mb", &"x".repeat(501)] {
+            assert_eq!(bad.parse::<Remark>(), Err(ParseRemarkError), "{bad:?}");
+        }
+        assert!("é".repeat(500).parse::<Remark>().is_ok());
+    }
+}

@@ -1,0 +1,128 @@
+//! The guardian: a small process of the same program that outlives this one by as long as a guest needs.
+//!
+//! ```text
+//! engine ──pipe──► memdeck guard       "watch" before a guest is touched, "release" when it is as it was
+//!    ✗ dies ─ end of the pipe ─► guests that are still watched, ran before and are paused now are resumed
+//! ```
+//!
+//! Libvirt's own clean-up is not enough: when the reader of a live dump dies during its last two megabytes, libvirt
+//! leaves the guest paused.
+
+mod watch;
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use memdeck_capture::{Guardian, Intent};
+use memdeck_model::DumpId;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::config::LibvirtConfig;
+
+pub use watch::watch;
+
+/// The subcommand of the guardian's process.
+pub const SUBCOMMAND: &str = "guard";
+
+/// What the engine tells the guardian, a line of JSON each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Message {
+    Watch { dump_id: DumpId, guest_uuid: String, was_running: bool },
+    Release { dump_id: DumpId },
+}
+
+/// A guardian in a process of its own.
+pub struct GuardProcess {
+    libvirt: LibvirtConfig,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    process: Option<(Child, ChildStdin)>,
+    watched: Vec<Intent>,
+}
+
+impl GuardProcess {
+    /// Starts it.
+    pub fn start(libvirt: &LibvirtConfig) -> Self {
+        let guard = Self { libvirt: libvirt.clone(), state: Mutex::default() };
+        guard.launch(&mut guard.state.lock());
+        guard
+    }
+
+    /// Starts the process anew and tells it what is watched. A failure is logged: dumps go on, and guests are looked
+    /// after by the next start.
+    fn launch(&self, state: &mut State) {
+        state.process = None;
+        let program = std::env::current_exe();
+        let spawned = program.and_then(|program| {
+            Command::new(program)
+                .arg(SUBCOMMAND)
+                .env("LIBVIRT_URI", &self.libvirt.uri)
+                .env("LIBVIRT_TIMEOUT", self.libvirt.timeout.as_secs_f64().to_string())
+                // Ctrl-C in a terminal goes to the whole group: the guardian must outlive it.
+                .process_group(0)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()
+        });
+        match spawned {
+            Ok(mut child) => state.process = child.stdin.take().map(|pipe| (child, pipe)),
+            Err(error) => tracing::error!(%error, "the guardian cannot be started; guests are not watched"),
+        }
+        for intent in state.watched.clone() {
+            if let Err(error) = tell(state, &watched(&intent)) {
+                tracing::error!(%error, "the guardian does not listen; guests are not watched");
+            }
+        }
+    }
+}
+
+fn watched(intent: &Intent) -> Message {
+    Message::Watch {
+        dump_id: intent.dump_id.clone(),
+        guest_uuid: intent.guest_uuid.clone(),
+        was_running: intent.was_running,
+    }
+}
+
+fn tell(state: &mut State, message: &Message) -> std::io::Result<()> {
+    let Some((_, pipe)) = &mut state.process else {
+        return Err(std::io::ErrorKind::BrokenPipe.into());
+    };
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    pipe.write_all(&line)
+}
+
+impl Guardian for GuardProcess {
+    fn watch(&self, intent: &Intent) {
+        let mut state = self.state.lock();
+        state.watched.push(intent.clone());
+        if tell(&mut state, &watched(intent)).is_err() {
+            tracing::warn!("the guardian has ended; starting another one");
+            self.launch(&mut state);
+        }
+    }
+
+    fn release(&self, intent: &Intent) {
+        let mut state = self.state.lock();
+        state.watched.retain(|watched| watched != intent);
+        // A guardian that has ended watches nothing; the next watch starts another one.
+        let _ = tell(&mut state, &Message::Release { dump_id: intent.dump_id.clone() });
+    }
+}
+
+impl Drop for GuardProcess {
+    fn drop(&mut self) {
+        if let Some((mut child, pipe)) = self.state.lock().process.take() {
+            drop(pipe);
+            // It ends at once when nothing is watched; else it goes on, and is no child of anybody's concern.
+            let _ = child.try_wait();
+        }
+    }
+}
