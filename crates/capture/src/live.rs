@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use memdeck_hypervisor::{HypervisorError, LiveControl, LiveDump, LiveOptions};
 use memdeck_image::{CaptureFacts, Captured, LiveCapture, LiveEvent, PartialImage, QevmError, Received};
-use memdeck_model::{ByteCount, CaptureMode, Guest, GuestState, LiveProgress, Millis, Progress};
+use memdeck_model::{ByteCount, CaptureMode, Guest, LiveProgress, Millis, Progress};
 use parking_lot::{Condvar, Mutex};
 
 use crate::attempt::{Attempt, Taken, progress_hold_point};
@@ -271,7 +271,11 @@ fn live_hold_point(progress: Progress) {
 fn last_pass_hold_point(attempt: &Attempt<'_>, guest: &Guest) {
     fail::fail_point!(
         "capture::last-pass",
-        attempt.shared.hypervisor.guest(&guest.uuid).is_ok_and(|now| now.state == GuestState::Paused),
+        attempt
+            .shared
+            .hypervisor
+            .guest(&guest.uuid)
+            .is_ok_and(|now| now.state == memdeck_model::GuestState::Paused),
         |_| ()
     );
 }
