@@ -11,7 +11,6 @@ mod verify;
 
 use std::error::Error;
 use std::io::IsTerminal;
-use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
@@ -33,15 +32,15 @@ pub enum Exit {
     Interrupted,
 }
 
-impl From<Exit> for ExitCode {
+impl From<Exit> for u8 {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
+        match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Damaged => 3,
             Exit::Interrupted => 130,
-        })
+        }
     }
 }
 
@@ -89,9 +88,9 @@ pub fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// Carries out what the command line asks for.
+/// Carries out what the command line asks for; gives the exit code.
 #[must_use]
-pub fn run(invocation: &Invocation) -> ExitCode {
+pub fn run(invocation: &Invocation) -> u8 {
     start_log(&invocation.cli.command);
     install_tls_provider();
     // Reads the variable FAILPOINTS, in builds that have named points to hold or fail at.

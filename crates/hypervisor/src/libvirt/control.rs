@@ -151,12 +151,21 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{Sender, channel};
 
     use super::*;
 
     fn control(timeout: Duration) -> Control {
         Control::new(Uri::new("test:///default"), timeout)
+    }
+
+    /// Lets the hanging calls go and waits until none is in libvirt any more: a process that ends meanwhile takes
+    /// libvirt's memory from under them.
+    fn end_hanging_calls(control: &Control, release: Sender<()>) {
+        drop(release);
+        while control.shared.waiting.load(Ordering::Acquire) > 0 {
+            std::thread::yield_now();
+        }
     }
 
     #[test]
@@ -170,7 +179,7 @@ mod tests {
             error.to_string(),
             "test:///default did not answer within 0 s (asked to list the VMs): check libvirtd on that host"
         );
-        drop(release);
+        end_hanging_calls(&control, release);
     }
 
     #[test]
@@ -188,7 +197,7 @@ mod tests {
             matches!(refused, HypervisorError::Unresponsive { waiting: MAX_WAITING_CALLS, .. }),
             "{refused}"
         );
-        drop(release);
+        end_hanging_calls(&control, release);
     }
 
     #[test]
