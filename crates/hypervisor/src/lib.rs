@@ -4,7 +4,7 @@
 //! With the feature `simulated` there is also a hypervisor without virtual machines, for tests.
 //!
 //! What this crate does not do: read the stream (`memdeck-image` does), decide which guest is dumped when, or resume a
-//! guest by itself. All calls block; callers run them off the async runtime.
+//! guest that anything but its own dump has stopped. All calls block; callers run them off the async runtime.
 
 mod error;
 mod libvirt;

@@ -132,6 +132,72 @@ fn is_of_a_dump(reason: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::libvirt::guests;
+
+    /// A connection to a driver without a daemon, whose one guest is in `runstate`, nobody knows why.
+    fn connect(runstate: u32) -> (tempfile::TempDir, Uri, Connection) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("node.xml");
+        let domain = format!(
+            "<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>\
+             <test:runstate>{runstate}</test:runstate>\
+             <name>db-01</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>"
+        );
+        std::fs::write(&file, format!("<node>{domain}</node>")).unwrap();
+        let uri = Uri::new(&format!("test://{}", file.display()));
+        let connection = Connection::open(&uri.text).unwrap();
+        (dir, uri, connection)
+    }
+
+    /// What becomes of a guest that was in `before` when it is cared for after a dump that it was left by in `runstate`.
+    fn cared_for(before: GuestState, runstate: u32, then: impl Fn(&Domain)) -> (GuestState, bool) {
+        let (_dir, uri, connection) = connect(runstate);
+        let domain = Domain::lookup_by_name(&connection, "db-01").unwrap();
+        then(&domain);
+        let guest = Guest { state: before, ..guests::describe(&domain).unwrap() };
+        let mut aftercare = Aftercare::new(&uri, &guest);
+        aftercare.owe_running();
+        aftercare.give(&domain).unwrap();
+        (guests::describe(&domain).unwrap().state, aftercare.is_done())
+    }
+
+    const RUNS: u32 = sys::VIR_DOMAIN_RUNNING;
+    const PAUSED: u32 = sys::VIR_DOMAIN_PAUSED;
+    const SHUTOFF: u32 = sys::VIR_DOMAIN_SHUTOFF;
+
+    #[test]
+    fn a_guest_that_ran_and_was_left_paused_runs_again() {
+        assert_eq!(cared_for(GuestState::Running, PAUSED, |_| {}), (GuestState::Running, true));
+    }
+
+    #[test]
+    fn a_guest_that_was_paused_before_stays_paused() {
+        assert_eq!(cared_for(GuestState::Paused, PAUSED, |_| {}), (GuestState::Paused, true));
+    }
+
+    #[test]
+    fn a_guest_that_an_operator_paused_in_the_meantime_stays_paused() {
+        let suspend = |domain: &Domain| assert_eq!(domain.suspend(), Ok(0));
+        assert_eq!(cared_for(GuestState::Running, RUNS, suspend), (GuestState::Paused, true));
+    }
+
+    #[test]
+    fn a_guest_that_runs_or_is_gone_is_left_alone() {
+        assert_eq!(cared_for(GuestState::Running, RUNS, |_| {}), (GuestState::Running, true));
+        assert_eq!(cared_for(GuestState::Running, SHUTOFF, |_| {}), (GuestState::Shutoff, true));
+    }
+
+    #[test]
+    fn what_cannot_be_given_stays_owed() {
+        let (_dir, uri, connection) = connect(RUNS);
+        let domain = Domain::lookup_by_name(&connection, "db-01").unwrap();
+        let mut aftercare = Aftercare::new(&uri, &guests::describe(&domain).unwrap());
+        assert!(aftercare.is_done(), "before the dump nothing is owed");
+        // This driver knows no limit for the pause.
+        aftercare.owe_max_downtime(300);
+        assert!(aftercare.give(&domain).is_err());
+        assert!(!aftercare.is_done());
+    }
 
     #[test]
     fn only_a_pause_of_a_dump_is_ended() {

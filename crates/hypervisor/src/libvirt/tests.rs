@@ -165,6 +165,27 @@ fn a_dump_that_libvirt_refuses_is_an_error_with_its_reason_and_leaves_nothing() 
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the FIFO is removed");
 }
 
+#[test]
+fn a_guest_that_its_driver_cannot_dump_live_is_told_from_a_failed_dump() {
+    let dir = tempfile::tempdir().unwrap();
+    let hypervisor = default().with_fifo_dir(dir.path());
+    let budget = Some(Duration::from_millis(60));
+    for pause_budget in [None, budget] {
+        let error = hypervisor.begin_live_dump(UUID, LiveOptions { pause_budget }).unwrap_err();
+        assert!(matches!(error, HypervisorError::CannotMigrate { .. }), "{}", sentence(&error));
+        let start = "VM 'test' cannot be dumped while it runs: only a frozen dump is possible: ";
+        assert!(sentence(&error).starts_with(start), "{}", sentence(&error));
+    }
+    assert_eq!(hypervisor.guest(UUID).unwrap().state, GuestState::Running);
+}
+
+#[test]
+fn a_guest_without_launch_security_is_not_encrypted() {
+    assert_eq!(default().launch_security(UUID).unwrap(), None);
+    let unknown = default().launch_security("00000000-0000-4000-8000-000000000000");
+    assert!(matches!(unknown, Err(HypervisorError::NotFound { .. })), "{unknown:?}");
+}
+
 /// A test driver whose guests are `42`, running, and `stopped`.
 fn two_guests(dir: &std::path::Path) -> Libvirt {
     let guest = |name: &str, state: &str| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use memdeck_model::ByteCount;
 use virt::domain::Domain;
-use virt::error::Error;
+use virt::error::{Error, ErrorNumber};
 use virt_sys as sys;
 
 /// Which job is asked about.
@@ -56,7 +56,9 @@ pub(in crate::libvirt) fn job_stats(domain: &Domain, job: Job) -> Result<Option<
         )
     };
     if result < 0 {
-        return Err(Error::last_error());
+        let error = Error::last_error();
+        // A driver without jobs has none under way.
+        return if error.code() == ErrorNumber::NoSupport { Ok(None) } else { Err(error) };
     }
     if c_uint::try_from(kind) == Ok(sys::VIR_DOMAIN_JOB_NONE) {
         return Ok(None);
