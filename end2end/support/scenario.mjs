@@ -68,7 +68,7 @@ class Stage {
   }
 
   // Opens the page of a dashboard and waits until it is ready.
-  async open(dashboard, { path = '/memory-dumps', ...how } = {}) {
+  async open(dashboard, { path = '/memory-dumps', withGuests = true, ...how } = {}) {
     if (!this.#browser) {
       this.#browser = await launchBrowser();
       this.defer(() => this.#browser.close());
@@ -76,7 +76,7 @@ class Stage {
     const tab = await BrowserTab.open(this.#browser, dashboard.url + path, how);
     this.#tabs.push(tab);
     const memoryDumps = new MemoryDumpsPage(tab);
-    await memoryDumps.isReady();
+    if (withGuests) await memoryDumps.isReady();
     return memoryDumps;
   }
 

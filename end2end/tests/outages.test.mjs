@@ -51,3 +51,15 @@ scenario('the server is away, a dump is taken meanwhile, and the page catches up
   await page.rowsOf('web-01').waitFor();
   await page.tab.assertNotReloaded();
 });
+
+scenario('without a hypervisor the page says why, and nothing can be dumped', async (stage) => {
+  const dashboard = await stage.start('serve', { LIBVIRT_URI: 'qemu+unix:///system?socket=/nowhere' });
+  const page = await stage.open(dashboard, { withGuests: false });
+  page.tab.expectComplaints(...SERVICE_AWAY);
+  const problem = page.alert('The hypervisor’s guests cannot be listed.');
+  await problem.waitFor();
+  assert.match(await problem.innerText(), /cannot connect to qemu\+unix:.*'\/nowhere'/s);
+  assert.ok(await page.dumpSelected.isDisabled());
+  assert.ok(await page.dumpAll.isDisabled());
+  await page.page.getByText('The guests are not known.').waitFor();
+});

@@ -22,6 +22,7 @@ struct Selection {
 pub fn TriggerButtons() -> impl IntoView {
     let state = State::expect();
     let selection = Memo::new(move |_| selection_of(&state));
+    let are_known = Memo::new(move |_| state.guests.with_data(|_| ()).is_some());
     let runnable = Memo::new(move |_| with_guests_and_jobs(&state, running));
     let is_pending = move || state.trigger.with(|trigger| trigger.pending);
     let problem = Memo::new(move |_| {
@@ -36,8 +37,9 @@ pub fn TriggerButtons() -> impl IntoView {
     };
     let invalid = Memo::new(move |_| state.options.read().err());
     let is_blocked = move || is_pending() || invalid.with(Option::is_some);
-    let no_selected =
-        Signal::derive(move || is_blocked() || selection.with(|chosen| chosen.obstacle.is_some()));
+    let no_selected = Signal::derive(move || {
+        is_blocked() || selection.with(|chosen| chosen.guests.is_empty() || chosen.obstacle.is_some())
+    });
     let no_all = Signal::derive(move || is_blocked() || runnable.with(Vec::is_empty));
     view! {
         <p class="consequence" id="dump-consequence">
@@ -56,6 +58,8 @@ pub fn TriggerButtons() -> impl IntoView {
                         Some("Asking the server …".to_owned())
                     } else if let Some(why) = invalid.get() {
                         Some(why)
+                    } else if !are_known.get() {
+                        Some("The guests are not known.".to_owned())
                     } else if runnable.with(Vec::is_empty) {
                         Some("No running guest is free to be dumped.".to_owned())
                     } else {
