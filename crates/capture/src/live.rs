@@ -64,7 +64,6 @@ pub fn take(attempt: &Attempt<'_>, guest: &Guest, image: &mut PartialImage) -> R
             LiveEvent::Progress { progress, .. } => {
                 shared.report_progress(job, halved(progress, false), watch.live());
                 live_hold_point(progress);
-                last_pass_hold_point(attempt, guest);
             }
             LiveEvent::Failed(_) => watch.give_up(),
         });
@@ -261,21 +260,4 @@ fn live_hold_point(progress: Progress) {
     let half = progress.bytes_done.0.saturating_mul(2) >= progress.bytes_expected.0;
     fail::fail_point!("capture::half-live", half, |_| ());
     let _ = half;
-}
-
-/// A named point within the last pass of a live dump, when the guest is stopped already.
-#[cfg_attr(
-    not(feature = "failpoints"),
-    expect(unused_variables, reason = "only builds with points look at them")
-)]
-fn last_pass_hold_point(attempt: &Attempt<'_>, guest: &Guest) {
-    fail::fail_point!(
-        "capture::last-pass",
-        attempt
-            .shared
-            .hypervisor
-            .guest(&guest.uuid)
-            .is_ok_and(|now| now.state == memdeck_model::GuestState::Paused),
-        |_| ()
-    );
 }

@@ -98,16 +98,6 @@ fn killed_in_the_middle_of_a_live_dump_the_guest_runs_on() {
     assert_recovered(&guest, &home);
 }
 
-#[test]
-fn killed_in_the_last_pass_of_a_live_dump_the_guest_runs_again() {
-    let _turn = lab();
-    let guest = LabGuest::running("web-01");
-    let home = Home::new();
-    let state = kill_at("capture::last-pass", "live", &guest, &home, |_| guest.state() == "paused");
-    assert_eq!(state, "paused");
-    assert_recovered(&guest, &home);
-}
-
 /// Runs the guardian's process, tells it what an engine would and "dies".
 fn engine_that_dies(home: &Home, messages: &[serde_json::Value]) -> std::process::Child {
     let mut guardian = home.memdeck(&["guard"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
