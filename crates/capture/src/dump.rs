@@ -231,6 +231,8 @@ fn provenance(
             domain_xml_sha256: Some(xml_sha256),
         },
         host: host.name,
+        host_kernel: host.kernel,
+        host_clock: host.clock,
         hypervisor: HypervisorFacts {
             uri: shared.hypervisor.uri().to_owned(),
             libvirt_version: Some(host.libvirt),

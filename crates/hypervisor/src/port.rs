@@ -3,7 +3,7 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-use memdeck_model::{Guest, VmRef};
+use memdeck_model::{Guest, HostClock, VmRef};
 
 use crate::{DumpOutcome, HypervisorError, LiveDump, LiveOptions};
 
@@ -88,6 +88,10 @@ pub struct Host {
     pub hypervisor: String,
     /// libvirt's version: `9.0.0`.
     pub libvirt: String,
+    /// The release of its kernel (`6.1.0-18-amd64`); `None` for another machine than this one.
+    pub kernel: Option<String>,
+    /// Its clock when it was asked; unknown for another machine than this one.
+    pub clock: HostClock,
 }
 
 /// A dump under way. Dropping it closes the stream, which ends the dump.

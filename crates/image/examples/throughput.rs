@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use memdeck_image::{CaptureFacts, GuestFacts, HypervisorFacts, ImageStore, Provenance, export, verify};
-use memdeck_model::{ByteCount, CaptureMode, GuestName, Timestamp};
+use memdeck_model::{ByteCount, CaptureMode, GuestName, HostClock, Timestamp};
 
 const RUN_BYTES: usize = 64 << 10;
 /// More than a frame holds, so that no frame meets the same noise twice.
@@ -94,6 +94,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             domain_xml_sha256: None,
         },
         host: "example".to_owned(),
+        host_kernel: None,
+        host_clock: HostClock::default(),
         hypervisor: HypervisorFacts { uri: String::new(), libvirt_version: None, qemu_version: None },
         memdeck_version: env!("CARGO_PKG_VERSION").to_owned(),
         requested_by: "example".to_owned(),

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Remark, Timestamp};
+use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, Remark, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::frames::FRAME_BYTES;
@@ -84,6 +84,10 @@ pub struct Provenance {
     pub guest: GuestFacts,
     /// The host name of the hypervisor.
     pub host: String,
+    /// The release of the host's kernel, where known.
+    pub host_kernel: Option<String>,
+    /// The host's clock when the dump began.
+    pub host_clock: HostClock,
     /// The hypervisor.
     pub hypervisor: HypervisorFacts,
     /// The version of the program that took the dump.
@@ -126,6 +130,12 @@ pub struct Manifest {
     pub guest: GuestFacts,
     /// The host name of the hypervisor.
     pub host: String,
+    /// The release of the host's kernel, where known.
+    #[serde(default)]
+    pub host_kernel: Option<String>,
+    /// The host's clock when the dump began.
+    #[serde(default)]
+    pub host_clock: HostClock,
     /// The hypervisor.
     pub hypervisor: HypervisorFacts,
     /// The version of the program that took the dump.
@@ -191,6 +201,8 @@ impl Manifest {
         let Provenance {
             guest,
             host,
+            host_kernel,
+            host_clock,
             hypervisor,
             memdeck_version,
             requested_by,
@@ -207,6 +219,8 @@ impl Manifest {
             dump_id,
             guest,
             host,
+            host_kernel,
+            host_clock,
             hypervisor,
             memdeck_version,
             requested_by,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Progress, Timestamp};
+use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, Progress, Timestamp};
 use tempfile::TempDir;
 
 use crate::synthetic::headers;
@@ -37,6 +37,8 @@ pub(crate) fn provenance() -> Provenance {
             domain_xml_sha256: None,
         },
         host: "kvm-a".to_owned(),
+        host_kernel: None,
+        host_clock: HostClock::default(),
         hypervisor: HypervisorFacts {
             uri: "qemu:///system".to_owned(),
             libvirt_version: Some("9.0.0".to_owned()),

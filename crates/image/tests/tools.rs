@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use memdeck_image::{CaptureFacts, GuestFacts, HypervisorFacts, ImageStore, Provenance, Sealed};
-use memdeck_model::{ByteCount, CaptureMode, GuestName, Timestamp};
+use memdeck_model::{ByteCount, CaptureMode, GuestName, HostClock, Timestamp};
 
 fn tool(name: &str, arguments: &[&Path], input: &[u8]) -> Output {
     let mut child = Command::new(name)
@@ -44,6 +44,8 @@ fn stored(dir: &Path) -> (Vec<u8>, Sealed) {
             domain_xml_sha256: None,
         },
         host: "kvm-a".to_owned(),
+        host_kernel: None,
+        host_clock: HostClock::default(),
         hypervisor: HypervisorFacts { uri: String::new(), libvirt_version: None, qemu_version: None },
         memdeck_version: "0.1.0".to_owned(),
         requested_by: "operator".to_owned(),

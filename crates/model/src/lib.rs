@@ -6,6 +6,7 @@
 mod dump;
 mod event;
 mod guest;
+mod host;
 mod options;
 mod problem;
 mod record;
@@ -17,6 +18,7 @@ pub use dump::{
 };
 pub use event::{Event, ServiceHealth};
 pub use guest::{Guest, GuestName, GuestState, Vm};
+pub use host::HostClock;
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use problem::{Problem, ProblemKind};
 pub use record::{Record, RecordPage, RecordQuery, Stats};

@@ -1,6 +1,7 @@
-//! The C calls that the `virt` crate does not wrap: event loop, lifecycle events, close callback, jobs, and who is at
-//! the other end of a socket. The only unsafe code of this crate.
+//! The C calls that the `virt` crate does not wrap: event loop, lifecycle events, close callback, jobs, who is at
+//! the other end of a socket, and the kernel's clock. The only unsafe code of this crate.
 
+pub(super) mod clock;
 pub(super) mod job;
 
 use std::ffi::{c_int, c_void};

@@ -1,6 +1,6 @@
 //! Domains as guests.
 
-use memdeck_model::{ByteCount, Guest, GuestName, GuestState, VmRef};
+use memdeck_model::{ByteCount, Guest, GuestName, GuestState, HostClock, VmRef};
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::Error;
@@ -65,12 +65,14 @@ fn found(lookup: Result<Domain, Error>) -> Result<Option<Domain>, Error> {
     }
 }
 
-/// The host, with the kind of its hypervisor but not its version.
+/// The host as libvirt tells it, with the kind of its hypervisor but not its version.
 pub(super) fn host(connect: &Connect) -> Result<Host, Error> {
     Ok(Host {
         name: connect.get_hostname()?,
         hypervisor: connect.get_type()?,
         libvirt: version(connect.get_lib_version()?),
+        kernel: None,
+        clock: HostClock::default(),
     })
 }
 

@@ -157,7 +157,11 @@ impl Hypervisor for Libvirt {
             Connection::open(&uri).ok().as_deref().and_then(guests::hypervisor_version)
         });
         let hypervisor = [Some(host.hypervisor), version].into_iter().flatten().collect::<Vec<_>>().join(" ");
-        Ok(Host { hypervisor, ..host })
+        if self.control.uri().is_remote {
+            return Ok(Host { hypervisor, ..host });
+        }
+        let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+        Ok(Host { hypervisor, kernel: Some(kernel), clock: ffi::clock::host_clock(), ..host })
     }
 
     fn guests(&self) -> Result<Vec<Guest>, HypervisorError> {

@@ -28,7 +28,7 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_model::{ByteCount, Guest, GuestName, GuestState, VmRef};
+use memdeck_model::{ByteCount, Guest, GuestName, GuestState, HostClock, VmRef};
 
 use self::world::World;
 use crate::{FrozenDump, Host, Hypervisor, HypervisorError, LiveDump, LiveOptions};
@@ -187,7 +187,18 @@ impl Hypervisor for Simulated {
 
     fn host(&self) -> Result<Host, HypervisorError> {
         self.world.guests()?;
-        Ok(Host { name: "simulated".into(), hypervisor: "Simulated 1.0.0".into(), libvirt: "0.0.0".into() })
+        let synchronised = HostClock {
+            synchronised: Some(true),
+            estimated_error_us: Some(120),
+            maximum_error_us: Some(4_500),
+        };
+        Ok(Host {
+            name: "simulated".into(),
+            hypervisor: "Simulated 1.0.0".into(),
+            libvirt: "0.0.0".into(),
+            kernel: Some("0.0.0-simulated".into()),
+            clock: synchronised,
+        })
     }
 
     fn guests(&self) -> Result<Vec<Guest>, HypervisorError> {
