@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, Intent, Job, NewJob};
@@ -24,6 +23,10 @@ use crate::{Clock, Guardian, dump, keeper, recovery, status};
 const EVENT_BACKLOG: usize = 1024;
 /// The shortest time between two progress events of one dump.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a shutdown without dumps waits for the engine's own threads. One that asks a hypervisor that does not
+/// answer is left behind: what it would have done is in the catalog, and the guardian sees to it.
+const THREAD_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Limits of the engine.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +87,8 @@ struct State {
     /// Guests that were not yet seen to be as they were before their dump.
     unsettled: Vec<Intent>,
     closing: bool,
+    /// The engine's own threads that have not ended.
+    threads: usize,
 }
 
 /// What the scheduler and the workers share.
@@ -100,11 +105,9 @@ pub(crate) struct Shared {
     events: broadcast::Sender<Event>,
 }
 
-/// The dump engine of this process. Dropping it waits for running dumps for a while, then stops them; queued jobs
-/// stay queued and run when an engine is started on the same catalog again.
+/// The dump engine of this process. Dropping it [shuts it down](Self::shutdown).
 pub struct Engine {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
 }
 
 impl Engine {
@@ -129,8 +132,18 @@ impl Engine {
         for intent in shared.catalog.intents()? {
             shared.hand_to_keeper(intent);
         }
-        let threads = vec![thread("keeper", &shared, keeper::keep)?, thread("scheduler", &shared, schedule)?];
-        Ok(Self { shared, threads })
+        let engine = Self { shared };
+        start_thread("keeper", &engine.shared, keeper::keep)?;
+        start_thread("scheduler", &engine.shared, schedule)?;
+        Ok(engine)
+    }
+
+    /// Starts no dump any more, waits for running ones for a while, then stops them and waits for their end. Queued
+    /// jobs stay queued and run when an engine is started on the same catalog again.
+    ///
+    /// A hypervisor that does not answer holds up only the dumps that need it.
+    pub fn shutdown(&self) {
+        self.shared.close();
     }
 
     /// Queues a dump of every guest named. Jobs are durable when this returns. A guest that is already queued or
@@ -220,12 +233,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.shared.close();
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the engine panicked");
-            }
-        }
+        self.shutdown();
     }
 }
 
@@ -341,14 +349,30 @@ impl Shared {
             }
             self.changed.wait_while(&mut state, |state| !state.running.is_empty());
         }
+        self.changed.wait_while_for(&mut state, |state| state.threads > 0, THREAD_PATIENCE);
     }
 }
 
-/// Starts a thread that works on what all share.
-fn thread(name: &str, shared: &Arc<Shared>, work: fn(&Arc<Shared>)) -> Result<JoinHandle<()>, EngineError> {
-    let shared = Arc::clone(shared);
+/// Starts a thread that works on what all share, until the engine closes.
+fn start_thread(name: &str, shared: &Arc<Shared>, work: fn(&Arc<Shared>)) -> Result<(), EngineError> {
+    shared.state.lock().threads += 1;
+    let counted = Counted(Arc::clone(shared));
     let named = std::thread::Builder::new().name(name.to_owned());
-    named.spawn(move || work(&shared)).map_err(EngineError::Thread)
+    named.spawn(move || work(&counted.0)).map_err(EngineError::Thread)?;
+    Ok(())
+}
+
+/// A thread of the engine, counted until it ends, even by a panic.
+struct Counted(Arc<Shared>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("a thread of the engine panicked");
+        }
+        self.0.state.lock().threads -= 1;
+        self.0.changed.notify_all();
+    }
 }
 
 /// Starts workers for queued jobs until the engine closes.

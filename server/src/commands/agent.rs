@@ -47,6 +47,6 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         relay.abort();
     }
     // Waits for running dumps, off the runtime's threads.
-    crate::blocking(move || drop(engine)).await;
+    crate::blocking(move || engine.shutdown()).await;
     Ok(Exit::Done)
 }

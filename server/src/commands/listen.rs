@@ -14,7 +14,7 @@ use super::Failure;
 use crate::node;
 
 /// How long requests that are being answered may take after a signal.
-const REQUEST_GRACE: Duration = Duration::from_secs(5);
+const REQUEST_GRACE: Duration = Duration::from_secs(2);
 
 /// Binds `address`.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {

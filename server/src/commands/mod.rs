@@ -11,11 +11,15 @@ mod verify;
 
 use std::error::Error;
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Command, Invocation};
 use crate::config::ConfigError;
+
+/// How long the end waits for work that was handed to another thread and that nobody waits for any more.
+const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
 
 /// How a subcommand ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +125,10 @@ fn on_runtime(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit,
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("the async runtime cannot start: {error}")))?;
-    runtime.block_on(work)
+    let ended = runtime.block_on(work);
+    // A call into libvirt that hangs cannot be ended, and nobody waits for it: the process ends without it.
+    runtime.shutdown_timeout(LEFTOVER_GRACE);
+    ended
 }
 
 /// Services log to standard error; the other subcommands say what they have to say themselves.

@@ -53,7 +53,9 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     listen::answer(listener, routes, closing).await?;
     tasks.shutdown().await;
     // Waits for running dumps, off the runtime's threads.
-    crate::blocking(move || drop(engine)).await;
+    if let Some(engine) = engine {
+        crate::blocking(move || engine.shutdown()).await;
+    }
     Ok(Exit::Done)
 }
 

@@ -11,4 +11,5 @@ mod outbox;
 mod remote;
 mod routes;
 mod site;
+mod stopping;
 mod support;

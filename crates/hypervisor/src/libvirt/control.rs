@@ -96,6 +96,20 @@ impl Control {
     }
 }
 
+impl Drop for Control {
+    /// Closing a connection asks the daemon. Where that hangs nobody may hang with it, least of all the end of the
+    /// process.
+    fn drop(&mut self) {
+        let Ok(mut slot) = self.shared.connection.try_lock() else { return };
+        if let Some(connection) = slot.take() {
+            let closing = std::thread::Builder::new().name("libvirt-close".into());
+            if let Err(error) = closing.spawn(move || drop(connection)) {
+                tracing::debug!(%error, "no thread to close a libvirt connection");
+            }
+        }
+    }
+}
+
 impl Shared {
     fn with_connection<T>(
         &self,
