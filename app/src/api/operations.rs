@@ -66,18 +66,8 @@ pub(super) fn present() -> Result<Arc<dyn Operations>, ApiError> {
 /// Puts the problem's status code on the response.
 pub(super) fn refuse(problem: Problem) -> ApiError {
     if let Some(response) = use_context::<ResponseOptions>() {
-        response.set_status(status_of(problem.kind));
+        let status = StatusCode::from_u16(problem.kind.http_status());
+        response.set_status(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     }
     ApiError(problem)
-}
-
-fn status_of(kind: ProblemKind) -> StatusCode {
-    match kind {
-        ProblemKind::Invalid => StatusCode::BAD_REQUEST,
-        ProblemKind::NotFound => StatusCode::NOT_FOUND,
-        ProblemKind::Conflict => StatusCode::CONFLICT,
-        ProblemKind::Unauthorized => StatusCode::UNAUTHORIZED,
-        ProblemKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        ProblemKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    }
 }

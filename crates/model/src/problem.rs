@@ -20,6 +20,21 @@ pub enum ProblemKind {
     Internal,
 }
 
+impl ProblemKind {
+    /// The status code of an HTTP answer that tells it.
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::Invalid => 400,
+            Self::Unauthorized => 401,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+            Self::Internal => 500,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
 /// An error as callers see it: a kind to react to and a sentence for people. REST puts the sentence into `detail`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{detail}")]
