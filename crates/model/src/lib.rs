@@ -23,7 +23,7 @@ pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use problem::{Problem, ProblemKind};
 pub use record::{Record, RecordPage, RecordQuery, Stats};
 pub use trigger::{
-    ALL_GUESTS, CancelReply, LastTrigger, MAX_TRIGGER_TARGETS, ServiceStatus, TriggerError, TriggerReply,
-    TriggerRequest, VmRef,
+    ALL_GUESTS, CancelReply, CancelRequest, LastTrigger, MAX_TRIGGER_TARGETS, ServiceStatus, TriggerError,
+    TriggerReply, TriggerRequest, VmRef,
 };
 pub use units::{ByteCount, GuestPhysAddr, Millis, Timestamp};

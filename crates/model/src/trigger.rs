@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{DumpOptions, DumpStatus, Timestamp};
+use crate::{DumpOptions, DumpStatus, Remark, Timestamp};
 
 /// The one word in place of a list of guests: every running guest.
 pub const ALL_GUESTS: &str = "all";
@@ -148,6 +148,29 @@ pub struct TriggerReply {
     pub timestamp: Timestamp,
 }
 
+/// The body of a request to cancel a dump. It may be missing altogether.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CancelRequest {
+    /// Who wants it, in words that operators read: one service passes on who asked it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Remark>,
+}
+
+impl CancelRequest {
+    /// On behalf of whoever that is, in words; of nobody in particular where the words cannot be passed on.
+    #[must_use]
+    pub fn by(who: &str) -> Self {
+        Self { by: who.parse().ok() }
+    }
+
+    /// Who wants it, on one line; `otherwise` where the request does not say.
+    #[must_use]
+    pub fn who(&self, otherwise: &str) -> String {
+        self.by.as_ref().map_or(otherwise, Remark::as_str).replace('\n', " ")
+    }
+}
+
 /// The answer of a request to cancel a dump.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelReply {
@@ -225,6 +248,14 @@ mod tests {
         }
         let long = format!(r#"{{"vms": ["{}"]}}"#, "x".repeat(256));
         assert!(read(&long).unwrap_err().contains("longer than 255 bytes"));
+    }
+
+    #[test]
+    fn who_cancels_is_told_on_one_line() {
+        assert_eq!(CancelRequest::by("an operator").who("a call to the API"), "an operator");
+        assert_eq!(CancelRequest::by("one\ntwo").who("a call to the API"), "one two");
+        assert_eq!(CancelRequest::default().who("a call to the API"), "a call to the API");
+        assert_eq!(CancelRequest::by("\0"), CancelRequest::default());
     }
 
     #[test]

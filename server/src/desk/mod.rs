@@ -283,7 +283,7 @@ impl Operations for Desk {
     }
 
     async fn cancel(&self, dump_id: DumpId) -> Result<(), Problem> {
-        self.cancel_dump(dump_id.as_str(), "page").await
+        self.cancel_dump(dump_id.as_str(), "an operator on the page").await
     }
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, Problem> {

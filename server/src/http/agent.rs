@@ -7,11 +7,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use memdeck_model::{CancelReply, DumpId, DumpStatus, Guest, Problem, ProblemKind, TriggerRequest};
+use memdeck_model::{
+    CancelReply, CancelRequest, DumpId, DumpStatus, Guest, Problem, ProblemKind, TriggerRequest,
+};
 use serde::Deserialize;
 
 use super::AgentState;
-use super::answer::{JsonBody, RestError, UrlQuery};
+use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlQuery};
 use crate::blocking;
 use crate::desk::catalog_problem;
 use crate::remote::{NumberedRecord, RECORDS_PER_CALL, RecordFeedPage};
@@ -54,9 +56,12 @@ async fn status(
 async fn cancel(
     State(agent): State<AgentState>,
     Path(dump_id): Path<String>,
+    JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
     let known = match DumpId::try_from(dump_id.clone()) {
-        Ok(dump_id) => agent.backend.cancel(dump_id, "api").await.map_err(Problem::from)?,
+        Ok(dump_id) => {
+            agent.backend.cancel(dump_id, &request.who(API_CALLER)).await.map_err(Problem::from)?
+        }
         Err(_) => false,
     };
     if known {

@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use memdeck_model::{Problem, ProblemKind};
+use memdeck_model::Problem;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -31,15 +31,8 @@ impl IntoResponse for RestError {
 
 impl From<Problem> for RestError {
     fn from(problem: Problem) -> Self {
-        let status = match problem.kind {
-            ProblemKind::Invalid => StatusCode::BAD_REQUEST,
-            ProblemKind::NotFound => StatusCode::NOT_FOUND,
-            ProblemKind::Conflict => StatusCode::CONFLICT,
-            ProblemKind::Unauthorized => StatusCode::UNAUTHORIZED,
-            ProblemKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            ProblemKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self::new(status, problem.detail)
+        let status = StatusCode::from_u16(problem.kind.http_status());
+        Self::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), problem.detail)
     }
 }
 
@@ -50,13 +43,32 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = RestError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, RestError> {
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
-            RestError::new(rejection.status(), format!("the body cannot be read: {rejection}"))
-        })?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
-            RestError::new(StatusCode::BAD_REQUEST, format!("the body is not what this call takes: {error}"))
-        })
+        parsed(&body_of(request, state).await?).map(Self)
     }
+}
+
+/// A request body of JSON that may be missing.
+pub struct JsonBodyIfAny<T>(pub T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for JsonBodyIfAny<T> {
+    type Rejection = RestError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, RestError> {
+        let body = body_of(request, state).await?;
+        if body.is_empty() { Ok(Self(T::default())) } else { parsed(&body).map(Self) }
+    }
+}
+
+async fn body_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, RestError> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        RestError::new(rejection.status(), format!("the body cannot be read: {rejection}"))
+    })
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, RestError> {
+    serde_json::from_slice(body).map_err(|error| {
+        RestError::new(StatusCode::BAD_REQUEST, format!("the body is not what this call takes: {error}"))
+    })
 }
 
 /// The query of a URL; what cannot be read is 400.
@@ -75,6 +87,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for UrlQuery<T> {
         Ok(Self(value))
     }
 }
+
+/// Who cancels through the REST interface, where the request does not say.
+pub const API_CALLER: &str = "a call to the API";
 
 /// No such call.
 pub async fn unknown_route(method: Method, uri: Uri) -> RestError {

@@ -5,12 +5,13 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use memdeck_model::{
-    CancelReply, DumpStatus, RecordPage, RecordQuery, ServiceStatus, Stats, TriggerReply, TriggerRequest,
+    CancelReply, CancelRequest, DumpStatus, RecordPage, RecordQuery, ServiceStatus, Stats, TriggerReply,
+    TriggerRequest,
 };
 use serde::Deserialize;
 
 use super::DashboardState;
-use super::answer::{JsonBody, RestError, UrlQuery};
+use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlQuery};
 
 pub fn routes() -> Router<DashboardState> {
     Router::new()
@@ -67,7 +68,8 @@ async fn stats(State(state): State<DashboardState>) -> Result<Json<Stats>, RestE
 async fn cancel(
     State(state): State<DashboardState>,
     Path(dump_id): Path<String>,
+    JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
-    state.desk.cancel_dump(&dump_id, "api").await?;
+    state.desk.cancel_dump(&dump_id, &request.who(API_CALLER)).await?;
     Ok((StatusCode::ACCEPTED, Json(CancelReply { status: "cancelling".to_owned(), dump_id })))
 }

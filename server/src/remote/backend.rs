@@ -179,9 +179,9 @@ impl DumpBackend for RemoteBackend {
         Ok(statuses)
     }
 
-    async fn cancel(&self, dump_id: DumpId, _by: &str) -> Result<bool, BackendError> {
+    async fn cancel(&self, dump_id: DumpId, by: &str) -> Result<bool, BackendError> {
         let cancelled =
-            self.client.cancel(Face::Service, &dump_id).await.map_err(|error| self.failed(&error))?;
+            self.client.cancel(Face::Service, &dump_id, by).await.map_err(|error| self.failed(&error))?;
         self.triggered.notify_one();
         Ok(cancelled)
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use memdeck_model::{
-    CancelReply, DumpId, DumpOptions, DumpStatus, Guest, Record, ServiceStatus, TriggerReply, TriggerRequest,
-    VmRef,
+    CancelReply, CancelRequest, DumpId, DumpOptions, DumpStatus, Guest, Record, ServiceStatus, TriggerReply,
+    TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
@@ -147,16 +147,16 @@ impl ServiceClient {
         absent_as_none(answer(self.request(Method::GET, &["api", "dumps", vm])).await)
     }
 
-    /// Cancels a dump; false where the service knows no such dump or has no such call.
+    /// Cancels a dump on behalf of `by`; false where the service knows no such dump or has no such call.
     ///
     /// # Errors
     /// The service does not answer, refuses, or answers what cannot be read.
-    pub async fn cancel(&self, face: Face, dump_id: &DumpId) -> Result<bool, CallError> {
+    pub async fn cancel(&self, face: Face, dump_id: &DumpId, by: &str) -> Result<bool, CallError> {
         let path = match face {
             Face::Service => ["api", "dumps", dump_id.as_str(), "cancel"],
             Face::Dashboard => ["api", "memory-dumps", "cancel", dump_id.as_str()],
         };
-        let call = self.request(Method::POST, &path).json(&serde_json::json!({}));
+        let call = self.request(Method::POST, &path).json(&CancelRequest::by(by));
         let reply: Option<CancelReply> = match answer(call).await {
             // A service of the contract alone has nothing there, or something that takes other methods only.
             Err(CallError::Refused { status: StatusCode::METHOD_NOT_ALLOWED, .. }) => None,

@@ -104,11 +104,15 @@ async fn a_running_dump_is_cancelled_by_its_id() {
     let ended = app.ended(1).await.remove(0);
     assert_eq!(
         (ended.message.as_str(), ended.job_state.unwrap().as_str()),
-        ("cancelled by api", "cancelled")
+        ("cancelled by a call to the API", "cancelled")
     );
 
-    let again = answer(&app.agent, post(&format!("/api/dumps/{dump_id}/cancel"), "{}")).await.0;
+    let again = answer(&app.agent, post(&format!("/api/dumps/{dump_id}/cancel"), "")).await.0;
     assert_eq!(again, StatusCode::ACCEPTED, "what has ended stays as it ended, and asking again is no error");
+    for bad in ["{", "7", r#"{"by": "\u0000"}"#, r#"{"by": 7}"#] {
+        let (code, reply) = answer(&app.agent, post(&format!("/api/dumps/{dump_id}/cancel"), bad)).await;
+        assert_eq!(code, StatusCode::BAD_REQUEST, "{bad}: {reply}");
+    }
     for unknown in ["web-01", "no-such-dump", "%2e%2e"] {
         let (code, reply) = answer(&app.agent, post(&format!("/api/dumps/{unknown}/cancel"), "{}")).await;
         assert_eq!(code, StatusCode::NOT_FOUND, "{unknown}: {reply}");

@@ -189,8 +189,8 @@ async fn a_dump_by_an_agent_is_cancelled_through_the_dashboard() {
     agent.hypervisor.wait_until_stalled("db-01");
     let running = answer(&front.router, get("/api/memory-dumps/status/db-01")).await.1;
     let call = format!("/api/memory-dumps/cancel/{}", running["dump_id"].as_str().unwrap());
-    assert_eq!(answer(&front.router, post(&call, "{}")).await.0, StatusCode::ACCEPTED);
-    assert_eq!(agent.ended(1).await[0].message, "cancelled by api");
+    assert_eq!(answer(&front.router, post(&call, r#"{"by": "ada"}"#)).await.0, StatusCode::ACCEPTED);
+    assert_eq!(agent.ended(1).await[0].message, "cancelled by ada", "the agent is told who asked");
     let unknown = answer(&front.router, post("/api/memory-dumps/cancel/no-such-dump", "{}")).await;
     assert_eq!(unknown.0, StatusCode::NOT_FOUND, "{}", unknown.1);
 }

@@ -163,7 +163,10 @@ mod tests {
                 job(serde_json::json!({"state": "failed", "job_state": "cancelled", "message": message}));
             result_of(&job.status)
         };
-        assert_eq!(cancelled("cancelled by api before it began"), "Cancelled by api before it began.");
+        assert_eq!(
+            cancelled("cancelled by an operator on the page before it began"),
+            "Cancelled by an operator on the page before it began."
+        );
         assert_eq!(cancelled("the service was stopped"), "the service was stopped");
     }
 }

@@ -21,6 +21,9 @@ use crate::remote::{CallError, Face, ServiceClient};
 /// How long a call to a service on this machine may take.
 const LOCAL_SERVICE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Who cancels the dumps of this command.
+const CTRL_C: &str = "Ctrl-C on the command line";
+
 pub enum Session {
     Here(Box<Here>),
     Service { client: ServiceClient, face: Face },
@@ -129,10 +132,10 @@ impl Session {
             let cancelled = match self {
                 Self::Here(here) => here
                     .engine
-                    .cancel(&dump.dump_id, "Ctrl-C")
+                    .cancel(&dump.dump_id, CTRL_C)
                     .map_err(|error| Failure::new(with_causes(&error))),
                 Self::Service { client, face } => {
-                    client.cancel(*face, &dump.dump_id).await.map_err(|error| failed(client, &error))
+                    client.cancel(*face, &dump.dump_id, CTRL_C).await.map_err(|error| failed(client, &error))
                 }
             };
             match (cancelled, self) {
@@ -154,7 +157,7 @@ impl Session {
         let Here { engine, backend, feed, state, .. } = *here;
         drop(backend);
         // Waits for dumps that are being cancelled, off the runtime's threads.
-        blocking(move || drop(engine)).await;
+        blocking(move || engine.shutdown()).await;
         if let Some(feed) = feed {
             match outbox::round(&state.catalog, feed.as_ref()).await {
                 Ok(outbox::Round::Empty) => {}
