@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{
     Arg, ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand,
@@ -9,7 +9,7 @@ use clap::{
 
 use memdeck_model::{DumpOptions, Millis, ModeChoice, Remark};
 
-use crate::config::{Config, ConfigError, Places, SETTINGS, Sources};
+use crate::config::{Config, ConfigError, Places, SETTINGS, Sources, dot_env};
 
 /// Take, watch, verify and keep memory dumps of virtual machines.
 #[derive(Debug, Parser)]
@@ -133,7 +133,8 @@ impl Invocation {
         let environment: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let sources = Sources::gather(&self.flags, &environment, &dot_env()?, self.cli.config.as_deref())?;
+        let dot_env = dot_env(Path::new(".env"))?;
+        let sources = Sources::gather(&self.flags, &environment, &dot_env, self.cli.config.as_deref())?;
         let config = Config::from_sources(&sources, &Places::of_this_user(&environment))?;
         Ok((config, sources))
     }
@@ -160,16 +161,4 @@ fn flags(matches: &ArgMatches) -> HashMap<&'static str, String> {
     let deepest = matches.subcommand().map_or(matches, |(_, matches)| matches);
     let given = |key| deepest.try_get_one::<String>(key).ok().flatten().cloned();
     SETTINGS.iter().filter_map(|setting| Some((setting.key, given(setting.key)?))).collect()
-}
-
-/// The variables of `.env` in the working directory, which do not become variables of this process.
-fn dot_env() -> Result<BTreeMap<String, String>, ConfigError> {
-    let path = PathBuf::from(".env");
-    let unreadable =
-        |error: dotenvy::Error| ConfigError::Unreadable { path: path.clone(), reason: error.to_string() };
-    match dotenvy::from_path_iter(&path) {
-        Ok(variables) => variables.collect::<Result<_, _>>().map_err(unreadable),
-        Err(error) if error.not_found() => Ok(BTreeMap::new()),
-        Err(error) => Err(unreadable(error)),
-    }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 pub use settings::{SETTINGS, Setting};
-pub use sources::{ConfigError, Origin, Sources};
+pub use sources::{ConfigError, Origin, Sources, dot_env};
 
 use settings::{
     ALLOWED_HOSTS, BIND, DUMP_DIR, DUMP_TIMEOUT, INFLUX_DB, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL,

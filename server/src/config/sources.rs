@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::settings::{SETTINGS, Setting};
+use super::without_user;
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -138,10 +139,13 @@ impl Sources {
 
     /// The error that says what `setting` may be.
     pub fn invalid(&self, setting: &Setting, allowed: &str) -> ConfigError {
-        let value = if setting.secret {
-            "a secret that is not shown".to_owned()
-        } else {
-            format!("'{}'", self.text(setting).unwrap_or_default())
+        let value = match self.text(setting).unwrap_or_default() {
+            _ if setting.secret => "a secret that is not shown".to_owned(),
+            // What stands before the sign may be a user with a password.
+            text if text.contains('@') && !text.contains("://") => {
+                format!("'***@{}'", text.rsplit('@').next().unwrap_or_default())
+            }
+            text => format!("'{}'", without_user(text)),
         };
         ConfigError::Invalid {
             name: setting.name(),
@@ -156,7 +160,7 @@ impl Sources {
 fn read_file(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
     let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| unreadable(reason(&error, &text)))?;
     let mut values = HashMap::new();
     for (section, content) in table {
         let toml::Value::Table(content) = content else {
@@ -179,6 +183,40 @@ fn read_file(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
         }
     }
     Ok(values)
+}
+
+/// What is wrong and where. The error's own text would show the line, which may hold a secret.
+fn reason(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
+        None => error.message().to_owned(),
+    }
+}
+
+/// The variables in this file, which do not become variables of this process. No file is no variables.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn dot_env(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
+    let unreadable = |error: dotenvy::Error| {
+        let reason = match error {
+            // The line may hold a secret; only the name of a known variable is shown.
+            dotenvy::Error::LineParse(line, at) => {
+                let name = line.split('=').next().unwrap_or_default().trim().trim_start_matches("export ");
+                let known = SETTINGS.iter().flat_map(|setting| setting.env).find(|known| **known == name);
+                let place = known.map_or("a line".to_owned(), |name| format!("the line of {name}"));
+                format!("{place} is not NAME=value (wrong from character {} on)", at + 1)
+            }
+            error => error.to_string(),
+        };
+        ConfigError::Unreadable { path: path.to_owned(), reason }
+    };
+    match dotenvy::from_path_iter(path) {
+        Ok(variables) => variables.collect::<Result<_, _>>().map_err(unreadable),
+        Err(error) if error.not_found() => Ok(BTreeMap::new()),
+        Err(error) => Err(unreadable(error)),
+    }
 }
 
 fn unknown_key(path: &Path, key: String) -> ConfigError {

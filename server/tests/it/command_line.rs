@@ -30,7 +30,6 @@ fn an_invalid_value_stops_the_start_with_name_value_and_what_is_allowed() {
         ("DUMP_TIMEOUT", "-1", "seconds from 1 to 604800"),
         ("MEMDECK_BIND", "8000", "an address and port such as 127.0.0.1:8000"),
         ("MEMDUMP_SERVICE_URL", "10.0.0.5:5001", "an http:// or https:// URL"),
-        ("INFLUX_URL", "http://user:pass@localhost", "an http:// or https:// URL"),
         ("INFLUX_DB", "a b", "a name of 1 to 64 letters"),
     ] {
         let output = memdeck(dir.path()).arg("config").env(name, value).output().unwrap();
@@ -43,6 +42,40 @@ fn an_invalid_value_stops_the_start_with_name_value_and_what_is_allowed() {
         );
         assert!(stderr.contains(&format!("allowed: {allowed}")), "{stderr}");
     }
+}
+
+#[test]
+fn what_is_wrong_with_a_configuration_is_told_without_its_secrets() {
+    let refusal = |prepare: &dyn Fn(&Path, &mut Command)| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = memdeck(dir.path());
+        prepare(dir.path(), command.arg("config"));
+        let (code, _, stderr) = text(&command.output().unwrap());
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(!stderr.contains("very-secret"), "{stderr}");
+        stderr
+    };
+    let stderr = refusal(&|dir, command| {
+        std::fs::write(dir.join("memdeck.toml"), "[http]\ntoken = \"very-secret-token-17\n").unwrap();
+        command.args(["--config", "memdeck.toml"]);
+    });
+    assert!(stderr.contains("memdeck.toml cannot be read: line 2: "), "{stderr}");
+    let stderr = refusal(&|dir, _| {
+        std::fs::write(dir.join(".env"), "DUMP_TIMEOUT=20\nMEMDECK_TOKEN='very-secret-token-17\n").unwrap();
+    });
+    assert!(stderr.contains(".env cannot be read: the line of MEMDECK_TOKEN is not NAME=value"), "{stderr}");
+    for (url, shown) in [
+        ("http://ada:very-secret@localhost", "'http://***@localhost'"),
+        ("ada:very-secret@localhost:8086", "'***@localhost:8086'"),
+    ] {
+        let stderr = refusal(&|_, command| {
+            command.env("INFLUX_URL", url);
+        });
+        assert!(stderr.contains(&format!("INFLUX_URL is {shown}")), "{stderr}");
+    }
+    refusal(&|_, command| {
+        command.env("MEMDECK_TOKEN", "very-secret");
+    });
 }
 
 #[test]
