@@ -69,6 +69,10 @@ fn fields(record: &Record) -> [(&'static str, Option<Value<'_>>); 12] {
     ]
 }
 
+/// The first numbers that the store's integers cannot hold, 2^63 and 2^64.
+const END_OF_I64: f64 = 9_223_372_036_854_775_808.0;
+const END_OF_U64: f64 = 18_446_744_073_709_551_616.0;
+
 /// The value in the type of its column, where numbers allow it; else in its own, for the store to refuse. `None` for
 /// a number that no column can hold.
 fn encode(value: Value<'_>, column: Option<FieldType>) -> Option<String> {
@@ -80,8 +84,10 @@ fn encode(value: Value<'_>, column: Option<FieldType>) -> Option<String> {
         (Value::Integer(value), Some(FieldType::Unsigned)) if value >= 0 => format!("{value}u"),
         (Value::Integer(value), _) => format!("{value}i"),
         (Value::Float(value), _) if !value.is_finite() => return None,
-        (Value::Float(value), Some(FieldType::Integer)) => format!("{value:.0}i"),
-        (Value::Float(value), Some(FieldType::Unsigned)) if value >= 0.0 => format!("{value:.0}u"),
+        (Value::Float(value), Some(FieldType::Integer)) if value.abs() < END_OF_I64 => format!("{value:.0}i"),
+        (Value::Float(value), Some(FieldType::Unsigned)) if (0.0..END_OF_U64).contains(&value) => {
+            format!("{value:.0}u")
+        }
         (Value::Float(value), _) => value.to_string(),
     })
 }
@@ -212,6 +218,21 @@ mod tests {
             assert!(line.contains(field), "{field} in {line}");
         }
         assert!(line.contains("dump_duration_sec=1.25,"), "{line}");
+    }
+
+    #[test]
+    fn a_number_that_its_column_cannot_hold_keeps_its_own_type() {
+        let field = |word, seconds| {
+            let told = Record { duration_sec: Some(seconds), ..record() };
+            let line = line(&told, &types(&[("duration_sec", word)]));
+            line.split(",duration_sec=").nth(1).unwrap().split(',').next().unwrap().to_owned()
+        };
+        assert_eq!(field("integer", 9.3e18), "9300000000000000000");
+        assert_eq!(field("integer", -9.3e18), "-9300000000000000000");
+        assert_eq!(field("integer", 9.2e18), "9200000000000000000i");
+        assert_eq!(field("unsigned", 9.3e18), "9300000000000000000u");
+        assert_eq!(field("unsigned", 1.9e19), "19000000000000000000");
+        assert_eq!(field("unsigned", -1.0), "-1");
     }
 
     #[test]
