@@ -4,24 +4,29 @@ use std::path::PathBuf;
 
 /// A libvirt URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Uri {
+pub(crate) struct Uri {
     /// As it was given, for libvirt.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Without user and password, for people.
-    pub(super) shown: String,
+    pub(crate) shown: String,
     /// The daemon is on another host, or is reached as if it were.
-    pub(super) is_remote: bool,
+    pub(crate) is_remote: bool,
     /// Unix sockets on which the daemon may listen, most likely first.
-    pub(super) sockets: Vec<PathBuf>,
+    pub(crate) sockets: Vec<PathBuf>,
 }
 
 impl Uri {
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let (scheme, rest) = text.split_once("://").unwrap_or((text, ""));
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let transport = scheme.split_once('+').map(|(_, transport)| transport);
-        let shown = if host == authority { text.to_owned() } else { format!("{scheme}://{host}{path}") };
+        // A password may hold a character that ends the part before it: then the sign stands behind that part.
+        let shown = match path.rsplit_once('@').filter(|_| !authority.is_empty()) {
+            Some((_, place)) => format!("{scheme}://{place}"),
+            None if host == authority => text.to_owned(),
+            None => format!("{scheme}://{host}{path}"),
+        };
         Self {
             text: text.to_owned(),
             shown,
@@ -73,7 +78,11 @@ mod tests {
             shown("qemu+ssh://root:secret@kvm-02:22/system?no_tty=1"),
             "qemu+ssh://kvm-02:22/system?no_tty=1"
         );
-        assert_eq!(shown("qemu:///system"), "qemu:///system");
+        assert_eq!(shown("qemu+ssh://root:se/cr?et@kvm-02/system"), "qemu+ssh://kvm-02/system");
+        assert_eq!(shown("qemu+ssh://root:s@e/cret@kvm-02/system"), "qemu+ssh://kvm-02/system");
+        for plain in ["qemu:///system", "qemu+unix:///system?socket=/run/a@b"] {
+            assert_eq!(shown(plain), plain);
+        }
     }
 
     #[test]
