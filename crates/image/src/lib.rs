@@ -14,7 +14,7 @@
 //! This crate is synchronous. It does not know hypervisors, networks or the catalog, and it reads no clock but the
 //! monotonic one. Its memory does not grow with the image, but for 8 bytes per frame of 1 MiB.
 #![cfg_attr(
-    not(test),
+    not(any(test, feature = "fuzzing")),
     deny(
         clippy::as_conversions,
         clippy::expect_used,
@@ -41,7 +41,9 @@ mod store;
 mod unpack;
 mod verify;
 
-#[cfg(test)]
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
 mod synthetic;
 #[cfg(test)]
 mod testing;

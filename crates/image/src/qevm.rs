@@ -57,7 +57,7 @@ fn read_all<R: Read>(source: &mut Source<R>, sink: &mut impl PageSink) -> Result
     Ok(Stream { machine, bytes, state: MachineState::new(&devices), is_multifd })
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod synthetic;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@
 //! that is damaged is a [`VerifyReport`] with findings.
 
 mod finding;
-mod records;
+pub(crate) mod records;
 
 use std::fs::File;
 use std::io::{self, Seek};

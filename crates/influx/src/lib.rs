@@ -8,6 +8,8 @@
 //! The adapter keeps no queue and never retries on its own; the caller has the outbox.
 
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod influx;
 mod line;
 mod reply;

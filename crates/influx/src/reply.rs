@@ -93,7 +93,7 @@ async fn read(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
 
 /// The sentence in an answer: version 1 has it in `error`, or of a statement in `results`; version 3 has the one that
 /// matters in `data`.
-fn reason(body: &str) -> String {
+pub(crate) fn reason(body: &str) -> String {
     let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let sentence = |pointer| json.pointer(pointer).and_then(serde_json::Value::as_str);
     match (sentence("/error").or(sentence("/results/0/error")), sentence("/data/0/error_message")) {
@@ -104,7 +104,7 @@ fn reason(body: &str) -> String {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     let line = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty());
     let text = line.collect::<Vec<_>>().join(" ");
     if text.chars().count() <= MAX_REASON_CHARS {

@@ -9,11 +9,11 @@ mod failure;
 mod ffi;
 mod guests;
 mod live;
-mod namespace;
+pub(crate) mod namespace;
 mod pause;
-mod security;
+pub(crate) mod security;
 mod target;
-mod uri;
+pub(crate) mod uri;
 mod version;
 
 use std::path::PathBuf;

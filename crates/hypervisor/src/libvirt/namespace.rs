@@ -21,7 +21,7 @@ pub(super) fn is_shared_with_daemon(sockets: &[PathBuf]) -> bool {
 }
 
 /// A process of a nested namespace has an id in each: `NSpid: 4242 17`.
-fn has_one_pid(status: &str) -> bool {
+pub(crate) fn has_one_pid(status: &str) -> bool {
     let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
     ids.is_some_and(|ids| ids.split_ascii_whitespace().count() == 1)
 }

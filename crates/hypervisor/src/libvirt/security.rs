@@ -3,7 +3,7 @@
 use crate::Cause;
 
 /// The type of `<launchSecurity>` in a domain's XML; `None` where it has none.
-pub(super) fn launch_security(domain_xml: &str) -> Result<Option<String>, Cause> {
+pub(crate) fn launch_security(domain_xml: &str) -> Result<Option<String>, Cause> {
     let document = roxmltree::Document::parse(domain_xml)?;
     let element = document.root_element().children().find(|node| node.has_tag_name("launchSecurity"));
     // libvirt always writes the type; without it the memory is encrypted all the same.

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{PAGE_BYTES, RamBlock};
+use super::PAGE_BYTES;
+#[cfg(test)]
+use super::RamBlock;
 
 /// What a section `ram` sends of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,6 +232,7 @@ pub(crate) fn tiny() -> Vec<u8> {
 }
 
 /// A block as the parser tells it.
+#[cfg(test)]
 pub(crate) fn block(name: &str, length: u64) -> RamBlock {
     RamBlock { name: name.to_owned(), length }
 }

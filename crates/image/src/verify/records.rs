@@ -26,7 +26,7 @@ impl Records {
         let checksum_path = companion(image, CHECKSUM_SUFFIX);
         Self {
             manifest: Manifest::read(&manifest_path),
-            checksum: read_checksum(&checksum_path),
+            checksum: File::open(&checksum_path).and_then(read_checksum),
             manifest_path,
             checksum_path,
         }
@@ -104,9 +104,9 @@ impl Records {
 }
 
 /// The digest in a file that `sha256sum` writes or reads.
-fn read_checksum(path: &Path) -> io::Result<String> {
+pub(crate) fn read_checksum(file: impl Read) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(MAX_CHECKSUM_BYTES).read_to_string(&mut text)?;
+    file.take(MAX_CHECKSUM_BYTES).read_to_string(&mut text)?;
     let digest = text.split_whitespace().next().unwrap_or_default();
     if is_hex_digest(digest) {
         Ok(digest.to_owned())

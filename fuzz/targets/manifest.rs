@@ -1,0 +1,54 @@
+//! Manifests and checksum files: what is read is written and read again unchanged.
+#![no_main]
+
+use arbitrary::Unstructured;
+use libfuzzer_sys::fuzz_target;
+use memdeck_fuzz::damaged;
+use memdeck_image::fuzzing::checksum;
+use memdeck_image::{MANIFEST_VERSION, Manifest};
+
+const MANIFEST: &str = r#"{
+  "manifest_version": 1,
+  "dump_id": "0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11",
+  "guest": {"name": "web-01", "uuid": "7a1f0c3e-0d8e-4d0b-8a61-1c0f5a4b9d22", "vmid": "7",
+            "memory_bytes": 268435456, "domain_xml_sha256": null},
+  "host": "kvm-a",
+  "hypervisor": {"uri": "qemu:///system", "libvirt_version": "9.0.0", "qemu_version": null},
+  "memdeck_version": "0.1.0", "requested_by": "page", "mode": "live",
+  "started_at": "2025-11-14T08:58:23.550273Z", "finished_at": "2025-11-14T08:58:24.100000Z", "pause_ms": 12,
+  "capture": {"point_in_time": "2025-11-14T08:58:24.000000Z", "fallback": null, "job_downtime_ms": 9,
+              "iterations": 3, "dirty_bytes_per_s": 1048576, "encrypted": false,
+              "omitted": [{"name": "vga.vram", "bytes": 16777216}], "missing": ["VMCOREINFO"]},
+  "case": "IR-2025-17", "note": "first line\nsecond line",
+  "format": "elf", "codec": "zstd", "frame_bytes": 1048576, "raw_size_bytes": 268436456,
+  "stored_size_bytes": 1000000,
+  "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+  "file_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+  "frames": {"total": 257, "zero": 40},
+  "segments": [{"kind": "note", "address": 0, "offset_bytes": 176, "file_bytes": 24, "memory_bytes": 24},
+               {"kind": {"other": 6}, "address": 0, "offset_bytes": 0, "file_bytes": 0, "memory_bytes": 0},
+               {"kind": "load", "address": 0, "offset_bytes": 200, "file_bytes": 8, "memory_bytes": 8}]
+}"#;
+
+const CHECKSUM: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  -\n";
+
+fuzz_target!(
+    init: Manifest::from_json(MANIFEST.as_bytes()).map(drop).expect("a valid manifest"),
+    |data: &[u8]| {
+        let mut data = Unstructured::new(data);
+        if data.arbitrary::<bool>().unwrap_or_default() {
+            let content = damaged(&mut data, &[CHECKSUM.as_bytes()]);
+            if let Ok(digest) = checksum(content.as_slice()) {
+                assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+                assert!(String::from_utf8_lossy(&content).trim_start().starts_with(&digest));
+            }
+            return;
+        }
+        let json = damaged(&mut data, &[MANIFEST.as_bytes()]);
+        if let Ok(manifest) = Manifest::from_json(&json) {
+            assert_eq!(manifest.manifest_version, MANIFEST_VERSION);
+            let written = manifest.to_json().expect("a manifest as JSON");
+            assert_eq!(Manifest::from_json(&written).expect("its own JSON"), manifest);
+        }
+    }
+);
