@@ -229,6 +229,7 @@ fn provenance(
             vmid,
             memory_bytes: guest.memory_max,
             domain_xml_sha256: Some(xml_sha256),
+            os_banner: None,
         },
         host: host.name,
         host_kernel: host.kernel,

@@ -96,8 +96,8 @@ pub fn take(attempt: &Attempt<'_>, guest: &Guest, image: &mut PartialImage) -> R
 
 /// Puts the pages in order and stores them. The guest runs.
 fn store(attempt: &Attempt<'_>, received: Received, image: &mut PartialImage) -> Result<Captured, LiveError> {
-    let reader = UntilStopped { inner: received.into_reader(), attempt };
-    let captured = image.capture(reader, &mut |progress| {
+    let must_stop = || attempt.must_stop();
+    let captured = image.capture_ordered(received.into_reader(), &must_stop, &mut |progress| {
         attempt.shared.report_progress(attempt.job, halved(progress, true), None);
         progress_hold_point(progress);
     });

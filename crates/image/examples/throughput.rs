@@ -92,6 +92,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             vmid: "1".to_owned(),
             memory_bytes: ByteCount(memory),
             domain_xml_sha256: None,
+            os_banner: None,
         },
         host: "example".to_owned(),
         host_kernel: None,

@@ -1,14 +1,22 @@
 //! Reads a guest's memory stream once, checks it against its own headers, and stores it.
 
-use std::fs::File;
+mod source;
+
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use memdeck_model::{ByteCount, Millis, Progress};
 
+use crate::companions::{DIGESTS_SUFFIX, PAGE_MAP_SUFFIX, companion};
+use crate::digests::FrameDigestFacts;
 use crate::elf::{ElfCore, ElfError, ElfScanner, Segment};
-use crate::frames::{FRAME_BYTES, Feed, PackError, Packed, Ring, pack};
+use crate::frames::{FRAME_BYTES, Feed, Frame, Output, Outputs, PackError, Packed, Ring, pack};
+use crate::ordered::OrderedImage;
+use crate::pages::{PageLayout, PageMapFacts};
+
+pub(crate) use source::{Filled, Source};
+use source::{Meter, Metered, MeteredSource, Stoppable};
 
 /// What a capture found out. The bytes are written, not yet durable.
 #[derive(Clone, Debug)]
@@ -25,6 +33,12 @@ pub struct Captured {
     pub frames: u64,
     /// Frames that hold nothing but zeroes.
     pub zero_frames: u64,
+    /// The digests of the frames.
+    pub frame_digests: FrameDigestFacts,
+    /// The page map; `None` where the segments overlap or are out of order.
+    pub page_map: Option<PageMapFacts>,
+    /// What the guest's kernel says that it is, where it was found.
+    pub os_banner: Option<String>,
     /// The segments of the image.
     pub segments: Vec<Segment>,
     /// From the first byte of the stream to its last.
@@ -70,10 +84,21 @@ pub enum CaptureError {
     /// The image cannot be written.
     #[error("writing the image {path} failed")]
     Write {
-        /// The partial file.
+        /// The partial file, or one beside it.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// A live dump's pages, which are on the volume of the image until it is stored, could not be read a second time.
+    #[error("reading the pages of the live dump a second time failed")]
+    ReadAgain(#[source] io::Error),
+    /// They were others than the first time.
+    #[error(
+        "the pages of the live dump read differently the second time: the volume of {path} is not reliable"
+    )]
+    ReadsDiffer {
+        /// The partial file, which is on the same volume.
+        path: PathBuf,
     },
     /// zstd failed.
     #[error("compressing the image failed")]
@@ -112,20 +137,61 @@ struct Streamed {
     last_byte_at: Instant,
 }
 
+/// The files that a capture writes.
+pub(crate) struct Targets<'a> {
+    pub(crate) files: Outputs<'a>,
+    /// Where the image is.
+    pub(crate) partial: &'a Path,
+}
+
+impl Targets<'_> {
+    fn path(&self, output: Output) -> PathBuf {
+        match output {
+            Output::Image => self.partial.to_owned(),
+            Output::PageMap => companion(self.partial, PAGE_MAP_SUFFIX),
+            Output::Digests => companion(self.partial, DIGESTS_SUFFIX),
+        }
+    }
+}
+
+/// Stores a stream, which is closed as soon as reading ends: a frozen guest waits for that.
 pub(crate) fn capture(
     ring: Ring,
-    file: &File,
-    path: &Path,
+    targets: &Targets<'_>,
     stream: impl Read,
     observer: &mut dyn FnMut(Progress),
 ) -> Result<Captured, CaptureError> {
-    let (streamed, packed) = pack(ring, file, |feed| read_stream(stream, &feed, observer));
+    let source = Metered { stream, meter: Meter::default() };
+    store(ring, targets, source, None::<OrderedImage>, observer)
+}
+
+/// Stores an image that can be read twice.
+pub(crate) fn capture_ordered(
+    ring: Ring,
+    targets: &Targets<'_>,
+    mut image: OrderedImage,
+    must_stop: &dyn Fn() -> bool,
+    observer: &mut dyn FnMut(Progress),
+) -> Result<Captured, CaptureError> {
+    let second = image.again().map_err(|source| CaptureError::Stream { read: ByteCount(0), source })?;
+    let source = Stoppable { source: image, must_stop, meter: Meter::default() };
+    store(ring, targets, source, Some(second), observer)
+}
+
+fn store(
+    ring: Ring,
+    targets: &Targets<'_>,
+    source: impl MeteredSource,
+    second: Option<impl Source + Send>,
+    observer: &mut dyn FnMut(Progress),
+) -> Result<Captured, CaptureError> {
+    let (streamed, packed) = pack(ring, &targets.files, second, |feed| read_stream(source, feed, observer));
     let streamed = match streamed {
         Some(Ok(streamed)) => Some(streamed),
         Some(Err(Stop::Failed(error))) => return Err(error),
         Some(Err(Stop::Pipeline)) | None => None,
     };
-    let Packed { sha256, stored } = packed.map_err(|error| pack_error(error, path))?;
+    let Packed { sha256, stored } = packed.map_err(|error| pack_error(error, targets))?;
     let Streamed { read, core, read_ms, last_byte_at } = streamed.ok_or(CaptureError::Panicked)?;
     Ok(Captured {
         raw_size: read,
@@ -134,38 +200,72 @@ pub(crate) fn capture(
         file_sha256: stored.sha256,
         frames: stored.frames,
         zero_frames: stored.zero_frames,
+        frame_digests: FrameDigestFacts { root: stored.root.to_hex().to_string() },
+        page_map: stored.page_map,
+        os_banner: stored.os_banner,
         segments: core.segments,
         read_ms,
         last_byte_at,
     })
 }
 
-/// Reads to the end, and closes the stream by dropping it however reading ends: a frozen guest waits for that.
-fn read_stream(stream: impl Read, feed: &Feed, observer: &mut dyn FnMut(Progress)) -> Result<Streamed, Stop> {
+/// Reads to the end, and closes the source by dropping it however reading ends.
+fn read_stream(
+    mut source: impl MeteredSource,
+    mut feed: Feed<'_>,
+    observer: &mut dyn FnMut(Progress),
+) -> Result<Streamed, Stop> {
     let mut scanner = ElfScanner::new();
-    let mut stream = Metered { stream, read: 0, first_and_last: None };
+    // Until the headers have passed, nobody knows where pages lie: frames wait. The ring has room for all headers.
+    let mut held = Some(Vec::new());
+    let mut spare = None;
     loop {
-        let mut slot = feed.empty_slot().ok_or(Stop::Pipeline)?;
-        let filled = slot.fill(|buffer| stream.fill(buffer));
-        let read = ByteCount(stream.read);
-        let bytes = filled.map_err(|source| CaptureError::Stream { read, source })?;
-        let at_end = bytes.len() < FRAME_BYTES;
-        let expected = scanner.push(bytes).map_err(CaptureError::Header)?.map(|core| core.image_size);
+        let mut slot = match spare.take() {
+            Some(slot) => slot,
+            None => feed.empty_slot().ok_or(Stop::Pipeline)?,
+        };
+        let filled = source.fill(slot.buffer());
+        let read = ByteCount(source.meter().read);
+        let filled = filled.map_err(|source| CaptureError::Stream { read, source })?;
+        if scanner.core().is_none() && matches!(filled, Filled::Zeroes(_)) {
+            // The headers are read from the buffer.
+            slot.buffer().get_mut(..filled.bytes()).unwrap_or_default().fill(0);
+        }
+        slot.set_filled(filled.bytes());
+        let expected = scanner.push(slot.raw()).map_err(CaptureError::Header)?.map(|core| core.image_size);
         if let Some(expected) = expected
             && read > expected
         {
             return Err(CaptureError::TooLong { expected }.into());
         }
-        if !bytes.is_empty() {
-            feed.push(slot).ok_or(Stop::Pipeline)?;
+        let frame = match filled {
+            Filled::Zeroes(bytes) => {
+                spare = Some(slot);
+                Frame::Zero(bytes)
+            }
+            Filled::Bytes(_) => Frame::Content(slot),
+        };
+        if filled.bytes() > 0 {
+            match &mut held {
+                Some(held) => held.push(frame),
+                None => feed.push(frame).ok_or(Stop::Pipeline)?,
+            }
+            if let Some(core) = scanner.core()
+                && let Some(held) = held.take()
+            {
+                feed.begin(PageLayout::new(&core.segments));
+                for frame in held {
+                    feed.push(frame).ok_or(Stop::Pipeline)?;
+                }
+            }
             observer(Progress { bytes_done: read, bytes_expected: expected.unwrap_or_default() });
         }
-        if at_end {
+        if filled.bytes() < FRAME_BYTES {
             break;
         }
     }
-    let read = ByteCount(stream.read);
-    let (Some(core), Some((first, last))) = (scanner.into_core(), stream.first_and_last) else {
+    let read = ByteCount(source.meter().read);
+    let (Some(core), Some((first, last))) = (scanner.into_core(), source.meter().first_and_last) else {
         return Err(CaptureError::HeadersIncomplete { read }.into());
     };
     if read < core.image_size {
@@ -174,39 +274,13 @@ fn read_stream(stream: impl Read, feed: &Feed, observer: &mut dyn FnMut(Progress
     Ok(Streamed { read, core, read_ms: last.duration_since(first).into(), last_byte_at: last })
 }
 
-/// A stream that knows how much was read of it, and when.
-struct Metered<R> {
-    stream: R,
-    read: u64,
-    first_and_last: Option<(Instant, Instant)>,
-}
-
-impl<R: Read> Metered<R> {
-    /// Reads until the buffer is full or the stream ends, and says how many bytes that were.
-    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.stream.read(rest) {
-                Ok(0) => break,
-                Ok(count) => {
-                    let now = Instant::now();
-                    self.first_and_last = Some((self.first_and_last.map_or(now, |(first, _)| first), now));
-                    self.read = self.read.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-                    filled += count;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(filled)
-    }
-}
-
-fn pack_error(error: PackError, path: &Path) -> CaptureError {
+fn pack_error(error: PackError, targets: &Targets<'_>) -> CaptureError {
     match error {
         PackError::Spawn(source) => CaptureError::Threads(source),
         PackError::Compress(source) => CaptureError::Compress(source),
-        PackError::Write(source) => CaptureError::Write { path: path.to_owned(), source },
+        PackError::Write(output, source) => CaptureError::Write { path: targets.path(output), source },
+        PackError::Read(source) => CaptureError::ReadAgain(source),
+        PackError::ReadsDiffer => CaptureError::ReadsDiffer { path: targets.path(Output::Image) },
         PackError::Panicked => CaptureError::Panicked,
     }
 }

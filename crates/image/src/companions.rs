@@ -10,6 +10,8 @@ pub(crate) const IMAGE_SUFFIX: &str = ".elf.zst";
 pub(crate) const PARTIAL_SUFFIX: &str = ".elf.zst.partial";
 pub(crate) const MANIFEST_SUFFIX: &str = ".json";
 pub(crate) const CHECKSUM_SUFFIX: &str = ".sha256";
+pub(crate) const PAGE_MAP_SUFFIX: &str = ".pages";
+pub(crate) const DIGESTS_SUFFIX: &str = ".blake3";
 const MAX_GUEST_CHARS: usize = 64;
 
 /// The name all files of a dump share; `None` where the id would make it ambiguous.
@@ -17,9 +19,9 @@ pub(crate) fn stem(guest: &GuestName, dump_id: &DumpId) -> Option<String> {
     (!dump_id.as_str().contains('_')).then(|| format!("{}_{dump_id}", sanitised(guest)))
 }
 
-/// Whether a file name is that of an image, its manifest or its checksum, finished or not, of this dump.
+/// Whether a file name is that of an image or of a file beside it, finished or not, of this dump.
 pub(crate) fn belongs_to(name: &str, dump_id: &DumpId) -> bool {
-    [PARTIAL_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, CHECKSUM_SUFFIX]
+    [PARTIAL_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, CHECKSUM_SUFFIX, PAGE_MAP_SUFFIX, DIGESTS_SUFFIX]
         .iter()
         .filter_map(|suffix| name.strip_suffix(suffix)?.rsplit_once('_'))
         .any(|(guest, id)| !guest.is_empty() && id == dump_id.as_str())
@@ -28,7 +30,8 @@ pub(crate) fn belongs_to(name: &str, dump_id: &DumpId) -> bool {
 /// The file of the same image with another suffix.
 pub(crate) fn companion(image: &Path, suffix: &str) -> PathBuf {
     let name = image.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.strip_suffix(IMAGE_SUFFIX).or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    let stem = [IMAGE_SUFFIX, PARTIAL_SUFFIX, ".zst"].iter().find_map(|suffix| name.strip_suffix(suffix));
+    let stem = stem.unwrap_or(&name);
     image.with_file_name(format!("{stem}{suffix}"))
 }
 
@@ -75,7 +78,14 @@ mod tests {
     #[test]
     fn a_file_belongs_to_the_dump_whose_id_ends_its_stem() {
         let id: DumpId = "a1".parse().unwrap();
-        for own in ["web_a1.elf.zst.partial", "web_a1.elf.zst", "w_e_b_a1.json", "web_a1.sha256"] {
+        for own in [
+            "web_a1.elf.zst.partial",
+            "web_a1.elf.zst",
+            "w_e_b_a1.json",
+            "web_a1.sha256",
+            "web_a1.pages",
+            "web_a1.blake3",
+        ] {
             assert!(belongs_to(own, &id), "{own}");
         }
         for foreign in

@@ -2,88 +2,150 @@
 //!
 //! ```text
 //!  calling thread        hasher          packers (one frame each, in turn)      writer
-//!  fills a slot ───────► SHA-256 ──────► zero? or zstd ───────────────────────► file, its SHA-256, seek table
+//!  fills a slot ───────► SHA-256 ──────► BLAKE3, page entries, zstd ──────────► files, SHA-256, seek table
+//!       │                   │                                                     │ ▲
+//!       │                   └── in which order they come, and frames of zeroes ───┼─┘
 //!       ▲                                                                         │
 //!       └───────────────────────── empty slots of a fixed ring ◄──────────────────┘
 //! ```
 //!
-//! A slot travels whole from thread to thread, so memory is bounded by the ring. Frame *n* goes to packer
-//! *n* mod *packers*, and the writer collects in the same turn: order needs no sorting. A thread that fails drops its
-//! channels, which ends its neighbours; its error is the one that is told.
+//! A slot travels whole from thread to thread, so memory is bounded by the ring; a frame of zeroes travels without a
+//! slot, so there may be thousands between the stream and the disk. Content goes to the packers in turn, and the writer
+//! is told in which order to collect. A thread that fails drops its channels, which ends its neighbours; its error is
+//! the one that is told.
+//!
+//! An image that can be read twice ([`OrderedImage`](crate::OrderedImage)) is: the hasher reads it on its own, at its
+//! own pace, and frames go from the calling thread to the packers at once. So one core hashes from the beginning to
+//! the end, wherever in the image its content lies. Both readings must have the same BLAKE3 root.
+
+mod hasher;
+mod packer;
+mod slot;
+mod writer;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::num::NonZero;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, ScopedJoinHandle};
 
-use sha2::{Digest, Sha256};
+use crate::capture::Source;
+use crate::pages::PageLayout;
 
-use crate::SeekTable;
-use crate::hash::hex_digest;
+use packer::{Job, Shared};
+use slot::{CloseAtEnd, Pool};
+pub(crate) use slot::{Ring, Slot};
+pub(crate) use writer::StoredFile;
 
 /// Bytes of the image in one frame.
 pub const FRAME_BYTES: usize = 1 << 20;
-/// How many frames may be between the stream and the disk before the guest has to wait for us.
-const RING_FRAMES: usize = 64;
+/// How many frames with content may be between the stream and the disk before the guest has to wait for us.
+pub(crate) const RING_FRAMES: usize = 64;
+/// How many where nobody waits: enough for the packers, and little enough for the caches.
+const RING_FRAMES_WITHOUT_GUEST: usize = 12;
+/// How many frames, of zeroes or not, may be on their way.
+const QUEUE_FRAMES: usize = 4096;
 const COMPRESSION_LEVEL: i32 = 1;
+/// What runs behind the stream gives way to what hashes it, to whoever brings it, and to guests.
+const PACKER_NICENESS: i32 = 5;
 
-/// One frame on its way.
-pub(crate) struct Slot {
-    raw: Box<[u8]>,
-    filled: usize,
-    packed: Vec<u8>,
-    is_zero: bool,
+/// One frame of the image.
+pub(crate) enum Frame {
+    /// So many zeroes.
+    Zero(usize),
+    /// Anything.
+    Content(Box<Slot>),
 }
 
-impl Slot {
-    fn new() -> Self {
-        // Written once here, so that no page has to be found while a guest waits.
-        let mut raw = vec![0; FRAME_BYTES].into_boxed_slice();
-        raw.fill(1);
-        let packed = Vec::with_capacity(zstd::zstd_safe::compress_bound(FRAME_BYTES));
-        Self { raw, filled: 0, packed, is_zero: false }
-    }
+/// Where the writer finds the next frame.
+enum Place {
+    Zero(usize),
+    /// At the packer of that number.
+    Packer(usize),
+}
 
-    /// Lets `fill` write to the slot; it says how many bytes it wrote.
-    pub(crate) fn fill<E>(&mut self, fill: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<&[u8], E> {
-        self.filled = fill(&mut self.raw)?.min(FRAME_BYTES);
-        Ok(self.raw())
-    }
+/// Passes frames on to the packers, and their order to the writer.
+struct Dispatch {
+    packers: Vec<SyncSender<Job>>,
+    order: SyncSender<Place>,
+    next: usize,
+    /// Where the next frame begins in the image.
+    start: u64,
+}
 
-    fn raw(&self) -> &[u8] {
-        self.raw.get(..self.filled).unwrap_or_default()
+impl Dispatch {
+    /// `None` once the pipeline failed.
+    fn send(&mut self, frame: Frame) -> Option<()> {
+        let start = self.start;
+        let bytes = match &frame {
+            Frame::Zero(bytes) => *bytes,
+            Frame::Content(slot) => slot.raw().len(),
+        };
+        self.start = start.saturating_add(u64::try_from(bytes).ok()?);
+        let place = match frame {
+            Frame::Zero(bytes) => Place::Zero(bytes),
+            Frame::Content(slot) => {
+                let packer = self.next;
+                self.next = (packer + 1) % self.packers.len().max(1);
+                self.packers.get(packer)?.send(Job { slot, start }).ok()?;
+                Place::Packer(packer)
+            }
+        };
+        self.order.send(place).ok()
     }
 }
 
-/// The slots of one capture.
-pub(crate) struct Ring(Vec<Slot>);
-
-impl Ring {
-    pub(crate) fn new() -> Self {
-        Self((0..RING_FRAMES).map(|_| Slot::new()).collect())
-    }
+enum Next {
+    Hasher(SyncSender<Frame>),
+    Packers(Dispatch),
 }
 
 /// The calling thread's end of the pipeline.
-pub(crate) struct Feed {
-    free: Receiver<Slot>,
-    filled: SyncSender<Slot>,
+pub(crate) struct Feed<'a> {
+    pool: &'a Pool,
+    shared: &'a Shared,
+    next: Next,
 }
 
-impl Feed {
+impl Feed<'_> {
     /// The next empty slot; `None` once the pipeline failed.
-    pub(crate) fn empty_slot(&self) -> Option<Slot> {
-        self.free.recv().ok()
+    pub(crate) fn empty_slot(&self) -> Option<Box<Slot>> {
+        self.pool.take()
     }
 
-    /// Passes a slot on as the next frame; `None` once the pipeline failed.
-    pub(crate) fn push(&self, slot: Slot) -> Option<()> {
-        self.filled.send(slot).ok()
+    /// Says where the guest's pages lie, before the first frame is passed on.
+    pub(crate) fn begin(&self, layout: Option<PageLayout>) {
+        // Said once.
+        let _ = self.shared.layout.set(layout);
+    }
+
+    /// Passes the next frame on; `None` once the pipeline failed.
+    pub(crate) fn push(&mut self, frame: Frame) -> Option<()> {
+        match &mut self.next {
+            Next::Hasher(hasher) => hasher.send(frame).ok(),
+            Next::Packers(dispatch) => dispatch.send(frame),
+        }
     }
 }
 
-/// What was written.
+/// The files of one capture.
+pub(crate) struct Outputs<'a> {
+    pub(crate) image: &'a File,
+    pub(crate) page_map: &'a File,
+    pub(crate) digests: &'a File,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    Image,
+    PageMap,
+    Digests,
+}
+
+/// What was stored.
 #[derive(Debug)]
 pub(crate) struct Packed {
     pub(crate) sha256: String,
@@ -91,64 +153,100 @@ pub(crate) struct Packed {
 }
 
 #[derive(Debug)]
-pub(crate) struct StoredFile {
-    pub(crate) sha256: String,
-    pub(crate) size_bytes: u64,
-    pub(crate) frames: u64,
-    pub(crate) zero_frames: u64,
-}
-
-#[derive(Debug)]
 pub(crate) enum PackError {
     Spawn(io::Error),
     Compress(io::Error),
-    Write(io::Error),
+    Write(Output, io::Error),
+    /// The hasher could not read the image.
+    Read(io::Error),
+    /// The hasher read something else.
+    ReadsDiffer,
     /// A thread ended without saying why.
     Panicked,
 }
 
+impl PackError {
+    fn writing(output: Output) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Write(output, source)
+    }
+}
+
 /// Stores what `produce` pushes to its feed, and the seek table after it. `produce` runs on the calling thread; what
-/// it returns is `None` where it could not even start.
-pub(crate) fn pack<T>(
+/// it returns is `None` where it could not even start. Where the same image can be read a `second` time, it is.
+pub(crate) fn pack<T, E>(
     ring: Ring,
-    file: &File,
-    produce: impl FnOnce(Feed) -> T,
-) -> (Option<T>, Result<Packed, PackError>) {
+    outputs: &Outputs<'_>,
+    second: Option<impl Source + Send>,
+    produce: impl FnOnce(Feed<'_>) -> Result<T, E>,
+) -> (Option<Result<T, E>>, Result<Packed, PackError>) {
+    let mut slots = ring.0;
+    if second.is_some() {
+        slots.truncate(RING_FRAMES_WITHOUT_GUEST);
+    }
+    let pool = Pool::new(slots);
+    let shared = Shared { layout: OnceLock::new(), banner_found: AtomicBool::new(false) };
+    let stop = AtomicBool::new(false);
+    let (pool, shared, stop) = (&pool, &shared, &stop);
     let mut produced = None;
     let packed = std::thread::scope(|scope| {
         let spawn_error = PackError::Spawn;
-        let (free, free_slots) = sync_channel(RING_FRAMES);
-        for slot in ring.0 {
-            // The channel holds the whole ring, and its other end is in this function.
-            let _ = free.send(slot);
-        }
-        let (filled, to_hash) = sync_channel(RING_FRAMES);
+        let (order, places) = sync_channel(QUEUE_FRAMES);
         let (mut to_pack, mut to_write, mut packers) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..packer_count() {
-            let (hashed, frames) = sync_channel(RING_FRAMES);
+            let (jobs, frames) = sync_channel(RING_FRAMES);
             let (finished, done) = sync_channel(RING_FRAMES);
             let thread = Builder::new().name("image-pack".to_owned());
-            packers
-                .push(thread.spawn_scoped(scope, move || compress(&frames, &finished)).map_err(spawn_error)?);
-            to_pack.push(hashed);
+            let run = move || {
+                give_way();
+                packer::run(&frames, &finished, shared)
+            };
+            packers.push(thread.spawn_scoped(scope, run).map_err(spawn_error)?);
+            to_pack.push(jobs);
             to_write.push(done);
         }
-        let hasher = Builder::new()
-            .name("image-hash".to_owned())
-            .spawn_scoped(scope, move || hash(&to_hash, &to_pack))
-            .map_err(spawn_error)?;
-        let writer = Builder::new()
-            .name("image-write".to_owned())
-            .spawn_scoped(scope, move || write(&to_write, &free, file))
-            .map_err(spawn_error)?;
+        let thread = Builder::new().name("image-write".to_owned());
+        let run = move || {
+            give_way();
+            writer::run(&places, &to_write, pool, outputs, shared)
+        };
+        let writer = thread.spawn_scoped(scope, run).map_err(spawn_error)?;
 
-        produced = Some(produce(Feed { free: free_slots, filled }));
+        let dispatch = Dispatch { packers: to_pack, order, next: 0, start: 0 };
+        let thread = Builder::new().name("image-hash".to_owned());
+        let (hasher, next) = match second {
+            None => {
+                let (to_hash, frames) = sync_channel(QUEUE_FRAMES);
+                let run = move || Ok((hasher::run(&frames, dispatch), None));
+                (thread.spawn_scoped(scope, run).map_err(spawn_error)?, Next::Hasher(to_hash))
+            }
+            Some(source) => {
+                let run = move || match hasher::run_alone(source, stop) {
+                    Ok(Some(reading)) => Ok((reading.sha256, Some(reading.root))),
+                    Ok(None) => Err(PackError::Panicked),
+                    Err(error) => {
+                        // Whoever brings frames need not go on.
+                        let _close = CloseAtEnd(pool);
+                        Err(PackError::Read(error))
+                    }
+                };
+                (thread.spawn_scoped(scope, run).map_err(spawn_error)?, Next::Packers(dispatch))
+            }
+        };
+
+        let outcome = produce(Feed { pool, shared, next });
+        stop.store(outcome.is_err(), Ordering::Relaxed);
+        produced = Some(outcome);
 
         for packer in packers {
             joined(packer)?.map_err(PackError::Compress)?;
         }
-        let stored = joined(writer)?.map_err(PackError::Write)?;
-        Ok(Packed { sha256: joined(hasher)?, stored })
+        let stored = joined(writer)?;
+        let hashed = joined(hasher)?;
+        let (stored, (sha256, root)) = (stored?, hashed?);
+        if root.is_some_and(|root| root != stored.root) {
+            return Err(PackError::ReadsDiffer);
+        }
+        Ok(Packed { sha256, stored })
     });
     (produced, packed)
 }
@@ -158,133 +256,15 @@ fn packer_count() -> usize {
     std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, 8)
 }
 
+/// Lets other threads go first.
+fn give_way() {
+    // A thread that may not do this works all the same.
+    let _ = rustix::process::nice(PACKER_NICENESS);
+}
+
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> Result<T, PackError> {
     thread.join().map_err(|_| PackError::Panicked)
 }
 
-fn hash(frames: &Receiver<Slot>, packers: &[SyncSender<Slot>]) -> String {
-    let mut sha256 = Sha256::new();
-    for (slot, packer) in frames.iter().zip(packers.iter().cycle()) {
-        sha256.update(slot.raw());
-        if packer.send(slot).is_err() {
-            break;
-        }
-    }
-    hex_digest(sha256)
-}
-
-fn compress(frames: &Receiver<Slot>, done: &SyncSender<Slot>) -> io::Result<()> {
-    let mut compressor = zstd::bulk::Compressor::new(COMPRESSION_LEVEL)?;
-    compressor.include_checksum(true)?;
-    let zero_frame = compressor.compress(&vec![0; FRAME_BYTES])?;
-    for mut slot in frames {
-        slot.packed.clear();
-        slot.is_zero = is_zero(slot.raw());
-        if slot.is_zero && slot.filled == FRAME_BYTES {
-            slot.packed.extend_from_slice(&zero_frame);
-        } else if let Some(raw) = slot.raw.get(..slot.filled) {
-            compressor.compress_to_buffer(raw, &mut slot.packed)?;
-        }
-        if done.send(slot).is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    // Without an early exit inside of a block, which would keep the compiler from using vector instructions.
-    bytes.chunks(4096).all(|block| block.iter().fold(0, |seen, byte| seen | byte) == 0)
-}
-
-fn write(done: &[Receiver<Slot>], free: &SyncSender<Slot>, file: &File) -> io::Result<StoredFile> {
-    let mut out = HashingWriter { out: BufWriter::with_capacity(FRAME_BYTES, file), sha256: Sha256::new() };
-    let mut table = SeekTable::new();
-    let mut zero_frames = 0;
-    for slot in done.iter().cycle().map_while(|packer| packer.recv().ok()) {
-        out.write_all(&slot.packed)?;
-        let too_large = |_| io::Error::other("a compressed frame is too large");
-        let stored_bytes = u32::try_from(slot.packed.len()).map_err(too_large)?;
-        let image_bytes = u32::try_from(slot.filled).map_err(too_large)?;
-        table.push(stored_bytes, image_bytes).map_err(io::Error::other)?;
-        zero_frames += u64::from(slot.is_zero);
-        // Nobody needs the slot any more once the stream ended.
-        let _ = free.send(slot);
-    }
-    table.write_to(&mut out)?;
-    out.flush()?;
-    Ok(StoredFile {
-        sha256: hex_digest(out.sha256),
-        size_bytes: table.frames_end().saturating_add(table.table_bytes()),
-        frames: table.frames(),
-        zero_frames,
-    })
-}
-
-struct HashingWriter<W> {
-    out: W,
-    sha256: Sha256,
-}
-
-impl<W: Write> Write for HashingWriter<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.sha256.update(bytes.get(..written).unwrap_or(bytes));
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_zero_bytes_are_zero() {
-        assert!(is_zero(&[]));
-        assert!(is_zero(&vec![0; FRAME_BYTES]));
-        for at in [0, 4095, 4096, FRAME_BYTES - 1] {
-            let mut bytes = vec![0; FRAME_BYTES];
-            bytes[at] = 1;
-            assert!(!is_zero(&bytes), "byte {at}");
-        }
-    }
-
-    #[test]
-    fn the_ring_is_what_the_writer_may_lag_behind() {
-        assert_eq!(Ring::new().0.len() * FRAME_BYTES, 64 << 20);
-    }
-
-    #[test]
-    fn a_failing_disk_ends_the_pipeline_and_is_named() {
-        let full = File::options().write(true).open("/dev/full").unwrap();
-        let (sent, packed) = pack(Ring::new(), &full, |feed| {
-            let mut sent = 0_u64;
-            while let Some(mut slot) = feed.empty_slot() {
-                // Random enough that the buffer in front of the disk fills up.
-                slot.fill(|raw| {
-                    let mut state = sent + 1;
-                    raw.fill_with(|| {
-                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                        state.to_le_bytes()[7]
-                    });
-                    Ok::<_, ()>(FRAME_BYTES)
-                })
-                .unwrap();
-                if feed.push(slot).is_none() {
-                    break;
-                }
-                sent += 1;
-            }
-            sent
-        });
-        assert!(sent.unwrap() <= 200, "the reader is stopped about a ring after the failure");
-        match packed {
-            Err(PackError::Write(error)) => assert_eq!(error.kind(), io::ErrorKind::StorageFull),
-            other => panic!("{other:?}"),
-        }
-    }
-}
+mod tests;

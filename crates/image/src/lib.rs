@@ -8,8 +8,8 @@
 //! A live dump comes as QEMU's migration stream, its pages in any order; [`LiveCapture`] makes the ELF core of it that
 //! is then captured like any other.
 //!
-//! A stored image is three files: `<stem>.elf.zst` (the image), `<stem>.json` (its [`Manifest`]) and `<stem>.sha256`.
-//! `docs/image-format.md` describes them.
+//! A stored image is five files: `<stem>.elf.zst` (the image), `<stem>.json` (its [`Manifest`]), `<stem>.sha256`,
+//! `<stem>.pages` (its [`PageMap`]) and `<stem>.blake3` (a digest of every frame). `docs/image-format.md` describes them.
 //!
 //! This crate is synchronous. It does not know hypervisors, networks or the catalog, and it reads no clock but the
 //! monotonic one. Its memory does not grow with the image, but for 8 bytes per frame of 1 MiB.
@@ -25,8 +25,10 @@
     )
 )]
 
+mod banner;
 mod capture;
 mod companions;
+mod digests;
 mod directory;
 mod elf;
 mod frames;
@@ -34,6 +36,7 @@ mod hash;
 mod live;
 mod manifest;
 mod ordered;
+mod pages;
 mod qevm;
 mod reader;
 mod seek_table;
@@ -49,6 +52,7 @@ mod synthetic;
 mod testing;
 
 pub use capture::{CaptureError, Captured};
+pub use digests::FrameDigestFacts;
 pub use elf::{ElfCore, ElfError, ElfScanner, Segment, SegmentKind};
 pub use frames::FRAME_BYTES;
 pub use hash::sha256_hex;
@@ -58,6 +62,7 @@ pub use manifest::{
     OmittedBlock, Provenance,
 };
 pub use ordered::{OrderedImage, PageCounts};
+pub use pages::{PageClass, PageEntries, PageEntry, PageMap, PageMapError, PageMapFacts, PageTotals};
 pub use qevm::QevmError;
 pub use reader::{Exported, ImageReader, ReadError, export};
 pub use seek_table::{FrameSpan, SeekTable, SeekTableError};

@@ -10,7 +10,7 @@ use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis
 use serde::{Deserialize, Serialize};
 
 use crate::frames::FRAME_BYTES;
-use crate::{Captured, Segment};
+use crate::{Captured, FrameDigestFacts, PageMapFacts, Segment};
 
 /// The version this program writes, and the only one it reads.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -33,6 +33,9 @@ pub struct GuestFacts {
     /// SHA-256 of its domain XML when the dump began, 64 hexadecimal digits.
     #[serde(default)]
     pub domain_xml_sha256: Option<String>,
+    /// What its kernel says that it is, as the image has it; a hint. Found while the image is stored.
+    #[serde(default)]
+    pub os_banner: Option<String>,
 }
 
 /// The hypervisor the guest ran on.
@@ -173,6 +176,12 @@ pub struct Manifest {
     pub file_sha256: String,
     /// How many frames the stored file has.
     pub frames: FrameFacts,
+    /// The digests of the frames; older images have none.
+    #[serde(default)]
+    pub frame_digests: Option<FrameDigestFacts>,
+    /// The page map; older images have none.
+    #[serde(default)]
+    pub page_map: Option<PageMapFacts>,
     /// The segments of the image, in the order of its program headers.
     pub segments: Vec<Segment>,
 }
@@ -217,7 +226,7 @@ impl Manifest {
         Self {
             manifest_version: MANIFEST_VERSION,
             dump_id,
-            guest,
+            guest: GuestFacts { os_banner: captured.os_banner, ..guest },
             host,
             host_kernel,
             host_clock,
@@ -239,6 +248,8 @@ impl Manifest {
             sha256: captured.sha256,
             file_sha256: captured.file_sha256,
             frames: FrameFacts { total: captured.frames, zero: captured.zero_frames },
+            frame_digests: Some(captured.frame_digests),
+            page_map: captured.page_map,
             segments: captured.segments,
         }
     }

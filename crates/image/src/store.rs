@@ -1,7 +1,7 @@
 //! The directory of stored images, and an image on its way into it.
 //!
 //! ```text
-//!  create ──► <stem>.elf.zst.partial ──capture──► written ──seal──► <stem>.elf.zst, <stem>.json, <stem>.sha256
+//!  create ──► <stem>.elf.zst.partial, .pages, .blake3 ──capture──► written ──seal──► <stem>.elf.zst, .json, .sha256
 //!                     └── dropped without a seal, or the seal failed: every file of it is removed
 //! ```
 //!
@@ -18,11 +18,15 @@ use std::sync::Arc;
 
 use memdeck_model::{ByteCount, DumpId, GuestName, Progress};
 
-use crate::capture::{CaptureError, Captured, capture};
-use crate::companions::{CHECKSUM_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, belongs_to, stem};
+use crate::capture::{CaptureError, Captured, Targets, capture, capture_ordered};
+use crate::companions::{
+    CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX,
+    belongs_to, stem,
+};
 use crate::directory::Directory;
-use crate::frames::Ring;
+use crate::frames::{Outputs, Ring};
 use crate::manifest::{Manifest, Provenance};
+use crate::ordered::OrderedImage;
 
 /// Why the directory of images refuses.
 #[derive(Debug, thiserror::Error)]
@@ -167,14 +171,14 @@ impl ImageStore {
         self.directory.path()
     }
 
-    /// Creates the file of a new dump, for its owner alone (0600), and allocates the buffers of its capture, so that
+    /// Creates the files of a new dump, for its owner alone (0600), and allocates the buffers of its capture, so that
     /// no guest waits for either.
     ///
     /// # Errors
     /// The dump has files already, the id contains `_`, or the file cannot be created.
     pub fn create(&self, guest: &GuestName, dump_id: &DumpId) -> Result<PartialImage, StoreError> {
         let stem = stem(guest, dump_id).ok_or_else(|| StoreError::AmbiguousDumpId(dump_id.clone()))?;
-        for suffix in [IMAGE_SUFFIX, MANIFEST_SUFFIX, CHECKSUM_SUFFIX] {
+        for suffix in [IMAGE_SUFFIX, MANIFEST_SUFFIX, CHECKSUM_SUFFIX, PAGE_MAP_SUFFIX, DIGESTS_SUFFIX] {
             let name = format!("{stem}{suffix}");
             let path = self.dir().join(&name);
             match self.directory.has(&name) {
@@ -183,19 +187,21 @@ impl ImageStore {
                 Err(source) => return Err(StoreError::CreateImage { path, source }),
             }
         }
-        let name = format!("{stem}{PARTIAL_SUFFIX}");
-        let path = self.dir().join(&name);
-        let file = self.directory.create(&name).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => StoreError::Exists { path: path.clone() },
-            _ => StoreError::CreateImage { path: path.clone(), source },
-        })?;
+        let path = self.dir().join(format!("{stem}{PARTIAL_SUFFIX}"));
+        let directory = Arc::clone(&self.directory);
+        // Whatever is created from here on is removed if the next step fails.
+        let mut created = Unsealed { directory, names: Vec::new() };
+        let file = created.create(format!("{stem}{PARTIAL_SUFFIX}"))?;
+        let page_map = created.create(format!("{stem}{PAGE_MAP_SUFFIX}"))?;
+        let digests = created.create(format!("{stem}{DIGESTS_SUFFIX}"))?;
         Ok(PartialImage {
-            unsealed: vec![name],
-            directory: Arc::clone(&self.directory),
+            unsealed: created,
             stem,
             path,
             dump_id: dump_id.clone(),
             file,
+            page_map,
+            digests,
             ring: Some(Ring::new()),
             captured: None,
         })
@@ -246,15 +252,33 @@ impl ImageStore {
     }
 }
 
-/// An image that is being taken. Dropping it removes its file, unless it was sealed.
-pub struct PartialImage {
-    /// The files to remove when this is dropped.
-    unsealed: Vec<String>,
+/// The files of an image that is not sealed; dropping this removes them.
+struct Unsealed {
     directory: Arc<Directory>,
+    names: Vec<String>,
+}
+
+impl Unsealed {
+    fn create(&mut self, name: String) -> Result<File, StoreError> {
+        let path = self.directory.path().join(&name);
+        let file = self.directory.create(&name).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Exists { path },
+            _ => StoreError::CreateImage { path, source },
+        })?;
+        self.names.push(name);
+        Ok(file)
+    }
+}
+
+/// An image that is being taken. Dropping it removes its files, unless it was sealed.
+pub struct PartialImage {
+    unsealed: Unsealed,
     stem: String,
     path: PathBuf,
     dump_id: DumpId,
     file: File,
+    page_map: File,
+    digests: File,
     ring: Option<Ring>,
     captured: Option<Captured>,
 }
@@ -268,6 +292,10 @@ pub struct Sealed {
     pub manifest: PathBuf,
     /// Its `.sha256` file.
     pub checksum: PathBuf,
+    /// Its page map, if it has one.
+    pub page_map: Option<PathBuf>,
+    /// The digests of its frames, if it has them.
+    pub digests: Option<PathBuf>,
     /// Size of the image file.
     pub stored_size: ByteCount,
     /// Its change time, Unix seconds.
@@ -308,15 +336,41 @@ impl PartialImage {
         stream: impl Read,
         observer: &mut dyn FnMut(Progress),
     ) -> Result<Captured, CaptureError> {
-        let already = || CaptureError::AlreadyCaptured { path: self.path.clone() };
-        let ring = self.ring.take().ok_or_else(already)?;
-        let captured = capture(ring, &self.file, &self.path, stream, observer)?;
+        let ring = self.take_ring()?;
+        let captured = capture(ring, &self.targets(), stream, observer)?;
         self.captured = Some(captured.clone());
         Ok(captured)
     }
 
-    /// Makes the image durable and gives it its name: fsync of the image; manifest and checksum written and fsynced;
-    /// the image renamed; fsync of the directory.
+    /// Stores a live dump that was received whole. As [`Self::capture`], but `must_stop` is asked before every MiB, and
+    /// the image is read twice at the same time: once to store it, and once for its hash.
+    ///
+    /// # Errors
+    /// `must_stop` says so, the pages cannot be read or differ between both readings, or the image cannot be written.
+    /// The image cannot be sealed afterwards.
+    pub fn capture_ordered(
+        &mut self,
+        image: OrderedImage,
+        must_stop: &dyn Fn() -> bool,
+        observer: &mut dyn FnMut(Progress),
+    ) -> Result<Captured, CaptureError> {
+        let ring = self.take_ring()?;
+        let captured = capture_ordered(ring, &self.targets(), image, must_stop, observer)?;
+        self.captured = Some(captured.clone());
+        Ok(captured)
+    }
+
+    fn take_ring(&mut self) -> Result<Ring, CaptureError> {
+        self.ring.take().ok_or_else(|| CaptureError::AlreadyCaptured { path: self.path.clone() })
+    }
+
+    fn targets(&self) -> Targets<'_> {
+        let files = Outputs { image: &self.file, page_map: &self.page_map, digests: &self.digests };
+        Targets { files, partial: &self.path }
+    }
+
+    /// Makes the image durable and gives it its name: fsync of the image, the page map and the digests; manifest and
+    /// checksum written and fsynced; the image renamed; fsync of the directory.
     ///
     /// # Errors
     /// The capture did not succeed, or a step failed; then every file of the dump is removed.
@@ -330,16 +384,22 @@ impl PartialImage {
         let checksum = format!("{}  -\n", manifest.sha256);
 
         self.file.sync_all().map_err(failed("made durable", &self.path))?;
+        let page_map = self.seal_page_map(manifest.page_map.is_some())?;
+        let digests = self.beside(DIGESTS_SUFFIX);
+        self.digests.sync_all().map_err(failed("made durable", &digests))?;
         let manifest_path = self.write_companion(MANIFEST_SUFFIX, &json)?;
         let checksum_path = self.write_companion(CHECKSUM_SUFFIX, checksum.as_bytes())?;
         let image = self.rename()?;
-        self.directory.sync().map_err(failed("made durable", self.directory.path()))?;
+        let directory = &self.unsealed.directory;
+        directory.sync().map_err(failed("made durable", directory.path()))?;
         let metadata = self.file.metadata().map_err(failed("examined", &image))?;
-        self.unsealed.clear();
+        self.unsealed.names.clear();
         Ok(Sealed {
             image,
             manifest: manifest_path,
             checksum: checksum_path,
+            page_map,
+            digests: Some(digests),
             stored_size: ByteCount(metadata.len()),
             ctime: metadata.ctime(),
             mtime: metadata.mtime(),
@@ -347,11 +407,29 @@ impl PartialImage {
         })
     }
 
+    /// Where the file of this dump with that suffix is.
+    fn beside(&self, suffix: &str) -> PathBuf {
+        self.unsealed.directory.path().join(format!("{}{suffix}", self.stem))
+    }
+
+    /// Makes the page map durable, or removes its empty file where there is none.
+    fn seal_page_map(&mut self, has_one: bool) -> Result<Option<PathBuf>, SealError> {
+        let path = self.beside(PAGE_MAP_SUFFIX);
+        if has_one {
+            self.page_map.sync_all().map_err(failed("made durable", &path))?;
+            return Ok(Some(path));
+        }
+        let name = format!("{}{PAGE_MAP_SUFFIX}", self.stem);
+        self.unsealed.directory.remove(&name).map_err(failed("removed", &path))?;
+        self.unsealed.names.retain(|unsealed| *unsealed != name);
+        Ok(None)
+    }
+
     fn write_companion(&mut self, suffix: &str, content: &[u8]) -> Result<PathBuf, SealError> {
+        let path = self.beside(suffix);
         let name = format!("{}{suffix}", self.stem);
-        let path = self.directory.path().join(&name);
-        let mut file = self.directory.create(&name).map_err(failed("created", &path))?;
-        self.unsealed.push(name);
+        let mut file = self.unsealed.directory.create(&name).map_err(failed("created", &path))?;
+        self.unsealed.names.push(name);
         file.write_all(content).map_err(failed("written", &path))?;
         file.sync_all().map_err(failed("made durable", &path))?;
         Ok(path)
@@ -360,10 +438,10 @@ impl PartialImage {
     fn rename(&mut self) -> Result<PathBuf, SealError> {
         let partial = format!("{}{PARTIAL_SUFFIX}", self.stem);
         let name = format!("{}{IMAGE_SUFFIX}", self.stem);
-        let path = self.directory.path().join(&name);
-        self.directory.rename(&partial, &name).map_err(failed("put in place", &path))?;
-        self.unsealed.push(name);
-        self.unsealed.retain(|name| *name != partial);
+        let path = self.beside(IMAGE_SUFFIX);
+        self.unsealed.directory.rename(&partial, &name).map_err(failed("put in place", &path))?;
+        self.unsealed.names.push(name);
+        self.unsealed.names.retain(|name| *name != partial);
         Ok(path)
     }
 }
@@ -373,9 +451,9 @@ fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SealErro
     move |source| SealError::File { step, path, source }
 }
 
-impl Drop for PartialImage {
+impl Drop for Unsealed {
     fn drop(&mut self) {
-        for name in &self.unsealed {
+        for name in &self.names {
             // Nobody is left to tell; `remove_partials` finds what stays.
             let _ = self.directory.remove(name);
         }

@@ -35,6 +35,7 @@ pub(crate) fn provenance() -> Provenance {
             vmid: "7".to_owned(),
             memory_bytes: ByteCount::from_mib(256),
             domain_xml_sha256: None,
+            os_banner: None,
         },
         host: "kvm-a".to_owned(),
         host_kernel: None,

@@ -42,6 +42,7 @@ fn stored(dir: &Path) -> (Vec<u8>, Sealed) {
             vmid: "7".to_owned(),
             memory_bytes: ByteCount::from_mib(5),
             domain_xml_sha256: None,
+            os_banner: None,
         },
         host: "kvm-a".to_owned(),
         host_kernel: None,

@@ -165,3 +165,32 @@ fn a_failed_capture_cannot_be_repeated_or_sealed() {
     assert!(error.to_string().contains("was not captured completely"), "{error}");
     assert_eq!(lab.files(), [""; 0]);
 }
+
+#[test]
+fn frames_have_digests_and_a_root_over_them() {
+    let mut memory = noise(1, 2 * MIB);
+    memory.extend(vec![0; 3 * MIB]);
+    let image = core(&memory);
+    let lab = Lab::new();
+    let mut partial = lab.partial();
+    let captured = partial.capture(image.as_slice(), &mut silent).unwrap();
+    let sealed = partial.seal(provenance()).unwrap();
+    let digests = std::fs::read(sealed.digests.unwrap()).unwrap();
+    let expected: Vec<u8> = image.chunks(MIB).flat_map(|frame| *blake3::hash(frame).as_bytes()).collect();
+    assert!(digests == expected);
+    assert_eq!(captured.frame_digests.root, blake3::hash(&expected).to_hex().to_string());
+}
+
+#[test]
+fn the_guests_banner_is_found_wherever_it_lies() {
+    let banner = "Linux version 6.1.0 (a@b) (gcc 12) #1 SMP Debian";
+    let head = core(&[]).len();
+    for at in [10, MIB - head - 20, MIB - head, 3 * MIB - head - banner.len()] {
+        let mut memory = vec![0; 3 * MIB];
+        memory[at..at + banner.len()].copy_from_slice(banner.as_bytes());
+        let captured = Lab::new().partial().capture(core(&memory).as_slice(), &mut silent).unwrap();
+        assert_eq!(captured.os_banner.as_deref(), Some(banner), "at {at}");
+    }
+    let captured = Lab::new().partial().capture(core(&noise(1, 2 * MIB)).as_slice(), &mut silent).unwrap();
+    assert_eq!(captured.os_banner, None);
+}

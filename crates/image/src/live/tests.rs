@@ -57,6 +57,51 @@ fn an_image_is_stored_like_any_other() {
 }
 
 #[test]
+fn an_image_that_is_read_twice_is_stored_as_if_it_were_read_once() {
+    let mut stream = guest(3000).section(3);
+    // Runs of zeroes longer than a frame, and content across borders of frames.
+    for page in 0..3000 {
+        let content =
+            if page % 1000 < 300 { Content::Pattern(u32::try_from(page).unwrap()) } else { Content::Zero };
+        stream = stream.page("pc.ram", page, content);
+    }
+    let stream = stream
+        .page("pc.bios", 0, Content::Zero)
+        .page("pc.bios", 1, Content::Pattern(9))
+        .end_of_part()
+        .devices(&[cpu(0)]);
+    let lab = Lab::new();
+    let once = lab.partial().capture(receive(&lab, &stream).unwrap().into_reader(), &mut silent).unwrap();
+    let mut told = 0;
+    let image = receive(&lab, &stream).unwrap().into_reader();
+    let twice = lab
+        .partial()
+        .capture_ordered(image, &|| false, &mut |progress| told = progress.bytes_done.0)
+        .unwrap();
+    assert_eq!(told, twice.raw_size.0);
+    let facts = |captured: crate::Captured| {
+        (
+            captured.sha256,
+            captured.file_sha256,
+            captured.frames,
+            captured.zero_frames,
+            captured.frame_digests,
+            captured.page_map,
+        )
+    };
+    assert!(twice.zero_frames > 3);
+    assert_eq!(facts(twice), facts(once));
+}
+
+#[test]
+fn storing_ends_when_it_is_told_to() {
+    let lab = Lab::new();
+    let image = receive(&lab, &tiny()).unwrap().into_reader();
+    let error = lab.partial().capture_ordered(image, &|| true, &mut silent).unwrap_err();
+    assert!(matches!(error, crate::CaptureError::Stream { .. }), "{error:?}");
+}
+
+#[test]
 fn nothing_is_left_in_the_directory() {
     let lab = Lab::new();
     let received = receive(&lab, &tiny()).unwrap();

@@ -3,8 +3,8 @@ use std::time::Instant;
 use memdeck_model::GuestPhysAddr;
 
 use super::*;
-use crate::SegmentKind;
 use crate::testing::{dump_id, provenance};
+use crate::{PageTotals, SegmentKind};
 
 fn manifest() -> Manifest {
     let segment = Segment {
@@ -21,6 +21,23 @@ fn manifest() -> Manifest {
         file_sha256: "cd".repeat(32),
         frames: 1,
         zero_frames: 0,
+        frame_digests: FrameDigestFacts { root: "ef".repeat(32) },
+        page_map: Some(PageMapFacts {
+            file_blake3: "12".repeat(32),
+            stored_size_bytes: ByteCount(99),
+            page_bytes: ByteCount(4096),
+            pages: PageTotals {
+                total: 64,
+                zero: 1,
+                uniform: 2,
+                text: 3,
+                sparse: 4,
+                high_entropy: 5,
+                binary: 49,
+            },
+            mean_entropy_millibits: 5432,
+        }),
+        os_banner: Some("Linux version 6.1.0 (a@b) (gcc) #1 SMP".to_owned()),
         segments: vec![segment],
         read_ms: Millis(1),
         last_byte_at: Instant::now(),
@@ -39,7 +56,8 @@ fn a_manifest_says_where_an_image_comes_from_and_what_it_hashes_to() {
         "uuid": "7a1f0c3e-0d8e-4d0b-8a61-1c0f5a4b9d22",
         "vmid": "7",
         "memory_bytes": 268435456,
-        "domain_xml_sha256": null
+        "domain_xml_sha256": null,
+        "os_banner": "Linux version 6.1.0 (a@b) (gcc) #1 SMP"
       },
       "host": "kvm-a",
       "host_kernel": null,
@@ -81,6 +99,24 @@ fn a_manifest_says_where_an_image_comes_from_and_what_it_hashes_to() {
       "frames": {
         "total": 1,
         "zero": 0
+      },
+      "frame_digests": {
+        "root": "efefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefef"
+      },
+      "page_map": {
+        "file_blake3": "1212121212121212121212121212121212121212121212121212121212121212",
+        "stored_size_bytes": 99,
+        "page_bytes": 4096,
+        "pages": {
+          "total": 64,
+          "zero": 1,
+          "uniform": 2,
+          "text": 3,
+          "sparse": 4,
+          "high_entropy": 5,
+          "binary": 49
+        },
+        "mean_entropy_millibits": 5432
       },
       "segments": [
         {
@@ -126,4 +162,15 @@ fn a_manifest_from_before_its_newer_fields_is_read() {
     }
     json["guest"].as_object_mut().unwrap().remove("domain_xml_sha256").unwrap();
     assert_eq!(Manifest::from_json(json.to_string().as_bytes()).unwrap(), manifest());
+}
+
+#[test]
+fn a_manifest_from_before_page_maps_is_read() {
+    let mut json: serde_json::Value = serde_json::from_slice(&manifest().to_json().unwrap()).unwrap();
+    for later in ["frame_digests", "page_map"] {
+        json.as_object_mut().unwrap().remove(later).unwrap();
+    }
+    json["guest"].as_object_mut().unwrap().remove("os_banner").unwrap();
+    let read = Manifest::from_json(json.to_string().as_bytes()).unwrap();
+    assert_eq!((read.frame_digests, read.page_map, read.guest.os_banner), (None, None, None));
 }

@@ -72,9 +72,18 @@ impl Index {
         // Whole pieces, so that each can be read as such.
         let bytes = pages.div_ceil(WINDOW_ENTRIES).saturating_mul(WINDOW_ENTRIES).saturating_mul(ENTRY_BYTES);
         file.set_len(bytes)?;
-        let window =
-            || Window { number: None, is_dirty: false, bytes: vec![0; WINDOW_BYTES].into_boxed_slice() };
-        Ok(Self { file, windows: std::iter::repeat_with(window).take(WINDOWS).collect() })
+        Ok(Self { file, windows: empty_windows() })
+    }
+
+    /// The same index, to be read beside this one. Nothing may be changed any more.
+    pub(super) fn again(&mut self) -> io::Result<Self> {
+        for window in &mut self.windows {
+            if let Some(number) = window.number.filter(|_| window.is_dirty) {
+                self.file.write_all_at(&window.bytes, offset(number))?;
+                window.is_dirty = false;
+            }
+        }
+        Ok(Self { file: self.file.try_clone()?, windows: empty_windows() })
     }
 
     pub(super) fn get(&mut self, page: u64) -> io::Result<Entry> {
@@ -111,6 +120,11 @@ impl Index {
     }
 }
 
+fn empty_windows() -> Vec<Window> {
+    let window = || Window { number: None, is_dirty: false, bytes: vec![0; WINDOW_BYTES].into_boxed_slice() };
+    std::iter::repeat_with(window).take(WINDOWS).collect()
+}
+
 fn offset(window: u64) -> u64 {
     window.saturating_mul(WINDOW_ENTRIES).saturating_mul(ENTRY_BYTES)
 }
@@ -132,6 +146,14 @@ mod tests {
             assert_eq!(index.get(*page).unwrap().content(), Some(slot));
             assert_eq!(index.get(*page + 1).unwrap(), Entry::default());
         }
+    }
+
+    #[test]
+    fn a_second_reader_sees_what_is_only_in_memory_yet() {
+        let mut index = Index::new(tempfile::tempfile().unwrap(), 10).unwrap();
+        index.set(7, Entry::in_slot(3)).unwrap();
+        let mut again = index.again().unwrap();
+        assert_eq!((again.get(7).unwrap(), again.get(8).unwrap()), (Entry::in_slot(3), Entry::default()));
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::io::{self, Read};
 
 use super::layout::Layout;
 use super::spool::Spool;
+use crate::capture::{Filled, Source};
+use crate::hash::byte_len;
+use crate::pages::is_zero;
 
 /// The complete ELF core of a live dump, in order: headers, notes, memory by ascending address.
 ///
@@ -29,6 +32,34 @@ impl OrderedImage {
     pub(crate) fn new(layout: Layout, spool: Spool, file: File) -> Self {
         Self { layout, spool, file, position: 0 }
     }
+
+    /// The same image from its beginning, to be read beside this one.
+    pub(crate) fn again(&mut self) -> io::Result<Self> {
+        let (spool, file) = (self.spool.again()?, self.file.try_clone()?);
+        Ok(Self { layout: self.layout.clone(), spool, file, position: 0 })
+    }
+
+    /// How much of a buffer the rest of the image fills.
+    fn left(&self, buffer: usize) -> usize {
+        let left = self.layout.image_bytes().saturating_sub(self.position);
+        usize::try_from(left).map_or(buffer, |left| left.min(buffer))
+    }
+}
+
+impl Source for OrderedImage {
+    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<Filled> {
+        let bytes = self.left(buffer.len());
+        if let Some(start) = self.position.checked_sub(byte_len(&self.layout.head))
+            && self.spool.is_zero(start, bytes)?
+        {
+            self.position = self.position.saturating_add(u64::try_from(bytes).map_err(io::Error::other)?);
+            return Ok(Filled::Zeroes(bytes));
+        }
+        let filled = buffer.get_mut(..bytes).unwrap_or_default();
+        self.read_exact(filled)?;
+        // A page that was sent as content may be zeroes all the same.
+        Ok(if is_zero(filled) { Filled::Zeroes(bytes) } else { Filled::Bytes(bytes) })
+    }
 }
 
 impl Read for OrderedImage {
@@ -37,10 +68,8 @@ impl Read for OrderedImage {
         let count = match head {
             Some(mut head) if !head.is_empty() => head.read(buffer)?,
             _ => {
-                let left = self.layout.image_bytes().saturating_sub(self.position);
-                let count = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-                let head_bytes = crate::hash::byte_len(&self.layout.head);
-                let start = self.position.saturating_sub(head_bytes);
+                let count = self.left(buffer.len());
+                let start = self.position.saturating_sub(byte_len(&self.layout.head));
                 self.spool.read_at(&self.file, start, buffer.get_mut(..count).unwrap_or_default())?;
                 count
             }

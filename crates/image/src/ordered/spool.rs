@@ -87,6 +87,16 @@ impl Spool {
         *kind = kind.saturating_sub(1);
     }
 
+    /// The same pages, to be read beside these. Nothing may be changed any more.
+    pub(super) fn again(&mut self) -> io::Result<Self> {
+        Ok(Self { index: self.index.again()?, slots: self.slots, counts: self.counts })
+    }
+
+    /// Whether that many bytes from `start` on are zeroes because no page among them has content.
+    pub(super) fn is_zero(&mut self, start: u64, bytes: usize) -> io::Result<bool> {
+        Ok(bytes > 0 && self.run(start, bytes)? == (None, bytes))
+    }
+
     /// Fills `buffer` with guest memory from `start` on, counted in bytes over all pages.
     pub(crate) fn read_at(&mut self, file: &File, mut start: u64, mut buffer: &mut [u8]) -> io::Result<()> {
         while !buffer.is_empty() {

@@ -5,7 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use memdeck_model::{ByteCount, DumpId};
 
 use super::{ImageStore, Sealed, StoreError};
-use crate::companions::{CHECKSUM_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, belongs_to};
+use crate::companions::{
+    CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, belongs_to,
+};
 use crate::manifest::Manifest;
 
 impl ImageStore {
@@ -28,10 +30,13 @@ impl ImageStore {
             let stored_size = ByteCount(metadata.len());
             if metadata.is_file() && manifest.dump_id == *dump_id && manifest.stored_size_bytes == stored_size
             {
+                let beside = |suffix: &str| self.dir().join(format!("{stem}{suffix}"));
                 let sealed = Sealed {
                     image,
                     manifest: manifest_path,
-                    checksum: self.dir().join(format!("{stem}{CHECKSUM_SUFFIX}")),
+                    checksum: beside(CHECKSUM_SUFFIX),
+                    page_map: manifest.page_map.as_ref().map(|_| beside(PAGE_MAP_SUFFIX)),
+                    digests: manifest.frame_digests.as_ref().map(|_| beside(DIGESTS_SUFFIX)),
                     stored_size,
                     ctime: metadata.ctime(),
                     mtime: metadata.mtime(),

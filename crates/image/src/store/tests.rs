@@ -57,12 +57,14 @@ fn a_link_or_a_file_in_the_place_of_the_directory_is_refused() {
 fn an_image_is_partial_until_it_is_sealed_and_private_always() {
     let lab = Lab::new();
     let mut partial = lab.partial();
-    assert_eq!(lab.files(), [format!("{STEM}.elf.zst.partial")]);
+    assert_eq!(lab.files(), ["blake3", "elf.zst.partial", "pages"].map(|suffix| format!("{STEM}.{suffix}")));
     assert_eq!(mode(partial.path()), 0o600);
     partial.capture(core(b"memory").as_slice(), &mut silent).unwrap();
     let sealed = partial.seal(provenance()).unwrap();
-    assert_eq!(lab.files(), ["elf.zst", "json", "sha256"].map(|suffix| format!("{STEM}.{suffix}")));
-    for path in [&sealed.image, &sealed.manifest, &sealed.checksum] {
+    let files = ["blake3", "elf.zst", "json", "pages", "sha256"].map(|suffix| format!("{STEM}.{suffix}"));
+    assert_eq!(lab.files(), files);
+    let (page_map, digests) = (sealed.page_map.unwrap(), sealed.digests.unwrap());
+    for path in [&sealed.image, &sealed.manifest, &sealed.checksum, &page_map, &digests] {
         assert_eq!(mode(path), 0o600);
     }
 }
@@ -101,7 +103,7 @@ fn nothing_that_exists_is_overwritten() {
     let lab = Lab::new();
     let target = lab.outside().join("target");
     fs::write(&target, "precious").unwrap();
-    for suffix in ["elf.zst.partial", "elf.zst", "json", "sha256"] {
+    for suffix in ["elf.zst.partial", "elf.zst", "json", "sha256", "pages", "blake3"] {
         let place = lab.store.dir().join(format!("{STEM}.{suffix}"));
         for link in [true, false] {
             if link {
@@ -141,8 +143,9 @@ fn what_a_crash_left_of_a_dump_is_removed_and_other_dumps_stay() {
     let other: DumpId = "11111111-6f0e-4f2e-9d5b-0f6d7f3a9a11".parse().unwrap();
     let _other = lab.store.create(&guest(), &other).unwrap();
     let removed = lab.store.remove_partials(&dump_id()).unwrap();
-    assert_eq!(removed, [lab.store.dir().join(format!("{STEM}.elf.zst.partial"))]);
-    assert_eq!(lab.files(), [format!("web-01_{other}.elf.zst.partial")]);
+    let suffixes = ["blake3", "elf.zst.partial", "pages"];
+    assert_eq!(removed, suffixes.map(|suffix| lab.store.dir().join(format!("{STEM}.{suffix}"))));
+    assert_eq!(lab.files(), suffixes.map(|suffix| format!("web-01_{other}.{suffix}")));
     assert_eq!(lab.store.remove_partials(&dump_id()).unwrap(), [""; 0].map(PathBuf::from));
 }
 
@@ -151,7 +154,8 @@ fn a_sealed_dump_that_was_never_recorded_is_removed_too() {
     let lab = Lab::new();
     let sealed = lab.store(&core(b"memory"));
     let removed = lab.store.remove_partials(&dump_id()).unwrap();
-    assert_eq!(removed, [sealed.image, sealed.manifest, sealed.checksum]);
+    let (digests, page_map) = (sealed.digests.unwrap(), sealed.page_map.unwrap());
+    assert_eq!(removed, [digests, sealed.image, sealed.manifest, page_map, sealed.checksum]);
     assert_eq!(lab.files(), [""; 0]);
 }
 

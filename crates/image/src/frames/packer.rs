@@ -1,0 +1,70 @@
+//! What is made of a frame: compressed bytes, digest, page entries, banner.
+
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use super::slot::{Slot, Study};
+use super::{COMPRESSION_LEVEL, FRAME_BYTES};
+use crate::banner;
+use crate::hash::byte_len;
+use crate::pages::{PageExaminer, PageLayout, examine_whole_pages};
+
+/// What the threads of one capture share.
+pub(super) struct Shared {
+    /// The guest's pages, known before the first frame comes; `None` where its segments are not in order.
+    pub(super) layout: OnceLock<Option<PageLayout>>,
+    /// Nobody needs to look for it any more.
+    pub(super) banner_found: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn layout(&self) -> Option<&PageLayout> {
+        self.layout.get()?.as_ref()
+    }
+}
+
+/// A frame on its way to a packer.
+pub(super) struct Job {
+    pub(super) slot: Box<Slot>,
+    /// Where it begins in the image.
+    pub(super) start: u64,
+}
+
+pub(super) fn compressor() -> io::Result<zstd::bulk::Compressor<'static>> {
+    let mut compressor = zstd::bulk::Compressor::new(COMPRESSION_LEVEL)?;
+    compressor.include_checksum(true)?;
+    Ok(compressor)
+}
+
+/// The compressed form of a frame of that many zeroes.
+pub(super) fn pack_zeroes(bytes: usize) -> io::Result<Vec<u8>> {
+    compressor()?.compress(&vec![0; bytes.min(FRAME_BYTES)])
+}
+
+pub(super) fn run(jobs: &Receiver<Job>, done: &SyncSender<Box<Slot>>, shared: &Shared) -> io::Result<()> {
+    let mut compressor = compressor()?;
+    let examiner = PageExaminer::new();
+    for Job { mut slot, start } in jobs {
+        let (raw, packed, study) = slot.parts();
+        examine(raw, start, study, &examiner, shared);
+        packed.clear();
+        compressor.compress_to_buffer(raw, packed)?;
+        if done.send(slot).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn examine(raw: &[u8], start: u64, study: &mut Study, examiner: &PageExaminer, shared: &Shared) {
+    study.digest = blake3::hash(raw);
+    study.entries.clear();
+    if let Some(layout) = shared.layout() {
+        let span = start..start.saturating_add(byte_len(raw));
+        examine_whole_pages(layout, examiner, span, raw, &mut study.entries);
+    }
+    let is_found = shared.banner_found.load(Ordering::Relaxed);
+    study.banner = if is_found { None } else { banner::find(raw) };
+}

@@ -1,0 +1,31 @@
+//! The page map: what every 4 KiB page of guest memory holds, in a few bytes each, for comparing and studying dumps.
+//!
+//! ```text
+//!  frame ──► pages that lie in it whole: PageEntry each ──┐
+//!      └───► ends of pages that straddle frames ──────────┴─► PageAssembler ──► PageMapWriter ──► <stem>.pages
+//! ```
+//!
+//! Pages are those of the `PT_LOAD` segments, in the order of the program headers. `docs/image-format.md` describes
+//! the file.
+
+mod assemble;
+mod entropy;
+mod entry;
+mod layout;
+mod reader;
+mod writer;
+
+/// Bytes of a page. The last page of a segment may have fewer in the image; the rest counts as zeroes.
+pub(crate) const PAGE_BYTES: usize = 4096;
+pub(crate) const PAGE_BYTES_U64: u64 = 4096;
+
+pub(crate) use assemble::{Entries, FrameBytes, PageAssembler, examine_whole_pages};
+pub(crate) use entry::{ENTRY_BYTES, PageExaminer, is_zero};
+pub use entry::{PageClass, PageEntry};
+pub(crate) use layout::PageLayout;
+pub use reader::{PageEntries, PageMap, PageMapError};
+pub(crate) use writer::PageMapWriter;
+pub use writer::{PageMapFacts, PageTotals};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! Writes a page map, entry after entry.
+
+use std::io::{self, Write};
+
+use memdeck_model::ByteCount;
+use serde::{Deserialize, Serialize};
+
+use super::{ENTRY_BYTES, PAGE_BYTES, PageClass, PageLayout};
+use crate::SeekTable;
+
+pub(super) const MAGIC: &[u8; 8] = b"memdeckP";
+pub(super) const VERSION: u32 = 1;
+/// Magic, version, page size, pages, entry size, runs.
+pub(super) const FIXED_HEADER_BYTES: u64 = 32;
+/// Address, offset in the image, bytes.
+pub(super) const RUN_BYTES: u64 = 24;
+/// Of the map in one frame of its file: the entries of 16 MiB of guest.
+pub(crate) const MAP_FRAME_BYTES: usize = 4096 * ENTRY_BYTES;
+const COMPRESSION_LEVEL: i32 = 1;
+
+/// How many pages there are of each class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageTotals {
+    /// All of them.
+    pub total: u64,
+    /// [`PageClass::Zero`].
+    pub zero: u64,
+    /// [`PageClass::Uniform`].
+    pub uniform: u64,
+    /// [`PageClass::Text`].
+    pub text: u64,
+    /// [`PageClass::Sparse`].
+    pub sparse: u64,
+    /// [`PageClass::HighEntropy`].
+    pub high_entropy: u64,
+    /// [`PageClass::Binary`].
+    pub binary: u64,
+}
+
+impl PageTotals {
+    fn of_class(&mut self, class: PageClass) -> &mut u64 {
+        match class {
+            PageClass::Zero => &mut self.zero,
+            PageClass::Uniform => &mut self.uniform,
+            PageClass::Text => &mut self.text,
+            PageClass::Sparse => &mut self.sparse,
+            PageClass::HighEntropy => &mut self.high_entropy,
+            PageClass::Binary => &mut self.binary,
+        }
+    }
+}
+
+/// The page map of an image, as its manifest has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageMapFacts {
+    /// BLAKE3 hash of the page map's file, 64 hexadecimal digits.
+    pub file_blake3: String,
+    /// Size of that file.
+    pub stored_size_bytes: ByteCount,
+    /// Bytes of a page.
+    pub page_bytes: ByteCount,
+    /// Pages per class.
+    pub pages: PageTotals,
+    /// Mean Shannon entropy of the pages that are not zero, in thousandths of a bit per byte; 0 where there are none.
+    pub mean_entropy_millibits: u64,
+}
+
+/// Everything of a page map before its entries.
+pub(crate) fn header(layout: &PageLayout) -> Vec<u8> {
+    let mut header = MAGIC.to_vec();
+    let long = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
+    header.extend(VERSION.to_le_bytes());
+    header.extend(long(PAGE_BYTES));
+    header.extend(layout.pages().to_le_bytes());
+    header.extend(long(ENTRY_BYTES));
+    header.extend(long(layout.runs.len()));
+    for run in &layout.runs {
+        for number in [run.address, run.offset, run.bytes] {
+            header.extend(number.to_le_bytes());
+        }
+    }
+    header
+}
+
+/// A page map under construction. Holds one frame of its file.
+pub(crate) struct PageMapWriter<W> {
+    out: W,
+    blake3: blake3::Hasher,
+    compressor: zstd::bulk::Compressor<'static>,
+    table: SeekTable,
+    content: Vec<u8>,
+    packed: Vec<u8>,
+    totals: PageTotals,
+    entropy_4096ths: u64,
+}
+
+impl<W: Write> PageMapWriter<W> {
+    /// Begins the map of these pages.
+    pub(crate) fn new(out: W, layout: &PageLayout) -> io::Result<Self> {
+        let mut compressor = zstd::bulk::Compressor::new(COMPRESSION_LEVEL)?;
+        compressor.include_checksum(true)?;
+        let mut writer = Self {
+            out,
+            blake3: blake3::Hasher::new(),
+            compressor,
+            table: SeekTable::new(),
+            content: Vec::with_capacity(MAP_FRAME_BYTES),
+            packed: Vec::with_capacity(zstd::zstd_safe::compress_bound(MAP_FRAME_BYTES)),
+            totals: PageTotals::default(),
+            entropy_4096ths: 0,
+        };
+        writer.append(&header(layout))?;
+        Ok(writer)
+    }
+
+    /// Adds entries, as they are stored.
+    pub(crate) fn push(&mut self, entries: &[u8]) -> io::Result<()> {
+        for &[.., class, _, low, high] in entries.as_chunks::<ENTRY_BYTES>().0 {
+            self.count(class, u16::from_le_bytes([low, high]), 1);
+        }
+        self.append(entries)
+    }
+
+    /// Adds the same entry so many times.
+    pub(crate) fn push_repeated(&mut self, entry: &[u8; ENTRY_BYTES], times: u64) -> io::Result<()> {
+        let &[.., class, _, low, high] = entry;
+        self.count(class, u16::from_le_bytes([low, high]), times);
+        for _ in 0..times {
+            self.append(entry)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, class: u8, entropy_4096ths: u16, times: u64) {
+        self.totals.total += times;
+        self.entropy_4096ths += u64::from(entropy_4096ths) * times;
+        if let Some(class) = PageClass::from_code(class) {
+            *self.totals.of_class(class) += times;
+        }
+    }
+
+    fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let room = MAP_FRAME_BYTES.saturating_sub(self.content.len());
+            let (part, rest) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+            self.content.extend_from_slice(part);
+            if self.content.len() == MAP_FRAME_BYTES {
+                self.flush_frame()?;
+            }
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    fn flush_frame(&mut self) -> io::Result<()> {
+        self.packed.clear();
+        self.compressor.compress_to_buffer(self.content.as_slice(), &mut self.packed)?;
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
+        self.table.push(length(&self.packed)?, length(&self.content)?).map_err(io::Error::other)?;
+        self.blake3.update(&self.packed);
+        self.out.write_all(&self.packed)?;
+        self.content.clear();
+        Ok(())
+    }
+
+    /// Writes what is left, and the seek table.
+    pub(crate) fn finish(mut self) -> io::Result<PageMapFacts> {
+        if !self.content.is_empty() {
+            self.flush_frame()?;
+        }
+        let mut table = Vec::new();
+        self.table.write_to(&mut table)?;
+        self.blake3.update(&table);
+        self.out.write_all(&table)?;
+        self.out.flush()?;
+        let with_content = self.totals.total.saturating_sub(self.totals.zero);
+        Ok(PageMapFacts {
+            file_blake3: self.blake3.finalize().to_hex().to_string(),
+            stored_size_bytes: ByteCount(self.table.frames_end().saturating_add(self.table.table_bytes())),
+            page_bytes: ByteCount(super::PAGE_BYTES_U64),
+            pages: self.totals,
+            mean_entropy_millibits: (self.entropy_4096ths.saturating_mul(1000) / 4096)
+                .checked_div(with_content)
+                .unwrap_or_default(),
+        })
+    }
+}
