@@ -7,6 +7,7 @@ use clap::{
     Arg, ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand,
 };
 
+use memdeck_image::ExportFormat;
 use memdeck_model::{DumpOptions, Millis, ModeChoice, Remark};
 
 use crate::config::{Config, ConfigError, Places, SETTINGS, Sources, dot_env};
@@ -38,8 +39,10 @@ pub enum Command {
     Dump(DumpArgs),
     /// Recompute every hash of a stored image and say what is wrong and where.
     Verify(VerifyArgs),
-    /// Write a stored image as the ELF core it holds.
+    /// Write a stored image in the format that a reader of memory images takes.
     Export(ExportArgs),
+    /// Say what a stored image is: guest, segments, notes, sizes in each format.
+    Inspect(InspectArgs),
     /// Print the effective configuration, secrets masked.
     Config,
     /// Look after guests if the memdeck that started this dies.
@@ -101,9 +104,25 @@ pub struct VerifyArgs {
 pub struct ExportArgs {
     /// The stored image (`.elf.zst`).
     pub file: PathBuf,
-    /// Where to write the ELF core; `-` is standard output. An existing file is not replaced.
-    #[arg(short, long, value_name = "FILE")]
+    /// elf: the stored ELF core; raw: RAM alone, at its addresses; lime; avml: compressed.
+    #[arg(long, value_name = "FORMAT", default_value_t = ExportFormat::Elf)]
+    pub format: ExportFormat,
+    /// Begin at this byte of the export, to go on with one that was cut off (not for avml).
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub offset: u64,
+    /// Where to write it; `-` is standard output. An existing file is not replaced.
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
+}
+
+/// `memdeck inspect`
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The stored image (`.elf.zst`).
+    pub file: PathBuf,
+    /// Print everything as JSON, the manifest included.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What was given on the command line, and what follows from it.

@@ -31,8 +31,10 @@ mod companions;
 mod digests;
 mod directory;
 mod elf;
+mod export;
 mod frames;
 mod hash;
+mod inspect;
 mod live;
 mod manifest;
 mod ordered;
@@ -54,8 +56,13 @@ mod testing;
 pub use capture::{CaptureError, Captured};
 pub use digests::FrameDigestFacts;
 pub use elf::{ElfCore, ElfError, ElfScanner, Segment, SegmentKind};
+pub use export::{
+    Effort, ExportFormat, ExportReader, ExportSink, Exported, ImageExport, LayoutError, ParseFormatError,
+    SparseFile, export,
+};
 pub use frames::FRAME_BYTES;
 pub use hash::sha256_hex;
+pub use inspect::{ExportFacts, Inspection, NoteFacts, inspect};
 pub use live::{LiveCapture, LiveEvent, Received};
 pub use manifest::{
     CaptureFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest, ManifestError,
@@ -64,7 +71,7 @@ pub use manifest::{
 pub use ordered::{OrderedImage, PageCounts};
 pub use pages::{PageClass, PageEntries, PageEntry, PageMap, PageMapError, PageMapFacts, PageTotals};
 pub use qevm::QevmError;
-pub use reader::{Exported, ImageReader, ReadError, export};
+pub use reader::{ImageReader, ReadError};
 pub use seek_table::{FrameSpan, SeekTable, SeekTableError};
 pub use store::{ImageStore, PartialImage, SealError, Sealed, StoreError};
 pub use unpack::FrameFault;

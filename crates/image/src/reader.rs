@@ -1,17 +1,17 @@
-//! Reads a stored image back: any byte of it without unpacking the rest, or all of it into a plain ELF core.
+//! Reads a stored image back: any byte of it without unpacking the rest. All of it, in parallel: `export`.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use memdeck_model::ByteCount;
-use sha2::{Digest, Sha256};
 
 use crate::companions::{MANIFEST_SUFFIX, companion};
-use crate::hash::{byte_len, hex_digest};
+use crate::export::{ExportFormat, LayoutError};
+use crate::hash::byte_len;
 use crate::manifest::{Manifest, ManifestError};
 use crate::seek_table::{FrameSpan, SeekTable, SeekTableError};
-use crate::unpack::{FrameFault, UnpackError, unpack, unpack_frame};
+use crate::unpack::{FrameFault, UnpackError, unpack_frame};
 
 /// Why a stored image cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -76,23 +76,33 @@ pub enum ReadError {
         /// Of the bytes that were written.
         found: String,
     },
+    /// What is under the codec cannot be laid out in that format.
+    #[error("{path} cannot be exported in that format")]
+    Layout {
+        /// The stored image.
+        path: PathBuf,
+        /// What is in the way.
+        source: LayoutError,
+    },
+    /// An export has no byte there.
+    #[error("the export ends after {} bytes; it has nothing at offset {offset}", length.0)]
+    Offset {
+        /// As asked for.
+        offset: u64,
+        /// Of the whole export.
+        length: ByteCount,
+    },
+    /// The format can only be made from its beginning.
+    #[error(
+        "an export as {0} is made from its beginning: its parts have no known place before they are made"
+    )]
+    Sequential(ExportFormat),
     /// The system gives no threads.
     #[error("the threads that read an image cannot be started")]
     Threads(#[source] io::Error),
     /// A thread ended without a reason; a defect of memdeck.
     #[error("a thread that reads the image ended unexpectedly; please report this")]
     Panicked,
-}
-
-/// What was exported.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exported {
-    /// Bytes written.
-    pub raw_size: ByteCount,
-    /// Their SHA-256, 64 hexadecimal digits.
-    pub sha256: String,
-    /// Whether a manifest was there that says the same.
-    pub confirmed: bool,
 }
 
 /// A stored image as the bytes it holds. Keeps one frame in memory.
@@ -189,33 +199,6 @@ impl<R: Read + Seek> Seek for ImageReader<R> {
     }
 }
 
-/// Writes the uncompressed image, and checks what it wrote against the manifest where there is one.
-///
-/// # Errors
-/// The image is damaged or cannot be read, `out` fails, or the manifest is unusable or of other bytes. What was
-/// written until then is of no use.
-pub fn export(path: &Path, out: &mut impl Write) -> Result<Exported, ReadError> {
-    let mut file = open_image(path)?;
-    let manifest = read_manifest(path)?;
-    let table = SeekTable::read_from(&mut file)
-        .map_err(|source| ReadError::SeekTable { path: path.to_owned(), source })?;
-    let mut sha256 = Sha256::new();
-    unpack(&mut file, &table, |span, content| {
-        let bytes = content.map_err(|source| ReadError::Frame { span: span.clone(), source })?;
-        sha256.update(bytes);
-        out.write_all(bytes).map_err(ReadError::Write)
-    })
-    .map_err(|error| unpack_error(error, path, |error| error))?;
-    out.flush().map_err(ReadError::Write)?;
-    let found = hex_digest(sha256);
-    match manifest {
-        Some(manifest) if manifest.sha256 != found => {
-            Err(ReadError::HashMismatch { recorded: manifest.sha256, found })
-        }
-        manifest => Ok(Exported { raw_size: table.raw_size(), sha256: found, confirmed: manifest.is_some() }),
-    }
-}
-
 pub(crate) fn open_image(path: &Path) -> Result<File, ReadError> {
     let open_error = |source| ReadError::Open { path: path.to_owned(), source };
     // Asked before opening: opening a pipe would wait for a writer.
@@ -238,7 +221,7 @@ pub(crate) fn unpack_error<E>(
     }
 }
 
-fn read_manifest(image: &Path) -> Result<Option<Manifest>, ReadError> {
+pub(crate) fn read_manifest(image: &Path) -> Result<Option<Manifest>, ReadError> {
     let path = companion(image, MANIFEST_SUFFIX);
     match Manifest::read(&path) {
         Ok(manifest) => Ok(Some(manifest)),

@@ -15,8 +15,9 @@ use memdeck_model::{ByteCount, Progress};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use self::finding::MAX_LISTED_FRAMES;
+pub(crate) use self::finding::sentence;
 pub use self::finding::{Finding, Verdict};
-use self::finding::{MAX_LISTED_FRAMES, sentence};
 use self::records::Records;
 use crate::elf::ElfScanner;
 use crate::hash::hex_digest;

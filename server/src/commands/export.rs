@@ -1,46 +1,130 @@
 //! `memdeck export`
 
-use std::fs::OpenOptions;
-use std::io::{self, BufWriter, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use memdeck_image::{Effort, Exported, ImageExport, ReadError, Segment, SparseFile};
+use rustix::fs::{CWD, RenameFlags};
 
 use super::{Exit, Failure, with_causes};
 use crate::cli::ExportArgs;
 
+/// What a file is called until it is whole.
+const PARTIAL_SUFFIX: &str = ".partial";
+
 pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
-    if args.output == Path::new("-") {
-        let mut out = io::stdout().lock();
-        memdeck_image::export(&args.file, &mut out).map_err(|error| Failure::new(with_causes(&error)))?;
-        out.flush().map_err(|error| Failure::new(format!("standard output: {error}")))?;
-        return Ok(Exit::Done);
+    if args.output == Path::new("-") { to_standard_output(args) } else { to_file(args) }
+}
+
+fn to_standard_output(args: &ExportArgs) -> Result<Exit, Failure> {
+    if io::stdout().is_terminal() {
+        return Err(Failure::usage("an image is nothing for a terminal: name a file with -o, or redirect"));
     }
+    let export = open(args)?;
+    // Without the buffer of `stdout`, which ends lines that are none.
+    let out = io::stdout().lock();
+    let mut out =
+        File::from(rustix::io::dup(&out).map_err(|error| Failure::new(format!("standard output: {error}")))?);
+    let exported =
+        export.write_from(args.offset, Effort::AllCores, &mut out).map_err(|error| failed(&error))?;
+    out.flush().map_err(|error| Failure::new(format!("standard output: {error}")))?;
+    tell_omitted(export.omitted());
+    tell_unconfirmed(args, &exported);
+    Ok(Exit::Done)
+}
+
+fn to_file(args: &ExportArgs) -> Result<Exit, Failure> {
     let shown = args.output.display();
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&args.output)
-        .map_err(|error| Failure::new(format!("cannot create {shown}: {error}")))?;
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    let written = memdeck_image::export(&args.file, &mut out).map_err(|error| with_causes(&error));
-    let written = written.and_then(|exported| {
-        let file = out.into_inner().map_err(|error| format!("cannot write {shown}: {error}"))?;
-        file.sync_all().map_err(|error| format!("cannot write {shown}: {error}"))?;
-        Ok(exported)
-    });
-    match written {
-        Ok(exported) => {
-            eprintln!("wrote {} to {shown}, SHA-256 {}", exported.raw_size, exported.sha256);
-            if !exported.confirmed {
-                eprintln!("memdeck: there is no manifest beside the image that would confirm it");
+    let cannot = |what: &str, error: &io::Error| Failure::new(format!("cannot {what} {shown}: {error}"));
+    if args.output.symlink_metadata().is_ok() {
+        return Err(cannot("create", &io::ErrorKind::AlreadyExists.into()));
+    }
+    let partial = Partial::create(&args.output)?;
+    let export = open(args)?;
+    let mut out = SparseFile::new(partial.file.try_clone().map_err(|error| cannot("write", &error))?);
+    let exported =
+        export.write_from(args.offset, Effort::AllCores, &mut out).map_err(|error| failed(&error))?;
+    out.finish().map_err(|error| cannot("write", &error))?;
+    partial.keep(&args.output)?;
+    let hash = exported.sha256.as_ref().map_or_else(String::new, |sha256| format!(", SHA-256 {sha256}"));
+    eprintln!("wrote {} to {shown}{hash}", exported.size);
+    tell_omitted(export.omitted());
+    tell_unconfirmed(args, &exported);
+    Ok(Exit::Done)
+}
+
+fn open(args: &ExportArgs) -> Result<ImageExport, Failure> {
+    ImageExport::open(&args.file, args.format).map_err(|error| failed(&error))
+}
+
+fn failed(error: &ReadError) -> Failure {
+    match error {
+        ReadError::Offset { .. } | ReadError::Sequential(_) => Failure::usage(with_causes(error)),
+        _ => Failure::new(with_causes(error)),
+    }
+}
+
+fn tell_omitted(omitted: &[Segment]) {
+    for part in omitted {
+        eprintln!(
+            "left out {} at {:#x}: firmware or device memory, which is no RAM; --format elf has it",
+            part.file_bytes, part.address.0
+        );
+    }
+}
+
+fn tell_unconfirmed(args: &ExportArgs, exported: &Exported) {
+    if exported.sha256.is_some() && !exported.confirmed {
+        eprintln!("memdeck: there is no manifest beside {} that would confirm it", args.file.display());
+    }
+}
+
+/// A file that is removed unless it was kept; where memdeck is killed, its name says what it is.
+struct Partial {
+    path: PathBuf,
+    file: File,
+    kept: bool,
+}
+
+impl Partial {
+    fn create(output: &Path) -> Result<Self, Failure> {
+        let mut path = output.as_os_str().to_owned();
+        path.push(PARTIAL_SUFFIX);
+        let path = PathBuf::from(path);
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = created.map_err(|error| {
+            let advice = if error.kind() == io::ErrorKind::AlreadyExists {
+                "; another export writes it, or one was cut off: then remove it"
+            } else {
+                ""
+            };
+            Failure::new(format!("cannot create {}: {error}{advice}", path.display()))
+        })?;
+        Ok(Self { path, file, kept: false })
+    }
+
+    /// Gives the file its name, unless somebody else has taken it in the meantime.
+    fn keep(mut self, output: &Path) -> Result<(), Failure> {
+        let renamed = match rustix::fs::renameat_with(CWD, &self.path, CWD, output, RenameFlags::NOREPLACE) {
+            // Not every file system can do that.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+                std::fs::hard_link(&self.path, output).and_then(|()| std::fs::remove_file(&self.path))
             }
-            Ok(Exit::Done)
-        }
-        Err(message) => {
-            // Half an image must not be taken for one.
-            let _ = std::fs::remove_file(&args.output);
-            Err(Failure::new(message))
+            other => other.map_err(io::Error::from),
+        };
+        renamed.map_err(|error| Failure::new(format!("cannot create {}: {error}", output.display())))?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Nobody is left to tell; what stays says by its name that it is not whole.
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }

@@ -5,6 +5,7 @@ mod config;
 mod dump;
 mod export;
 mod guard;
+mod inspect;
 mod listen;
 mod serve;
 mod verify;
@@ -60,6 +61,11 @@ impl Failure {
     pub fn new(message: impl Into<String>) -> Self {
         Self { exit: Exit::Failed, message: message.into() }
     }
+
+    /// A wrong use of the command line, told by `message`.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into() }
+    }
 }
 
 impl Failure {
@@ -107,6 +113,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Dump(args) => on_runtime(dump::run(&config, args)),
             Command::Verify(args) => verify::run(args),
             Command::Export(args) => export::run(args),
+            Command::Inspect(args) => inspect::run(args),
             Command::Config => Ok(config::run(&sources)),
             Command::Guard => on_runtime(guard::run(config)),
         }

@@ -4,6 +4,7 @@ use std::io::Cursor;
 use proptest::prelude::*;
 
 use super::*;
+use crate::export::{Exported, export};
 use crate::synthetic::noise;
 use crate::testing::{Lab, core};
 
@@ -34,7 +35,7 @@ fn an_export_is_the_image_and_confirmed_by_its_manifest() {
     let mut out = Vec::new();
     let exported = export(&sealed.image, &mut out).unwrap();
     assert!(out == image);
-    assert_eq!(exported.raw_size, ByteCount(image.len() as u64));
+    assert_eq!(exported.size, ByteCount(image.len() as u64));
     assert!(exported.confirmed);
     fs::remove_file(&sealed.manifest).unwrap();
     assert_eq!(export(&sealed.image, &mut io::sink()).unwrap(), Exported { confirmed: false, ..exported });

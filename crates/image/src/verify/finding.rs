@@ -173,7 +173,7 @@ impl fmt::Display for Verdict {
 }
 
 /// An error and its causes in one sentence.
-pub(super) fn sentence(error: &dyn Error) -> String {
+pub(crate) fn sentence(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,0 +1,162 @@
+//! What the threads of an export do: read stored frames, unpack them, pack them anew, hash them.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use sha2::{Digest, Sha256};
+
+use crate::hash::hex_digest;
+use crate::unpack::{FrameFault, unpack_frame};
+use crate::{FrameSpan, SeekTable};
+
+/// A part of a frame.
+#[derive(Clone)]
+pub(super) struct Wanted {
+    pub(super) span: FrameSpan,
+    /// Bytes of the frame, half-open.
+    pub(super) within: Range<usize>,
+    pub(super) packing: Option<Packing>,
+}
+
+/// A frame that is packed anew, with snappy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// The first of its range: it keeps the stream identifier.
+    First,
+    Further,
+}
+
+pub(super) struct Slot {
+    pub(super) wanted: Wanted,
+    pub(super) stored: Vec<u8>,
+    pub(super) raw: Vec<u8>,
+    pub(super) packed: Vec<u8>,
+    /// The frame is zeroes, and `raw` does not hold them.
+    pub(super) is_zero: bool,
+    pub(super) fault: Option<Fault>,
+}
+
+pub(super) enum Fault {
+    Frame(FrameFault),
+    Pack(io::Error),
+    Hash { recorded: String, found: String },
+}
+
+/// What a slot is made of when nothing is in it.
+#[derive(Default)]
+pub(super) struct Buffers {
+    pub(super) stored: Vec<u8>,
+    pub(super) raw: Vec<u8>,
+    pub(super) packed: Vec<u8>,
+}
+
+/// A full frame of zeroes as memdeck stores it.
+pub(super) fn zero_frame(table: &SeekTable) -> io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(1)?;
+    compressor.include_checksum(true)?;
+    compressor.compress(&vec![0; usize::try_from(table.frame_bytes()).unwrap_or(0)])
+}
+
+/// The stored bytes of every frame that is wanted, to the unpackers in turn.
+pub(super) fn read(
+    file: &File,
+    frames: impl Iterator<Item = Wanted>,
+    free: &Receiver<Buffers>,
+    unpackers: &[SyncSender<Slot>],
+) -> Result<(), (u64, io::Error)> {
+    for (wanted, unpacker) in frames.zip(unpackers.iter().cycle()) {
+        // Whoever ended the other side knows why.
+        let Ok(Buffers { mut stored, raw, packed }) = free.recv() else { return Ok(()) };
+        let Range { start, end } = wanted.span.stored;
+        // The seek table bounds this to little more than 4 MiB.
+        stored.resize(usize::try_from(end.saturating_sub(start)).unwrap_or(0), 0);
+        file.read_exact_at(&mut stored, start).map_err(|source| (start, source))?;
+        if unpacker.send(Slot { wanted, stored, raw, packed, is_zero: false, fault: None }).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn unpack(zero_frame: &[u8], frames: &Receiver<Slot>, done: &SyncSender<Slot>) {
+    let Ok(mut decompressor) = zstd::bulk::Decompressor::new() else { return };
+    let mut packed_zeroes = PackedZeroes::default();
+    for mut slot in frames {
+        slot.is_zero = slot.stored == zero_frame;
+        if !slot.is_zero {
+            let unpacked = unpack_frame(&mut decompressor, &slot.wanted.span, &slot.stored, &mut slot.raw);
+            slot.fault = unpacked.err().map(Fault::Frame);
+        }
+        if slot.wanted.packing.is_some() && slot.fault.is_none() {
+            slot.packed.clear();
+            let packed = if slot.is_zero {
+                packed_zeroes.append(slot.wanted.within.len(), &mut slot.packed)
+            } else {
+                pack(slot.raw.get(slot.wanted.within.clone()).unwrap_or_default(), &mut slot.packed)
+            };
+            slot.fault = packed.err().map(Fault::Pack);
+        }
+        if done.send(slot).is_err() {
+            break;
+        }
+    }
+}
+
+/// Appends these bytes in snappy's framing format.
+fn pack(bytes: &[u8], packed: &mut Vec<u8>) -> io::Result<()> {
+    let mut encoder = snap::write::FrameEncoder::new(packed);
+    encoder.write_all(bytes)?;
+    encoder.flush()
+}
+
+/// Zeroes in snappy's framing format, of the length that was asked for last: most often that of a frame.
+#[derive(Default)]
+struct PackedZeroes {
+    count: usize,
+    packed: Vec<u8>,
+}
+
+impl PackedZeroes {
+    fn append(&mut self, count: usize, packed: &mut Vec<u8>) -> io::Result<()> {
+        if self.count != count || self.packed.is_empty() {
+            self.packed.clear();
+            pack(&vec![0; count], &mut self.packed)?;
+            self.count = count;
+        }
+        packed.extend_from_slice(&self.packed);
+        Ok(())
+    }
+}
+
+/// Hashes frames as they pass; the last passes only as what was expected.
+pub(super) fn hash(
+    unpacked: &[Receiver<Slot>],
+    hashed: &SyncSender<Slot>,
+    last_frame: u64,
+    recorded: Option<&str>,
+) -> String {
+    let mut sha256 = Sha256::new();
+    let mut zeroes = Vec::new();
+    let mut digest = String::new();
+    for mut slot in unpacked.iter().cycle().map_while(|turn| turn.recv().ok()) {
+        if slot.is_zero {
+            zeroes.resize(slot.wanted.within.len(), 0);
+            sha256.update(&zeroes);
+        } else {
+            sha256.update(&slot.raw);
+        }
+        if slot.wanted.span.frame == last_frame && slot.fault.is_none() {
+            digest = hex_digest(std::mem::take(&mut sha256));
+            slot.fault = recorded
+                .filter(|recorded| *recorded != digest)
+                .map(|recorded| Fault::Hash { recorded: recorded.to_owned(), found: digest.clone() });
+        }
+        if hashed.send(slot).is_err() {
+            break;
+        }
+    }
+    digest
+}
