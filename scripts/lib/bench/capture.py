@@ -13,18 +13,17 @@ Then guests that write to their memory all the time: the pause of live dumps, an
 
 import argparse
 import contextlib
+import fcntl
 import json
 import pathlib
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 
 from . import figures, machine, report
-from .lab import LAB_DIR, ROOT, Lab, content_facts
+from .lab import LAB_DIR, ROOT, URI, Lab, content_facts
 from .pauses import PauseWatch
-from .lab import URI
 from .process import BenchError
 from .ways import Bench, Memdeck
 
@@ -70,6 +69,9 @@ def arguments_of(command_line):
     )
     parser.add_argument("--torn", type=int, metavar="N", help="dumps per mode that are searched for torn pages [15]")
     parser.add_argument("--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="a setting of memdeck")
+    parser.add_argument(
+        "--profile", action="store_true", help="tell the processor time of memdeck's threads (costs a little of it)"
+    )
     parser.add_argument("--memdeck", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     chosen = parser.parse_args(command_line)
     defaults = ([512], 1, 3) if chosen.quick else ([512, 1024, 2048, 4096], 3, figures.TORN_DUMPS)
@@ -85,7 +87,7 @@ class Capture:
 
     def __init__(self, chosen, lab, work):
         self.chosen, self.lab, self.work = chosen, lab, work
-        self.memdeck = Memdeck(chosen.memdeck.resolve(), work, chosen.set)
+        self.memdeck = Memdeck(chosen.memdeck.resolve(), work, chosen.set, chosen.profile)
         self.modes = self.memdeck.modes()
         self.machine = None
         self.raw = {"runs": [], "into_nothing": [], "reading": [], "hot": [], "torn": {}, "content": []}
@@ -163,7 +165,7 @@ class Capture:
 
     def _keep(self, part, measured):
         self.raw[part].append(measured)
-        shown = {key: value for key, value in measured.items() if key in ("way", "wall_s", "pause_ms", "mode_used")}
+        shown = {key: value for key, value in measured.items() if key in ("way", "wall_s", "pause_ms", "copy_s", "threads") and value is not None}
         log(f"    {', '.join(f'{key} {_short(value)}' for key, value in shown.items())}" if shown else f"    {measured}")
         return measured
 
@@ -228,9 +230,12 @@ def _hot_facts(runs, row):
 def measure(chosen):
     machine.require_room(chosen.sizes[-1], LAB_DIR if LAB_DIR.exists() else LAB_DIR.parent)
     LAB_DIR.mkdir(parents=True, exist_ok=True)
+    # Registered first is done last.
     with contextlib.ExitStack() as stack:
-        # Registered first, so that it happens last; nothing may interrupt what comes after.
-        work = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=LAB_DIR))
+        stack.enter_context(_alone())
+        work = LAB_DIR / "bench"
+        shutil.rmtree(work, ignore_errors=True)  # of a benchmark that was killed
+        work.mkdir(mode=0o700)
         stack.callback(shutil.rmtree, work, ignore_errors=True)
         lab = Lab(log)
         stack.callback(lab.close)
@@ -243,6 +248,17 @@ def measure(chosen):
         if chosen.torn > 0:
             capture.torn()
         return result_of(capture)
+
+
+@contextlib.contextmanager
+def _alone():
+    """Two benchmarks at once would measure each other."""
+    with open(LAB_DIR / "bench.lock", "a", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BenchError("another benchmark is running: wait for its end") from None
+        yield
 
 
 def _ignore_signals(*_exception):

@@ -1,33 +1,41 @@
-"""Tells from libvirt's lifecycle events how long a guest was stopped, whoever stopped it."""
+"""Tells how long a guest was stopped, whoever stopped it, and how long a live dump copied it.
 
-import contextlib
-import datetime
+QEMU puts its own clock on the events it sends; libvirt's lifecycle events have none, and on a busy machine both ends of
+a pause may arrive at once.
+"""
+
 import re
 import subprocess
 import threading
 
 from .process import BenchError, stop
 
-EVENT = re.compile(r"^(\S+ \S+): event 'lifecycle' for domain '.*': (Suspended|Resumed|Stopped) ")
+EVENT = re.compile(r"^event (STOP|RESUME|MIGRATION) at (\d+\.\d+) for domain '.*': (.*)$")
 PATIENCE_S = 10
 
 
 def parse_event(line):
-    """(kind, Unix seconds) of a line that `virsh event --timestamp` prints; None for any other line."""
+    """(name, seconds) of a line that `virsh qemu-monitor-event` prints; None for any other line.
+
+    The name is stop or resume, or a state of a migration, such as active and completed.
+    """
     match = EVENT.match(line)
     if match is None:
         return None
-    when = datetime.datetime.strptime(match.group(1), "%Y-%m-%d %H:%M:%S.%f%z")
-    return match.group(2), when.timestamp()
+    name, when, detail = match.groups()
+    if name == "MIGRATION":
+        status = re.search(r'"status":"([a-z-]+)"', detail)
+        name = status.group(1) if status else "unknown"
+    return name.lower(), float(when)
 
 
-def stopped_ms(events):
-    """Milliseconds between Suspended and the Resumed after it, summed; None while a guest is stopped or never was."""
+def ms_between(events, first, last):
+    """Milliseconds from each event `first` to the `last` after it, summed; None if there is no pair, or an open one."""
     total, since = None, None
-    for kind, when in events:
-        if kind == "Suspended" and since is None:
+    for name, when in events:
+        if name == first and since is None:
             since = when
-        elif kind == "Resumed" and since is not None:
+        elif name == last and since is not None:
             total = (total or 0.0) + (when - since) * 1000
             since = None
     return total if since is None else None
@@ -39,13 +47,10 @@ class PauseWatch:
     def __init__(self, uri, guest):
         self.guest = guest
         self._events = []
+        self._begin = 0
         self._changed = threading.Condition()
-        self._virsh = subprocess.Popen(
-            ["virsh", "-q", "-c", uri, "event", "--domain", guest, "--event", "lifecycle", "--loop", "--timestamp"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command = ["virsh", "-q", "-c", uri, "qemu-monitor-event", "--domain", guest, "--loop"]
+        self._virsh = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self._read, daemon=True).start()
         self._prove_that_events_arrive(uri)
 
@@ -62,22 +67,34 @@ class PauseWatch:
         for _attempt in range(20):
             for command in ("suspend", "resume"):
                 subprocess.run(["virsh", "-q", "-c", uri, command, self.guest], check=True, stdout=subprocess.DEVNULL)
-            if self._wait(0, 0.5) is not None:
+            if self.pause_ms(0.5) is not None:
                 return
         self.close()
-        raise BenchError(f"no lifecycle events of guest {self.guest} arrive: try 'virsh event {self.guest} --all'")
+        raise BenchError(
+            f"no events of guest {self.guest} arrive: try 'virsh qemu-monitor-event {self.guest} --loop' beside"
+            f" 'virsh suspend {self.guest}' and 'virsh resume {self.guest}'"
+        )
 
-    def _wait(self, begin, seconds):
+    def begin(self):
+        """What happens from now on counts."""
         with self._changed:
-            self._changed.wait_for(lambda: stopped_ms(self._events[begin:]) is not None, seconds)
-            return stopped_ms(self._events[begin:])
+            self._begin = len(self._events)
 
-    @contextlib.contextmanager
-    def measure(self):
-        """Gives a function that waits for the end of the pause in the block and returns it, in milliseconds."""
-        # Events of what was before have arrived: each block waits for its own.
-        begin = len(self._events)
-        yield lambda: self._wait(begin, PATIENCE_S)
+    def pause_ms(self, patience_s=PATIENCE_S):
+        """How long the guest was stopped since `begin`; waits for its end, and None where that is not seen."""
+
+        def stopped():
+            return ms_between(self._events[self._begin :], "stop", "resume")
+
+        with self._changed:
+            self._changed.wait_for(lambda: stopped() is not None, patience_s)
+            return stopped()
+
+    def copy_s(self):
+        """How long QEMU copied memory for a live dump since `begin`; None for a dump of another kind."""
+        with self._changed:
+            copied = ms_between(self._events[self._begin :], "active", "completed")
+        return None if copied is None else copied / 1000
 
     def close(self):
         stop(self._virsh)

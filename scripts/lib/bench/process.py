@@ -39,6 +39,7 @@ class Ended:
     exit_code: int
     stdout: str
     stderr: str
+    threads: dict | None = None
 
     def or_fail(self, what):
         if self.exit_code != 0:
@@ -70,22 +71,24 @@ def stop(process):
             process.wait()
 
 
-def measured(command, *, stdout=None, env=None, cwd=None):
-    """Runs a program to its end. Its standard output is returned, or goes to `stdout`, a file."""
+def measured(command, *, stdout=None, env=None, cwd=None, profile=False):
+    """Runs a program to its end. Its standard output is returned, or goes to `stdout`, a file. With `profile` the
+    processor time of its threads is told by their names."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.monotonic()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=stdout or out, stderr=err, env=env, cwd=cwd
         )
         try:
-            peak = _watch_to_the_end(process.pid)
+            threads = {} if profile else None
+            peak = _watch_to_the_end(process.pid, threads)
             wall = time.monotonic() - began
             _pid, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
             stop(process)
         cost = Cost(wall, usage.ru_utime + usage.ru_stime, peak)
-        return Ended(cost, process.returncode, _text(out), _text(err))
+        return Ended(cost, process.returncode, _text(out), _text(err), threads and _by_name(threads))
 
 
 def _text(file):
@@ -93,7 +96,7 @@ def _text(file):
     return file.read().decode(errors="replace")
 
 
-def _watch_to_the_end(pid):
+def _watch_to_the_end(pid, threads=None):
     """Waits for the end of a process and returns the most memory that it and its children held, in bytes.
 
     `ru_maxrss` would do, but it begins with the memory of this process, from which the program was started.
@@ -106,6 +109,8 @@ def _watch_to_the_end(pid):
         while not poll.poll(SAMPLE_MS):
             for member in (pid, *_children(pid)):
                 high_water[member] = max(high_water.get(member, 0), _high_water(member))
+            if threads is not None:
+                threads.update(_threads(pid))
     finally:
         os.close(ended)
     return sum(high_water.values())
@@ -128,6 +133,25 @@ def _high_water(pid):
     except OSError:
         pass
     return 0
+
+
+def _threads(pid):
+    """Processor time so far of each thread, in seconds, by its id and name."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/comm", encoding="utf-8") as comm, open(
+                f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii"
+            ) as schedstat:
+                found[thread, comm.read().strip()] = int(schedstat.read().split()[0]) / 1e9
+    return found
+
+
+def _by_name(threads):
+    total = {}
+    for (_thread, name), seconds in threads.items():
+        total[name] = round(total.get(name, 0.0) + seconds, 3)
+    return dict(sorted(total.items(), key=lambda item: -item[1]))
 
 
 def cpu_seconds(pid):

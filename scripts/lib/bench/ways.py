@@ -38,9 +38,9 @@ class Bench:
 
     def _virsh_dump(self, path):
         """Cost and pause of libvirt's memory-only dump to a path."""
-        with self.watch.measure() as pause:
-            ended = measured(virsh("dump", "--memory-only", self.guest, str(path))).or_fail("virsh dump")
-            return ended.cost, pause()
+        self.watch.begin()
+        ended = measured(virsh("dump", "--memory-only", self.guest, str(path))).or_fail("virsh dump")
+        return ended.cost, self.watch.pause_ms()
 
     def present(self):
         """virsh dump, then SHA-256, then gzip -6: three passes, one after the other.
@@ -90,21 +90,21 @@ class Bench:
     def memdeck_dump(self, mode):
         """memdeck's own dump: from the start of `memdeck dump` to its end, when the image is sealed and recorded.
 
-        Wall time is that of the whole program, its start, its connections and its clean-up included.
+        Wall time is that of the whole program, its start, its connections and its clean-up included. The pause is what
+        memdeck recorded; `pause_seen_ms` is what QEMU's clock says.
         """
         limit = virsh_output("migrate-getmaxdowntime", self.guest)
         qemu_before = qemu_cpu_seconds(self.guest)
         with turn():
             self._settle()
-            with self.watch.measure() as pause:
-                ended, dump = self.memdeck.dump(self.guest, mode)
-                seen_ms = pause()
+            self.watch.begin()
+            ended, dump = self.memdeck.dump(self.guest, mode)
+            pause_seen_ms, copy_s = self.watch.pause_ms(), self.watch.copy_s()
         qemu_cpu_s = qemu_cpu_seconds(self.guest) - qemu_before
         limit_after = virsh_output("migrate-getmaxdowntime", self.guest)
         if limit_after != limit:
             virsh_output("migrate-setmaxdowntime", self.guest, limit)
         record = dump["record"]
-        image = pathlib.Path(record["dump_path"])
         row = self._row(
             mode,
             ended.cost,
@@ -117,20 +117,22 @@ class Bench:
             "fallback": record.get("fallback"),
             "image_bytes": record["raw_size_bytes"],
             "recorded_s": record["duration_sec"],
-            "pause_seen_ms": seen_ms,
+            "pause_seen_ms": pause_seen_ms,
+            "copy_s": copy_s,
             "iterations": record.get("iterations"),
             "dirty_bytes_per_s": record.get("dirty_bytes_per_s"),
             "qemu_cpu_s": qemu_cpu_s,
             "downtime_limit_restored": limit_after == limit,
-            "path": str(image),
+            "path": record["dump_path"],
+            "threads": ended.threads,
         }
 
 
 class Memdeck:
     """The program under test, with a state and a dump directory of its own and nobody's configuration."""
 
-    def __init__(self, program, work, settings=()):
-        self.program = str(program)
+    def __init__(self, program, work, settings=(), profile=False):
+        self.program, self._profile = str(program), profile
         self.dumps, self.state = work / "dumps", work / "state"
         for directory in (self.dumps, self.state):
             directory.mkdir(mode=0o700)
@@ -165,7 +167,7 @@ class Memdeck:
         return ended, dump
 
     def _dump_once(self, guest, mode):
-        ended = self.run("dump", guest, "--mode", mode, "--json")
+        ended = self.run("dump", guest, "--mode", mode, "--json", profile=self._profile)
         try:
             return ended, json.loads(ended.stdout)["dumps"][0]
         except (ValueError, LookupError):
