@@ -10,6 +10,8 @@ import tempfile
 import time
 
 SAMPLE_MS = 10
+# What takes longer has come to a stand.
+LIMIT_S = 3600
 STOP_PATIENCE_S = 30
 
 
@@ -50,7 +52,7 @@ class Ended:
 
 @contextlib.contextmanager
 def turn():
-    """Where MEMDECK_BENCH_LOCK names a file, it is locked meanwhile, so that other jobs of this machine take turns."""
+    """Where MEMDECK_BENCH_LOCK names a file, it is locked meanwhile, so that other users of guests take turns."""
     path = os.environ.get("MEMDECK_BENCH_LOCK")
     if not path:
         yield
@@ -81,7 +83,7 @@ def measured(command, *, stdout=None, env=None, cwd=None, profile=False):
         )
         try:
             threads = {} if profile else None
-            peak = _watch_to_the_end(process.pid, threads)
+            peak = _watch_to_the_end(process.pid, began + LIMIT_S, threads)
             wall = time.monotonic() - began
             _pid, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -96,8 +98,8 @@ def _text(file):
     return file.read().decode(errors="replace")
 
 
-def _watch_to_the_end(pid, threads=None):
-    """Waits for the end of a process and returns the most memory that it and its children held, in bytes.
+def _watch_to_the_end(pid, deadline, threads=None):
+    """Waits for the end of a process, and returns the most memory that it and its children held, in bytes.
 
     `ru_maxrss` would do, but it begins with the memory of this process, from which the program was started.
     """
@@ -107,6 +109,8 @@ def _watch_to_the_end(pid, threads=None):
         poll = select.poll()
         poll.register(ended, select.POLLIN)
         while not poll.poll(SAMPLE_MS):
+            if time.monotonic() > deadline:
+                raise BenchError(f"process {pid} did not end within {LIMIT_S} s: look at what it waits for")
             for member in (pid, *_children(pid)):
                 high_water[member] = max(high_water.get(member, 0), _high_water(member))
             if threads is not None:

@@ -52,9 +52,9 @@ class Bench:
         with turn():
             self._settle()
             cost, pause = self._virsh_dump(dumped)
-            hashed = measured(["openssl", "dgst", "-sha256", dumped]).or_fail("openssl")
-            with open(zipped, "wb") as output:
-                packed = measured(["gzip", "-6", "-c", dumped], stdout=output).or_fail("gzip")
+        hashed = measured(["openssl", "dgst", "-sha256", dumped]).or_fail("openssl")
+        with open(zipped, "wb") as output:
+            packed = measured(["gzip", "-6", "-c", dumped], stdout=output).or_fail("gzip")
         steps = {"dump": cost.wall_s, "sha256": hashed.cost.wall_s, "gzip": packed.cost.wall_s}
         cost = cost.then(hashed.cost).then(packed.cost)
         row = self._row("present", cost, pause_ms=pause, stored_bytes=zipped.stat().st_size, mode_used=MEMORY_ONLY)
