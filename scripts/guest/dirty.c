@@ -2,7 +2,7 @@
  * Dirties a guest's memory at a known rate and stamps what it writes, so that an image of the guest proves by
  * itself whether it shows one instant.
  *
- * The buffer is half of the guest's memory. In sweep g, pages 0, 1, 2, ... of the buffer are stamped with
+ * The buffer is half of the guest's memory, where nothing else is said. In sweep g, pages 0, 1, 2, ... of the buffer are stamped with
  * generation g, strictly in this order, then sweep g + 1 begins. At every instant the buffer therefore looks like
  *
  *     page     0 ........ k-1 | k | k+1 ........ n-1
@@ -16,7 +16,8 @@
  * The rate counts dirtied pages: a stamped page is 4 KiB, although two cache lines of it are written, because
  * whole pages are what a hypervisor tracks and copies.
  *
- * Kernel command line: memdeck.dirty_mibps=N (MiB/s, 0: stamp once and stop) and memdeck.name=NAME (for messages).
+ * Kernel command line: memdeck.dirty_mibps=N (MiB/s, 0: stamp once and stop), memdeck.buffer_mib=N (0: half of the
+ * memory) and memdeck.name=NAME (for messages).
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -131,7 +132,9 @@ int main(void) {
         perror("memdeck-guest: sysinfo");
         return 1;
     }
-    struct sweep sweep = {NULL, memory.totalram * memory.mem_unit / 2 / PAGE_BYTES, 0, 1};
+    const uint64_t buffer_mib = strtoull(kernel_parameter("memdeck.buffer_mib=", "0"), NULL, 10);
+    const uint64_t half_of_memory = memory.totalram * memory.mem_unit / 2 / PAGE_BYTES;
+    struct sweep sweep = {NULL, buffer_mib > 0 ? buffer_mib * PAGES_PER_MIB : half_of_memory, 0, 1};
     sweep.buffer = mmap(NULL, sweep.page_count * PAGE_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (sweep.buffer == MAP_FAILED) {

@@ -4,6 +4,7 @@
 
 BOOT_DIR=$LAB_DIR/boot
 GUESTS_DIR=$LAB_DIR/guests
+CONTENT_DIR=$LAB_DIR/content
 
 # What the guest loads, with what these depend on; what the kernel has built in is not in the package.
 GUEST_MODULES=(virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_balloon virtio_blk
@@ -71,12 +72,35 @@ prepare_tun() {
     mknod /dev/net/tun c 10 200 || fail "/dev/net/tun is missing and cannot be made: run 'modprobe tun' on the host."
 }
 
+# A guest with content has a quarter of its memory full of it.
+content_mib_of() { echo $(($1 / 4)); }
+
+# prepare_content MIB: makes $CONTENT_DIR/MIB.raw where it is missing, with MIB.json, which says what it is.
+prepare_content() {
+    [ ! -s "$CONTENT_DIR/$1.json" ] || return 0
+    mkdir -p "$CONTENT_DIR"
+    timed "$1 MiB of this host's files for guests" "$ROOT/scripts/guest/content" "$1" "$CONTENT_DIR/$1.raw" ||
+        fail "the guests' content could not be made: the message is above."
+}
+
 # An interface name may have 15 characters, a guest's name more.
 interface_of() { printf 'memdeck%08x\n' "$(cksum <<<"$1" | cut -d ' ' -f 1)"; }
 
+# domain_xml NAME MIB DIRTY_MIBPS TYPE UUID [fill]
 domain_xml() {
-    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 uuid=$5 cpu=''
+    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 uuid=$5 fill=${6:-} cpu='' content='' buffer_mib=0
     [ "$type" = kvm ] && cpu="<cpu mode='host-passthrough'/>"
+    if [ "$fill" = fill ]; then
+        # What is neither content nor changed all the time stays as empty as an idle guest's memory is.
+        buffer_mib=$((dirty_mibps > 0 ? memory_mib / 4 : 1))
+        content="<disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/>
+      <source file='$CONTENT_DIR/$(content_mib_of "$memory_mib").raw'/>
+      <target dev='vdb' bus='virtio'/>
+      <readonly/>
+      <serial>content</serial>
+    </disk>"
+    fi
     cat <<XML
 <domain type='$type'>
   <name>$name</name>
@@ -88,7 +112,7 @@ domain_xml() {
     <type arch='x86_64' machine='q35'>hvm</type>
     <kernel>$BOOT_DIR/vmlinuz</kernel>
     <initrd>$BOOT_DIR/initramfs.gz</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1 memdeck.name=$name memdeck.dirty_mibps=$dirty_mibps</cmdline>
+    <cmdline>console=ttyS0 quiet panic=-1 memdeck.name=$name memdeck.dirty_mibps=$dirty_mibps memdeck.buffer_mib=$buffer_mib</cmdline>
   </os>
   <features><acpi/><vmcoreinfo state='on'/></features>
   $cpu
@@ -100,6 +124,7 @@ domain_xml() {
       <source file='$GUESTS_DIR/$name/disk.raw'/>
       <target dev='vda' bus='virtio'/>
     </disk>
+    $content
     <interface type='ethernet'>
       <target dev='$(interface_of "$name")'/>
       <model type='virtio'/>
@@ -122,8 +147,10 @@ guest_runs() {
     uuid=$(guest_file "$1" uuid) && [ -n "$uuid" ] && virsh -q -c "$URI" domstate "$uuid" >/dev/null 2>&1
 }
 
+# start_guest NAME MIB DIRTY_MIBPS TYPE [fill]
 start_guest() {
-    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 dir=$GUESTS_DIR/$1 uuid
+    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 fill=${5:-} dir=$GUESTS_DIR/$1 uuid
+    [ -z "$fill" ] || prepare_content "$(content_mib_of "$memory_mib")"
     if virsh -q -c "$URI" domstate "$name" >/dev/null 2>&1; then
         fail "a guest named $name exists on $URI and is not of this lab: choose another name."
     fi
@@ -131,9 +158,9 @@ start_guest() {
     mkdir -p "$dir"
     truncate -s 64M "$dir/disk.raw"
     uuid=$(cat /proc/sys/kernel/random/uuid)
-    printf '%s\n' "$memory_mib:$dirty_mibps" >"$dir/size"
+    printf '%s\n' "$memory_mib:$dirty_mibps${fill:+:$fill}" >"$dir/size"
     printf '%s\n' "$uuid" >"$dir/uuid"
-    domain_xml "$name" "$memory_mib" "$dirty_mibps" "$type" "$uuid" >"$dir/domain.xml"
+    domain_xml "$name" "$memory_mib" "$dirty_mibps" "$type" "$uuid" "$fill" >"$dir/domain.xml"
     # A transient domain: when it stops, nothing of it is left in libvirt.
     virsh -q -c "$URI" create "$dir/domain.xml" >/dev/null || {
         rm -rf "$dir"
@@ -163,5 +190,9 @@ wait_until_ready() {
             fail "guest $name printed no ready line within 120 s: see $GUESTS_DIR/$name/console.log."
         sleep 0.3
     done
+    # The boot files may have been made by another checkout, whose guests know nothing of content.
+    if [[ $(guest_file "$name" size) == *:fill ]] && ! console_line "$name" content >/dev/null; then
+        fail "guest $name did not read its content: remove $BOOT_DIR/initramfs.gz and start it again."
+    fi
     say "guest $name is ready: ${ready#memdeck-guest: ready name="$name" }"
 }

@@ -16,9 +16,9 @@ use super::{Exit, Failure};
 use crate::cli::DumpArgs;
 use crate::config::Config;
 use bars::Bars;
-use session::Session;
+use session::{Ends, Session};
 
-/// Between two looks at the dumps.
+/// Between two looks at the dumps; the end of one that this process takes is seen at once.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
@@ -29,10 +29,11 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| Failure { exit: Exit::Usage, message: error.to_string() })?;
     let session = Session::open(config)?;
+    let mut ends = session.ends();
     let dumps = session.trigger(targets, args.options()).await?;
     let bars = (!args.json).then(Bars::new);
     let ended = tokio::select! {
-        ended = follow(&session, dumps.clone(), bars.as_ref()) => ended?,
+        ended = follow(&session, &mut ends, dumps.clone(), bars.as_ref()) => ended?,
         stopped = stop_signal() => {
             stopped?;
             eprintln!("memdeck: {}", session.interrupt(&dumps).await);
@@ -54,6 +55,7 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
 /// Looks until every dump has ended.
 async fn follow(
     session: &Session,
+    ends: &mut Ends,
     mut dumps: Vec<DumpStatus>,
     bars: Option<&Bars>,
 ) -> Result<Vec<DumpStatus>, Failure> {
@@ -64,7 +66,7 @@ async fn follow(
         if dumps.iter().all(|dump| dump.exact_state().is_final()) {
             return Ok(dumps);
         }
-        tokio::time::sleep(LOOK_INTERVAL).await;
+        ends.next(LOOK_INTERVAL).await;
         let now = session.statuses().await?;
         for dump in &mut dumps {
             match now.iter().find(|status| status.dump_id == dump.dump_id) {

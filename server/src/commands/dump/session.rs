@@ -7,8 +7,10 @@ use memdeck_capture::{DumpBackend, Engine, LocalBackend};
 use memdeck_catalog::{LockError, LockHolder, LockRole};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_influx::RecordFeed;
-use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Guest, GuestState, VmRef};
+use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Event, Guest, GuestState, VmRef};
 use reqwest::Url;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::Failure;
 use crate::blocking;
@@ -126,6 +128,14 @@ impl Session {
         Ok(statuses.into_values().collect())
     }
 
+    /// What to wait for between two looks at the dumps. Asked for before they are triggered, it misses no end.
+    pub fn ends(&self) -> Ends {
+        Ends(match self {
+            Self::Here(here) => Some(here.engine.subscribe()),
+            Self::Service { .. } => None,
+        })
+    }
+
     /// Ctrl-C: the dumps are cancelled, wherever they run. Returns the sentence that says what became of it.
     pub async fn interrupt(&self, dumps: &[DumpStatus]) -> String {
         for dump in dumps {
@@ -171,6 +181,31 @@ impl Session {
     }
 }
 
+/// The ends of dumps, as far as this process hears of them itself.
+pub struct Ends(Option<broadcast::Receiver<Event>>);
+
+impl Ends {
+    /// Returns when a dump has ended, and after `longest` in any case.
+    pub async fn next(&mut self, longest: Duration) {
+        let Some(events) = &mut self.0 else {
+            return tokio::time::sleep(longest).await;
+        };
+        let ended = async {
+            loop {
+                match events.recv().await {
+                    Ok(Event::Dump(dump)) if dump.exact_state().is_final() => return,
+                    Ok(_) => {}
+                    // One of the events that are lost may have been it.
+                    Err(RecvError::Lagged(_)) => return,
+                    Err(RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        // Either way it is time to look.
+        let _ = tokio::time::timeout(longest, ended).await;
+    }
+}
+
 impl Here {
     async fn guests(&self) -> Result<Vec<Guest>, Failure> {
         let hypervisor = Arc::clone(&self.hypervisor);
@@ -189,4 +224,53 @@ fn running(guests: &[Guest]) -> Result<Vec<VmRef>, Failure> {
 
 fn failed(client: &ServiceClient, error: &CallError) -> Failure {
     Failure::new(format!("the dump service {} failed: {error}", client.url()))
+}
+
+#[cfg(test)]
+mod tests {
+    use memdeck_model::{DumpId, DumpState, JobState};
+
+    use super::*;
+
+    const AN_HOUR: Duration = Duration::from_hours(1);
+
+    fn status(state: DumpState, job_state: JobState) -> Event {
+        let dump_id = DumpId::from_uuid_bits(1);
+        let status: DumpStatus = serde_json::from_value(serde_json::json!({
+            "dump_id": dump_id, "vm": "web-01", "state": state, "progress": 0.0, "job_state": job_state,
+        }))
+        .unwrap();
+        Event::Dump(Box::new(status))
+    }
+
+    #[tokio::test]
+    async fn an_end_that_came_before_the_wait_is_not_missed() {
+        let (events, heard) = broadcast::channel(8);
+        let mut ends = Ends(Some(heard));
+        events.send(status(DumpState::Running, JobState::Running)).unwrap();
+        events.send(status(DumpState::Failed, JobState::Cancelled)).unwrap();
+        ends.next(AN_HOUR).await;
+    }
+
+    #[tokio::test]
+    async fn without_an_end_the_wait_is_as_long_as_was_said() {
+        let (events, heard) = broadcast::channel(8);
+        events.send(status(DumpState::Running, JobState::Running)).unwrap();
+        for mut ends in [Ends(Some(heard)), Ends(None)] {
+            let longest = Duration::from_millis(20);
+            let begun = std::time::Instant::now();
+            ends.next(longest).await;
+            assert!(begun.elapsed() >= longest);
+        }
+    }
+
+    #[tokio::test]
+    async fn events_that_were_lost_may_have_been_an_end() {
+        let (events, heard) = broadcast::channel(1);
+        let mut ends = Ends(Some(heard));
+        for _ in 0..2 {
+            events.send(status(DumpState::Running, JobState::Running)).unwrap();
+        }
+        ends.next(AN_HOUR).await;
+    }
 }

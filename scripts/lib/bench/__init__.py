@@ -1,0 +1,1 @@
+"""What scripts/bench measures with. Python's standard library only."""

@@ -1,0 +1,291 @@
+"""bench capture: memdeck's dumps, side by side with the present way, virsh alone and SHA-256 alone.
+
+All ways take the same guests in one run, in turn (A B C, A B C, ...), so that whatever changes on the machine changes
+it for all of them. Guests are started one at a time and stopped again.
+
+- present: virsh dump --memory-only, then SHA-256, then gzip -6
+- virsh:   virsh dump --memory-only alone
+- sha256:  SHA-256 alone of the same image from the page cache
+- frozen, live, turbo: memdeck dump in each mode that it has, from its start to its end
+
+Then guests that write to their memory all the time: the pause of live dumps, and images that must not be torn.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+
+from . import figures, machine, report
+from .lab import LAB_DIR, ROOT, URI, Lab, content_facts
+from .pauses import PauseWatch
+from .process import BenchError
+from .ways import Bench, Memdeck
+
+TORN_GUEST_MIB = 256
+TORN_MIBPS = 300
+# So many dumps are tried for each one that is wanted, where some are taken in another mode.
+TORN_TRIES = 2
+
+
+def log(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def sizes(text):
+    found = sorted({int(part) for part in text.split(",")})
+    if not found or found[0] < 256 or found[-1] > 1 << 20:
+        raise argparse.ArgumentTypeError("guests have 256 MiB to 1 TiB, for example 512,1024")
+    return found
+
+
+def at_least_one(text):
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return int(text)
+
+
+def setting(text):
+    if "=" not in text:
+        raise argparse.ArgumentTypeError("NAME=VALUE is wanted")
+    return text
+
+
+def arguments_of(command_line):
+    parser = argparse.ArgumentParser(
+        prog="bench capture", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+    parser.add_argument("--quick", action="store_true", help="for trying: one guest of 512 MiB, 1 run, 3 dumps for torn")
+    parser.add_argument("--sizes", type=sizes, metavar="MIB,...", help="guests [512,1024,2048,4096]")
+    parser.add_argument("--runs", type=at_least_one, metavar="N", help="runs of each way on each guest [3]")
+    parser.add_argument(
+        "--hot", type=sizes, metavar="MIB,...", help="guests that write 100 MiB/s [the smallest and largest of --sizes]"
+    )
+    parser.add_argument("--torn", type=int, metavar="N", help="dumps per mode that are searched for torn pages [15]")
+    parser.add_argument("--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="a setting of memdeck")
+    parser.add_argument(
+        "--profile", action="store_true", help="tell the processor time of memdeck's threads (costs a little of it)"
+    )
+    parser.add_argument("--memdeck", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    chosen = parser.parse_args(command_line)
+    defaults = ([512], 1, 3) if chosen.quick else ([512, 1024, 2048, 4096], 3, figures.TORN_DUMPS)
+    chosen.sizes = chosen.sizes or defaults[0]
+    chosen.runs = chosen.runs or defaults[1]
+    chosen.torn = defaults[2] if chosen.torn is None else chosen.torn
+    chosen.hot = chosen.hot or sorted({chosen.sizes[0], chosen.sizes[-1]})
+    return chosen
+
+
+class Capture:
+    """The measurement, one part after the other; what was measured is in `raw`."""
+
+    def __init__(self, chosen, lab, work):
+        self.chosen, self.lab, self.work = chosen, lab, work
+        self.memdeck = Memdeck(chosen.memdeck.resolve(), work, chosen.set, chosen.profile)
+        self.modes = self.memdeck.modes()
+        self.machine = None
+        self.raw = {"runs": [], "into_nothing": [], "reading": [], "hot": [], "torn": {}, "content": []}
+
+    @contextlib.contextmanager
+    def guest(self, name, mib, dirty_mibps=0, fill=True):
+        """A guest that runs and is watched meanwhile."""
+        log(f"guest {name}: {mib} MiB, {dirty_mibps} MiB/s dirtied")
+        self.lab.start(name, mib, dirty_mibps, fill)
+        watch = None
+        try:
+            watch = PauseWatch(URI, name)
+            self.machine = self.machine or machine.facts(name)
+            yield Bench(name, mib, watch, self.work, self.memdeck)
+        finally:
+            if watch is not None:
+                watch.close()
+            self.lab.stop(name)
+
+    def side_by_side(self, mib):
+        with self.guest(f"bench-{mib}", mib) as bench:
+            self.raw["content"].append({"guest_mib": mib, **content_facts(mib)})
+            for run in range(1, self.chosen.runs + 1):
+                log(f"  run {run} of {self.chosen.runs}")
+                self._keep("runs", bench.present())
+                self._keep("into_nothing", bench.into_nothing())
+                self._keep("runs", bench.virsh())
+                hashed = self._keep("runs", bench.sha256())
+                for mode in self.modes:
+                    dumped = self._keep("runs", bench.memdeck_dump(mode))
+                    if mode == self.modes[-1]:
+                        self._keep("reading", self._read_back(dumped, hashed))
+                    self.memdeck.remove(dumped)
+
+    def _read_back(self, dumped, hashed):
+        verify, export = self.memdeck.verify(dumped), self.memdeck.export(dumped)
+        sha256 = hashed["image_bytes"] / hashed["wall_s"]
+        return {
+            "guest_mib": dumped["guest_mib"],
+            "verify_gb_s": verify / 1e9,
+            "export_gb_s": export / 1e9,
+            "sha256_gb_s": sha256 / 1e9,
+        }
+
+    def hot(self, mib):
+        name = f"bench-hot-{mib}"
+        with self.guest(name, mib, figures.LIVE_PAUSE_DIRTY_MIBPS) as bench:
+            for _run in range(self.chosen.runs):
+                for mode in self.modes:
+                    if mode != "frozen":
+                        dumped = self._keep("hot", bench.memdeck_dump(mode))
+                        self.memdeck.remove(dumped)
+            for run in self.raw["hot"]:
+                if run["guest_mib"] == mib:
+                    run["reached_mibps"] = self.lab.reached_mibps(name)
+
+    def torn(self):
+        name, wanted = "bench-torn", self.chosen.torn
+        with self.guest(name, TORN_GUEST_MIB, TORN_MIBPS, fill=False) as bench:
+            for mode in self.modes:
+                counted = {"dumps": 0, "torn": 0, "tried": 0}
+                self.raw["torn"][mode] = counted
+                while counted["dumps"] < wanted and counted["tried"] < wanted * TORN_TRIES:
+                    counted["tried"] += 1
+                    dumped = bench.memdeck_dump(mode)
+                    if dumped["mode_used"] == mode:
+                        consistent, sentence = self.memdeck.check(dumped, ROOT / "scripts" / "check-image")
+                        counted["dumps"] += 1
+                        counted["torn"] += not consistent
+                        log(f"  {mode} {counted['dumps']} of {wanted}: {sentence}")
+                    else:
+                        log(f"  {mode}: was taken {dumped['mode_used']} ({dumped['fallback']})")
+                    self.memdeck.remove(dumped)
+                counted["reached_mibps"] = self.lab.reached_mibps(name)
+
+    def _keep(self, part, measured):
+        self.raw[part].append(measured)
+        shown = {key: value for key, value in measured.items() if key in ("way", "wall_s", "pause_ms", "copy_s", "threads") and value is not None}
+        log(f"    {', '.join(f'{key} {_short(value)}' for key, value in shown.items())}" if shown else f"    {measured}")
+        return measured
+
+
+def _short(value):
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def result_of(capture):
+    """Everything that is printed, from what was measured."""
+    raw, chosen = capture.raw, capture.chosen
+    rows = figures.rows_of(raw["runs"])
+    reading = [
+        {
+            "guest_mib": mib,
+            **{name: figures.median([one[name] for one in same]) for name in ("verify_gb_s", "export_gb_s", "sha256_gb_s")},
+            "verify_against_sha256": figures.median([one["verify_gb_s"] / one["sha256_gb_s"] for one in same]),
+        }
+        for mib, same in _by_guest(raw["reading"])
+    ]
+    nothing = [
+        {"guest_mib": mib, **{name: figures.median([one[name] for one in same]) for name in ("wall_s", "pause_ms")}}
+        for mib, same in _by_guest(raw["into_nothing"])
+    ]
+    result = {
+        "rows": rows,
+        "verify_gb_s": reading[-1]["verify_gb_s"],
+        "export_gb_s": reading[-1]["export_gb_s"],
+        "torn": raw["torn"],
+        "ratios": figures.ratios_of(rows),
+        "into_nothing": nothing,
+        "reading": reading,
+        "hot": raw["hot"],
+        "hot_summary": [
+            {**row, **_hot_facts(raw["hot"], row)} for row in figures.rows_of(raw["hot"])
+        ],
+        "fallbacks": [run for run in raw["runs"] + raw["hot"] if run.get("fallback")],
+        "content": raw["content"],
+        "machine": {**capture.machine, "memdeck": capture.memdeck.version()},
+        "settings": {"sizes": chosen.sizes, "runs": chosen.runs, "hot": chosen.hot, "torn": chosen.torn, "set": chosen.set},
+        "runs": raw["runs"],
+    }
+    marks = figures.bar_of(result)
+    result["bar"] = [mark.as_json() for mark in marks]
+    return result, marks
+
+
+def _by_guest(measured):
+    for mib in sorted({one["guest_mib"] for one in measured}):
+        yield mib, [one for one in measured if one["guest_mib"] == mib]
+
+
+def _hot_facts(runs, row):
+    same = [run for run in runs if (run["way"], run["guest_mib"]) == (row["way"], row["guest_mib"])]
+    return {
+        "longest_pause_ms": figures.worst(max, [run["pause_ms"] for run in same]),
+        "reached_mibps": same[-1]["reached_mibps"],
+        "iterations": figures.median([run["iterations"] for run in same]),
+    }
+
+
+def measure(chosen):
+    machine.require_room(chosen.sizes[-1], LAB_DIR if LAB_DIR.exists() else LAB_DIR.parent)
+    LAB_DIR.mkdir(parents=True, exist_ok=True)
+    # Registered first is done last.
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_alone())
+        work = LAB_DIR / "bench"
+        shutil.rmtree(work, ignore_errors=True)  # of a benchmark that was killed
+        work.mkdir(mode=0o700)
+        stack.callback(shutil.rmtree, work, ignore_errors=True)
+        lab = Lab(log)
+        stack.callback(lab.close)
+        stack.push(_ignore_signals)
+        capture = Capture(chosen, lab, work)
+        for mib in chosen.sizes:
+            capture.side_by_side(mib)
+        for mib in chosen.hot:
+            capture.hot(mib)
+        if chosen.torn > 0:
+            capture.torn()
+        return result_of(capture)
+
+
+@contextlib.contextmanager
+def _alone():
+    """Two benchmarks at once would measure each other."""
+    with open(LAB_DIR / "bench.lock", "a", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BenchError("another benchmark is running: wait for its end") from None
+        yield
+
+
+def _ignore_signals(*_exception):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _interrupt(number, _frame):
+    _ignore_signals()
+    raise SystemExit(128 + number)
+
+
+def main(command_line):
+    chosen = arguments_of(command_line)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        result, marks = measure(chosen)
+    except (BenchError, OSError, subprocess.SubprocessError) as cause:
+        log(f"bench: {cause}")
+        return 1
+    if chosen.json:
+        print(json.dumps(result, indent=1))
+    else:
+        print("\n".join(report.text(result, marks)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,193 @@
+"""From raw runs to medians, ratios and the bar. Pure: nothing here measures."""
+
+import dataclasses
+import statistics
+
+GIB_IN_MIB = 1024
+MIB = 1024 * 1024
+WAYS = ("present", "virsh", "sha256", "frozen", "live", "turbo")
+MODES = ("frozen", "live", "turbo")
+MEDIANS = ("wall_s", "pause_ms", "stored_bytes", "cpu_s", "peak_rss_bytes")
+
+FASTER_THAN_PRESENT = {"frozen": 8.0, "live": 12.0, "turbo": 12.0}
+AGAINST_VIRSH = {"frozen": 1.6, "live": 1.3, "turbo": 1.3}
+LIVE_AGAINST_SHA256 = 1.5
+LIVE_PAUSE_MS = 100.0
+LIVE_PAUSE_DIRTY_MIBPS = 100
+FROZEN_PAUSE_AGAINST_NULL = 1.25
+TURBO_GB_PER_S = 3.0
+STORED_AGAINST_PRESENT = 1.10
+PEAK_MIB = 256
+# An allocator's own noise: what grows with the guest would be seen over a factor of eight.
+GROWTH_MIB = 8
+LINEAR = 0.20
+VERIFY_AGAINST_SHA256 = 0.8
+EXPORT_GB_PER_S = 1.0
+TORN_DUMPS = 15
+
+
+def median(values):
+    """The median of what is known; None of nothing."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def quotient(dividend, divisor):
+    return None if dividend is None or not divisor else dividend / divisor
+
+
+def rows_of(runs):
+    """One row of medians per way and guest, in the order of guests and ways. Different modes are all named."""
+    rows = []
+    for mib in sorted({run["guest_mib"] for run in runs}):
+        for way in WAYS:
+            same = [run for run in runs if (run["way"], run["guest_mib"]) == (way, mib)]
+            if not same:
+                continue
+            modes = sorted({run["mode_used"] for run in same if run["mode_used"]})
+            medians = {field: median([run[field] for run in same]) for field in MEDIANS}
+            rows.append({"way": way, "guest_mib": mib, **medians, "mode_used": ", ".join(modes) or None})
+    return rows
+
+
+def ratios_of(rows):
+    """Per row of memdeck: how many times faster than the present way, and wall time and size as multiples."""
+    by = {(row["way"], row["guest_mib"]): row for row in rows}
+
+    def field(way, mib, name):
+        return by.get((way, mib), {}).get(name)
+
+    ratios = []
+    for row in rows:
+        if row["way"] not in MODES:
+            continue
+        mib = row["guest_mib"]
+        ratios.append(
+            {
+                "way": row["way"],
+                "guest_mib": mib,
+                "mode_used": row["mode_used"],
+                "faster_than_present": quotient(field("present", mib, "wall_s"), row["wall_s"]),
+                "against_virsh": quotient(row["wall_s"], field("virsh", mib, "wall_s")),
+                "against_sha256": quotient(row["wall_s"], field("sha256", mib, "wall_s")),
+                "stored_against_present": quotient(row["stored_bytes"], field("present", mib, "stored_bytes")),
+                "s_per_gib": row["wall_s"] / (mib / GIB_IN_MIB),
+            }
+        )
+    return ratios
+
+
+@dataclasses.dataclass
+class Mark:
+    """One figure of the bar. `reached` is None where it was not measured."""
+
+    figure: str
+    must: str
+    value: float | None
+    reached: bool | None
+    shown: str
+
+    def as_json(self):
+        return {"figure": self.figure, "must": self.must, "is": self.value, "reached": self.reached}
+
+
+def at_most(figure, limit, value, unit="", digits=2):
+    reached = None if value is None else value <= limit
+    return Mark(figure, f"<= {limit:g}{unit}", value, reached, _shown(value, unit, digits))
+
+
+def at_least(figure, limit, value, unit="", digits=2):
+    reached = None if value is None else value >= limit
+    return Mark(figure, f">= {limit:g}{unit}", value, reached, _shown(value, unit, digits))
+
+
+def _shown(value, unit, digits):
+    return "not measured" if value is None else f"{value:.{digits}f}{unit}"
+
+
+def worst(pick, values):
+    known = [value for value in values if value is not None]
+    return pick(known) if known else None
+
+
+def bar_of(result):
+    """Every figure of the bar against what was measured, always by its worst guest. The bar is for guests of 1 GiB and
+    more; where none was measured, the smaller ones stand in. A dump that fell back to another mode counts for none."""
+    sizes = {row["guest_mib"] for row in result["rows"]}
+    large = {mib for mib in sizes if mib >= GIB_IN_MIB} or sizes
+    ratios = [ratio for ratio in result["ratios"] if ratio["mode_used"] == ratio["way"]]
+    modes = [mode for mode in MODES if mode in {run["way"] for run in result["runs"]}]
+
+    def all_of(name, mode):
+        return [ratio[name] for ratio in ratios if ratio["way"] == mode and ratio["guest_mib"] in large]
+
+    marks = []
+    for mode in modes:
+        faster = worst(min, all_of("faster_than_present", mode))
+        marks.append(at_least(f"{mode}: times faster than the present way", FASTER_THAN_PRESENT[mode], faster))
+    for mode in modes:
+        against = worst(max, all_of("against_virsh", mode))
+        marks.append(at_most(f"{mode}: wall time against virsh dump", AGAINST_VIRSH[mode], against))
+    against = worst(max, all_of("against_sha256", "live"))
+    marks.append(at_most("live: wall time against SHA-256 alone", LIVE_AGAINST_SHA256, against))
+    marks.extend(_pauses(result, large))
+    for mode in modes:
+        stored = worst(max, all_of("stored_against_present", mode))
+        marks.append(at_most(f"{mode}: stored bytes against the present way", STORED_AGAINST_PRESENT, stored))
+    marks.extend(_memory(result, modes))
+    for mode in modes:
+        marks.append(at_most(f"{mode}: s per GiB, spread from 1 to 4 GiB", LINEAR, _spread(ratios, mode)))
+    verify = worst(min, [speed["verify_against_sha256"] for speed in result["reading"] if speed["guest_mib"] in large])
+    marks.append(at_least("verify: rate against SHA-256 alone", VERIFY_AGAINST_SHA256, verify))
+    export = worst(min, [speed["export_gb_s"] for speed in result["reading"] if speed["guest_mib"] in large])
+    marks.append(at_least("export to a pipe", EXPORT_GB_PER_S, export, " GB/s"))
+    marks.extend(_torn(result))
+    return marks
+
+
+def _pauses(result, large):
+    lives = [*result["runs"], *result["hot"]]
+    lives = [run for run in lives if run["way"] == "live" and run["mode_used"] == "live"]
+    longest = worst(max, [run[told] for run in lives for told in ("pause_ms", "pause_seen_ms")])
+    figure = f"live: longest pause, dirty rate up to {LIVE_PAUSE_DIRTY_MIBPS} MiB/s"
+    yield at_most(figure, LIVE_PAUSE_MS, longest, " ms", 0)
+    frozen = []
+    for null in result["into_nothing"]:
+        mib = null["guest_mib"]
+        same = [run for run in result["runs"] if (run["mode_used"], run["guest_mib"]) == ("frozen", mib)]
+        if mib in large:
+            frozen.append(quotient(median([run["pause_seen_ms"] for run in same]), null["pause_ms"]))
+    yield at_most("frozen: pause against virsh dump into /dev/null", FROZEN_PAUSE_AGAINST_NULL, worst(max, frozen))
+    turbo = [
+        row["guest_mib"] * MIB / 1e9 / (row["pause_ms"] / 1000)
+        for row in result["rows"]
+        if row["mode_used"] == "turbo" and row["guest_mib"] in large and row["pause_ms"]
+    ]
+    if turbo:
+        yield at_least("turbo: RAM read per second of pause", TURBO_GB_PER_S, min(turbo), " GB/s")
+
+
+def _memory(result, modes):
+    runs = [run for run in result["runs"] if run["way"] in modes]
+    yield at_most("peak memory", PEAK_MIB, worst(max, [run["peak_rss_bytes"] / MIB for run in runs]), " MiB", 0)
+    for mode in modes:
+        peaks = {row["guest_mib"]: row["peak_rss_bytes"] for row in result["rows"] if row["way"] == mode}
+        growth = (peaks[max(peaks)] - peaks[min(peaks)]) / MIB if len(peaks) > 1 else None
+        sizes = f"{min(peaks)} to {max(peaks)} MiB" if peaks else "no guest"
+        yield at_most(f"{mode}: growth of peak memory, {sizes}", GROWTH_MIB, growth, " MiB", 1)
+
+
+def _spread(ratios, mode):
+    """By how much the dearest GiB is dearer than the cheapest one; None with fewer than two guests."""
+    costs = [
+        ratio["s_per_gib"] for ratio in ratios if ratio["way"] == mode and ratio["guest_mib"] >= GIB_IN_MIB
+    ]
+    return max(costs) / min(costs) - 1 if len(costs) > 1 else None
+
+
+def _torn(result):
+    for mode, counted in result["torn"].items():
+        enough = counted["dumps"] >= TORN_DUMPS
+        reached = False if counted["torn"] else True if enough else None
+        shown = f"{counted['torn']} of {counted['dumps']}"
+        yield Mark(f"{mode}: torn images", f"0 of >= {TORN_DUMPS}", counted["torn"], reached, shown)

@@ -1,0 +1,83 @@
+"""Guests of the lab for as long as they are measured."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+from .process import BenchError, cpu_seconds
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+LAB = ROOT / "scripts" / "lab"
+LAB_DIR = pathlib.Path(os.environ.get("MEMDECK_LAB_DIR", "/var/lib/memdeck-lab"))
+URI = "qemu:///system"
+
+
+class Lab:
+    """Starts guests and stops them again; stops the rest of the lab only if nothing of it ran before."""
+
+    def __init__(self, log):
+        self._log = log
+        self._started = []
+        self._was_up = self._call("status", quiet=True).returncode == 0
+
+    def _call(self, *arguments, quiet=False):
+        called = subprocess.run(
+            [LAB, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if not quiet:
+            for line in called.stdout.splitlines():
+                self._log(f"  {line}")
+        return called
+
+    def start(self, name, mib, dirty_mibps=0, fill=True):
+        """Starts a guest of its own and waits until it is ready."""
+        # Noted first: a call that fails may have started it all the same.
+        self._started.append(name)
+        spec = f"{name}:{mib}:{dirty_mibps}" + (":fill" if fill else "")
+        if self._call("up", "--only", "--guest", spec).returncode != 0:
+            raise BenchError(f"guest {spec} does not start: the message of scripts/lab is above")
+        return name
+
+    def stop(self, name):
+        self._call("down", name, quiet=True)
+        self._started.remove(name)
+
+    def close(self):
+        for name in list(self._started):
+            self.stop(name)
+        if not self._was_up:
+            self._call("down")
+
+    def reached_mibps(self, name):
+        """How much memory the guest says it wrote in its last seconds; None where it says nothing."""
+        for line in self._call("status", quiet=True).stdout.splitlines():
+            match = re.match(rf"{re.escape(name)} .* reached_mibps=([0-9.]+)", line)
+            if match:
+                return float(match.group(1))
+        return None
+
+
+def content_facts(guest_mib):
+    """What fills a quarter of a guest: its bytes, number of files and gzip -6 ratio."""
+    return json.loads((LAB_DIR / "content" / f"{guest_mib // 4}.json").read_text(encoding="ascii"))
+
+
+def qemu_cpu_seconds(guest):
+    """Processor time that the guest's QEMU process has used so far, the guest's own work included."""
+    try:
+        return cpu_seconds(int(pathlib.Path(f"/run/libvirt/qemu/{guest}.pid").read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        return 0.0
+
+
+def virsh(*arguments):
+    return ["virsh", "-q", "-c", URI, *arguments]
+
+
+def virsh_output(*arguments):
+    called = subprocess.run(virsh(*arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if called.returncode != 0:
+        raise BenchError(f"virsh {' '.join(arguments)} failed: {called.stderr.strip()}")
+    return called.stdout.strip()

@@ -1,0 +1,72 @@
+"""The result for people."""
+
+from .figures import MIB
+
+WORDS = {True: "reached", False: "NOT REACHED", None: "-"}
+
+
+def table(header, lines):
+    """Lines of cells, the first column to the left, the others to the right."""
+    cells = [header, *lines]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(header))]
+    for line in cells:
+        first = line[0].ljust(widths[0])
+        yield "  ".join([first, *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:]))]).rstrip()
+
+
+def number(value, digits=2, scale=1):
+    return "-" if value is None else f"{value / scale:.{digits}f}"
+
+
+def rows_table(result):
+    ratios = {(ratio["way"], ratio["guest_mib"]): ratio for ratio in result["ratios"]}
+    header = ["way", "guest MiB", "wall s", "pause ms", "stored MiB", "CPU s", "peak MiB"]
+    header += ["present ÷", "÷ virsh", "÷ sha256", "mode"]
+    lines = []
+    for row in result["rows"]:
+        ratio = ratios.get((row["way"], row["guest_mib"]), {})
+        lines.append(
+            [
+                row["way"],
+                str(row["guest_mib"]),
+                number(row["wall_s"]),
+                number(row["pause_ms"], 0),
+                number(row["stored_bytes"], 1, MIB),
+                number(row["cpu_s"]),
+                number(row["peak_rss_bytes"], 1, MIB),
+                number(ratio.get("faster_than_present"), 1),
+                number(ratio.get("against_virsh")),
+                number(ratio.get("against_sha256")),
+                row["mode_used"] or "-",
+            ]
+        )
+    return table(header, lines)
+
+
+def bar_table(marks):
+    return table(["figure", "must be", "is", ""], [[m.figure, m.must, m.shown, WORDS[m.reached]] for m in marks])
+
+
+def text(result, marks):
+    machine = result["machine"]
+    yield f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_mib']} MiB; guests: {machine['accelerator']}"
+    yield f"{machine['memdeck']}, {machine['hypervisor']}"
+    contents = ", ".join(f"{fact['bytes'] // MIB} MiB at {fact['gzip_6_ratio']}" for fact in result["content"])
+    yield f"content of the guests, gzip -6: {contents}"
+    if machine["is_busy"]:
+        yield f"The machine was busy with other work (load {machine['load']:.1f}): these figures are for trying only."
+    yield ""
+    yield f"medians of {result['settings']['runs']}"
+    yield from rows_table(result)
+    yield ""
+    for hot in result["hot_summary"]:
+        yield (
+            f"hot guest of {hot['guest_mib']} MiB, {number(hot['reached_mibps'], 0)} MiB/s dirtied, {hot['mode_used']}: "
+            f"pause {number(hot['pause_ms'], 0)} ms, at most {number(hot['longest_pause_ms'], 0)} ms, wall {number(hot['wall_s'])} s"
+        )
+    for fallback in result["fallbacks"]:
+        yield f"{fallback['way']} of {fallback['guest_mib']} MiB was taken {fallback['mode_used']}: {fallback['fallback']}"
+    yield f"verify {number(result['verify_gb_s'])} GB/s, export {number(result['export_gb_s'])} GB/s"
+    yield ""
+    yield from bar_table(marks)
+
