@@ -20,7 +20,7 @@ pub fn page_to_query(page: u64) -> String {
 
 /// What to ask the server for.
 pub fn query_of(page: u64) -> RecordQuery {
-    RecordQuery { limit: PAGE_SIZE, offset: page.saturating_sub(1).saturating_mul(u64::from(PAGE_SIZE)) }
+    RecordQuery::newest(PAGE_SIZE, page.saturating_sub(1).saturating_mul(u64::from(PAGE_SIZE)))
 }
 
 /// How many pages `total` records fill; an empty table is one page.
