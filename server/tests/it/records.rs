@@ -232,7 +232,8 @@ async fn the_export_is_a_file_of_csv() {
 async fn text_that_a_spreadsheet_would_run_is_made_harmless() {
     let app = TestApp::start();
     let beginnings = ["=1+1", "+1", "-web", "@SUM(A1)", "\tx", "\rx", "＝1", "plain=1", "'quoted"];
-    let named = |name: &str, second| Record { dom: GuestName(name.to_owned()), ..record("formula", -second) };
+    let named =
+        |name: &str, second: i64| Record { dom: GuestName(name.to_owned()), ..record("formula", -second) };
     store(&app, (0..).zip(beginnings).map(|(second, name)| named(name, second)));
     let (_, csv) = text(&app.dashboard, get("/api/memory-dumps/export.csv")).await;
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
