@@ -10,7 +10,7 @@ mod live;
 mod load;
 mod pages;
 mod time;
-mod ui;
+pub mod ui;
 
 pub use app::App;
 

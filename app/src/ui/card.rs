@@ -12,11 +12,14 @@ pub fn Card(
     /// What stands at the end of the heading's line.
     #[prop(optional, into)]
     aside: ViewFn,
+    /// A class of its own, for the page's layout.
+    #[prop(optional)]
+    class: &'static str,
     /// The content.
     children: Children,
 ) -> impl IntoView {
     view! {
-        <section class="card" aria-labelledby=id>
+        <section class=format!("card {class}") aria-labelledby=id>
             <header class="card-head">
                 <h2 class="card-title" id=id>
                     {title}

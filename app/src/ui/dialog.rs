@@ -3,7 +3,12 @@
 use leptos::html;
 use leptos::prelude::*;
 
-/// Shows its children as a modal dialog while `open` is set, and unsets it when the operator leaves.
+use super::button::{Button, ButtonKind, ButtonSize};
+use super::icon::{Icon, IconView};
+
+/// Shows its children as a modal dialog while `open` is set, and unsets it when the operator leaves: with Esc, the
+/// button in the corner, or a click outside. The focus begins on what has `autofocus`; in a dialog that asks before
+/// something is lost, that is the harmless button.
 #[component]
 pub fn Dialog(
     /// Whether it is shown.
@@ -11,7 +16,11 @@ pub fn Dialog(
     /// The id of its heading.
     id: &'static str,
     /// Its heading.
-    title: &'static str,
+    #[prop(into)]
+    title: Signal<String>,
+    /// Whether it has room for groups of values side by side.
+    #[prop(optional)]
+    wide: bool,
     /// Its content.
     children: ChildrenFn,
 ) -> impl IntoView {
@@ -27,28 +36,49 @@ pub fn Dialog(
             dialog.close();
         }
     });
-    let close_from_outside = move |event: leptos::ev::MouseEvent| {
-        // The backdrop belongs to the dialog; everything inside is another element.
-        if element.get_untracked().is_some_and(|dialog| event.target().as_ref() == Some(dialog.as_ref())) {
-            open.set(false);
-        }
+    // The backdrop belongs to the dialog; everything inside is another element. A press that began inside, as when
+    // text is selected, is no click outside.
+    let is_backdrop = move |event: &web_sys::Event| {
+        element.get_untracked().is_some_and(|dialog| event.target().as_ref() == Some(dialog.as_ref()))
     };
+    let pressed_outside = StoredValue::new(false);
     let children = StoredValue::new(children);
     view! {
         <dialog
             class="dialog"
+            class:dialog-wide=wide
             node_ref=element
             aria-labelledby=id
             on:close=move |_| open.set(false)
-            on:click=close_from_outside
+            on:pointerdown=move |event| pressed_outside.set_value(is_backdrop(&event))
+            on:click=move |event| {
+                if pressed_outside.get_value() && is_backdrop(&event) {
+                    open.set(false);
+                }
+            }
         >
-            <div class="dialog-body">
-                <h2 class="dialog-title" id=id>
-                    {title}
-                </h2>
-                // Rendered anew each time it opens, so that `autofocus` and the content are of that moment.
-                <Show when=move || open.get()>{children.with_value(|children| children())}</Show>
-            </div>
+            // Rendered anew each time it opens, so that `autofocus` and the content are of that moment.
+            <Show when=move || open.get()>
+                <div class="dialog-body">
+                    <header class="dialog-head">
+                        <h2 class="dialog-title" id=id>
+                            {title}
+                        </h2>
+                        <span class="dialog-close">
+                            <Button
+                                kind=ButtonKind::Quiet
+                                size=ButtonSize::Small
+                                icon_only=true
+                                label="Close"
+                                on_press=move |()| open.set(false)
+                            >
+                                <IconView icon=Icon::Close />
+                            </Button>
+                        </span>
+                    </header>
+                    {children.with_value(|children| children())}
+                </div>
+            </Show>
         </dialog>
     }
 }

@@ -1,28 +1,61 @@
-//! Small accessible components on native elements. They know no routes, no server and nothing of dumps.
+//! Small accessible components on native elements. They know no routes, no server and nothing of dumps. Development
+//! builds show every one of them in every state at `/ui`.
 
 mod announcer;
+mod badge;
 mod button;
 mod card;
+mod checkbox;
 mod clipboard;
 mod copy_button;
+mod date_field;
 mod dialog;
+mod dismiss;
 mod empty_state;
 mod failure;
 mod icon;
+mod menu;
 mod moment;
+mod pagination;
+mod progress;
+mod search_field;
+mod select;
 mod skeleton;
+mod switch;
+mod table;
+mod tabs;
+mod text_field;
+mod theme;
+mod theme_switch;
 mod toast;
+mod tooltip;
 mod unknown;
 
 pub use announcer::{Announcements, Announcer};
-pub use button::{Button, ButtonKind};
+pub use badge::{Badge, Tone};
+pub use button::{Button, ButtonKind, ButtonSize};
 pub use card::Card;
+pub use checkbox::Checkbox;
 pub use copy_button::CopyButton;
+pub use date_field::DateField;
 pub use dialog::Dialog;
+pub use dismiss::close_on_dismissal;
 pub use empty_state::EmptyState;
 pub use failure::Failure;
 pub use icon::{Icon, IconView};
+pub use menu::{Menu, MenuItem};
 pub use moment::{Instant, Moment};
+pub use pagination::Pagination;
+pub use progress::ProgressBar;
+pub use search_field::SearchField;
+pub use select::Select;
 pub use skeleton::Skeleton;
+pub use switch::Switch;
+pub use table::{SortHeader, SortOrder, Table};
+pub use tabs::{Tab, Tabs};
+pub use text_field::TextField;
+pub use theme::Theme;
+pub use theme_switch::ThemeSwitch;
 pub use toast::{ToastKind, ToastRegion, Toaster};
+pub use tooltip::Tooltip;
 pub use unknown::Unknown;

@@ -10,6 +10,10 @@ use super::icon::{Icon, IconView};
 pub enum ToastKind {
     /// Something was done. Goes after 5 s.
     Success,
+    /// Something is to be known. Goes after 5 s.
+    Info,
+    /// Something was done, but not as it was wanted. Goes after 15 s.
+    Warning,
     /// Something failed. Goes after 15 s.
     Error,
 }
@@ -17,21 +21,29 @@ pub enum ToastKind {
 impl ToastKind {
     fn stays_ms(self) -> u32 {
         match self {
-            Self::Success => 5_000,
-            Self::Error => 15_000,
+            Self::Success | Self::Info => 5_000,
+            Self::Warning | Self::Error => 15_000,
         }
     }
 
     fn icon(self) -> Icon {
         match self {
             Self::Success => Icon::Check,
-            Self::Error => Icon::Alert,
+            Self::Info => Icon::Info,
+            Self::Warning | Self::Error => Icon::Alert,
         }
+    }
+
+    /// Whether a screen reader breaks off what it says for it.
+    fn is_urgent(self) -> bool {
+        matches!(self, Self::Warning | Self::Error)
     }
 
     fn class(self) -> &'static str {
         match self {
             Self::Success => "toast toast-success",
+            Self::Info => "toast toast-info",
+            Self::Warning => "toast toast-warning",
             Self::Error => "toast toast-error",
         }
     }
@@ -81,8 +93,9 @@ impl Toaster {
         self.toasts.update(|toasts| toasts.retain(|toast| toast.id != id));
     }
 
-    fn of(self, kind: ToastKind) -> Vec<Toast> {
-        self.toasts.with(|toasts| toasts.iter().filter(|toast| toast.kind == kind).cloned().collect())
+    fn of(self, urgent: bool) -> Vec<Toast> {
+        self.toasts
+            .with(|toasts| toasts.iter().filter(|toast| toast.kind.is_urgent() == urgent).cloned().collect())
     }
 }
 
@@ -90,17 +103,17 @@ impl Toaster {
 #[component]
 pub fn ToastRegion() -> impl IntoView {
     let toaster = Toaster::expect();
-    let list = move |kind| {
+    let list = move |urgent| {
         view! {
-            <For each=move || toaster.of(kind) key=|toast| toast.id let:toast>
+            <For each=move || toaster.of(urgent) key=|toast| toast.id let:toast>
                 <ToastView toast />
             </For>
         }
     };
     view! {
         <section class="toast-region" aria-label="Notifications">
-            <div role="alert">{list(ToastKind::Error)}</div>
-            <div role="status">{list(ToastKind::Success)}</div>
+            <div role="alert">{list(true)}</div>
+            <div role="status">{list(false)}</div>
         </section>
     }
 }
@@ -135,7 +148,7 @@ fn ToastView(toast: Toast) -> impl IntoView {
             <p class="toast-text">{text}</p>
             <button
                 type="button"
-                class="button button-quiet button-icon"
+                class="button button-quiet button-small button-icon"
                 aria-label="Dismiss this notification"
                 on:click=move |_| toaster.dismiss(id)
             >

@@ -4,6 +4,7 @@ mod active_dumps;
 mod choice;
 mod control_panel;
 mod dump_all_dialog;
+mod filters;
 mod guest_option;
 mod guest_selector;
 mod job_row;
@@ -16,14 +17,16 @@ mod pager;
 mod paging;
 mod rate;
 mod record_row;
+mod records;
 mod records_table;
+mod records_view;
 mod remark_fields;
 mod state;
 mod status;
+mod table_options;
 mod trigger;
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 
 use super::title::set_title;
 use active_dumps::ActiveDumps;
@@ -35,9 +38,7 @@ use state::State;
 #[component]
 pub fn MemoryDumps() -> impl IntoView {
     set_title("Memory Dumps");
-    let query = use_query_map();
-    let page = Memo::new(move |_| paging::page_from_query(query.with(|query| query.get("page")).as_deref()));
-    State::provide(page);
+    State::provide();
     view! {
         <header class="page-head">
             <h1>"Memory Dumps"</h1>

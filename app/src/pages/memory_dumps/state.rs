@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
-use memdeck_model::{
-    DumpId, DumpStatus, Event, Guest, JobState, Problem, Record, RecordPage, TriggerRequest,
-};
+use memdeck_model::{DumpId, DumpStatus, Event, Guest, JobState, Problem, TriggerRequest};
 
 use super::choice;
 use super::job_words;
 use super::jobs::{Cancel, Change, Jobs};
 use super::options::Options;
-use super::paging;
+use super::records::Records;
 use crate::api::{self, ApiError, Overview};
 use crate::live::Live;
 use crate::load::Loader;
@@ -36,14 +34,8 @@ pub struct State {
     pub overview: Loader<Overview>,
     /// The dumps that wait, run, or ended a moment ago.
     pub jobs: Loader<Jobs>,
-    /// The page of the table.
-    pub records: Loader<RecordPage>,
-    /// Which page of the table the address names.
-    pub page: Memo<u64>,
-    /// The keys of records that arrived while the page was open.
-    pub arrived: StoredValue<BTreeSet<String>>,
-    /// How many records arrived since a page other than the first was loaded.
-    pub unseen: RwSignal<u64>,
+    /// The table.
+    pub records: Records,
     /// UUIDs of the chosen guests.
     pub chosen: RwSignal<BTreeSet<String>>,
     /// How guests are to be dumped.
@@ -57,15 +49,12 @@ pub struct State {
 
 impl State {
     /// Starts fetching and listening, and provides the state to the parts of the page.
-    pub fn provide(page: Memo<u64>) {
+    pub fn provide() {
         let state = Self {
             guests: Loader::new(),
             overview: Loader::new(),
             jobs: Loader::new(),
-            records: Loader::new(),
-            page,
-            arrived: StoredValue::new(BTreeSet::new()),
-            unseen: RwSignal::new(0),
+            records: Records::new(),
             chosen: RwSignal::new(BTreeSet::new()),
             options: Options::new(),
             trigger: RwSignal::new(Trigger::default()),
@@ -80,14 +69,6 @@ impl State {
             state.fetch_guests();
             state.fetch_overview();
             state.fetch_jobs();
-            state.fetch_records();
-        });
-        Effect::new(move |before: Option<u64>| {
-            let page = page.get();
-            if before.is_some_and(|before| before != page) {
-                untrack(|| state.fetch_records());
-            }
-            page
         });
     }
 
@@ -118,12 +99,6 @@ impl State {
         self.jobs.fetch_with(api::fetch_dumps(), move |data, list| {
             data.get_or_insert_default().reconcile(list, &active_before, browser_now());
         });
-    }
-
-    /// Fetches the page of the table that the address names.
-    pub fn fetch_records(self) {
-        self.unseen.set(0);
-        self.records.fetch(api::fetch_records(paging::query_of(self.page.get_untracked())));
     }
 
     /// Asks for dumps of `guests` with the options that are set; does nothing while these cannot be used.
@@ -170,7 +145,8 @@ impl State {
     fn hear(self, event: &Event) {
         match event {
             Event::Dump(status) => self.hear_dump(status),
-            Event::Record(record) => self.hear_record((**record).clone()),
+            // The table hears it itself.
+            Event::Record(_) => self.fetch_overview(),
             Event::Guests(guests) => {
                 let mut guests = guests.clone();
                 sort(&mut guests);
@@ -195,21 +171,6 @@ impl State {
             self.toaster.show(kind, text);
             self.fetch_overview();
         }
-    }
-
-    fn hear_record(self, record: Record) {
-        self.arrived.update_value(|arrived| {
-            arrived.insert(paging::key_of(&record));
-        });
-        if self.page.get_untracked() > 1 {
-            self.unseen.update(|unseen| *unseen = unseen.saturating_add(1));
-        }
-        self.records.change(|page| paging::take_in(page, record));
-        if untrack(|| self.records.with(|records| records.pending)) {
-            // The answer under way may be older than the record.
-            self.fetch_records();
-        }
-        self.fetch_overview();
     }
 }
 

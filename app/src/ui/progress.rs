@@ -1,0 +1,23 @@
+//! How far something is.
+
+use leptos::prelude::*;
+
+/// A bar from 0 to 100; without a value, a bar that says that the end is not known.
+#[component]
+pub fn ProgressBar(
+    /// How far: 0 to 100.
+    #[prop(into)]
+    percent: Signal<Option<f64>>,
+    /// What is going on: `Dump of web-01`.
+    #[prop(into)]
+    label: Signal<String>,
+) -> impl IntoView {
+    view! {
+        <progress
+            class="progress"
+            max="100"
+            value=move || percent.get().map(|percent| format!("{percent:.1}"))
+            aria-label=label
+        ></progress>
+    }
+}

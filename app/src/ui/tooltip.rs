@@ -1,0 +1,36 @@
+//! A hint on something that can have the focus. What the operator needs to know is never only here.
+
+use leptos::prelude::*;
+
+/// Shows `text` above its children while the pointer or the focus is on them. Esc hides it.
+#[component]
+pub fn Tooltip(
+    /// The id of the hint; what it is about names it in `aria-describedby`.
+    id: &'static str,
+    /// The hint.
+    #[prop(into)]
+    text: Signal<String>,
+    /// What it is about.
+    children: Children,
+) -> impl IntoView {
+    let shown = RwSignal::new(false);
+    view! {
+        <span
+            class="tooltip-anchor"
+            on:mouseenter=move |_| shown.set(true)
+            on:mouseleave=move |_| shown.set(false)
+            on:focusin=move |_| shown.set(true)
+            on:focusout=move |_| shown.set(false)
+            on:keydown=move |event| {
+                if event.key() == "Escape" {
+                    shown.set(false);
+                }
+            }
+        >
+            {children()}
+            <span class="tooltip" role="tooltip" id=id hidden=move || !shown.get()>
+                {text}
+            </span>
+        </span>
+    }
+}
