@@ -49,67 +49,74 @@ impl Facts {
     }
 }
 
-/// A line as the line protocol reads it: tags, fields and time. `None` where it is no line.
-fn parsed(line: &str) -> Option<(BTreeMap<String, String>, BTreeMap<String, String>, &str)> {
-    let (measurement, rest) = line.split_at(line.find([',', ' '])?);
-    assert_eq!(measurement, "mem_dumps");
-    let mut characters = rest.char_indices().peekable();
+/// A line as the line protocol reads it.
+struct Point<'a> {
+    tags: BTreeMap<String, String>,
+    /// Values as they stand in the line, strings with their quotes.
+    fields: BTreeMap<&'a str, &'a str>,
+    time: &'a str,
+}
+
+/// `None` where it is no line.
+fn parsed(line: &str) -> Option<Point<'_>> {
+    let mut rest = line.strip_prefix("mem_dumps")?;
     let mut tags = BTreeMap::new();
-    let mut rest = rest;
-    while let Some((_, ',')) = characters.peek() {
-        characters.next();
-        let (mut name, mut value, mut in_value) = (String::new(), String::new(), false);
-        while let Some(&(at, character)) = characters.peek() {
-            match character {
-                ',' | ' ' => break,
-                '\n' => return None,
-                '=' if !in_value => in_value = true,
-                '=' => return None,
-                '\\' if matches!(
-                    line[line.len() - rest.len() + at + 1..].chars().next(),
-                    Some(',' | '=' | ' ')
-                ) =>
-                {
-                    characters.next();
-                    let (_, escaped) = *characters.peek()?;
-                    if in_value { &mut value } else { &mut name }.push(escaped);
-                }
-                other => if in_value { &mut value } else { &mut name }.push(other),
-            }
-            characters.next();
-        }
-        if value.is_empty() || tags.insert(name, value).is_some() {
+    while let Some(tag) = rest.strip_prefix(',') {
+        let (name, value) = until(tag, &['='])?;
+        let (value, after) = until(&value[1..], &[',', ' ', '='])?;
+        if value.is_empty() || after.starts_with('=') || tags.insert(name, value).is_some() {
             return None;
         }
+        rest = after;
     }
-    let (at, _) = characters.next().filter(|(_, character)| *character == ' ')?;
-    rest = &rest[at + 1..];
     let mut fields = BTreeMap::new();
     loop {
-        let (name, value) = rest.split_once('=')?;
-        let end = if let Some(quoted) = value.strip_prefix('"') {
-            let mut is_escaped = false;
-            let end = quoted.find(|character| {
-                let ends = character == '"' && !is_escaped;
-                is_escaped = character == '\\' && !is_escaped;
-                ends
-            })?;
-            end + 2
-        } else {
-            value.find([',', ' '])?
+        let (name, value) = rest.get(1..)?.split_once('=')?;
+        let end = match value.strip_prefix('"') {
+            Some(text) => end_of_string(text)? + 2,
+            None => value.find([',', ' '])?,
         };
         let (value, after) = value.split_at(end);
-        fields.insert(name.to_owned(), value.to_owned());
-        match after.split_at_checked(1)? {
-            (",", more) => rest = more,
-            (" ", time) => return Some((tags, fields, time)),
-            _ => return None,
+        if fields.insert(name, value).is_some() || !after.starts_with([',', ' ']) {
+            return None;
         }
+        if let Some(time) = after.strip_prefix(' ') {
+            return Some(Point { tags, fields, time });
+        }
+        rest = after;
     }
 }
 
+/// The text before the first of `ends` that is not escaped, and what begins with it.
+fn until<'a>(text: &'a str, ends: &[char]) -> Option<(String, &'a str)> {
+    let mut value = String::new();
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        match (character, characters.peek()) {
+            (end, _) if ends.contains(&end) => return Some((value, &text[at..])),
+            ('\n', _) => return None,
+            ('\\', Some(&(_, escaped @ (',' | '=' | ' ')))) => {
+                value.push(escaped);
+                characters.next();
+            }
+            _ => value.push(character),
+        }
+    }
+    None
+}
+
+/// Where the quote is that ends a string.
+fn end_of_string(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    text.find(|character| {
+        let ends = character == '"' && !is_escaped;
+        is_escaped = character == '\\' && !is_escaped;
+        ends
+    })
+}
+
 fn check(facts: &Facts, line: &str) {
-    let (tags, fields, time) = parsed(line).unwrap_or_else(|| panic!("no line: {line:?}"));
+    let Point { tags, fields, time } = parsed(line).unwrap_or_else(|| panic!("no line: {line:?}"));
     assert_eq!(time, (i128::from(facts.micros) * 1000).to_string());
     let host = facts.host.clone().unwrap_or_default();
     for (name, value) in [("dom", &facts.dom), ("vmid", &facts.vmid), ("host", &host)] {
@@ -119,7 +126,7 @@ fn check(facts: &Facts, line: &str) {
         }
         assert_eq!(told.is_empty(), value.is_empty(), "{line:?}");
     }
-    assert_eq!(fields.get("ok").map(String::as_str), Some(if facts.ok { "true" } else { "false" }));
+    assert_eq!(fields.get("ok"), Some(&if facts.ok { "true" } else { "false" }));
     for (name, value) in [("sha256", &facts.sha256), ("dump_path", &facts.dump_path)] {
         let told = fields.get(name).map(|told| {
             let inside = told.strip_prefix('"').and_then(|told| told.strip_suffix('"'));

@@ -1,5 +1,7 @@
 //! The engine's handle and its scheduler.
 
+mod threads;
+
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use memdeck_model::{
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 
+use self::threads::start_thread;
 use crate::error::as_error;
 use crate::stream::{StopReason, StopSwitch};
 use crate::{Clock, Guardian, dump, keeper, recovery, status};
@@ -350,28 +353,6 @@ impl Shared {
             self.changed.wait_while(&mut state, |state| !state.running.is_empty());
         }
         self.changed.wait_while_for(&mut state, |state| state.threads > 0, THREAD_PATIENCE);
-    }
-}
-
-/// Starts a thread that works on what all share, until the engine closes.
-fn start_thread(name: &str, shared: &Arc<Shared>, work: fn(&Arc<Shared>)) -> Result<(), EngineError> {
-    shared.state.lock().threads += 1;
-    let counted = Counted(Arc::clone(shared));
-    let named = std::thread::Builder::new().name(name.to_owned());
-    named.spawn(move || work(&counted.0)).map_err(EngineError::Thread)?;
-    Ok(())
-}
-
-/// A thread of the engine, counted until it ends, even by a panic.
-struct Counted(Arc<Shared>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!("a thread of the engine panicked");
-        }
-        self.0.state.lock().threads -= 1;
-        self.0.changed.notify_all();
     }
 }
 

@@ -129,6 +129,8 @@ fn a_finished_dump_is_the_guests_memory_with_its_record() {
     let report = memdeck_image::verify(Path::new(&path), &mut |_| {}).unwrap();
     assert_eq!(report.verdict, Verdict::Intact, "{:?}", report.findings);
     assert_eq!(report.sha256, record.sha256);
+    let (manifest, host) = (report.manifest.unwrap(), bench.hypervisor.host().unwrap());
+    assert_eq!((manifest.host_kernel, manifest.host_clock), (host.kernel, host.clock));
     let mut exported = Vec::new();
     memdeck_image::export(Path::new(&path), &mut exported).unwrap();
     assert!(exported == bench.hypervisor.image("db-01"), "the exported image is not the guest's memory");

@@ -81,6 +81,8 @@ fn the_host_tells_its_versions() {
     assert_eq!(host.hypervisor, "TEST 0.0.2");
     assert_eq!(host.libvirt.split('.').count(), 3);
     assert!(!host.name.is_empty());
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    assert_eq!(host.kernel.as_deref(), Some(release.trim_end()));
 }
 
 #[test]
