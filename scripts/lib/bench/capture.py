@@ -24,7 +24,7 @@ import sys
 from . import figures, machine, report
 from .lab import LAB_DIR, ROOT, URI, Lab, content_facts
 from .pauses import PauseWatch
-from .process import BenchError
+from .process import BenchError, turn
 from .ways import Bench, Memdeck
 
 TORN_GUEST_MIB = 256
@@ -96,10 +96,11 @@ class Capture:
     def guest(self, name, mib, dirty_mibps=0, fill=True):
         """A guest that runs and is watched meanwhile."""
         log(f"guest {name}: {mib} MiB, {dirty_mibps} MiB/s dirtied")
-        self.lab.start(name, mib, dirty_mibps, fill)
         watch = None
         try:
-            watch = PauseWatch(URI, name)
+            with turn():
+                self.lab.start(name, mib, dirty_mibps, fill)
+                watch = PauseWatch(URI, name)
             self.machine = self.machine or machine.facts(name)
             yield Bench(name, mib, watch, self.work, self.memdeck)
         finally:
@@ -148,7 +149,7 @@ class Capture:
         name, wanted = "bench-torn", self.chosen.torn
         with self.guest(name, TORN_GUEST_MIB, TORN_MIBPS, fill=False) as bench:
             for mode in self.modes:
-                counted = {"dumps": 0, "torn": 0, "tried": 0}
+                counted = {"dumps": 0, "torn": 0, "tried": 0, "by_iterations": {}}
                 self.raw["torn"][mode] = counted
                 while counted["dumps"] < wanted and counted["tried"] < wanted * TORN_TRIES:
                     counted["tried"] += 1
@@ -157,7 +158,12 @@ class Capture:
                         consistent, sentence = self.memdeck.check(dumped, ROOT / "scripts" / "check-image")
                         counted["dumps"] += 1
                         counted["torn"] += not consistent
-                        log(f"  {mode} {counted['dumps']} of {wanted}: {sentence}")
+                        iterations = dumped["iterations"]
+                        of_these = counted["by_iterations"].setdefault(str(iterations), {"dumps": 0, "torn": 0})
+                        of_these["dumps"] += 1
+                        of_these["torn"] += not consistent
+                        after = f" after {iterations} iterations" if iterations else ""
+                        log(f"  {mode} {counted['dumps']} of {wanted}{after}: {sentence}")
                     else:
                         log(f"  {mode}: was taken {dumped['mode_used']} ({dumped['fallback']})")
                     self.memdeck.remove(dumped)

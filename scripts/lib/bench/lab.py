@@ -20,7 +20,8 @@ class Lab:
     def __init__(self, log):
         self._log = log
         self._started = []
-        self._was_up = self._call("status", quiet=True).returncode == 0
+        # Not by asking libvirt: where it does not answer just now, guests may run all the same.
+        self._was_up = any(_has_entries(LAB_DIR / part) for part in ("guests", "started"))
 
     def _call(self, *arguments, quiet=False):
         called = subprocess.run(
@@ -41,8 +42,13 @@ class Lab:
         return name
 
     def stop(self, name):
-        self._call("down", name, quiet=True)
+        """Stops a guest that `start` was called for; any other is left alone."""
+        if name not in self._started:
+            return
+        called = self._call("down", name, quiet=True)
         self._started.remove(name)
+        if called.returncode != 0:
+            self._log(f"guest {name} could not be stopped, try 'scripts/lab down {name}': {called.stdout.strip()}")
 
     def close(self):
         for name in list(self._started):
@@ -57,6 +63,10 @@ class Lab:
             if match:
                 return float(match.group(1))
         return None
+
+
+def _has_entries(directory):
+    return directory.is_dir() and any(directory.iterdir())
 
 
 def content_facts(guest_mib):

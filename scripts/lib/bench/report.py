@@ -66,6 +66,12 @@ def text(result, marks):
         )
     for fallback in result["fallbacks"]:
         yield f"{fallback['way']} of {fallback['guest_mib']} MiB was taken {fallback['mode_used']}: {fallback['fallback']}"
+    for mode, counted in result["torn"].items():
+        for iterations, of_these in sorted(counted["by_iterations"].items()):
+            if of_these["torn"]:
+                yield f"{mode}, {iterations} iterations: {of_these['torn']} of {of_these['dumps']} images are torn"
+    if machine["accelerator"] != "KVM" and any(counted["torn"] for counted in result["torn"].values()):
+        yield "QEMU before 9.0 can lose writes of emulated guests while it copies them; under KVM it does not."
     yield f"verify {number(result['verify_gb_s'])} GB/s, export {number(result['export_gb_s'])} GB/s"
     yield ""
     yield from bar_table(marks)
