@@ -34,6 +34,7 @@ mod hash;
 mod live;
 mod manifest;
 mod ordered;
+mod overflow;
 mod qevm;
 mod reader;
 mod seek_table;
@@ -56,6 +57,7 @@ pub use manifest::{
     OmittedBlock, Provenance,
 };
 pub use ordered::{OrderedImage, PageCounts};
+pub use overflow::{Abandonment, Intake, IntakeReport, Outlet, read_ahead};
 pub use qevm::QevmError;
 pub use reader::{Exported, ImageReader, ReadError, export};
 pub use seek_table::{FrameSpan, SeekTable, SeekTableError};
