@@ -13,7 +13,7 @@ mod trigger;
 mod units;
 
 pub use dump::{
-    CaptureMode, DumpId, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError, Progress,
+    CaptureMode, DumpId, DumpPhase, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError, Progress,
 };
 pub use event::{Event, ServiceHealth};
 pub use guest::{Guest, GuestName, GuestState, Vm};
