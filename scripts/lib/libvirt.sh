@@ -87,11 +87,40 @@ start_libvirt() {
             remember_daemon libvirtd
         fi
     fi
+    wait_for_libvirt
+}
+
+wait_for_libvirt() {
     local deadline=$((SECONDS + 60))
     until libvirt_answers; do
         [ "$SECONDS" -lt "$deadline" ] || fail "libvirtd runs but does not answer on $URI: try 'virsh -c $URI list'."
         sleep 0.2
     done
+}
+
+# Ends the daemon that we started, if it still runs: one that is busy with a guest may not hear of a polite request.
+end_daemon() {
+    local pid deadline=$((SECONDS + 3))
+    read -r pid _ <"$STARTED_DIR/$1"
+    [ "$(process_identity "$pid")" = "$(cat "$STARTED_DIR/$1")" ] || return 0
+    kill "$pid"
+    while [ "$(process_identity "$pid")" = "$(cat "$STARTED_DIR/$1")" ] && daemon_runs "$1"; do
+        [ "$SECONDS" -lt "$deadline" ] || kill -KILL "$pid" 2>/dev/null || true
+        sleep 0.05
+    done
+}
+
+# As after an update or a crash of libvirtd; one that did not run is started.
+restart_libvirtd() {
+    if [ -d /run/systemd/system ]; then
+        systemctl restart libvirtd || fail "systemd could not restart libvirtd: see 'journalctl -u libvirtd'."
+    else
+        [ -s "$STARTED_DIR/libvirtd" ] || fail "libvirtd was not started by the lab: only its own one is restarted."
+        end_daemon libvirtd
+        start_libvirtd
+        remember_daemon libvirtd
+    fi
+    wait_for_libvirt
 }
 
 stop_libvirt() {

@@ -62,6 +62,10 @@ pub struct DumpArgs {
     /// Milliseconds the guest may be stopped in live mode [default: the setting `PAUSE_BUDGET_MS`].
     #[arg(long, value_name = "MS")]
     pub pause_budget: Option<u64>,
+    /// MiB per second a live dump may read while the guest runs, 0 for no limit [default: the setting
+    /// `LIVE_BANDWIDTH_MIBPS`].
+    #[arg(long, value_name = "MIBPS")]
+    pub bandwidth: Option<u64>,
     /// Case number, kept with the dump.
     #[arg(long, value_name = "TEXT")]
     pub case: Option<Remark>,
@@ -82,6 +86,7 @@ impl DumpArgs {
         DumpOptions {
             mode: self.mode,
             pause_budget_ms: self.pause_budget.map(Millis),
+            bandwidth_mibps: self.bandwidth,
             case: self.case.clone(),
             note: self.note.clone(),
             accept_encrypted: self.accept_encrypted,

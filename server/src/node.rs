@@ -96,6 +96,7 @@ pub fn engine(
             time_limit: config.dumps.timeout,
             pause_budget: config.dumps.pause_budget,
             live_time_budget: config.dumps.live_time_budget,
+            live_bandwidth_mibps: config.dumps.live_bandwidth_mibps,
             shutdown_grace,
         },
     })?))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use memdeck_catalog::Job;
 use memdeck_image::{CaptureFacts, Captured};
-use memdeck_model::{CaptureMode, Millis, Progress};
+use memdeck_model::{CaptureMode, Millis};
 
 use crate::dump::DumpError;
 use crate::engine::Shared;
@@ -45,11 +45,4 @@ impl Attempt<'_> {
         }
         self.switch.reason().is_some()
     }
-}
-
-/// A named point in the middle of reading, where a test can hold the process to kill it there.
-pub fn progress_hold_point(progress: Progress) {
-    let half = progress.bytes_done.0.saturating_mul(2) >= progress.bytes_expected.0;
-    fail::fail_point!("capture::half-read", half, |_| ());
-    let _ = half;
 }

@@ -97,7 +97,7 @@ pub fn run(shared: &Shared, job: Job, switch: &StopSwitch) {
             if let Some(record) = &job.record {
                 shared.publish(Event::Record(Box::new(record.clone())));
             }
-            shared.publish(Event::Dump(Box::new(status::of(&job, None, None))));
+            shared.publish(Event::Dump(Box::new(status::of(&job, None))));
         }
         Err(error) => {
             tracing::error!(%dump_id, %vm, error = as_error(&error), "the end of a dump was not recorded");
@@ -157,10 +157,8 @@ fn read(
         choice => {
             *job = shared.decide(job, CaptureMode::Live, None)?;
             let attempt = Attempt { shared, job, switch, deadline };
-            let intent = guest::intend(shared, job, guest)?;
-            let taken = live::take(&attempt, guest, image);
-            shared.leave_as_it_was(intent);
-            match taken {
+            let touched = guest::touch(shared, job, guest, CaptureMode::Live)?;
+            match live::take(&attempt, guest, touched, image) {
                 Ok(taken) => return Ok(taken),
                 Err(LiveError::Ended(error)) => return Err(error),
                 Err(LiveError::NotThisWay(reason)) if choice == ModeChoice::Live => {
@@ -175,10 +173,8 @@ fn read(
     };
     *job = shared.decide(job, CaptureMode::Frozen, fallback.as_deref())?;
     let attempt = Attempt { shared, job, switch, deadline };
-    let intent = guest::intend(shared, job, guest)?;
-    let taken = frozen::take(&attempt, guest, image);
-    shared.leave_as_it_was(intent);
-    let mut taken = taken?;
+    let touched = guest::touch(shared, job, guest, CaptureMode::Frozen)?;
+    let mut taken = frozen::take(&attempt, guest, touched, image)?;
     taken.facts.fallback = fallback;
     Ok(taken)
 }

@@ -1,6 +1,8 @@
 //! The engine's handle and its scheduler.
 
+mod progress;
 mod threads;
+mod unsettled;
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
@@ -10,10 +12,7 @@ use std::time::Duration;
 use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, Intent, Job, NewJob};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_image::{ImageStore, StoreError};
-use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, DumpOptions, DumpStatus, Event, Guest, JobState, LiveProgress, Progress,
-    VmRef,
-};
+use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event, Guest, JobState, VmRef};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 
@@ -22,10 +21,11 @@ use crate::error::as_error;
 use crate::stream::{StopReason, StopSwitch};
 use crate::{Clock, Guardian, dump, keeper, recovery, status};
 
+pub(crate) use progress::Reached;
+use progress::Running;
+
 /// Events kept for a subscriber that is slow; one that falls further behind is told so and asks for the present state.
 const EVENT_BACKLOG: usize = 1024;
-/// The shortest time between two progress events of one dump.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a shutdown without dumps waits for the engine's own threads. One that asks a hypervisor that does not
 /// answer is left behind: what it would have done is in the catalog, and the guardian sees to it.
@@ -42,6 +42,9 @@ pub struct EngineSettings {
     pub pause_budget: Duration,
     /// The longest a live dump may go on copying before it is given up.
     pub live_time_budget: Duration,
+    /// MiB per second that a live dump may read while the guest runs, where the request says nothing else; 0 is no
+    /// limit.
+    pub live_bandwidth_mibps: u64,
     /// How long a shutdown waits for running dumps before it stops them.
     pub shutdown_grace: Duration,
 }
@@ -74,14 +77,6 @@ pub enum EngineError {
     /// A thread could not be started.
     #[error("a thread of the engine could not be started")]
     Thread(#[source] std::io::Error),
-}
-
-/// A dump that runs now.
-struct Running {
-    progress: Progress,
-    live: Option<LiveProgress>,
-    told_at: Duration,
-    switch: StopSwitch,
 }
 
 #[derive(Default)]
@@ -176,7 +171,7 @@ impl Engine {
             let status = match enqueued {
                 Enqueued::Accepted(job) => {
                     tracing::info!(dump_id = %job.dump_id, vm = %target, requested_by, "dump queued");
-                    let status = status::of(&job, None, None);
+                    let status = status::of(&job, None);
                     self.shared.publish(Event::Dump(Box::new(status.clone())));
                     status
                 }
@@ -197,12 +192,12 @@ impl Engine {
         // With the lock held the scheduler cannot start it in between.
         let state = self.shared.state.lock();
         if let Some(running) = state.running.get(dump_id) {
-            running.switch.stop(StopReason::Cancelled { by: by.to_owned() });
+            running.stop(StopReason::Cancelled { by: by.to_owned() });
             return Ok(true);
         }
         let message = format!("cancelled by {by} before it began");
         match self.shared.catalog.end(dump_id, JobState::Cancelled, &message, self.shared.clock.now()) {
-            Ok(job) => self.shared.publish(Event::Dump(Box::new(status::of(&job, None, None)))),
+            Ok(job) => self.shared.publish(Event::Dump(Box::new(status::of(&job, None)))),
             Err(CatalogError::AlreadyFinal { .. }) => {}
             Err(CatalogError::UnknownDump(_)) => return Ok(false),
             Err(error) => return Err(error.into()),
@@ -246,84 +241,6 @@ impl Shared {
         let _ = self.events.send(event);
     }
 
-    /// Notes what a dump that begins will read, and tells about it.
-    pub(crate) fn expect(&self, job: &Job, bytes_expected: ByteCount) {
-        let progress = Progress { bytes_done: ByteCount(0), bytes_expected };
-        if let Some(running) = self.state.lock().running.get_mut(&job.dump_id) {
-            running.progress = progress;
-        }
-        self.publish(Event::Dump(Box::new(status::of(job, Some(progress), None))));
-    }
-
-    /// Notes and tells how a dump is taken.
-    pub(crate) fn decide(
-        &self,
-        job: &Job,
-        mode: CaptureMode,
-        fallback: Option<&str>,
-    ) -> Result<Job, CatalogError> {
-        let job = self.catalog.decide(&job.dump_id, mode, fallback)?;
-        if let Some(running) = self.state.lock().running.get_mut(&job.dump_id) {
-            // Whatever an earlier mode had read counts no more.
-            running.progress.bytes_done = ByteCount(0);
-            running.live = None;
-        }
-        self.publish(Event::Dump(Box::new(self.status_of(&job))));
-        Ok(job)
-    }
-
-    /// Notes how far a dump is, and tells about it at most every [`PROGRESS_INTERVAL`].
-    pub(crate) fn report_progress(&self, job: &Job, progress: Progress, live: Option<LiveProgress>) {
-        let now = self.clock.monotonic();
-        {
-            let mut state = self.state.lock();
-            let Some(running) = state.running.get_mut(&job.dump_id) else { return };
-            running.progress = progress;
-            running.live = live;
-            if now.saturating_sub(running.told_at) < PROGRESS_INTERVAL {
-                return;
-            }
-            running.told_at = now;
-        }
-        self.publish(Event::Dump(Box::new(status::of(job, Some(progress), live))));
-    }
-
-    fn status_of(&self, job: &Job) -> DumpStatus {
-        let state = self.state.lock();
-        let running = state.running.get(&job.dump_id);
-        status::of(job, running.map(|running| running.progress), running.and_then(|running| running.live))
-    }
-
-    /// The keeper looks after this guest from now on.
-    pub(crate) fn hand_to_keeper(&self, intent: Intent) {
-        self.state.lock().unsettled.push(intent);
-        self.changed.notify_all();
-    }
-
-    /// Waits for guests to look after; `None` when the engine closes and no dump can hand over another one.
-    pub(crate) fn unsettled(&self) -> Option<Vec<Intent>> {
-        let mut state = self.state.lock();
-        self.changed.wait_while(&mut state, |state| {
-            state.unsettled.is_empty() && !(state.closing && state.running.is_empty())
-        });
-        (!state.unsettled.is_empty()).then(|| state.unsettled.clone())
-    }
-
-    /// This guest needs no looking after any more.
-    pub(crate) fn take_from_keeper(&self, intent: &Intent) {
-        self.state.lock().unsettled.retain(|open| open != intent);
-        self.changed.notify_all();
-    }
-
-    /// Waits until the keeper is done with a guest: it would resume one that a new dump has just stopped. False if the
-    /// engine closes before that.
-    pub(crate) fn wait_until_settled(&self, guest_uuid: &str) -> bool {
-        let mut state = self.state.lock();
-        let open = |state: &mut State| state.unsettled.iter().any(|intent| intent.guest_uuid == guest_uuid);
-        self.changed.wait_while(&mut state, |state| open(state) && !state.closing);
-        !open(&mut state)
-    }
-
     fn wake(&self) {
         // Taken so that a scheduler between its look at the queue and its wait does not miss the signal.
         let _state = self.state.lock();
@@ -348,7 +265,7 @@ impl Shared {
             .timed_out();
         if timed_out {
             for running in state.running.values() {
-                running.switch.stop(StopReason::Shutdown);
+                running.stop(StopReason::Shutdown);
             }
             self.changed.wait_while(&mut state, |state| !state.running.is_empty());
         }
@@ -363,12 +280,7 @@ fn schedule(shared: &Arc<Shared>) {
         match shared.catalog.start_next(shared.settings.max_parallel.get(), shared.clock.now()) {
             Ok(Some(job)) => {
                 let switch = StopSwitch::default();
-                let running = Running {
-                    progress: Progress::default(),
-                    live: None,
-                    told_at: shared.clock.monotonic(),
-                    switch: switch.clone(),
-                };
+                let running = Running::new(switch.clone(), shared.clock.monotonic());
                 let dump_id = job.dump_id.clone();
                 state.running.insert(dump_id.clone(), running);
                 if let Err(error) = spawn_worker(shared, job, switch) {
@@ -417,7 +329,7 @@ fn end_without_worker(shared: &Shared, dump_id: &DumpId) {
     let message =
         "memdeck could not carry out this dump because of an internal error; its log has the details";
     match shared.catalog.end(dump_id, JobState::Failed, message, shared.clock.now()) {
-        Ok(job) => shared.publish(Event::Dump(Box::new(status::of(&job, None, None)))),
+        Ok(job) => shared.publish(Event::Dump(Box::new(status::of(&job, None)))),
         Err(error) => {
             tracing::error!(%dump_id, error = as_error(&error), "a failed job could not be ended");
         }

@@ -1,10 +1,12 @@
 //! The guest of a dump: which one it is, whether it may be dumped, whether the volume can hold it.
 
 use memdeck_catalog::{CatalogError, Intent, Job};
-use memdeck_model::{ByteCount, Guest, GuestState, ModeChoice};
+use memdeck_model::{ByteCount, CaptureMode, Guest, GuestState, Millis};
 
 use crate::dump::DumpError;
 use crate::engine::{Shared, identity};
+use crate::error::sentence;
+use crate::keeper::Touched;
 
 /// Kept free on the volume beside the largest files a dump can make.
 const SPACE_RESERVE: ByteCount = ByteCount::from_mib(64);
@@ -37,9 +39,9 @@ pub fn admit(shared: &Shared, job: &Job, guest: &Guest) -> Result<bool, DumpErro
     {
         return Err(DumpError::Encrypted { guest: guest.name.0.clone(), kind: kind.clone() });
     }
-    // Memory that does not compress is stored as it is; a live dump holds it a second time until it is in order.
-    let copies = if job.options.mode == ModeChoice::Frozen { 1 } else { 2 };
-    let needed = ByteCount(guest.memory_max.0.saturating_mul(copies).saturating_add(SPACE_RESERVE.0));
+    // Memory that does not compress is stored as it is, and held a second time until it is: a live dump's until it is
+    // in order, a frozen one's where storing is slower than reading.
+    let needed = ByteCount(guest.memory_max.0.saturating_mul(2).saturating_add(SPACE_RESERVE.0));
     let free = shared.store.free_bytes()?;
     if free < needed {
         return Err(DumpError::NoSpace { dir: shared.store.dir().display().to_string(), needed, free });
@@ -47,17 +49,37 @@ pub fn admit(shared: &Shared, job: &Job, guest: &Guest) -> Result<bool, DumpErro
     Ok(encryption.is_some())
 }
 
-/// Writes down what must be true of the guest again afterwards, before it is touched.
-pub fn intend(shared: &Shared, job: &Job, guest: &Guest) -> Result<Intent, DumpError> {
+/// Writes down how the guest is before a dump in this mode touches it.
+pub fn touch<'a>(
+    shared: &'a Shared,
+    job: &Job,
+    guest: &Guest,
+    mode: CaptureMode,
+) -> Result<Touched<'a>, DumpError> {
     if !shared.wait_until_settled(&guest.uuid) {
         return Err(DumpError::Shutdown);
     }
+    let max_downtime = match mode {
+        CaptureMode::Live => max_downtime(shared, guest),
+        CaptureMode::Frozen => None,
+    };
     let intent = Intent {
         dump_id: job.dump_id.clone(),
         guest_uuid: guest.uuid.clone(),
         was_running: guest.state == GuestState::Running,
+        max_downtime,
     };
-    shared.catalog.intend(&intent.dump_id, &intent.guest_uuid, intent.was_running)?;
-    shared.guardian.watch(&intent);
-    Ok(intent)
+    Ok(Touched::new(shared, intent)?)
+}
+
+/// The limit that a live dump is going to change. Where it is not known the dump itself fails or leaves it alone.
+fn max_downtime(shared: &Shared, guest: &Guest) -> Option<Millis> {
+    match shared.hypervisor.max_downtime(&guest.uuid) {
+        Ok(limit) => limit.map(Millis::from),
+        Err(error) => {
+            let reason = sentence(&error);
+            tracing::warn!(vm = %guest.name, reason, "the guest's downtime limit is not known");
+            None
+        }
+    }
 }

@@ -1,15 +1,15 @@
 //! Sees to it that no guest stays paused because of us.
 //!
 //! Before a guest is touched an intent is written into the catalog: which guest, and whether it ran. It is settled when
-//! libvirt has said that the guest is as it was. A guest that ran and is paused is resumed; one that an operator had
-//! paused is left alone. While libvirt does not answer, and after a crash, the keeper asks again until it does.
+//! libvirt has said that the guest is as it was. A guest that ran and was left paused by its dump is resumed; one that
+//! an operator has paused, before or since, is left alone. A limit that a live dump changed for its time is set back.
+//! While libvirt does not answer, and after a crash, the keeper asks again until it does.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_catalog::Intent;
-use memdeck_hypervisor::{Hypervisor, HypervisorError};
-use memdeck_model::GuestState;
+use memdeck_catalog::{CatalogError, Intent};
+use memdeck_hypervisor::{Aftermath, Hypervisor, HypervisorError};
 
 use crate::engine::Shared;
 use crate::error::{as_error, sentence};
@@ -17,22 +17,21 @@ use crate::error::{as_error, sentence};
 /// Between two attempts to reach a hypervisor that does not answer.
 pub const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Makes a guest that ran before run again. True when it is certain that the guest is as it was, or is gone.
-pub fn restore(hypervisor: &dyn Hypervisor, intent: &Intent) -> bool {
+/// Makes a guest that ran before run again where its dump has left it stopped. True when it is certain that the guest
+/// is as it was, or is gone.
+pub fn resume_stranded(hypervisor: &dyn Hypervisor, intent: &Intent) -> bool {
     if !intent.was_running {
         return true;
     }
     let uuid = &intent.guest_uuid;
-    let paused = match hypervisor.guest(uuid) {
-        Ok(guest) => guest.state == GuestState::Paused,
-        Err(HypervisorError::NotFound { .. }) => false,
+    match hypervisor.aftermath(uuid) {
+        Ok(Aftermath::Settled) => return true,
+        Ok(Aftermath::Busy) => return false,
+        Ok(Aftermath::Stranded) => {}
         Err(error) => {
             tracing::debug!(uuid, error = as_error(&error), "the guest's state is not known");
             return false;
         }
-    };
-    if !paused {
-        return true;
     }
     tracing::warn!(dump_id = %intent.dump_id, uuid, "the dump left the guest paused; resuming it");
     match hypervisor.resume(uuid) {
@@ -44,9 +43,61 @@ pub fn restore(hypervisor: &dyn Hypervisor, intent: &Intent) -> bool {
     }
 }
 
+/// Gives the guest the limit back that a live dump changed for its time. True when it is certain that the guest has it,
+/// or is gone.
+pub fn restore_max_downtime(hypervisor: &dyn Hypervisor, intent: &Intent) -> bool {
+    let uuid = &intent.guest_uuid;
+    let Some(before) = intent.max_downtime.map(|limit| Duration::from_millis(limit.0)) else { return true };
+    let restored = hypervisor.max_downtime(uuid).and_then(|now| match now {
+        Some(now) if now != before => hypervisor.set_max_downtime(uuid, before),
+        _ => Ok(()),
+    });
+    match restored {
+        Ok(()) | Err(HypervisorError::NotFound { .. }) => true,
+        Err(error) => {
+            let reason = sentence(&error);
+            tracing::debug!(uuid, reason, "the guest's downtime limit cannot be restored yet");
+            false
+        }
+    }
+}
+
+/// Makes a guest as its intent says that it was. True when that is certain.
+fn restore(hypervisor: &dyn Hypervisor, intent: &Intent) -> bool {
+    resume_stranded(hypervisor, intent) && restore_max_downtime(hypervisor, intent)
+}
+
+/// A guest that a dump is touching. Dropped, it is made as it was, or the keeper goes on trying.
+pub(crate) struct Touched<'a> {
+    shared: &'a Shared,
+    intent: Option<Intent>,
+}
+
+impl<'a> Touched<'a> {
+    /// Writes down how the guest is, before it is touched.
+    pub(crate) fn new(shared: &'a Shared, intent: Intent) -> Result<Self, CatalogError> {
+        shared.catalog.intend(&intent)?;
+        shared.guardian.watch(&intent);
+        Ok(Self { shared, intent: Some(intent) })
+    }
+
+    /// The dump does not touch the guest any more, whatever is still to be done.
+    pub(crate) fn let_go(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Touched<'_> {
+    fn drop(&mut self) {
+        if let Some(intent) = self.intent.take() {
+            self.shared.leave_as_it_was(intent);
+        }
+    }
+}
+
 impl Shared {
     /// After a dump: the guest is as it was when this returns, or the keeper goes on trying.
-    pub(crate) fn leave_as_it_was(&self, intent: Intent) {
+    fn leave_as_it_was(&self, intent: Intent) {
         if restore(self.hypervisor.as_ref(), &intent) {
             self.settle(&intent);
         } else {

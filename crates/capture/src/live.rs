@@ -9,18 +9,22 @@
 //! The read end is never closed before libvirt's call has returned: near the end of the stream that would leave the
 //! guest paused.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use memdeck_hypervisor::{HypervisorError, LiveControl, LiveDump, LiveOptions};
 use memdeck_image::{CaptureFacts, Captured, LiveCapture, LiveEvent, PartialImage, QevmError, Received};
-use memdeck_model::{ByteCount, CaptureMode, Guest, LiveProgress, Millis, Progress};
+use memdeck_model::{ByteCount, CaptureMode, DumpPhase, Guest, LiveProgress, Millis};
 use parking_lot::{Condvar, Mutex};
 
-use crate::attempt::{Attempt, Taken, progress_hold_point};
+use crate::attempt::{Attempt, Taken};
 use crate::dump::DumpError;
+use crate::engine::Reached;
 use crate::error::{as_error, sentence};
+use crate::hold::{HeldAtEnd, half_live};
+use crate::keeper::Touched;
+use crate::stream::PipeReader;
+use crate::throttle::{Throttled, time_for};
 
 /// Between two looks at a live dump.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
@@ -39,8 +43,14 @@ impl<E: Into<DumpError>> From<E> for LiveError {
     }
 }
 
-/// Takes the memory. When this returns, libvirt's call has returned and nothing of the dump runs any more.
-pub fn take(attempt: &Attempt<'_>, guest: &Guest, image: &mut PartialImage) -> Result<Taken, LiveError> {
+/// Takes the memory. When this returns, libvirt's call has returned and nothing of the dump runs any more; the guest is
+/// let go as soon as the call has.
+pub fn take(
+    attempt: &Attempt<'_>,
+    guest: &Guest,
+    touched: Touched<'_>,
+    image: &mut PartialImage,
+) -> Result<Taken, LiveError> {
     let Attempt { shared, job, .. } = *attempt;
     let pause_budget =
         job.options.pause_budget_ms.map_or(shared.settings.pause_budget, |ms| Duration::from_millis(ms.0));
@@ -51,8 +61,13 @@ pub fn take(attempt: &Attempt<'_>, guest: &Guest, image: &mut PartialImage) -> R
         }
         begun => begun?,
     };
-    let watch = Watch::default();
-    let control = call.control();
+    let limit = bandwidth_limit(attempt);
+    let watch = Watch::new(time_budget(attempt, guest, limit));
+    let (control, signs) = (call.control(), call.signs());
+    // The one case in which the read end closes early: then libvirt's call has returned, and a QEMU that libvirtd left
+    // behind goes on with its guest when nobody reads.
+    let has_failed = || signs.has_failed();
+    let released = || attempt.must_stop() || signs.has_failed();
     let received = std::thread::scope(|scope| {
         let watcher = std::thread::Builder::new()
             .name("live watch".to_owned())
@@ -60,10 +75,15 @@ pub fn take(attempt: &Attempt<'_>, guest: &Guest, image: &mut PartialImage) -> R
         if let Err(error) = watcher {
             tracing::error!(%error, "a live dump is not watched; it goes on without time limit");
         }
-        let received = LiveCapture::receive(&shared.store, File::from(stream), &mut |event| match event {
+        let unlimited = || signs.guest_is_stopped() || signs.has_failed() || watch.is_given_up();
+        let pipe = PipeReader::new(stream, has_failed);
+        let pipe = HeldAtEnd::new(pipe, signs.clone(), released);
+        let stream = Throttled::new(pipe, limit, shared.clock.as_ref(), unlimited);
+        let received = LiveCapture::receive(&shared.store, stream, &mut |event| match event {
             LiveEvent::Progress { progress, .. } => {
-                shared.report_progress(job, halved(progress, false), watch.live());
-                live_hold_point(progress);
+                let live = watch.live();
+                shared.report(job, Reached { phase: DumpPhase::Copying, bytes: progress, live });
+                half_live(progress.bytes_done, progress.bytes_expected, &released);
             }
             LiveEvent::Failed(_) => watch.give_up(),
         });
@@ -72,6 +92,7 @@ pub fn take(attempt: &Attempt<'_>, guest: &Guest, image: &mut PartialImage) -> R
     });
     let end_of_stream = shared.clock.now();
     let outcome = call.finish();
+    touched.let_go();
     let received = match (received, outcome) {
         (Ok(received), Ok(outcome)) => (received, outcome),
         (received, outcome) => return Err(why(attempt, &watch, received.err(), outcome.err())),
@@ -97,20 +118,23 @@ pub fn take(attempt: &Attempt<'_>, guest: &Guest, image: &mut PartialImage) -> R
 /// Puts the pages in order and stores them. The guest runs.
 fn store(attempt: &Attempt<'_>, received: Received, image: &mut PartialImage) -> Result<Captured, LiveError> {
     let must_stop = || attempt.must_stop();
-    let captured = image.capture_ordered(received.into_reader(), &must_stop, &mut |progress| {
-        attempt.shared.report_progress(attempt.job, halved(progress, true), None);
-        progress_hold_point(progress);
+    let captured = image.capture_ordered(received.into_reader(), &must_stop, &mut |bytes| {
+        attempt.shared.report(attempt.job, Reached { phase: DumpPhase::Storing, bytes, live: None });
     });
     captured.map_err(|error| LiveError::Ended(attempt.stopped().unwrap_or_else(|| error.into())))
 }
 
-/// A live dump goes over the memory twice: out of the guest, and into the image. Each is one half of the way.
-fn halved(progress: Progress, second: bool) -> Progress {
-    let before = if second { progress.bytes_expected.0 / 2 } else { 0 };
-    Progress {
-        bytes_done: ByteCount(before.saturating_add(progress.bytes_done.0 / 2)),
-        bytes_expected: progress.bytes_expected,
-    }
+/// Bytes per second that may be read while the guest runs.
+fn bandwidth_limit(attempt: &Attempt<'_>) -> Option<NonZeroU64> {
+    let asked = attempt.job.options.bandwidth_mibps;
+    let mibps = asked.unwrap_or(attempt.shared.settings.live_bandwidth_mibps);
+    NonZeroU64::new(ByteCount::from_mib(mibps).0)
+}
+
+/// How long the copy may go on. A limit of bandwidth makes the first pass longer, and that is nobody's fault.
+fn time_budget(attempt: &Attempt<'_>, guest: &Guest, limit: Option<NonZeroU64>) -> Duration {
+    let first_pass = limit.map_or(Duration::ZERO, |limit| time_for(guest.memory_max, limit));
+    attempt.shared.settings.live_time_budget.saturating_add(first_pass)
 }
 
 fn why(
@@ -129,9 +153,11 @@ fn why(
         (_, Some(error)) if cannot_be_converted(&error) => LiveError::NotThisWay(sentence(&error)),
         (Some(error @ HypervisorError::CannotMigrate { .. }), _) => LiveError::NotThisWay(sentence(&error)),
         // A stream that broke off is the consequence of a failed call: the call knows the cause.
-        (Some(error), _) => LiveError::Ended(error.into()),
-        (None, Some(error)) => LiveError::Ended(error.into()),
-        (None, None) => LiveError::Ended(DumpError::Shutdown),
+        (Some(error @ HypervisorError::GuestEnded { .. }), _)
+        | (Some(error), None | Some(QevmError::Stream { .. } | QevmError::Truncated { .. })) => error.into(),
+        // Where the stream was of no use, or could not be kept, the call failed because it was aborted for that.
+        (_, Some(error)) => error.into(),
+        (None, None) => DumpError::Shutdown.into(),
     }
 }
 
@@ -146,24 +172,9 @@ fn cannot_be_converted(error: &QevmError) -> bool {
     )
 }
 
-/// A reader that ends with an error when the dump is told to stop.
-struct UntilStopped<'a, R> {
-    inner: R,
-    attempt: &'a Attempt<'a>,
-}
-
-impl<R: Read> Read for UntilStopped<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.attempt.must_stop() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the dump was told to stop"));
-        }
-        self.inner.read(buffer)
-    }
-}
-
 /// Looks after a live dump from another thread while its stream is read.
-#[derive(Default)]
 struct Watch {
+    time_budget: Duration,
     state: Mutex<Watched>,
     ended: Condvar,
 }
@@ -172,26 +183,29 @@ struct Watch {
 struct Watched {
     ended: bool,
     useless: bool,
+    aborted: bool,
     live: Option<LiveProgress>,
     verdict: Option<String>,
 }
 
 impl Watch {
+    fn new(time_budget: Duration) -> Self {
+        Self { time_budget, state: Mutex::default(), ended: Condvar::new() }
+    }
+
     /// Until the stream has ended: reports, and gives the dump up where it must.
     fn run(&self, attempt: &Attempt<'_>, control: &dyn LiveControl) {
         let began = attempt.shared.clock.monotonic();
-        let budget = attempt.shared.settings.live_time_budget;
-        let mut aborted = false;
         let mut state = self.state.lock();
         while !state.ended {
-            let idle = |state: &mut Watched| !state.ended && (aborted || !state.useless);
+            let idle = |state: &mut Watched| !state.ended && (state.aborted || !state.useless);
             self.ended.wait_while_for(&mut state, idle, WATCH_INTERVAL);
-            if state.ended || aborted {
+            if state.ended || state.aborted {
                 continue;
             }
             // The reader must not wait for us: libvirt may answer only after it has read on.
-            parking_lot::MutexGuard::unlocked(&mut state, || {
-                aborted = self.look(attempt, control, began.saturating_add(budget));
+            state.aborted = parking_lot::MutexGuard::unlocked(&mut state, || {
+                self.look(attempt, control, began.saturating_add(self.time_budget))
             });
         }
     }
@@ -220,7 +234,7 @@ impl Watch {
         }
         let rate = stats.and_then(|stats| stats.dirty_rate_per_s);
         let rate = rate.map_or_else(String::new, |rate| format!(": the guest changes {rate} per second"));
-        let budget = Millis::from(attempt.shared.settings.live_time_budget);
+        let budget = Millis::from(self.time_budget);
         self.state.lock().verdict = Some(format!("the live copy was not complete after {budget}{rate}"));
         abort(control)
     }
@@ -229,6 +243,12 @@ impl Watch {
     fn give_up(&self) {
         self.state.lock().useless = true;
         self.ended.notify_all();
+    }
+
+    /// Whether the rest of the stream is only in the way of its end.
+    fn is_given_up(&self) -> bool {
+        let state = self.state.lock();
+        state.aborted || state.useless
     }
 
     fn end(&self) {
@@ -253,11 +273,4 @@ fn abort(control: &dyn LiveControl) -> bool {
             false
         }
     }
-}
-
-/// A named point in the middle of a live dump, where a test can hold the process to kill it there.
-fn live_hold_point(progress: Progress) {
-    let half = progress.bytes_done.0.saturating_mul(2) >= progress.bytes_expected.0;
-    fail::fail_point!("capture::half-live", half, |_| ());
-    let _ = half;
 }

@@ -1,16 +1,17 @@
 //! From a job in the catalog to the status callers see.
 
 use memdeck_catalog::Job;
-use memdeck_model::{DumpStatus, JobState, LiveProgress, Progress};
+use memdeck_model::{DumpStatus, JobState};
 
-/// The status of `job`; `progress` and `live` are known while it runs.
-pub fn of(job: &Job, progress: Option<Progress>, live: Option<LiveProgress>) -> DumpStatus {
+use crate::engine::Reached;
+
+/// The status of `job`; how far it is is known while it runs.
+pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
     // A dump that has just ended may still be on the list of running ones.
-    let running = job.state == JobState::Running;
-    let (progress, live) = (progress.filter(|_| running), live.filter(|_| running));
+    let reached = reached.filter(|_| job.state == JobState::Running);
     let percent = match job.state {
         JobState::Completed => 100.0,
-        JobState::Running => progress.unwrap_or_default().percent(),
+        JobState::Running => reached.map_or(0.0, |reached| reached.percent(job.mode)),
         JobState::Queued | JobState::Failed | JobState::Cancelled => 0.0,
     };
     let message = match job.state {
@@ -33,11 +34,12 @@ pub fn of(job: &Job, progress: Option<Progress>, live: Option<LiveProgress>) -> 
         job_state: Some(job.state),
         guest: job.guest.as_ref().map(|guest| guest.name.clone()),
         queued_at: Some(job.queued_at),
-        bytes: progress,
+        bytes: reached.map(|reached| reached.bytes),
+        phase: reached.map(|reached| reached.phase),
         pause_ms: record.as_ref().and_then(|record| record.pause_ms),
         mode: job.mode,
         fallback: job.fallback.clone(),
-        live,
+        live: reached.and_then(|reached| reached.live),
         record: record.map(Box::new),
     }
 }

@@ -1,4 +1,4 @@
-//! The read end of a dump's pipe, which gives up when it is told to.
+//! The streams of a dump: the read end of its pipe, which gives up when it must, and what is stored of it.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-use crate::Clock;
 
 /// How often a reader that waits for bytes looks whether it should give up.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -41,36 +39,26 @@ impl StopSwitch {
     }
 }
 
-/// Reads a pipe until its end, the switch or the deadline. Giving up is an I/O error; the switch then says why.
-pub struct StoppableReader<'a> {
+/// Reads a pipe until its end, or until it is to give up. Giving up is an I/O error; who asked for it knows why.
+pub struct PipeReader<G> {
     pipe: OwnedFd,
-    switch: StopSwitch,
-    clock: &'a dyn Clock,
-    /// On `clock`'s monotonic scale.
-    deadline: Duration,
+    give_up: G,
 }
 
-impl<'a> StoppableReader<'a> {
-    pub fn new(pipe: OwnedFd, switch: StopSwitch, clock: &'a dyn Clock, deadline: Duration) -> Self {
-        Self { pipe, switch, clock, deadline }
-    }
-
-    fn check(&self) -> io::Result<()> {
-        if self.clock.monotonic() >= self.deadline {
-            self.switch.stop(StopReason::TimeLimit);
-        }
-        match self.switch.reason() {
-            Some(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the dump was told to stop")),
-            None => Ok(()),
-        }
+impl<G: Fn() -> bool> PipeReader<G> {
+    /// `give_up` is asked before every read, and every 50 ms while no bytes come.
+    pub fn new(pipe: OwnedFd, give_up: G) -> Self {
+        Self { pipe, give_up }
     }
 }
 
-impl Read for StoppableReader<'_> {
+impl<G: Fn() -> bool> Read for PipeReader<G> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let interval = Timespec::try_from(POLL_INTERVAL).map_err(io::Error::other)?;
         loop {
-            self.check()?;
+            if (self.give_up)() {
+                return Err(given_up());
+            }
             let mut waiting = [PollFd::from_borrowed_fd(self.pipe.as_fd(), PollFlags::IN)];
             match poll(&mut waiting, Some(&interval)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
@@ -81,14 +69,28 @@ impl Read for StoppableReader<'_> {
     }
 }
 
+/// Any reader, with an error in its place as soon as it is to give up.
+pub struct Until<R, G> {
+    pub inner: R,
+    pub give_up: G,
+}
+
+impl<R: Read, G: Fn() -> bool> Read for Until<R, G> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if (self.give_up)() { Err(given_up()) } else { self.inner.read(buffer) }
+    }
+}
+
+fn given_up() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the dump was given up")
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::io::Write;
 
-    use memdeck_model::Timestamp;
-
     use super::*;
-    use crate::ManualClock;
 
     fn pipe() -> (OwnedFd, std::fs::File) {
         let (read, write) = rustix::pipe::pipe().unwrap();
@@ -98,8 +100,7 @@ mod tests {
     #[test]
     fn bytes_pass_until_the_end() {
         let (read, mut write) = pipe();
-        let clock = ManualClock::starting_at(Timestamp::from_unix_micros(0).unwrap());
-        let mut reader = StoppableReader::new(read, StopSwitch::default(), &clock, Duration::from_secs(1));
+        let mut reader = PipeReader::new(read, || false);
         write.write_all(b"core").unwrap();
         drop(write);
         let mut bytes = Vec::new();
@@ -108,14 +109,22 @@ mod tests {
     }
 
     #[test]
-    fn the_deadline_ends_a_read_that_gets_no_bytes() {
+    fn a_reader_that_gets_no_bytes_can_give_up() {
         let (read, _silent) = pipe();
-        let clock = ManualClock::starting_at(Timestamp::from_unix_micros(0).unwrap());
-        let switch = StopSwitch::default();
-        let mut reader = StoppableReader::new(read, switch.clone(), &clock, Duration::from_secs(1));
-        clock.advance(Duration::from_secs(1));
+        let asked = Cell::new(0);
+        let mut reader = PipeReader::new(read, || asked.replace(asked.get() + 1) == 2);
         assert_eq!(reader.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert_eq!(switch.reason(), Some(StopReason::TimeLimit));
+        assert_eq!(asked.get(), 3, "it was asked while it waited");
+    }
+
+    #[test]
+    fn what_is_stored_ends_when_it_is_to_be_given_up() {
+        let give_up = Cell::new(false);
+        let mut reader = Until { inner: &b"memory"[..], give_up: || give_up.get() };
+        let mut bytes = [0; 3];
+        reader.read_exact(&mut bytes).unwrap();
+        give_up.set(true);
+        assert_eq!(reader.read(&mut bytes).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]

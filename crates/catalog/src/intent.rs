@@ -2,17 +2,18 @@
 //!
 //! An intent is written before a guest is touched and names the guest and whether it ran. It outlives the end of its
 //! job and of the process, for the guest may be paused still when either ends; whoever finds it knows whether the
-//! guest has to run again. It never makes a guest run that was paused before.
+//! guest has to run again. It never makes a guest run that was paused before. A setting of the guest that a dump changes
+//! for its time is in the intent as well.
 //!
 //! ```text
-//!           intend                    settle (the guest runs again, or did not run before)
-//! (untouched) ──► may be paused by us ──────────────────────────────────────────────────► (untouched)
+//!           intend                    settle (the guest is as it was)
+//! (untouched) ──► may be paused by us ──────────────────────────────► (untouched)
 //! ```
 
-use memdeck_model::DumpId;
+use memdeck_model::{DumpId, Millis};
 use rusqlite::OptionalExtension;
 
-use crate::record::decode;
+use crate::record::{decode, integer};
 use crate::{Catalog, CatalogError, job};
 
 /// A guest that a dump is about to touch or has touched.
@@ -24,19 +25,22 @@ pub struct Intent {
     pub guest_uuid: String,
     /// Whether the guest ran before the dump touched it; a guest that did not is to be left as it is.
     pub was_running: bool,
+    /// The guest's limit for the pause at the end of a migration, where the dump is to change it.
+    pub max_downtime: Option<Millis>,
 }
 
 impl Catalog {
-    /// Notes that an active job is about to touch a guest, and whether that guest runs now. When this returns, the
-    /// intent survives a power failure.
+    /// Notes that an active job is about to touch a guest, and how that guest is now. When this returns, the intent
+    /// survives a power failure.
     ///
-    /// Doing it again before [`Self::settle`] keeps what was noted first: since then the guest may be paused by the
-    /// dump itself.
+    /// Doing it again before [`Self::settle`] keeps what was noted first: since then the guest may be as the dump
+    /// itself has made it.
     ///
     /// # Errors
     /// [`CatalogError::IntentOfAnotherGuest`] if the dump has an intent for another guest;
     /// [`CatalogError::AlreadyFinal`] if the job has ended; it is unknown; `SQLite` refused.
-    pub fn intend(&self, dump_id: &DumpId, guest_uuid: &str, was_running: bool) -> Result<(), CatalogError> {
+    pub fn intend(&self, intent: &Intent) -> Result<(), CatalogError> {
+        let Intent { dump_id, guest_uuid, was_running, max_downtime } = intent;
         self.write("note that a guest is about to be touched", |tx| {
             job::active(tx, dump_id)?;
             let noted: Option<String> = tx
@@ -47,12 +51,18 @@ impl Catalog {
             match noted {
                 None => {
                     tx.execute(
-                        "INSERT INTO intents (dump_id, guest_uuid, was_running) VALUES (?1, ?2, ?3)",
-                        (dump_id.as_str(), guest_uuid, was_running),
+                        "INSERT INTO intents (dump_id, guest_uuid, was_running, max_downtime_ms)
+                         VALUES (?1, ?2, ?3, ?4)",
+                        (
+                            dump_id.as_str(),
+                            guest_uuid,
+                            was_running,
+                            max_downtime.map(|limit| integer(limit.0)),
+                        ),
                     )?;
                     Ok(())
                 }
-                Some(noted) if noted == guest_uuid => Ok(()),
+                Some(noted) if noted == *guest_uuid => Ok(()),
                 Some(noted) => {
                     Err(CatalogError::IntentOfAnotherGuest { dump_id: dump_id.clone(), guest_uuid: noted })
                 }
@@ -60,7 +70,7 @@ impl Catalog {
         })
     }
 
-    /// Removes a dump's intent: its guest is known to run again, or did not run before. Without one nothing changes.
+    /// Removes a dump's intent: its guest is known to be as it was. Without one nothing changes.
     ///
     /// # Errors
     /// `SQLite` refused.
@@ -78,8 +88,9 @@ impl Catalog {
     /// `SQLite` refused.
     pub fn intents(&self) -> Result<Vec<Intent>, CatalogError> {
         self.read("list the guests that dumps touched", |connection| {
-            let mut statement =
-                connection.prepare("SELECT dump_id, guest_uuid, was_running FROM intents ORDER BY seq")?;
+            let mut statement = connection.prepare(
+                "SELECT dump_id, guest_uuid, was_running, max_downtime_ms FROM intents ORDER BY seq",
+            )?;
             let mut rows = statement.query([])?;
             let mut intents = Vec::new();
             while let Some(row) = rows.next()? {
@@ -87,6 +98,9 @@ impl Catalog {
                     dump_id: decode("dump_id", row.get("dump_id")?)?,
                     guest_uuid: row.get("guest_uuid")?,
                     was_running: row.get("was_running")?,
+                    max_downtime: row
+                        .get::<_, Option<i64>>("max_downtime_ms")?
+                        .map(|millis| Millis(millis.unsigned_abs())),
                 });
             }
             Ok(intents)

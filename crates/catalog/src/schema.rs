@@ -18,6 +18,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_modes.sql"),
     include_str!("../migrations/0004_listing.sql"),
+    include_str!("../migrations/0005_safety.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.
@@ -165,7 +166,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::Catalog;
+    use crate::{Catalog, Intent};
 
     /// Every object of the schema as SQL.
     fn objects(connection: &Connection) -> Vec<String> {
@@ -275,7 +276,13 @@ mod tests {
         assert_eq!(interrupted.len(), 1);
         let next = catalog.start_next(1, at(1_763_110_710_000_000)).unwrap().unwrap();
         assert_eq!((next.dump_id, next.seq), (id("d4"), 4));
-        catalog.intend(&id("d4"), "uuid-of-mail", true).unwrap();
+        let intent = Intent {
+            dump_id: id("d4"),
+            guest_uuid: "uuid-of-mail".to_owned(),
+            was_running: true,
+            max_downtime: Some(Millis(300)),
+        };
+        catalog.intend(&intent).unwrap();
     }
 
     #[test]

@@ -1,9 +1,38 @@
 //! What can go wrong between memdeck and a hypervisor, in sentences for an operator.
 
+use std::fmt;
+
 use memdeck_model::{GuestName, GuestState};
 
 /// What the hypervisor or the operating system said.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// How a guest ended. Displays as the verb of a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuestEnd {
+    /// From inside, or on request.
+    ShutDown,
+    /// An operator or a program ended it without asking it.
+    Destroyed,
+    /// Its machine failed.
+    Crashed,
+    /// It runs elsewhere now.
+    MigratedAway,
+    /// It is not known how.
+    Unknown,
+}
+
+impl fmt::Display for GuestEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ShutDown => "shut down",
+            Self::Destroyed => "was destroyed",
+            Self::Crashed => "crashed",
+            Self::MigratedAway => "was migrated to another host",
+            Self::Unknown => "ended",
+        })
+    }
+}
 
 /// A call that failed. `Display` names operation and object; the source says why.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +103,28 @@ pub enum HypervisorError {
     Aborted {
         /// The guest.
         guest: GuestName,
+    },
+    /// The guest, and with it its memory, is gone.
+    #[error("VM '{guest}' {end} during its dump, and its memory is gone")]
+    GuestEnded {
+        /// The guest.
+        guest: GuestName,
+        /// How.
+        end: GuestEnd,
+        /// What the dump's call said.
+        #[source]
+        source: Cause,
+    },
+    /// The connection of the dump is gone: the hypervisor's service was restarted or died.
+    #[error("{uri} went away during the dump of VM '{guest}'; try again when it is back")]
+    WentAway {
+        /// The guest.
+        guest: GuestName,
+        /// The hypervisor's address.
+        uri: String,
+        /// What the dump's call said.
+        #[source]
+        source: Cause,
     },
     /// Another call failed.
     #[error("{uri} could not {operation}")]

@@ -13,11 +13,13 @@ mod libvirt;
 mod live;
 mod outcome;
 mod port;
+mod signs;
 #[cfg(any(test, feature = "simulated"))]
 pub mod simulated;
 
-pub use error::{Cause, HypervisorError};
+pub use error::{Cause, GuestEnd, HypervisorError};
 pub use libvirt::Libvirt;
 pub use live::{LiveCall, LiveControl, LiveDump, LiveOptions, LiveStats};
 pub use outcome::{DumpOutcome, LiveOutcome};
-pub use port::{DumpCall, FrozenDump, Host, Hypervisor};
+pub use port::{Aftermath, DumpCall, FrozenDump, Host, Hypervisor};
+pub use signs::DumpSigns;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use memdeck_model::ByteCount;
 
-use crate::{DumpOutcome, HypervisorError};
+use crate::{DumpOutcome, DumpSigns, HypervisorError};
 
 /// How a live dump is to be taken. There is no limit of bandwidth: who reads the stream slowly limits it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,9 @@ impl fmt::Debug for LiveDump {
 /// becomes of the stream, because a pipe closed near the end would leave the guest stopped. Dropped before
 /// [`finish`](Self::finish), it aborts the dump.
 pub trait LiveCall: Send {
+    /// What is seen of the dump without asking.
+    fn signs(&self) -> DumpSigns;
+
     /// A handle for other threads, while this one reads the stream.
     fn control(&self) -> Arc<dyn LiveControl>;
 

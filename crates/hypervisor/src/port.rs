@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use memdeck_model::{Guest, HostClock, VmRef};
 
-use crate::{DumpOutcome, HypervisorError, LiveDump, LiveOptions};
+use crate::{DumpOutcome, DumpSigns, HypervisorError, LiveDump, LiveOptions};
 
 /// A hypervisor and its guests. Every call blocks until it is answered or its time limit is over.
 pub trait Hypervisor: Send + Sync {
@@ -72,6 +73,27 @@ pub trait Hypervisor: Send + Sync {
     /// [`begin_frozen_dump`](Self::begin_frozen_dump).
     fn begin_live_dump(&self, uuid: &str, options: LiveOptions) -> Result<LiveDump, HypervisorError>;
 
+    /// How a guest stands that ran before a dump of it which has ended or was broken off.
+    ///
+    /// # Errors
+    /// It cannot be reached or does not answer.
+    fn aftermath(&self, uuid: &str) -> Result<Aftermath, HypervisorError>;
+
+    /// How long the guest may be stopped at the end of a migration or live dump; `None` where it has no such setting
+    /// or does not run.
+    ///
+    /// # Errors
+    /// [`HypervisorError::NotFound`], or the hypervisor refuses, cannot be reached or does not answer.
+    fn max_downtime(&self, uuid: &str) -> Result<Option<Duration>, HypervisorError>;
+
+    /// Sets what [`max_downtime`](Self::max_downtime) gives, in whole milliseconds. A guest that is gone or shut off
+    /// has lost its setting already, which is no error.
+    ///
+    /// # Errors
+    /// A job of the guest is under way, which would have to be waited for; or the hypervisor refuses, cannot be reached
+    /// or does not answer.
+    fn set_max_downtime(&self, uuid: &str, limit: Duration) -> Result<(), HypervisorError>;
+
     /// Lets a stopped guest run. A guest that runs already is left alone.
     ///
     /// # Errors
@@ -94,6 +116,18 @@ pub struct Host {
     pub clock: HostClock,
 }
 
+/// How a guest stands after a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aftermath {
+    /// It runs, or is gone, or stands still for a reason that is not the dump's: an operator, an I/O error, ...
+    Settled,
+    /// A job of the guest is under way, be it what is left of the dump or somebody else's. When it has ended the guest
+    /// may stand otherwise: look again.
+    Busy,
+    /// The dump has left it stopped.
+    Stranded,
+}
+
 /// A dump under way. Dropping it closes the stream, which ends the dump.
 pub struct FrozenDump {
     /// The read end of a pipe: an ELF core as the hypervisor writes it. Reads block. Its end says nothing about
@@ -111,6 +145,9 @@ impl fmt::Debug for FrozenDump {
 
 /// The hypervisor's side of a dump under way.
 pub trait DumpCall: Send {
+    /// What is seen of the dump without asking.
+    fn signs(&self) -> DumpSigns;
+
     /// Waits until the hypervisor says how the dump ended. Read the stream to its end or close it before.
     ///
     /// # Errors

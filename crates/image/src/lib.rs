@@ -38,6 +38,7 @@ mod inspect;
 mod live;
 mod manifest;
 mod ordered;
+mod overflow;
 mod pages;
 mod qevm;
 mod reader;
@@ -69,6 +70,7 @@ pub use manifest::{
     OmittedBlock, Provenance,
 };
 pub use ordered::{OrderedImage, PageCounts};
+pub use overflow::{Abandonment, Intake, IntakeReport, Outlet, read_ahead};
 pub use pages::{PageClass, PageEntries, PageEntry, PageMap, PageMapError, PageMapFacts, PageTotals};
 pub use qevm::QevmError;
 pub use reader::{ImageReader, ReadError};

@@ -191,12 +191,24 @@ impl std::str::FromStr for CaptureMode {
     }
 }
 
-/// How far a running dump is.
+/// What a running dump is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DumpPhase {
+    /// The guest is read: frozen it stands still, live it runs.
+    #[default]
+    Copying,
+    /// The guest is left alone again; what was read of it is put in order, hashed and written.
+    Storing,
+}
+
+/// How far a running dump is in its phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Bytes of the uncompressed image read from the guest so far.
+    /// Bytes so far. While a live dump copies: of guest memory that came at least once. Else: of the uncompressed image
+    /// that are being hashed and written or already are.
     pub bytes_done: ByteCount,
-    /// Bytes the image will have: predicted from the guest's memory until the ELF headers have passed, exact after.
+    /// Bytes in the end: predicted from the guest's memory until the headers of the image are known, exact after.
     pub bytes_expected: ByteCount,
 }
 
@@ -259,9 +271,12 @@ pub struct DumpStatus {
     /// When the job was accepted.
     #[serde(default)]
     pub queued_at: Option<Timestamp>,
-    /// Bytes read and expected, once reading began.
+    /// Bytes done and expected in the present phase, while it runs.
     #[serde(default)]
     pub bytes: Option<Progress>,
+    /// What it is doing, while it runs.
+    #[serde(default)]
+    pub phase: Option<DumpPhase>,
     /// How long the guest was stopped, once it runs again.
     #[serde(default)]
     pub pause_ms: Option<Millis>,

@@ -18,7 +18,7 @@ mod units;
 
 pub use day::{Day, ParseDayError};
 pub use dump::{
-    CaptureMode, DumpId, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError, Progress,
+    CaptureMode, DumpId, DumpPhase, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError, Progress,
 };
 pub use event::{Event, ServiceHealth};
 pub use guest::{Guest, GuestName, GuestState, Vm};

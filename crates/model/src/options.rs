@@ -112,6 +112,10 @@ pub struct DumpOptions {
     /// The longest the guest may be stopped in live mode; the server's setting where it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause_budget_ms: Option<Millis>,
+    /// MiB per second that a live dump may read from the running guest, 0 for as fast as it can; the server's setting
+    /// where it is not given. A guest that is stopped is always read as fast as it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bandwidth_mibps: Option<u64>,
     /// Case number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub case: Option<Remark>,

@@ -17,8 +17,8 @@ pub use sources::{ConfigError, Origin, Sources, dot_env};
 
 use settings::{
     ALLOWED_HOSTS, BIND, DUMP_DIR, DUMP_TIMEOUT, INFLUX_DB, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL,
-    LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_TIME_BUDGET, MAX_PARALLEL_DUMPS, PAUSE_BUDGET, SERVICE_TIMEOUT,
-    SERVICE_TOKEN, SERVICE_URL, SITE_DIR, STATE_DIR, TOKEN,
+    LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET, MAX_PARALLEL_DUMPS, PAUSE_BUDGET,
+    SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL, SITE_DIR, STATE_DIR, TOKEN,
 };
 
 /// Shortest token accepted for incoming calls.
@@ -116,6 +116,8 @@ pub struct DumpConfig {
     pub pause_budget: Duration,
     /// The longest a live dump may go on copying.
     pub live_time_budget: Duration,
+    /// MiB per second a live dump may read while the guest runs; 0 is no limit.
+    pub live_bandwidth_mibps: u64,
 }
 
 /// The remote dump service.
@@ -228,6 +230,12 @@ impl Config {
                     },
                 )?,
                 live_time_budget: seconds(&LIVE_TIME_BUDGET, 120.0, 1.0, 86_400.0)?,
+                live_bandwidth_mibps: sources.parse(
+                    &LIVE_BANDWIDTH,
+                    0,
+                    "a whole number of MiB per second from 0 to 1000000, 0 for no limit",
+                    |text| text.parse().ok().filter(|mibps| *mibps <= 1_000_000),
+                )?,
             },
             state_dir: sources.text(&STATE_DIR).map_or_else(|| places.state_dir(), PathBuf::from),
             service: http_url(sources, &SERVICE_URL)?.map(|url| ServiceConfig {

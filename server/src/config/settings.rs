@@ -105,6 +105,12 @@ pub const LIVE_TIME_BUDGET: Setting = setting(
     "120",
     "Seconds a live dump may go on copying before it is given up, 1 to 86400",
 );
+pub const LIVE_BANDWIDTH: Setting = setting(
+    "dumps.live_bandwidth_mibps",
+    &["LIVE_BANDWIDTH_MIBPS"],
+    "0",
+    "MiB per second a live dump may read while the guest runs, 0 to 1000000; 0 is no limit",
+);
 pub const STATE_DIR: Setting = setting(
     "state.dir",
     &["STATE_DIR"],
@@ -150,7 +156,7 @@ pub const INFLUX_TIMEOUT: Setting = setting(
 );
 
 /// All of them, in the order in which they are shown.
-pub static SETTINGS: [&Setting; 19] = [
+pub static SETTINGS: [&Setting; 20] = [
     &BIND,
     &TOKEN,
     &ALLOWED_HOSTS,
@@ -162,6 +168,7 @@ pub static SETTINGS: [&Setting; 19] = [
     &DUMP_TIMEOUT,
     &PAUSE_BUDGET,
     &LIVE_TIME_BUDGET,
+    &LIVE_BANDWIDTH,
     &STATE_DIR,
     &SERVICE_URL,
     &SERVICE_TIMEOUT,

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! engine ──pipe──► memdeck guard       "watch" before a guest is touched, "release" when it is as it was
-//!    ✗ dies ─ end of the pipe ─► guests that are still watched, ran before and are paused now are resumed
+//!    ✗ dies ─ end of the pipe ─► guests that are still watched, ran before and were left paused are resumed
 //! ```
+//!
+//! What a live dump changed of its guest for its time is set back as well.
 //!
 //! Libvirt's own clean-up is not enough: when the reader of a live dump dies during its last two megabytes, libvirt
 //! leaves the guest paused.
@@ -15,7 +17,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use memdeck_capture::{Guardian, Intent};
-use memdeck_model::DumpId;
+use memdeck_model::{DumpId, Millis};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +32,7 @@ pub const SUBCOMMAND: &str = "guard";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Message {
-    Watch { dump_id: DumpId, guest_uuid: String, was_running: bool },
+    Watch { dump_id: DumpId, guest_uuid: String, was_running: bool, max_downtime: Option<Millis> },
     Release { dump_id: DumpId },
 }
 
@@ -87,6 +89,7 @@ fn watched(intent: &Intent) -> Message {
         dump_id: intent.dump_id.clone(),
         guest_uuid: intent.guest_uuid.clone(),
         was_running: intent.was_running,
+        max_downtime: intent.max_downtime,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
-use memdeck_capture::{Intent, restore};
+use memdeck_capture::{Intent, restore_max_downtime, resume_stranded};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_model::DumpId;
 
@@ -31,8 +31,8 @@ fn listen(messages: impl BufRead) -> BTreeMap<DumpId, Intent> {
     // An error is the end of the engine as well.
     for line in messages.lines().map_while(Result::ok) {
         match serde_json::from_str(&line) {
-            Ok(Message::Watch { dump_id, guest_uuid, was_running }) => {
-                watched.insert(dump_id.clone(), Intent { dump_id, guest_uuid, was_running });
+            Ok(Message::Watch { dump_id, guest_uuid, was_running, max_downtime }) => {
+                watched.insert(dump_id.clone(), Intent { dump_id, guest_uuid, was_running, max_downtime });
             }
             Ok(Message::Release { dump_id }) => {
                 watched.remove(&dump_id);
@@ -45,12 +45,21 @@ fn listen(messages: impl BufRead) -> BTreeMap<DumpId, Intent> {
 }
 
 fn look_after(mut open: Vec<Intent>, hypervisor: &dyn Hypervisor) {
-    open.retain(|intent| intent.was_running);
+    open.retain(|intent| intent.was_running || intent.max_downtime.is_some());
     let began = Instant::now();
     while !open.is_empty() && began.elapsed() < PATIENCE {
+        // First every guest's pause: to set a limit may take a while.
+        let runs: Vec<bool> = open.iter().map(|intent| resume_stranded(hypervisor, intent)).collect();
+        for intent in &mut open {
+            if restore_max_downtime(hypervisor, intent) {
+                // Once, for the next memdeck may be dumping the guest already.
+                intent.max_downtime = None;
+            }
+        }
+        let mut runs = runs.into_iter();
         open.retain(|intent| {
-            let restored = restore(hypervisor, intent);
-            !restored || began.elapsed() < LOOK_AFTER
+            let is_settled = runs.next().unwrap_or_default() && intent.max_downtime.is_none();
+            !is_settled || (intent.was_running && began.elapsed() < LOOK_AFTER)
         });
         std::thread::sleep(LOOK_INTERVAL);
     }
@@ -61,6 +70,9 @@ fn look_after(mut open: Vec<Intent>, hypervisor: &dyn Hypervisor) {
 
 #[cfg(test)]
 mod tests {
+    use memdeck_hypervisor::simulated::Simulated;
+    use memdeck_model::{ByteCount, GuestState};
+
     use super::*;
 
     fn said(lines: &[&str]) -> Vec<String> {
@@ -76,5 +88,20 @@ mod tests {
         assert_eq!(said(&[&a, &b, r#"{"release":{"dump_id":"a"}}"#]), ["guest-b"]);
         assert_eq!(said(&[&a, r#"{"watch":{"dump_"#]), ["guest-a"]);
         assert_eq!(said(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_dump_changed_for_its_time_is_set_back() {
+        let hypervisor = Simulated::new();
+        let guest = hypervisor.add_guest("web-01", ByteCount::from_mib(1));
+        hypervisor.suspend("web-01");
+        hypervisor.set_max_downtime(&guest.uuid, Duration::from_millis(60)).unwrap();
+        let told = format!(
+            r#"{{"watch":{{"dump_id":"a","guest_uuid":"{}","was_running":false,"max_downtime":251}}}}"#,
+            guest.uuid
+        );
+        watch(told.as_bytes(), &hypervisor);
+        assert_eq!(hypervisor.max_downtime(&guest.uuid).unwrap(), Some(Duration::from_millis(251)));
+        assert_eq!(hypervisor.state("web-01"), GuestState::Paused, "an operator's guest stays paused");
     }
 }

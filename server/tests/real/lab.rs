@@ -1,6 +1,7 @@
 //! The lab's guests, as `virsh` shows them.
 
-use std::process::{Command, Stdio};
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,22 @@ impl LabGuest {
         begun.elapsed()
     }
 
+    /// Its limit for the pause at the end of a migration, in milliseconds.
+    pub fn max_downtime_ms(&self) -> u64 {
+        virsh(&["-q", "migrate-getmaxdowntime", self.name]).unwrap().trim().parse().unwrap()
+    }
+
+    pub fn set_max_downtime_ms(&self, limit_ms: u64) {
+        virsh(&["migrate-setmaxdowntime", self.name, &limit_ms.to_string()]).unwrap();
+    }
+
+    /// Begins to listen to libvirt's events of the guest's life.
+    pub fn watch_lifecycle(&self) -> LifecycleWatch {
+        let mut command = virsh_command(&["event", self.name, "lifecycle", "--loop"]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        LifecycleWatch { child }
+    }
+
     /// Pauses the guest until the value is dropped.
     pub fn suspend(&self) -> Suspended<'_> {
         virsh(&["suspend", self.name]).unwrap();
@@ -53,10 +70,9 @@ pub struct Suspended<'a> {
     guest: &'a LabGuest,
 }
 
-impl Suspended<'_> {
-    /// The guest runs again already.
-    pub fn forget(self) {
-        std::mem::forget(self);
+impl<'a> Suspended<'a> {
+    pub fn guest(&self) -> &'a LabGuest {
+        self.guest
     }
 }
 
@@ -69,13 +85,93 @@ impl Drop for Suspended<'_> {
     }
 }
 
+/// Events of a guest's life.
+pub struct LifecycleWatch {
+    child: Child,
+}
+
+impl LifecycleWatch {
+    /// What happened since the watch began, in virsh's words.
+    pub fn seen(mut self) -> String {
+        // Ctrl-C ends the loop; its summary goes elsewhere.
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        let mut seen = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut seen).unwrap();
+        self.child.wait().unwrap();
+        seen.lines().filter(|line| line.starts_with("event '")).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A small guest of a test's own, on the lab's kernel. Gone when it is dropped.
+pub struct OwnGuest {
+    pub name: &'static str,
+}
+
+impl OwnGuest {
+    /// Starts it; its first process is this applet of busybox.
+    pub fn start(name: &'static str, init: &[&str]) -> Self {
+        let model =
+            virsh(&["dumpxml", "web-01"]).unwrap_or_else(|error| panic!("{error}; run scripts/lab up"));
+        let element = |tag: &str| {
+            let content = model.split(&format!("<{tag}>")).nth(1).and_then(|rest| rest.split('<').next());
+            content.unwrap_or_else(|| panic!("web-01 has no {tag}: is it the lab's?")).to_owned()
+        };
+        let kind = if model.contains("<domain type='kvm'") { "kvm" } else { "qemu" };
+        let xml = format!(
+            "<domain type='{kind}'><name>{name}</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>\
+             <os><type arch='x86_64' machine='q35'>hvm</type><kernel>{}</kernel><initrd>{}</initrd>\
+             <cmdline>quiet panic=-1 rdinit=/bin/busybox -- {}</cmdline></os>\
+             <features><acpi/></features><on_reboot>destroy</on_reboot></domain>",
+            element("kernel"),
+            element("initrd"),
+            init.join(" ")
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), xml).unwrap();
+        virsh(&["create", file.path().to_str().unwrap()]).unwrap();
+        Self { name }
+    }
+}
+
+impl Drop for OwnGuest {
+    fn drop(&mut self) {
+        // Most of them are gone by now.
+        let _gone = virsh(&["destroy", self.name]);
+    }
+}
+
+/// Stops libvirtd and starts it again as the lab did; it answers when this returns. Guests run on.
+pub fn restart_libvirtd() {
+    let lab = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/lab");
+    let output = Command::new(lab).arg("restart-libvirtd").stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn virsh_command(arguments: &[&str]) -> Command {
+    let uri = std::env::var("LIBVIRT_URI").unwrap_or_else(|_| "qemu:///system".to_owned());
+    let mut command = Command::new("virsh");
+    command.args(["-c", &uri]).args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Whether virsh says something within a limit; QEMU may keep it waiting.
+pub fn virsh_answers(arguments: &[&str], limit: Duration) -> bool {
+    let mut child = virsh_command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while begun.elapsed() < limit {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.success();
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    false
+}
+
 /// Runs virsh; its output, or its complaint.
 pub fn virsh(arguments: &[&str]) -> Result<String, String> {
-    let uri = std::env::var("LIBVIRT_URI").unwrap_or_else(|_| "qemu:///system".to_owned());
-    let output = Command::new("virsh")
-        .args(["-c", &uri])
-        .args(arguments)
-        .stdin(Stdio::null())
+    let output = virsh_command(arguments)
         .output()
         .map_err(|error| format!("virsh cannot be run ({error}): run scripts/setup"))?;
     if output.status.success() {

@@ -2,7 +2,13 @@
 //! QEMU, a real InfluxDB, the readers that investigators use.
 
 mod acquisition;
+mod bandwidth;
+mod cancel;
 mod crash;
+mod held;
 mod lab;
+mod libvirtd;
 mod services;
+mod space;
 mod support;
+mod vanishing;

@@ -1,6 +1,7 @@
 //! Processes of memdeck and what they leave on disk.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,11 +19,40 @@ pub fn holds_at_points() -> bool {
 /// State and dump directory of one memdeck.
 pub struct Home {
     dir: tempfile::TempDir,
+    has_volume: bool,
 }
 
 impl Home {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: tempfile::tempdir().unwrap(), has_volume: false }
+    }
+
+    /// Its dump directory is a volume of its own, of that many MiB.
+    pub fn on_volume_of(mib: u64) -> Self {
+        let mut home = Self::new();
+        home.has_volume = true;
+        std::fs::DirBuilder::new().mode(0o700).create(home.volume()).unwrap();
+        let size = format!("size={mib}m,mode=700");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &size, "memdeck-test"]).arg(home.volume());
+        assert!(mount.status().unwrap().success(), "a small volume can be made only as root");
+        home
+    }
+
+    fn volume(&self) -> PathBuf {
+        self.path().join("dumps")
+    }
+
+    /// Takes all the room that is left.
+    pub fn fill_volume(&self) {
+        let mut filler = std::fs::File::create(self.volume().join("filler")).unwrap();
+        let full = std::io::copy(&mut std::io::repeat(0), &mut filler).unwrap_err();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    /// Undoes [`Self::fill_volume`].
+    pub fn empty_volume(&self) {
+        std::fs::remove_file(self.volume().join("filler")).unwrap();
     }
 
     pub fn path(&self) -> &Path {
@@ -73,6 +103,18 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.has_volume {
+            // Lazily: a memdeck that was killed may not be gone to its last file.
+            let unmounted = Command::new("umount").arg("--lazy").arg(self.volume()).status();
+            if !std::thread::panicking() {
+                assert!(unmounted.unwrap().success());
+            }
+        }
+    }
+}
+
 /// A running `memdeck serve` or `memdeck agent`, ended when it is dropped.
 pub struct Service {
     child: Child,
@@ -119,6 +161,12 @@ impl Service {
     pub fn ask(&self, body: &Value) -> Value {
         let request = self.http.post(format!("{}/api/memory-dumps/trigger", self.url)).json(body);
         request.send().unwrap().json().unwrap()
+    }
+
+    pub fn cancel(&self, dump_id: &str) {
+        let url = format!("{}/api/memory-dumps/cancel/{dump_id}", self.url);
+        let answer = self.http.post(url).json(&json!({})).send().unwrap();
+        assert_eq!(answer.status(), 202);
     }
 
     /// Asks again and again until `wanted` gives something.

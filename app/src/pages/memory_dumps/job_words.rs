@@ -1,6 +1,8 @@
 //! How far a dump is and how it ended, in words.
 
-use memdeck_model::{ByteCount, CaptureMode, DumpStatus, JobState, LiveProgress, Millis, Timestamp};
+use memdeck_model::{
+    ByteCount, CaptureMode, DumpPhase, DumpStatus, JobState, LiveProgress, Millis, Timestamp,
+};
 
 use super::jobs::Job;
 
@@ -14,20 +16,23 @@ pub fn figures_of(job: &Job, now: Timestamp) -> String {
         };
     }
     let mut parts = Vec::new();
-    match status.mode {
-        // A live dump goes over the memory more than once: bytes read so far would say nothing.
-        Some(CaptureMode::Live) => {
-            let memory = status.bytes.map(|bytes| bytes.bytes_expected);
-            match status.live {
-                Some(live) => parts.extend(copying(live, memory)),
-                None => parts.extend(memory.map(|memory| memory.to_string())),
-            }
+    let done = status.bytes.map(|bytes| format!("{} of {}", bytes.bytes_done, bytes.bytes_expected));
+    let rate = job.rate.bytes_per_second().map(|rate| format!("{}/s", in_mib(rate)));
+    match (status.mode, status.phase) {
+        (Some(CaptureMode::Live), Some(DumpPhase::Copying)) => {
+            parts.extend(done.map(|done| format!("Copying {done}")));
+            // The first pass is what is being counted.
+            parts.extend(status.live.filter(|live| live.iteration > 1).into_iter().flat_map(copying));
         }
-        Some(CaptureMode::Frozen) | None => {
-            parts.extend(
-                status.bytes.map(|bytes| format!("{} of {}", bytes.bytes_done, bytes.bytes_expected)),
-            );
-            parts.extend(job.rate.bytes_per_second().map(|rate| format!("{}/s", in_mib(rate))));
+        // What another version of the service counts of a live dump is not known.
+        (Some(CaptureMode::Live), None) => parts.extend(status.live.into_iter().flat_map(copying)),
+        (Some(_), Some(DumpPhase::Storing)) => {
+            parts.extend(done.map(|done| format!("Storing {done}")));
+            parts.extend(rate);
+        }
+        _ => {
+            parts.extend(done);
+            parts.extend(rate);
         }
     }
     parts.extend(status.started_at.map(|started| whole_seconds(now.since(started))));
@@ -35,16 +40,15 @@ pub fn figures_of(job: &Job, now: Timestamp) -> String {
 }
 
 /// How a live dump copies.
-fn copying(live: LiveProgress, memory: Option<ByteCount>) -> impl Iterator<Item = String> {
-    let pass = match memory {
-        Some(memory) => format!("Pass {} over {memory}", live.iteration),
-        None => format!("Pass {}", live.iteration),
-    };
+fn copying(live: LiveProgress) -> impl Iterator<Item = String> {
     // How fast the guest changes its memory is known only after the first pass.
     let rate = live.dirty_bytes_per_s;
-    [(live.iteration > 0).then_some(pass), (rate.0 > 0).then(|| format!("guest changes {rate}/s"))]
-        .into_iter()
-        .flatten()
+    [
+        (live.iteration > 0).then(|| format!("pass {}", live.iteration)),
+        (rate.0 > 0).then(|| format!("guest changes {rate}/s")),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// How a dump ended.
@@ -116,27 +120,32 @@ mod tests {
     }
 
     #[test]
-    fn a_live_dump_tells_its_pass_and_how_fast_the_guest_changes() {
-        let live = |live| {
-            job(serde_json::json!({
+    fn a_live_dump_tells_what_it_does_with_which_bytes() {
+        let live = |phase, live| {
+            let job = job(serde_json::json!({
                 "mode": "live",
+                "phase": phase,
                 "started_at": at(90),
                 "bytes": {"bytes_done": 134_217_728, "bytes_expected": 536_870_912},
                 "live": live,
-            }))
+            }));
+            figures_of(&job, at(100))
         };
+        let pass = |iteration, rate| Some(LiveProgress { iteration, dirty_bytes_per_s: ByteCount(rate) });
+        let copying = Some(DumpPhase::Copying);
         let told = [
-            live(serde_json::json!({"iteration": 2, "dirty_bytes_per_s": 8_388_608})),
-            live(serde_json::json!({"iteration": 1, "dirty_bytes_per_s": 0})),
-            live(serde_json::Value::Null),
-        ]
-        .map(|job| figures_of(&job, at(100)));
+            live(copying, pass(1, 0)),
+            live(copying, pass(2, 8 << 20)),
+            live(Some(DumpPhase::Storing), None),
+            live(None, pass(1, 0)),
+        ];
         assert_eq!(
             told,
             [
-                "Pass 2 over 512 MiB · guest changes 8.00 MiB/s · 10 s",
-                "Pass 1 over 512 MiB · 10 s",
-                "512 MiB · 10 s"
+                "Copying 128 MiB of 512 MiB · 10 s",
+                "Copying 128 MiB of 512 MiB · pass 2 · guest changes 8.00 MiB/s · 10 s",
+                "Storing 128 MiB of 512 MiB · 10 s",
+                "pass 1 · 10 s",
             ]
         );
     }

@@ -13,7 +13,7 @@ fn select(clause: &str) -> String {
         "SELECT {RECORD_COLUMNS}, jobs.seq AS job_seq, jobs.dump_id AS job_dump_id, jobs.vm, jobs.guest_uuid,
                 jobs.guest_name, jobs.guest_vmid, jobs.state, jobs.message, jobs.requested_by,
                 jobs.queued_at, jobs.started_at, jobs.finished_at, jobs.record_seq, jobs.requested_mode,
-                jobs.pause_budget_ms, jobs.accept_encrypted, jobs.case_number AS job_case_number,
+                jobs.pause_budget_ms, jobs.bandwidth_mibps, jobs.accept_encrypted, jobs.case_number AS job_case_number,
                 jobs.note AS job_note, jobs.mode AS job_mode, jobs.fallback AS job_fallback
          FROM jobs LEFT JOIN records ON records.seq = jobs.record_seq {clause}"
     )
@@ -65,9 +65,9 @@ pub(super) fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<
     let guest = job.guest.as_ref();
     connection.execute(
         "INSERT INTO jobs (dump_id, vm, guest_uuid, guest_name, guest_vmid, state, message, requested_by, queued_at,
-                           requested_mode, pause_budget_ms, case_number, note, accept_encrypted)
+                           requested_mode, pause_budget_ms, bandwidth_mibps, case_number, note, accept_encrypted)
          VALUES (:dump_id, :vm, :guest_uuid, :guest_name, :guest_vmid, 'queued', '', :requested_by, :queued_at,
-                 :requested_mode, :pause_budget_ms, :case_number, :note, :accept_encrypted)",
+                 :requested_mode, :pause_budget_ms, :bandwidth_mibps, :case_number, :note, :accept_encrypted)",
         named_params! {
             ":dump_id": job.dump_id.as_str(),
             ":vm": job.vm.as_str(),
@@ -78,6 +78,7 @@ pub(super) fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<
             ":queued_at": job.queued_at.unix_micros(),
             ":requested_mode": job.options.mode.as_str(),
             ":pause_budget_ms": job.options.pause_budget_ms.map(|budget| integer(budget.0)),
+            ":bandwidth_mibps": job.options.bandwidth_mibps.map(integer),
             ":case_number": job.options.case.as_ref().map(Remark::as_str),
             ":note": job.options.note.as_ref().map(Remark::as_str),
             ":accept_encrypted": job.options.accept_encrypted,
@@ -137,6 +138,7 @@ fn read_options(row: &Row<'_>) -> Result<DumpOptions, CatalogError> {
         pause_budget_ms: row
             .get::<_, Option<i64>>("pause_budget_ms")?
             .map(|millis| Millis(millis.unsigned_abs())),
+        bandwidth_mibps: row.get::<_, Option<i64>>("bandwidth_mibps")?.map(i64::unsigned_abs),
         case: word(row, "job_case_number")?,
         note: word(row, "job_note")?,
         accept_encrypted: row.get("accept_encrypted")?,

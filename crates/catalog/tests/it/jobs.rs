@@ -83,6 +83,7 @@ fn what_was_asked_for_survives_a_restart() {
     let asked = DumpOptions {
         mode: ModeChoice::Live,
         pause_budget_ms: Some(Millis(250)),
+        bandwidth_mibps: Some(40),
         case: Some("IR-2026-17".parse().unwrap()),
         note: Some("first line\nsecond line; DROP TABLE jobs".parse().unwrap()),
         accept_encrypted: true,

@@ -94,7 +94,9 @@ fn run(catalog: &Catalog, step: &Step, at: i64, promises: &mut Promises) {
         }
         Step::Intend { dump, guest, was_running } => {
             let (dump, guest) = (dump_id(dump), numbered(guest).uuid);
-            if catalog.intend(&dump, &guest, was_running).is_ok() {
+            let intent =
+                Intent { dump_id: dump.clone(), guest_uuid: guest.clone(), was_running, max_downtime: None };
+            if catalog.intend(&intent).is_ok() {
                 let noted = promises.intents.entry(dump.to_string()).or_insert((guest.clone(), was_running));
                 assert_eq!(noted.0, guest, "an intent was accepted and not noted");
             }
@@ -146,7 +148,7 @@ fn check(catalog: &Catalog, promises: &Promises) {
 
     let intents = catalog.intents().unwrap().into_iter();
     let intents: BTreeMap<String, (String, bool)> = intents
-        .map(|Intent { dump_id, guest_uuid, was_running }| (dump_id.into(), (guest_uuid, was_running)))
+        .map(|Intent { dump_id, guest_uuid, was_running, .. }| (dump_id.into(), (guest_uuid, was_running)))
         .collect();
     assert_eq!(intents, promises.intents, "an intent vanished, changed or appeared");
 

@@ -19,6 +19,7 @@ use super::connection::Connection;
 use super::failure::is_no_domain;
 use super::ffi::job::{self, Job};
 use super::uri::Uri;
+use crate::Aftermath;
 
 /// Between two attempts, and how long they go on.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -114,6 +115,34 @@ impl Aftercare {
         self.owes_max_downtime_ms = None;
     }
 }
+
+/// How a guest stands that ran before its dump.
+pub(super) fn aftermath(domain: &Domain) -> Result<Aftermath, Error> {
+    let (state, reason) = domain.get_state()?;
+    Ok(if state != sys::VIR_DOMAIN_PAUSED || !is_of_a_dump(reason) {
+        Aftermath::Settled
+    } else if job::job_stats(domain, Job::Present)?.is_some() {
+        Aftermath::Busy
+    } else {
+        Aftermath::Stranded
+    })
+}
+
+/// Sets the limit for the pause at the end of a migration, unless that would wait for a job of the guest.
+pub(super) fn set_max_downtime(domain: &Domain, limit_ms: u64) -> Result<Result<(), JobUnderWay>, Error> {
+    if !domain.is_active()? {
+        return Ok(Ok(()));
+    }
+    if job::job_stats(domain, Job::Present)?.is_some() {
+        return Ok(Err(JobUnderWay));
+    }
+    job::set_max_downtime_ms(domain, limit_ms).map(Ok)
+}
+
+/// Something has to be tried again later.
+#[derive(Debug, thiserror::Error)]
+#[error("a job of the VM is under way")]
+pub(super) struct JobUnderWay;
 
 /// Whether a guest that is paused for this reason was stopped by a dump that has ended, and not by an operator, an I/O
 /// error or anything else that has its own reason.

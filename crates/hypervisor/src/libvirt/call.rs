@@ -12,12 +12,12 @@ use virt_sys as sys;
 use super::aftercare::Aftercare;
 use super::connection::Connection;
 use super::dump::Way;
-use super::failure::Failure;
+use super::failure::{Failure, is_no_domain};
 use super::ffi;
 use super::ffi::job::{self, Job};
-use super::pause::PauseClock;
+use super::lifecycle::Lifecycle;
 use super::uri::Uri;
-use crate::{Cause, DumpOutcome, HypervisorError, LiveOptions, LiveOutcome};
+use crate::{Cause, DumpOutcome, DumpSigns, GuestEnd, HypervisorError, LiveOptions, LiveOutcome};
 
 /// How long the event that the guest runs may come after the call has returned.
 pub(super) const EVENT_DELAY: Duration = Duration::from_secs(2);
@@ -29,13 +29,14 @@ pub(super) struct Call {
     /// As it was before the dump.
     pub(super) guest: Guest,
     pub(super) way: Way,
+    pub(super) signs: DumpSigns,
 }
 
 impl Call {
     /// Dumps into `path`. Beside the outcome it gives the aftercare that the guest is still owed, if any.
     pub(super) fn run(&self, path: &str, abandoned: &AtomicBool) -> (Outcome, Option<Aftercare>) {
         let mut aftercare = Aftercare::new(&self.uri, &self.guest);
-        let outcome = self.dump(path, abandoned, &mut aftercare);
+        let outcome = self.dump(path, abandoned, &mut aftercare).inspect_err(|_| self.signs.fail());
         (outcome, Some(aftercare).filter(|aftercare| !aftercare.is_done()))
     }
 
@@ -44,8 +45,8 @@ impl Call {
             .map_err(|source| HypervisorError::Connect { uri: self.uri.shown.clone(), source })?;
         let domain = Domain::lookup_by_uuid_string(&connection, &self.guest.uuid)
             .map_err(|e| self.failed(Failure::from(e)))?;
-        let clock = Arc::new(PauseClock::default());
-        let watch = ffi::watch_lifecycle(&connection, &domain, &clock).inspect_err(
+        let lifecycle = Arc::new(Lifecycle::new(self.signs.clone()));
+        let watch = ffi::watch_lifecycle(&connection, &domain, &lifecycle).inspect_err(
             |error| tracing::warn!(%error, vm = %self.guest.name, "the pause cannot be measured"),
         );
         if abandoned.load(Ordering::Acquire) {
@@ -64,16 +65,20 @@ impl Call {
                 .map(drop)
                 .map_err(|error| self.not_live(&domain, error)),
         };
+        if dumped.is_err() {
+            // Whoever reads need not wait for what comes now.
+            self.signs.fail();
+        }
         if let Err(error) = aftercare.give(&domain) {
             tracing::warn!(%error, vm = %self.guest.name, "the guest cannot be put right yet");
         }
-        dumped?;
+        dumped.map_err(|error| self.explained(&connection, &domain, &lifecycle, error))?;
         let live = match self.way {
             Way::Frozen => None,
             Way::Live(_) => Some(live_outcome(&domain)),
         };
         let pause = match (self.guest.state, watch) {
-            (GuestState::Running | GuestState::Blocked, Ok(_watch)) => clock.wait(EVENT_DELAY),
+            (GuestState::Running | GuestState::Blocked, Ok(_watch)) => lifecycle.pause.wait(EVENT_DELAY),
             (GuestState::Running | GuestState::Blocked, Err(_)) => None,
             _ => Some(Duration::ZERO),
         };
@@ -90,6 +95,34 @@ impl Call {
             return HypervisorError::CannotMigrate { guest, source: Failure::from(error).into() };
         }
         self.failed(Failure::from(error))
+    }
+
+    /// The failure in other words where it is libvirtd's end, or the guest's.
+    fn explained(
+        &self,
+        connection: &Connection,
+        domain: &Domain,
+        lifecycle: &Lifecycle,
+        error: HypervisorError,
+    ) -> HypervisorError {
+        let is_gone = match domain.is_active() {
+            Ok(active) => !active,
+            Err(error) => is_no_domain(&error),
+        };
+        let went_away = !connection.is_open();
+        if !is_gone && !went_away {
+            return error;
+        }
+        let guest = self.guest.name.clone();
+        let source = match error {
+            HypervisorError::Dump { source, .. } => source,
+            other => other.into(),
+        };
+        if went_away {
+            return HypervisorError::WentAway { guest, uri: self.uri.shown.clone(), source };
+        }
+        let end = lifecycle.end(EVENT_DELAY).unwrap_or(GuestEnd::Unknown);
+        HypervisorError::GuestEnded { guest, end, source }
     }
 
     fn failed(&self, source: impl Into<Cause>) -> HypervisorError {

@@ -22,7 +22,7 @@ use super::call::{Call, EVENT_DELAY, Outcome};
 use super::control::Control;
 use super::live::RunningLive;
 use super::target::{Arrival, Opening, Target, set_blocking, wait_for_bytes};
-use crate::{Cause, DumpCall, HypervisorError, LiveOptions};
+use crate::{Cause, DumpCall, DumpSigns, HypervisorError, LiveOptions};
 
 /// How long libvirt itself waits for another job of the guest to end before it refuses the dump with a reason.
 const LIBVIRT_JOB_WAIT: Duration = Duration::from_secs(30);
@@ -87,7 +87,13 @@ impl Dump {
         let (returned, returning) =
             rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| self.failed(error))?;
         let (send, outcome) = sync_channel(1);
-        let call = Call { uri: self.control.uri().clone(), guest: self.guest.clone(), way: self.way };
+        let signs = DumpSigns::default();
+        let call = Call {
+            uri: self.control.uri().clone(),
+            guest: self.guest.clone(),
+            way: self.way,
+            signs: signs.clone(),
+        };
         let abandoned = Arc::clone(abandoned);
         std::thread::Builder::new()
             .name("libvirt-dump".into())
@@ -104,6 +110,7 @@ impl Dump {
         Ok(RunningCall {
             control: Arc::clone(&self.control),
             guest: self.guest.clone(),
+            signs,
             outcome,
             returned: Arc::new(returned),
         })
@@ -142,6 +149,7 @@ fn is_about(error: &HypervisorError, path: &str) -> bool {
 pub(super) struct RunningCall {
     pub(super) control: Arc<Control>,
     pub(super) guest: Guest,
+    pub(super) signs: DumpSigns,
     outcome: Receiver<Outcome>,
     /// Its other end is closed when the outcome is there.
     pub(super) returned: Arc<OwnedFd>,
@@ -171,6 +179,10 @@ impl RunningCall {
 }
 
 impl DumpCall for RunningCall {
+    fn signs(&self) -> DumpSigns {
+        self.signs.clone()
+    }
+
     fn finish(self: Box<Self>) -> Outcome {
         self.wait()
     }

@@ -16,7 +16,8 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt_sys as sys;
 
-use super::pause::PauseClock;
+use super::lifecycle::Lifecycle;
+use crate::GuestEnd;
 
 /// Starts libvirt's event loop, which delivers events and answers keepalives, and stops libvirt from printing errors
 /// to stderr. Connections opened earlier would not take part, so this comes before the first of them.
@@ -83,19 +84,19 @@ pub(super) struct LifecycleWatch<'connection> {
     id: c_int,
 }
 
-/// Tells `clock` when `domain` stops and runs.
+/// Tells `lifecycle` when `domain` stops, runs and ends.
 pub(super) fn watch_lifecycle<'connection>(
     connect: &'connection Connect,
     domain: &Domain,
-    clock: &Arc<PauseClock>,
+    lifecycle: &Arc<Lifecycle>,
 ) -> Result<LifecycleWatch<'connection>, virt::error::Error> {
     type OnLifecycle =
         unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, c_int, c_int, *mut c_void) -> c_int;
     type OnAny = unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *mut c_void);
 
-    let opaque = Arc::into_raw(Arc::clone(clock)).cast_mut().cast::<c_void>();
+    let opaque = Arc::into_raw(Arc::clone(lifecycle)).cast_mut().cast::<c_void>();
     // SAFETY: libvirt takes callbacks of every kind under one type, and calls them with the arguments of the kind that
-    // the event id names. `free_clock` takes `opaque` for what it is; libvirt calls it when the watch ends.
+    // the event id names. `free_lifecycle` takes `opaque` for what it is; libvirt calls it when the watch ends.
     let id = unsafe {
         let callback = std::mem::transmute::<OnLifecycle, OnAny>(on_lifecycle);
         sys::virConnectDomainEventRegisterAny(
@@ -104,13 +105,13 @@ pub(super) fn watch_lifecycle<'connection>(
             c_int::try_from(sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE).unwrap_or_default(),
             Some(callback),
             opaque,
-            Some(free_clock),
+            Some(free_lifecycle),
         )
     };
     if id < 0 {
         let error = virt::error::Error::last_error();
         // SAFETY: libvirt refused, so the reference is still ours.
-        unsafe { free_clock(opaque) };
+        unsafe { free_lifecycle(opaque) };
         return Err(error);
     }
     Ok(LifecycleWatch { connect, id })
@@ -127,23 +128,34 @@ unsafe extern "C" fn on_lifecycle(
     _: sys::virConnectPtr,
     _: sys::virDomainPtr,
     event: c_int,
-    _detail: c_int,
+    detail: c_int,
     opaque: *mut c_void,
 ) -> c_int {
     let now = Instant::now();
-    // SAFETY: `opaque` is the clock that was registered, alive until `free_clock` is called.
-    let clock = unsafe { &*opaque.cast::<PauseClock>() };
+    // SAFETY: `opaque` is what was registered, alive until `free_lifecycle` is called.
+    let lifecycle = unsafe { &*opaque.cast::<Lifecycle>() };
     match sys::virDomainEventType::try_from(event) {
-        Ok(sys::VIR_DOMAIN_EVENT_SUSPENDED) => clock.stopped(now),
-        Ok(sys::VIR_DOMAIN_EVENT_RESUMED) => clock.runs(now),
+        Ok(sys::VIR_DOMAIN_EVENT_SUSPENDED) => lifecycle.stopped(now),
+        Ok(sys::VIR_DOMAIN_EVENT_RESUMED) => lifecycle.runs(now),
+        Ok(sys::VIR_DOMAIN_EVENT_STOPPED) => lifecycle.ended(how_it_ended(detail)),
         _ => {}
     }
     0
 }
 
-unsafe extern "C" fn free_clock(opaque: *mut c_void) {
+fn how_it_ended(detail: c_int) -> GuestEnd {
+    match sys::virDomainEventStoppedDetailType::try_from(detail) {
+        Ok(sys::VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN) => GuestEnd::ShutDown,
+        Ok(sys::VIR_DOMAIN_EVENT_STOPPED_DESTROYED) => GuestEnd::Destroyed,
+        Ok(sys::VIR_DOMAIN_EVENT_STOPPED_CRASHED) => GuestEnd::Crashed,
+        Ok(sys::VIR_DOMAIN_EVENT_STOPPED_MIGRATED) => GuestEnd::MigratedAway,
+        _ => GuestEnd::Unknown,
+    }
+}
+
+unsafe extern "C" fn free_lifecycle(opaque: *mut c_void) {
     // SAFETY: `opaque` came from `Arc::into_raw`, and libvirt calls this once.
-    drop(unsafe { Arc::from_raw(opaque.cast::<PauseClock>()) });
+    drop(unsafe { Arc::from_raw(opaque.cast::<Lifecycle>()) });
 }
 
 /// The process id, in our namespace, of who listens at the other end; 0 where it has none in our namespace.

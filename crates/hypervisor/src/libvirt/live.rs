@@ -20,7 +20,7 @@ use super::dump::{Begun, RunningCall};
 use super::ffi::job::{self, Job};
 use super::target::{Arrival, wait_for_bytes};
 use super::{failed, guests};
-use crate::{HypervisorError, LiveCall, LiveControl, LiveDump, LiveStats};
+use crate::{DumpSigns, HypervisorError, LiveCall, LiveControl, LiveDump, LiveStats};
 
 /// How long an abort waits for libvirt's answer. QEMU does not answer while it is writing the end of the stream into a
 /// full pipe, and he who asked may be the one who reads it.
@@ -75,6 +75,10 @@ impl RunningLive {
 }
 
 impl LiveCall for RunningLive {
+    fn signs(&self) -> DumpSigns {
+        self.call.signs.clone()
+    }
+
     fn control(&self) -> Arc<dyn LiveControl> {
         Arc::clone(&self.control) as Arc<dyn LiveControl>
     }

@@ -8,6 +8,7 @@ mod dump;
 mod failure;
 mod ffi;
 mod guests;
+mod lifecycle;
 mod live;
 pub(crate) mod namespace;
 mod pause;
@@ -23,16 +24,17 @@ use std::time::Duration;
 use memdeck_model::{Guest, GuestState, VmRef};
 use virt::connect::Connect;
 use virt::domain::Domain;
-use virt::error::Error;
+use virt::error::{Error, ErrorNumber};
 
 use self::connection::Connection;
 use self::control::Control;
 use self::dump::{Begun, Dump, Way};
 use self::failure::{Failure, is_no_domain};
+use self::ffi::job;
 use self::target::Target;
 use self::uri::Uri;
 use self::version::SlowAnswer;
-use crate::{FrozenDump, Host, Hypervisor, HypervisorError, LiveDump, LiveOptions};
+use crate::{Aftermath, FrozenDump, Host, Hypervisor, HypervisorError, LiveDump, LiveOptions};
 
 /// How long [`Hypervisor::host`] waits for the hypervisor's version.
 const VERSION_PATIENCE: Duration = Duration::from_secs(2);
@@ -198,6 +200,38 @@ impl Hypervisor for Libvirt {
 
     fn begin_live_dump(&self, uuid: &str, options: LiveOptions) -> Result<LiveDump, HypervisorError> {
         live::hand_over(self.begin_dump(uuid, Way::Live(options))?)
+    }
+
+    fn aftermath(&self, uuid: &str) -> Result<Aftermath, HypervisorError> {
+        match self.ask_uuid(uuid, &format!("say how VM '{uuid}' is"), aftercare::aftermath) {
+            Err(HypervisorError::NotFound { .. }) => Ok(Aftermath::Settled),
+            answer => answer,
+        }
+    }
+
+    fn max_downtime(&self, uuid: &str) -> Result<Option<Duration>, HypervisorError> {
+        let limit = self.ask_uuid(uuid, &format!("tell the downtime limit of VM '{uuid}'"), |domain| {
+            if !domain.is_active()? {
+                return Ok(None);
+            }
+            match job::max_downtime_ms(domain) {
+                Err(error) if error.code() == ErrorNumber::NoSupport => Ok(None),
+                limit_ms => limit_ms.map(Some),
+            }
+        });
+        Ok(limit?.map(Duration::from_millis))
+    }
+
+    fn set_max_downtime(&self, uuid: &str, limit: Duration) -> Result<(), HypervisorError> {
+        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let operation = format!("set the downtime limit of VM '{uuid}'");
+        match self.ask_uuid(uuid, &operation, move |domain| aftercare::set_max_downtime(domain, limit_ms)) {
+            Ok(Ok(())) | Err(HypervisorError::NotFound { .. }) => Ok(()),
+            Ok(Err(under_way)) => {
+                Err(HypervisorError::Call { operation, uri: self.uri().to_owned(), source: under_way.into() })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn resume(&self, uuid: &str) -> Result<(), HypervisorError> {

@@ -13,7 +13,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::world::World;
 use super::{Call, Fault, PAUSE};
-use crate::{Cause, DumpCall, DumpOutcome, FrozenDump, HypervisorError};
+use crate::{Cause, DumpCall, DumpOutcome, DumpSigns, FrozenDump, HypervisorError};
 
 type Outcome = Result<DumpOutcome, HypervisorError>;
 
@@ -27,6 +27,8 @@ pub(super) fn begin(world: &Arc<World>, guest: &Guest) -> Result<FrozenDump, Hyp
 
     let (send, outcome) = sync_channel(1);
     let (thread_world, name, before) = (Arc::clone(world), guest.name.clone(), guest.state);
+    let signs = DumpSigns::default();
+    let thread_signs = signs.clone();
     let thread = std::thread::Builder::new().name("simulated-dump".into()).spawn(move || {
         let stall = || {
             thread_world.dump_stalls(&name);
@@ -34,13 +36,14 @@ pub(super) fn begin(world: &Arc<World>, guest: &Guest) -> Result<FrozenDump, Hyp
         let written = write(image, File::from(writer), &faults, &released, stall);
         thread_world.end_dump(&name, faults.contains(&Fault::StaysPaused));
         // The reader may have gone.
-        let _ = send.send(judge(&name, before, &faults, written));
+        let outcome = judge(&name, before, &faults, written).inspect_err(|_| thread_signs.fail());
+        let _ = send.send(outcome);
     });
     if let Err(error) = thread {
         world.end_dump(&guest.name, false);
         return Err(failed(error));
     }
-    Ok(FrozenDump { stream, call: Box::new(SimulatedCall { guest: guest.name.clone(), outcome }) })
+    Ok(FrozenDump { stream, call: Box::new(SimulatedCall { guest: guest.name.clone(), signs, outcome }) })
 }
 
 /// Writes the stream; closes it before it returns.
@@ -114,10 +117,15 @@ pub(super) fn failed(guest: &GuestName, source: impl Into<Cause>) -> HypervisorE
 
 struct SimulatedCall {
     guest: GuestName,
+    signs: DumpSigns,
     outcome: Receiver<Outcome>,
 }
 
 impl DumpCall for SimulatedCall {
+    fn signs(&self) -> DumpSigns {
+        self.signs.clone()
+    }
+
     fn finish(self: Box<Self>) -> Outcome {
         self.outcome.recv().unwrap_or_else(|error| Err(failed(&self.guest, error)))
     }

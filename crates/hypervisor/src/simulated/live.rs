@@ -15,7 +15,8 @@ use super::qevm::LiveStream;
 use super::world::World;
 use super::{Call, Fault};
 use crate::{
-    DumpOutcome, HypervisorError, LiveCall, LiveControl, LiveDump, LiveOptions, LiveOutcome, LiveStats,
+    DumpOutcome, DumpSigns, HypervisorError, LiveCall, LiveControl, LiveDump, LiveOptions, LiveOutcome,
+    LiveStats,
 };
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -59,11 +60,17 @@ pub(super) fn begin(
         guest: guest.name.clone(),
         stats: if faults.contains(&Fault::DoesNotConverge) { HOT } else { CALM },
     };
-    let job = Job { world: Arc::clone(world), guest: guest.name.clone(), faults };
+    let signs = DumpSigns::default();
+    let job = Job { world: Arc::clone(world), guest: guest.name.clone(), faults, signs: signs.clone() };
+    let own_downtime = options.pause_budget.and_then(|budget| world.set_max_downtime(&guest.name.0, budget));
     let (send, outcome) = sync_channel(1);
     let before = guest.state;
     let thread = std::thread::Builder::new().name("simulated-live".into()).spawn(move || {
-        let outcome = job.run(before, writer, &released);
+        let outcome = job.run(before, writer, &released).inspect_err(|_| job.signs.fail());
+        if let Some(limit) = own_downtime {
+            job.world.set_max_downtime(&job.guest.0, limit);
+        }
+        job.signs.guest_stopped(false);
         job.world.end_dump(&job.guest, job.faults.contains(&Fault::StaysPaused));
         // The reader may have gone.
         let _ = send.send(outcome);
@@ -72,7 +79,7 @@ pub(super) fn begin(
         world.end_dump(&guest.name, false);
         return Err(failure(error));
     }
-    let call = SimulatedLive { control: Arc::new(control), kept: Some(kept), outcome };
+    let call = SimulatedLive { signs, control: Arc::new(control), kept: Some(kept), outcome };
     Ok(LiveDump { stream, call: Box::new(call) })
 }
 
@@ -88,6 +95,7 @@ struct Job {
     world: Arc<World>,
     guest: GuestName,
     faults: Vec<Fault>,
+    signs: DumpSigns,
 }
 
 impl Job {
@@ -108,7 +116,10 @@ impl Job {
                     wait_for_release(&writer, released).map_err(|error| failed(&self.guest, error))?;
                 }
                 Step::Abort => return Err(self.aborted()),
-                Step::LastPass => self.world.begin_last_pass(&self.guest),
+                Step::LastPass => {
+                    self.signs.guest_stopped(true);
+                    self.world.begin_last_pass(&self.guest);
+                }
             }
         }
         self.write(&mut writer, bytes.get(written..).unwrap_or_default())?;
@@ -167,6 +178,7 @@ impl Job {
 }
 
 struct SimulatedLive {
+    signs: DumpSigns,
     control: Arc<SimulatedControl>,
     /// Kept open until the dump has ended; `None` then.
     kept: Option<OwnedFd>,
@@ -185,6 +197,10 @@ impl SimulatedLive {
 }
 
 impl LiveCall for SimulatedLive {
+    fn signs(&self) -> DumpSigns {
+        self.signs.clone()
+    }
+
     fn control(&self) -> Arc<dyn LiveControl> {
         Arc::clone(&self.control) as Arc<dyn LiveControl>
     }

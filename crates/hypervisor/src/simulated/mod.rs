@@ -31,7 +31,7 @@ use std::time::Duration;
 use memdeck_model::{ByteCount, Guest, GuestName, GuestState, HostClock, VmRef};
 
 use self::world::World;
-use crate::{FrozenDump, Host, Hypervisor, HypervisorError, LiveDump, LiveOptions};
+use crate::{Aftermath, FrozenDump, Host, Hypervisor, HypervisorError, LiveDump, LiveOptions};
 
 const URI: &str = "simulated:///host";
 
@@ -115,6 +115,11 @@ impl Simulated {
     /// Changes what a guest does. A guest that is shut off has no id.
     pub fn set_state(&self, name: &str, state: GuestState) {
         self.world.set_state(name, state);
+    }
+
+    /// Pauses a guest as an operator does, on purpose.
+    pub fn suspend(&self, name: &str) {
+        self.world.suspend(name);
     }
 
     /// What a guest does; [`GuestState::Unknown`] where there is none of that name.
@@ -249,6 +254,19 @@ impl Hypervisor for Simulated {
             return Err(HypervisorError::NotRunning { guest: guest.name, state: guest.state });
         }
         live::begin(&self.world, &guest, options)
+    }
+
+    fn aftermath(&self, uuid: &str) -> Result<Aftermath, HypervisorError> {
+        self.world.aftermath(uuid)
+    }
+
+    fn max_downtime(&self, uuid: &str) -> Result<Option<Duration>, HypervisorError> {
+        Ok(self.world.max_downtime(&self.guest(uuid)?.name.0))
+    }
+
+    fn set_max_downtime(&self, uuid: &str, limit: Duration) -> Result<(), HypervisorError> {
+        self.world.set_max_downtime(&self.guest(uuid)?.name.0, limit);
+        Ok(())
     }
 
     fn resume(&self, uuid: &str) -> Result<(), HypervisorError> {

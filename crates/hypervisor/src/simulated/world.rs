@@ -3,13 +3,17 @@
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use memdeck_model::{ByteCount, Guest, GuestName, GuestState};
 
 use super::core::elf_core;
 use super::qevm::{LiveStream, live_stream};
 use super::{Call, Fault, URI};
-use crate::HypervisorError;
+use crate::{Aftermath, HypervisorError};
+
+/// QEMU's default.
+const MAX_DOWNTIME: Duration = Duration::from_millis(300);
 
 #[derive(Default)]
 pub(super) struct World {
@@ -35,6 +39,9 @@ struct Machine {
     launch_security: Option<String>,
     /// QEMU migrates a guest that was paused once, and again only when it has run.
     is_migrated: bool,
+    /// An operator paused it.
+    is_suspended: bool,
+    max_downtime: Duration,
 }
 
 struct DumpUnderWay {
@@ -69,6 +76,8 @@ impl World {
             dump: None,
             launch_security: None,
             is_migrated: false,
+            is_suspended: false,
+            max_downtime: MAX_DOWNTIME,
         });
         guest
     }
@@ -81,7 +90,38 @@ impl World {
         self.change(name, |machine| {
             machine.guest.state = state;
             machine.is_migrated &= state == GuestState::Paused;
+            machine.is_suspended &= state == GuestState::Paused;
         });
+    }
+
+    pub(super) fn suspend(&self, name: &str) {
+        self.change(name, |machine| {
+            machine.guest.state = GuestState::Paused;
+            machine.is_suspended = true;
+        });
+    }
+
+    pub(super) fn aftermath(&self, uuid: &str) -> Result<Aftermath, HypervisorError> {
+        let state = self.lock();
+        state.reachable()?;
+        let machine = state.machines.iter().find(|machine| machine.guest.uuid == uuid);
+        Ok(match machine {
+            Some(machine) if machine.guest.state == GuestState::Paused && !machine.is_suspended => {
+                if machine.dump.is_some() { Aftermath::Busy } else { Aftermath::Stranded }
+            }
+            _ => Aftermath::Settled,
+        })
+    }
+
+    pub(super) fn max_downtime(&self, name: &str) -> Option<Duration> {
+        self.lock().machine(name).map(|machine| machine.max_downtime)
+    }
+
+    /// Gives the limit that was there before.
+    pub(super) fn set_max_downtime(&self, name: &str, limit: Duration) -> Option<Duration> {
+        let mut before = None;
+        self.change(name, |machine| before = Some(std::mem::replace(&mut machine.max_downtime, limit)));
+        before
     }
 
     pub(super) fn set_launch_security(&self, name: &str, kind: &str) {
@@ -151,6 +191,7 @@ impl World {
             if machine.guest.state == GuestState::Paused {
                 machine.guest.state = GuestState::Running;
                 machine.is_migrated = false;
+                machine.is_suspended = false;
             }
         });
         Ok(())

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use memdeck_model::{DumpId, DumpStatus, JobState};
+use memdeck_model::{DumpId, DumpPhase, DumpStatus, JobState};
 
 const TEMPLATE: &str =
     "{prefix:16!} {bar:32} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {msg}";
@@ -36,7 +36,10 @@ impl Bars {
             }
             match dump.exact_state() {
                 JobState::Queued => bar.set_message("queued"),
-                JobState::Running => bar.set_message("reading"),
+                JobState::Running => bar.set_message(match dump.phase {
+                    Some(DumpPhase::Storing) => "storing",
+                    Some(DumpPhase::Copying) | None => "copying",
+                }),
                 ended => bar.finish_with_message(ended.as_str()),
             }
         }

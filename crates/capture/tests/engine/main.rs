@@ -1,0 +1,7 @@
+//! The engine on a simulated hypervisor with a clock that moves when it is told to.
+
+mod asking;
+mod crash;
+mod frozen;
+mod live;
+mod support;

@@ -1,0 +1,168 @@
+//! One memdeck on a simulated hypervisor.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use memdeck_capture::{Engine, EngineParts, EngineSettings, ManualClock, NoGuardian};
+use memdeck_catalog::{Catalog, Enqueued, NewJob};
+use memdeck_hypervisor::simulated::Simulated;
+use memdeck_image::{ElfScanner, ImageStore, SegmentKind};
+use memdeck_model::ModeChoice::Frozen;
+use memdeck_model::{ByteCount, DumpId, DumpOptions, DumpStatus, Event, ModeChoice, Timestamp, VmRef};
+use tokio::sync::broadcast;
+
+pub const TIME_LIMIT: Duration = Duration::from_mins(1);
+pub const LIVE_TIME_BUDGET: Duration = Duration::from_secs(20);
+
+/// One memdeck on one state directory; engines come and go.
+pub struct Bench {
+    pub dir: tempfile::TempDir,
+    pub hypervisor: Simulated,
+    pub clock: ManualClock,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let start = Timestamp::from_unix_micros(1_763_110_703_550_273).unwrap();
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            hypervisor: Simulated::new(),
+            clock: ManualClock::starting_at(start),
+        }
+    }
+
+    pub fn with_guests(names: &[&str]) -> Self {
+        let bench = Self::new();
+        for name in names {
+            drop(bench.hypervisor.add_guest(name, ByteCount::from_mib(3)));
+        }
+        bench
+    }
+
+    pub fn catalog(&self) -> Catalog {
+        Catalog::open(self.dir.path()).unwrap()
+    }
+
+    pub fn store(&self) -> ImageStore {
+        ImageStore::open(&self.dir.path().join("dumps")).unwrap()
+    }
+
+    pub fn engine(&self, max_parallel: u32) -> Engine {
+        Engine::start(EngineParts {
+            catalog: Arc::new(self.catalog()),
+            hypervisor: Arc::new(self.hypervisor.clone()),
+            store: self.store(),
+            clock: Arc::new(self.clock.clone()),
+            guardian: Arc::new(NoGuardian),
+            settings: EngineSettings {
+                max_parallel: NonZeroU32::new(max_parallel).unwrap(),
+                time_limit: TIME_LIMIT,
+                pause_budget: Duration::from_millis(60),
+                live_time_budget: LIVE_TIME_BUDGET,
+                live_bandwidth_mibps: 0,
+                shutdown_grace: Duration::ZERO,
+            },
+        })
+        .unwrap()
+    }
+
+    /// The names of all files in the dump directory.
+    pub fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.dir.path().join("dumps")).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+pub fn vm(name: &str) -> VmRef {
+    VmRef::new(name).unwrap()
+}
+
+pub fn trigger(engine: &Engine, name: &str, mode: ModeChoice) -> DumpStatus {
+    let options = DumpOptions { mode, ..DumpOptions::default() };
+    engine.trigger(&[vm(name)], &options, "a test").unwrap().remove(name).unwrap()
+}
+
+/// Waits for the end of a dump.
+pub fn end_of(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) -> DumpStatus {
+    loop {
+        if let Event::Dump(status) = events.blocking_recv().unwrap()
+            && status.dump_id == *dump_id
+            && status.exact_state().is_final()
+        {
+            return *status;
+        }
+    }
+}
+
+/// Everything that is told of a dump until it has ended.
+pub fn told_until_the_end(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) -> Vec<DumpStatus> {
+    let mut told = Vec::new();
+    loop {
+        if let Event::Dump(status) = events.blocking_recv().unwrap()
+            && status.dump_id == *dump_id
+        {
+            let is_final = status.exact_state().is_final();
+            told.push(*status);
+            if is_final {
+                return told;
+            }
+        }
+    }
+}
+
+/// Dumps a guest of this name frozen to the end.
+pub fn dump(bench: &Bench, name: &str) -> DumpStatus {
+    dump_as(bench, name, Frozen)
+}
+
+/// Dumps a guest of this name to the end.
+pub fn dump_as(bench: &Bench, name: &str, mode: ModeChoice) -> DumpStatus {
+    let engine = bench.engine(2);
+    let mut events = engine.subscribe();
+    let dump_id = trigger(&engine, name, mode).dump_id;
+    end_of(&mut events, &dump_id)
+}
+
+/// The state in which a process that was killed leaves the catalog: a job running.
+pub fn job_of_a_dead_process(bench: &Bench, name: &str) -> DumpId {
+    let catalog = bench.catalog();
+    let dump_id = DumpId::from_uuid_bits(7);
+    let at = Timestamp::from_unix_micros(1_000_000).unwrap();
+    let job = NewJob {
+        dump_id: dump_id.clone(),
+        vm: vm(name),
+        guest: None,
+        options: DumpOptions::default(),
+        requested_by: "a test".into(),
+        queued_at: at,
+    };
+    assert!(matches!(catalog.enqueue(job).unwrap(), Enqueued::Accepted(_)));
+    assert!(catalog.start_next(1, at).unwrap().is_some());
+    dump_id
+}
+
+/// The file that `memdeck export` would write.
+pub fn exported(status: &DumpStatus) -> Vec<u8> {
+    let path = status.record.as_ref().unwrap().dump_path.clone().unwrap();
+    let mut bytes = Vec::new();
+    memdeck_image::export(Path::new(&path), &mut bytes).unwrap();
+    bytes
+}
+
+/// The contents of every loadable segment, one after the other.
+pub fn loadable(elf: &[u8]) -> Vec<u8> {
+    let mut scanner = ElfScanner::new();
+    scanner.push(elf).unwrap();
+    let segments = scanner.into_core().unwrap().segments;
+    let load = segments.iter().filter(|segment| segment.kind == SegmentKind::Load);
+    load.flat_map(|segment| {
+        let start = usize::try_from(segment.offset_bytes.0).unwrap();
+        elf[start..start + usize::try_from(segment.file_bytes.0).unwrap()].to_vec()
+    })
+    .collect()
+}

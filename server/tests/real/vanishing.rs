@@ -1,0 +1,58 @@
+//! Guests that end while they are dumped.
+
+use serde_json::json;
+
+use crate::lab::{OwnGuest, lab, virsh};
+use crate::support::{Home, Service};
+
+/// Slow enough that a dump of any guest is still at its beginning when the guest ends.
+const CRAWL_MIBPS: u64 = 1;
+
+/// Starts a dump of the guest, waits until it is read, does `meanwhile`, and checks what the dump says in the end. The
+/// engine goes on working: the next dump is one of another guest.
+fn ends_during_its_dump(mode: &str, guest: &OwnGuest, meanwhile: impl FnOnce(), expected: &str) {
+    let home = Home::new();
+    let serve = Service::start(&home, "serve", &[("FAILPOINTS", "capture::half-read=1*return")]);
+    serve.ask(&json!({"vms": [guest.name], "mode": mode, "bandwidth_mibps": CRAWL_MIBPS}));
+    serve.wait(&format!("/api/memory-dumps/status/{}", guest.name), "memory of the guest", |status| {
+        let state = status["job_state"].as_str()?;
+        assert!(matches!(state, "queued" | "running"), "{status}");
+        let done = status["bytes"]["bytes_done"].as_u64()?;
+        // Where it is held, so that no later dump is.
+        let held = status["bytes"]["bytes_expected"].as_u64()? / 2;
+        (done > if mode == "frozen" { held } else { 0 }).then_some(())
+    });
+    meanwhile();
+    let ended = serve.wait_for_end(guest.name);
+    assert_eq!(ended["job_state"], "failed", "{ended}");
+    let message = ended["message"].as_str().unwrap();
+    assert!(message.starts_with(&format!("VM '{}' {expected} during its dump", guest.name)), "{message}");
+    assert_eq!(home.dumps(), [""; 0], "no file is left");
+
+    serve.ask(&json!({"vms": ["web-01"], "mode": mode}));
+    assert_eq!(serve.wait_for_end("web-01")["job_state"], "completed");
+}
+
+#[test]
+fn a_guest_that_is_destroyed_while_it_stands_still_for_its_dump_is_named_so() {
+    let _turn = lab();
+    let guest = OwnGuest::start("memdeck-vanishing", &["sleep", "600"]);
+    let destroy = || drop(virsh(&["destroy", guest.name]).unwrap());
+    ends_during_its_dump("frozen", &guest, destroy, "was destroyed");
+}
+
+#[test]
+fn a_guest_that_is_destroyed_during_its_live_dump_is_named_so() {
+    let _turn = lab();
+    let guest = OwnGuest::start("memdeck-vanishing", &["sleep", "600"]);
+    let destroy = || drop(virsh(&["destroy", guest.name]).unwrap());
+    ends_during_its_dump("live", &guest, destroy, "was destroyed");
+}
+
+#[test]
+fn a_guest_that_shuts_down_during_its_live_dump_is_named_so() {
+    let _turn = lab();
+    // As soon as its kernel has booted, which takes longer than the dump to begin.
+    let guest = OwnGuest::start("memdeck-vanishing", &["poweroff", "-f"]);
+    ends_during_its_dump("live", &guest, || {}, "shut down");
+}
