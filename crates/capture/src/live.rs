@@ -10,7 +10,6 @@
 //! guest paused.
 
 use std::fs::File;
-use std::io::{self, Read};
 use std::time::Duration;
 
 use memdeck_hypervisor::{HypervisorError, LiveControl, LiveDump, LiveOptions};
@@ -144,21 +143,6 @@ fn cannot_be_converted(error: &QevmError) -> bool {
             | QevmError::Unsupported { .. }
             | QevmError::UnknownPlace { .. }
     )
-}
-
-/// A reader that ends with an error when the dump is told to stop.
-struct UntilStopped<'a, R> {
-    inner: R,
-    attempt: &'a Attempt<'a>,
-}
-
-impl<R: Read> Read for UntilStopped<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.attempt.must_stop() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the dump was told to stop"));
-        }
-        self.inner.read(buffer)
-    }
 }
 
 /// Looks after a live dump from another thread while its stream is read.

@@ -5,13 +5,13 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use memdeck_model::ByteCount;
-use sha2::{Digest, Sha256};
 
 use crate::companions::{MANIFEST_SUFFIX, companion};
-use crate::hash::{byte_len, hex_digest};
+use crate::hash::byte_len;
 use crate::manifest::{Manifest, ManifestError};
 use crate::seek_table::{FrameSpan, SeekTable, SeekTableError};
-use crate::unpack::{FrameFault, UnpackError, unpack, unpack_frame};
+use crate::pages::FrameBytes;
+use crate::unpack::{FrameFault, UnpackError, Unpacked, unpack, unpack_frame};
 
 /// Why a stored image cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -199,15 +199,21 @@ pub fn export(path: &Path, out: &mut impl Write) -> Result<Exported, ReadError> 
     let manifest = read_manifest(path)?;
     let table = SeekTable::read_from(&mut file)
         .map_err(|source| ReadError::SeekTable { path: path.to_owned(), source })?;
-    let mut sha256 = Sha256::new();
-    unpack(&mut file, &table, |span, content| {
-        let bytes = content.map_err(|source| ReadError::Frame { span: span.clone(), source })?;
-        sha256.update(bytes);
+    let zeroes = vec![0; usize::try_from(table.frame_bytes()).unwrap_or_default()];
+    let hashes = unpack(&mut file, &table, None, |Unpacked { span, bytes, .. }| {
+        let bytes = match bytes.map_err(|source| ReadError::Frame { span: span.clone(), source })? {
+            FrameBytes::Content(bytes) => bytes,
+            FrameBytes::Zero => {
+                let length = span.image.end.saturating_sub(span.image.start);
+                usize::try_from(length).ok().and_then(|length| zeroes.get(..length)).unwrap_or_default()
+            }
+            FrameBytes::Unknown => &[],
+        };
         out.write_all(bytes).map_err(ReadError::Write)
     })
     .map_err(|error| unpack_error(error, path, |error| error))?;
     out.flush().map_err(ReadError::Write)?;
-    let found = hex_digest(sha256);
+    let found = hashes.image.ok_or(ReadError::Panicked)?;
     match manifest {
         Some(manifest) if manifest.sha256 != found => {
             Err(ReadError::HashMismatch { recorded: manifest.sha256, found })
