@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::{
@@ -99,6 +100,9 @@ impl DumpArgs {
 pub struct VerifyArgs {
     /// The stored image (`.elf.zst`).
     pub file: PathBuf,
+    /// Check only so many frames of 1 MiB, spread over the image: quick, and no proof for the others.
+    #[arg(long, value_name = "FRAMES")]
+    pub sample: Option<NonZero<u64>>,
     /// Print the report as JSON and no progress bar.
     #[arg(long)]
     pub json: bool,

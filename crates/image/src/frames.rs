@@ -35,6 +35,7 @@ use crate::capture::Source;
 use crate::pages::PageLayout;
 
 use packer::{Job, Shared};
+pub(crate) use packer::pack_zeroes;
 use slot::{CloseAtEnd, Pool};
 pub(crate) use slot::{Ring, Slot};
 pub(crate) use writer::StoredFile;

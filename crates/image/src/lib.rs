@@ -77,4 +77,4 @@ pub use reader::{ImageReader, ReadError};
 pub use seek_table::{FrameSpan, SeekTable, SeekTableError};
 pub use store::{ImageStore, PartialImage, SealError, Sealed, StoreError};
 pub use unpack::FrameFault;
-pub use verify::{Finding, Verdict, VerifyReport, verify};
+pub use verify::{Companion, Finding, Sample, Verdict, VerifyReport, verify, verify_sample};

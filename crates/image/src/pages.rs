@@ -13,6 +13,7 @@ mod entropy;
 mod entry;
 mod layout;
 mod reader;
+mod tally;
 mod writer;
 
 /// Bytes of a page. The last page of a segment may have fewer in the image; the rest counts as zeroes.
@@ -20,12 +21,14 @@ pub(crate) const PAGE_BYTES: usize = 4096;
 pub(crate) const PAGE_BYTES_U64: u64 = 4096;
 
 pub(crate) use assemble::{Entries, FrameBytes, PageAssembler, examine_whole_pages};
-pub(crate) use entry::{ENTRY_BYTES, PageExaminer, is_zero};
+pub(crate) use entry::{ENTRY_BYTES, ENTRY_BYTES_U64, PageExaminer, is_zero};
 pub use entry::{PageClass, PageEntry};
 pub(crate) use layout::PageLayout;
 pub use reader::{PageEntries, PageMap, PageMapError};
 pub(crate) use writer::PageMapWriter;
-pub use writer::{PageMapFacts, PageTotals};
+pub(crate) use tally::PageTally;
+pub use tally::PageTotals;
+pub use writer::PageMapFacts;
 
 #[cfg(test)]
 mod tests;

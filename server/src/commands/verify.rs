@@ -1,7 +1,8 @@
 //! `memdeck verify`
 
 use indicatif::{ProgressBar, ProgressStyle};
-use memdeck_image::{Verdict, VerifyReport};
+use memdeck_image::{Companion, Sample, Verdict, VerifyReport, verify, verify_sample};
+use memdeck_model::Progress;
 
 use super::{Exit, Failure, with_causes};
 use crate::cli::VerifyArgs;
@@ -12,10 +13,14 @@ const TEMPLATE: &str =
 pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
     bar.set_style(ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let report = memdeck_image::verify(&args.file, &mut |progress| {
+    let mut observer = |progress: Progress| {
         bar.set_length(progress.bytes_expected.0);
         bar.set_position(progress.bytes_done.0);
-    });
+    };
+    let report = match args.sample {
+        Some(frames) => verify_sample(&args.file, frames, &mut observer),
+        None => verify(&args.file, &mut observer),
+    };
     bar.finish_and_clear();
     let report = report.map_err(|error| Failure::new(with_causes(&error)))?;
     if args.json {
@@ -25,7 +30,7 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         print_report(&report);
     }
     Ok(match report.verdict {
-        Verdict::Intact | Verdict::Unconfirmed => Exit::Done,
+        Verdict::Intact | Verdict::Sampled | Verdict::Unconfirmed => Exit::Done,
         Verdict::Damaged => Exit::Damaged,
     })
 }
@@ -39,8 +44,39 @@ fn print_report(report: &VerifyReport) {
         println!("  guest        {} ({})", manifest.guest.name, manifest.guest.uuid);
         println!("  taken        {}", manifest.started_at);
     }
-    if let Some((size, sha256)) = report.raw_size.zip(report.sha256.as_ref()) {
-        println!("  image        {size}, SHA-256 {sha256}");
+    if let Some(Sample { frames, compared, of }) = report.sample {
+        println!("  sample       {frames} of {of} frames were read; damage in the others would not be seen");
+        if compared < frames {
+            println!("               {} of them have no digest to compare with", frames - compared);
+        }
     }
-    println!("  stored file  {}, SHA-256 {}", report.stored_size, report.file_sha256);
+    match (report.raw_size, &report.sha256) {
+        (Some(size), Some(sha256)) => println!("  image        {size}, SHA-256 {sha256}"),
+        (Some(size), None) => println!("  image        {size}"),
+        (None, _) => {}
+    }
+    match &report.file_sha256 {
+        Some(sha256) => println!("  stored file  {}, SHA-256 {sha256}", report.stored_size),
+        None => println!("  stored file  {}", report.stored_size),
+    }
+    let manifest = report.manifest.as_ref();
+    let pages = manifest.and_then(|manifest| manifest.page_map.as_ref()).map(|map| map.pages);
+    let (of_pages, unread) = match (pages, report.sample) {
+        (Some(pages), None) => (format!(", {} pages, {} of them zero", pages.total, pages.zero), ""),
+        (_, Some(_)) => (String::new(), "; its entries were not compared with the image"),
+        (None, None) => (String::new(), ""),
+    };
+    println!("  page map     {}", in_words(report.page_map, &format!("{of_pages}{unread}")));
+    let root = manifest.and_then(|manifest| manifest.frame_digests.as_ref()).map(|digests| &digests.root);
+    let root = root.map(|root| format!(", BLAKE3 root {root}")).unwrap_or_default();
+    println!("  digests      {}", in_words(report.frame_digests, &root));
+}
+
+fn in_words(companion: Companion, intact: &str) -> String {
+    match companion {
+        Companion::None => "none: the image was stored by a version that made none".to_owned(),
+        Companion::Missing => "missing".to_owned(),
+        Companion::Damaged => "damaged".to_owned(),
+        Companion::Intact => format!("intact{intact}"),
+    }
 }

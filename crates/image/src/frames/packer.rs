@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use super::slot::{Slot, Study};
-use super::{COMPRESSION_LEVEL, FRAME_BYTES};
+use super::COMPRESSION_LEVEL;
 use crate::banner;
 use crate::hash::byte_len;
 use crate::pages::{PageExaminer, PageLayout, examine_whole_pages};
@@ -38,9 +38,9 @@ pub(super) fn compressor() -> io::Result<zstd::bulk::Compressor<'static>> {
     Ok(compressor)
 }
 
-/// The compressed form of a frame of that many zeroes.
-pub(super) fn pack_zeroes(bytes: usize) -> io::Result<Vec<u8>> {
-    compressor()?.compress(&vec![0; bytes.min(FRAME_BYTES)])
+/// How a frame of that many zeroes is stored.
+pub(crate) fn pack_zeroes(bytes: usize) -> io::Result<Vec<u8>> {
+    compressor()?.compress(&vec![0; bytes])
 }
 
 pub(super) fn run(jobs: &Receiver<Job>, done: &SyncSender<Box<Slot>>, shared: &Shared) -> io::Result<()> {

@@ -15,7 +15,7 @@ use crate::SeekTable;
 use crate::banner::{Border, MAX_BANNER_BYTES};
 use crate::digests::DigestWriter;
 use crate::hash::{byte_len, hex_digest};
-use crate::pages::{Entries, FrameBytes, PageAssembler, PageMapFacts, PageMapWriter};
+use crate::pages::{FrameBytes, PageAssembler, PageMapFacts, PageMapWriter};
 
 /// Frames of this size and more are written as they are.
 const BUFFER_BYTES: usize = 128 << 10;
@@ -156,11 +156,7 @@ impl<'a> Writer<'a> {
         if let Some((assembler, map)) = &mut self.pages {
             let span = start..self.table.raw_size().0;
             assembler
-                .push(span, bytes, entries, |entries| match entries {
-                    Entries::Known(entries) => map.push(entries),
-                    Entries::Zero(entry, times) => map.push_repeated(entry, times),
-                    Entries::Unknown(_) => Ok(()),
-                })
+                .push(span, bytes, entries, |entries| map.push(entries))
                 .map_err(PackError::writing(Output::PageMap))?;
         }
         Ok(())

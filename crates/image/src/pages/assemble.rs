@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{ENTRY_BYTES, PAGE_BYTES, PageExaminer, PageLayout};
+use super::{ENTRY_BYTES, ENTRY_BYTES_U64, PAGE_BYTES, PageExaminer, PageLayout};
+use crate::hash::byte_len;
 
 /// What a frame holds.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,26 @@ pub(crate) enum Entries<'a> {
     Zero(&'a [u8; ENTRY_BYTES], u64),
     /// That many, of which nothing is known.
     Unknown(u64),
+}
+
+impl<'a> Entries<'a> {
+    /// How many there are.
+    pub(crate) fn count(self) -> u64 {
+        match self {
+            Self::Known(entries) => byte_len(entries) / ENTRY_BYTES_U64,
+            Self::Zero(_, times) | Self::Unknown(times) => times,
+        }
+    }
+
+    /// Each of them; `None` for what is not known.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Option<&'a [u8; ENTRY_BYTES]>> {
+        let (known, (repeated, times)) = match self {
+            Self::Known(entries) => (entries.as_chunks().0, (None, 0)),
+            Self::Zero(entry, times) => ([].as_slice(), (Some(entry), times)),
+            Self::Unknown(times) => ([].as_slice(), (None, times)),
+        };
+        known.iter().map(Some).chain((0..times).map(move |_| repeated))
+    }
 }
 
 impl<'a> PageAssembler<'a> {

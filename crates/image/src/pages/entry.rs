@@ -7,6 +7,7 @@ use super::entropy::Histogram;
 
 /// Bytes of an entry in the file.
 pub(crate) const ENTRY_BYTES: usize = 20;
+pub(crate) const ENTRY_BYTES_U64: u64 = 20;
 /// Of 4096: 95 %.
 const TEXT_BYTES: u16 = 3892;
 /// Of 4096: 75 %.

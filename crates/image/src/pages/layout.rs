@@ -77,7 +77,7 @@ impl PageLayout {
     }
 
     /// Where the page of that number begins in the guest's physical memory.
-    pub(super) fn address(&self, page: u64) -> Option<GuestPhysAddr> {
+    pub(crate) fn address(&self, page: u64) -> Option<GuestPhysAddr> {
         let after = self.runs.partition_point(|run| run.first_page <= page);
         let run = self.runs.get(after.checked_sub(1)?)?;
         let within = page.checked_sub(run.first_page).filter(|within| *within < run.pages())?;

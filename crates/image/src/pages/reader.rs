@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use memdeck_model::GuestPhysAddr;
 
 use super::writer::{FIXED_HEADER_BYTES, MAGIC, MAP_FRAME_BYTES, RUN_BYTES, VERSION};
-use super::{ENTRY_BYTES, PAGE_BYTES, PageEntry, PageLayout};
+use super::{ENTRY_BYTES, ENTRY_BYTES_U64, PAGE_BYTES, PageEntry, PageLayout};
 use crate::companions::{PAGE_MAP_SUFFIX, companion};
 use crate::reader::{ImageReader, ReadError};
 use crate::seek_table::SeekTableError;
 
-const ENTRY_BYTES_U64: u64 = 20;
 /// No more than an image may have segments.
 const MAX_RUNS: u32 = 1 << 18;
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use memdeck_model::ByteCount;
 use serde::{Deserialize, Serialize};
 
-use super::{ENTRY_BYTES, PAGE_BYTES, PageClass, PageLayout};
+use super::{ENTRY_BYTES, Entries, PAGE_BYTES, PageLayout, PageTally, PageTotals};
 use crate::SeekTable;
 
 pub(super) const MAGIC: &[u8; 8] = b"memdeckP";
@@ -17,38 +17,6 @@ pub(super) const RUN_BYTES: u64 = 24;
 /// Of the map in one frame of its file: the entries of 16 MiB of guest.
 pub(crate) const MAP_FRAME_BYTES: usize = 4096 * ENTRY_BYTES;
 const COMPRESSION_LEVEL: i32 = 1;
-
-/// How many pages there are of each class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PageTotals {
-    /// All of them.
-    pub total: u64,
-    /// [`PageClass::Zero`].
-    pub zero: u64,
-    /// [`PageClass::Uniform`].
-    pub uniform: u64,
-    /// [`PageClass::Text`].
-    pub text: u64,
-    /// [`PageClass::Sparse`].
-    pub sparse: u64,
-    /// [`PageClass::HighEntropy`].
-    pub high_entropy: u64,
-    /// [`PageClass::Binary`].
-    pub binary: u64,
-}
-
-impl PageTotals {
-    fn of_class(&mut self, class: PageClass) -> &mut u64 {
-        match class {
-            PageClass::Zero => &mut self.zero,
-            PageClass::Uniform => &mut self.uniform,
-            PageClass::Text => &mut self.text,
-            PageClass::Sparse => &mut self.sparse,
-            PageClass::HighEntropy => &mut self.high_entropy,
-            PageClass::Binary => &mut self.binary,
-        }
-    }
-}
 
 /// The page map of an image, as its manifest has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,8 +58,7 @@ pub(crate) struct PageMapWriter<W> {
     table: SeekTable,
     content: Vec<u8>,
     packed: Vec<u8>,
-    totals: PageTotals,
-    entropy_4096ths: u64,
+    tally: PageTally,
 }
 
 impl<W: Write> PageMapWriter<W> {
@@ -106,36 +73,19 @@ impl<W: Write> PageMapWriter<W> {
             table: SeekTable::new(),
             content: Vec::with_capacity(MAP_FRAME_BYTES),
             packed: Vec::with_capacity(zstd::zstd_safe::compress_bound(MAP_FRAME_BYTES)),
-            totals: PageTotals::default(),
-            entropy_4096ths: 0,
+            tally: PageTally::default(),
         };
         writer.append(&header(layout))?;
         Ok(writer)
     }
 
-    /// Adds entries, as they are stored.
-    pub(crate) fn push(&mut self, entries: &[u8]) -> io::Result<()> {
-        for &[.., class, _, low, high] in entries.as_chunks::<ENTRY_BYTES>().0 {
-            self.count(class, u16::from_le_bytes([low, high]), 1);
-        }
-        self.append(entries)
-    }
-
-    /// Adds the same entry so many times.
-    pub(crate) fn push_repeated(&mut self, entry: &[u8; ENTRY_BYTES], times: u64) -> io::Result<()> {
-        let &[.., class, _, low, high] = entry;
-        self.count(class, u16::from_le_bytes([low, high]), times);
-        for _ in 0..times {
-            self.append(entry)?;
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, class: u8, entropy_4096ths: u16, times: u64) {
-        self.totals.total += times;
-        self.entropy_4096ths += u64::from(entropy_4096ths) * times;
-        if let Some(class) = PageClass::from_code(class) {
-            *self.totals.of_class(class) += times;
+    /// Adds entries. All of them must be known.
+    pub(crate) fn push(&mut self, entries: Entries<'_>) -> io::Result<()> {
+        self.tally.push(entries);
+        match entries {
+            Entries::Known(entries) => self.append(entries),
+            Entries::Zero(entry, times) => (0..times).try_for_each(|_| self.append(entry)),
+            Entries::Unknown(_) => Err(io::Error::other("a page whose content is not known")),
         }
     }
 
@@ -173,15 +123,12 @@ impl<W: Write> PageMapWriter<W> {
         self.blake3.update(&table);
         self.out.write_all(&table)?;
         self.out.flush()?;
-        let with_content = self.totals.total.saturating_sub(self.totals.zero);
         Ok(PageMapFacts {
             file_blake3: self.blake3.finalize().to_hex().to_string(),
             stored_size_bytes: ByteCount(self.table.frames_end().saturating_add(self.table.table_bytes())),
             page_bytes: ByteCount(super::PAGE_BYTES_U64),
-            pages: self.totals,
-            mean_entropy_millibits: (self.entropy_4096ths.saturating_mul(1000) / 4096)
-                .checked_div(with_content)
-                .unwrap_or_default(),
+            pages: self.tally.totals(),
+            mean_entropy_millibits: self.tally.mean_entropy_millibits(),
         })
     }
 }

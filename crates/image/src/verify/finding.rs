@@ -4,13 +4,15 @@ use std::error::Error;
 use std::fmt::{self, Write};
 use std::path::PathBuf;
 
-use memdeck_model::{DumpId, GuestName};
+use memdeck_model::{DumpId, GuestName, GuestPhysAddr};
 use serde::Serialize;
 
 use crate::seek_table::FrameSpan;
 
 /// A file with more damaged frames than this is not worth a longer list.
 pub(super) const MAX_LISTED_FRAMES: u64 = 100;
+/// The same for pages that are not as the page map says.
+pub(super) const MAX_LISTED_PAGES: u64 = 20;
 
 /// One thing that is not as it should be. Displays as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -57,6 +59,62 @@ pub enum Finding {
         /// How many.
         frames: u64,
     },
+    /// A frame is sound, but not the one that was stored.
+    #[error("frame {} (image bytes {} to {}) has another BLAKE3 digest than was recorded",
+            span.frame, span.image.start, span.image.end)]
+    FrameDigest {
+        /// Which one, and where.
+        #[serde(flatten)]
+        span: FrameSpan,
+    },
+    /// Frames of other digests that are not listed.
+    #[error("{frames} further frames have other digests")]
+    FurtherFrameDigests {
+        /// How many.
+        frames: u64,
+    },
+    /// The digests are not there.
+    #[error("there is no file {path} with the digests of the frames")]
+    DigestsMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The digests cannot be read.
+    #[error("the digests of the frames in {path} are of no use: {reason}")]
+    DigestsUnusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The page map's entry of a page is not that of the page.
+    #[error("page {page} (at {address}) is not the page that the page map describes")]
+    Page {
+        /// Its number, from 0.
+        page: u64,
+        /// Where it is in the guest's physical memory.
+        address: GuestPhysAddr,
+    },
+    /// Pages that are not listed.
+    #[error("{pages} further pages are not those that the page map describes")]
+    FurtherPages {
+        /// How many.
+        pages: u64,
+    },
+    /// The page map is not there.
+    #[error("there is no page map {path}")]
+    PageMapMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The page map cannot be read, or is of other memory.
+    #[error("the page map {path} is of no use: {reason}")]
+    PageMapUnusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The image does not begin as an image.
     #[error("the image's headers are not valid: {reason}")]
     Headers {
@@ -98,7 +156,7 @@ pub enum Finding {
     /// A value of the manifest is not what the file has.
     #[error("the {what} is {found}, but the manifest says {recorded}")]
     ManifestMismatch {
-        /// `size of the image`, `SHA-256 of the image`, `SHA-256 of the stored file`.
+        /// `size of the image`, `SHA-256 of the image`, ...
         what: &'static str,
         /// As the manifest says.
         recorded: String,
@@ -134,7 +192,13 @@ pub enum Finding {
 impl Finding {
     /// Whether something is missing beside the image, rather than wrong.
     fn is_missing_record(&self) -> bool {
-        matches!(self, Self::ManifestMissing { .. } | Self::ChecksumMissing { .. })
+        matches!(
+            self,
+            Self::ManifestMissing { .. }
+                | Self::ChecksumMissing { .. }
+                | Self::PageMapMissing { .. }
+                | Self::DigestsMissing { .. }
+        )
     }
 }
 
@@ -144,16 +208,18 @@ impl Finding {
 pub enum Verdict {
     /// Everything that was promised is true.
     Intact,
-    /// Nothing is wrong, but the manifest or the checksum file is missing.
+    /// Nothing is wrong with the sample of frames that was checked.
+    Sampled,
+    /// Nothing is wrong, but a file beside the image is missing.
     Unconfirmed,
     /// Something is wrong.
     Damaged,
 }
 
 impl Verdict {
-    pub(super) fn of(findings: &[Finding]) -> Self {
+    pub(super) fn of(findings: &[Finding], is_sample: bool) -> Self {
         if findings.is_empty() {
-            Self::Intact
+            if is_sample { Self::Sampled } else { Self::Intact }
         } else if findings.iter().all(Finding::is_missing_record) {
             Self::Unconfirmed
         } else {
@@ -166,6 +232,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Intact => "intact",
+            Self::Sampled => "nothing wrong in the sample",
             Self::Unconfirmed => "unconfirmed",
             Self::Damaged => "damaged",
         })

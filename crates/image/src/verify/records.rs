@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::Contents;
+use super::{Companion, Contents};
 use super::finding::{Finding, sentence};
 use crate::companions::{CHECKSUM_SUFFIX, MANIFEST_SUFFIX, companion};
 use crate::hash::is_hex_digest;
@@ -37,44 +37,21 @@ impl Records {
     }
 
     /// What these records say against the contents. `is_sound` tells that the contents agree with themselves.
-    pub(super) fn compare(&self, contents: &Contents, is_sound: bool) -> Vec<Finding> {
+    pub(super) fn compare(&self, contents: &mut Contents, is_sound: bool) -> Vec<Finding> {
         let mut findings = match &self.manifest {
-            Ok(manifest) => self.compare_manifest(manifest, contents, is_sound),
+            Ok(manifest) if is_sound && is_of_another_image(manifest, contents) => {
+                let (dump_id, guest) = (manifest.dump_id.clone(), manifest.guest.name.clone());
+                vec![Finding::ManifestOfAnotherImage { path: self.manifest_path.clone(), dump_id, guest }]
+            }
+            Ok(manifest) => {
+                let mut findings = compare_manifest(manifest, contents);
+                findings.extend(compare_page_map(manifest, contents));
+                findings.extend(compare_digests(manifest, contents));
+                findings
+            }
             Err(error) => vec![self.unreadable_manifest(error)],
         };
         findings.extend(self.compare_checksum(contents));
-        findings
-    }
-
-    fn compare_manifest(&self, manifest: &Manifest, contents: &Contents, is_sound: bool) -> Vec<Finding> {
-        let same_file = manifest.file_sha256 == contents.file_sha256;
-        let same_image = contents.sha256.as_ref() == Some(&manifest.sha256);
-        if is_sound && !same_file && !same_image {
-            let (dump_id, guest) = (manifest.dump_id.clone(), manifest.guest.name.clone());
-            return vec![Finding::ManifestOfAnotherImage {
-                path: self.manifest_path.clone(),
-                dump_id,
-                guest,
-            }];
-        }
-        let mut findings = Vec::new();
-        let (recorded_bytes, found_bytes) = (manifest.stored_size_bytes.0, contents.stored_size.0);
-        if found_bytes < recorded_bytes {
-            findings.push(Finding::CutShort { recorded_bytes, found_bytes });
-        } else if found_bytes > recorded_bytes {
-            findings.push(Finding::TooLong { recorded_bytes, found_bytes });
-        }
-        let raw_size = contents.raw_size.map(|size| size.0.to_string());
-        let file_sha256 = Some(contents.file_sha256.clone());
-        for (what, recorded, found) in [
-            ("size of the image", manifest.raw_size_bytes.0.to_string(), raw_size),
-            ("SHA-256 of the image", manifest.sha256.clone(), contents.sha256.clone()),
-            ("SHA-256 of the stored file", manifest.file_sha256.clone(), file_sha256),
-        ] {
-            if let Some(found) = found.filter(|found| *found != recorded) {
-                findings.push(Finding::ManifestMismatch { what, recorded, found });
-            }
-        }
         findings
     }
 
@@ -90,7 +67,9 @@ impl Records {
 
     fn compare_checksum(&self, contents: &Contents) -> Option<Finding> {
         let path = self.checksum_path.clone();
-        match (&self.checksum, &contents.sha256) {
+        // Where the image was not hashed, the manifest's word has to do.
+        let promised = || contents.sample.and(self.manifest.as_ref().ok()).map(|manifest| &manifest.sha256);
+        match (&self.checksum, contents.sha256.as_ref().or_else(promised)) {
             (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
                 Some(Finding::ChecksumMissing { path })
             }
@@ -101,6 +80,82 @@ impl Records {
             _ => None,
         }
     }
+}
+
+/// Whether nothing that identifies an image is the same.
+fn is_of_another_image(manifest: &Manifest, contents: &Contents) -> bool {
+    let promised_root = manifest.frame_digests.as_ref().map(|digests| &digests.root);
+    let found = [
+        (Some(&manifest.file_sha256), contents.file_sha256.as_ref()),
+        (Some(&manifest.sha256), contents.sha256.as_ref()),
+        (promised_root, contents.digests.file_root.as_ref().filter(|_| contents.sample.is_some())),
+    ];
+    let mut known = found.iter().filter(|(promised, found)| promised.is_some() && found.is_some()).peekable();
+    known.peek().is_some() && known.all(|(promised, found)| promised != found)
+}
+
+fn compare_manifest(manifest: &Manifest, contents: &Contents) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let (recorded_bytes, found_bytes) = (manifest.stored_size_bytes.0, contents.stored_size.0);
+    if found_bytes < recorded_bytes {
+        findings.push(Finding::CutShort { recorded_bytes, found_bytes });
+    } else if found_bytes > recorded_bytes {
+        findings.push(Finding::TooLong { recorded_bytes, found_bytes });
+    }
+    let raw_size = contents.raw_size.map(|size| size.0.to_string());
+    for (what, recorded, found) in [
+        ("size of the image", manifest.raw_size_bytes.0.to_string(), raw_size),
+        ("SHA-256 of the image", manifest.sha256.clone(), contents.sha256.clone()),
+        ("SHA-256 of the stored file", manifest.file_sha256.clone(), contents.file_sha256.clone()),
+    ] {
+        if let Some(found) = found.filter(|found| *found != recorded) {
+            findings.push(Finding::ManifestMismatch { what, recorded, found });
+        }
+    }
+    findings
+}
+
+fn compare_page_map(manifest: &Manifest, contents: &mut Contents) -> Vec<Finding> {
+    let checked = &mut contents.page_map;
+    let Some(promised) = &manifest.page_map else { return Vec::new() };
+    if checked.state == Companion::None {
+        checked.state = Companion::Missing;
+        return vec![Finding::PageMapMissing { path: checked.path.clone() }];
+    }
+    let promised_totals = format!("{:?} with {} millibits", promised.pages, promised.mean_entropy_millibits);
+    let totals = checked.totals.map(|(pages, entropy)| format!("{pages:?} with {entropy} millibits"));
+    let compared = [
+        ("BLAKE3 hash of the page map", promised.file_blake3.clone(), checked.file_blake3.clone()),
+        ("count of pages", promised_totals, totals),
+    ];
+    mismatches(compared, &mut checked.state)
+}
+
+fn compare_digests(manifest: &Manifest, contents: &mut Contents) -> Vec<Finding> {
+    let checked = &mut contents.digests;
+    let Some(promised) = &manifest.frame_digests else { return Vec::new() };
+    let root = promised.root.clone();
+    let image = ("root over the digests of the image's frames", root.clone(), checked.image_root.clone());
+    if checked.state == Companion::None {
+        checked.state = Companion::Missing;
+        let missing = Finding::DigestsMissing { path: checked.path.clone() };
+        let mut ignored = Companion::Missing;
+        return std::iter::once(missing).chain(mismatches([image], &mut ignored)).collect();
+    }
+    let file = ("root over the recorded digests", root, checked.file_root.clone());
+    mismatches([image, file], &mut checked.state)
+}
+
+fn mismatches<const N: usize>(
+    compared: [(&'static str, String, Option<String>); N],
+    state: &mut Companion,
+) -> Vec<Finding> {
+    let different = compared.into_iter().filter_map(|(what, recorded, found)| {
+        let found = found.filter(|found| *found != recorded)?;
+        *state = Companion::Damaged;
+        Some(Finding::ManifestMismatch { what, recorded, found })
+    });
+    different.collect()
 }
 
 /// The digest in a file that `sha256sum` writes or reads.
