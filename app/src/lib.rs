@@ -9,6 +9,7 @@ mod frame;
 mod live;
 mod load;
 mod pages;
+mod shortcuts;
 mod time;
 pub mod ui;
 

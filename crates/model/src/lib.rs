@@ -3,6 +3,7 @@
 //!
 //! This crate compiles to WASM. It does no I/O, knows no clock and starts nothing.
 
+mod activity;
 mod dump;
 mod event;
 mod guest;
@@ -12,6 +13,7 @@ mod record;
 mod trigger;
 mod units;
 
+pub use activity::{Activity, ActivityKind};
 pub use dump::{
     CaptureMode, DumpId, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError, Progress,
 };

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
-use super::mode_words::consequence;
+use super::mode_words::{consequence, pause, space};
 use super::state::State;
 use crate::ui::{Button, ButtonKind, Dialog};
 
@@ -26,6 +26,12 @@ pub fn DumpAllDialog(
             <p class="dialog-consequence">
                 {move || guests.with(|guests| consequence(state.options.mode.get(), guests))}
             </p>
+            <dl class="facts">
+                <dt>"Expected pause"</dt>
+                <dd>{move || guests.with(|guests| pause(state.options.mode.get(), guests))}</dd>
+                <dt>"Space on disk"</dt>
+                <dd>{move || guests.with(|guests| space(guests))}</dd>
+            </dl>
             <Show when=are_many>
                 <p class="secondary">"A few are dumped at a time, the others wait."</p>
             </Show>

@@ -28,10 +28,28 @@ pub fn figures_of(job: &Job, now: Timestamp) -> String {
                 status.bytes.map(|bytes| format!("{} of {}", bytes.bytes_done, bytes.bytes_expected)),
             );
             parts.extend(job.rate.bytes_per_second().map(|rate| format!("{}/s", in_mib(rate))));
+            parts.extend(time_left(job).map(|left| format!("about {} left", whole_seconds(left))));
         }
     }
-    parts.extend(status.started_at.map(|started| whole_seconds(now.since(started))));
+    let taken = status.started_at.map(|started| whole_seconds(now.since(started)));
+    match (status.mode, status.pause_ms) {
+        (_, Some(pause)) => parts.push(format!("guest was stopped for {pause}")),
+        // It is stopped as long as it is being read.
+        (Some(CaptureMode::Frozen), None) => {
+            parts.extend(taken.map(|taken| format!("guest stopped, {taken} so far")));
+        }
+        (Some(CaptureMode::Live) | None, None) => parts.extend(taken),
+    }
     if parts.is_empty() { status.message.clone() } else { parts.join(" · ") }
+}
+
+/// How long the rest takes at the present rate; `None` while that is not known or nothing moves.
+fn time_left(job: &Job) -> Option<Millis> {
+    let bytes = job.status.bytes?;
+    let rate = job.rate.bytes_per_second()?;
+    let left = u128::from(bytes.bytes_expected.0.saturating_sub(bytes.bytes_done.0));
+    let millis = (left * 1000).checked_div(u128::from(rate.0))?;
+    (left > 0).then(|| Millis(u64::try_from(millis).unwrap_or(u64::MAX)))
 }
 
 /// How a live dump copies.
@@ -113,6 +131,32 @@ mod tests {
         assert_eq!(figures_of(&known, at(100)), "256 MiB of 512 MiB · 10 s");
         let foreign = job(serde_json::json!({"message": "Dump in progress (50.0%)"}));
         assert_eq!(figures_of(&foreign, at(100)), "Dump in progress (50.0%)");
+    }
+
+    #[test]
+    fn a_frozen_dump_tells_its_rate_what_is_left_and_that_the_guest_is_stopped() {
+        let status = |done: u64| {
+            let fields = serde_json::json!({
+                "mode": "frozen",
+                "started_at": at(90),
+                "bytes": {"bytes_done": done, "bytes_expected": 536_870_912},
+            });
+            job(fields).status
+        };
+        let mut jobs = Jobs::default();
+        jobs.tell(status(134_217_728), at(99));
+        let mut told = Vec::new();
+        for (done, second) in [(268_435_456, 101), (268_435_456, 111)] {
+            jobs.tell(status(done), at(second));
+            told.push(figures_of(jobs.get(&"a".parse().unwrap()).unwrap(), at(second)));
+        }
+        assert_eq!(
+            told,
+            [
+                "256 MiB of 512 MiB · 64 MiB/s · about 4 s left · guest stopped, 11 s so far",
+                "256 MiB of 512 MiB · 0 MiB/s · guest stopped, 21 s so far",
+            ]
+        );
     }
 
     #[test]

@@ -41,6 +41,15 @@ pub struct Jobs {
     dismissed: BTreeSet<DumpId>,
 }
 
+/// How many dumps wait and run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// They wait for their turn.
+    pub queued: usize,
+    /// Their guests are being read.
+    pub running: usize,
+}
+
 /// What a status changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -76,6 +85,22 @@ impl Jobs {
     /// How many wait or run.
     pub fn active_count(&self) -> usize {
         self.jobs.iter().filter(|job| !job.status.exact_state().is_final()).count()
+    }
+
+    /// How many wait, and how many run.
+    pub fn counts(&self) -> Counts {
+        let count = |state| self.jobs.iter().filter(|job| job.status.exact_state() == state).count();
+        Counts { queued: count(JobState::Queued), running: count(JobState::Running) }
+    }
+
+    /// Whether the last dump of the guest was refused because its memory is encrypted.
+    pub fn was_refused_as_encrypted(&self, name: &str) -> bool {
+        // The word that the refusal asks for stands for its reason: sentences change.
+        self.jobs.iter().map(|job| &job.status).any(|status| {
+            status.exact_state() == JobState::Failed
+                && status.display_name() == name
+                && status.message.contains("accept_encrypted")
+        })
     }
 
     /// Takes in a status that was told at `now`.
@@ -346,6 +371,31 @@ mod tests {
             jobs.tell(status, at(2));
         }
         assert_eq!((state_of(&jobs, "a"), jobs.active_count()), (None, 1));
+    }
+
+    #[test]
+    fn those_that_wait_and_those_that_run_are_counted() {
+        let mut jobs = Jobs::default();
+        for (vm, state) in [
+            ("a", DumpState::Queued),
+            ("b", DumpState::Queued),
+            ("c", DumpState::Running),
+            ("d", DumpState::Failed),
+        ] {
+            jobs.tell(status_of_guest(vm, vm, state, 0.0), at(0));
+        }
+        assert_eq!(jobs.counts(), Counts { queued: 2, running: 1 });
+    }
+
+    #[test]
+    fn a_refusal_of_encrypted_memory_is_known_by_the_word_it_asks_for() {
+        let mut refused = status("a", DumpState::Failed, 0.0);
+        refused.message = "the memory of web-01 is encrypted (sev); ask with accept_encrypted".into();
+        let mut jobs = Jobs::default();
+        jobs.tell(refused, at(0));
+        jobs.tell(status_of_guest("db-01", "b", DumpState::Failed, 0.0), at(0));
+        assert!(jobs.was_refused_as_encrypted("web-01"));
+        assert!(!jobs.was_refused_as_encrypted("db-01"));
     }
 
     #[test]

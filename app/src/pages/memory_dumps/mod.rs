@@ -1,11 +1,14 @@
 //! Memory Dumps: take dumps of guests, watch them being taken, find them again.
 
 mod active_dumps;
+mod activity_log;
+mod activity_words;
 mod choice;
 mod control_panel;
 mod dump_all_dialog;
 mod guest_option;
 mod guest_selector;
+mod job_button;
 mod job_row;
 mod job_words;
 mod jobs;
@@ -26,10 +29,13 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use super::title::set_title;
-use active_dumps::ActiveDumps;
-use control_panel::ControlPanel;
+use crate::shortcuts::{Shortcuts, focus_on};
+use control_panel::{ControlPanel, TRIGGER_PANEL};
 use records_table::RecordsTable;
 use state::State;
+
+/// The id of the field that the table is searched with.
+const RECORDS_SEARCH: &str = "records-search";
 
 /// The page.
 #[component]
@@ -37,14 +43,17 @@ pub fn MemoryDumps() -> impl IntoView {
     set_title("Memory Dumps");
     let query = use_query_map();
     let page = Memo::new(move |_| paging::page_from_query(query.with(|query| query.get("page")).as_deref()));
-    State::provide(page);
+    let state = State::provide(page);
+    let shortcuts = Shortcuts::expect();
+    shortcuts.add("/", "Search the recorded dumps", || focus_on(RECORDS_SEARCH));
+    shortcuts.add("r", "Load everything again", move || state.refresh());
+    shortcuts.add("d", "Go to the dump panel", || focus_on(TRIGGER_PANEL));
     view! {
         <header class="page-head">
             <h1>"Memory Dumps"</h1>
             <p class="page-lead">"Take a guest’s memory, watch it being read, and keep it with its hash."</p>
         </header>
         <ControlPanel />
-        <ActiveDumps />
         <RecordsTable />
     }
 }

@@ -50,6 +50,8 @@ pub struct State {
     pub options: Options,
     /// What became of the last press on a dump button.
     pub trigger: RwSignal<Trigger>,
+    /// How often the operator asked for everything to be loaded again.
+    pub refreshes: RwSignal<u32>,
     clock: Clock,
     toaster: Toaster,
     announcer: Announcer,
@@ -57,7 +59,7 @@ pub struct State {
 
 impl State {
     /// Starts fetching and listening, and provides the state to the parts of the page.
-    pub fn provide(page: Memo<u64>) {
+    pub fn provide(page: Memo<u64>) -> Self {
         let state = Self {
             guests: Loader::new(),
             overview: Loader::new(),
@@ -69,6 +71,7 @@ impl State {
             chosen: RwSignal::new(BTreeSet::new()),
             options: Options::new(),
             trigger: RwSignal::new(Trigger::default()),
+            refreshes: RwSignal::new(0),
             clock: Clock::expect(),
             toaster: Toaster::expect(),
             announcer: Announcer::expect(),
@@ -76,12 +79,7 @@ impl State {
         provide_context(state);
         let live = Live::expect();
         live.subscribe(move |event| state.hear(event));
-        live.on_connected(move || {
-            state.fetch_guests();
-            state.fetch_overview();
-            state.fetch_jobs();
-            state.fetch_records();
-        });
+        live.on_connected(move || state.fetch_all());
         Effect::new(move |before: Option<u64>| {
             let page = page.get();
             if before.is_some_and(|before| before != page) {
@@ -89,6 +87,21 @@ impl State {
             }
             page
         });
+        state
+    }
+
+    /// Loads everything again because the operator asks for it, and says so.
+    pub fn refresh(self) {
+        self.fetch_all();
+        self.refreshes.update(|count| *count = count.wrapping_add(1));
+        self.announcer.say("Loading everything again.");
+    }
+
+    fn fetch_all(self) {
+        self.fetch_guests();
+        self.fetch_overview();
+        self.fetch_jobs();
+        self.fetch_records();
     }
 
     /// The state that [`Self::provide`] made.

@@ -8,7 +8,7 @@ use super::dump_all_dialog::DumpAllDialog;
 use super::jobs::Jobs;
 use super::mode_words::consequence;
 use super::state::State;
-use crate::ui::{Button, ButtonKind, Failure};
+use crate::ui::{Button, ButtonKind, Checkbox, Failure};
 
 /// The guests that are chosen and have memory, and why they cannot be dumped together now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +28,14 @@ pub fn TriggerButtons() -> impl IntoView {
     let problem = Memo::new(move |_| {
         state.trigger.with(|trigger| trigger.problem.as_ref().map(|problem| problem.detail.clone()))
     });
+    // Only where it matters: it is no choice to make in passing.
+    let asks_consent = Memo::new(move |_| {
+        let was_refused = |guest: &Guest| {
+            state.jobs.with_data(|jobs| jobs.was_refused_as_encrypted(&guest.name.0)).unwrap_or(false)
+        };
+        state.options.accept_encrypted.get()
+            || selection.with(|selection| selection.guests.iter().any(was_refused))
+    });
     let all_open = RwSignal::new(false);
     let planned = RwSignal::new(Vec::new());
     let dump_selected = move |()| state.dump(&selection.get_untracked().guests);
@@ -42,18 +50,33 @@ pub fn TriggerButtons() -> impl IntoView {
     });
     let no_all = Signal::derive(move || is_blocked() || runnable.with(Vec::is_empty));
     view! {
+        <Show when=move || asks_consent.get()>
+            <Checkbox
+                checked=state.options.accept_encrypted
+                on_change=move |accepted| state.options.accept_encrypted.set(accepted)
+            >
+                "Dump encrypted memory all the same. The image is ciphertext: nothing in it can be analysed without the guest’s key."
+            </Checkbox>
+        </Show>
         <p class="consequence" id="dump-consequence">
             {move || selection.with(|selection| consequence(state.options.mode.get(), &selection.guests))}
         </p>
         <div class="trigger-buttons">
-            <Button kind=ButtonKind::Primary on_press=dump_selected disabled=no_selected described_by="dump-obstacle dump-consequence">
+            <Button
+                kind=ButtonKind::Primary
+                on_press=dump_selected
+                disabled=no_selected
+                busy=Signal::derive(is_pending)
+                described_by="dump-obstacle dump-consequence"
+            >
                 "Dump selected"
             </Button>
             <Button on_press=ask_for_all disabled=no_all described_by="dump-obstacle">
                 "Dump all running guests"
             </Button>
-            <p class="trigger-obstacle" id="dump-obstacle">
-                {move || {
+        </div>
+        <p class="trigger-obstacle" id="dump-obstacle">
+            {move || {
                     if is_pending() {
                         Some("Asking the server …".to_owned())
                     } else if let Some(why) = invalid.get() {
@@ -66,8 +89,7 @@ pub fn TriggerButtons() -> impl IntoView {
                         selection.with(|selection| selection.obstacle.clone())
                     }
                 }}
-            </p>
-        </div>
+        </p>
         <Show when=move || problem.with(Option::is_some)>
             <Failure
                 title="The dump was not started."
