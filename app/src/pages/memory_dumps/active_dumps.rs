@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::job_row::JobRow;
 use super::jobs::Jobs;
 use super::state::State;
-use crate::ui::{Card, EmptyState, Failure, Skeleton};
+use crate::ui::{Card, EmptyState, Failure, Icon, Skeleton};
 
 /// A row for each, in a part of fixed size that scrolls.
 #[component]
@@ -35,7 +35,7 @@ pub fn ActiveDumps() -> impl IntoView {
                     None => view! { <Skeleton rows=2 label="Loading the running dumps" /> }.into_any(),
                     Some(true) => {
                         view! {
-                            <EmptyState title="Nothing is being dumped">
+                            <EmptyState title="Nothing is being dumped" icon=Icon::Activity>
                                 "Select a guest and press “Dump selected”."
                             </EmptyState>
                         }

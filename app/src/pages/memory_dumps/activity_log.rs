@@ -37,7 +37,7 @@ pub fn ActivityLog() -> impl IntoView {
                     None => view! { <Skeleton rows=4 label="Loading the activity log" /> }.into_any(),
                     Some(true) => {
                         view! {
-                            <EmptyState title="Nothing has happened yet">
+                            <EmptyState title="Nothing has happened yet" icon=Icon::Clock>
                                 "Dumps are noted here from the request to the end."
                             </EmptyState>
                         }

@@ -16,8 +16,8 @@ pub struct Told {
 /// A line in words.
 pub fn sentence(line: &Activity) -> Told {
     let what = match (line.kind, &line.by) {
-        (ActivityKind::Queued, Some(by)) => format!("dump asked for {}", asked_by(by)),
-        (ActivityKind::Queued, None) => "dump asked for".to_owned(),
+        (ActivityKind::Queued, Some(by)) => format!("requested {}", by_whom(by)),
+        (ActivityKind::Queued, None) => "requested".to_owned(),
         (ActivityKind::Started, _) => match line.mode {
             Some(mode) => format!("{} dump started", mode.as_str()),
             None => "dump started".to_owned(),
@@ -33,7 +33,7 @@ pub fn sentence(line: &Activity) -> Told {
             upper_first(line.detail.strip_prefix("Dump completed: ").unwrap_or(&line.detail))
         }
         ActivityKind::Cancelled => match line.detail.strip_prefix("cancelled by ") {
-            Some(who) => cancelled_by(who),
+            Some(who) => upper_first(&by_whom(who)),
             None => upper_first(line.detail.strip_prefix("cancelled: ").unwrap_or(&line.detail)),
         },
         ActivityKind::Queued | ActivityKind::Started | ActivityKind::Failed => upper_first(&line.detail),
@@ -41,22 +41,13 @@ pub fn sentence(line: &Activity) -> Told {
     Told { what, why: (!why.is_empty()).then_some(why) }
 }
 
-/// Where a request came from: the words in which the catalog keeps it.
-fn asked_by(by: &str) -> String {
-    match by {
-        "page" => "on the page".to_owned(),
-        "api" => "over REST".to_owned(),
-        other => format!("by {other}"),
-    }
-}
-
-/// `told` is who did it, and perhaps when: `page before it began`.
-fn cancelled_by(told: &str) -> String {
+/// Who did something, in the words in which the catalog keeps it, and perhaps when: `page before it began`.
+pub fn by_whom(told: &str) -> String {
     let (who, when) = told.split_at(told.find(' ').unwrap_or(told.len()));
     match who {
-        "page" => format!("On the page{when}"),
-        "api" => format!("Over REST{when}"),
-        _ => format!("By {told}"),
+        "page" => format!("on the page{when}"),
+        "api" => format!("over REST{when}"),
+        _ => format!("by {told}"),
     }
 }
 
@@ -122,7 +113,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "dump asked for on the page",
+                "requested on the page",
                 "frozen dump started",
                 "dump started, not as first tried: Frozen, because the guest is paused.",
                 "dump completed: 512 MiB stored as 28.9 MiB",

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
-use super::mode_words::{consequence, pause, space};
+use super::mode_words::{pause, space, subject};
 use super::state::State;
 use crate::ui::{Button, ButtonKind, Dialog};
 
@@ -24,7 +24,7 @@ pub fn DumpAllDialog(
     view! {
         <Dialog open id="dump-all-title" title="Dump all running guests?">
             <p class="dialog-consequence">
-                {move || guests.with(|guests| consequence(state.options.mode.get(), guests))}
+                {move || guests.with(|guests| format!("{}.", subject(guests)))}
             </p>
             <dl class="facts">
                 <dt>"Expected pause"</dt>

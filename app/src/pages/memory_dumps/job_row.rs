@@ -26,15 +26,18 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
     let refusal = Memo::new(move |_| job.with(|job| job.as_ref().and_then(refusal_of)));
     let name = Memo::new(move |_| of(|job| job.status.display_name().to_owned())().unwrap_or_default());
     let progress = Memo::new(move |_| job.with(|job| job.as_ref().map_or(0.0, |job| job.status.progress)));
-    let figures = move || {
+    let is_final = Memo::new(move |_| phase.get().is_some_and(JobState::is_final));
+    let words = move || {
+        if is_final.get() {
+            return of(|job| result_of(&job.status))();
+        }
         let clock_now = clock.now();
         job.with(|job| job.as_ref().map(|job| figures_of(job, clock_now)))
     };
     let is_running = move || phase.get() == Some(JobState::Running);
-    let is_final = move || phase.get().is_some_and(JobState::is_final);
     let result_class = move || match phase.get() {
-        Some(JobState::Failed) => "job-result is-bad",
-        _ => "job-result",
+        Some(JobState::Failed) => "job-words number is-bad",
+        _ => "job-words number",
     };
     let asking = RwSignal::new(false);
     let is_asked = Memo::new(move |_| job.with(|job| is_asked(job.as_ref(), asking.get())));
@@ -44,32 +47,33 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
                 <span class="job-title">
                     <span class="job-name">{name}</span>
                     {move || phase.get().map(state_badge)}
-                    {move || mode.get().map(|mode| view! { <Badge>{mode.as_str()}</Badge> })}
                 </span>
-                <Show when=is_running>
-                    <span class="job-percent number">{move || format!("{:.1} %", progress.get())}</span>
-                </Show>
                 <JobButton job name asking />
             </div>
             <Show when=is_running>
-                <ProgressBar
-                    percent=Signal::derive(move || Some(progress.get()))
-                    label=Signal::derive(move || format!("Dump of {}", name.get()))
-                />
+                <div class="job-progress">
+                    <ProgressBar
+                        percent=Signal::derive(move || Some(progress.get()))
+                        label=Signal::derive(move || format!("Dump of {}", name.get()))
+                    />
+                    <span class="job-percent number">{move || format!("{:.1} %", progress.get())}</span>
+                </div>
             </Show>
-            <Show when=move || is_asked.get()>
+            <Show
+                when=move || is_asked.get()
+                fallback=move || view! {
+                    <p class=result_class>
+                        {move || mode.get().map(|mode| view! { <span class="job-mode">{mode.as_str()}</span> " · " })}
+                        {words}
+                    </p>
+                }
+            >
                 <div class="job-cancel" role="group" aria-label="Cancel the dump?">
                     <CancelQuestion job name asking />
                 </div>
             </Show>
-            <Show
-                when=is_final
-                fallback=move || view! { <p class="job-figures number">{figures}</p> }
-            >
-                <p class=result_class>{of(|job| result_of(&job.status))}</p>
-            </Show>
-            {move || fallback.get().map(|why| view! { <p class="job-figures">{why}</p> })}
-            {move || refusal.get().map(|why| view! { <p class="job-result is-bad" role="alert">{why}</p> })}
+            {move || fallback.get().map(|why| view! { <p class="job-words">{why}</p> })}
+            {move || refusal.get().map(|why| view! { <p class="job-words is-bad" role="alert">{why}</p> })}
         </li>
     }
 }

@@ -2,6 +2,7 @@
 
 use memdeck_model::{ByteCount, CaptureMode, DumpStatus, JobState, LiveProgress, Millis, Timestamp};
 
+use super::activity_words::by_whom;
 use super::jobs::Job;
 
 /// What is known of a dump under way, at `now`.
@@ -28,7 +29,10 @@ pub fn figures_of(job: &Job, now: Timestamp) -> String {
                 status.bytes.map(|bytes| format!("{} of {}", bytes.bytes_done, bytes.bytes_expected)),
             );
             parts.extend(job.rate.bytes_per_second().map(|rate| format!("{}/s", in_mib(rate))));
-            parts.extend(time_left(job).map(|left| format!("about {} left", whole_seconds(left))));
+            parts.extend(time_left(job).map(|left| match left.0 {
+                0..1_000 => "less than 1 s left".to_owned(),
+                _ => format!("about {} left", whole_seconds(left)),
+            }));
         }
     }
     let taken = status.started_at.map(|started| whole_seconds(now.since(started)));
@@ -69,8 +73,8 @@ fn copying(live: LiveProgress, memory: Option<ByteCount>) -> impl Iterator<Item 
 pub fn result_of(status: &DumpStatus) -> String {
     match status.exact_state() {
         JobState::Completed => stored(status),
-        JobState::Cancelled => match status.message.strip_prefix("cancelled") {
-            Some(by_whom) => format!("Cancelled{}.", by_whom.trim_end_matches('.')),
+        JobState::Cancelled => match status.message.strip_prefix("cancelled by ") {
+            Some(who) => format!("Cancelled {}.", by_whom(who)),
             None => told(&status.message),
         },
         JobState::Failed | JobState::Queued | JobState::Running => told(&status.message),
@@ -207,7 +211,7 @@ mod tests {
                 job(serde_json::json!({"state": "failed", "job_state": "cancelled", "message": message}));
             result_of(&job.status)
         };
-        assert_eq!(cancelled("cancelled by api before it began"), "Cancelled by api before it began.");
+        assert_eq!(cancelled("cancelled by api before it began"), "Cancelled over REST before it began.");
         assert_eq!(cancelled("the service was stopped"), "the service was stopped");
     }
 }

@@ -16,19 +16,32 @@ pub fn name(choice: ModeChoice) -> &'static str {
 /// What a mode does to any guest.
 pub fn hint(choice: ModeChoice) -> &'static str {
     match choice {
-        ModeChoice::Auto => "Live where possible, else frozen; the record says why.",
-        ModeChoice::Live => "The guest runs on and stops for the last pages only. Else no dump is taken.",
-        ModeChoice::Frozen => "The guest stops while its memory is read, about a second per GiB.",
+        ModeChoice::Auto => "Live where possible, else frozen",
+        ModeChoice::Live => "Runs on, stops for the last pages only",
+        ModeChoice::Frozen => "Stops while it is read, about 1 s per GiB",
     }
 }
 
 /// What dumping `guests` does to them; nothing is to be said of none.
 pub fn consequence(choice: ModeChoice, guests: &[Guest]) -> String {
     let what = pause(choice, guests);
+    let or_nothing = match choice {
+        ModeChoice::Live => " Where that is not possible, no dump is taken.",
+        ModeChoice::Auto | ModeChoice::Frozen => "",
+    };
     match guests {
         [] => String::new(),
-        [Guest { name, memory, .. }] => format!("{name}, {memory}: stops for {what}."),
-        many => format!("{} guests, {} of memory: each stops for {what}.", many.len(), memory_of(many)),
+        [_] => format!("{}: stops for {what}.{or_nothing}", subject(guests)),
+        _ => format!("{}: each stops for {what}.{or_nothing}", subject(guests)),
+    }
+}
+
+/// Which guests, and how much memory they have.
+pub fn subject(guests: &[Guest]) -> String {
+    let memory = memory_of(guests);
+    match guests {
+        [guest] => format!("{}, {memory} of memory", guest.name),
+        _ => format!("{} guests, {memory} of memory", guests.len()),
     }
 }
 
@@ -84,9 +97,9 @@ mod tests {
         assert_eq!(
             told,
             [
-                "web-01, 4.00 GiB: stops for well under a second, or, if it cannot be dumped live, about 4 s.",
-                "web-01, 4.00 GiB: stops for well under a second.",
-                "web-01, 4.00 GiB: stops for about 4 s.",
+                "web-01, 4.00 GiB of memory: stops for well under a second, or, if it cannot be dumped live, about 4 s.",
+                "web-01, 4.00 GiB of memory: stops for well under a second. Where that is not possible, no dump is taken.",
+                "web-01, 4.00 GiB of memory: stops for about 4 s.",
             ]
         );
     }
@@ -100,7 +113,8 @@ mod tests {
             [
                 "2 guests, 5.00 GiB of memory: each stops for well under a second, or, if it cannot be dumped live, \
                  up to about 4 s.",
-                "2 guests, 5.00 GiB of memory: each stops for well under a second.",
+                "2 guests, 5.00 GiB of memory: each stops for well under a second. Where that is not possible, no dump \
+                 is taken.",
                 "2 guests, 5.00 GiB of memory: each stops for up to about 4 s.",
             ]
         );

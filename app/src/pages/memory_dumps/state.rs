@@ -238,7 +238,7 @@ fn outcome_of(status: &DumpStatus, was_asked: bool) -> (ToastKind, String) {
         JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed. {message}")),
         JobState::Cancelled if was_asked => (ToastKind::Success, format!("The dump of {name} is cancelled.")),
         JobState::Cancelled => {
-            (ToastKind::Error, format!("The dump of {name} ended. {}", job_words::result_of(status)))
+            (ToastKind::Warning, format!("The dump of {name} ended. {}", job_words::result_of(status)))
         }
         JobState::Completed | JobState::Queued | JobState::Running => {
             (ToastKind::Success, format!("{name} is dumped and hashed."))

@@ -24,7 +24,7 @@ pub fn Status() -> impl IntoView {
     let overview = move |read: fn(&Overview) -> String| Memo::new(move |_| state.overview.with_data(read));
     let dumps = overview(|overview| overview.stats.total_dumps.to_string());
     let stored = overview(|overview| overview.stats.total_size_bytes.to_string());
-    let average = overview(|overview| average_of(&overview.stats));
+    let average = Memo::new(move |_| state.overview.with_data(|overview| average_of(&overview.stats)));
     let last = Memo::new(move |_| state.overview.with_data(|overview| overview.stats.last_dump));
     let counts = Memo::new(move |_| state.jobs.with_data(Jobs::counts));
     let active = Memo::new(move |_| counts.get().map(|counts| counts.running.to_string()));
@@ -64,14 +64,20 @@ pub fn Status() -> impl IntoView {
                     <dd>
                         {move || match last.get() {
                             Some(Some(instant)) => view! { <Moment instant /> }.into_any(),
-                            Some(None) => "none yet".into_any(),
+                            Some(None) => none_yet(),
                             None => missing("last dump"),
                         }}
                     </dd>
                 </div>
                 <div class="figure">
-                    <dt>"Average duration"</dt>
-                    <dd>{figure(average, "average duration")}</dd>
+                    <dt>"Avg. duration"</dt>
+                    <dd>
+                        {move || match average.get() {
+                            Some(Some(average)) => average.into_any(),
+                            Some(None) => none_yet(),
+                            None => missing("average duration"),
+                        }}
+                    </dd>
                 </div>
                 <div class="figure">
                     <dt>"Stored"</dt>
@@ -93,12 +99,14 @@ fn running_count(guests: &[Guest]) -> usize {
     guests.iter().filter(|guest| guest.state == GuestState::Running).count()
 }
 
-fn average_of(stats: &Stats) -> String {
-    let average = std::time::Duration::try_from_secs_f64(stats.avg_duration_sec).map(Millis::from);
-    match average {
-        Ok(average) if stats.total_dumps > 0 => average.to_string(),
-        _ => "none yet".to_owned(),
-    }
+fn none_yet() -> AnyView {
+    view! { <span class="figure-none">"none yet"</span> }.into_any()
+}
+
+/// `None` without a dump whose duration is known.
+fn average_of(stats: &Stats) -> Option<String> {
+    let average = std::time::Duration::try_from_secs_f64(stats.avg_duration_sec).ok()?;
+    (stats.total_dumps > 0).then(|| Millis::from(average).to_string())
 }
 
 #[cfg(test)]
@@ -110,7 +118,8 @@ mod tests {
         let of = |total_dumps, avg_duration_sec| {
             average_of(&Stats { total_dumps, avg_duration_sec, ..Stats::default() })
         };
-        assert_eq!([of(0, 0.0), of(3, 4.567), of(3, 0.25)], ["none yet", "4.57 s", "250 ms"]);
-        assert_eq!(of(3, f64::NAN), "none yet");
+        let told = |text: &str| Some(text.to_owned());
+        assert_eq!([of(3, 4.567), of(3, 0.25)], [told("4.57 s"), told("250 ms")]);
+        assert_eq!([of(0, 0.0), of(3, f64::NAN)], [None, None]);
     }
 }

@@ -49,6 +49,25 @@ pub fn TriggerButtons() -> impl IntoView {
         is_blocked() || selection.with(|chosen| chosen.guests.is_empty() || chosen.obstacle.is_some())
     });
     let no_all = Signal::derive(move || is_blocked() || runnable.with(Vec::is_empty));
+    let obstacle = Memo::new(move |_| {
+        if is_pending() {
+            Some("Asking the server …".to_owned())
+        } else if let Some(why) = invalid.get() {
+            Some(why)
+        } else if !are_known.get() {
+            Some("The guests are not known.".to_owned())
+        } else if runnable.with(Vec::is_empty) && selection.with(|selection| selection.obstacle.is_some()) {
+            Some("No running guest is free to be dumped.".to_owned())
+        } else {
+            selection.with(|selection| selection.obstacle.clone())
+        }
+    });
+    let outlook = move || {
+        if obstacle.with(Option::is_some) {
+            return String::new();
+        }
+        selection.with(|selection| consequence(state.options.mode.get(), &selection.guests))
+    };
     view! {
         <Show when=move || asks_consent.get()>
             <Checkbox
@@ -58,9 +77,11 @@ pub fn TriggerButtons() -> impl IntoView {
                 "Dump encrypted memory all the same. The image is ciphertext: nothing in it can be analysed without the guest’s key."
             </Checkbox>
         </Show>
-        <p class="consequence" id="dump-consequence">
-            {move || selection.with(|selection| consequence(state.options.mode.get(), &selection.guests))}
-        </p>
+        // One place for both: what follows, or why nothing can.
+        <div class="trigger-outlook">
+            <p id="dump-obstacle">{obstacle}</p>
+            <p id="dump-consequence">{outlook}</p>
+        </div>
         <div class="trigger-buttons">
             <Button
                 kind=ButtonKind::Primary
@@ -75,21 +96,6 @@ pub fn TriggerButtons() -> impl IntoView {
                 "Dump all running guests"
             </Button>
         </div>
-        <p class="trigger-obstacle" id="dump-obstacle">
-            {move || {
-                    if is_pending() {
-                        Some("Asking the server …".to_owned())
-                    } else if let Some(why) = invalid.get() {
-                        Some(why)
-                    } else if !are_known.get() {
-                        Some("The guests are not known.".to_owned())
-                    } else if runnable.with(Vec::is_empty) {
-                        Some("No running guest is free to be dumped.".to_owned())
-                    } else {
-                        selection.with(|selection| selection.obstacle.clone())
-                    }
-                }}
-        </p>
         <Show when=move || problem.with(Option::is_some)>
             <Failure
                 title="The dump was not started."
