@@ -1,4 +1,4 @@
-// What axe finds on a page, and whether anything has to be scrolled sideways.
+// What axe finds on a page.
 
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -14,18 +14,6 @@ export async function violations(page) {
     help,
     nodes: nodes.map((node) => `${node.target.join(' ')}: ${node.failureSummary}`),
   }));
-}
-
-// Every element whose content is wider than its room and can be scrolled to, the whole page included.
-export function wideElements(page) {
-  return page.evaluate(() =>
-    [...document.querySelectorAll('*')]
-      .filter((element) => {
-        const scrolls = ['auto', 'scroll'].includes(getComputedStyle(element).overflowX);
-        return (scrolls || element === document.documentElement) && element.scrollWidth > element.clientWidth;
-      })
-      .map((element) => `${element.tagName}.${element.className}: ${element.scrollWidth} > ${element.clientWidth}`),
-  );
 }
 
 // Waits until nothing fades or glows: colours are measured as they stay.

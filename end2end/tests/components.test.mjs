@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 
-import { standsStill, violations, wideElements } from '../support/accessibility.mjs';
+import { standsStill, violations } from '../support/accessibility.mjs';
 import { eventually } from '../support/eventually.mjs';
+import { wideElements } from '../support/layout.mjs';
 import { hasFocus } from '../support/memory-dumps-page.mjs';
 import { scenario } from '../support/scenario.mjs';
 
@@ -18,7 +19,7 @@ for (const colorScheme of ['light', 'dark']) {
   for (const width of [1280, 390]) {
     scenario(`the components are accessible in ${colorScheme} at ${width} px`, async (stage) => {
       const page = await openComponents(stage, { colorScheme, width });
-      assert.deepEqual(await wideElements(page), []);
+      assert.deepEqual(await wideElements({ page }), []);
       for (const kind of ['Success', 'Info', 'Warning', 'Error']) {
         await page.getByRole('button', { name: kind, exact: true }).click();
       }

@@ -1,5 +1,5 @@
-//! The page's calls to the server: seven server functions, each of which translates, calls one use case of
-//! [`Operations`] and translates back.
+//! The page's calls to the server: server functions, each of which translates, calls one use case of [`Operations`] and
+//! translates back.
 //!
 //! Only the signatures are compiled into the page. The bodies exist under the feature `ssr`.
 
@@ -14,7 +14,7 @@ use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery
 
 pub use error::ApiError;
 #[cfg(feature = "ssr")]
-pub use operations::{Operations, router};
+pub use operations::{Operations, RequestId, router};
 pub use overview::Overview;
 
 /// The figures and the health of the parts, for the status section.
@@ -78,14 +78,23 @@ pub async fn cancel_dump(
     operations::present()?.cancel(dump_id).await.map_err(operations::refuse)
 }
 
-/// One page of records, newest first.
+/// One page of the records that a filter means.
 ///
 /// # Errors
-/// The server does not answer, or the catalog cannot be read.
+/// The filter cannot be used, the server does not answer, or the catalog cannot be read.
 #[server(prefix = "/api/ui", endpoint = "records", input = Json, output = Json)]
 pub async fn fetch_records(
-    /// Which page.
+    /// Which records, in what order, and which page of them.
     query: RecordQuery,
 ) -> Result<RecordPage, ApiError> {
     operations::present()?.records(query).await.map_err(operations::refuse)
+}
+
+/// The hosts that records name, in alphabetical order.
+///
+/// # Errors
+/// The server does not answer, or the catalog cannot be read.
+#[server(prefix = "/api/ui", endpoint = "record-hosts", input = Json, output = Json)]
+pub async fn fetch_record_hosts() -> Result<Vec<String>, ApiError> {
+    operations::present()?.record_hosts().await.map_err(operations::refuse)
 }

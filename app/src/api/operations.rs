@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::routing::{MethodFilter, on};
 use leptos::prelude::{provide_context, use_context};
@@ -35,9 +36,16 @@ pub trait Operations: Send + Sync {
     /// Cancels a dump that waits or runs; one that has ended stays as it ended.
     async fn cancel(&self, dump_id: DumpId) -> Result<(), Problem>;
 
-    /// One page of records, newest first.
+    /// One page of the records that a filter means.
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, Problem>;
+
+    /// The hosts that records name.
+    async fn record_hosts(&self) -> Result<Vec<String>, Problem>;
 }
+
+/// What the server's log calls a request. The server puts it among the request's extensions.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
 
 /// The routes of all server functions, `POST /api/ui/...`, answered by `operations`.
 ///
@@ -51,9 +59,16 @@ where
         let Ok(filter) = MethodFilter::try_from(method) else { return router };
         router.route(
             path,
-            on(filter, move |request| {
+            on(filter, move |request: Request| {
                 let operations = Arc::clone(&operations);
-                handle_server_fns_with_context(move || provide_context(Arc::clone(&operations)), request)
+                let id = request.extensions().get::<RequestId>().cloned();
+                let context = move || {
+                    provide_context(Arc::clone(&operations));
+                    if let Some(id) = id.clone() {
+                        provide_context(id);
+                    }
+                };
+                handle_server_fns_with_context(context, request)
             }),
         )
     })
@@ -66,8 +81,10 @@ pub(super) fn present() -> Result<Arc<dyn Operations>, ApiError> {
     })
 }
 
-/// Puts the problem's status code on the response.
+/// Puts the problem's status code on the response, and the request's id on the problem.
 pub(super) fn refuse(problem: Problem) -> ApiError {
+    let request_id = use_context::<RequestId>().map(|RequestId(id)| id);
+    let problem = Problem { request_id, ..problem };
     if let Some(response) = use_context::<ResponseOptions>() {
         response.set_status(status_of(problem.kind));
     }

@@ -1,7 +1,7 @@
 //! Instants in the operator's time zone.
 
 use js_sys::{Date, Object, Reflect};
-use memdeck_model::Timestamp;
+use memdeck_model::{Day, Timestamp};
 
 /// An instant as text.
 pub struct LocalTime {
@@ -25,4 +25,17 @@ pub fn local_time(instant: Timestamp) -> LocalTime {
     }
     let long = date.to_locale_string("default", &options).into();
     LocalTime { date: day, clock, long }
+}
+
+/// The first instant of `day` in the browser's time zone.
+pub fn start_of_local_day(day: Day) -> Timestamp {
+    let (year, month, day_of_month) = day.parts();
+    let date = Date::new_with_year_month_day(
+        u32::from(year.unsigned_abs()),
+        i32::from(month) - 1,
+        i32::from(day_of_month),
+    );
+    #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds, within 53 bits")]
+    let millis = date.get_time() as i64;
+    Timestamp::from_unix_micros(millis.saturating_mul(1000)).unwrap_or_else(|_| day.start_utc())
 }

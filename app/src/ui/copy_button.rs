@@ -20,6 +20,9 @@ pub fn CopyButton(
     text: String,
     /// What it is, for the accessible name: `SHA-256 of web-01`.
     what: String,
+    /// What it says on it.
+    #[prop(default = "Copy")]
+    caption: &'static str,
 ) -> impl IntoView {
     let announcer = Announcer::expect();
     let outcome = RwSignal::new(None::<Outcome>);
@@ -43,7 +46,7 @@ pub fn CopyButton(
             on:click=copy
         >
             {move || match outcome.get() {
-                None => view! { <IconView icon=Icon::Copy /> "Copy" }.into_any(),
+                None => view! { <IconView icon=Icon::Copy /> {caption} }.into_any(),
                 Some(Outcome::Copied) => view! { <IconView icon=Icon::Check /> "Copied" }.into_any(),
                 Some(Outcome::Refused) => view! { <IconView icon=Icon::Alert /> "Not copied" }.into_any(),
             }}

@@ -149,7 +149,7 @@ fn the_record_is_told_before_the_end_and_both_are_in_the_catalog_by_then() {
         match event {
             Event::Dump(status) => kinds.push(status.exact_state().as_str()),
             Event::Record(_) => {
-                assert_eq!(bench.catalog().records(RecordQuery { limit: 9, offset: 0 }).unwrap().total, 1);
+                assert_eq!(bench.catalog().records(&RecordQuery::newest(9, 0)).unwrap().total, 1);
                 kinds.push("record");
             }
             _ => {}

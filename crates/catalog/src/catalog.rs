@@ -1,4 +1,4 @@
-//! The connection and the two ways to use it: reading, and writing in a transaction.
+//! The connections and the ways to use them: reading, writing in a transaction, and listing.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,9 @@ use crate::{CatalogError, schema};
 /// The durable state of one state directory. Shared between threads; calls take turns and are short.
 #[derive(Debug)]
 pub struct Catalog {
+    /// For lists and sums over all records, so that the engine never waits for one. Closed before the other, which
+    /// then tidies up the file.
+    reader: Mutex<Connection>,
     connection: Mutex<Connection>,
 }
 
@@ -23,8 +26,10 @@ impl Catalog {
     /// # Errors
     /// The file cannot be opened, is not a catalog, is damaged, or was written by a newer program.
     pub fn open(state_dir: &Path) -> Result<Self, CatalogError> {
-        let connection = schema::open(&state_dir.join(Self::FILE_NAME))?;
-        Ok(Self { connection: Mutex::new(connection) })
+        let path = state_dir.join(Self::FILE_NAME);
+        let connection = Mutex::new(schema::open(&path)?);
+        let reader = Mutex::new(schema::open_reader(&path)?);
+        Ok(Self { reader, connection })
     }
 
     /// Runs `work` on the connection; no other call comes between its statements.
@@ -33,7 +38,22 @@ impl Catalog {
         operation: &'static str,
         work: impl FnOnce(&Connection) -> Result<T, CatalogError>,
     ) -> Result<T, CatalogError> {
-        work(&self.lock()).map_err(|error| error.during(operation))
+        work(&lock(&self.connection)).map_err(|error| error.during(operation))
+    }
+
+    /// Runs `work`, which may take a while, beside all other calls. Its statements see one state of the catalog.
+    pub(crate) fn list<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T, CatalogError>,
+    ) -> Result<T, CatalogError> {
+        let mut connection = lock(&self.reader);
+        let run = || {
+            let transaction = connection.transaction()?;
+            work(&transaction)
+        };
+        let result: Result<T, CatalogError> = run();
+        result.map_err(|error| error.during(operation))
     }
 
     /// Runs `work` in a transaction that is committed when it succeeds and leaves no trace when it fails.
@@ -42,7 +62,7 @@ impl Catalog {
         operation: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, CatalogError>,
     ) -> Result<T, CatalogError> {
-        let mut connection = self.lock();
+        let mut connection = lock(&self.connection);
         let run = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&transaction)?;
@@ -52,9 +72,9 @@ impl Catalog {
         let result: Result<T, CatalogError> = run();
         result.map_err(|error| error.during(operation))
     }
+}
 
-    /// A thread that panicked in a transaction rolled it back as it unwound, so the connection is still good.
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A thread that panicked in a transaction rolled it back as it unwound, so the connection is still good.
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,6 @@
-//! Records of finished dumps: how they are stored, listed and counted.
+//! Records of finished dumps: how they are stored, handed on and counted. Listing them is in [`crate::listing`].
 
-use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, GuestName, Millis, Record, RecordPage, RecordQuery, Remark, Stats,
-    Timestamp,
-};
+use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Record, Remark, Stats, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::{Catalog, CatalogError};
@@ -18,25 +15,6 @@ pub(crate) const RECORD_COLUMNS: &str =
     records.case_number, records.note";
 
 impl Catalog {
-    /// A page of all records, own and imported, newest first.
-    ///
-    /// # Errors
-    /// `SQLite` refused.
-    pub fn records(&self, query: RecordQuery) -> Result<RecordPage, CatalogError> {
-        self.read("list records", |connection| {
-            let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
-            let numbered = numbered_records(
-                connection,
-                "ORDER BY records.timestamp DESC, records.seq DESC LIMIT ?1 OFFSET ?2",
-                [i64::from(query.limit), offset],
-            )?;
-            let records: Vec<Record> = numbered.into_iter().map(|(_, record)| record).collect();
-            let total = connection.query_row("SELECT count(*) FROM records", [], unsigned)?;
-            let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
-            Ok(RecordPage { records, count, limit: query.limit, offset: query.offset, total })
-        })
-    }
-
     /// Up to `limit` of this catalog's own records with a sequence number above `seq`, in order of insertion. This
     /// is what another memdeck imports.
     ///
@@ -69,7 +47,7 @@ impl Catalog {
     /// # Errors
     /// `SQLite` refused.
     pub fn stats(&self) -> Result<Stats, CatalogError> {
-        self.read("count records", |connection| {
+        self.list("count records", |connection| {
             let total_vms = connection.query_row(
                 "SELECT count(*) FROM (SELECT DISTINCT dom, host FROM records)",
                 [],
@@ -243,6 +221,6 @@ pub(crate) fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn unsigned(row: &Row<'_>) -> rusqlite::Result<u64> {
+pub(crate) fn unsigned(row: &Row<'_>) -> rusqlite::Result<u64> {
     row.get::<_, i64>(0).map(i64::unsigned_abs)
 }

@@ -14,11 +14,17 @@ use crate::CatalogError;
 const APPLICATION_ID: i32 = 0x6d64_636b;
 
 /// The schema's history: the script at index `n` brings version `n` to version `n + 1`.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_initial.sql"), include_str!("../migrations/0002_modes.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_modes.sql"),
+    include_str!("../migrations/0004_listing.sql"),
+];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Room for what a search in a hundred thousand records reads, in KiB. Taken only as far as it is used.
+const READER_CACHE_KIB: i32 = 32 * 1024;
 
 /// Opens the database at `path`, checks it and migrates it.
 pub(crate) fn open(path: &Path) -> Result<Connection, CatalogError> {
@@ -54,6 +60,20 @@ fn create_file(path: &Path) -> io::Result<()> {
 /// Creates a directory and its parents, accessible to their owner alone, where they are missing.
 pub(crate) fn create_private_dir(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+/// Opens the database at `path`, which [`open`] has prepared, a second time, for reading only.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, CatalogError> {
+    let connect = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        // A negative number is in KiB, a positive one in pages.
+        connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+        Ok(connection)
+    };
+    connect().map_err(|error| explain(path, error))
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -227,7 +247,7 @@ mod tests {
             ok: false,
             ..Record::unknown(GuestName("db-01".to_owned()), "8".to_owned(), at(1_763_110_703_550_274))
         };
-        let page = catalog.records(RecordQuery { limit: 10, offset: 0 }).unwrap();
+        let page = catalog.records(&RecordQuery::newest(10, 0)).unwrap();
         assert_eq!(page.records, [foreign, own.clone()]);
 
         let states = [

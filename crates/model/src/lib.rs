@@ -4,16 +4,20 @@
 //! This crate compiles to WASM. It does no I/O, knows no clock and starts nothing.
 
 mod activity;
+mod day;
 mod dump;
 mod event;
 mod guest;
 mod options;
 mod problem;
 mod record;
+mod record_filter;
+mod record_query;
 mod trigger;
 mod units;
 
 pub use activity::{Activity, ActivityKind};
+pub use day::{Day, ParseDayError};
 pub use dump::{
     CaptureMode, DumpId, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError, Progress,
 };
@@ -21,7 +25,9 @@ pub use event::{Event, ServiceHealth};
 pub use guest::{Guest, GuestName, GuestState, Vm};
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use problem::{Problem, ProblemKind};
-pub use record::{Record, RecordPage, RecordQuery, Stats};
+pub use record::{Record, Stats};
+pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, SearchText};
+pub use record_query::{RecordColumn, RecordPage, RecordQuery, RecordSort, SortError, SortOrder};
 pub use trigger::{
     ALL_GUESTS, CancelReply, LastTrigger, MAX_TRIGGER_TARGETS, ServiceStatus, TriggerError, TriggerReply,
     TriggerRequest, VmRef,

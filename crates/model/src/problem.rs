@@ -28,12 +28,15 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// What failed, on which object, and what to do now.
     pub detail: String,
+    /// The request that failed, as the server's log names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl Problem {
     /// A problem of `kind` told by `detail`.
     #[must_use]
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, detail: detail.into(), request_id: None }
     }
 }

@@ -1,4 +1,4 @@
-//! The record of a finished dump, and what is asked of many of them.
+//! The record of a finished dump, and figures over many of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -110,46 +110,6 @@ impl Record {
     }
 }
 
-/// Which records to list, newest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordQuery {
-    /// At most this many.
-    pub limit: u32,
-    /// After skipping this many.
-    pub offset: u64,
-}
-
-impl RecordQuery {
-    /// What a request without a usable limit gets, and the most that one answer holds.
-    pub const DEFAULT_LIMIT: u32 = 1000;
-
-    /// As the contract reads a request's numbers: a limit ≤ 0 counts as 1000, a negative offset as 0. Limits above
-    /// 1000 are served in pages of 1000, so that one answer stays small.
-    #[must_use]
-    pub fn from_request(limit: Option<i64>, offset: Option<i64>) -> Self {
-        let limit = limit.filter(|&limit| limit > 0).and_then(|limit| u32::try_from(limit).ok());
-        Self {
-            limit: limit.unwrap_or(Self::DEFAULT_LIMIT).min(Self::DEFAULT_LIMIT),
-            offset: offset.and_then(|offset| u64::try_from(offset).ok()).unwrap_or(0),
-        }
-    }
-}
-
-/// A page of records, newest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RecordPage {
-    /// The records.
-    pub records: Vec<Record>,
-    /// How many records this answer holds.
-    pub count: u64,
-    /// The limit that was applied.
-    pub limit: u32,
-    /// The offset that was applied.
-    pub offset: u64,
-    /// How many records there are in all.
-    pub total: u64,
-}
-
 /// Figures over all records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
@@ -163,22 +123,4 @@ pub struct Stats {
     pub avg_duration_sec: f64,
     /// When the newest dump began.
     pub last_dump: Option<Timestamp>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odd_limits_and_offsets_are_read_as_the_contract_says() {
-        let read = |limit, offset| {
-            let query = RecordQuery::from_request(limit, offset);
-            (query.limit, query.offset)
-        };
-        assert_eq!(read(None, None), (1000, 0));
-        assert_eq!(read(Some(0), Some(-1)), (1000, 0));
-        assert_eq!(read(Some(-5), Some(7)), (1000, 7));
-        assert_eq!(read(Some(25), Some(50)), (25, 50));
-        assert_eq!(read(Some(i64::MAX), Some(i64::MAX)), (1000, i64::MAX.unsigned_abs()));
-    }
 }

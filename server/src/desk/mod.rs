@@ -11,10 +11,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use memdeck_app::api::{Operations, Overview};
 use memdeck_capture::{BackendError, Clock, DumpBackend};
-use memdeck_catalog::{Catalog, CatalogError};
+use memdeck_catalog::{Catalog, CatalogError, Place};
 use memdeck_model::{
-    ALL_GUESTS, Activity, DumpId, DumpStatus, Event, Guest, GuestState, Millis, Problem, ProblemKind,
-    RecordPage, RecordQuery, ServiceHealth, ServiceStatus, Stats, Timestamp, TriggerRequest, VmRef,
+    ALL_GUESTS, Activity, DumpId, DumpStatus, Event, Guest, GuestState, Millis, Problem, ProblemKind, Record,
+    RecordFilter, RecordPage, RecordQuery, ServiceHealth, ServiceStatus, Stats, Timestamp, TriggerRequest,
+    VmRef,
 };
 use parking_lot::Mutex;
 
@@ -26,6 +27,9 @@ pub use live::{LiveFeed, Numbered};
 
 /// How long an ended dump stays among the present ones of the page.
 const RECENTLY: Millis = Millis(10 * 60 * 1000);
+
+/// Records that a walk reads at a time.
+const RECORDS_PER_STEP: u32 = 500;
 
 /// The use cases of the dashboard.
 pub struct Desk {
@@ -204,13 +208,46 @@ impl Desk {
         self.backend.statuses().await
     }
 
-    /// One page of records, newest first.
+    /// One page of the records that a filter means.
+    ///
+    /// # Errors
+    /// The filter cannot be used, or the catalog failed.
+    pub async fn list_records(&self, query: RecordQuery) -> Result<RecordPage, Problem> {
+        let query = query.bounded();
+        check(&query.filter)?;
+        let catalog = Arc::clone(&self.catalog);
+        blocking(move || catalog.records(&query)).await.map_err(|error| catalog_problem(&error))
+    }
+
+    /// The next of the records that a filter means, newest first, behind `place`; and where to go on, if there are more.
+    ///
+    /// # Errors
+    /// The filter cannot be used, or the catalog failed.
+    pub async fn walk_records(
+        &self,
+        filter: &RecordFilter,
+        place: Option<Place>,
+    ) -> Result<(Vec<Record>, Option<Place>), Problem> {
+        check(filter)?;
+        let (catalog, filter) = (Arc::clone(&self.catalog), filter.clone());
+        blocking(move || catalog.records_behind(&filter, place, RECORDS_PER_STEP))
+            .await
+            .map_err(|error| catalog_problem(&error))
+    }
+
+    /// The hosts that records name.
     ///
     /// # Errors
     /// The catalog failed.
-    pub async fn list_records(&self, query: RecordQuery) -> Result<RecordPage, Problem> {
+    pub async fn record_hosts(&self) -> Result<Vec<String>, Problem> {
         let catalog = Arc::clone(&self.catalog);
-        blocking(move || catalog.records(query)).await.map_err(|error| catalog_problem(&error))
+        blocking(move || catalog.hosts()).await.map_err(|error| catalog_problem(&error))
+    }
+
+    /// The present, by the clock that dates dumps.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Figures over all records.
@@ -247,6 +284,10 @@ impl Desk {
         events.extend(active.map(|status| Event::Dump(Box::new(status))));
         events
     }
+}
+
+fn check(filter: &RecordFilter) -> Result<(), Problem> {
+    filter.check().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))
 }
 
 /// Logs where it is handled, tells callers no paths and no SQL.
@@ -294,5 +335,9 @@ impl Operations for Desk {
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, Problem> {
         self.list_records(query).await
+    }
+
+    async fn record_hosts(&self) -> Result<Vec<String>, Problem> {
+        Desk::record_hosts(self).await
     }
 }

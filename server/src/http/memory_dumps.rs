@@ -11,11 +11,14 @@ use serde::Deserialize;
 
 use super::DashboardState;
 use super::answer::{JsonBody, RestError, UrlQuery};
+use super::export;
+use super::record_parameters::{FilterParameters, SortParameters};
 
 pub fn routes() -> Router<DashboardState> {
     Router::new()
         .route("/trigger", post(trigger))
         .route("/records", get(records))
+        .route("/export.csv", get(export::csv))
         .route("/status", get(status))
         .route("/status/{vm}", get(dump_status))
         .route("/cancel/{dump_id}", post(cancel))
@@ -43,9 +46,12 @@ struct PageQuery {
 
 async fn records(
     State(state): State<DashboardState>,
-    UrlQuery(query): UrlQuery<PageQuery>,
+    UrlQuery(page): UrlQuery<PageQuery>,
+    UrlQuery(filter): UrlQuery<FilterParameters>,
+    UrlQuery(sort): UrlQuery<SortParameters>,
 ) -> Result<Json<RecordPage>, RestError> {
-    Ok(Json(state.desk.list_records(RecordQuery::from_request(query.limit, query.offset)).await?))
+    let query = RecordQuery::from_request(filter.read()?, sort.read()?, page.limit, page.offset);
+    Ok(Json(state.desk.list_records(query).await?))
 }
 
 async fn status(State(state): State<DashboardState>) -> Json<ServiceStatus> {

@@ -3,8 +3,12 @@
 mod agent;
 mod answer;
 mod events;
+mod export;
 mod guard;
 mod memory_dumps;
+mod record_parameters;
+mod records_csv;
+mod request_id;
 mod site;
 mod telemetry;
 
@@ -78,4 +82,5 @@ fn protected(routes: Router, guard: Arc<Guard>) -> Router {
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(guard, guard::check))
+        .layer(middleware::from_fn(request_id::name))
 }

@@ -9,6 +9,7 @@ mod events;
 mod guard;
 mod layers;
 mod outbox;
+mod records;
 mod remote;
 mod routes;
 mod site;

@@ -18,6 +18,7 @@ async fn the_rest_calls_are_these() {
     let dashboard = [
         "/healthz",
         "/api/events",
+        "/api/memory-dumps/export.csv",
         "/api/memory-dumps/records",
         "/api/memory-dumps/stats",
         "/api/memory-dumps/status",

@@ -346,7 +346,8 @@ mod tests {
 
     #[test]
     fn an_ended_dump_stays_for_ten_minutes_or_until_dismissed() {
-        let (mut jobs, _) = told(&[("a", DumpState::Completed, 100.0), ("b", DumpState::Failed, 5.0)]);
+        let (mut jobs, _) = told(&[("a", DumpState::Completed, 100.0)]);
+        jobs.tell(status_of_guest("db-01", "b", DumpState::Failed, 5.0), at(0));
         jobs.dismiss(&"b".parse().unwrap());
         jobs.tell(status("b", DumpState::Failed, 5.0), at(1));
         assert_eq!(state_of(&jobs, "b"), None);

@@ -6,6 +6,7 @@ mod activity_words;
 mod choice;
 mod control_panel;
 mod dump_all_dialog;
+mod filters;
 mod guest_option;
 mod guest_selector;
 mod job_button;
@@ -19,14 +20,16 @@ mod pager;
 mod paging;
 mod rate;
 mod record_row;
+mod records;
 mod records_table;
+mod records_view;
 mod remark_fields;
 mod state;
 mod status;
+mod table_options;
 mod trigger;
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 
 use super::title::set_title;
 use crate::shortcuts::{Shortcuts, focus_on};
@@ -41,9 +44,7 @@ const RECORDS_SEARCH: &str = "records-search";
 #[component]
 pub fn MemoryDumps() -> impl IntoView {
     set_title("Memory Dumps");
-    let query = use_query_map();
-    let page = Memo::new(move |_| paging::page_from_query(query.with(|query| query.get("page")).as_deref()));
-    let state = State::provide(page);
+    let state = State::provide();
     let shortcuts = Shortcuts::expect();
     shortcuts.add("/", "Search the recorded dumps", || focus_on(RECORDS_SEARCH));
     shortcuts.add("r", "Load everything again", move || state.refresh());

@@ -1,52 +1,85 @@
-//! Going from page to page of the table.
+//! Going from page to page of the table, and how much of it a page holds.
 
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 
-use super::paging::{page_count, page_to_query};
+use super::paging::page_count;
+use super::records::History;
+use super::records_view::PAGE_SIZES;
 use super::state::State;
-use crate::ui::{Button, Icon, IconView};
+use crate::ui::{Pagination, Select};
 
-/// Previous, Next, page x of y and the number of records. The page is in the address.
+/// Rows per page, the number of records, Previous, page x of y, Next. The page is in the address.
 #[component]
 pub fn Pager() -> impl IntoView {
-    let state = State::expect();
-    let total = Memo::new(move |_| state.records.with_data(|page| page.total));
-    let pages = move || page_count(total.get().unwrap_or(0));
-    let navigate = StoredValue::new_local(use_navigate());
-    let go_to = move |page: u64| {
-        // The operator stays where they look.
-        let options = NavigateOptions { scroll: false, ..NavigateOptions::default() };
-        navigate.with_value(|navigate| navigate(&format!("/memory-dumps{}", page_to_query(page)), options));
-    };
-    let previous = move |()| go_to(state.page.get_untracked().saturating_sub(1));
-    let next = move |()| go_to(state.page.get_untracked().saturating_add(1));
-    let is_first = Signal::derive(move || state.page.get() <= 1);
-    let is_last = Signal::derive(move || state.page.get() >= pages());
-    let records = move || match total.get() {
+    let records = State::expect().records;
+    let view = records.view;
+    let total = Memo::new(move |_| records.page.with_data(|page| page.total));
+    let page = Memo::new(move |_| view.with(|view| view.page));
+    let page_size = Memo::new(move |_| view.with(|view| view.page_size));
+    let pages = Memo::new(move |_| page_count(total.get().unwrap_or(0), page_size.get()));
+    let is_shown = move || total.get().is_some_and(|total| total > 0) && page.get() <= pages.get();
+    let in_words = Signal::derive(move || match total.get() {
         Some(1) => "1 record".to_owned(),
-        Some(total) => format!("{total} records"),
+        Some(total) => format!("{} records", grouped(total)),
         None => String::new(),
+    });
+    let sizes: Vec<(String, String)> = PAGE_SIZES.map(|size| (size.to_string(), size.to_string())).into();
+    let sizes = Signal::stored(sizes);
+    let choose_size = move |size: String| {
+        let Ok(size) = size.parse::<u32>() else { return };
+        records.show(History::Push, |view| {
+            // The row on top stays on the page.
+            let first_row = view.page.saturating_sub(1).saturating_mul(u64::from(view.page_size));
+            view.page_size = size;
+            view.page = first_row.checked_div(u64::from(size)).unwrap_or(0).saturating_add(1);
+        });
     };
     view! {
-        <Show when=move || total.get().is_some_and(|total| total > 0) && state.page.get() <= pages()>
-            <nav class="pager" aria-label="Pages of recorded dumps">
-                <p class="pager-count number">{records}</p>
-                <div class="pager-buttons">
-                    <Button on_press=previous disabled=is_first>
-                        <IconView icon=Icon::Previous />
-                        "Previous"
-                    </Button>
-                    <p class="pager-page number" aria-live="polite">
-                        {move || format!("Page {} of {}", state.page.get(), pages())}
-                    </p>
-                    <Button on_press=next disabled=is_last>
-                        "Next"
-                        <IconView icon=Icon::Next />
-                    </Button>
+        <Show when=is_shown>
+            <div class="pager">
+                <div class="pager-size">
+                    <Select
+                        id="records-rows"
+                        label="Rows per page"
+                        value=Signal::derive(move || page_size.get().to_string())
+                        options=sizes
+                        on_choose=choose_size
+                    />
                 </div>
-            </nav>
+                <Pagination
+                    label="Pages of recorded dumps"
+                    page=page
+                    pages=pages
+                    total=in_words
+                    on_go=move |page| records.show(History::Push, |view| view.page = page)
+                />
+            </div>
         </Show>
+    }
+}
+
+/// `100,000`: long numbers are read in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_numbers_are_grouped() {
+        assert_eq!(
+            [0, 999, 1_000, 100_000, 12_345_678].map(grouped),
+            ["0", "999", "1,000", "100,000", "12,345,678"]
+        );
     }
 }

@@ -1,13 +1,13 @@
 //! One finished dump.
 
 use leptos::prelude::*;
-use memdeck_model::{ByteCount, CaptureMode, Record, Remark};
+use memdeck_model::{ByteCount, CaptureMode, Millis, Record, Remark};
 
 use super::mode_words::because;
-use super::paging;
-use super::records_table::COLUMNS;
+use super::records_table::{ACTIONS, COLUMNS, size_column};
+use super::records_view::SizeShown;
 use super::state::State;
-use crate::ui::{CopyButton, Instant, Unknown};
+use crate::ui::{Badge, CopyButton, Icon, Instant, Tone, Unknown};
 
 /// As many characters of a hash as tell dumps apart at a glance.
 const HASH_SHOWN: usize = 16;
@@ -15,23 +15,32 @@ const HASH_SHOWN: usize = 16;
 /// A row of eight cells; a labelled card on a narrow screen.
 #[component]
 pub fn RecordRow(record: Record) -> impl IntoView {
-    let has_arrived =
-        State::expect().arrived.with_value(|arrived| arrived.contains(&paging::key_of(&record)));
-    let [id, name, timestamp, duration, hash, path, size, pause] = COLUMNS;
+    let records = State::expect().records;
+    let has_arrived = records.has_arrived(&record);
+    let [id, name, timestamp, duration, hash, path] = COLUMNS.map(|(_, name)| name);
+    let size = Memo::new(move |_| records.view.with(|view| view.size));
     let vm = record.dom.0.clone();
     let sizes = sizes_in_full(&record);
+    let (compressed, raw) = (record.gzip_size_bytes, record.raw_size_bytes);
+    let copy_path = record.dump_path.clone().map(|path| {
+        view! { <CopyButton text=path what=format!("dump path of {vm}") caption="Copy path" /> }
+    });
     view! {
         <tr role="row" class:has-arrived=has_arrived>
-            <td role="cell" data-label=id class="number">{known_text(record.vmid, "VM id")}</td>
+            <td role="cell" data-label=id class="number record-id">
+                {known_text(record.vmid, "VM id")}
+            </td>
             <td role="cell" data-label=name class="record-name">
                 {record.dom.0}
+                {(!record.ok).then(|| view! { " " <Badge tone=Tone::Bad icon=Icon::Alert>"Failed"</Badge> })}
                 {record.case.map(|case| view! { <CaseNumber case /> })}
             </td>
-            <td role="cell" data-label=timestamp class="number">
+            <td role="cell" data-label=timestamp class="number record-time">
                 <Instant instant=record.timestamp />
             </td>
             <td role="cell" data-label=duration class="number record-duration">
                 {known(record.duration_sec, "duration", |seconds| format!("{seconds:.2} s"))}
+                <HowTaken mode=record.mode pause=record.pause_ms fallback=record.fallback />
             </td>
             <td role="cell" data-label=hash class="record-cell-wide">
                 {match record.sha256 {
@@ -45,17 +54,19 @@ pub fn RecordRow(record: Record) -> impl IntoView {
                     None => view! { <Unknown what="dump path" /> }.into_any(),
                 }}
             </td>
-            <td role="cell" data-label=size class="number" title=sizes>
-                <span class="record-size">
-                    {known(record.gzip_size_bytes, "compressed size", |bytes| bytes.to_string())}
-                    {record.raw_size_bytes.map(|raw| view! { <span class="secondary">{format!("of {raw}")}</span> })}
-                </span>
+            <td
+                role="cell"
+                data-label=move || size_column(size.get())
+                class="number record-size"
+                title=sizes
+            >
+                {move || match size.get() {
+                    SizeShown::Compressed => known(compressed, "compressed size", |bytes| bytes.to_string()),
+                    SizeShown::Raw => known(raw, "raw size", |bytes| bytes.to_string()),
+                }}
             </td>
-            <td role="cell" data-label=pause class="number record-pause">
-                <span class="record-pause-line">
-                    {known(record.pause_ms, "guest pause", |pause| pause.to_string())}
-                    {record.mode.map(|mode| view! { <Mode mode fallback=record.fallback /> })}
-                </span>
+            <td role="cell" data-label=ACTIONS class="record-actions">
+                {copy_path}
             </td>
         </tr>
     }
@@ -73,17 +84,26 @@ fn CaseNumber(case: Remark) -> impl IntoView {
     }
 }
 
-/// The mode; why it is not the first choice stands behind it.
+/// The mode and how long the guest was stopped; why the mode is not the first choice stands behind it.
 #[component]
-fn Mode(mode: CaptureMode, fallback: Option<String>) -> impl IntoView {
-    let why = fallback.map(|reason| because(Some(mode), &reason));
+fn HowTaken(mode: Option<CaptureMode>, pause: Option<Millis>, fallback: Option<String>) -> impl IntoView {
+    let why = fallback.map(|reason| because(mode, &reason));
     let hidden = why.clone();
-    view! {
-        <span class="record-mode" title=why>
-            {mode.as_str()}
-            {hidden.map(|why| view! { <span class="visually-hidden">{format!(". {why}")}</span> })}
-        </span>
-    }
+    let between = if mode.is_some() && pause.is_some() { " · " } else { "" };
+    (mode.is_some() || pause.is_some()).then(|| {
+        view! {
+            <span class="record-mode" title=why>
+                {mode.map(CaptureMode::as_str)}
+                {between}
+                {pause.map(|pause| view! {
+                    <span class="unbroken">
+                        {pause.to_string()} <span class="record-pause-word">" pause"</span>
+                    </span>
+                })}
+                {hidden.map(|why| view! { <span class="visually-hidden">{format!(". {why}")}</span> })}
+            </span>
+        }
+    })
 }
 
 #[component]

@@ -1,101 +1,252 @@
-//! The table of finished dumps, newest first.
+//! The table of finished dumps.
 
+use leptos::html;
 use leptos::prelude::*;
 use leptos_router::components::A;
+use memdeck_model::{Problem, RecordColumn, SortOrder};
 
+use super::filters::Filters;
 use super::pager::Pager;
 use super::paging;
 use super::record_row::RecordRow;
+use super::records::{History, Records};
+use super::records_view::{RecordsView, SizeShown};
 use super::state::State;
-use crate::ui::{Card, EmptyState, Failure, Skeleton};
+use super::table_options::{TableActions, TableOptions};
+use crate::ui::{
+    self, Button, ButtonKind, ButtonSize, Card, EmptyState, Failure, Select, Skeleton, SortHeader,
+};
 
-/// The columns, as the customer of the table knows them.
-pub const COLUMNS: [&str; 8] =
-    ["VM ID", "VM name", "Timestamp", "Duration", "SHA-256", "Dump path", "Size", "Guest pause"];
+/// The columns that can be sorted by, as the customer of the table knows them, but for the size.
+pub const COLUMNS: [(RecordColumn, &str); 6] = [
+    (RecordColumn::Vmid, "VM ID"),
+    (RecordColumn::Dom, "VM name"),
+    (RecordColumn::Timestamp, "Timestamp"),
+    (RecordColumn::DurationSec, "Duration"),
+    (RecordColumn::Sha256, "SHA-256"),
+    (RecordColumn::DumpPath, "Dump path"),
+];
 
-/// The table with its pages.
+/// The name of the column with what can be done.
+pub const ACTIONS: &str = "Actions";
+
+/// The name of the column of sizes.
+pub fn size_column(size: SizeShown) -> &'static str {
+    match size {
+        SizeShown::Compressed => "Size (compressed)",
+        SizeShown::Raw => "Size (raw)",
+    }
+}
+
+/// The same in two parts: where there is little room, the eye is told the second by the switch above the table.
+fn size_heading(size: SizeShown) -> impl IntoView {
+    let (size, which) = size_column(size).split_once(' ').unwrap_or_default();
+    view! {
+        {size}
+        <span class="size-which">{format!(" {which}")}</span>
+    }
+}
+
+/// What stands where the rows are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Loading,
+    Failed,
+    Rows,
+    Empty,
+    EmptyByFilter,
+    PastTheEnd { last_page: u64 },
+}
+
+impl Shape {
+    fn of(records: Records) -> Self {
+        let failed = records.page.with(|page| page.problem.is_some());
+        // Which page and filter the rows belong to is known when they are there; the address may be ahead.
+        let (is_filtered, page_size) = records.view.with(|view| (view.is_filtered(), view.page_size));
+        let shape = records.page.with_data(|page| match (page.records.is_empty(), page.total) {
+            (false, _) => Self::Rows,
+            (true, 0) if is_filtered => Self::EmptyByFilter,
+            (true, 0) => Self::Empty,
+            (true, total) => Self::PastTheEnd { last_page: paging::page_count(total, page_size) },
+        });
+        shape.unwrap_or(if failed { Self::Failed } else { Self::Loading })
+    }
+}
+
+/// The table with its filters and pages.
 #[component]
 pub fn RecordsTable() -> impl IntoView {
-    let state = State::expect();
-    let problem = Memo::new(move |_| {
-        state.records.with(|records| records.problem.as_ref().map(|problem| problem.detail.clone()))
-    });
-    // Where there are rows the total is left out: the rows must not be built anew because it grew.
-    let shape =
-        Memo::new(move |_| state.records.with_data(|page| page.records.is_empty().then_some(page.total)));
-    let is_pending = Memo::new(move |_| state.records.with(|records| records.pending));
-    let retry = move |()| state.fetch_records();
-    let newer = move || {
-        let count = state.unseen.get();
-        (count > 0).then(|| {
-            let text = if count == 1 { "1 newer dump".to_owned() } else { format!("{count} newer dumps") };
-            view! { <A href="/memory-dumps">{text}</A> }
-        })
+    let records = State::expect().records;
+    let problem = Memo::new(move |_| records.page.with(|page| page.problem.as_ref().map(in_words)));
+    let shape = Memo::new(move |_| Shape::of(records));
+    let frame = NodeRef::<html::Div>::new();
+    let show_unseen = move |()| {
+        records.show_unseen();
+        // The button goes; the operator goes on from the table's beginning.
+        if let Some(frame) = frame.get_untracked() {
+            let _ = frame.focus();
+        }
     };
+    let clear = move |()| records.show(History::Push, RecordsView::clear_filter);
     view! {
-        <Card id="recorded-dumps" title="Recorded dumps" aside=newer>
+        <Card id="recorded-dumps" title="Recorded dumps" aside=|| view! { <TableActions /> }>
+            <Filters />
+            <TableOptions />
+            <SortSelect />
             <Show when=move || problem.with(Option::is_some)>
                 <Failure
                     title="The records could not be loaded."
                     detail=Signal::derive(move || problem.get().unwrap_or_default())
-                    on_retry=retry
+                    on_retry=move |()| records.fetch()
                 />
             </Show>
-            {move || match shape.get() {
-                None if problem.with(Option::is_some) => ().into_any(),
-                None => view! { <Skeleton rows=5 label="Loading the records" /> }.into_any(),
-                Some(Some(0)) => {
-                    view! {
-                        <EmptyState title="No dump has been taken yet">
-                            "Select a guest above and press “Dump selected”. It appears here with its hash."
-                        </EmptyState>
+            <div class="table-place" tabindex="-1" role="group" aria-label="Recorded dumps" node_ref=frame>
+                // Lies over the edge of the table: when it appears, no row moves.
+                <div class="table-news">
+                    <Show when=move || { records.unseen.get() > 0 }>
+                        <Button kind=ButtonKind::Primary size=ButtonSize::Small on_press=show_unseen>
+                            {move || news(records.unseen.get())}
+                        </Button>
+                    </Show>
+                </div>
+                {move || match shape.get() {
+                    Shape::Failed => ().into_any(),
+                    Shape::Loading => view! { <Skeleton rows=5 label="Loading the records" /> }.into_any(),
+                    Shape::Rows => view! { <Rows /> }.into_any(),
+                    Shape::Empty => {
+                        view! {
+                            <EmptyState title="No dump has been taken yet">
+                                "Select a guest above and press “Dump selected”. It appears here with its hash."
+                            </EmptyState>
+                        }
+                            .into_any()
                     }
-                        .into_any()
-                }
-                Some(Some(total)) => {
-                    let last = paging::page_count(total);
-                    let href = format!("/memory-dumps{}", paging::page_to_query(last));
-                    view! {
-                        <EmptyState title="This page is past the end of the table">
-                            <A href=href>{format!("Go to page {last}")}</A>
-                        </EmptyState>
+                    Shape::EmptyByFilter => {
+                        view! {
+                            <EmptyState title="No dump matches these filters">
+                                <Button on_press=clear>"Clear the filters"</Button>
+                            </EmptyState>
+                        }
+                            .into_any()
                     }
-                        .into_any()
-                }
-                Some(None) => view! { <Rows is_pending /> }.into_any(),
-            }}
+                    Shape::PastTheEnd { last_page } => {
+                        let href = move || {
+                            records.view.with(|view| view.at_page(last_page).href())
+                        };
+                        view! {
+                            <EmptyState title="This page is past the end of the table">
+                                <A href=href>{format!("Go to page {last_page}")}</A>
+                            </EmptyState>
+                        }
+                            .into_any()
+                    }
+                }}
+            </div>
             <Pager />
         </Card>
     }
 }
 
+/// The eight columns and their rows.
 #[component]
-fn Rows(is_pending: Memo<bool>) -> impl IntoView {
-    let state = State::expect();
-    let records = move || state.records.with_data(|page| page.records.clone()).unwrap_or_default();
+fn Rows() -> impl IntoView {
+    let records = State::expect().records;
+    let rows = move || records.page.with_data(|page| page.records.clone()).unwrap_or_default();
+    let size = Memo::new(move |_| records.view.with(|view| view.size));
     // The roles are those the elements have anyway: as cards on a narrow screen they would lose them.
     view! {
         <div class="table-frame">
-            <table class="records" role="table" aria-busy=move || is_pending.get().to_string()>
-                <caption class="visually-hidden">"Recorded dumps, newest first"</caption>
+            <table class="records" role="table" aria-busy=move || records.is_loading().to_string()>
+                <caption class="visually-hidden">"Recorded dumps"</caption>
                 <thead role="rowgroup">
                     <tr role="row">
                         {COLUMNS
                             .into_iter()
-                            .map(|column| view! {
-                                <th scope="col" role="columnheader">
-                                    {column}
-                                </th>
-                            })
-                            .collect_view()}
+                            .map(|(column, name)| view! { <Heading column=move || column>{name}</Heading> })
+                            .collect_view()} <Heading column=move || size.get().column()>
+                            {move || size_heading(size.get())}
+                        </Heading> <th scope="col" role="columnheader">
+                            {ACTIONS}
+                        </th>
                     </tr>
                 </thead>
                 <tbody role="rowgroup">
-                    <For each=records key=paging::key_of let:record>
+                    <For each=rows key=paging::key_of let:record>
                         <RecordRow record />
                     </For>
                 </tbody>
             </table>
         </div>
+    }
+}
+
+/// A column's heading, which sorts by it.
+#[component]
+fn Heading(
+    /// The column.
+    column: impl Fn() -> RecordColumn + Copy + Send + Sync + 'static,
+    /// Its name.
+    children: Children,
+) -> impl IntoView {
+    let records = State::expect().records;
+    let order = Signal::derive(move || {
+        let sort = records.view.with(|view| view.sort);
+        (sort.by == column()).then_some(match sort.order {
+            SortOrder::Asc => ui::SortOrder::Ascending,
+            SortOrder::Desc => ui::SortOrder::Descending,
+        })
+    });
+    let sort = move |()| records.show(History::Push, |view| view.sort_by(untrack(column)));
+    view! {
+        <SortHeader order on_sort=sort>
+            {children()}
+        </SortHeader>
+    }
+}
+
+/// The order, where rows are cards and no column has a heading.
+#[component]
+fn SortSelect() -> impl IntoView {
+    let records = State::expect().records;
+    let word = |column: RecordColumn, order: SortOrder| format!("{} {}", column.as_str(), order.as_str());
+    let chosen = Signal::derive(move || records.view.with(|view| word(view.sort.by, view.sort.order)));
+    let options = Signal::derive(move || {
+        let size = records.view.with(|view| view.size);
+        let columns = COLUMNS.into_iter().chain([(size.column(), size_column(size))]);
+        let both = columns.flat_map(|(column, name)| {
+            [SortOrder::Asc, SortOrder::Desc].map(|order| {
+                let direction = match order {
+                    SortOrder::Asc => "ascending",
+                    SortOrder::Desc => "descending",
+                };
+                (word(column, order), format!("{name}, {direction}"))
+            })
+        });
+        both.collect::<Vec<_>>()
+    });
+    let choose = move |words: String| {
+        let Some((column, order)) = words.split_once(' ') else { return };
+        let (Ok(by), Ok(order)) = (column.parse(), order.parse()) else { return };
+        records.show(History::Push, |view| {
+            view.sort = memdeck_model::RecordSort { by, order };
+            view.page = 1;
+        });
+    };
+    view! {
+        <div class="sort-select">
+            <Select id="records-sort" label="Sort by" value=chosen options on_choose=choose />
+        </div>
+    }
+}
+
+fn news(unseen: u64) -> String {
+    if unseen == 1 { "1 new dump – show".to_owned() } else { format!("{unseen} new dumps – show") }
+}
+
+/// What failed, and by what name the server's log has it.
+fn in_words(problem: &Problem) -> String {
+    match &problem.request_id {
+        Some(id) => format!("{} (Request {id}.)", problem.detail),
+        None => problem.detail.clone(),
     }
 }

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
-use memdeck_model::{
-    DumpId, DumpStatus, Event, Guest, JobState, Problem, Record, RecordPage, TriggerRequest,
-};
+use memdeck_model::{DumpId, DumpStatus, Event, Guest, JobState, Problem, TriggerRequest};
 
 use super::choice;
 use super::job_words;
 use super::jobs::{Cancel, Change, Jobs};
 use super::options::Options;
-use super::paging;
+use super::records::Records;
 use crate::api::{self, ApiError, Overview};
 use crate::live::Live;
 use crate::load::Loader;
@@ -36,14 +34,8 @@ pub struct State {
     pub overview: Loader<Overview>,
     /// The dumps that wait, run, or ended a moment ago.
     pub jobs: Loader<Jobs>,
-    /// The page of the table.
-    pub records: Loader<RecordPage>,
-    /// Which page of the table the address names.
-    pub page: Memo<u64>,
-    /// The keys of records that arrived while the page was open.
-    pub arrived: StoredValue<BTreeSet<String>>,
-    /// How many records arrived since a page other than the first was loaded.
-    pub unseen: RwSignal<u64>,
+    /// The table.
+    pub records: Records,
     /// UUIDs of the chosen guests.
     pub chosen: RwSignal<BTreeSet<String>>,
     /// How guests are to be dumped.
@@ -59,15 +51,12 @@ pub struct State {
 
 impl State {
     /// Starts fetching and listening, and provides the state to the parts of the page.
-    pub fn provide(page: Memo<u64>) -> Self {
+    pub fn provide() -> Self {
         let state = Self {
             guests: Loader::new(),
             overview: Loader::new(),
             jobs: Loader::new(),
-            records: Loader::new(),
-            page,
-            arrived: StoredValue::new(BTreeSet::new()),
-            unseen: RwSignal::new(0),
+            records: Records::new(),
             chosen: RwSignal::new(BTreeSet::new()),
             options: Options::new(),
             trigger: RwSignal::new(Trigger::default()),
@@ -80,19 +69,13 @@ impl State {
         let live = Live::expect();
         live.subscribe(move |event| state.hear(event));
         live.on_connected(move || state.fetch_all());
-        Effect::new(move |before: Option<u64>| {
-            let page = page.get();
-            if before.is_some_and(|before| before != page) {
-                untrack(|| state.fetch_records());
-            }
-            page
-        });
         state
     }
 
     /// Loads everything again because the operator asks for it, and says so.
     pub fn refresh(self) {
         self.fetch_all();
+        self.records.refresh();
         self.refreshes.update(|count| *count = count.wrapping_add(1));
         self.announcer.say("Loading everything again.");
     }
@@ -101,7 +84,6 @@ impl State {
         self.fetch_guests();
         self.fetch_overview();
         self.fetch_jobs();
-        self.fetch_records();
     }
 
     /// The state that [`Self::provide`] made.
@@ -131,12 +113,6 @@ impl State {
         self.jobs.fetch_with(api::fetch_dumps(), move |data, list| {
             data.get_or_insert_default().reconcile(list, &active_before, browser_now());
         });
-    }
-
-    /// Fetches the page of the table that the address names.
-    pub fn fetch_records(self) {
-        self.unseen.set(0);
-        self.records.fetch(api::fetch_records(paging::query_of(self.page.get_untracked())));
     }
 
     /// Asks for dumps of `guests` with the options that are set; does nothing while these cannot be used.
@@ -183,7 +159,8 @@ impl State {
     fn hear(self, event: &Event) {
         match event {
             Event::Dump(status) => self.hear_dump(status),
-            Event::Record(record) => self.hear_record((**record).clone()),
+            // The table hears it itself.
+            Event::Record(_) => self.fetch_overview(),
             Event::Guests(guests) => {
                 let mut guests = guests.clone();
                 sort(&mut guests);
@@ -208,21 +185,6 @@ impl State {
             self.toaster.show(kind, text);
             self.fetch_overview();
         }
-    }
-
-    fn hear_record(self, record: Record) {
-        self.arrived.update_value(|arrived| {
-            arrived.insert(paging::key_of(&record));
-        });
-        if self.page.get_untracked() > 1 {
-            self.unseen.update(|unseen| *unseen = unseen.saturating_add(1));
-        }
-        self.records.change(|page| paging::take_in(page, record));
-        if untrack(|| self.records.with(|records| records.pending)) {
-            // The answer under way may be older than the record.
-            self.fetch_records();
-        }
-        self.fetch_overview();
     }
 }
 

@@ -5,6 +5,7 @@ mod concurrency;
 mod files;
 mod intents;
 mod jobs;
+mod listing;
 mod lock;
 mod outbox;
 mod properties;

@@ -174,7 +174,7 @@ fn check(catalog: &Catalog, promises: &Promises) {
     let told = catalog.outbox_len().unwrap() + promises.acknowledged;
     assert_eq!(told, u64::try_from(completed.len()).unwrap());
 
-    let page = catalog.records(RecordQuery { limit: 1000, offset: 0 }).unwrap();
+    let page = catalog.records(&RecordQuery::newest(1000, 0)).unwrap();
     assert_eq!((page.count, page.total), (page.total, catalog.stats().unwrap().total_dumps));
     assert!(page.records.is_sorted_by_key(|record| std::cmp::Reverse(record.timestamp)));
 }
@@ -264,7 +264,7 @@ proptest! {
         let dir = TempDir::new().unwrap();
         let catalog = Catalog::open(dir.path()).unwrap();
         catalog.import("http://hv2:5001", &[(1, record.clone())]).unwrap();
-        let page = catalog.records(RecordQuery { limit: 1, offset: 0 }).unwrap();
+        let page = catalog.records(&RecordQuery::newest(1, 0)).unwrap();
         prop_assert_eq!(page.records, vec![record]);
     }
 }

@@ -1,0 +1,222 @@
+//! The records that the table shows, and how new ones come into it.
+//!
+//! A record that arrives by itself is put into its place at once, unless that would move what the operator is looking
+//! at: with the pointer or the focus in the table, on a page other than the first, or without auto-refresh it is only
+//! counted, and appears when they ask for it. While no live events flow, the server is asked every few seconds.
+
+use std::collections::BTreeSet;
+
+use gloo_timers::callback::Interval;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate};
+use memdeck_model::{Event, FilterError, Record, RecordPage, RecordQuery};
+
+use super::paging;
+use super::records_view::RecordsView;
+use crate::api;
+use crate::live::{Connection, Live};
+use crate::load::Loader;
+use crate::time::start_of_local_day;
+
+/// Between two questions while no live events flow.
+const POLL_INTERVAL_MS: u32 = 5_000;
+
+/// A row that the operator points at or is in with the keyboard.
+const ROWS_IN_USE: &str = ".records tbody:hover, .records tbody:focus-within";
+
+/// What a change of the view does to the browser's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// Back leads to the view before.
+    Push,
+    /// It takes the place of the view before: what is typed is one step, not many.
+    Replace,
+}
+
+/// The table's data and view.
+#[derive(Clone, Copy)]
+pub struct Records {
+    /// What the address asks for.
+    pub view: Memo<RecordsView>,
+    /// The page of records that is shown.
+    pub page: Loader<RecordPage>,
+    /// The hosts that records name.
+    pub hosts: Loader<Vec<String>>,
+    /// How many records arrived and are not shown yet.
+    pub unseen: RwSignal<u64>,
+    /// The keys of records that arrived while the page was open.
+    arrived: StoredValue<BTreeSet<String>>,
+    /// Whether the operator waits for the fetch under way.
+    is_awaited: RwSignal<bool>,
+    query: Memo<Result<RecordQuery, FilterError>>,
+    connection: Memo<Connection>,
+    navigate: StoredValue<Navigate, LocalStorage>,
+}
+
+type Navigate = Box<dyn Fn(&str, NavigateOptions)>;
+
+impl Records {
+    /// Starts fetching and listening. Call it where the page's routes are.
+    pub fn new() -> Self {
+        let live = Live::expect();
+        // The raw text: the router's own map of parameters decodes them twice.
+        let search = use_location().search;
+        let view = Memo::new(move |_| search.with(|query| RecordsView::from_query(query)));
+        let records = Self {
+            view,
+            page: Loader::new(),
+            hosts: Loader::new(),
+            unseen: RwSignal::new(0),
+            arrived: StoredValue::new(BTreeSet::new()),
+            is_awaited: RwSignal::new(true),
+            query: Memo::new(move |_| view.with(|view| view.query(start_of_local_day))),
+            connection: live.connection(),
+            navigate: StoredValue::new_local(Box::new(use_navigate())),
+        };
+        live.subscribe(move |event| {
+            if let Event::Record(record) = event {
+                records.hear(record);
+            }
+        });
+        live.on_connected(move || {
+            records.fetch_hosts();
+            records.refresh();
+        });
+        Effect::new(move |before: Option<Result<RecordQuery, FilterError>>| {
+            let query = records.query.get();
+            if before.is_some_and(|before| before != query) {
+                untrack(|| records.fetch());
+            }
+            query
+        });
+        records.poll();
+        records
+    }
+
+    /// Shows the table in another way.
+    pub fn show(self, history: History, change: impl FnOnce(&mut RecordsView)) {
+        let before = self.view.get_untracked();
+        let mut view = before.clone();
+        change(&mut view);
+        if view != before {
+            // The operator stays where they look.
+            let replace = history == History::Replace;
+            let options = NavigateOptions { replace, scroll: false, ..NavigateOptions::default() };
+            self.navigate.with_value(|navigate| navigate(&view.href(), options));
+        }
+    }
+
+    /// Why the filter cannot be used.
+    pub fn filter_error(self) -> Option<FilterError> {
+        self.query.with(|query| query.as_ref().err().copied())
+    }
+
+    /// Whether the operator waits for records.
+    pub fn is_loading(self) -> bool {
+        self.is_awaited.get() && self.page.with(|page| page.pending)
+    }
+
+    /// Whether the record came while the page was open.
+    pub fn has_arrived(self, record: &Record) -> bool {
+        self.arrived.with_value(|arrived| arrived.contains(&paging::key_of(record)))
+    }
+
+    /// Whether live events bring new records.
+    pub fn is_live(self) -> bool {
+        self.connection.get() == Connection::Live
+    }
+
+    /// Fetches what the address asks for, because the operator wants to see it.
+    pub fn fetch(self) {
+        let Ok(query) = self.query.get_untracked() else { return };
+        self.is_awaited.set(true);
+        self.page.fetch_with(api::fetch_records(query), move |shown, page| {
+            self.unseen.set(0);
+            *shown = Some(page);
+        });
+    }
+
+    /// Fetches what the address asks for; rows stay as they are while the operator is busy with them.
+    pub fn refresh(self) {
+        let Ok(query) = self.query.get_untracked() else { return };
+        self.is_awaited.set(untrack(|| self.page.with(|page| page.data.is_none())));
+        self.page.fetch_with(api::fetch_records(query), move |shown, page| match shown {
+            Some(shown) if !paging::same_rows(shown, &page) && self.must_hold() => {
+                let more = page.total.saturating_sub(shown.total).max(1);
+                self.unseen.set(more);
+            }
+            _ => {
+                self.unseen.set(0);
+                *shown = Some(page);
+            }
+        });
+    }
+
+    /// Shows the records that were held back: they are on the first page.
+    pub fn show_unseen(self) {
+        if self.view.with_untracked(|view| view.page) > 1 {
+            self.show(History::Push, |view| view.page = 1);
+        } else {
+            self.fetch();
+        }
+    }
+
+    fn fetch_hosts(self) {
+        self.hosts.fetch(api::fetch_record_hosts());
+    }
+
+    fn hear(self, record: &Record) {
+        self.arrived.update_value(|arrived| {
+            arrived.insert(paging::key_of(record));
+        });
+        let is_new_host = record.host.as_ref().is_some_and(|host| {
+            untrack(|| self.hosts.with_data(|hosts| !hosts.contains(host))).unwrap_or(false)
+        });
+        if is_new_host {
+            self.fetch_hosts();
+        }
+        let Ok(query) = self.query.get_untracked() else { return };
+        if !query.filter.matches(record) {
+            return;
+        }
+        if untrack(|| self.page.with(|page| page.pending)) {
+            // The answer under way may be older than the record.
+            if self.is_awaited.get_untracked() {
+                self.fetch()
+            } else {
+                self.refresh()
+            }
+            return;
+        }
+        let mut is_shown = false;
+        self.page.change(|page| is_shown = paging::replace(page, record));
+        if is_shown {
+            return;
+        }
+        if self.must_hold() {
+            self.unseen.update(|unseen| *unseen = unseen.saturating_add(1));
+        } else if self.unseen.get_untracked() > 0 {
+            self.refresh();
+        } else {
+            self.page.change(|page| paging::take_in(page, record.clone(), query.sort));
+        }
+    }
+
+    /// Whether new rows would move what the operator is looking at, or are not wanted.
+    fn must_hold(self) -> bool {
+        let is_elsewhere = self.view.with_untracked(|view| !view.auto_refresh || view.page > 1);
+        is_elsewhere || document().query_selector(ROWS_IN_USE).is_ok_and(|rows| rows.is_some())
+    }
+
+    fn poll(self) {
+        let timer = Interval::new(POLL_INTERVAL_MS, move || {
+            let wants_it = self.view.try_with_untracked(|view| view.auto_refresh).unwrap_or(false);
+            if wants_it && self.connection.get_untracked() != Connection::Live && !document().hidden() {
+                self.refresh();
+            }
+        });
+        let timer = StoredValue::new_local(Some(timer));
+        on_cleanup(move || timer.set_value(None));
+    }
+}

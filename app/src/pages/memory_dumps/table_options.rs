@@ -1,0 +1,70 @@
+//! How the table is shown and kept up to date, and the two things to do with all of it: load it again, export it.
+
+use leptos::prelude::*;
+
+use super::records::History;
+use super::records_view::SizeShown;
+use super::state::State;
+use crate::time::start_of_local_day;
+use crate::ui::{Button, ButtonSize, Icon, IconView, Switch};
+
+/// Auto-refresh and the size that is shown.
+#[component]
+pub fn TableOptions() -> impl IntoView {
+    let records = State::expect().records;
+    let view = records.view;
+    let auto_refresh = Memo::new(move |_| view.with(|view| view.auto_refresh));
+    let is_raw = Memo::new(move |_| view.with(|view| view.size == SizeShown::Raw));
+    let how = move || match (auto_refresh.get(), records.is_live()) {
+        (true, true) => "live events",
+        (true, false) => "every 5 s",
+        (false, _) => "off",
+    };
+    let refresh = move |on| {
+        records.show(History::Push, |view| view.auto_refresh = on);
+        if on {
+            records.fetch();
+        }
+    };
+    let show_raw = move |raw| {
+        let size = if raw { SizeShown::Raw } else { SizeShown::Compressed };
+        records.show(History::Push, |view| view.show_size(size));
+    };
+    view! {
+        <div class="table-options">
+            <Switch on=auto_refresh on_change=refresh>
+                "Auto-refresh "
+                <span class="secondary">{how}</span>
+            </Switch>
+            <Switch on=is_raw on_change=show_raw>
+                "Raw size "
+                <span class="secondary">"instead of compressed"</span>
+            </Switch>
+        </div>
+    }
+}
+
+/// Load again, and export everything that matches.
+#[component]
+pub fn TableActions() -> impl IntoView {
+    let records = State::expect().records;
+    let export = move || records.view.with(|view| view.export_href(start_of_local_day));
+    view! {
+        <div class="table-actions">
+            <Button size=ButtonSize::Small on_press=move |()| records.fetch()>
+                <IconView icon=Icon::Refresh />
+                "Refresh"
+            </Button>
+            // `download` also tells the router that this is not a page.
+            <a
+                class="button button-small"
+                href=export
+                download
+                title="All records that match the filters, not only this page"
+            >
+                <IconView icon=Icon::Download />
+                "Export CSV"
+            </a>
+        </div>
+    }
+}

@@ -1,0 +1,243 @@
+//! Records by search, filter, order and page, and one after the other.
+//!
+//! What a filter and an order mean is said by [`RecordFilter::matches`] and [`memdeck_model::RecordSort::compare`];
+//! this is the same in SQL. Without a filter an index has each order. With one, one pass over the narrow index
+//! `records_listing` finds and counts: fast enough for hundreds of thousands of records, whatever is searched for.
+
+use memdeck_model::{
+    HostName, Record, RecordColumn, RecordFilter, RecordPage, RecordQuery, RecordSort, RecordState,
+    SearchText, SortOrder, Timestamp,
+};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use crate::record::{RECORD_COLUMNS, read_record, unsigned};
+use crate::{Catalog, CatalogError};
+
+/// Where a walk through the records has got to. Records that come later lie behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    timestamp: i64,
+    seq: i64,
+}
+
+/// More hosts than this are not told.
+const MOST_HOSTS: u32 = 1000;
+
+impl Catalog {
+    /// A page of the records that a filter means, own and imported, and how many there are in all.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn records(&self, query: &RecordQuery) -> Result<RecordPage, CatalogError> {
+        self.list("list records", |connection| {
+            let (seqs, total) = page_of(connection, query)?;
+            let records = records_of(connection, &seqs)?;
+            let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
+            Ok(RecordPage { records, count, limit: query.limit, offset: query.offset, total })
+        })
+    }
+
+    /// Up to `limit` of the records that `filter` means, newest first, behind `place` (from the newest without one),
+    /// and the place behind the last of them; no place where there are no more. Records that are stored between two
+    /// calls are told or not, but none is told twice.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn records_behind(
+        &self,
+        filter: &RecordFilter,
+        place: Option<Place>,
+        limit: u32,
+    ) -> Result<(Vec<Record>, Option<Place>), CatalogError> {
+        self.list("walk through records", |connection| {
+            let mut condition = Condition::of(filter);
+            if let Some(Place { timestamp, seq }) = place {
+                condition.add("(timestamp, seq) < (?, ?)", [timestamp.into(), seq.into()]);
+            }
+            let sql = format!(
+                "SELECT {RECORD_COLUMNS} FROM records INDEXED BY records_listing WHERE {}
+                 ORDER BY timestamp DESC, seq DESC LIMIT {limit}",
+                condition.sql()
+            );
+            let mut statement = connection.prepare(&sql)?;
+            let mut rows = statement.query(params_from_iter(condition.values))?;
+            let (mut records, mut last) = (Vec::new(), None);
+            while let Some(row) = rows.next()? {
+                last = Some(Place { timestamp: row.get("timestamp")?, seq: row.get("seq")? });
+                records.push(read_record(row)?);
+            }
+            let is_full = u32::try_from(records.len()).is_ok_and(|count| count == limit);
+            Ok((records, last.filter(|_| is_full)))
+        })
+    }
+
+    /// The hosts that records name, in alphabetical order; at most 1000.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn hosts(&self) -> Result<Vec<String>, CatalogError> {
+        self.list("list hosts", |connection| {
+            // From host to host through the index, whatever number of records each has.
+            let mut statement = connection.prepare(
+                "WITH RECURSIVE hosts (host) AS (
+                     SELECT min(host) FROM records
+                     UNION ALL
+                     SELECT (SELECT min(host) FROM records WHERE host > hosts.host) FROM hosts
+                     WHERE hosts.host IS NOT NULL
+                 )
+                 SELECT host FROM hosts WHERE host IS NOT NULL AND host <> '' LIMIT ?1",
+            )?;
+            let hosts = statement.query_map([MOST_HOSTS], |row| row.get(0))?;
+            Ok(hosts.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+/// The sequence numbers of the page's records in their order, and how many records the filter means.
+fn page_of(connection: &Connection, query: &RecordQuery) -> Result<(Vec<i64>, u64), CatalogError> {
+    let order = order_of(query.sort);
+    let page = format!("LIMIT {} OFFSET {}", query.limit, i64::try_from(query.offset).unwrap_or(i64::MAX));
+    if query.filter.is_empty() {
+        let mut statement =
+            connection.prepare(&format!("SELECT seq FROM records ORDER BY {order} {page}"))?;
+        let seqs = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        return Ok((seqs, connection.query_row("SELECT count(*) FROM records", [], unsigned)?));
+    }
+    let condition = Condition::of(&query.filter);
+    let matching = format!("FROM records INDEXED BY records_listing WHERE {}", condition.sql());
+    if query.sort.by == RecordColumn::Timestamp {
+        // The index has this order: one pass finds the page and goes on to the end to count.
+        let mut statement = connection.prepare(&format!("SELECT seq {matching} ORDER BY {order}"))?;
+        let mut rows = statement.query(params_from_iter(&condition.values))?;
+        let (mut seqs, mut total) = (Vec::new(), 0_u64);
+        while let Some(row) = rows.next()? {
+            if total >= query.offset && total - query.offset < u64::from(query.limit) {
+                seqs.push(row.get(0)?);
+            }
+            total += 1;
+        }
+        return Ok((seqs, total));
+    }
+    let mut statement =
+        connection.prepare(&format!("SELECT seq, count(*) OVER () {matching} ORDER BY {order} {page}"))?;
+    let mut rows = statement.query(params_from_iter(&condition.values))?;
+    let (mut seqs, mut total) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        seqs.push(row.get(0)?);
+        total = Some(row.get::<_, i64>(1)?.unsigned_abs());
+    }
+    let total = match total {
+        Some(total) => total,
+        // A page without a row tells no number.
+        None => connection.query_row(
+            &format!("SELECT count(*) {matching}"),
+            params_from_iter(&condition.values),
+            unsigned,
+        )?,
+    };
+    Ok((seqs, total))
+}
+
+fn records_of(connection: &Connection, seqs: &[i64]) -> Result<Vec<Record>, CatalogError> {
+    let mut statement =
+        connection.prepare(&format!("SELECT {RECORD_COLUMNS} FROM records WHERE records.seq = ?1"))?;
+    let mut records = Vec::with_capacity(seqs.len());
+    for seq in seqs {
+        let mut rows = statement.query([seq])?;
+        while let Some(row) = rows.next()? {
+            records.push(read_record(row)?);
+        }
+    }
+    Ok(records)
+}
+
+/// The terms of `ORDER BY`. They are those of the indexes of migration 4.
+fn order_of(sort: RecordSort) -> String {
+    let direction = match sort.order {
+        SortOrder::Asc => "ASC",
+        SortOrder::Desc => "DESC",
+    };
+    let column = match sort.by {
+        RecordColumn::Timestamp => return format!("timestamp {direction}, seq {direction}"),
+        RecordColumn::Dom => "dom COLLATE NOCASE",
+        RecordColumn::Vmid => {
+            return format!(
+                "length(nullif(vmid, '')) {direction} NULLS LAST, vmid {direction}, timestamp DESC, seq DESC"
+            );
+        }
+        RecordColumn::DurationSec => "duration_sec",
+        RecordColumn::Sha256 => "sha256",
+        RecordColumn::DumpPath => "dump_path",
+        RecordColumn::GzipSizeBytes => "gzip_size_bytes",
+        RecordColumn::RawSizeBytes => "raw_size_bytes",
+    };
+    format!("{column} {direction} NULLS LAST, timestamp DESC, seq DESC")
+}
+
+/// The terms of `WHERE`, all of which must hold, and the values of their `?`. No text of a caller is in the terms.
+struct Condition {
+    terms: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Condition {
+    fn of(filter: &RecordFilter) -> Self {
+        let RecordFilter { search, from, to, state, host, mode } = filter;
+        let mut condition = Self { terms: Vec::new(), values: Vec::new() };
+        if let Some(from) = from {
+            condition.add("timestamp >= ?", [Timestamp::unix_micros(*from).into()]);
+        }
+        if let Some(to) = to {
+            condition.add("timestamp < ?", [Timestamp::unix_micros(*to).into()]);
+        }
+        if let Some(state) = state {
+            condition.add("ok = ?", [i64::from(*state == RecordState::Complete).into()]);
+        }
+        if let Some(host) = host {
+            condition.add("host = ?", [HostName::as_str(host).to_owned().into()]);
+        }
+        if let Some(mode) = mode {
+            condition.add("mode = ?", [mode.as_str().to_owned().into()]);
+        }
+        if let Some(search) = search {
+            condition.search(search);
+        }
+        condition
+    }
+
+    fn add<const N: usize>(&mut self, term: &str, values: [Value; N]) {
+        self.terms.push(term.to_owned());
+        self.values.extend(values);
+    }
+
+    fn search(&mut self, search: &SearchText) {
+        let text = literal(search.as_str());
+        let (contains, begins) = (format!("%{text}%"), format!("{text}%"));
+        let mut columns =
+            vec![("dom", &contains), ("vmid", &begins), ("case_number", &contains), ("note", &contains)];
+        if search.is_hexadecimal() {
+            columns.push(("sha256", &begins));
+        }
+        let terms: Vec<String> =
+            columns.iter().map(|(column, _)| format!(r"{column} LIKE ? ESCAPE '\'")).collect();
+        self.terms.push(format!("({})", terms.join(" OR ")));
+        self.values.extend(columns.into_iter().map(|(_, pattern)| Value::from(pattern.clone())));
+    }
+
+    fn sql(&self) -> String {
+        if self.terms.is_empty() { "TRUE".to_owned() } else { self.terms.join(" AND ") }
+    }
+}
+
+/// `text` as a pattern of `LIKE` that means itself.
+fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}

@@ -1,0 +1,306 @@
+//! Which records are meant: what the table, the REST calls and the export select by. The catalog answers the same
+//! question with SQL; [`RecordFilter::matches`] is what its answer means, and what the page asks of a record that has
+//! just arrived.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CaptureMode, Record, Timestamp};
+
+/// What somebody searches for: part of a guest's name, case number or note, or the beginning of a libvirt id or of a
+/// SHA-256. ASCII letters match in either case; no character has a special meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SearchText(String);
+
+impl SearchText {
+    /// The longest one.
+    pub const MAX_CHARS: usize = 200;
+
+    /// Without the white space around it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it can be the beginning of a hash.
+    #[must_use]
+    pub fn is_hexadecimal(&self) -> bool {
+        self.0.bytes().all(|b| b.is_ascii_hexdigit())
+    }
+
+    fn matches(&self, record: &Record) -> bool {
+        let wanted = self.0.to_ascii_lowercase();
+        let has = |text: &str| text.to_ascii_lowercase().contains(&wanted);
+        let begins = |text: &str| text.to_ascii_lowercase().starts_with(&wanted);
+        has(&record.dom.0)
+            || begins(&record.vmid)
+            || self.is_hexadecimal() && record.sha256.as_deref().is_some_and(begins)
+            || record.case.as_ref().is_some_and(|case| has(case.as_str()))
+            || record.note.as_ref().is_some_and(|note| has(note.as_str()))
+    }
+}
+
+impl TryFrom<String> for SearchText {
+    type Error = FilterError;
+
+    fn try_from(text: String) -> Result<Self, FilterError> {
+        let text = text.trim();
+        if (1..=Self::MAX_CHARS).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(FilterError::Search)
+        }
+    }
+}
+
+impl FromStr for SearchText {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<SearchText> for String {
+    fn from(text: SearchText) -> Self {
+        text.0
+    }
+}
+
+/// The name of a hypervisor's host, as records have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostName(String);
+
+impl HostName {
+    /// The longest one that can be asked for, in bytes.
+    pub const MAX_BYTES: usize = 255;
+
+    /// As records have it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for HostName {
+    type Error = FilterError;
+
+    fn try_from(text: String) -> Result<Self, FilterError> {
+        if (1..=Self::MAX_BYTES).contains(&text.len()) && !text.chars().any(char::is_control) {
+            Ok(Self(text))
+        } else {
+            Err(FilterError::Host)
+        }
+    }
+}
+
+impl FromStr for HostName {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<HostName> for String {
+    fn from(name: HostName) -> Self {
+        name.0
+    }
+}
+
+/// How a recorded dump ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordState {
+    /// There is a whole image.
+    Complete,
+    /// The service that recorded it says that it failed.
+    Failed,
+}
+
+impl RecordState {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Complete, Self::Failed];
+
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The state of that record.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        if record.ok { Self::Complete } else { Self::Failed }
+    }
+}
+
+impl FromStr for RecordState {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(FilterError::State)
+    }
+}
+
+/// Why a filter cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// The text that is searched for.
+    #[error("a search has 1 to {} characters and no control characters", SearchText::MAX_CHARS)]
+    Search,
+    /// The host.
+    #[error("a host name has 1 to {} bytes and no control characters", HostName::MAX_BYTES)]
+    Host,
+    /// The state.
+    #[error("a state is complete or failed")]
+    State,
+    /// The mode.
+    #[error("a mode is live or frozen")]
+    Mode,
+    /// The times.
+    #[error("the end of the time range lies before its start")]
+    Range,
+}
+
+/// Which records are meant. What is `None` does not restrict them; what is given holds together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecordFilter {
+    /// Text in them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchText>,
+    /// Begun at this instant or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Begun before this instant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// How they ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<RecordState>,
+    /// Taken on this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+    /// Taken in this mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<CaptureMode>,
+}
+
+impl RecordFilter {
+    /// Whether it means every record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether its parts go together.
+    ///
+    /// # Errors
+    /// The time range ends before it starts.
+    pub fn check(&self) -> Result<(), FilterError> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if to < from => Err(FilterError::Range),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it means `record`.
+    #[must_use]
+    pub fn matches(&self, record: &Record) -> bool {
+        self.search.as_ref().is_none_or(|search| search.matches(record))
+            && self.from.is_none_or(|from| record.timestamp >= from)
+            && self.to.is_none_or(|to| record.timestamp < to)
+            && self.state.is_none_or(|state| RecordState::of(record) == state)
+            && self.host.as_ref().is_none_or(|host| record.host.as_deref() == Some(host.as_str()))
+            && self.mode.is_none_or(|mode| record.mode == Some(mode))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::GuestName;
+
+    fn record() -> Record {
+        Record {
+            sha256: Some("abcdef0123".to_owned()),
+            case: Some("IR-2026-17".parse().unwrap()),
+            note: Some("Beacons to 100%_sure".parse().unwrap()),
+            host: Some("hv1".to_owned()),
+            mode: Some(CaptureMode::Live),
+            ..Record::unknown(
+                GuestName("web-01".to_owned()),
+                "17".to_owned(),
+                Timestamp::from_unix_micros(1_000_000).unwrap(),
+            )
+        }
+    }
+
+    fn finds(search: &str) -> bool {
+        RecordFilter { search: Some(search.parse().unwrap()), ..RecordFilter::default() }.matches(&record())
+    }
+
+    #[test]
+    fn names_and_remarks_are_found_by_a_part_and_numbers_by_their_beginning() {
+        for found in ["w", "EB-0", " web ", "1", "17", "ABC", "abcdef0123", "ir-2026", "beacons", "100%_s"] {
+            assert!(finds(found), "{found}");
+        }
+        for missed in ["web-02", "7x", "cdef", "2_26", "b%c", "abcdefg"] {
+            assert!(!finds(missed), "{missed}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_holds_together() {
+        let at = |micros| Some(Timestamp::from_unix_micros(micros).unwrap());
+        let filter = RecordFilter {
+            from: at(1_000_000),
+            to: at(1_000_001),
+            state: Some(RecordState::Complete),
+            host: Some("hv1".parse().unwrap()),
+            mode: Some(CaptureMode::Live),
+            ..RecordFilter::default()
+        };
+        assert!(filter.matches(&record()));
+        for other in [
+            RecordFilter { from: at(1_000_001), to: None, ..filter.clone() },
+            RecordFilter { to: at(1_000_000), ..filter.clone() },
+            RecordFilter { state: Some(RecordState::Failed), ..filter.clone() },
+            RecordFilter { host: Some("HV1".parse().unwrap()), ..filter.clone() },
+            RecordFilter { mode: Some(CaptureMode::Frozen), ..filter.clone() },
+        ] {
+            assert!(!other.matches(&record()), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_with_a_sentence() {
+        for bad in ["", "  ", "a\0b", "a\nb", &"x".repeat(201)] {
+            assert_eq!(bad.parse::<SearchText>(), Err(FilterError::Search), "{bad:?}");
+        }
+        assert!("é".repeat(200).parse::<SearchText>().is_ok());
+        assert_eq!("".parse::<HostName>(), Err(FilterError::Host));
+        assert_eq!("lost".parse::<RecordState>(), Err(FilterError::State));
+        let at = |micros| Some(Timestamp::from_unix_micros(micros).unwrap());
+        let backwards = RecordFilter { from: at(2), to: at(1), ..RecordFilter::default() };
+        assert_eq!(
+            backwards.check().unwrap_err().to_string(),
+            "the end of the time range lies before its start"
+        );
+    }
+
+    #[test]
+    fn a_filter_crosses_the_wire_with_what_is_given_only() {
+        assert_eq!(serde_json::to_string(&RecordFilter::default()).unwrap(), "{}");
+        let filter: RecordFilter = serde_json::from_str(r#"{"search": "web", "state": "failed"}"#).unwrap();
+        assert_eq!((filter.search.unwrap().as_str(), filter.state), ("web", Some(RecordState::Failed)));
+        assert!(serde_json::from_str::<RecordFilter>(r#"{"search": ""}"#).is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! Which records a URL means: `search`, `from`, `to`, `state`, `host`, `mode`, `sort`, `order`. A parameter without a
+//! value counts as not given, as forms send it; parameters of other names are left alone.
+
+use std::fmt;
+use std::str::FromStr;
+
+use axum::http::StatusCode;
+use memdeck_model::{
+    CaptureMode, Day, FilterError, RecordColumn, RecordFilter, RecordSort, SortOrder, Timestamp,
+};
+use serde::Deserialize;
+
+use super::answer::RestError;
+
+/// The filter's parameters as text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct FilterParameters {
+    search: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    state: Option<String>,
+    host: Option<String>,
+    mode: Option<String>,
+}
+
+impl FilterParameters {
+    /// What they mean.
+    ///
+    /// # Errors
+    /// 400: one of them means nothing; the sentence names it.
+    pub fn read(self) -> Result<RecordFilter, RestError> {
+        let mode = |text: &str| text.parse::<CaptureMode>().map_err(|()| FilterError::Mode);
+        Ok(RecordFilter {
+            search: parse("search", self.search)?,
+            from: read("from", self.from, |text| instant(text, Day::start_utc))?,
+            to: read("to", self.to, |text| instant(text, |day| day.next().start_utc()))?,
+            state: parse("state", self.state)?,
+            host: parse("host", self.host)?,
+            mode: read("mode", self.mode, mode)?,
+        })
+    }
+}
+
+/// The order's parameters as text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SortParameters {
+    sort: Option<String>,
+    order: Option<String>,
+}
+
+impl SortParameters {
+    /// What they mean: newest first where nothing is given, the column's first order where no order is given.
+    ///
+    /// # Errors
+    /// 400: one of them means nothing; the sentence names it.
+    pub fn read(self) -> Result<RecordSort, RestError> {
+        let by: RecordColumn = parse("sort", self.sort)?.unwrap_or_default();
+        let order: Option<SortOrder> = parse("order", self.order)?;
+        Ok(RecordSort { by, order: order.unwrap_or(by.first_order()) })
+    }
+}
+
+/// Neither an instant nor a day.
+struct NoInstant;
+
+impl fmt::Display for NoInstant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time is written 2025-11-14T08:58:23Z, or 2025-11-14 for a whole day in UTC")
+    }
+}
+
+/// An instant, or the end of a day that `of_day` gives.
+fn instant(text: &str, of_day: fn(Day) -> Timestamp) -> Result<Timestamp, NoInstant> {
+    match text.parse::<Day>() {
+        Ok(day) => Ok(of_day(day)),
+        Err(_) => text.parse().map_err(|_| NoInstant),
+    }
+}
+
+fn parse<T>(name: &str, text: Option<String>) -> Result<Option<T>, RestError>
+where
+    T: FromStr<Err: fmt::Display>,
+{
+    read(name, text, T::from_str)
+}
+
+fn read<T, E: fmt::Display>(
+    name: &str,
+    text: Option<String>,
+    meaning: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, RestError> {
+    text.filter(|text| !text.is_empty())
+        .map(|text| meaning(&text))
+        .transpose()
+        .map_err(|error| RestError::new(StatusCode::BAD_REQUEST, format!("{name}: {error}")))
+}
