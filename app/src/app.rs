@@ -7,7 +7,8 @@ use leptos_router::path;
 
 use crate::frame::Frame;
 use crate::live::Live;
-use crate::pages::{MemoryDumps, NotFound};
+use crate::pages::{Elsewhere, MemoryDumps};
+use crate::shortcuts::Shortcuts;
 use crate::time::Clock;
 use crate::ui::{Announcer, Toaster};
 
@@ -17,6 +18,7 @@ pub fn App() -> impl IntoView {
     Clock::provide();
     Announcer::provide();
     Toaster::provide();
+    Shortcuts::provide();
     Live::provide();
     let home = || {
         let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
@@ -25,7 +27,7 @@ pub fn App() -> impl IntoView {
     view! {
         <Router>
             <Frame>
-                <Routes fallback=NotFound>
+                <Routes fallback=Elsewhere>
                     <Route path=path!("/") view=home />
                     <Route path=path!("/memory-dumps") view=MemoryDumps />
                 </Routes>

@@ -3,12 +3,16 @@
 //! Compiled twice and never as one: for the browser with the feature `csr`, and into the server with `ssr`, which
 //! only adds the bodies of the server functions in [`api`]. Nothing is rendered on the server.
 
+// A view is one type that nests as deep as the page.
+#![recursion_limit = "256"]
+
 pub mod api;
 mod app;
 mod frame;
 mod live;
 mod load;
 mod pages;
+mod shortcuts;
 mod time;
 pub mod ui;
 

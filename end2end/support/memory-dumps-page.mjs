@@ -16,7 +16,11 @@ export class MemoryDumpsPage {
     this.dialog = page.getByRole('dialog', { name: 'Dump all running guests?' });
     this.activeDumps = page.getByRole('region', { name: 'Active dumps' });
     // The first row has the names of the columns.
-    this.rows = page.getByRole('table', { name: 'Recorded dumps' }).locator('tbody').getByRole('row');
+    this.table = page.getByRole('table', { name: 'Recorded dumps' });
+    this.rows = this.table.locator('tbody').getByRole('row');
+    this.search = page.getByRole('searchbox', { name: 'Search by VM name' });
+    this.pages = page.getByRole('navigation', { name: 'Pages of recorded dumps' });
+    this.news = page.getByRole('button', { name: /new dumps? – show$/ });
   }
 
   // Waits until guests are listed and changes arrive by themselves.
@@ -38,6 +42,31 @@ export class MemoryDumpsPage {
 
   progressOf(guest) {
     return this.page.getByRole('progressbar', { name: `Dump of ${guest}` });
+  }
+
+  // What the query of the address says.
+  get parameters() {
+    return Object.fromEntries(new URL(this.page.url()).searchParams);
+  }
+
+  // The names of the guests, row by row.
+  async names() {
+    const names = await this.rows.locator('.record-name').allInnerTexts();
+    return names.map((text) => text.split('\n')[0].trim());
+  }
+
+  // Waits until the table says this many records.
+  hasRecords(count) {
+    const words = count === 1 ? '1 record' : `${count.toLocaleString('en')} records`;
+    return this.pages.getByText(words, { exact: true }).waitFor();
+  }
+
+  heading(name) {
+    return this.table.getByRole('columnheader', { name, exact: true });
+  }
+
+  sortBy(name) {
+    return this.heading(name).getByRole('button').click();
   }
 
   // By the text of a cell: on a narrow screen its accessible name begins with the name of the column.

@@ -31,26 +31,41 @@ scenario('a guest that starts appears in the selector, and goes when it is destr
   await page.tab.assertNotReloaded();
 });
 
-const HELD = {
-  'the copy button of a row': (page) => page.copyButtonOf('web-01'),
-  'the dismiss button of a finished dump': (page) => page.dismissButtonOf('web-01'),
-};
+scenario('a dump that others take leaves the focus on the dismiss button of a finished dump, and that in view', async (stage) => {
+  const dashboard = await stage.start('serve');
+  await dashboard.home.dump('web-01');
+  // Low enough for the page to be scrolled.
+  const page = await stage.open(dashboard, { height: 480 });
+  const button = page.dismissButtonOf('web-01');
+  await button.focus();
+  const focused = await page.focusedElement();
+  assert.ok((await page.page.evaluate(() => window.scrollY)) > 0, 'the page is scrolled');
 
-for (const [what, find] of Object.entries(HELD)) {
-  scenario(`a dump that others take leaves the focus on ${what}, and that in view`, async (stage) => {
-    const dashboard = await stage.start('serve');
-    await dashboard.home.dump('web-01');
-    // Low enough for the page to be scrolled.
-    const page = await stage.open(dashboard, { height: 480 });
-    const button = find(page);
-    await button.focus();
-    const focused = await page.focusedElement();
-    assert.ok((await page.page.evaluate(() => window.scrollY)) > 0, 'the page is scrolled');
+  await dashboard.home.dump('db-01');
+  await page.rowsOf('db-01').waitFor();
+  assert.match(await page.rows.first().innerText(), /db-01/, 'newest first');
+  assert.ok(await hasFocus(focused), 'the focus has moved');
+  assert.ok(await isInView(focused), 'it was scrolled out of view');
+});
 
-    await dashboard.home.dump('db-01');
-    await page.rowsOf('db-01').waitFor();
-    assert.match(await page.rows.first().innerText(), /db-01/, 'newest first');
-    assert.ok(await hasFocus(focused), 'the focus has moved');
-    assert.ok(await isInView(focused), 'it was scrolled out of view');
-  });
-}
+scenario('a dump that others take waits outside of the table while the focus is in it', async (stage) => {
+  const dashboard = await stage.start('serve');
+  await dashboard.home.dump('web-01');
+  const page = await stage.open(dashboard, { height: 480 });
+  const button = page.copyButtonOf('web-01');
+  await button.focus();
+  const focused = await page.focusedElement();
+  const before = await button.boundingBox();
+
+  await dashboard.home.dump('db-01');
+  await page.news.waitFor();
+  assert.equal(await page.rows.count(), 1, 'no row is added under the operator');
+  assert.ok(await hasFocus(focused), 'the focus has moved');
+  assert.ok(await isInView(focused), 'it was scrolled out of view');
+  assert.equal((await button.boundingBox()).x, before.x);
+
+  await page.news.press('Enter');
+  await page.rowsOf('db-01').waitFor();
+  assert.match(await page.rows.first().innerText(), /db-01/, 'newest first');
+  assert.equal(await page.news.count(), 0);
+});

@@ -24,6 +24,10 @@ impl FromServerFnError for ApiError {
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         Self(match error {
             ServerFnErrorErr::Request(_) => unreachable_server(),
+            // The server reads requests, the page reads answers.
+            ServerFnErrorErr::Deserialization(reason) if cfg!(feature = "ssr") => {
+                Problem::new(ProblemKind::Invalid, format!("The request cannot be read: {reason}."))
+            }
             ServerFnErrorErr::Deserialization(_) => Problem::new(
                 ProblemKind::Internal,
                 "The server’s answer cannot be read. memdeck may have been updated: reload the page.",

@@ -10,7 +10,7 @@ mod overview;
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
-use memdeck_model::{DumpId, DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
+use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
 
 pub use error::ApiError;
 #[cfg(feature = "ssr")]
@@ -42,6 +42,15 @@ pub async fn fetch_guests() -> Result<Vec<Guest>, ApiError> {
 #[server(prefix = "/api/ui", endpoint = "dumps", input = Json, output = Json)]
 pub async fn fetch_dumps() -> Result<Vec<DumpStatus>, ApiError> {
     operations::present()?.dumps().await.map_err(operations::refuse)
+}
+
+/// The last things that happened to dumps, newest first, whether a page was open or not.
+///
+/// # Errors
+/// The server does not answer, or the catalog cannot be read.
+#[server(prefix = "/api/ui", endpoint = "activity", input = Json, output = Json)]
+pub async fn fetch_activity() -> Result<Vec<Activity>, ApiError> {
+    operations::present()?.activity().await.map_err(operations::refuse)
 }
 
 /// Asks for dumps; answers with the present state of each. A guest that is being dumped is not started again.

@@ -10,7 +10,7 @@ use axum::routing::{MethodFilter, on};
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context};
 use memdeck_model::{
-    DumpId, DumpStatus, Guest, Problem, ProblemKind, RecordPage, RecordQuery, TriggerRequest,
+    Activity, DumpId, DumpStatus, Guest, Problem, ProblemKind, RecordPage, RecordQuery, TriggerRequest,
 };
 
 use super::{ApiError, Overview};
@@ -26,6 +26,9 @@ pub trait Operations: Send + Sync {
 
     /// The dumps that are queued or running, and those that ended in the last minutes.
     async fn dumps(&self) -> Result<Vec<DumpStatus>, Problem>;
+
+    /// The last things that happened to dumps, newest first.
+    async fn activity(&self) -> Result<Vec<Activity>, Problem>;
 
     /// Asks for dumps; the present state of each that was named.
     async fn trigger(&self, request: TriggerRequest) -> Result<Vec<DumpStatus>, Problem>;

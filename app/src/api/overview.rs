@@ -12,6 +12,8 @@ pub struct Overview {
     pub hypervisor: Option<String>,
     /// The libvirt URI of the hypervisor.
     pub hypervisor_uri: String,
+    /// The host whose guests these are, where it is known.
+    pub host: Option<String>,
     /// Figures over all records.
     pub stats: Stats,
     /// The version of the server.

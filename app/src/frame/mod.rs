@@ -1,17 +1,23 @@
-//! What surrounds every page: skip link, navigation, connection chip, notifications.
+//! What surrounds every page: skip link, navigation, connection chip, keyboard shortcuts, notifications.
 
 mod connection_chip;
 mod navbar;
+mod shortcut_help;
 
 use leptos::html;
 use leptos::prelude::*;
 
+use crate::shortcuts::Shortcuts;
 use crate::ui::{Announcements, ToastRegion};
 use navbar::Navbar;
+use shortcut_help::ShortcutHelp;
 
 /// The frame around `children`.
 #[component]
 pub fn Frame(
+    /// What stands in the bar for the operator's session, such as a way to sign out.
+    #[prop(optional, into)]
+    session: ViewFn,
     /// The page.
     children: Children,
 ) -> impl IntoView {
@@ -23,14 +29,17 @@ pub fn Frame(
             let _ = main.focus();
         }
     };
+    let help = RwSignal::new(false);
+    Shortcuts::expect().add("?", "List these keys", move || help.set(true));
     view! {
         <a class="skip-link" href="#main" on:click=skip>
             "Skip to content"
         </a>
-        <Navbar />
+        <Navbar on_help=move |()| help.set(true) session />
         <main id="main" class="page" tabindex="-1" node_ref=main>
             {children()}
         </main>
+        <ShortcutHelp open=help />
         <ToastRegion />
         <Announcements />
     }

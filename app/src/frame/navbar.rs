@@ -1,19 +1,40 @@
 //! The bar at the top.
 
+use leptos::html;
 use leptos::prelude::*;
 use leptos_router::components::A;
 
 use super::connection_chip::ConnectionChip;
-use crate::ui::{Icon, IconView};
+use crate::ui::{Button, ButtonKind, ButtonSize, Icon, IconView, ThemeSwitch, close_on_dismissal};
 
 /// The pages there are, in the order of the bar.
 const PAGES: [(&str, &str); 1] = [("/memory-dumps", "Memory Dumps")];
 
-/// Brand, pages, connection.
+/// Brand, pages, tools, connection. On a narrow screen, pages and tools are behind a button.
 #[component]
-pub fn Navbar() -> impl IntoView {
+pub fn Navbar(
+    /// Opens the list of keys.
+    #[prop(into)]
+    on_help: Callback<()>,
+    /// What belongs to the operator's session, such as a way to sign out.
+    session: ViewFn,
+) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let bar = NodeRef::<html::Header>::new();
+    let toggle = NodeRef::<html::Button>::new();
+    close_on_dismissal(open, bar, toggle);
+    let pages = PAGES
+        .into_iter()
+        .map(|(path, name)| {
+            view! {
+                <li>
+                    <A href=path>{name}</A>
+                </li>
+            }
+        })
+        .collect_view();
     view! {
-        <header class="navbar">
+        <header class="navbar" node_ref=bar>
             <div class="navbar-inner">
                 <a class="brand" href="/">
                     <span class="brand-mark">
@@ -21,18 +42,35 @@ pub fn Navbar() -> impl IntoView {
                     </span>
                     <span class="brand-name">"memdeck"</span>
                 </a>
-                <nav class="navbar-pages" aria-label="Pages">
-                    <ul>
-                        {PAGES
-                            .into_iter()
-                            .map(|(path, name)| view! {
-                                <li>
-                                    <A href=path>{name}</A>
-                                </li>
-                            })
-                            .collect_view()}
-                    </ul>
-                </nav>
+                <button
+                    type="button"
+                    class="button button-quiet button-icon navbar-toggle"
+                    node_ref=toggle
+                    aria-label="Menu"
+                    aria-expanded=move || open.get().to_string()
+                    aria-controls="navbar-menu"
+                    on:click=move |_| open.update(|open| *open = !*open)
+                >
+                    <IconView icon=Signal::derive(move || if open.get() { Icon::Close } else { Icon::Menu }) />
+                </button>
+                <div class="navbar-menu" class:is-open=open id="navbar-menu">
+                    <nav class="navbar-pages" aria-label="Pages" on:click=move |_| open.set(false)>
+                        <ul>{pages}</ul>
+                    </nav>
+                    <span class="navbar-help">
+                        <Button
+                            kind=ButtonKind::Quiet
+                            size=ButtonSize::Small
+                            icon_only=true
+                            label="Keyboard shortcuts"
+                            on_press=on_help
+                        >
+                            <IconView icon=Icon::Help />
+                        </Button>
+                    </span>
+                    <ThemeSwitch />
+                    {move || session.run()}
+                </div>
                 <ConnectionChip />
             </div>
         </header>

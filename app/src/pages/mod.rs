@@ -2,7 +2,21 @@
 
 mod memory_dumps;
 mod not_found;
+#[cfg(feature = "showcase")]
+mod showcase;
 mod title;
 
 pub use memory_dumps::MemoryDumps;
-pub use not_found::NotFound;
+
+use leptos::prelude::*;
+use not_found::NotFound;
+
+/// What an address shows that is none of the pages above. In development builds `/ui` shows every component.
+#[component]
+pub fn Elsewhere() -> impl IntoView {
+    #[cfg(feature = "showcase")]
+    if leptos_router::hooks::use_location().pathname.get_untracked() == "/ui" {
+        return view! { <showcase::Showcase /> }.into_any();
+    }
+    view! { <NotFound /> }.into_any()
+}

@@ -10,13 +10,16 @@ pub fn EmptyState(
     /// Why.
     #[prop(into)]
     title: String,
+    /// What is missing, as a picture.
+    #[prop(default = Icon::Memory)]
+    icon: Icon,
     /// What to do.
     children: Children,
 ) -> impl IntoView {
     view! {
         <div class="empty-state">
             <span class="empty-state-icon">
-                <IconView icon=Icon::Memory />
+                <IconView icon />
             </span>
             <p class="empty-state-title">{title}</p>
             <div class="empty-state-hint">{children()}</div>

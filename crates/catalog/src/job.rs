@@ -1,5 +1,6 @@
 //! Jobs: dumps from the moment they are asked for to their end.
 
+mod activity;
 mod row;
 
 use memdeck_model::{CaptureMode, DumpId, DumpOptions, GuestName, JobState, Record, Timestamp, VmRef};

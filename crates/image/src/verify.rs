@@ -20,7 +20,6 @@ use std::path::{Path, PathBuf};
 use memdeck_model::{ByteCount, Progress};
 use serde::Serialize;
 
-use self::finding::MAX_LISTED_FRAMES;
 pub(crate) use self::finding::sentence;
 pub use self::finding::{Finding, Verdict};
 use self::records::Records;

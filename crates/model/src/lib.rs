@@ -3,6 +3,7 @@
 //!
 //! This crate compiles to WASM. It does no I/O, knows no clock and starts nothing.
 
+mod activity;
 mod day;
 mod dump;
 mod event;
@@ -16,6 +17,7 @@ mod record_query;
 mod trigger;
 mod units;
 
+pub use activity::{Activity, ActivityKind};
 pub use day::{Day, ParseDayError};
 pub use dump::{
     CaptureMode, DumpId, DumpPhase, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError, Progress,

@@ -1,6 +1,6 @@
 //! Where the list of guests comes from, and the watch over it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +20,9 @@ pub trait GuestSource: Send + Sync {
     /// What it lists the guests of.
     fn uri(&self) -> String;
 
+    /// The name of the host they run on; `None` while it is not known.
+    fn host(&self) -> Option<String>;
+
     /// Every guest, running or not, by name.
     ///
     /// # Errors
@@ -28,24 +31,52 @@ pub trait GuestSource: Send + Sync {
 }
 
 /// The guests of this host's hypervisor.
-pub struct HypervisorGuests(Arc<dyn Hypervisor>);
+pub struct HypervisorGuests {
+    hypervisor: Arc<dyn Hypervisor>,
+    /// Set once the hypervisor has told it: nothing waits for it.
+    host: Arc<OnceLock<String>>,
+}
 
 impl HypervisorGuests {
     /// The guests of `hypervisor`.
     pub fn new(hypervisor: Arc<dyn Hypervisor>) -> Self {
-        Self(hypervisor)
+        let guests = Self { hypervisor, host: Arc::default() };
+        std::thread::spawn(guests.look_for_host());
+        guests
+    }
+
+    fn look_for_host(&self) -> impl FnOnce() + Send + 'static {
+        let (hypervisor, host) = (Arc::clone(&self.hypervisor), Arc::clone(&self.host));
+        move || {
+            if host.get().is_none()
+                && let Ok(found) = hypervisor.host()
+            {
+                // Another thread may have been first, with the same name.
+                let _ = host.set(found.name);
+            }
+        }
     }
 }
 
 #[async_trait]
 impl GuestSource for HypervisorGuests {
     fn uri(&self) -> String {
-        self.0.uri().to_owned()
+        self.hypervisor.uri().to_owned()
+    }
+
+    fn host(&self) -> Option<String> {
+        self.host.get().cloned()
     }
 
     async fn list(&self) -> Result<Vec<Guest>, Problem> {
-        let hypervisor = Arc::clone(&self.0);
-        blocking(move || hypervisor.guests()).await.map_err(|error| hypervisor_problem(&error))
+        let hypervisor = Arc::clone(&self.hypervisor);
+        let look_for_host = self.look_for_host();
+        let list = move || {
+            let guests = hypervisor.guests()?;
+            look_for_host();
+            Ok(guests)
+        };
+        blocking(list).await.map_err(|error: HypervisorError| hypervisor_problem(&error))
     }
 }
 
@@ -79,6 +110,10 @@ impl GuestSource for AgentGuests {
         self.agent.client().url().to_owned()
     }
 
+    fn host(&self) -> Option<String> {
+        host_of(self.agent.client().url())
+    }
+
     async fn list(&self) -> Result<Vec<Guest>, Problem> {
         match self.agent.client().guests().await {
             Ok(Some(guests)) => Ok(guests),
@@ -92,6 +127,12 @@ impl GuestSource for AgentGuests {
             }
         }
     }
+}
+
+/// The host that an URL names.
+fn host_of(url: &str) -> Option<String> {
+    let url = reqwest::Url::parse(url).ok()?;
+    url.host_str().map(ToOwned::to_owned)
 }
 
 /// Tells changes of the guests and of the hypervisor's health to open pages, and rests while there are none.

@@ -1,5 +1,6 @@
 //! What operators can ask for: one place, called by the REST calls and by the page.
 
+mod activity;
 mod guests;
 mod last_trigger;
 mod live;
@@ -12,7 +13,7 @@ use memdeck_app::api::{Operations, Overview};
 use memdeck_capture::{BackendError, Clock, DumpBackend};
 use memdeck_catalog::{Catalog, CatalogError, Place};
 use memdeck_model::{
-    ALL_GUESTS, DumpId, DumpStatus, Event, Guest, GuestState, Millis, Problem, ProblemKind, Record,
+    ALL_GUESTS, Activity, DumpId, DumpStatus, Event, Guest, GuestState, Millis, Problem, ProblemKind, Record,
     RecordFilter, RecordPage, RecordQuery, ServiceHealth, ServiceStatus, Stats, Timestamp, TriggerRequest,
     VmRef,
 };
@@ -303,6 +304,7 @@ impl Operations for Desk {
             service: self.live.service(),
             hypervisor: self.live.hypervisor_error(),
             hypervisor_uri: self.guests.uri(),
+            host: self.guests.host(),
             stats,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             server_time: self.clock.now(),
@@ -321,6 +323,10 @@ impl Operations for Desk {
 
     async fn trigger(&self, request: TriggerRequest) -> Result<Vec<DumpStatus>, Problem> {
         Ok(self.request_dumps(request, "page").await?.statuses.into_values().collect())
+    }
+
+    async fn activity(&self) -> Result<Vec<Activity>, Problem> {
+        self.list_activity().await
     }
 
     async fn cancel(&self, dump_id: DumpId) -> Result<(), Problem> {

@@ -16,8 +16,8 @@ use tower_http::services::ServeDir;
 
 /// What the bundler writes where a nonce belongs.
 const NONCE_MARK: &str = "{{__TRUNK NONCE__}}";
-/// Paths that are pages of the single-page app.
-const PAGES: [&str; 1] = ["/memory-dumps"];
+/// Paths that are pages of the single-page app. Builds for development have one that shows its components.
+const PAGES: &[&str] = if cfg!(debug_assertions) { &["/memory-dumps", "/ui"] } else { &["/memory-dumps"] };
 
 /// Routes of the page in `dir`. Everything that is neither a page nor a file of `dir` is 404.
 pub fn routes(dir: Option<PathBuf>) -> Router {

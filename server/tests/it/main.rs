@@ -1,6 +1,7 @@
 //! memdeck as its callers see it: every call of the contracts as a transcript, every rule of the guard, the two
 //! services together, and the rules of the house.
 
+mod activity;
 mod agent;
 mod command_line;
 mod dashboard;

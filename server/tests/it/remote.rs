@@ -17,6 +17,7 @@ use memdeck::remote::{RemoteBackend, ServiceClient};
 use memdeck_capture::DumpBackend;
 use memdeck_catalog::Catalog;
 use memdeck_hypervisor::simulated::{Fault, Simulated};
+use memdeck_model::ActivityKind::{Completed, Queued, Started};
 use memdeck_model::Event;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -132,6 +133,9 @@ async fn a_dump_by_an_agent_looks_like_one_of_ones_own() {
         (&json!("ok"), &json!(format!("http://{}", service.address)))
     );
     assert_eq!(front.desk.list_guests().await.unwrap().len(), 2);
+    let log = front.desk.list_activity().await.unwrap();
+    let told: Vec<_> = log.iter().map(|line| (line.kind, line.guest.as_str())).collect();
+    assert_eq!(told, [(Completed, "db-01"), (Started, "db-01"), (Queued, "db-01")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,9 +5,9 @@ use leptos::prelude::*;
 use super::job_row::JobRow;
 use super::jobs::Jobs;
 use super::state::State;
-use crate::ui::{Card, Failure, Skeleton};
+use crate::ui::{Card, EmptyState, Failure, Icon, Skeleton};
 
-/// A row for each.
+/// A row for each, in a part of fixed size that scrolls.
 #[component]
 pub fn ActiveDumps() -> impl IntoView {
     let state = State::expect();
@@ -28,7 +28,32 @@ pub fn ActiveDumps() -> impl IntoView {
         )
     };
     view! {
-        <Card id="active-dumps" title="Active dumps" aside=count>
+        <Card id="active-dumps" title="Active dumps" class="panel-active" aside=count>
+            <div class="panel-scroll" tabindex="0" role="group" aria-label="List of active dumps">
+                {move || match is_empty.get() {
+                    None if problem.with(Option::is_some) => ().into_any(),
+                    None => view! { <Skeleton rows=2 label="Loading the running dumps" /> }.into_any(),
+                    Some(true) => {
+                        view! {
+                            <EmptyState title="Nothing is being dumped" icon=Icon::Activity>
+                                "Select a guest and press “Dump selected”."
+                            </EmptyState>
+                        }
+                            .into_any()
+                    }
+                    Some(false) => {
+                        view! {
+                            <ul class="jobs">
+                                <For each=move || ids.get().unwrap_or_default() key=Clone::clone let:id>
+                                    <JobRow id />
+                                </For>
+                            </ul>
+                        }
+                            .into_any()
+                    }
+                }}
+            </div>
+            // Below, where it moves no row.
             <Show when=move || problem.with(Option::is_some)>
                 <Failure
                     title="The running dumps could not be loaded."
@@ -36,28 +61,6 @@ pub fn ActiveDumps() -> impl IntoView {
                     on_retry=retry
                 />
             </Show>
-            {move || match is_empty.get() {
-                None if problem.with(Option::is_some) => ().into_any(),
-                None => view! { <Skeleton rows=1 label="Loading the running dumps" /> }.into_any(),
-                Some(true) => {
-                    view! {
-                        <p class="quiet-line">
-                            "No dump is waiting or running. Select a guest above and press “Dump selected”."
-                        </p>
-                    }
-                        .into_any()
-                }
-                Some(false) => {
-                    view! {
-                        <ul class="jobs">
-                            <For each=move || ids.get().unwrap_or_default() key=Clone::clone let:id>
-                                <JobRow id />
-                            </For>
-                        </ul>
-                    }
-                        .into_any()
-                }
-            }}
         </Card>
     }
 }

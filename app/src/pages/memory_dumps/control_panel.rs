@@ -1,43 +1,38 @@
-//! Choosing guests and how to dump them, dumping them, and the figures beside it.
+//! The figures; choosing guests and dumping them; what is being dumped; what happened.
 
 use leptos::prelude::*;
 
+use super::active_dumps::ActiveDumps;
+use super::activity_log::ActivityLog;
 use super::guest_selector::GuestSelector;
 use super::mode_selector::ModeSelector;
 use super::remark_fields::RemarkFields;
-use super::state::State;
 use super::status::Status;
 use super::trigger::TriggerButtons;
-use crate::ui::{Card, Failure};
+use crate::ui::Card;
 
-/// The panel.
+/// The id of the part that dumps are asked for in.
+pub const TRIGGER_PANEL: &str = "dump-panel";
+
+/// The panel. What grows by itself has a place of its own size, so that nothing moves under the pointer.
 #[component]
 pub fn ControlPanel() -> impl IntoView {
-    let state = State::expect();
-    let service_error = Memo::new(move |_| {
-        let told = |overview: &crate::api::Overview| {
-            let error = overview.service.error.as_ref()?;
-            Some(format!("{}: {error}", overview.service.service))
-        };
-        state.overview.with_data(told).flatten()
-    });
-    let retry = move |()| state.fetch_overview();
     view! {
-        <div class="panel">
-            <Card id="take-a-dump" title="Take a dump">
-                <Show when=move || service_error.with(Option::is_some)>
-                    <Failure
-                        title="The dump service does not answer."
-                        detail=Signal::derive(move || service_error.get().unwrap_or_default())
-                        on_retry=retry
-                    />
-                </Show>
-                <GuestSelector />
-                <ModeSelector />
-                <RemarkFields />
-                <TriggerButtons />
-            </Card>
+        <div class="control-panel">
             <Status />
+            <div class="panel">
+                // Where the shortcut for dumping leads to.
+                <div class="panel-trigger" id=TRIGGER_PANEL tabindex="-1">
+                    <Card id="trigger-dump" title="Trigger dump">
+                        <GuestSelector />
+                        <ModeSelector />
+                        <RemarkFields />
+                        <TriggerButtons />
+                    </Card>
+                </div>
+                <ActiveDumps />
+                <ActivityLog />
+            </div>
         </div>
     }
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
-use super::mode_words::consequence;
+use super::mode_words::{pause, space, subject};
 use super::state::State;
 use crate::ui::{Button, ButtonKind, Dialog};
 
@@ -24,8 +24,14 @@ pub fn DumpAllDialog(
     view! {
         <Dialog open id="dump-all-title" title="Dump all running guests?">
             <p class="dialog-consequence">
-                {move || guests.with(|guests| consequence(state.options.mode.get(), guests))}
+                {move || guests.with(|guests| format!("{}.", subject(guests)))}
             </p>
+            <dl class="facts">
+                <dt>"Expected pause"</dt>
+                <dd>{move || guests.with(|guests| pause(state.options.mode.get(), guests))}</dd>
+                <dt>"Space on disk"</dt>
+                <dd>{move || guests.with(|guests| space(guests))}</dd>
+            </dl>
             <Show when=are_many>
                 <p class="secondary">"A few are dumped at a time, the others wait."</p>
             </Show>

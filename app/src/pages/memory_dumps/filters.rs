@@ -60,7 +60,7 @@ pub fn Filters() -> impl IntoView {
                 <SearchField
                     id="records-search"
                     label="Search by VM name, id, SHA-256, case or note"
-                    placeholder="VM name, id, SHA-256, case or note"
+                    placeholder="Name, id, hash, case or note"
                     value=search.text
                     on_input=move |text| search.type_in(text)
                 />

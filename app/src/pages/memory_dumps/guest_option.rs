@@ -1,12 +1,12 @@
 //! One guest of the list.
 
 use leptos::prelude::*;
-use memdeck_model::{Guest, GuestState};
+use memdeck_model::GuestState;
 
 use super::choice::obstacle;
 use super::jobs::Jobs;
 use super::state::State;
-use crate::ui::{Icon, IconView};
+use crate::ui::{Badge, Icon, Tone};
 
 /// Name, id, state and memory of the guest `uuid`, with a checkbox to choose it.
 #[component]
@@ -47,34 +47,34 @@ pub fn GuestOption(uuid: String) -> impl IntoView {
             guest.as_ref().and_then(|guest| guest.id).map_or("no id".to_owned(), |id| format!("id {id}"))
         })
     };
+    let host = Memo::new(move |_| state.overview.with_data(|overview| overview.host.clone()).flatten());
     let memory = move || guest.with(|guest| guest.as_ref().map(|guest| guest.memory.to_string()));
     view! {
         <label class="guest" class:is-off=is_off>
             <input type="checkbox" prop:checked=is_chosen disabled=is_off on:change=choose />
             <span class="guest-title">
                 <span class="guest-name">{name}</span>
-                <span class="guest-id">{id}</span>
+                <span class="guest-id">{id} {move || host.get().map(|host| format!(" · {host}"))}</span>
             </span>
-            <span class="guest-state">{move || guest.with(|guest| guest.as_ref().map(state_badge))}</span>
+            <span class="guest-state">{move || guest.with(|guest| guest.as_ref().map(|guest| state_badge(guest.state)))}</span>
             <span class="guest-memory">{memory}</span>
             {move || obstacle.get().map(|why| view! { <span class="guest-obstacle">{why}</span> })}
         </label>
     }
 }
 
-fn state_badge(guest: &Guest) -> impl IntoView + use<> {
-    let (class, icon) = match guest.state {
-        GuestState::Running | GuestState::Blocked => ("badge badge-good", Icon::Activity),
-        GuestState::Paused | GuestState::Suspended => ("badge badge-waiting", Icon::Pause),
-        GuestState::Crashed => ("badge badge-bad", Icon::Alert),
+fn state_badge(state: GuestState) -> impl IntoView {
+    let (tone, icon) = match state {
+        GuestState::Running | GuestState::Blocked => (Tone::Good, Icon::Activity),
+        GuestState::Paused | GuestState::Suspended => (Tone::Waiting, Icon::Pause),
+        GuestState::Crashed => (Tone::Bad, Icon::Alert),
         GuestState::Shutdown | GuestState::Shutoff | GuestState::NoState | GuestState::Unknown => {
-            ("badge", Icon::Power)
+            (Tone::Neutral, Icon::Power)
         }
     };
     view! {
-        <span class=class>
-            <IconView icon />
-            {guest.state.as_str()}
-        </span>
+        <Badge tone icon>
+            {state.as_str()}
+        </Badge>
     }
 }

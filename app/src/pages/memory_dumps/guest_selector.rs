@@ -1,12 +1,16 @@
 //! The list of guests to choose from.
 
 use leptos::prelude::*;
+use memdeck_model::Guest;
 
 use super::guest_option::GuestOption;
 use super::state::State;
-use crate::ui::{EmptyState, Failure, Skeleton};
+use crate::ui::{Button, ButtonKind, ButtonSize, EmptyState, Failure, SearchField, Skeleton};
 
-/// Every guest, with a checkbox where it can be dumped.
+/// A list that can be seen at a glance needs no search.
+const SEARCHED_FROM: usize = 8;
+
+/// Every guest, with a checkbox where it can be dumped, in a part that scrolls.
 #[component]
 pub fn GuestSelector() -> impl IntoView {
     let state = State::expect();
@@ -15,48 +19,140 @@ pub fn GuestSelector() -> impl IntoView {
             state.guests.with(|guests| guests.problem.as_ref().map(|problem| problem.detail.clone()));
         of_fetch.or_else(|| state.overview.with_data(|overview| overview.hypervisor.clone()).flatten())
     });
+    let service_error = Memo::new(move |_| {
+        let told = |overview: &crate::api::Overview| {
+            let error = overview.service.error.as_ref()?;
+            Some(format!("{}: {error}", overview.service.service))
+        };
+        state.overview.with_data(told).flatten()
+    });
+    let search = RwSignal::new(String::new());
     let uuids = Memo::new(move |_| {
-        state.guests.with_data(|guests| guests.iter().map(|guest| guest.uuid.clone()).collect::<Vec<_>>())
+        state.guests.with_data(|guests| {
+            let found = |guest: &&Guest| search.with(|text| matches(guest, text));
+            guests.iter().filter(found).map(|guest| guest.uuid.clone()).collect::<Vec<_>>()
+        })
     });
     // Apart from the UUIDs, so that the list is not built anew when a guest comes or goes.
-    let is_empty = Memo::new(move |_| uuids.with(|uuids| uuids.as_ref().map(Vec::is_empty)));
+    let is_empty = Memo::new(move |_| state.guests.with_data(Vec::is_empty));
+    let are_many =
+        Memo::new(move |_| state.guests.with_data(|guests| guests.len() > SEARCHED_FROM) == Some(true));
     let uri = Memo::new(move |_| state.overview.with_data(|overview| overview.hypervisor_uri.clone()));
     let retry = move |()| {
         state.fetch_guests();
         state.fetch_overview();
     };
     view! {
-        <Show when=move || problem.with(Option::is_some)>
-            <Failure
-                title="The hypervisor’s guests cannot be listed."
-                detail=Signal::derive(move || problem.get().unwrap_or_default())
-                on_retry=retry
-            />
-        </Show>
-        {move || match is_empty.get() {
-            None if problem.with(Option::is_some) => ().into_any(),
-            None => view! { <Skeleton rows=3 label="Loading the guests" /> }.into_any(),
-            Some(true) => {
-                view! {
-                    <EmptyState title="There are no guests">
-                        "The hypervisor "
-                        {move || uri.get().map(|uri| view! { <code>{uri}</code> " " })}
-                        "has none. One that is defined or started appears here by itself."
-                    </EmptyState>
+        <div class="guests">
+            <Show when=move || are_many.get()>
+                <SearchField
+                    id="guest-search"
+                    label="Search guests"
+                    placeholder="Name, id or UUID"
+                    value=search
+                    on_input=move |text| search.set(text)
+                />
+                <Selected />
+            </Show>
+            {move || match is_empty.get() {
+                None if problem.with(Option::is_some) => ().into_any(),
+                None => view! { <Skeleton rows=3 label="Loading the guests" /> }.into_any(),
+                Some(true) => {
+                    view! {
+                        <EmptyState title="There are no guests">
+                            "The hypervisor "
+                            {move || uri.get().map(|uri| view! { <code>{uri}</code> " " })}
+                            "has none. One that is defined or started appears here by itself."
+                        </EmptyState>
+                    }
+                        .into_any()
                 }
-                    .into_any()
-            }
-            Some(false) => {
-                view! {
-                    <fieldset class="guest-list">
-                        <legend class="visually-hidden">"Guests"</legend>
-                        <For each=move || uuids.get().unwrap_or_default() key=String::clone let:uuid>
-                            <GuestOption uuid />
-                        </For>
-                    </fieldset>
+                Some(false) => {
+                    view! {
+                        <fieldset class="guest-list">
+                            <legend class="visually-hidden">"Guests"</legend>
+                            <For each=move || uuids.get().unwrap_or_default() key=String::clone let:uuid>
+                                <GuestOption uuid />
+                            </For>
+                            <Show when=move || uuids.with(|uuids| uuids.as_ref().is_some_and(Vec::is_empty))>
+                                <p class="guest-none">"No guest is called like that."</p>
+                            </Show>
+                        </fieldset>
+                    }
+                        .into_any()
                 }
-                    .into_any()
-            }
-        }}
+            }}
+            // Below, where they take room from the end of the list and move nothing else.
+            <Show when=move || problem.with(Option::is_some)>
+                <Failure
+                    title="The hypervisor’s guests cannot be listed."
+                    detail=Signal::derive(move || problem.get().unwrap_or_default())
+                    on_retry=retry
+                />
+            </Show>
+            <Show when=move || service_error.with(Option::is_some)>
+                <Failure
+                    title="The dump service does not answer."
+                    detail=Signal::derive(move || service_error.get().unwrap_or_default())
+                    on_retry=move |()| state.fetch_overview()
+                />
+            </Show>
+        </div>
+    }
+}
+
+/// How many are chosen: those that the search does not show are chosen all the same.
+#[component]
+fn Selected() -> impl IntoView {
+    let chosen = State::expect().chosen;
+    let count = move || chosen.with(std::collections::BTreeSet::len);
+    view! {
+        <p class="guest-count">
+            <span class="number">{move || format!("{} selected", count())}</span>
+            <Button
+                kind=ButtonKind::Quiet
+                size=ButtonSize::Small
+                disabled=Signal::derive(move || count() == 0)
+                on_press=move |()| chosen.update(std::collections::BTreeSet::clear)
+            >
+                "Clear"
+            </Button>
+        </p>
+    }
+}
+
+/// Whether what the operator looks for is in a guest's name or UUID, or is its id.
+fn matches(guest: &Guest, text: &str) -> bool {
+    let text = text.trim().to_lowercase();
+    text.is_empty()
+        || guest.name.0.to_lowercase().contains(&text)
+        || guest.uuid.starts_with(&text)
+        || guest.id.is_some_and(|id| id.to_string() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use memdeck_model::{ByteCount, GuestName, GuestState};
+
+    use super::*;
+
+    #[test]
+    fn a_guest_is_found_by_a_part_of_its_name_by_its_id_and_by_the_start_of_its_uuid() {
+        let guest = Guest {
+            id: Some(17),
+            name: GuestName("Web-01".into()),
+            uuid: "11051664-d6fd".into(),
+            state: GuestState::Running,
+            vcpus: 1,
+            memory_max: ByteCount(0),
+            memory: ByteCount(0),
+            cpu_time_ns: 0,
+        };
+        for text in ["", "  ", "web", "B-0", " 17 ", "110516"] {
+            assert!(matches(&guest, text), "{text:?}");
+        }
+        for text in ["db", "7", "d6fd"] {
+            assert!(!matches(&guest, text), "{text:?}");
+        }
     }
 }

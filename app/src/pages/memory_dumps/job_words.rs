@@ -4,6 +4,7 @@ use memdeck_model::{
     ByteCount, CaptureMode, DumpPhase, DumpStatus, JobState, LiveProgress, Millis, Timestamp,
 };
 
+use super::activity_words::by_whom;
 use super::jobs::Job;
 
 /// What is known of a dump under way, at `now`.
@@ -33,10 +34,31 @@ pub fn figures_of(job: &Job, now: Timestamp) -> String {
         _ => {
             parts.extend(done);
             parts.extend(rate);
+            parts.extend(time_left(job).map(|left| match left.0 {
+                0..1_000 => "less than 1 s left".to_owned(),
+                _ => format!("about {} left", whole_seconds(left)),
+            }));
         }
     }
-    parts.extend(status.started_at.map(|started| whole_seconds(now.since(started))));
+    let taken = status.started_at.map(|started| whole_seconds(now.since(started)));
+    match (status.mode, status.pause_ms) {
+        (_, Some(pause)) => parts.push(format!("guest was stopped for {pause}")),
+        // It is stopped as long as it is being read.
+        (Some(CaptureMode::Frozen), None) => {
+            parts.extend(taken.map(|taken| format!("guest stopped, {taken} so far")));
+        }
+        (Some(CaptureMode::Live) | None, None) => parts.extend(taken),
+    }
     if parts.is_empty() { status.message.clone() } else { parts.join(" · ") }
+}
+
+/// How long the rest takes at the present rate; `None` while that is not known or nothing moves.
+fn time_left(job: &Job) -> Option<Millis> {
+    let bytes = job.status.bytes?;
+    let rate = job.rate.bytes_per_second()?;
+    let left = u128::from(bytes.bytes_expected.0.saturating_sub(bytes.bytes_done.0));
+    let millis = (left * 1000).checked_div(u128::from(rate.0))?;
+    (left > 0).then(|| Millis(u64::try_from(millis).unwrap_or(u64::MAX)))
 }
 
 /// How a live dump copies.
@@ -55,8 +77,8 @@ fn copying(live: LiveProgress) -> impl Iterator<Item = String> {
 pub fn result_of(status: &DumpStatus) -> String {
     match status.exact_state() {
         JobState::Completed => stored(status),
-        JobState::Cancelled => match status.message.strip_prefix("cancelled") {
-            Some(by_whom) => format!("Cancelled{}.", by_whom.trim_end_matches('.')),
+        JobState::Cancelled => match status.message.strip_prefix("cancelled by ") {
+            Some(who) => format!("Cancelled {}.", by_whom(who)),
             None => told(&status.message),
         },
         JobState::Failed | JobState::Queued | JobState::Running => told(&status.message),
@@ -122,7 +144,13 @@ mod tests {
     #[test]
     fn a_live_dump_tells_what_it_does_with_which_bytes() {
         let live = |phase, live| {
-            let job = job(serde_json::json!({
+            let job = job(serde_json::json!({        _ => {
+            parts.extend(done);
+            parts.extend(rate);
+            parts.extend(time_left(job).map(|left| match left.0 {
+                0..1_000 => "less than 1 s left".to_owned(),
+                _ => format!("about {} left", whole_seconds(left)),
+            }));
                 "mode": "live",
                 "phase": phase,
                 "started_at": at(90),
@@ -175,7 +203,13 @@ mod tests {
         assert_eq!(
             cancelled("cancelled by an operator on the page before it began"),
             "Cancelled by an operator on the page before it began."
-        );
+        );        _ => {
+            parts.extend(done);
+            parts.extend(rate);
+            parts.extend(time_left(job).map(|left| match left.0 {
+                0..1_000 => "less than 1 s left".to_owned(),
+                _ => format!("about {} left", whole_seconds(left)),
+            }));
         assert_eq!(cancelled("the service was stopped"), "the service was stopped");
     }
 }

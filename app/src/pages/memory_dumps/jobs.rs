@@ -2,7 +2,7 @@
 //!
 //! States come from two sides, answers and events, and may overtake each other; a dump never goes backwards.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use memdeck_model::{CaptureMode, DumpId, DumpStatus, JobState, Millis, Timestamp};
@@ -34,11 +34,21 @@ pub enum Cancel {
     Refused(String),
 }
 
-/// The dumps, newest first: an order that no change of state disturbs.
+/// The dumps in the order in which they were asked for. A new one comes last, or in the place of the result of its
+/// guest's dump before: no row moves because another dump begins or changes its state.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Jobs {
     jobs: Vec<Job>,
     dismissed: BTreeSet<DumpId>,
+}
+
+/// How many dumps wait and run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// They wait for their turn.
+    pub queued: usize,
+    /// Their guests are being read.
+    pub running: usize,
 }
 
 /// What a status changed.
@@ -78,6 +88,22 @@ impl Jobs {
         self.jobs.iter().filter(|job| !job.status.exact_state().is_final()).count()
     }
 
+    /// How many wait, and how many run.
+    pub fn counts(&self) -> Counts {
+        let count = |state| self.jobs.iter().filter(|job| job.status.exact_state() == state).count();
+        Counts { queued: count(JobState::Queued), running: count(JobState::Running) }
+    }
+
+    /// Whether the last dump of the guest was refused because its memory is encrypted.
+    pub fn was_refused_as_encrypted(&self, name: &str) -> bool {
+        // The word that the refusal asks for stands for its reason: sentences change.
+        self.jobs.iter().map(|job| &job.status).any(|status| {
+            status.exact_state() == JobState::Failed
+                && status.display_name() == name
+                && status.message.contains("accept_encrypted")
+        })
+    }
+
     /// Takes in a status that was told at `now`.
     pub fn tell(&mut self, status: DumpStatus, now: Timestamp) -> Change {
         self.expire(now);
@@ -89,9 +115,7 @@ impl Jobs {
             let mut job =
                 Job { status, rate: Rate::default(), cancel: None, ended_at: is_final.then_some(now) };
             job.note_rate(now);
-            self.jobs.push(job);
-            self.jobs.sort_by_key(|job| Reverse(began(&job.status)));
-            self.forget_superseded();
+            self.insert(job);
             return Change::Ordinary;
         };
         if is_behind(&status, &job.status) {
@@ -120,6 +144,8 @@ impl Jobs {
             let id = &job.status.dump_id;
             known.contains(id) || !active_before.contains(id) || job.status.exact_state().is_final()
         });
+        let mut list = list;
+        list.sort_by_key(began);
         for status in list {
             self.tell(status, now);
         }
@@ -156,12 +182,19 @@ impl Jobs {
     }
 
     /// The result of a guest's dump is no news any more once a later dump of it was asked for.
-    fn forget_superseded(&mut self) {
-        let mut seen = BTreeSet::new();
-        self.jobs.retain(|job| {
-            let is_newest = seen.insert(job.status.display_name().to_owned());
-            is_newest || job.ended_at.is_none()
-        });
+    /// In the place of the result of the guest's dump before; else behind all others.
+    fn insert(&mut self, job: Job) {
+        let name = job.status.display_name();
+        let superseded = self
+            .jobs
+            .iter()
+            .position(|known| known.ended_at.is_some() && known.status.display_name() == name);
+        match superseded.and_then(|place| self.jobs.get_mut(place)) {
+            // Two results that are told together: the later one stays.
+            Some(known) if began(&known.status) > began(&job.status) => {}
+            Some(known) => *known = job,
+            None => self.jobs.push(job),
+        }
     }
 
     fn expire(&mut self, now: Timestamp) {
@@ -313,7 +346,8 @@ mod tests {
 
     #[test]
     fn an_ended_dump_stays_for_ten_minutes_or_until_dismissed() {
-        let (mut jobs, _) = told(&[("a", DumpState::Completed, 100.0), ("b", DumpState::Failed, 5.0)]);
+        let (mut jobs, _) = told(&[("a", DumpState::Completed, 100.0)]);
+        jobs.tell(status_of_guest("db-01", "b", DumpState::Failed, 5.0), at(0));
         jobs.dismiss(&"b".parse().unwrap());
         jobs.tell(status("b", DumpState::Failed, 5.0), at(1));
         assert_eq!(state_of(&jobs, "b"), None);
@@ -323,29 +357,69 @@ mod tests {
         assert_eq!(state_of(&jobs, "a"), None);
     }
 
+    fn at_second(vm: &str, id: &str, second: i64, state: DumpState) -> DumpStatus {
+        DumpStatus { queued_at: Some(at(second)), ..status_of_guest(vm, id, state, 0.0) }
+    }
+
+    fn shown(jobs: &Jobs) -> Vec<String> {
+        jobs.iter().map(|job| job.status.dump_id.to_string()).collect()
+    }
+
     #[test]
-    fn the_newest_dump_is_first_whatever_its_state() {
+    fn no_row_moves_because_another_dump_begins_or_ends() {
         let mut jobs = Jobs::default();
-        for (id, second, state) in
-            [("b", 2, DumpState::Running), ("a", 1, DumpState::Queued), ("c", 3, DumpState::Failed)]
-        {
-            let mut status = status(id, state, 0.0);
-            status.queued_at = Some(at(second));
-            jobs.tell(status, at(3));
+        let list = vec![
+            at_second("web-01", "b", 2, DumpState::Running),
+            at_second("db-01", "a", 1, DumpState::Running),
+        ];
+        jobs.reconcile(list, &BTreeSet::new(), at(3));
+        assert_eq!(shown(&jobs), ["a", "b"]);
+        for (vm, id, state) in [
+            ("mail", "c", DumpState::Queued),
+            ("db-01", "a", DumpState::Completed),
+            ("db-02", "d", DumpState::Queued),
+        ] {
+            jobs.tell(at_second(vm, id, 4, state), at(4));
         }
-        let ids: Vec<_> = jobs.iter().map(|job| job.status.dump_id.to_string()).collect();
-        assert_eq!(ids, ["c", "b", "a"]);
+        assert_eq!(shown(&jobs), ["a", "b", "c", "d"]);
     }
 
     #[test]
     fn a_later_dump_of_the_guest_takes_the_place_of_a_result() {
         let mut jobs = Jobs::default();
-        for (id, second, state) in [("a", 1, DumpState::Failed), ("b", 2, DumpState::Running)] {
-            let mut status = status(id, state, 0.0);
-            status.queued_at = Some(at(second));
-            jobs.tell(status, at(2));
+        jobs.tell(at_second("web-01", "a", 1, DumpState::Failed), at(2));
+        jobs.tell(at_second("db-01", "b", 2, DumpState::Running), at(2));
+        jobs.tell(at_second("web-01", "c", 3, DumpState::Running), at(3));
+        assert_eq!((shown(&jobs), jobs.active_count()), (vec!["c".to_owned(), "b".to_owned()], 2));
+        // What is told late about the dump before changes nothing.
+        jobs.tell(at_second("web-01", "c", 3, DumpState::Completed), at(4));
+        jobs.tell(at_second("web-01", "a", 1, DumpState::Failed), at(5));
+        assert_eq!(shown(&jobs), ["c", "b"]);
+    }
+
+    #[test]
+    fn those_that_wait_and_those_that_run_are_counted() {
+        let mut jobs = Jobs::default();
+        for (vm, state) in [
+            ("a", DumpState::Queued),
+            ("b", DumpState::Queued),
+            ("c", DumpState::Running),
+            ("d", DumpState::Failed),
+        ] {
+            jobs.tell(status_of_guest(vm, vm, state, 0.0), at(0));
         }
-        assert_eq!((state_of(&jobs, "a"), jobs.active_count()), (None, 1));
+        assert_eq!(jobs.counts(), Counts { queued: 2, running: 1 });
+    }
+
+    #[test]
+    fn a_refusal_of_encrypted_memory_is_known_by_the_word_it_asks_for() {
+        let mut refused = status("a", DumpState::Failed, 0.0);
+        refused.message = "the memory of web-01 is encrypted (sev); ask with accept_encrypted".into();
+        let mut jobs = Jobs::default();
+        jobs.tell(refused, at(0));
+        jobs.tell(status_of_guest("db-01", "b", DumpState::Failed, 0.0), at(0));
+        assert!(jobs.was_refused_as_encrypted("web-01"));
+        assert!(!jobs.was_refused_as_encrypted("db-01"));
     }
 
     #[test]

@@ -16,60 +16,50 @@ pub fn name(choice: ModeChoice) -> &'static str {
 /// What a mode does to any guest.
 pub fn hint(choice: ModeChoice) -> &'static str {
     match choice {
-        ModeChoice::Auto => {
-            "Live where possible: the guest is stopped for the last pages only, well under a second. Else frozen."
-        }
-        ModeChoice::Live => {
-            "The guest runs while its memory is copied and is stopped for the last pages only, well under a second; \
-             point in time at the end. Where that is not possible no dump is taken."
-        }
-        ModeChoice::Frozen => {
-            "The guest is stopped while its memory is read, about a second per GiB; point in time at the start."
-        }
+        ModeChoice::Auto => "Live where possible, else frozen",
+        ModeChoice::Live => "Runs on, stops for the last pages only",
+        ModeChoice::Frozen => "Stops while it is read, about 1 s per GiB",
     }
 }
 
 /// What dumping `guests` does to them; nothing is to be said of none.
 pub fn consequence(choice: ModeChoice, guests: &[Guest]) -> String {
+    let what = pause(choice, guests);
+    let or_nothing = match choice {
+        ModeChoice::Live => " Where that is not possible, no dump is taken.",
+        ModeChoice::Auto | ModeChoice::Frozen => "",
+    };
     match guests {
         [] => String::new(),
-        [guest] => for_one(choice, guest),
-        many => for_many(choice, many),
+        [_] => format!("{}: stops for {what}.{or_nothing}", subject(guests)),
+        _ => format!("{}: each stops for {what}.{or_nothing}", subject(guests)),
     }
 }
 
-fn for_one(choice: ModeChoice, guest: &Guest) -> String {
-    let Guest { name, memory, .. } = guest;
-    let pause = expected_pause(*memory);
+/// Which guests, and how much memory they have.
+pub fn subject(guests: &[Guest]) -> String {
+    let memory = memory_of(guests);
+    match guests {
+        [guest] => format!("{}, {memory} of memory", guest.name),
+        _ => format!("{} guests, {memory} of memory", guests.len()),
+    }
+}
+
+/// How long a guest is stopped; the longest stop of many, which each have their own.
+pub fn pause(choice: ModeChoice, guests: &[Guest]) -> String {
+    const LIVE: &str = "well under a second";
+    let longest = expected_pause(guests.iter().map(|guest| guest.memory).max().unwrap_or_default());
+    let frozen = if guests.len() > 1 { format!("up to {longest}") } else { longest };
     match choice {
-        ModeChoice::Frozen => {
-            format!("{name} is stopped while its {memory} are read, {pause}; then it goes on as before.")
-        }
-        ModeChoice::Live => format!(
-            "{name} runs while its {memory} are copied and is stopped for the last pages only, well under a second."
-        ),
-        ModeChoice::Auto => format!(
-            "{name} is stopped for the last pages of its {memory} only, well under a second. Where it cannot be \
-             dumped live it is stopped while they are read, {pause}; then it goes on as before."
-        ),
+        ModeChoice::Live => LIVE.to_owned(),
+        ModeChoice::Frozen => frozen,
+        ModeChoice::Auto => format!("{LIVE}, or, if it cannot be dumped live, {frozen}"),
     }
 }
 
-fn for_many(choice: ModeChoice, guests: &[Guest]) -> String {
-    let pause = expected_pause(guests.iter().map(|guest| guest.memory).max().unwrap_or_default());
-    let what = match choice {
-        ModeChoice::Frozen => {
-            format!("Each is stopped while its own memory is read, {pause} for the largest; then it goes on as before.")
-        }
-        ModeChoice::Live => {
-            "Each runs while its memory is copied and is stopped for the last pages only, well under a second.".to_owned()
-        }
-        ModeChoice::Auto => format!(
-            "Each is stopped for the last pages of its memory only, well under a second. One that cannot be dumped live \
-             is stopped while its own memory is read, {pause} for the largest; then it goes on as before."
-        ),
-    };
-    format!("{} guests with {} of memory in all. {what}", guests.len(), memory_of(guests))
+/// How much room the images need at most.
+pub fn space(guests: &[Guest]) -> String {
+    format!("up to {}, usually much less once compressed", memory_of(guests))
 }
 
 /// Why a dump was taken in `mode` and not as it was first tried.
@@ -103,35 +93,32 @@ mod tests {
 
     #[test]
     fn the_consequence_names_the_guest_its_size_and_how_long_it_is_stopped() {
-        let of = |choice| consequence(choice, &[guest("web-01", 4096)]);
+        let told = ModeChoice::ALL.map(|choice| consequence(choice, &[guest("web-01", 4096)]));
         assert_eq!(
-            of(ModeChoice::Frozen),
-            "web-01 is stopped while its 4.00 GiB are read, about 4 s; then it goes on as before."
-        );
-        assert_eq!(
-            of(ModeChoice::Live),
-            "web-01 runs while its 4.00 GiB are copied and is stopped for the last pages only, well under a second."
-        );
-        assert_eq!(
-            of(ModeChoice::Auto),
-            "web-01 is stopped for the last pages of its 4.00 GiB only, well under a second. Where it cannot be dumped \
-             live it is stopped while they are read, about 4 s; then it goes on as before."
+            told,
+            [
+                "web-01, 4.00 GiB of memory: stops for well under a second, or, if it cannot be dumped live, about 4 s.",
+                "web-01, 4.00 GiB of memory: stops for well under a second. Where that is not possible, no dump is taken.",
+                "web-01, 4.00 GiB of memory: stops for about 4 s.",
+            ]
         );
     }
 
     #[test]
     fn the_consequence_for_many_is_the_longest_stop() {
-        let of = |choice| consequence(choice, &[guest("web-01", 1024), guest("db-01", 4096)]);
+        let guests = [guest("web-01", 1024), guest("db-01", 4096)];
+        let told = ModeChoice::ALL.map(|choice| consequence(choice, &guests));
         assert_eq!(
-            of(ModeChoice::Frozen),
-            "2 guests with 5.00 GiB of memory in all. Each is stopped while its own memory is read, about 4 s for the \
-             largest; then it goes on as before."
+            told,
+            [
+                "2 guests, 5.00 GiB of memory: each stops for well under a second, or, if it cannot be dumped live, \
+                 up to about 4 s.",
+                "2 guests, 5.00 GiB of memory: each stops for well under a second. Where that is not possible, no dump \
+                 is taken.",
+                "2 guests, 5.00 GiB of memory: each stops for up to about 4 s.",
+            ]
         );
-        assert!(
-            of(ModeChoice::Auto).contains("well under a second. One that cannot be dumped live is stopped")
-        );
-        assert!(of(ModeChoice::Auto).contains("about 4 s for the largest"));
-        assert!(of(ModeChoice::Live).contains("only, well under a second."));
+        assert_eq!(space(&guests), "up to 5.00 GiB, usually much less once compressed");
     }
 
     #[test]

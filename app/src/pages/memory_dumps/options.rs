@@ -13,6 +13,8 @@ pub struct Options {
     pub case: RwSignal<String>,
     /// The note as it stands in its field.
     pub note: RwSignal<String>,
+    /// Whether a guest with encrypted memory is to be dumped all the same.
+    pub accept_encrypted: RwSignal<bool>,
 }
 
 impl Options {
@@ -22,6 +24,7 @@ impl Options {
             mode: RwSignal::new(ModeChoice::default()),
             case: RwSignal::new(String::new()),
             note: RwSignal::new(String::new()),
+            accept_encrypted: RwSignal::new(false),
         }
     }
 
@@ -37,6 +40,7 @@ impl Options {
             mode: self.mode.get(),
             case: read(self.case, "case number")?,
             note: read(self.note, "note")?,
+            accept_encrypted: self.accept_encrypted.get(),
             ..DumpOptions::default()
         })
     }

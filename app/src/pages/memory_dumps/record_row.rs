@@ -89,12 +89,17 @@ fn CaseNumber(case: Remark) -> impl IntoView {
 fn HowTaken(mode: Option<CaptureMode>, pause: Option<Millis>, fallback: Option<String>) -> impl IntoView {
     let why = fallback.map(|reason| because(mode, &reason));
     let hidden = why.clone();
-    let pause = pause.map(|pause| format!("{pause} pause"));
-    let text: Vec<String> = mode.map(|mode| mode.as_str().to_owned()).into_iter().chain(pause).collect();
-    (!text.is_empty()).then(|| {
+    let between = if mode.is_some() && pause.is_some() { " · " } else { "" };
+    (mode.is_some() || pause.is_some()).then(|| {
         view! {
             <span class="record-mode" title=why>
-                {text.join(" · ")}
+                {mode.map(CaptureMode::as_str)}
+                {between}
+                {pause.map(|pause| view! {
+                    <span class="unbroken">
+                        {pause.to_string()} <span class="record-pause-word">" pause"</span>
+                    </span>
+                })}
                 {hidden.map(|why| view! { <span class="visually-hidden">{format!(". {why}")}</span> })}
             </span>
         }

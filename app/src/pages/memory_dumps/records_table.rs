@@ -38,6 +38,15 @@ pub fn size_column(size: SizeShown) -> &'static str {
     }
 }
 
+/// The same in two parts: where there is little room, the eye is told the second by the switch above the table.
+fn size_heading(size: SizeShown) -> impl IntoView {
+    let (size, which) = size_column(size).split_once(' ').unwrap_or_default();
+    view! {
+        {size}
+        <span class="size-which">{format!(" {which}")}</span>
+    }
+}
+
 /// What stands where the rows are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
@@ -155,7 +164,7 @@ fn Rows() -> impl IntoView {
                             .into_iter()
                             .map(|(column, name)| view! { <Heading column=move || column>{name}</Heading> })
                             .collect_view()} <Heading column=move || size.get().column()>
-                            {move || size_column(size.get())}
+                            {move || size_heading(size.get())}
                         </Heading> <th scope="col" role="columnheader">
                             {ACTIONS}
                         </th>

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::options::remark;
 use super::state::State;
+use crate::ui::TextField;
 
 /// Both fields, folded away. What is set stays in sight, because it goes with every dump.
 #[component]
@@ -20,51 +21,15 @@ pub fn RemarkFields() -> impl IntoView {
                 <span class="remarks-title">"Case and note"</span> <span>{set}</span>
             </summary>
             <div class="remarks-fields">
-                <label class="field-label" for="case">
-                    "Case number"
-                </label>
-                <input
-                    class="field"
-                    id="case"
-                    type="text"
-                    autocomplete="off"
-                    prop:value=case
-                    aria-invalid=move || is_invalid(case)
-                    aria-describedby="case-error"
-                    on:input=move |event| case.set(event_target_value(&event))
-                />
-                <FieldError id="case-error" field=case />
-                <label class="field-label" for="note">
-                    "Note"
-                </label>
-                <textarea
-                    class="field"
-                    id="note"
-                    rows="2"
-                    autocomplete="off"
-                    prop:value=note
-                    aria-invalid=move || is_invalid(note)
-                    aria-describedby="note-error"
-                    on:input=move |event| note.set(event_target_value(&event))
-                ></textarea>
-                <FieldError id="note-error" field=note />
+                <TextField id="case" label="Case number" value=case error=error_of(case) />
+                <TextField id="note" label="Note" value=note error=error_of(note) lines=2 />
                 <p class="secondary">"Optional. Kept with every dump that is asked for here, until it is changed."</p>
             </div>
         </details>
     }
 }
 
-/// Why a field cannot be used. The element is always there: a reader announces what is put into it.
-#[component]
-fn FieldError(id: &'static str, field: RwSignal<String>) -> impl IntoView {
-    let error = Memo::new(move |_| field.with(|text| remark(text)).err());
-    view! {
-        <p class="field-error" id=id aria-live="polite">
-            {error}
-        </p>
-    }
-}
-
-fn is_invalid(field: RwSignal<String>) -> Option<&'static str> {
-    field.with(|text| remark(text)).is_err().then_some("true")
+/// Why a field cannot be used.
+fn error_of(field: RwSignal<String>) -> Signal<Option<String>> {
+    Signal::derive(move || field.with(|text| remark(text)).err())
 }

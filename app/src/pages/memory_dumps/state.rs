@@ -42,6 +42,8 @@ pub struct State {
     pub options: Options,
     /// What became of the last press on a dump button.
     pub trigger: RwSignal<Trigger>,
+    /// How often the operator asked for everything to be loaded again.
+    pub refreshes: RwSignal<u32>,
     clock: Clock,
     toaster: Toaster,
     announcer: Announcer,
@@ -49,7 +51,7 @@ pub struct State {
 
 impl State {
     /// Starts fetching and listening, and provides the state to the parts of the page.
-    pub fn provide() {
+    pub fn provide() -> Self {
         let state = Self {
             guests: Loader::new(),
             overview: Loader::new(),
@@ -58,6 +60,7 @@ impl State {
             chosen: RwSignal::new(BTreeSet::new()),
             options: Options::new(),
             trigger: RwSignal::new(Trigger::default()),
+            refreshes: RwSignal::new(0),
             clock: Clock::expect(),
             toaster: Toaster::expect(),
             announcer: Announcer::expect(),
@@ -65,11 +68,22 @@ impl State {
         provide_context(state);
         let live = Live::expect();
         live.subscribe(move |event| state.hear(event));
-        live.on_connected(move || {
-            state.fetch_guests();
-            state.fetch_overview();
-            state.fetch_jobs();
-        });
+        live.on_connected(move || state.fetch_all());
+        state
+    }
+
+    /// Loads everything again because the operator asks for it, and says so.
+    pub fn refresh(self) {
+        self.fetch_all();
+        self.records.refresh();
+        self.refreshes.update(|count| *count = count.wrapping_add(1));
+        self.announcer.say("Loading everything again.");
+    }
+
+    fn fetch_all(self) {
+        self.fetch_guests();
+        self.fetch_overview();
+        self.fetch_jobs();
     }
 
     /// The state that [`Self::provide`] made.
@@ -186,7 +200,7 @@ fn outcome_of(status: &DumpStatus, was_asked: bool) -> (ToastKind, String) {
         JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed. {message}")),
         JobState::Cancelled if was_asked => (ToastKind::Success, format!("The dump of {name} is cancelled.")),
         JobState::Cancelled => {
-            (ToastKind::Error, format!("The dump of {name} ended. {}", job_words::result_of(status)))
+            (ToastKind::Warning, format!("The dump of {name} ended. {}", job_words::result_of(status)))
         }
         JobState::Completed | JobState::Queued | JobState::Running => {
             (ToastKind::Success, format!("{name} is dumped and hashed."))

@@ -1,13 +1,14 @@
 //! The figures.
 
 use leptos::prelude::*;
-use memdeck_model::{Guest, GuestState};
+use memdeck_model::{Guest, GuestState, Millis, Stats};
 
+use super::jobs::Jobs;
 use super::state::State;
 use crate::api::Overview;
-use crate::ui::{Card, Failure, Moment, Unknown};
+use crate::ui::{Failure, Moment, Unknown};
 
-/// Total VMs, total dumps, last dump, stored bytes.
+/// Total VMs, total dumps, stored bytes, last dump, average duration, active and queued dumps.
 #[component]
 pub fn Status() -> impl IntoView {
     let state = State::expect();
@@ -23,14 +24,11 @@ pub fn Status() -> impl IntoView {
     let overview = move |read: fn(&Overview) -> String| Memo::new(move |_| state.overview.with_data(read));
     let dumps = overview(|overview| overview.stats.total_dumps.to_string());
     let stored = overview(|overview| overview.stats.total_size_bytes.to_string());
+    let average = Memo::new(move |_| state.overview.with_data(|overview| average_of(&overview.stats)));
     let last = Memo::new(move |_| state.overview.with_data(|overview| overview.stats.last_dump));
-    let footnote = overview(|overview| {
-        let service = match overview.service.service.as_str() {
-            "local" => "dumps taken on this host",
-            url => url,
-        };
-        format!("memdeck {} · {} · {service}", overview.version, overview.hypervisor_uri)
-    });
+    let counts = Memo::new(move |_| state.jobs.with_data(Jobs::counts));
+    let active = Memo::new(move |_| counts.get().map(|counts| counts.running.to_string()));
+    let queued = Memo::new(move |_| counts.get().map(|counts| format!("{} queued", counts.queued)));
     let retry = move |()| state.fetch_overview();
     let missing = move |what| {
         if is_loading.get() {
@@ -42,22 +40,20 @@ pub fn Status() -> impl IntoView {
     let figure = move |value: Memo<Option<String>>, what| {
         move || value.get().map_or_else(|| missing(what), IntoAny::into_any)
     };
+    let detail = |text: Memo<Option<String>>| view! { <span class="figure-detail">{text}</span> };
     view! {
-        <Card id="status" title="Status">
-            <Show when=move || problem.with(Option::is_some)>
-                <Failure
-                    title="The figures could not be loaded."
-                    detail=Signal::derive(move || problem.get().unwrap_or_default())
-                    on_retry=retry
-                />
-            </Show>
+        <section class="status" aria-labelledby="status">
+            <h2 class="visually-hidden" id="status">
+                "Status"
+            </h2>
             <dl class="figures">
                 <div class="figure">
-                    <dt>
-                        "Total VMs "
-                        <span class="figure-detail">{running}</span>
-                    </dt>
-                    <dd>{figure(vms, "number of VMs")}</dd>
+                    <dt>"Total VMs"</dt>
+                    <dd>{figure(vms, "number of VMs")} {detail(running)}</dd>
+                </div>
+                <div class="figure">
+                    <dt>"Active dumps"</dt>
+                    <dd>{figure(active, "number of active dumps")} {detail(queued)}</dd>
                 </div>
                 <div class="figure">
                     <dt>"Total dumps"</dt>
@@ -68,8 +64,18 @@ pub fn Status() -> impl IntoView {
                     <dd>
                         {move || match last.get() {
                             Some(Some(instant)) => view! { <Moment instant /> }.into_any(),
-                            Some(None) => "none yet".into_any(),
+                            Some(None) => none_yet(),
                             None => missing("last dump"),
+                        }}
+                    </dd>
+                </div>
+                <div class="figure">
+                    <dt>"Avg. duration"</dt>
+                    <dd>
+                        {move || match average.get() {
+                            Some(Some(average)) => average.into_any(),
+                            Some(None) => none_yet(),
+                            None => missing("average duration"),
                         }}
                     </dd>
                 </div>
@@ -78,11 +84,42 @@ pub fn Status() -> impl IntoView {
                     <dd>{figure(stored, "stored bytes")}</dd>
                 </div>
             </dl>
-            <p class="footnote">{footnote}</p>
-        </Card>
+            <Show when=move || problem.with(Option::is_some)>
+                <Failure
+                    title="The figures could not be loaded."
+                    detail=Signal::derive(move || problem.get().unwrap_or_default())
+                    on_retry=retry
+                />
+            </Show>
+        </section>
     }
 }
 
 fn running_count(guests: &[Guest]) -> usize {
     guests.iter().filter(|guest| guest.state == GuestState::Running).count()
+}
+
+fn none_yet() -> AnyView {
+    view! { <span class="figure-none">"none yet"</span> }.into_any()
+}
+
+/// `None` without a dump whose duration is known.
+fn average_of(stats: &Stats) -> Option<String> {
+    let average = std::time::Duration::try_from_secs_f64(stats.avg_duration_sec).ok()?;
+    (stats.total_dumps > 0).then(|| Millis::from(average).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_average_of_nothing_is_none() {
+        let of = |total_dumps, avg_duration_sec| {
+            average_of(&Stats { total_dumps, avg_duration_sec, ..Stats::default() })
+        };
+        let told = |text: &str| Some(text.to_owned());
+        assert_eq!([of(3, 4.567), of(3, 0.25)], [told("4.57 s"), told("250 ms")]);
+        assert_eq!([of(0, 0.0), of(3, f64::NAN)], [None, None]);
+    }
 }

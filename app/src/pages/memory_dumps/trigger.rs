@@ -8,7 +8,7 @@ use super::dump_all_dialog::DumpAllDialog;
 use super::jobs::Jobs;
 use super::mode_words::consequence;
 use super::state::State;
-use crate::ui::{Button, ButtonKind, Failure};
+use crate::ui::{Button, ButtonKind, Checkbox, Failure};
 
 /// The guests that are chosen and have memory, and why they cannot be dumped together now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +28,14 @@ pub fn TriggerButtons() -> impl IntoView {
     let problem = Memo::new(move |_| {
         state.trigger.with(|trigger| trigger.problem.as_ref().map(|problem| problem.detail.clone()))
     });
+    // Only where it matters: it is no choice to make in passing.
+    let asks_consent = Memo::new(move |_| {
+        let was_refused = |guest: &Guest| {
+            state.jobs.with_data(|jobs| jobs.was_refused_as_encrypted(&guest.name.0)).unwrap_or(false)
+        };
+        state.options.accept_encrypted.get()
+            || selection.with(|selection| selection.guests.iter().any(was_refused))
+    });
     let all_open = RwSignal::new(false);
     let planned = RwSignal::new(Vec::new());
     let dump_selected = move |()| state.dump(&selection.get_untracked().guests);
@@ -41,32 +49,52 @@ pub fn TriggerButtons() -> impl IntoView {
         is_blocked() || selection.with(|chosen| chosen.guests.is_empty() || chosen.obstacle.is_some())
     });
     let no_all = Signal::derive(move || is_blocked() || runnable.with(Vec::is_empty));
+    let obstacle = Memo::new(move |_| {
+        if is_pending() {
+            Some("Asking the server …".to_owned())
+        } else if let Some(why) = invalid.get() {
+            Some(why)
+        } else if !are_known.get() {
+            Some("The guests are not known.".to_owned())
+        } else if runnable.with(Vec::is_empty) && selection.with(|selection| selection.obstacle.is_some()) {
+            Some("No running guest is free to be dumped.".to_owned())
+        } else {
+            selection.with(|selection| selection.obstacle.clone())
+        }
+    });
+    let outlook = move || {
+        if obstacle.with(Option::is_some) {
+            return String::new();
+        }
+        selection.with(|selection| consequence(state.options.mode.get(), &selection.guests))
+    };
     view! {
-        <p class="consequence" id="dump-consequence">
-            {move || selection.with(|selection| consequence(state.options.mode.get(), &selection.guests))}
-        </p>
+        <Show when=move || asks_consent.get()>
+            <Checkbox
+                checked=state.options.accept_encrypted
+                on_change=move |accepted| state.options.accept_encrypted.set(accepted)
+            >
+                "Dump encrypted memory all the same. The image is ciphertext: nothing in it can be analysed without the guest’s key."
+            </Checkbox>
+        </Show>
+        // One place for both: what follows, or why nothing can.
+        <div class="trigger-outlook">
+            <p id="dump-obstacle">{obstacle}</p>
+            <p id="dump-consequence">{outlook}</p>
+        </div>
         <div class="trigger-buttons">
-            <Button kind=ButtonKind::Primary on_press=dump_selected disabled=no_selected described_by="dump-obstacle dump-consequence">
+            <Button
+                kind=ButtonKind::Primary
+                on_press=dump_selected
+                disabled=no_selected
+                busy=Signal::derive(is_pending)
+                described_by="dump-obstacle dump-consequence"
+            >
                 "Dump selected"
             </Button>
             <Button on_press=ask_for_all disabled=no_all described_by="dump-obstacle">
                 "Dump all running guests"
             </Button>
-            <p class="trigger-obstacle" id="dump-obstacle">
-                {move || {
-                    if is_pending() {
-                        Some("Asking the server …".to_owned())
-                    } else if let Some(why) = invalid.get() {
-                        Some(why)
-                    } else if !are_known.get() {
-                        Some("The guests are not known.".to_owned())
-                    } else if runnable.with(Vec::is_empty) {
-                        Some("No running guest is free to be dumped.".to_owned())
-                    } else {
-                        selection.with(|selection| selection.obstacle.clone())
-                    }
-                }}
-            </p>
         </div>
         <Show when=move || problem.with(Option::is_some)>
             <Failure

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use memdeck_hypervisor::Hypervisor as _;
 use memdeck_hypervisor::simulated::{Call, Fault, PAUSE};
 use memdeck_image::Verdict;
 use memdeck_model::ModeChoice::Frozen;

@@ -1,5 +1,6 @@
 //! The catalog as its callers see it: on a real database file, reopened, damaged, shared and locked.
 
+mod activity;
 mod concurrency;
 mod files;
 mod intents;

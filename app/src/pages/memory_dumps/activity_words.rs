@@ -1,0 +1,143 @@
+//! What happened to dumps, in words.
+
+use memdeck_model::{Activity, ActivityKind, Timestamp};
+
+use super::mode_words::because;
+
+/// One line after the guest's name: what happened, and why or with what result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// `dump started`.
+    pub what: String,
+    /// `Frozen, because the guest is paused.`
+    pub why: Option<String>,
+}
+
+/// A line in words.
+pub fn sentence(line: &Activity) -> Told {
+    let what = match (line.kind, &line.by) {
+        (ActivityKind::Queued, Some(by)) => format!("requested {}", by_whom(by)),
+        (ActivityKind::Queued, None) => "requested".to_owned(),
+        (ActivityKind::Started, _) => match line.mode {
+            Some(mode) => format!("{} dump started", mode.as_str()),
+            None => "dump started".to_owned(),
+        },
+        (ActivityKind::Fallback, _) => "dump started, not as first tried".to_owned(),
+        (ActivityKind::Completed, _) => "dump completed".to_owned(),
+        (ActivityKind::Failed, _) => "dump failed".to_owned(),
+        (ActivityKind::Cancelled, _) => "dump cancelled".to_owned(),
+    };
+    let why = match line.kind {
+        ActivityKind::Fallback => because(line.mode, &line.detail),
+        ActivityKind::Completed => {
+            upper_first(line.detail.strip_prefix("Dump completed: ").unwrap_or(&line.detail))
+        }
+        ActivityKind::Cancelled => match line.detail.strip_prefix("cancelled by ") {
+            Some(who) => upper_first(&by_whom(who)),
+            None => upper_first(line.detail.strip_prefix("cancelled: ").unwrap_or(&line.detail)),
+        },
+        ActivityKind::Queued | ActivityKind::Started | ActivityKind::Failed => upper_first(&line.detail),
+    };
+    Told { what, why: (!why.is_empty()).then_some(why) }
+}
+
+/// Who did something, in the words in which the catalog keeps it, and perhaps when: `page before it began`.
+pub fn by_whom(told: &str) -> String {
+    let (who, when) = told.split_at(told.find(' ').unwrap_or(told.len()));
+    match who {
+        "page" => format!("on the page{when}"),
+        "api" => format!("over REST{when}"),
+        _ => format!("by {told}"),
+    }
+}
+
+/// What tells one line from another.
+pub fn key_of(line: &Activity) -> String {
+    let dump = line.dump_id.as_ref().map_or(line.guest.as_str(), |id| id.as_str());
+    format!("{dump} {:?} {}", line.kind, line.at)
+}
+
+/// What a screen reader says of the lines that are newer than `before`: one sentence, however many there are. Ends are
+/// left out, because each is told when it happens.
+pub fn spoken(lines: &[Activity], before: Option<Timestamp>) -> Option<String> {
+    let is_end = |line: &&Activity| {
+        matches!(line.kind, ActivityKind::Completed | ActivityKind::Failed | ActivityKind::Cancelled)
+    };
+    let is_new = |line: &&Activity| before.is_none_or(|before| line.at > before);
+    let mut news = lines.iter().filter(is_new).filter(|line| !is_end(line));
+    let newest = news.next()?;
+    let text = format!("{} {}.", newest.guest, sentence(newest).what);
+    match news.count() {
+        0 => Some(text),
+        more => Some(format!("{text} {more} more in the activity log.")),
+    }
+}
+
+fn upper_first(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use memdeck_model::CaptureMode;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_unix_micros(second * 1_000_000).unwrap()
+    }
+
+    fn line(kind: ActivityKind, detail: &str) -> Activity {
+        let (by, mode) = (Some("page".to_owned()), Some(CaptureMode::Frozen));
+        Activity { at: at(0), kind, dump_id: None, guest: "web-01".into(), by, mode, detail: detail.into() }
+    }
+
+    fn told(kind: ActivityKind, detail: &str) -> String {
+        let Told { what, why } = sentence(&line(kind, detail));
+        why.map_or(what.clone(), |why| format!("{what}: {why}"))
+    }
+
+    #[test]
+    fn every_kind_is_a_sentence() {
+        let told = [
+            told(ActivityKind::Queued, ""),
+            told(ActivityKind::Started, ""),
+            told(ActivityKind::Fallback, "the guest is paused"),
+            told(ActivityKind::Completed, "Dump completed: 512 MiB stored as 28.9 MiB"),
+            told(ActivityKind::Failed, "the guest is gone"),
+            told(ActivityKind::Cancelled, "cancelled by page before it began"),
+            told(ActivityKind::Cancelled, "cancelled by the night shift"),
+            told(ActivityKind::Cancelled, "cancelled: memdeck was stopped"),
+        ];
+        assert_eq!(
+            told,
+            [
+                "requested on the page",
+                "frozen dump started",
+                "dump started, not as first tried: Frozen, because the guest is paused.",
+                "dump completed: 512 MiB stored as 28.9 MiB",
+                "dump failed: The guest is gone",
+                "dump cancelled: On the page before it began",
+                "dump cancelled: By the night shift",
+                "dump cancelled: Memdeck was stopped",
+            ]
+        );
+    }
+
+    #[test]
+    fn only_what_is_new_and_not_told_elsewhere_is_spoken_and_in_one_sentence() {
+        let of = |kind, second| Activity { at: at(second), ..line(kind, "") };
+        let lines = [
+            of(ActivityKind::Completed, 4),
+            of(ActivityKind::Started, 3),
+            of(ActivityKind::Queued, 2),
+            of(ActivityKind::Queued, 1),
+        ];
+        let at = |second| spoken(&lines, Some(at(second)));
+        assert_eq!(at(1).as_deref(), Some("web-01 frozen dump started. 1 more in the activity log."));
+        assert_eq!(at(2).as_deref(), Some("web-01 frozen dump started."));
+        assert_eq!(at(3), None);
+        assert_eq!(spoken(&[], None), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! The one button of a dump: it cancels the dump, after a question, and dismisses the result when it has ended.
+
+use leptos::prelude::*;
+
+use super::jobs::{Cancel, Job};
+use super::state::State;
+use crate::ui::{Announcer, Button, ButtonKind, ButtonSize, Icon, IconView};
+
+/// What the button does now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ButtonUse {
+    /// Asks whether to cancel.
+    Cancel,
+    /// Takes the question back.
+    Keep,
+    /// Nothing: the end follows.
+    Cancelling,
+    /// Takes the result off the list.
+    Dismiss,
+}
+
+fn use_of(job: &Job, is_asking: bool) -> ButtonUse {
+    match &job.cancel {
+        _ if job.status.exact_state().is_final() => ButtonUse::Dismiss,
+        Some(Cancel::Asked) => ButtonUse::Cancelling,
+        Some(Cancel::Refused(_)) | None if is_asking => ButtonUse::Keep,
+        Some(Cancel::Refused(_)) | None => ButtonUse::Cancel,
+    }
+}
+
+/// Whether the question is to be shown: it was asked, and there is still something to cancel.
+pub fn is_asked(job: Option<&Job>, asking: bool) -> bool {
+    job.is_some_and(|job| use_of(job, asking) == ButtonUse::Keep)
+}
+
+/// One element for all uses: the one that has the focus is still there when the dump ends, and a second press where
+/// "Cancel" was is harmless.
+#[component]
+pub fn JobButton(
+    /// The dump.
+    job: Memo<Option<Job>>,
+    /// What it is a dump of.
+    name: Memo<String>,
+    /// Whether the operator is asked whether to cancel it.
+    asking: RwSignal<bool>,
+) -> impl IntoView {
+    let state = State::expect();
+    let announcer = Announcer::expect();
+    let use_of = Memo::new(move |_| {
+        job.with(|job| job.as_ref().map_or(ButtonUse::Dismiss, |job| use_of(job, asking.get())))
+    });
+    let press = move |_| {
+        let id = job.with_untracked(|job| job.as_ref().map(|job| job.status.dump_id.clone()));
+        let Some(id) = id else { return };
+        match use_of.get_untracked() {
+            ButtonUse::Cancel => {
+                asking.set(true);
+                announcer.say(question(&name.get_untracked()));
+            }
+            ButtonUse::Keep => asking.set(false),
+            ButtonUse::Cancelling => {}
+            ButtonUse::Dismiss => state.jobs.change(|jobs| jobs.dismiss(&id)),
+        }
+    };
+    let label = move || match use_of.get() {
+        ButtonUse::Cancel => format!("Cancel the dump of {}", name.get()),
+        ButtonUse::Keep => format!("Keep going with the dump of {}", name.get()),
+        ButtonUse::Cancelling => format!("Cancelling… the dump of {}", name.get()),
+        ButtonUse::Dismiss => format!("Dismiss the result of {}", name.get()),
+    };
+    view! {
+        <button
+            type="button"
+            class="button button-small job-button"
+            class:button-quiet=move || use_of.get() == ButtonUse::Dismiss
+            class:button-icon=move || use_of.get() == ButtonUse::Dismiss
+            aria-label=label
+            aria-disabled=move || (use_of.get() == ButtonUse::Cancelling).then_some("true")
+            on:click=press
+            on:keydown=move |event| {
+                if event.key() == "Escape" {
+                    asking.set(false);
+                }
+            }
+        >
+            {move || match use_of.get() {
+                ButtonUse::Cancel => "Cancel".into_any(),
+                ButtonUse::Keep => "Keep going".into_any(),
+                ButtonUse::Cancelling => "Cancelling…".into_any(),
+                ButtonUse::Dismiss => view! { <IconView icon=Icon::Close /> }.into_any(),
+            }}
+        </button>
+    }
+}
+
+fn question(name: &str) -> String {
+    format!("Cancel the dump of {name}? What was read is thrown away; the guest runs on.")
+}
+
+/// The question, in the place of the figures, and the button that means yes.
+#[component]
+pub fn CancelQuestion(
+    /// The dump.
+    job: Memo<Option<Job>>,
+    /// What it is a dump of.
+    name: Memo<String>,
+    /// Unset with the answer.
+    asking: RwSignal<bool>,
+) -> impl IntoView {
+    let state = State::expect();
+    let confirm = move |()| {
+        asking.set(false);
+        if let Some(id) = job.with_untracked(|job| job.as_ref().map(|job| job.status.dump_id.clone())) {
+            state.cancel(id);
+        }
+    };
+    view! {
+        <p class="job-question">
+            {move || question(&name.get())}
+        </p>
+        <Button
+            kind=ButtonKind::Danger
+            size=ButtonSize::Small
+            label=Signal::derive(move || format!("Yes, cancel the dump of {}", name.get()))
+            on_press=confirm
+        >
+            "Cancel dump"
+        </Button>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::memory_dumps::jobs::Jobs;
+
+    fn job(state: &str, cancel: Option<Cancel>) -> Job {
+        let json = serde_json::json!({"dump_id": "a", "vm": "web-01", "state": state, "progress": 1.0});
+        let mut jobs = Jobs::default();
+        jobs.tell(serde_json::from_value(json).unwrap(), std::time::UNIX_EPOCH.into());
+        let mut job = jobs.get(&"a".parse().unwrap()).unwrap().clone();
+        job.cancel = cancel;
+        job
+    }
+
+    #[test]
+    fn a_dump_can_be_cancelled_until_it_was_asked_for_or_has_ended() {
+        let refused = || Some(Cancel::Refused("no answer".into()));
+        assert_eq!(use_of(&job("queued", None), false), ButtonUse::Cancel);
+        assert_eq!(use_of(&job("running", Some(Cancel::Asked)), false), ButtonUse::Cancelling);
+        assert_eq!(use_of(&job("running", refused()), false), ButtonUse::Cancel);
+        assert_eq!(use_of(&job("completed", Some(Cancel::Asked)), false), ButtonUse::Dismiss);
+    }
+
+    #[test]
+    fn the_question_is_gone_when_there_is_nothing_left_to_cancel() {
+        let asked = |job: &Job| is_asked(Some(job), true);
+        assert!(asked(&job("running", None)));
+        assert!(!asked(&job("running", Some(Cancel::Asked))));
+        assert!(!asked(&job("completed", None)));
+        assert!(!is_asked(Some(&job("running", None)), false));
+    }
+}

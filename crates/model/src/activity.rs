@@ -1,0 +1,42 @@
+//! What happened to dumps, as the activity log tells it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CaptureMode, DumpId, Timestamp};
+
+/// What happened to a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActivityKind {
+    /// It was asked for.
+    Queued,
+    /// The guest began to be read.
+    Started,
+    /// The guest began to be read, and was or is taken in another mode than the first choice.
+    Fallback,
+    /// It ended with an image.
+    Completed,
+    /// It ended without one.
+    Failed,
+    /// Somebody or a time limit ended it.
+    Cancelled,
+}
+
+/// One line of the activity log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What.
+    pub kind: ActivityKind,
+    /// To which dump; a record of a service that is not memdeck may name none.
+    pub dump_id: Option<DumpId>,
+    /// The guest's name, or what the request called it.
+    pub guest: String,
+    /// Who asked for the dump, where that is known.
+    pub by: Option<String>,
+    /// How the memory was taken, where it is told with this.
+    pub mode: Option<CaptureMode>,
+    /// Why or with what result; may be empty.
+    pub detail: String,
+}

@@ -1,0 +1,87 @@
+// A dump service of somebody else, with records of its own: a dashboard in front of it shows them. It has what the
+// protocol asks for and takes no dumps.
+
+import { createServer } from 'node:http';
+
+export class DumpService {
+  // Starts on a free port of loopback.
+  static async start(records = []) {
+    const service = new DumpService(records);
+    await new Promise((resolve, reject) => {
+      service.#server.once('error', reject);
+      service.#server.listen(0, '127.0.0.1', resolve);
+    });
+    service.url = `http://127.0.0.1:${service.#server.address().port}`;
+    return service;
+  }
+
+  #records;
+  #finished = {};
+  #server = createServer((request, response) => {
+    const { pathname, searchParams } = new URL(request.url, 'http://127.0.0.1');
+    const answer = this.#answer(pathname, Number(searchParams.get('since') ?? 0));
+    response.writeHead(answer ? 200 : 404, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(answer ?? { detail: `there is no ${pathname}` }));
+  });
+
+  constructor(records) {
+    this.#records = records;
+  }
+
+  #answer(path, since) {
+    if (path === '/api/dumps') return this.#finished;
+    if (path !== '/api/records') return undefined;
+    const numbered = this.#records.map((record, index) => ({ seq: index + 1, record }));
+    return { catalog_id: 'of-the-test', records: numbered.filter(({ seq }) => seq > since).slice(0, 1000) };
+  }
+
+  // Another dump has ended; dashboards learn of it when they ask the next time.
+  finish(record) {
+    this.#records = [...this.#records, record];
+    this.#finished[record.dom] = {
+      dump_id: record.dump_id,
+      vm: record.dom,
+      state: 'completed',
+      progress: 100,
+      message: 'Dump completed',
+      started_at: record.timestamp,
+      finished_at: record.timestamp,
+      dump_path: record.dump_path,
+      duration_sec: record.duration_sec,
+    };
+  }
+
+  stop() {
+    this.#server.closeAllConnections();
+    return new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+// A record as a memdeck agent tells it. `at` is an instant; the rest follows from `number` where it is not given.
+export function record(number, { dom, at, ...others }) {
+  const instant = new Date(at);
+  const id = `dump-${String(number).padStart(4, '0')}`;
+  const second = Math.floor(instant / 1000);
+  return {
+    timestamp: instant.toISOString(),
+    time: instant.toISOString(),
+    dom,
+    vmid: String(number),
+    sha256: (number * 2654435761 % 2 ** 32).toString(16).padStart(8, '0').repeat(8),
+    duration_sec: (number * 37 % 100) / 10 + 0.05,
+    gzip_size_bytes: (number * 7 % 61 + 1) * 1_048_576,
+    ctime: second,
+    mtime: second,
+    atime: second,
+    dump_path: `/var/lib/memdeck/dumps/${dom}_${second}_${id}.elf.zst`,
+    dump_id: id,
+    host: number % 2 ? 'hv1' : 'hv2',
+    mode: number % 3 ? 'live' : 'frozen',
+    pause_ms: number % 3 ? 40 : 1_300,
+    raw_size_bytes: (61 - number * 7 % 61) * 16_777_216,
+    format: 'elf',
+    codec: 'zstd',
+    ok: true,
+    ...others,
+  };
+}
