@@ -29,6 +29,10 @@ use crate::throttle::{Throttled, time_for};
 /// Between two looks at a live dump.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
+/// Why an image is not believed although the hypervisor calls it good.
+const INEXACT: &str = "this QEMU (before 9.0) may lose what an emulated guest writes between several passes over its \
+                       memory, and one pass was not enough within the pause budget";
+
 /// Why there is no image.
 pub enum LiveError {
     /// This guest cannot be dumped live, now or at all; another mode may do.
@@ -54,6 +58,7 @@ pub fn take(
     let Attempt { shared, job, .. } = *attempt;
     let pause_budget =
         job.options.pause_budget_ms.map_or(shared.settings.pause_budget, |ms| Duration::from_millis(ms.0));
+    let exact = shared.hypervisor.exact_iterations(&guest.uuid)?;
     let options = LiveOptions { pause_budget: Some(pause_budget) };
     let LiveDump { stream, call } = match shared.hypervisor.begin_live_dump(&guest.uuid, options) {
         Err(error @ HypervisorError::CannotMigrate { .. }) => {
@@ -62,7 +67,7 @@ pub fn take(
         begun => begun?,
     };
     let limit = bandwidth_limit(attempt);
-    let watch = Watch::new(time_budget(attempt, guest, limit));
+    let watch = Watch::new(time_budget(attempt, guest, limit), exact);
     let (control, signs) = (call.control(), call.signs());
     // The one case in which the read end closes early: then libvirt's call has returned, and a QEMU that libvirtd left
     // behind goes on with its guest when nobody reads.
@@ -99,6 +104,11 @@ pub fn take(
     };
     let (received, outcome) = received;
     let live = outcome.live.unwrap_or_default();
+    if let Some(exact) = exact
+        && live.iterations.is_none_or(|iterations| iterations > exact)
+    {
+        return Err(LiveError::NotThisWay(INEXACT.to_owned()));
+    }
     let pause = outcome.pause.map(Millis::from);
     let facts = CaptureFacts {
         // The guest runs again by now: it was as the image shows it when it was stopped.
@@ -175,6 +185,8 @@ fn cannot_be_converted(error: &QevmError) -> bool {
 /// Looks after a live dump from another thread while its stream is read.
 struct Watch {
     time_budget: Duration,
+    /// More make the image worthless.
+    exact_iterations: Option<u64>,
     state: Mutex<Watched>,
     ended: Condvar,
 }
@@ -189,8 +201,8 @@ struct Watched {
 }
 
 impl Watch {
-    fn new(time_budget: Duration) -> Self {
-        Self { time_budget, state: Mutex::default(), ended: Condvar::new() }
+    fn new(time_budget: Duration, exact_iterations: Option<u64>) -> Self {
+        Self { time_budget, exact_iterations, state: Mutex::default(), ended: Condvar::new() }
     }
 
     /// Until the stream has ended: reports, and gives the dump up where it must.
@@ -228,6 +240,10 @@ impl Watch {
                 dirty_bytes_per_s: stats.dirty_rate_per_s.unwrap_or_default(),
             };
             self.state.lock().live = Some(live);
+            if self.exact_iterations.is_some_and(|exact| stats.iteration > exact) {
+                self.state.lock().verdict = Some(INEXACT.to_owned());
+                return abort(control);
+            }
         }
         if attempt.shared.clock.monotonic() < budget_ends {
             return false;

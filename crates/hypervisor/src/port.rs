@@ -52,6 +52,15 @@ pub trait Hypervisor: Send + Sync {
     /// answer.
     fn launch_security(&self, uuid: &str) -> Result<Option<String>, HypervisorError>;
 
+    /// How many iterations a live dump of the guest may have, as [`LiveOutcome`](crate::LiveOutcome) counts them, and
+    /// still show its memory at one instant; `None` where any number is as good. QEMU before 9.0 can lose what an
+    /// emulated guest writes while the passes over its memory follow each other.
+    ///
+    /// # Errors
+    /// [`HypervisorError::NotFound`], the definition cannot be read, or the hypervisor cannot be reached or does not
+    /// answer.
+    fn exact_iterations(&self, uuid: &str) -> Result<Option<u64>, HypervisorError>;
+
     /// Stops the guest and begins to stream its memory. Returns when the first bytes have arrived.
     ///
     /// The guest stays stopped until the stream was read to its end or closed; then the hypervisor lets it run again

@@ -34,8 +34,8 @@ use std::thread::{Builder, ScopedJoinHandle};
 use crate::capture::Source;
 use crate::pages::PageLayout;
 
-use packer::{Job, Shared};
 pub(crate) use packer::pack_zeroes;
+use packer::{Job, Shared};
 use slot::{CloseAtEnd, Pool};
 pub(crate) use slot::{Ring, Slot};
 pub(crate) use writer::StoredFile;

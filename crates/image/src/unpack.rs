@@ -120,7 +120,8 @@ pub(crate) fn unpack<E>(
             let (packed, frames) = sync_channel(slots);
             let (finished, done) = sync_channel(slots);
             let thread = Builder::new().name("image-unpack".to_owned());
-            let run = move || Unpacker::new(table, layout).map(|mut unpacker| unpacker.run(&frames, &finished));
+            let run =
+                move || Unpacker::new(table, layout).map(|mut unpacker| unpacker.run(&frames, &finished));
             thread.spawn_scoped(scope, run).map_err(UnpackError::Spawn)?;
             to_unpack.push(packed);
             to_hash.push(done);

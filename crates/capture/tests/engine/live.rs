@@ -19,7 +19,7 @@ fn a_live_dump_holds_the_same_memory_as_a_frozen_one() {
     assert!(loadable(&exported(&status)) == loadable(&bench.hypervisor.image("db-01")), "the memory differs");
     assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running);
     assert_eq!(bench.catalog().intents().unwrap(), []);
-    assert_eq!(bench.files().len(), 3, "the spool has no name");
+    assert_eq!(bench.files().len(), 5, "the spool has no name");
 }
 
 /// Each reason for which `auto` takes the guest frozen: it is done, and the record says why. `live` alone fails.
@@ -42,6 +42,25 @@ fn what_cannot_be_dumped_live_is_dumped_frozen_with_the_reason() {
         assert!(status.message.starts_with("a live dump is not possible: "), "{}", status.message);
         assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running);
     }
+}
+
+#[test]
+fn an_image_that_the_hypervisor_may_have_torn_is_not_believed() {
+    let bench = Bench::with_guests(&["db-01"]);
+    bench.hypervisor.set_exact_iterations("db-01", 2);
+    assert_eq!(
+        dump_as(&bench, "db-01", Auto).mode,
+        Some(CaptureMode::Live),
+        "two passes are within the limit"
+    );
+
+    bench.hypervisor.set_exact_iterations("db-01", 1);
+    let record = dump_as(&bench, "db-01", Auto).record.unwrap();
+    assert_eq!(record.mode, Some(CaptureMode::Frozen));
+    assert!(record.fallback.as_ref().unwrap().contains("may lose what an emulated guest writes"));
+    let refused = dump_as(&bench, "db-01", Live);
+    assert_eq!(refused.exact_state(), JobState::Failed, "{}", refused.message);
+    assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod call;
 mod connection;
 mod control;
 mod dump;
+mod emulation;
 mod failure;
 mod ffi;
 mod guests;
@@ -107,6 +108,14 @@ impl Libvirt {
         self.ask_guest(uuid, operation, move |connect| guests::find_uuid(connect, &wanted), question)
     }
 
+    /// The hypervisor's version, where it is known soon.
+    fn hypervisor_version(&self) -> Option<String> {
+        let uri = self.control.uri().text.clone();
+        self.version.get(VERSION_PATIENCE.min(self.control.timeout()), move || {
+            Connection::open(&uri).ok().as_deref().and_then(guests::hypervisor_version)
+        })
+    }
+
     fn shares_pid_namespace(&self) -> Result<bool, HypervisorError> {
         let sockets = self.control.uri().sockets.clone();
         self.control.call("say in which PID namespace it runs", move |_| {
@@ -154,11 +163,11 @@ impl Hypervisor for Libvirt {
 
     fn host(&self) -> Result<Host, HypervisorError> {
         let host = self.ask("say what host it is", guests::host)?;
-        let uri = self.control.uri().text.clone();
-        let version = self.version.get(VERSION_PATIENCE.min(self.control.timeout()), move || {
-            Connection::open(&uri).ok().as_deref().and_then(guests::hypervisor_version)
-        });
-        let hypervisor = [Some(host.hypervisor), version].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let hypervisor = [Some(host.hypervisor), self.hypervisor_version()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" ");
         if self.control.uri().is_remote {
             return Ok(Host { hypervisor, ..host });
         }
@@ -190,6 +199,17 @@ impl Hypervisor for Libvirt {
             operation: format!("say whether VM '{uuid}' is encrypted"),
             uri: self.uri().to_owned(),
             source,
+        })
+    }
+
+    fn exact_iterations(&self, uuid: &str) -> Result<Option<u64>, HypervisorError> {
+        let definition = self.domain_xml(uuid)?;
+        emulation::exact_iterations(&definition, || self.hypervisor_version()).map_err(|source| {
+            HypervisorError::Call {
+                operation: format!("say whether VM '{uuid}' is emulated"),
+                uri: self.uri().to_owned(),
+                source,
+            }
         })
     }
 

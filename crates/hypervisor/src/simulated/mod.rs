@@ -112,6 +112,11 @@ impl Simulated {
         self.world.set_launch_security(name, kind);
     }
 
+    /// Lets live dumps of the guest be exact only up to so many iterations; they have two.
+    pub fn set_exact_iterations(&self, name: &str, iterations: u64) {
+        self.world.set_exact_iterations(name, iterations);
+    }
+
     /// Changes what a guest does. A guest that is shut off has no id.
     pub fn set_state(&self, name: &str, state: GuestState) {
         self.world.set_state(name, state);
@@ -238,6 +243,10 @@ impl Hypervisor for Simulated {
 
     fn launch_security(&self, uuid: &str) -> Result<Option<String>, HypervisorError> {
         Ok(self.world.launch_security(&self.guest(uuid)?.name.0))
+    }
+
+    fn exact_iterations(&self, uuid: &str) -> Result<Option<u64>, HypervisorError> {
+        Ok(self.world.exact_iterations(&self.guest(uuid)?.name.0))
     }
 
     fn begin_frozen_dump(&self, uuid: &str) -> Result<FrozenDump, HypervisorError> {

@@ -37,6 +37,7 @@ struct Machine {
     scripts: VecDeque<Vec<Fault>>,
     dump: Option<DumpUnderWay>,
     launch_security: Option<String>,
+    exact_iterations: Option<u64>,
     /// QEMU migrates a guest that was paused once, and again only when it has run.
     is_migrated: bool,
     /// An operator paused it.
@@ -75,6 +76,7 @@ impl World {
             scripts: VecDeque::new(),
             dump: None,
             launch_security: None,
+            exact_iterations: None,
             is_migrated: false,
             is_suspended: false,
             max_downtime: MAX_DOWNTIME,
@@ -130,6 +132,14 @@ impl World {
 
     pub(super) fn launch_security(&self, name: &str) -> Option<String> {
         self.lock().machine(name).and_then(|machine| machine.launch_security.clone())
+    }
+
+    pub(super) fn set_exact_iterations(&self, name: &str, iterations: u64) {
+        self.change(name, |machine| machine.exact_iterations = Some(iterations));
+    }
+
+    pub(super) fn exact_iterations(&self, name: &str) -> Option<u64> {
+        self.lock().machine(name).and_then(|machine| machine.exact_iterations)
     }
 
     pub(super) fn next_dump(&self, name: &str, faults: &[Fault]) {
