@@ -361,7 +361,7 @@ fn what_ran_when_memdeck_died_has_failed_and_its_partial_file_is_gone() {
     let dump_id = job_of_a_dead_process(&bench, "db-01");
     let partial = bench.store().create(&GuestName("db-01".into()), &dump_id).unwrap();
     std::mem::forget(partial);
-    assert_eq!(bench.files().len(), 1);
+    assert_eq!(bench.files().len(), 3);
 
     let engine = bench.engine(1);
     let status = engine.status("db-01").unwrap().unwrap();
@@ -433,7 +433,7 @@ fn a_live_dump_holds_the_same_memory_as_a_frozen_one() {
     assert!(loadable(&exported(&status)) == loadable(&bench.hypervisor.image("db-01")), "the memory differs");
     assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running);
     assert_eq!(bench.catalog().intents().unwrap(), []);
-    assert_eq!(bench.files().len(), 3, "the spool has no name");
+    assert_eq!(bench.files().len(), 5, "the spool has no name");
 }
 
 /// Each reason for which `auto` takes the guest frozen: it is done, and the record says why. `live` alone fails.

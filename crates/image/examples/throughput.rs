@@ -53,7 +53,8 @@ impl<'a> Guest<'a> {
     fn run(&self) -> (&[u8], bool) {
         // Spread out by a step that has no divisor with 100.
         let is_zero = self.run / 8 * 37 % 100 < self.zero_pct;
-        let content = || &self.content[self.run % (self.content.len() / RUN_BYTES) * RUN_BYTES..][..RUN_BYTES];
+        let content =
+            || &self.content[self.run % (self.content.len() / RUN_BYTES) * RUN_BYTES..][..RUN_BYTES];
         let run = if is_zero { self.zeroes.as_slice() } else { content() };
         (&run[self.at..], is_zero)
     }
@@ -166,7 +167,7 @@ fn stock(file: Option<String>) -> io::Result<Vec<u8>> {
 
 fn noise_and_text(seed: u64) -> Vec<u8> {
     let noise = synthetic::noise(seed, RUN_BYTES);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         return noise;
     }
     let text = b"the quick brown fox jumps over the lazy dog 0123456789; ".iter().cycle();
@@ -286,8 +287,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     println!("live");
     let start = Start::now();
-    let received =
-        LiveCapture::receive(&bench.store, Stream::new(bench.guest(), memory), &mut |_| {})?;
+    let received = LiveCapture::receive(&bench.store, Stream::new(bench.guest(), memory), &mut |_| {})?;
     start.told("receive", memory);
     bench.measure(CaptureMode::Live, |partial| {
         Ok(partial.capture_ordered(received.into_reader(), &|| false, &mut |_| {})?)

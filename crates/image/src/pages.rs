@@ -25,10 +25,10 @@ pub(crate) use entry::{ENTRY_BYTES, ENTRY_BYTES_U64, PageExaminer, is_zero};
 pub use entry::{PageClass, PageEntry};
 pub(crate) use layout::PageLayout;
 pub use reader::{PageEntries, PageMap, PageMapError};
-pub(crate) use writer::PageMapWriter;
 pub(crate) use tally::PageTally;
 pub use tally::PageTotals;
 pub use writer::PageMapFacts;
+pub(crate) use writer::PageMapWriter;
 
 #[cfg(test)]
 mod tests;

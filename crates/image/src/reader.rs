@@ -9,8 +9,8 @@ use memdeck_model::ByteCount;
 use crate::companions::{MANIFEST_SUFFIX, companion};
 use crate::hash::byte_len;
 use crate::manifest::{Manifest, ManifestError};
-use crate::seek_table::{FrameSpan, SeekTable, SeekTableError};
 use crate::pages::FrameBytes;
+use crate::seek_table::{FrameSpan, SeekTable, SeekTableError};
 use crate::unpack::{FrameFault, UnpackError, Unpacked, unpack, unpack_frame};
 
 /// Why a stored image cannot be read.

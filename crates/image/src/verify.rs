@@ -126,7 +126,9 @@ fn report(path: &Path, mut contents: Contents) -> VerifyReport {
     let mut findings = std::mem::take(&mut contents.findings);
     let is_sound = findings.is_empty();
     let (page_map, digests) = (&mut contents.page_map, &mut contents.digests);
-    for (state, own) in [(&mut page_map.state, &mut page_map.findings), (&mut digests.state, &mut digests.findings)] {
+    for (state, own) in
+        [(&mut page_map.state, &mut page_map.findings), (&mut digests.state, &mut digests.findings)]
+    {
         if !own.is_empty() {
             *state = Companion::Damaged;
         }

@@ -10,12 +10,8 @@ use memdeck_image::{
     verify_sample,
 };
 
-const NAMES: [&str; 4] = [
-    "frozen_without-page-map",
-    "live_without-page-map",
-    "frozen_with-page-map",
-    "live_with-page-map",
-];
+const NAMES: [&str; 4] =
+    ["frozen_without-page-map", "live_without-page-map", "frozen_with-page-map", "live_with-page-map"];
 
 fn image(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/images").join(format!("{name}.elf.zst"))
@@ -93,7 +89,8 @@ fn page_maps_of_stored_images_are_read() {
         assert_eq!(map.address(319).expect("a page").0, last, "{name}");
         let banner = manifest(name).guest.os_banner.expect("the guest says what it is");
         assert!(banner.starts_with("Linux version 6.1.0-18-amd64 "), "{banner}");
-        let text = fs::read_to_string(image(name).with_file_name(format!("{name}.json"))).expect("a manifest");
+        let text =
+            fs::read_to_string(image(name).with_file_name(format!("{name}.json"))).expect("a manifest");
         assert_eq!(text.matches("os_banner").count(), 1);
     }
 }

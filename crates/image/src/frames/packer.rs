@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use super::slot::{Slot, Study};
 use super::COMPRESSION_LEVEL;
+use super::slot::{Slot, Study};
 use crate::banner;
 use crate::hash::byte_len;
 use crate::pages::{PageExaminer, PageLayout, examine_whole_pages};

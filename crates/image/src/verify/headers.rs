@@ -22,7 +22,8 @@ pub(super) enum Headers {
 impl Headers {
     pub(super) fn read(file: &File) -> Self {
         let mut scanner = ElfScanner::new();
-        let Ok(mut image) = file.try_clone().map_err(|_| ()).and_then(|file| ImageReader::new(file).map_err(|_| ()))
+        let Ok(mut image) =
+            file.try_clone().map_err(|_| ()).and_then(|file| ImageReader::new(file).map_err(|_| ()))
         else {
             return Self::Unreadable;
         };

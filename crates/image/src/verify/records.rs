@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Companion, Contents};
 use super::finding::{Finding, sentence};
+use super::{Companion, Contents};
 use crate::companions::{CHECKSUM_SUFFIX, MANIFEST_SUFFIX, companion};
 use crate::hash::is_hex_digest;
 use crate::manifest::{Manifest, ManifestError};

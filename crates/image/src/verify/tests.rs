@@ -276,7 +276,11 @@ fn every_cut_and_every_flipped_bit_of_a_page_map_is_noticed() {
                 let mut flipped = whole.clone();
                 flipped[at] ^= 1 << bit;
                 fs::write(&path, flipped).unwrap();
-                assert_eq!(check(&sealed.image).verdict, Verdict::Damaged, "{path:?}: bit {bit} of byte {at}");
+                assert_eq!(
+                    check(&sealed.image).verdict,
+                    Verdict::Damaged,
+                    "{path:?}: bit {bit} of byte {at}"
+                );
             }
         }
         fs::write(&path, &whole).unwrap();
@@ -330,7 +334,10 @@ fn a_page_map_of_other_memory_is_of_no_use() {
     let foreign = other.store(&core(&noise(1, 2 * 4096)));
     fs::copy(foreign.page_map.unwrap(), companions(&sealed).0).unwrap();
     let sentences = sentences(&check(&sealed.image));
-    assert!(sentences[0].ends_with("of no use: it describes other memory than the image has"), "{sentences:?}");
+    assert!(
+        sentences[0].ends_with("of no use: it describes other memory than the image has"),
+        "{sentences:?}"
+    );
 }
 
 #[test]
@@ -402,7 +409,8 @@ fn a_sample_finds_what_is_wrong_in_its_frames_and_beside_the_image() {
     let (lab, other) = (Lab::new(), Lab::new());
     let sealed = lab.store(&core(&noise(1, 9 * MIB)));
     let whole = fs::read(&sealed.image).unwrap();
-    let spans: Vec<_> = SeekTable::read_from(&mut File::open(&sealed.image).unwrap()).unwrap().spans().collect();
+    let spans: Vec<_> =
+        SeekTable::read_from(&mut File::open(&sealed.image).unwrap()).unwrap().spans().collect();
     for frame in [0, 9] {
         let mut damaged = whole.clone();
         damaged[usize::try_from(spans[frame].stored.end).unwrap() - 6] ^= 1;
