@@ -167,7 +167,7 @@ fn stock(file: Option<String>) -> io::Result<Vec<u8>> {
 
 fn noise_and_text(seed: u64) -> Vec<u8> {
     let noise = synthetic::noise(seed, RUN_BYTES);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         return noise;
     }
     let text = b"the quick brown fox jumps over the lazy dog 0123456789; ".iter().cycle();

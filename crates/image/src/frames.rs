@@ -192,7 +192,7 @@ pub(crate) fn pack<T, E>(
     let packed = std::thread::scope(|scope| {
         let spawn_error = PackError::Spawn;
         let (order, places) = sync_channel(QUEUE_FRAMES);
-        let (mut to_pack, mut to_write, mut packers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut to_pack, mut to_write, mut threads) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..packer_count() {
             let (jobs, frames) = sync_channel(RING_FRAMES);
             let (finished, done) = sync_channel(RING_FRAMES);
@@ -201,7 +201,7 @@ pub(crate) fn pack<T, E>(
                 give_way();
                 packer::run(&frames, &finished, shared)
             };
-            packers.push(thread.spawn_scoped(scope, run).map_err(spawn_error)?);
+            threads.push(thread.spawn_scoped(scope, run).map_err(spawn_error)?);
             to_pack.push(jobs);
             to_write.push(done);
         }
@@ -238,12 +238,12 @@ pub(crate) fn pack<T, E>(
         stop.store(outcome.is_err(), Ordering::Relaxed);
         produced = Some(outcome);
 
-        for packer in packers {
-            joined(packer)?.map_err(PackError::Compress)?;
+        for thread in threads {
+            joined(thread)?.map_err(PackError::Compress)?;
         }
         let stored = joined(writer)?;
-        let hashed = joined(hasher)?;
-        let (stored, (sha256, root)) = (stored?, hashed?);
+        let image = joined(hasher)?;
+        let (stored, (sha256, root)) = (stored?, image?);
         if root.is_some_and(|root| root != stored.root) {
             return Err(PackError::ReadsDiffer);
         }

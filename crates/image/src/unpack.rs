@@ -106,8 +106,8 @@ pub(crate) fn unpack<E>(
     layout: Option<&PageLayout>,
     mut sink: impl FnMut(Unpacked<'_>) -> Result<(), E>,
 ) -> Result<Hashes, UnpackError<E>> {
-    let unpackers = std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, 8);
-    let slots = unpackers * SLOTS_PER_UNPACKER;
+    let threads = std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, 8);
+    let slots = threads * SLOTS_PER_UNPACKER;
     std::thread::scope(|scope| {
         // Bounded by the slots, which all channels carry.
         let (free, free_slots) = channel();
@@ -116,7 +116,7 @@ pub(crate) fn unpack<E>(
             let _ = free.send(Box::new(Slot::new()));
         }
         let (mut to_unpack, mut to_hash) = (Vec::new(), Vec::new());
-        for _ in 0..unpackers {
+        for _ in 0..threads {
             let (packed, frames) = sync_channel(slots);
             let (finished, done) = sync_channel(slots);
             let thread = Builder::new().name("image-unpack".to_owned());
@@ -126,10 +126,10 @@ pub(crate) fn unpack<E>(
             to_unpack.push(packed);
             to_hash.push(done);
         }
-        let (hashed, to_sink) = sync_channel(slots);
+        let (in_order, to_sink) = sync_channel(slots);
         let hasher = Builder::new()
             .name("image-hash".to_owned())
-            .spawn_scoped(scope, move || hash(&to_hash, &hashed))
+            .spawn_scoped(scope, move || hash(&to_hash, &in_order))
             .map_err(UnpackError::Spawn)?;
         let reader = Builder::new()
             .name("image-read".to_owned())

@@ -156,6 +156,60 @@ fn what_is_no_image_is_not_verified_and_not_exported() {
     assert!(stderr.contains("nothing.elf.zst"), "{stderr}");
 }
 
+/// What is printed of a small image that is stored with the sources.
+fn verified(name: &str, arguments: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/image/tests/images");
+    let image = images.join(format!("{name}.elf.zst"));
+    let output = memdeck(dir.path()).arg("verify").arg(&image).args(arguments).output().unwrap();
+    let (code, stdout, stderr) = text(&output);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    stdout
+}
+
+fn assert_says(printed: &str, expected: &[&str]) {
+    for sentence in expected {
+        assert!(printed.contains(sentence), "{sentence} is not in:\n{printed}");
+    }
+}
+
+#[test]
+fn a_verified_image_is_told_with_all_that_was_checked() {
+    let printed = verified("frozen_with-page-map", &[]);
+    let root = "f0f1305d59bfea27f3de77099e09749c3b46149249d7dcb88d3671178b85b136";
+    let digests = format!("digests      intact, BLAKE3 root {root}");
+    let page_map = "page map     intact, 320 pages, 313 of them zero";
+    assert_says(&printed, &["frozen_with-page-map.elf.zst: intact", page_map, &digests]);
+    assert!(!printed.contains("sample"), "{printed}");
+}
+
+#[test]
+fn a_sample_is_told_as_a_sample() {
+    let printed = verified("frozen_with-page-map", &["--sample", "1"]);
+    assert_says(
+        &printed,
+        &[
+            "frozen_with-page-map.elf.zst: nothing wrong in the sample",
+            "sample       1 of 2 frames were read; damage in the others would not be seen",
+            "page map     intact; its entries were not compared with the image",
+        ],
+    );
+    let json = verified("frozen_with-page-map", &["--sample", "1", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["verdict"], "sampled");
+    assert_eq!(report["sample"], serde_json::json!({ "frames": 1, "compared": 1, "of": 2 }));
+}
+
+#[test]
+fn an_image_from_before_page_maps_is_intact_and_says_what_it_has_not() {
+    let none = "none: the image was stored by a version that made none";
+    let (page_map, digests) = (format!("page map     {none}"), format!("digests      {none}"));
+    let printed = verified("live_without-page-map", &[]);
+    assert_says(&printed, &["live_without-page-map.elf.zst: intact", &page_map, &digests]);
+    let printed = verified("live_without-page-map", &["--sample", "2"]);
+    assert_says(&printed, &["nothing wrong in the sample", "2 of them have no digest to compare with", &digests]);
+}
+
 #[test]
 fn an_export_never_replaces_a_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -170,7 +224,14 @@ fn an_export_never_replaces_a_file() {
 #[test]
 fn wrong_usage_is_code_2() {
     let dir = tempfile::tempdir().unwrap();
-    for arguments in [&["dump"][..], &["verify"], &["frobnicate"], &["dump", ""], &["serve", "--nothing"]] {
+    for arguments in [
+        &["dump"][..],
+        &["verify"],
+        &["frobnicate"],
+        &["dump", ""],
+        &["serve", "--nothing"],
+        &["verify", "x", "--sample", "0"],
+    ] {
         let output = memdeck(dir.path()).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {:?}", text(&output));
     }

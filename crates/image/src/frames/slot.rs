@@ -53,6 +53,7 @@ impl Slot {
 }
 
 /// The slots of one capture, allocated before a guest waits.
+#[expect(clippy::vec_box, reason = "slots move from queue to queue, and queues are long")]
 pub(crate) struct Ring(pub(super) Vec<Box<Slot>>);
 
 impl Ring {
@@ -67,12 +68,14 @@ pub(super) struct Pool {
     changed: Condvar,
 }
 
+#[expect(clippy::vec_box, reason = "slots move from queue to queue, and queues are long")]
 struct Free {
     slots: Vec<Box<Slot>>,
     is_closed: bool,
 }
 
 impl Pool {
+    #[expect(clippy::vec_box, reason = "slots move from queue to queue, and queues are long")]
     pub(super) fn new(slots: Vec<Box<Slot>>) -> Self {
         Self { free: Mutex::new(Free { slots, is_closed: false }), changed: Condvar::new() }
     }

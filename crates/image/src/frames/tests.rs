@@ -77,7 +77,7 @@ fn a_failing_disk_ends_the_pipeline_and_is_named() {
         assert!(sent <= 200, "the reader is stopped about a ring after the failure, not after {sent} frames");
         match packed {
             Err(PackError::Write(Output::Image, error)) => {
-                assert_eq!(error.kind(), io::ErrorKind::StorageFull)
+                assert_eq!(error.kind(), io::ErrorKind::StorageFull);
             }
             other => panic!("{other:?}"),
         }

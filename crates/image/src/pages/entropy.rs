@@ -10,7 +10,7 @@ use super::PAGE_BYTES;
 /// Bits after the point of a `c·log2 c`.
 const FRACTION_BITS: u32 = 16;
 /// `log2 4096 × 4096`, with these bits after the point.
-const WHOLE: u32 = 12 * 4096 << FRACTION_BITS;
+const WHOLE: u32 = (12 * 4096) << FRACTION_BITS;
 
 /// `c·log2 c` for every count that a page can have.
 static C_LOG2_C: LazyLock<Vec<u32>> = LazyLock::new(|| (0..=4096).map(c_log2_c).collect());
@@ -81,7 +81,9 @@ mod tests {
 
     fn by_floats(page: &[u8; PAGE_BYTES]) -> f64 {
         let mut counts = [0_u32; 256];
-        page.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+        for byte in page {
+            counts[usize::from(*byte)] += 1;
+        }
         let share = |count: u32| f64::from(count) / 4096.0;
         counts.into_iter().filter(|count| *count > 0).map(|count| -share(count) * share(count).log2()).sum()
     }
