@@ -237,7 +237,7 @@ scenario('hash and path are copied whole', async (stage) => {
   const row = page.rows.first();
   assert.ok(!(await row.innerText()).includes(sha256), 'the hash is shortened');
   assert.equal(await row.locator('.record-path code').getAttribute('title'), path);
-  for (const [name, whole] of [[`Copy SHA-256 of ${dom}`, sha256], [`Copy dump path of ${dom}`, path]]) {
+  for (const [name, whole] of [[`Copy SHA-256 of ${dom}`, sha256], [`Copy path of ${dom}`, path]]) {
     const button = row.getByRole('button', { name });
     await button.click();
     await button.getByText('Copied', { exact: true }).waitFor();
@@ -312,7 +312,7 @@ scenario('where live events do not come through, the page asks every few seconds
   assert.equal((await page.names())[0], 'new-01');
 });
 
-scenario('while the server is away the rows stay, and Retry brings the new ones', async (stage) => {
+scenario('while the server is away the rows stay and the table says what failed, until it is back', async (stage) => {
   const { page, dashboard } = await open(stage);
   await page.hasRecords(COUNT);
   page.tab.expectComplaints(...SERVER_AWAY);
@@ -323,8 +323,11 @@ scenario('while the server is away the rows stay, and Retry brings the new ones'
   assert.match(await failure.innerText(), /The server does not answer/);
   assert.equal(await page.rows.count(), 25);
 
-  await stage.startAgain(dashboard);
   await failure.getByRole('button', { name: 'Retry' }).click();
+  await failure.waitFor();
+  assert.equal(await page.rows.count(), 25);
+
+  await stage.startAgain(dashboard);
   await failure.waitFor({ state: 'hidden' });
   assert.equal(await page.rows.count(), 25);
   await page.tab.assertNotReloaded();

@@ -23,7 +23,7 @@ pub fn RecordRow(record: Record) -> impl IntoView {
     let sizes = sizes_in_full(&record);
     let (compressed, raw) = (record.gzip_size_bytes, record.raw_size_bytes);
     let copy_path = record.dump_path.clone().map(|path| {
-        view! { <CopyButton text=path what=format!("dump path of {vm}") caption="Copy path" /> }
+        view! { <CopyButton text=path what=format!("path of {vm}") caption="Copy path" /> }
     });
     view! {
         <tr role="row" class:has-arrived=has_arrived>
