@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 
+import { DOCUMENT_LEFT } from '../support/browser-tab.mjs';
 import { eventually } from '../support/eventually.mjs';
 import { hasFocus } from '../support/memory-dumps-page.mjs';
 import { scenario } from '../support/scenario.mjs';
@@ -50,7 +51,8 @@ scenario('the page says where one is', async (stage) => {
 
 scenario('a chosen theme is kept, and never flashes in the other one', async (stage) => {
   const dashboard = await stage.start('serve');
-  const { page } = await stage.open(dashboard, { colorScheme: 'light' });
+  const { page, tab } = await stage.open(dashboard, { colorScheme: 'light' });
+  tab.expectComplaints(...DOCUMENT_LEFT);
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await ground();
   await page.getByRole('radio', { name: 'Dark' }).check();
@@ -92,6 +94,12 @@ scenario('single keys lead to places, but not while something is written', async
   await keyboard.press('r');
   await asked;
 
+  await keyboard.press('/');
+  const search = page.getByRole('search').getByRole('searchbox');
+  assert.ok(await hasFocus(search), '/ leads to the search');
+  assert.equal(await search.inputValue(), '');
+  await page.getByRole('main').focus();
+
   await keyboard.press('?');
   await help.waitFor();
   for (const key of ['/', 'r', 'd', '?']) await help.getByText(key, { exact: true }).waitFor();
@@ -114,7 +122,8 @@ scenario('single keys lead to places, but not while something is written', async
 });
 
 scenario('nothing moves while the page loads', async (stage) => {
-  const { page } = await stage.open(await stage.start('serve'));
+  const { page, tab } = await stage.open(await stage.start('serve'));
+  tab.expectComplaints(...DOCUMENT_LEFT);
   await page.addInitScript(() => {
     window.shifts = [];
     new PerformanceObserver((list) => {

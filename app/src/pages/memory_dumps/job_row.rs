@@ -32,7 +32,7 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
             return of(|job| result_of(&job.status))();
         }
         let clock_now = clock.now();
-        job.with(|job| job.as_ref().map(|job| figures_of(job, clock_now)))
+        job.with(|job| job.as_ref().map(|job| kept_together(&figures_of(job, clock_now))))
     };
     let is_running = move || phase.get() == Some(JobState::Running);
     let result_class = move || match phase.get() {
@@ -78,6 +78,15 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
     }
 }
 
+/// Numbers stay beside their units: a line breaks between figures only.
+fn kept_together(figures: &str) -> String {
+    const LONGEST: usize = 32;
+    let keep = |figure: &str| {
+        if figure.len() <= LONGEST { figure.replace(' ', "\u{a0}") } else { figure.to_owned() }
+    };
+    figures.split(" · ").map(keep).collect::<Vec<_>>().join(" · ")
+}
+
 fn fallback_of(job: &Job) -> Option<String> {
     job.status.fallback.as_deref().map(|reason| because(job.status.mode, reason))
 }
@@ -119,6 +128,13 @@ mod tests {
         let mut job = jobs.get(&"a".parse().unwrap()).unwrap().clone();
         job.cancel = cancel;
         job
+    }
+
+    #[test]
+    fn a_line_of_figures_breaks_between_them_only() {
+        assert_eq!(kept_together("4 s left · 2 MiB/s"), "4\u{a0}s\u{a0}left · 2\u{a0}MiB/s");
+        let sentence = "A sentence of a service that is not memdeck";
+        assert_eq!(kept_together(sentence), sentence);
     }
 
     #[test]
