@@ -75,6 +75,7 @@ fn status_of(kind: ProblemKind) -> StatusCode {
     match kind {
         ProblemKind::Invalid => StatusCode::BAD_REQUEST,
         ProblemKind::NotFound => StatusCode::NOT_FOUND,
+        ProblemKind::Gone => StatusCode::GONE,
         ProblemKind::Conflict => StatusCode::CONFLICT,
         ProblemKind::Unauthorized => StatusCode::UNAUTHORIZED,
         ProblemKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

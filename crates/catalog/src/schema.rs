@@ -14,8 +14,11 @@ use crate::CatalogError;
 const APPLICATION_ID: i32 = 0x6d64_636b;
 
 /// The schema's history: the script at index `n` brings version `n` to version `n + 1`.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_initial.sql"), include_str!("../migrations/0002_modes.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_modes.sql"),
+    include_str!("../migrations/0003_deleted.sql"),
+];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! Measures capture, verification and export on a synthetic guest: `throughput DIR [MiB] [percent zero]`.
+//! Measures capture, verification and export (each format into a pipe) on a synthetic guest: `throughput DIR [MiB] [percent zero]`.
 //!
 //! The guest's memory is zeroes at the given rate; the rest is runs of noise and of text, 64 KiB each, in turn.
 
@@ -8,9 +8,13 @@ mod synthetic;
 use std::error::Error;
 use std::io::{self, Read};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use memdeck_image::{CaptureFacts, GuestFacts, HypervisorFacts, ImageStore, Provenance, export, verify};
+use memdeck_image::{
+    CaptureFacts, Effort, ExportFormat, GuestFacts, HypervisorFacts, ImageExport, ImageStore, Provenance,
+    verify,
+};
 use memdeck_model::{ByteCount, CaptureMode, GuestName, Timestamp};
 
 const RUN_BYTES: usize = 64 << 10;
@@ -115,9 +119,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = verify(&sealed.image, &mut |_| {})?;
     told("verify", memory, start);
     println!("{}", report.verdict);
-    let start = Instant::now();
-    export(&sealed.image, &mut io::sink())?;
-    told("export", memory, start);
+    for format in ExportFormat::ALL {
+        let start = Instant::now();
+        let export = ImageExport::open(&sealed.image, format)?;
+        let mut reader = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        let mut pipe = reader.stdin.take().ok_or("cat has no input")?;
+        export.write_from(0, Effort::AllCores, &mut pipe)?;
+        drop(pipe);
+        reader.wait()?;
+        told(format.as_str(), memory, start);
+    }
     store.remove_partials(&dump_id)?;
     Ok(())
 }

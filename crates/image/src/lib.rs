@@ -66,6 +66,6 @@ pub use ordered::{OrderedImage, PageCounts};
 pub use qevm::QevmError;
 pub use reader::{ImageReader, ReadError};
 pub use seek_table::{FrameSpan, SeekTable, SeekTableError};
-pub use store::{ImageStore, PartialImage, SealError, Sealed, StoreError};
+pub use store::{ImageStore, PartialImage, SealError, Sealed, StoreError, remove_stored};
 pub use unpack::FrameFault;
 pub use verify::{Finding, Verdict, VerifyReport, verify};

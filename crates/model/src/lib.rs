@@ -6,6 +6,7 @@
 mod dump;
 mod event;
 mod guest;
+mod image;
 mod options;
 mod problem;
 mod record;
@@ -17,6 +18,7 @@ pub use dump::{
 };
 pub use event::{Event, ServiceHealth};
 pub use guest::{Guest, GuestName, GuestState, Vm};
+pub use image::{DeleteRequest, Deletion, Verification, VerificationState};
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use problem::{Problem, ProblemKind};
 pub use record::{Record, RecordPage, RecordQuery, Stats};

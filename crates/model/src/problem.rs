@@ -10,6 +10,8 @@ pub enum ProblemKind {
     Invalid,
     /// What was named does not exist.
     NotFound,
+    /// What was named existed, and does not exist any more.
+    Gone,
     /// The request contradicts the present state.
     Conflict,
     /// The caller must say who it is.

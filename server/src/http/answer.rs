@@ -34,6 +34,7 @@ impl From<Problem> for RestError {
         let status = match problem.kind {
             ProblemKind::Invalid => StatusCode::BAD_REQUEST,
             ProblemKind::NotFound => StatusCode::NOT_FOUND,
+            ProblemKind::Gone => StatusCode::GONE,
             ProblemKind::Conflict => StatusCode::CONFLICT,
             ProblemKind::Unauthorized => StatusCode::UNAUTHORIZED,
             ProblemKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,6 +1,7 @@
 //! The catalog as its callers see it: on a real database file, reopened, damaged, shared and locked.
 
 mod concurrency;
+mod deletions;
 mod files;
 mod intents;
 mod jobs;
