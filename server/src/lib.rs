@@ -9,6 +9,7 @@ pub mod config;
 pub mod desk;
 mod guardian;
 pub mod http;
+pub mod images;
 mod node;
 pub mod outbox;
 pub mod remote;

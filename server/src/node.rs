@@ -12,6 +12,8 @@ use memdeck_model::DumpId;
 
 use crate::config::{Config, DumpConfig, InfluxConfig, LibvirtConfig};
 use crate::guardian::GuardProcess;
+use crate::images::Images;
+use crate::remote::ServiceClient;
 
 /// The setting that holds the identity of a catalog.
 const CATALOG_ID: &str = "catalog id";
@@ -105,6 +107,18 @@ pub fn engine(
 /// The engine behind the port.
 pub fn local(engine: &Arc<Engine>) -> Arc<LocalBackend> {
     Arc::new(LocalBackend::new(Arc::clone(engine)))
+}
+
+/// The stored images of the state, once what an earlier process left to be deleted is gone; of imported ones `service`
+/// is asked.
+pub async fn images(state: &State, service: Option<ServiceClient>) -> Arc<Images> {
+    let images = Arc::new(Images::new(Arc::clone(&state.catalog), clock(), service));
+    crate::blocking({
+        let images = Arc::clone(&images);
+        move || images.finish_deletions()
+    })
+    .await;
+    images
 }
 
 /// The machine's clocks.

@@ -61,6 +61,8 @@ pub fn record_of(manifest: &Manifest, sealed: &Sealed) -> Record {
         encrypted: facts.encrypted,
         case: manifest.case.clone(),
         note: manifest.note.clone(),
+        deleted_at: None,
+        deleted_by: None,
     }
 }
 

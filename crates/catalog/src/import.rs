@@ -1,7 +1,7 @@
 //! Records of a remote service, copied so that one list shows them all.
 
 use memdeck_model::Record;
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::{Catalog, CatalogError, record};
 
@@ -24,11 +24,7 @@ impl Catalog {
                     new.push(record.clone());
                 }
             }
-            tx.execute(
-                "INSERT INTO origins (origin, cursor) VALUES (?1, ?2)
-                 ON CONFLICT (origin) DO UPDATE SET cursor = max(cursor, excluded.cursor)",
-                (origin, i64::try_from(highest).unwrap_or(i64::MAX)),
-            )?;
+            remember(tx, origin, highest)?;
             Ok(new)
         })
     }
@@ -45,4 +41,14 @@ impl Catalog {
             Ok(cursor.map_or(0, i64::unsigned_abs))
         })
     }
+}
+
+/// Remembers how far an origin was read; never goes back.
+pub(crate) fn remember(connection: &Connection, origin: &str, highest: u64) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT INTO origins (origin, cursor) VALUES (?1, ?2)
+         ON CONFLICT (origin) DO UPDATE SET cursor = max(cursor, excluded.cursor)",
+        (origin, i64::try_from(highest).unwrap_or(i64::MAX)),
+    )?;
+    Ok(())
 }

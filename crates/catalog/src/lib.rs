@@ -15,6 +15,7 @@
 //! What a dump does to its guest has a life of its own: see [`Intent`].
 
 mod catalog;
+mod deletion;
 mod error;
 mod import;
 mod intent;
@@ -27,6 +28,7 @@ mod schema;
 mod settings;
 
 pub use catalog::Catalog;
+pub use deletion::OwnedRecord;
 pub use error::CatalogError;
 pub use intent::Intent;
 pub use job::{Enqueued, GuestIdentity, Job, NewJob};

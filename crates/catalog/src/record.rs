@@ -12,7 +12,7 @@ pub(crate) const RECORD_COLUMNS: &str =
     records.ctime, records.mtime, records.atime, records.dump_path, records.mode, records.pause_ms,
     records.format, records.codec, records.ok, records.point_in_time, records.fallback,
     records.job_downtime_ms, records.iterations, records.dirty_bytes_per_s, records.encrypted,
-    records.case_number, records.note";
+    records.case_number, records.note, records.deleted_at, records.deleted_by";
 
 impl Catalog {
     /// Up to `limit` of this catalog's own records with a sequence number above `seq`, in order of insertion. This
@@ -55,8 +55,9 @@ impl Catalog {
             )?;
             let (last_dump, stats) = connection.query_row(
                 // SQLite fails when a sum of integers overflows, so sizes are summed in two halves.
-                "SELECT count(*) AS dumps, coalesce(sum(gzip_size_bytes >> 32), 0) AS high,
-                        coalesce(sum(gzip_size_bytes & 0xffffffff), 0) AS low,
+                "SELECT count(*) AS dumps,
+                        coalesce(sum(gzip_size_bytes >> 32) FILTER (WHERE deleted_at IS NULL), 0) AS high,
+                        coalesce(sum(gzip_size_bytes & 0xffffffff) FILTER (WHERE deleted_at IS NULL), 0) AS low,
                         coalesce(avg(duration_sec), 0.0) AS duration, max(timestamp) AS last
                  FROM records",
                 [],
@@ -90,11 +91,11 @@ pub(crate) fn insert(
         "INSERT INTO records (origin, dump_id, timestamp, dom, vmid, host, sha256, duration_sec, raw_size_bytes,
                               gzip_size_bytes, ctime, mtime, atime, dump_path, mode, pause_ms, format, codec, ok,
                               point_in_time, fallback, job_downtime_ms, iterations, dirty_bytes_per_s,
-                              encrypted, case_number, note)
+                              encrypted, case_number, note, deleted_at, deleted_by)
          VALUES (:origin, :dump_id, :timestamp, :dom, :vmid, :host, :sha256, :duration_sec, :raw_size_bytes,
                  :gzip_size_bytes, :ctime, :mtime, :atime, :dump_path, :mode, :pause_ms, :format, :codec, :ok,
                  :point_in_time, :fallback, :job_downtime_ms, :iterations, :dirty_bytes_per_s,
-                 :encrypted, :case_number, :note)",
+                 :encrypted, :case_number, :note, :deleted_at, :deleted_by)",
         named_params! {
             ":origin": origin,
             ":dump_id": record.dump_id.as_ref().map(DumpId::as_str),
@@ -123,6 +124,8 @@ pub(crate) fn insert(
             ":encrypted": record.encrypted,
             ":case_number": record.case.as_ref().map(Remark::as_str),
             ":note": record.note.as_ref().map(Remark::as_str),
+            ":deleted_at": record.deleted_at.map(Timestamp::unix_micros),
+            ":deleted_by": record.deleted_by,
         },
     )?;
     Ok(connection.last_insert_rowid())
@@ -146,7 +149,7 @@ pub(crate) fn is_known(connection: &Connection, record: &Record) -> rusqlite::Re
 }
 
 /// Records that `clause` selects, each with its sequence number.
-fn numbered_records(
+pub(crate) fn numbered_records(
     connection: &Connection,
     clause: &str,
     parameters: impl rusqlite::Params,
@@ -164,7 +167,9 @@ fn numbered_records(
 pub(crate) fn read_record(row: &Row<'_>) -> Result<Record, CatalogError> {
     let timestamp = instant("timestamp", row.get("timestamp")?)?;
     let number = |column| row.get::<_, Option<i64>>(column).map(|value| value.map(i64::unsigned_abs));
-    let point_in_time: Option<i64> = row.get("point_in_time")?;
+    let moment = |column: &'static str| {
+        row.get::<_, Option<i64>>(column)?.map(|micros| instant(column, micros)).transpose()
+    };
     Ok(Record {
         timestamp,
         time: timestamp,
@@ -185,7 +190,7 @@ pub(crate) fn read_record(row: &Row<'_>) -> Result<Record, CatalogError> {
         format: row.get("format")?,
         codec: row.get("codec")?,
         ok: row.get("ok")?,
-        point_in_time: point_in_time.map(|micros| instant("point_in_time", micros)).transpose()?,
+        point_in_time: moment("point_in_time")?,
         fallback: row.get("fallback")?,
         job_downtime_ms: number("job_downtime_ms")?.map(Millis),
         iterations: number("iterations")?,
@@ -193,6 +198,8 @@ pub(crate) fn read_record(row: &Row<'_>) -> Result<Record, CatalogError> {
         encrypted: row.get("encrypted")?,
         case: word(row, "case_number")?,
         note: word(row, "note")?,
+        deleted_at: moment("deleted_at")?,
+        deleted_by: row.get("deleted_by")?,
     })
 }
 

@@ -17,6 +17,7 @@ const APPLICATION_ID: i32 = 0x6d64_636b;
 pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_modes.sql"),
+    include_str!("../migrations/0003_deleted.sql"),
     include_str!("../migrations/0004_listing.sql"),
     include_str!("../migrations/0005_safety.sql"),
 ];

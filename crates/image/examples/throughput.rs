@@ -1,4 +1,5 @@
-//! Measures storing, verification and export on a synthetic guest: `throughput DIR [MiB] [percent zero] [FILE]`.
+//! Measures storing, verification and export (each format into a pipe) on a synthetic guest:
+//! `throughput DIR [MiB] [percent zero] [FILE]`.
 //!
 //! The guest's memory is zeroes at the given rate, in runs of 8 MiB as free memory has them; the rest is what FILE holds,
 //! again and again (a tar of programs and text resembles memory), or noise and text in turn without one. It is stored
@@ -15,11 +16,12 @@ mod synthetic;
 use std::error::Error;
 use std::io::{self, Read};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use memdeck_image::{
-    CaptureFacts, Captured, GuestFacts, HypervisorFacts, ImageStore, LiveCapture, PartialImage, Provenance,
-    export, verify,
+    CaptureFacts, Captured, Effort, ExportFormat, GuestFacts, HypervisorFacts, ImageExport, ImageStore,
+    LiveCapture, PartialImage, Provenance, verify,
 };
 use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, HostClock, Timestamp};
 use sha2::{Digest, Sha256};
@@ -223,9 +225,16 @@ impl Bench<'_> {
         let report = verify(&sealed.image, &mut |_| {})?;
         compared(start.told("verify", self.memory), floor);
         println!("  {}", report.verdict);
-        let start = Start::now();
-        export(&sealed.image, &mut io::sink())?;
-        start.told("export", self.memory);
+        for format in ExportFormat::ALL {
+            let start = Start::now();
+            let export = ImageExport::open(&sealed.image, format)?;
+            let mut reader = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+            let mut pipe = reader.stdin.take().ok_or("cat has no input")?;
+            export.write_from(0, Effort::AllCores, &mut pipe)?;
+            drop(pipe);
+            reader.wait()?;
+            start.told(format.as_str(), self.memory);
+        }
         self.store.remove_partials(&self.dump_id)?;
         Ok(())
     }

@@ -75,6 +75,6 @@ pub use pages::{PageClass, PageEntries, PageEntry, PageMap, PageMapError, PageMa
 pub use qevm::QevmError;
 pub use reader::{ImageReader, ReadError};
 pub use seek_table::{FrameSpan, SeekTable, SeekTableError};
-pub use store::{ImageStore, PartialImage, SealError, Sealed, StoreError};
+pub use store::{ImageStore, PartialImage, SealError, Sealed, StoreError, remove_stored};
 pub use unpack::FrameFault;
 pub use verify::{Companion, Finding, Sample, Verdict, VerifyReport, verify, verify_sample};

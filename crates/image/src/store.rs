@@ -8,6 +8,7 @@
 //! What a crash leaves is found again by the dump's id: [`ImageStore::remove_partials`].
 
 mod find;
+mod remove;
 
 use std::fmt;
 use std::fs::File;
@@ -21,12 +22,14 @@ use memdeck_model::{ByteCount, DumpId, GuestName, Progress};
 use crate::capture::{CaptureError, Captured, Targets, capture, capture_ordered};
 use crate::companions::{
     CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX,
-    belongs_to, stem,
+    stem,
 };
 use crate::directory::Directory;
 use crate::frames::{Outputs, Ring};
 use crate::manifest::{Manifest, Provenance};
 use crate::ordered::OrderedImage;
+
+pub use self::remove::remove_stored;
 
 /// Why the directory of images refuses.
 #[derive(Debug, thiserror::Error)]
@@ -223,23 +226,7 @@ impl ImageStore {
     /// # Errors
     /// The directory cannot be listed, or a file cannot be removed; files before it are.
     pub fn remove_partials(&self, dump_id: &DumpId) -> Result<Vec<PathBuf>, StoreError> {
-        let list_error = |source| StoreError::List { path: self.dir().to_owned(), source };
-        let mut removed = Vec::new();
-        for name in self.directory.names().map_err(list_error)? {
-            let Some(name) = name.to_str().filter(|name| belongs_to(name, dump_id)) else { continue };
-            let path = self.dir().join(name);
-            match self.directory.remove(name) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(StoreError::Remove { path, source });
-                }
-                _ => removed.push(path),
-            }
-        }
-        if !removed.is_empty() {
-            self.directory.sync().map_err(list_error)?;
-        }
-        removed.sort();
-        Ok(removed)
+        remove::remove_all(&self.directory, dump_id)
     }
 
     /// The bytes that may still be written to the volume.

@@ -9,6 +9,7 @@ mod dump;
 mod event;
 mod guest;
 mod host;
+mod image;
 mod options;
 mod problem;
 mod record;
@@ -25,6 +26,7 @@ pub use dump::{
 pub use event::{Event, ServiceHealth};
 pub use guest::{Guest, GuestName, GuestState, Vm};
 pub use host::HostClock;
+pub use image::{DeleteRequest, Deletion, Verification, VerificationState};
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use problem::{Problem, ProblemKind};
 pub use record::{Record, Stats};

@@ -10,6 +10,8 @@ pub enum ProblemKind {
     Invalid,
     /// What was named does not exist.
     NotFound,
+    /// What was named existed, and does not exist any more.
+    Gone,
     /// The request contradicts the present state.
     Conflict,
     /// The caller must say who it is.
@@ -29,6 +31,7 @@ impl ProblemKind {
             Self::Unauthorized => 401,
             Self::NotFound => 404,
             Self::Conflict => 409,
+            Self::Gone => 410,
             Self::Internal => 500,
             Self::Unavailable => 503,
         }

@@ -72,6 +72,13 @@ pub struct Record {
     /// Note.
     #[serde(default)]
     pub note: Option<Remark>,
+
+    /// When its image was deleted. The record stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
+    /// Who deleted the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_by: Option<String>,
 }
 
 impl Record {
@@ -106,6 +113,8 @@ impl Record {
             encrypted: false,
             case: None,
             note: None,
+            deleted_at: None,
+            deleted_by: None,
         }
     }
 }
@@ -117,7 +126,7 @@ pub struct Stats {
     pub total_dumps: u64,
     /// Different guests among them.
     pub total_vms: u64,
-    /// Bytes of all stored files.
+    /// Bytes of all stored files that were not deleted.
     pub total_size_bytes: ByteCount,
     /// Mean of the known durations, in seconds; 0 without any.
     pub avg_duration_sec: f64,

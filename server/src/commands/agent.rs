@@ -32,12 +32,14 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         feed.map(|feed| tokio::spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe())));
     let libvirt = hypervisor.uri().to_owned();
     let guard = Guard::new(address, &config.http.allowed_hosts, config.http.token.clone());
+    let images = node::images(&state, None).await;
     let routes = http::agent(
         AgentState {
             backend,
             catalog: Arc::clone(&state.catalog),
             catalog_id: state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?,
             guests: Arc::new(HypervisorGuests::new(hypervisor)),
+            images,
         },
         Arc::new(guard),
     );

@@ -46,13 +46,18 @@ fn told(seen: &Inspection) -> String {
     }
     for (note, count) in kinds(&seen.notes) {
         let name = note.name.map_or_else(|| format!("type {}", note.kind), str::to_owned);
-        line("note", &format!("{count} × {} {name}, {} bytes", note.owner, note.size_bytes.0));
+        line("notes", &format!("{count} × {} {name}, {} bytes", note.owner, note.size_bytes.0));
     }
     for export in &seen.exports {
         line("as", &told_export(export));
     }
-    for part in seen.vmcoreinfo.iter().flat_map(|info| info.lines()) {
-        line("vmcoreinfo", part);
+    if let Some(info) = &seen.vmcoreinfo {
+        // Offsets within the kernel's structures are for programs, which read the JSON.
+        let (structures, facts): (Vec<&str>, Vec<&str>) = info.lines().partition(|line| line.contains(")="));
+        for fact in facts {
+            line("vmcoreinfo", fact);
+        }
+        line("vmcoreinfo", &format!("and {} lines for debuggers (--json shows them)", structures.len()));
     }
     text
 }

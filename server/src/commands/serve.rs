@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::agent::SHUTDOWN_GRACE;
 use super::listen;
 use super::{Exit, Failure};
-use crate::config::{Config, Role};
+use crate::config::{Config, Role, ServiceConfig};
 use crate::desk::{AgentGuests, Desk, DeskParts, GuestSource, HypervisorGuests};
 use crate::http::{self, DashboardState, Guard};
 use crate::node::{self, State};
@@ -26,7 +26,9 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let address = config.http.listen_address(Role::Serve)?;
     let state = State::take(&config, LockRole::Serve)?;
     let mut tasks = JoinSet::new();
-    let (backend, guests, engine) = dumps(&config, &state, &mut tasks)?;
+    let client = config.service.as_ref().map(client).transpose()?;
+    let images = node::images(&state, client.clone()).await;
+    let (backend, guests, engine) = dumps(&config, &state, client, &mut tasks)?;
     let guests_of = guests.uri();
     if let Some(feed) = node::influx(config.influx.as_ref())? {
         tasks.spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe()));
@@ -35,6 +37,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         catalog: Arc::clone(&state.catalog),
         backend,
         guests,
+        images,
         clock: node::clock(),
         dump_timeout: Millis::from(config.dumps.timeout),
     }));
@@ -62,15 +65,18 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
 type Dumps = (Arc<dyn DumpBackend>, Arc<dyn GuestSource>, Option<Arc<Engine>>);
 
 /// Whoever takes the dumps, and tells the guests: this process, or the configured service.
-fn dumps(config: &Config, state: &State, tasks: &mut JoinSet<()>) -> Result<Dumps, Failure> {
+fn dumps(
+    config: &Config,
+    state: &State,
+    client: Option<ServiceClient>,
+    tasks: &mut JoinSet<()>,
+) -> Result<Dumps, Failure> {
     let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);
     let local_guests = HypervisorGuests::new(Arc::clone(&hypervisor));
-    let Some(service) = &config.service else {
+    let Some(client) = client else {
         let engine = node::engine(config, state, hypervisor, SHUTDOWN_GRACE)?;
         return Ok((node::local(&engine), Arc::new(local_guests), Some(engine)));
     };
-    let client = ServiceClient::new(service)
-        .map_err(|error| Failure::new(format!("no HTTP client for {}: {error}", service.url)))?;
     let remote = Arc::new(RemoteBackend::new(client, Arc::clone(&state.catalog)));
     tasks.spawn({
         let remote = Arc::clone(&remote);
@@ -83,6 +89,11 @@ fn dumps(config: &Config, state: &State, tasks: &mut JoinSet<()>) -> Result<Dump
         Arc::new(AgentGuests::new(Arc::clone(&remote), local_guests))
     };
     Ok((remote, guests, None))
+}
+
+fn client(service: &ServiceConfig) -> Result<ServiceClient, Failure> {
+    ServiceClient::new(service)
+        .map_err(|error| Failure::new(format!("no HTTP client for {}: {error}", service.url)))
 }
 
 /// The built page of an installation: `site` beside the program or in the directory above it.

@@ -20,6 +20,7 @@ use memdeck_model::{
 use parking_lot::Mutex;
 
 use crate::blocking;
+use crate::images::Images;
 use last_trigger::TriggerFollower;
 
 pub use guests::{AgentGuests, GuestSource, HypervisorGuests};
@@ -36,6 +37,7 @@ pub struct Desk {
     catalog: Arc<Catalog>,
     backend: Arc<dyn DumpBackend>,
     guests: Arc<dyn GuestSource>,
+    images: Arc<Images>,
     clock: Arc<dyn Clock>,
     live: Arc<LiveFeed>,
     follower: Arc<Mutex<TriggerFollower>>,
@@ -59,6 +61,8 @@ pub struct DeskParts {
     pub backend: Arc<dyn DumpBackend>,
     /// Guests.
     pub guests: Arc<dyn GuestSource>,
+    /// Stored images.
+    pub images: Arc<Images>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The longest a dump may take.
@@ -69,12 +73,13 @@ impl Desk {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: DeskParts) -> Self {
-        let DeskParts { catalog, backend, guests, clock, dump_timeout } = parts;
+        let DeskParts { catalog, backend, guests, images, clock, dump_timeout } = parts;
         let service = backend.service().to_owned();
         Self {
             catalog,
             backend,
             guests,
+            images,
             clock,
             live: Arc::new(LiveFeed::new(service)),
             follower: Arc::new(Mutex::new(TriggerFollower::new(dump_timeout))),
@@ -87,7 +92,13 @@ impl Desk {
         &self.live
     }
 
-    /// Passes the backend's events on, and watches the guests while somebody listens. Runs until its task is ended.
+    /// The stored images.
+    #[must_use]
+    pub fn images(&self) -> &Arc<Images> {
+        &self.images
+    }
+
+    /// Passes the events of backend and images on, and watches the guests while somebody listens. Runs until its task is ended.
     pub async fn run(&self) {
         let pass_on = async {
             let mut events = self.backend.subscribe();
@@ -104,8 +115,18 @@ impl Desk {
                 }
             }
         };
+        let deletions = async {
+            let mut changed = self.images.subscribe();
+            loop {
+                match changed.recv().await {
+                    Ok(event) => self.live.publish(event),
+                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => self.live.mark_gap(),
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                }
+            }
+        };
         let watch = guests::watch(self.guests.as_ref(), &self.live);
-        tokio::join!(pass_on, watch);
+        tokio::join!(pass_on, deletions, watch);
     }
 
     /// Asks for dumps; the guests as they were named (the running ones by name where all were asked for), when the

@@ -16,7 +16,9 @@ use super::AgentState;
 use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlQuery};
 use crate::blocking;
 use crate::desk::catalog_problem;
-use crate::remote::{NumberedRecord, RECORDS_PER_CALL, RecordFeedPage};
+use crate::remote::{
+    DELETIONS_PER_CALL, DeletionFeedPage, NumberedDeletion, NumberedRecord, RECORDS_PER_CALL, RecordFeedPage,
+};
 
 pub fn routes() -> Router<AgentState> {
     Router::new()
@@ -24,6 +26,7 @@ pub fn routes() -> Router<AgentState> {
         .route("/api/dumps/{vm}", get(status))
         .route("/api/dumps/{vm}/cancel", post(cancel))
         .route("/api/records", get(records))
+        .route("/api/deletions", get(deletions))
         .route("/api/guests", get(guests))
 }
 
@@ -89,6 +92,20 @@ async fn records(
         .map_err(|error| catalog_problem(&error))?;
     let records = records.into_iter().map(|(seq, record)| NumberedRecord { seq, record }).collect();
     Ok(Json(RecordFeedPage { catalog_id: agent.catalog_id, records }))
+}
+
+async fn deletions(
+    State(agent): State<AgentState>,
+    UrlQuery(query): UrlQuery<Since>,
+) -> Result<Json<DeletionFeedPage>, RestError> {
+    let since = query.since.unwrap_or(0);
+    let limit = query.limit.unwrap_or(DELETIONS_PER_CALL).clamp(1, DELETIONS_PER_CALL);
+    let catalog = Arc::clone(&agent.catalog);
+    let deletions = blocking(move || catalog.deletions_since(since, limit))
+        .await
+        .map_err(|error| catalog_problem(&error))?;
+    let deletions = deletions.into_iter().map(|(seq, deletion)| NumberedDeletion { seq, deletion }).collect();
+    Ok(Json(DeletionFeedPage { catalog_id: agent.catalog_id, deletions }))
 }
 
 async fn guests(State(agent): State<AgentState>) -> Result<Json<Vec<Guest>>, RestError> {

@@ -2,9 +2,11 @@
 
 mod agent;
 mod answer;
+mod conditional;
 mod events;
 mod export;
 mod guard;
+mod images;
 mod memory_dumps;
 mod record_parameters;
 mod records_csv;
@@ -25,6 +27,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::desk::{Desk, GuestSource};
+use crate::images::Images;
 
 pub use guard::Guard;
 
@@ -51,23 +54,28 @@ pub struct AgentState {
     pub catalog_id: String,
     /// The guests of this hypervisor.
     pub guests: Arc<dyn GuestSource>,
+    /// The images of what it dumped.
+    pub images: Arc<Images>,
 }
 
 /// The routes of `memdeck serve`: REST, the page's calls, live events and the page itself.
 pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<PathBuf>) -> Router {
     let operations: Arc<dyn Operations> = Arc::clone(&state.desk) as _;
+    let images = images::routes(Arc::clone(state.desk.images()));
     let api = Router::new()
         .nest("/api/memory-dumps", memory_dumps::routes())
         .nest("/api/telemetry", telemetry::routes())
         .route("/api/events", get(events::stream))
         .with_state(state)
+        .merge(images)
         .merge(memdeck_app::api::router(&operations));
     protected(api.merge(site::routes(site_dir)), guard)
 }
 
 /// The routes of `memdeck agent`.
 pub fn agent(state: AgentState, guard: Arc<Guard>) -> Router {
-    protected(agent::routes().with_state(state), guard)
+    let images = images::routes(Arc::clone(&state.images));
+    protected(agent::routes().with_state(state).merge(images), guard)
 }
 
 /// What every route of either service has: health, JSON 404 under `/api`, limits and the guard.

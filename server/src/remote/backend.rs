@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
 use super::client::{CallError, Face, ServiceClient};
-use super::records;
+use super::{deletions, records};
 
 /// Between two looks while a dump is queued or running.
 const ACTIVE_INTERVAL: Duration = Duration::from_millis(500);
@@ -28,6 +28,8 @@ struct Known {
     error: Option<String>,
     /// Whether the service answered at least once since it was last away.
     records_are_current: bool,
+    /// The service has no such call.
+    tells_no_deletions: bool,
 }
 
 /// A dump service over HTTP.
@@ -72,6 +74,8 @@ impl RemoteBackend {
                 self.note_health(Some(error.to_string()));
                 let mut known = self.known.lock();
                 known.records_are_current = false;
+                // It may come back as a newer one.
+                known.tells_no_deletions = false;
                 return known.statuses.values().any(is_active);
             }
         };
@@ -80,7 +84,31 @@ impl RemoteBackend {
         if ended || !self.known.lock().records_are_current {
             self.import(&statuses).await;
         }
-        statuses.values().any(is_active)
+        let active = statuses.values().any(is_active);
+        // Others may delete images, too; that can wait while dumps are followed.
+        if !active && !self.known.lock().tells_no_deletions {
+            self.import_deletions().await;
+        }
+        active
+    }
+
+    async fn import_deletions(&self) {
+        match deletions::import(&self.client, &self.catalog).await {
+            Ok(Some(records)) => {
+                for record in records {
+                    let _ = self.events.send(Event::Record(Box::new(record)));
+                }
+            }
+            Ok(None) => self.known.lock().tells_no_deletions = true,
+            Err(error) => {
+                // If the service went away, the next look tells.
+                tracing::debug!(
+                    service = self.url,
+                    error = &error as &dyn std::error::Error,
+                    "deletions not imported"
+                );
+            }
+        }
     }
 
     /// Takes over `statuses`, tells what changed, and returns whether a dump was completed.

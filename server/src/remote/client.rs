@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use memdeck_model::{
-    CancelReply, CancelRequest, DumpId, DumpOptions, DumpStatus, Guest, Record, ServiceStatus, TriggerReply,
+    CancelReply, CancelRequest, Deletion, DumpId, DumpOptions, DumpStatus, Guest, Record, ServiceStatus, TriggerReply,
     TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};
@@ -15,6 +15,8 @@ use crate::config::{Secret, ServiceConfig};
 
 /// Records asked for in one call.
 pub const RECORDS_PER_CALL: u32 = 500;
+/// Deletions asked for in one call.
+pub const DELETIONS_PER_CALL: u32 = 500;
 /// The longest answer that is read: statuses of some ten thousand guests.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
 /// How much of a refusal's body is told.
@@ -57,6 +59,24 @@ pub struct NumberedRecord {
     pub record: Record,
 }
 
+/// A page of an agent's deletions (`GET /api/deletions?since=`).
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DeletionFeedPage {
+    /// Identity of the catalog the sequence numbers belong to.
+    pub catalog_id: String,
+    /// Deletions with their sequence numbers, in ascending order.
+    pub deletions: Vec<NumberedDeletion>,
+}
+
+/// A deletion and its place in its catalog.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NumberedDeletion {
+    /// Give the highest as `since` to get what comes after.
+    pub seq: u64,
+    /// The deletion.
+    pub deletion: Deletion,
+}
+
 /// Which of memdeck's two services is called: both take dumps, under different paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Face {
@@ -66,10 +86,12 @@ pub enum Face {
     Dashboard,
 }
 
-/// Calls one dump service.
-#[derive(Debug)]
+/// Calls one dump service. Cheap to clone.
+#[derive(Clone, Debug)]
 pub struct ServiceClient {
     http: reqwest::Client,
+    /// For answers that take as long as they take: limited between two parts, not as a whole.
+    streams: reqwest::Client,
     base: Url,
     token: Option<Secret>,
 }
@@ -80,17 +102,17 @@ impl ServiceClient {
     /// # Errors
     /// The TLS library cannot be set up.
     pub fn new(config: &ServiceConfig) -> Result<Self, reqwest::Error> {
-        let mut builder = reqwest::Client::builder()
-            .timeout(config.timeout)
-            .connect_timeout(config.timeout.min(Duration::from_secs(5)))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        if config.url.scheme() == "http" {
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .connect_timeout(config.timeout.min(Duration::from_secs(5)))
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy();
             // Without TLS the system's certificates are not needed, and a machine that has none is no obstacle.
-            builder = builder.tls_certs_only([]);
-        }
-        let http = builder.build()?;
-        Ok(Self { http, base: config.url.clone(), token: config.token.clone() })
+            if config.url.scheme() == "http" { builder.tls_certs_only([]) } else { builder }
+        };
+        let http = builder().timeout(config.timeout).build()?;
+        let streams = builder().read_timeout(config.timeout).build()?;
+        Ok(Self { http, streams, base: config.url.clone(), token: config.token.clone() })
     }
 
     /// The service's URL without a trailing slash.
@@ -182,13 +204,31 @@ impl ServiceClient {
         absent_as_none(answer(self.request(Method::GET, &["api", "guests"])).await)
     }
 
-    fn request(&self, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
+    /// `GET /api/deletions?since=`; `None` where the service has no such call.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn deletions(&self, since: u64) -> Result<Option<DeletionFeedPage>, CallError> {
+        let query = [("since", since), ("limit", DELETIONS_PER_CALL.into())];
+        absent_as_none(answer(self.request(Method::GET, &["api", "deletions"]).query(&query)).await)
+    }
+
+    pub(super) fn request(&self, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
+        self.request_of(&self.http, method, path)
+    }
+
+    /// A request whose answer may go on for hours.
+    pub(super) fn stream_request(&self, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
+        self.request_of(&self.streams, method, path)
+    }
+
+    fn request_of(&self, client: &reqwest::Client, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
         let mut url = self.base.clone();
         // Fails for URLs that cannot have a path, such as `mailto:`; the configuration takes http and https only.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        let request = self.http.request(method, url);
+        let request = client.request(method, url);
         match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
@@ -204,7 +244,7 @@ fn absent_as_none<T>(result: Result<T, CallError>) -> Result<Option<T>, CallErro
     }
 }
 
-async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, CallError> {
+pub(super) async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, CallError> {
     let response = request.send().await.map_err(|error| CallError::NoAnswer(root_cause(&error)))?;
     let status = response.status();
     let body = bounded_body(response).await?;
@@ -214,7 +254,7 @@ async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result
     serde_json::from_slice(&body).map_err(|error| CallError::Unreadable(error.to_string()))
 }
 
-async fn bounded_body(mut response: reqwest::Response) -> Result<Vec<u8>, CallError> {
+pub(super) async fn bounded_body(mut response: reqwest::Response) -> Result<Vec<u8>, CallError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| CallError::NoAnswer(root_cause(&error)))? {
         body.extend_from_slice(&chunk);
@@ -226,7 +266,7 @@ async fn bounded_body(mut response: reqwest::Response) -> Result<Vec<u8>, CallEr
 }
 
 /// FastAPI's `{"detail": ...}`, or the beginning of whatever it is.
-fn detail_of(body: &[u8]) -> String {
+pub(super) fn detail_of(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Detail {
         detail: serde_json::Value,
@@ -240,7 +280,7 @@ fn detail_of(body: &[u8]) -> String {
 }
 
 /// The innermost cause: `connection refused` says more than `error sending request`. URLs are left out.
-fn root_cause(error: &reqwest::Error) -> String {
+pub(super) fn root_cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }

@@ -5,7 +5,13 @@
 
 mod backend;
 mod client;
+mod deletions;
+mod images;
 mod records;
 
 pub use backend::RemoteBackend;
-pub use client::{CallError, Face, NumberedRecord, RECORDS_PER_CALL, RecordFeedPage, ServiceClient};
+pub use client::{
+    CallError, DELETIONS_PER_CALL, DeletionFeedPage, Face, NumberedDeletion, NumberedRecord,
+    RECORDS_PER_CALL, RecordFeedPage, ServiceClient,
+};
+pub use images::OMITTED;

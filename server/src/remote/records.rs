@@ -87,7 +87,7 @@ async fn store_page(
 }
 
 /// The setting that holds which catalog the service at `url` had last.
-fn catalog_of(url: &str) -> String {
+pub(super) fn catalog_of(url: &str) -> String {
     format!("catalog of {url}")
 }
 

@@ -1,7 +1,11 @@
 //! The program as a shell sees it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use memdeck_model::ByteCount;
+
+use crate::support::TestApp;
 
 fn memdeck(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memdeck"));
@@ -219,6 +223,117 @@ fn an_export_never_replaces_a_file() {
     assert_eq!(code, Some(1));
     assert!(stderr.contains("out.elf"), "{stderr}");
     assert_eq!(std::fs::read_to_string(dir.path().join("out.elf")).unwrap(), "evidence");
+}
+
+/// An image of a guest of 3 MiB, as a dump stores it.
+async fn stored_image() -> (TestApp, PathBuf) {
+    let app = TestApp::start();
+    drop(app.hypervisor.add_guest("mail-01", ByteCount::from_mib(3)));
+    let (_, image) = app.dumped("mail-01").await;
+    (app, image)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_in_each_format_is_the_same_from_any_offset_and_to_any_place() {
+    let (app, image) = stored_image().await;
+    let dir = &app.dir;
+    let export = |arguments: &[&str]| {
+        let output = memdeck(dir.path()).arg("export").arg(&image).args(arguments).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        (output.stdout, String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(export(&[]).0, export(&["--format", "elf", "-o", "-"]).0);
+    for format in ["elf", "raw", "lime", "avml"] {
+        let file = format!("out.{format}");
+        let said = export(&["--format", format, "-o", &file]).1;
+        assert!(said.starts_with("wrote ") && said.contains(&file), "{said}");
+        assert_eq!(said.contains("SHA-256"), format == "elf", "{said}");
+        assert_eq!(said.contains("left out 256 KiB at 0xfffc0000"), format == "raw", "{said}");
+        let written = std::fs::read(dir.path().join(&file)).unwrap();
+        assert!(export(&["--format", format]).0 == written, "{format}");
+        if format != "avml" {
+            let rest = export(&["--format", format, "--offset", "1500000"]).0;
+            assert!(rest == written[1_500_000..], "{format}");
+        }
+    }
+    let names: Vec<_> =
+        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!names.iter().any(|name| name.to_string_lossy().contains("partial")), "{names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_cannot_be_made_leaves_nothing_and_says_why() {
+    let (app, image) = stored_image().await;
+    let dir = &app.dir;
+    let refused = |arguments: &[&str]| {
+        let output = memdeck(dir.path())
+            .arg("export")
+            .arg(&image)
+            .args(arguments)
+            .args(["-o", "out"])
+            .output()
+            .unwrap();
+        assert!(!dir.path().join("out").exists(), "{arguments:?}");
+        let (code, _, said) = text(&output);
+        (code, said)
+    };
+    for (arguments, sentence) in [
+        (&["--format", "avml", "--offset", "1"][..], "is made from its beginning"),
+        (&["--offset", "99999999999"], "it has nothing at offset 99999999999"),
+        (&["--format", "kdump"], "'kdump' is no format of an image; there are elf, raw, lime and avml"),
+    ] {
+        let (code, said) = refused(arguments);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(sentence), "{said}");
+    }
+    assert!(!dir.path().join("out.partial").exists());
+
+    std::fs::write(dir.path().join("out.partial"), "of another export").unwrap();
+    let (code, said) = refused(&[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("out.partial") && said.contains("another export writes it, or one was cut off"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_to_string(dir.path().join("out.partial")).unwrap(), "of another export");
+    std::fs::remove_file(dir.path().join("out.partial")).unwrap();
+
+    let mut bytes = std::fs::read(&image).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&image, bytes).unwrap();
+    let (code, said) = refused(&[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("is damaged"), "{said}");
+    assert!(!dir.path().join("out.partial").exists(), "half an export was left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inspection_tells_the_image_to_people_and_to_programs() {
+    let (app, image) = stored_image().await;
+    let dir = &app.dir;
+    let (code, said, stderr) = text(&memdeck(dir.path()).arg("inspect").arg(&image).output().unwrap());
+    assert_eq!(code, Some(0), "{stderr}");
+    for line in [
+        "  guest        mail-01 (",
+        "  segment      memory at guest-physical 0xfffc0000, 262144 bytes, image offset ",
+        "  notes        1 × CORE NT_PRSTATUS, 336 bytes",
+        "  as           raw: 3145728 bytes; leaves out 256 KiB at 0xfffc0000",
+        "  as           avml: size not known before it is made",
+    ] {
+        assert!(said.contains(line), "{line} is missing in:\n{said}");
+    }
+    let json = memdeck(dir.path()).args(["inspect", "--json"]).arg(&image).output().unwrap();
+    let seen: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&seen["cpus"], &seen["manifest"]["guest"]["name"]), (&1.into(), &"mail-01".into()));
+    assert_eq!(seen["exports"][1]["size_bytes"], 3 << 20);
+    let missing = memdeck(dir.path()).args(["inspect", "nothing.elf.zst"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(1));
 }
 
 #[test]

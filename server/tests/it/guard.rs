@@ -9,9 +9,9 @@ use memdeck::config::{Config, ConfigError, HttpConfig, Places, Role, Sources};
 
 use crate::support::{HOST, TestApp, send, text};
 
-const TOKEN: &str = "a token of some length";
+pub const TOKEN: &str = "a token of some length";
 
-fn http(variables: &[(&str, &str)]) -> Result<HttpConfig, ConfigError> {
+pub fn http(variables: &[(&str, &str)]) -> Result<HttpConfig, ConfigError> {
     let environment =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let sources = Sources::gather(&HashMap::new(), &environment, &BTreeMap::new(), None)?;

@@ -28,13 +28,13 @@ use tokio::task::JoinHandle;
 use crate::support::{self, HOST, TestApp, answer, get, post};
 
 /// A service that listens on loopback until it is dropped.
-struct Listening {
-    address: SocketAddr,
+pub struct Listening {
+    pub address: SocketAddr,
     server: JoinHandle<()>,
 }
 
 impl Listening {
-    async fn with(router: Router) -> Self {
+    pub async fn with(router: Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -42,24 +42,24 @@ impl Listening {
     }
 
     /// Ends it; its address refuses connections afterwards.
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.server.abort();
         let _ = self.server.await;
     }
 }
 
 /// A dashboard that forwards.
-struct Front {
+pub struct Front {
     state: tempfile::TempDir,
     _closing: watch::Sender<bool>,
-    router: Router,
+    pub router: Router,
     desk: Arc<Desk>,
-    catalog: Arc<Catalog>,
+    pub catalog: Arc<Catalog>,
     events: broadcast::Receiver<Event>,
 }
 
 impl Front {
-    fn of(app: &TestApp, service: SocketAddr) -> Self {
+    pub fn of(app: &TestApp, service: SocketAddr) -> Self {
         Self::on(tempfile::tempdir().unwrap(), app, service)
     }
 
@@ -72,6 +72,7 @@ impl Front {
             token: None,
         };
         let client = ServiceClient::new(&config).unwrap();
+        let images = support::images(&catalog, &app.clock, Some(client.clone()));
         let remote = Arc::new(RemoteBackend::new(client, Arc::clone(&catalog)));
         let events = remote.subscribe();
         tokio::spawn({
@@ -80,7 +81,7 @@ impl Front {
         });
         let otherwise = HypervisorGuests::new(Arc::new(Simulated::new()));
         let guests = Arc::new(AgentGuests::new(Arc::clone(&remote), otherwise));
-        let desk = support::desk(&catalog, remote, guests, &app.clock);
+        let desk = support::desk(&catalog, remote, guests, images, &app.clock);
         let (closing, closed) = watch::channel(false);
         let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &[], None));
         let router = memdeck::http::dashboard(
@@ -91,7 +92,7 @@ impl Front {
         Self { state, _closing: closing, router, desk, catalog, events }
     }
 
-    async fn event(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
+    pub async fn event(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
         loop {
             let event = self.events.recv().await.unwrap();
             if wanted(&event) {
@@ -100,12 +101,12 @@ impl Front {
         }
     }
 
-    async fn trigger(&self, vm: &str) -> (StatusCode, Value) {
+    pub async fn trigger(&self, vm: &str) -> (StatusCode, Value) {
         answer(&self.router, post("/api/memory-dumps/trigger", &json!({"vms": [vm]}).to_string())).await
     }
 }
 
-fn is_record(event: &Event) -> bool {
+pub fn is_record(event: &Event) -> bool {
     matches!(event, Event::Record(_))
 }
 
@@ -201,10 +202,10 @@ async fn a_dump_by_an_agent_is_cancelled_through_the_dashboard() {
 
 /// A service that has the three calls of the contract and nothing else: a double of the customer's Python service.
 #[derive(Clone, Default)]
-struct ContractOnly(Arc<Mutex<BTreeMap<String, Value>>>);
+pub struct ContractOnly(Arc<Mutex<BTreeMap<String, Value>>>);
 
 impl ContractOnly {
-    fn routes(&self) -> Router {
+    pub fn routes(&self) -> Router {
         Router::new()
             .route("/api/dumps", route_get(Self::statuses).post(Self::trigger))
             .route("/api/dumps/{vm}", route_get(Self::status))
@@ -234,7 +235,7 @@ impl ContractOnly {
         }
     }
 
-    fn complete(&self, vm: &str) {
+    pub fn complete(&self, vm: &str) {
         self.0.lock().insert(vm.to_owned(), contract_status(vm, "completed", 100.0));
     }
 }

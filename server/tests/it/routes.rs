@@ -2,7 +2,9 @@
 
 use axum::http::StatusCode;
 
-use crate::support::{TestApp, get, send};
+use crate::support::{TestApp, answer, get, send};
+
+const UNKNOWN: &str = "there is no finished dump no-such-dump";
 
 #[test]
 fn the_pages_calls_are_these() {
@@ -27,8 +29,15 @@ async fn the_rest_calls_are_these() {
     for path in dashboard {
         assert_eq!(send(&app.dashboard, get(path)).await.status(), StatusCode::OK, "{path}");
     }
-    for path in ["/healthz", "/api/dumps", "/api/records", "/api/guests"] {
+    for path in ["/healthz", "/api/dumps", "/api/records", "/api/deletions", "/api/guests"] {
         assert_eq!(send(&app.agent, get(path)).await.status(), StatusCode::OK, "{path}");
+    }
+    for what in ["", "/image", "/manifest", "/inspect", "/verify"] {
+        for router in [&app.dashboard, &app.agent] {
+            let (status, answer) =
+                answer(router, get(&format!("/api/memory-dumps/no-such-dump{what}"))).await;
+            assert_eq!((status, &answer["detail"]), (StatusCode::NOT_FOUND, &UNKNOWN.into()), "{what}");
+        }
     }
     for path in ["/api/events", "/api/memory-dumps/stats", "/memory-dumps", "/"] {
         assert_eq!(send(&app.agent, get(path)).await.status(), StatusCode::NOT_FOUND, "{path}");

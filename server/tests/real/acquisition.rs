@@ -1,6 +1,7 @@
 //! What was taken is the guest's memory, and readers open it.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -62,7 +63,7 @@ fn images_in_all_modes_are_byte_for_byte_what_virsh_dumps() {
 }
 
 #[test]
-fn volatility_finds_the_guests_banner_and_other_tools_the_hash() {
+fn volatility_opens_every_format_and_other_tools_find_the_hash() {
     let _turn = lab();
     let guest = LabGuest::running("web-01");
     let home = Home::new();
@@ -83,14 +84,74 @@ fn volatility_finds_the_guests_banner_and_other_tools_the_hash() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 
     let elf = home.export(&status["record"]);
+    let memory = loadable(&elf);
+    let banner = banner(&elf);
+    assert!(banner.contains("Linux version "), "{banner}");
+    for (format, read) in [("raw", raw as fn(&[u8]) -> _), ("lime", lime), ("avml", avml)] {
+        let out = home.export_as(&status["record"], format);
+        assert_eq!(self::banner(&out), banner, "{format}");
+        let parts: Vec<(u64, Vec<u8>)> = read(&fs::read(&out).unwrap());
+        // The firmware below 4 GiB is no RAM.
+        let expected = if format == "raw" { &memory[..1] } else { &memory[..] };
+        assert!(parts == expected, "{format} holds other memory than the ELF core");
+        fs::remove_file(out).unwrap();
+    }
+    let inspected = home.memdeck(&["inspect", stored, "--json"]).output().unwrap();
+    let seen: serde_json::Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    assert_eq!((&seen["cpus"], &seen["memory_bytes"]), (&1.into(), &((256_u64 << 20) + (256 << 10)).into()));
+    assert!(seen["vmcoreinfo"].as_str().unwrap().starts_with("OSRELEASE="), "{seen}");
+}
+
+/// The banners that Volatility finds in an image of any format.
+fn banner(image: &Path) -> String {
     let volatility = Command::new("vol")
         .args(["-q", "-f"])
-        .arg(&elf)
+        .arg(image)
         .arg("banners.Banners")
         .output()
         .expect("Volatility 3 must be in PATH as `vol`: scripts/test sets it up");
-    let found = String::from_utf8_lossy(&volatility.stdout);
-    assert!(found.contains("Linux version "), "{found}{}", String::from_utf8_lossy(&volatility.stderr));
+    assert!(volatility.status.success(), "{}", String::from_utf8_lossy(&volatility.stderr));
+    String::from_utf8_lossy(&volatility.stdout).into_owned()
+}
+
+fn raw(file: &[u8]) -> Vec<(u64, Vec<u8>)> {
+    vec![(0, file.to_vec())]
+}
+
+fn long(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
+}
+
+fn lime(mut file: &[u8]) -> Vec<(u64, Vec<u8>)> {
+    let mut parts = Vec::new();
+    while !file.is_empty() {
+        assert_eq!(file[..8], *b"EMiL\x01\0\0\0");
+        let (start, end) = (long(file, 8), long(file, 16));
+        let bytes = usize::try_from(end - start + 1).unwrap();
+        parts.push((start, file[32..32 + bytes].to_vec()));
+        file = &file[32 + bytes..];
+    }
+    parts
+}
+
+fn avml(mut file: &[u8]) -> Vec<(u64, Vec<u8>)> {
+    let mut parts = Vec::new();
+    while !file.is_empty() {
+        assert_eq!(file[..8], *b"AVML\x02\0\0\0");
+        let (start, end) = (long(file, 8), long(file, 16));
+        let mut bytes = vec![0; usize::try_from(end - start + 1).unwrap()];
+        let mut packed = &file[32..];
+        let before = packed.len();
+        snap::read::FrameDecoder::new(&mut packed).read_exact(&mut bytes).unwrap();
+        assert_eq!(
+            long(packed, 0),
+            (before - packed.len()) as u64,
+            "the number of packed bytes follows them"
+        );
+        parts.push((start, bytes));
+        file = &packed[8..];
+    }
+    parts
 }
 
 #[test]

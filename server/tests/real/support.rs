@@ -92,9 +92,14 @@ impl Home {
 
     /// Exports a record's image as ELF.
     pub fn export(&self, record: &Value) -> PathBuf {
-        let out = self.path().join("exported.elf");
+        self.export_as(record, "elf")
+    }
+
+    /// Exports a record's image in a format.
+    pub fn export_as(&self, record: &Value, format: &str) -> PathBuf {
+        let out = self.path().join(format!("exported.{format}"));
         let exported = self
-            .memdeck(&["export", record["dump_path"].as_str().unwrap(), "-o"])
+            .memdeck(&["export", record["dump_path"].as_str().unwrap(), "--format", format, "-o"])
             .arg(&out)
             .output()
             .unwrap();

@@ -2,6 +2,7 @@
 
 mod activity;
 mod concurrency;
+mod deletions;
 mod files;
 mod intents;
 mod jobs;

@@ -160,6 +160,20 @@ fn a_sealed_dump_that_was_never_recorded_is_removed_too() {
 }
 
 #[test]
+fn a_stored_image_is_removed_with_what_is_beside_it_and_nothing_else() {
+    let lab = Lab::new();
+    let sealed = lab.store(&core(b"memory"));
+    fs::write(lab.store.dir().join("web-01_other.elf.zst"), "another dump").unwrap();
+    let removed = remove_stored(&sealed.image, &dump_id()).unwrap();
+    assert_eq!(removed, [sealed.image.clone(), sealed.manifest, sealed.checksum]);
+    assert_eq!(lab.files(), ["web-01_other.elf.zst"]);
+    assert_eq!(remove_stored(&sealed.image, &dump_id()).unwrap(), [""; 0].map(PathBuf::from));
+    let gone = lab.outside().join("never/web-01_x.elf.zst");
+    assert_eq!(remove_stored(&gone, &dump_id()).unwrap(), [""; 0].map(PathBuf::from));
+    assert!(!lab.outside().join("never").exists(), "a directory that is gone is not made again");
+}
+
+#[test]
 fn a_sealed_dump_is_found_by_its_id_while_it_is_whole() {
     let lab = Lab::new();
     let found = || lab.store.find_sealed(&dump_id()).unwrap();

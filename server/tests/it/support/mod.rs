@@ -3,7 +3,7 @@
 mod transcript;
 
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use http_body_util::BodyExt as _;
 use memdeck::config::HttpConfig;
 use memdeck::desk::{Desk, DeskParts, HypervisorGuests};
 use memdeck::http::{AgentState, DashboardState, Guard};
+use memdeck::images::Images;
+use memdeck::remote::ServiceClient;
 use memdeck_capture::{
     Clock, DumpBackend, Engine, EngineParts, EngineSettings, LocalBackend, ManualClock, NoGuardian,
 };
@@ -38,6 +40,7 @@ pub struct TestApp {
     pub clock: ManualClock,
     pub catalog: Arc<Catalog>,
     pub engine: Arc<Engine>,
+    pub images: Arc<Images>,
     pub dashboard: Router,
     pub agent: Router,
     /// Set to true to end open streams.
@@ -62,7 +65,9 @@ impl TestApp {
         let events = tokio::sync::Mutex::new(engine.subscribe());
         let backend = Arc::new(LocalBackend::new(Arc::clone(&engine)));
         let guests = Arc::new(HypervisorGuests::new(Arc::new(hypervisor.clone())));
-        let desk = desk(&catalog, Arc::clone(&backend) as _, Arc::clone(&guests) as _, &clock);
+        let images = images(&catalog, &clock, None);
+        let desk =
+            desk(&catalog, Arc::clone(&backend) as _, Arc::clone(&guests) as _, Arc::clone(&images), &clock);
         let (closing, closed) = watch::channel(false);
         let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &http.allowed_hosts, http.token));
         let dashboard = memdeck::http::dashboard(
@@ -75,9 +80,17 @@ impl TestApp {
             catalog: Arc::clone(&catalog),
             catalog_id: "the-catalog".to_owned(),
             guests,
+            images: Arc::clone(&images),
         };
         let agent = memdeck::http::agent(state, guard);
-        Self { dir, hypervisor, clock, catalog, engine, dashboard, agent, closing, events }
+        Self { dir, hypervisor, clock, catalog, engine, images, dashboard, agent, closing, events }
+    }
+
+    /// A finished dump of a running guest: its id, and where its image is.
+    pub async fn dumped(&self, vm: &str) -> (String, PathBuf) {
+        answer(&self.agent, post("/api/dumps", &serde_json::json!({"vms": [vm]}).to_string())).await;
+        let record = self.ended(1).await.remove(0).record.expect("the dump succeeds");
+        (record.dump_id.unwrap().to_string(), record.dump_path.unwrap().into())
     }
 
     /// Waits until `count` more dumps have ended, and gives how they ended.
@@ -115,11 +128,17 @@ fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &Ma
     Arc::new(Engine::start(parts).unwrap())
 }
 
+/// The images of a catalog.
+pub fn images(catalog: &Arc<Catalog>, clock: &ManualClock, service: Option<ServiceClient>) -> Arc<Images> {
+    Arc::new(Images::new(Arc::clone(catalog), Arc::new(clock.clone()), service))
+}
+
 /// A desk whose events flow, as long as the test's runtime lives.
 pub fn desk(
     catalog: &Arc<Catalog>,
     backend: Arc<dyn DumpBackend>,
     guests: Arc<dyn memdeck::desk::GuestSource>,
+    images: Arc<Images>,
     clock: &ManualClock,
 ) -> Arc<Desk> {
     // Leptos may be told about its executor once per process only.
@@ -128,6 +147,7 @@ pub fn desk(
         catalog: Arc::clone(catalog),
         backend,
         guests,
+        images,
         clock: Arc::new(clock.clone()) as Arc<dyn Clock>,
         dump_timeout: Millis::from(TIME_LIMIT),
     }));
@@ -151,6 +171,12 @@ pub fn post(path: &str, body: &str) -> Request<Body> {
 
 pub async fn send(router: &Router, request: Request<Body>) -> Response<Body> {
     router.clone().oneshot(request).await.unwrap()
+}
+
+/// A deletion as a script sends it.
+pub fn delete(path: &str, body: &str) -> Request<Body> {
+    let request = Request::delete(path).header("host", HOST).header("content-type", "application/json");
+    request.body(Body::from(body.to_owned())).unwrap()
 }
 
 /// Status and JSON body of an answer.

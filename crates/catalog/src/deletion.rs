@@ -1,0 +1,155 @@
+//! Deletions of images.
+//!
+//! ```text
+//! mark_deleted ──► record says deleted, files may be there ──► (files removed) ──► settle_deletion
+//!                        └── found by unsettled_deletions after a crash
+//! ```
+//!
+//! First the mark, then the files: a record never promises an image that is gone.
+
+use memdeck_model::{Deletion, DumpId, Record};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::record::{instant, numbered_records, word};
+use crate::{Catalog, CatalogError};
+
+/// A record, and the service it was imported from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnedRecord {
+    /// The record.
+    pub record: Record,
+    /// `None` for a dump that this memdeck took: its image is on this host.
+    pub origin: Option<String>,
+}
+
+impl Catalog {
+    /// The record of that dump, and whose it is.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn owned_record_of(&self, dump_id: &DumpId) -> Result<Option<OwnedRecord>, CatalogError> {
+        self.read("read a record", |connection| {
+            let Some(record) = record_of(connection, dump_id)? else { return Ok(None) };
+            let origin = connection.query_row(
+                "SELECT origin FROM records WHERE dump_id = ?1",
+                [dump_id.as_str()],
+                |row| row.get(0),
+            )?;
+            Ok(Some(OwnedRecord { record, origin }))
+        })
+    }
+
+    /// Marks the image of an own record as deleted, and gives the record. One that is marked already is left as it is.
+    ///
+    /// # Errors
+    /// There is no own record of that dump, or `SQLite` refused.
+    pub fn mark_deleted(&self, deletion: &Deletion) -> Result<Record, CatalogError> {
+        self.write("mark an image as deleted", |tx| {
+            let dump_id = &deletion.dump_id;
+            let own: Option<i64> = tx
+                .query_row(
+                    "SELECT seq FROM records WHERE dump_id = ?1 AND origin IS NULL",
+                    [dump_id.as_str()],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let Some(seq) = own else { return Err(CatalogError::UnknownDump(dump_id.clone())) };
+            mark(tx, deletion)?;
+            tx.execute("INSERT OR IGNORE INTO deletions (record_seq) VALUES (?1)", [seq])?;
+            record_of(tx, dump_id)?.ok_or_else(|| CatalogError::UnknownDump(dump_id.clone()))
+        })
+    }
+
+    /// Notes that no file of a deleted image is left.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn settle_deletion(&self, dump_id: &DumpId) -> Result<(), CatalogError> {
+        self.write("note that an image is gone", |tx| {
+            tx.execute(
+                "UPDATE deletions SET files_gone = 1
+                 WHERE record_seq = (SELECT seq FROM records WHERE dump_id = ?1)",
+                [dump_id.as_str()],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Records that are marked as deleted, and whose files may still be there.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn unsettled_deletions(&self) -> Result<Vec<Record>, CatalogError> {
+        self.read("list deletions", |connection| {
+            let records = numbered_records(
+                connection,
+                "WHERE seq IN (SELECT record_seq FROM deletions WHERE files_gone = 0) ORDER BY seq",
+                [],
+            )?;
+            Ok(records.into_iter().map(|(_, record)| record).collect())
+        })
+    }
+
+    /// Up to `limit` deletions of own images with a sequence number above `seq`, in the order in which they were asked
+    /// for. This is what another memdeck follows.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn deletions_since(&self, seq: u64, limit: u32) -> Result<Vec<(u64, Deletion)>, CatalogError> {
+        self.read("list deletions", |connection| {
+            let mut statement = connection.prepare(
+                "SELECT deletions.seq, dump_id, deleted_at, coalesce(deleted_by, '') AS deleted_by
+                 FROM deletions JOIN records ON records.seq = record_seq
+                 WHERE deletions.seq > ?1 AND dump_id IS NOT NULL AND deleted_at IS NOT NULL
+                 ORDER BY deletions.seq LIMIT ?2",
+            )?;
+            let mut rows = statement.query([i64::try_from(seq).unwrap_or(i64::MAX), i64::from(limit)])?;
+            let mut deletions = Vec::new();
+            while let Some(row) = rows.next()? {
+                let Some(dump_id) = word(row, "dump_id")? else { continue };
+                let deleted_at = instant("deleted_at", row.get("deleted_at")?)?;
+                let deletion = Deletion { dump_id, deleted_at, deleted_by: row.get("deleted_by")? };
+                deletions.push((row.get::<_, i64>(0)?.unsigned_abs(), deletion));
+            }
+            Ok(deletions)
+        })
+    }
+
+    /// Marks imported records as deleted, as the service that owns them tells, and remembers under `origin` the highest
+    /// of its numbers. Gives the records that changed. A dump that is not known is passed over: its record will come
+    /// with the mark.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn import_deletions(
+        &self,
+        origin: &str,
+        deletions: &[(u64, Deletion)],
+    ) -> Result<Vec<Record>, CatalogError> {
+        let Some(highest) = deletions.iter().map(|(seq, _)| *seq).max() else { return Ok(Vec::new()) };
+        self.write("import deletions", |tx| {
+            let mut changed = Vec::new();
+            for (_, deletion) in deletions {
+                if mark(tx, deletion)? {
+                    changed.extend(record_of(tx, &deletion.dump_id)?);
+                }
+            }
+            crate::import::remember(tx, origin, highest)?;
+            Ok(changed)
+        })
+    }
+}
+
+/// Whether that changed anything.
+fn mark(connection: &Connection, deletion: &Deletion) -> rusqlite::Result<bool> {
+    let changed = connection.execute(
+        "UPDATE records SET deleted_at = ?2, deleted_by = ?3 WHERE dump_id = ?1 AND deleted_at IS NULL",
+        (deletion.dump_id.as_str(), deletion.deleted_at.unix_micros(), &deletion.deleted_by),
+    )?;
+    Ok(changed > 0)
+}
+
+fn record_of(connection: &Connection, dump_id: &DumpId) -> Result<Option<Record>, CatalogError> {
+    let found = numbered_records(connection, "WHERE records.dump_id = ?1", [dump_id.as_str()])?;
+    Ok(found.into_iter().next().map(|(_, record)| record))
+}

@@ -1,0 +1,82 @@
+//! What can be asked about a stored image: its verification, its deletion.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ByteCount, DumpId, Timestamp};
+
+/// How far a verification is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerificationState {
+    /// Nobody asked for one since memdeck was started.
+    #[default]
+    None,
+    /// It reads the image.
+    Running,
+    /// It has a verdict.
+    Finished,
+    /// It could not read the image, and says nothing about it.
+    Failed,
+}
+
+/// The newest verification of a dump's image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Which dump.
+    pub dump_id: DumpId,
+    /// How far it is.
+    pub state: VerificationState,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Bytes of the image that were checked.
+    pub bytes_done: ByteCount,
+    /// Bytes of the image; 0 until that is known.
+    pub bytes_expected: ByteCount,
+    /// `intact`, `unconfirmed` or `damaged`, once it is finished.
+    pub verdict: Option<String>,
+    /// What is wrong, a sentence for each finding.
+    pub findings: Vec<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The whole report as `memdeck verify --json` prints it, once it is finished.
+    pub report: Option<serde_json::Value>,
+}
+
+impl Verification {
+    /// None so far.
+    #[must_use]
+    pub fn none(dump_id: DumpId) -> Self {
+        Self {
+            dump_id,
+            state: VerificationState::None,
+            started_at: None,
+            finished_at: None,
+            bytes_done: ByteCount(0),
+            bytes_expected: ByteCount(0),
+            verdict: None,
+            findings: Vec::new(),
+            error: None,
+            report: None,
+        }
+    }
+}
+
+/// A request to delete a dump's image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteRequest {
+    /// The guest's name, as the record has it: nobody deletes evidence by a slip.
+    pub confirm: String,
+}
+
+/// A deletion that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// Whose image.
+    pub dump_id: DumpId,
+    /// When.
+    pub deleted_at: Timestamp,
+    /// By whom.
+    pub deleted_by: String,
+}

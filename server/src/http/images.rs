@@ -1,0 +1,200 @@
+//! Stored images by dump id: download, manifest, inspection, verification, deletion. The dashboard and the agent have
+//! the same calls.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    RETRY_AFTER,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use headers::ETag;
+use memdeck_image::Segment;
+use memdeck_model::{DeleteRequest, Problem, ProblemKind, Record, Verification};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answer::{JsonBody, RestError, UrlQuery};
+use super::conditional::{Wanted, has_it_already, wanted};
+use crate::images::{Form, Images, Opened, Place, StoredImage};
+use crate::remote::OMITTED;
+
+/// When to ask again for a place among the downloads.
+const RETRY_AFTER_S: &str = "30";
+/// Segments that the header names; it is the first that matter, and a header has its limits.
+const MAX_OMITTED: usize = 32;
+
+pub fn routes<S>(images: Arc<Images>) -> Router<S> {
+    Router::new()
+        .route("/api/memory-dumps/{dump_id}", get(record).delete(delete))
+        .route("/api/memory-dumps/{dump_id}/image", get(image))
+        .route("/api/memory-dumps/{dump_id}/manifest", get(manifest))
+        .route("/api/memory-dumps/{dump_id}/inspect", get(inspect))
+        .route("/api/memory-dumps/{dump_id}/verify", get(verification).post(verify))
+        .with_state(images)
+}
+
+type Stored = State<Arc<Images>>;
+
+async fn record(State(images): Stored, Path(dump_id): Path<String>) -> Result<Json<Record>, RestError> {
+    Ok(Json(images.record(&dump_id).await?))
+}
+
+async fn delete(
+    State(images): Stored,
+    Path(dump_id): Path<String>,
+    JsonBody(request): JsonBody<DeleteRequest>,
+) -> Result<Json<Record>, RestError> {
+    Ok(Json(images.delete(&dump_id, request, "api").await?))
+}
+
+async fn manifest(State(images): Stored, Path(dump_id): Path<String>) -> Result<Response, RestError> {
+    Ok(unkept(Json(images.manifest(&dump_id).await?)))
+}
+
+async fn inspect(State(images): Stored, Path(dump_id): Path<String>) -> Result<Response, RestError> {
+    Ok(unkept(Json(images.inspect(&dump_id).await?)))
+}
+
+/// What is known of a guest's memory belongs into no cache.
+fn unkept(json: Json<Value>) -> Response {
+    ([(CACHE_CONTROL, "no-store")], json).into_response()
+}
+
+async fn verification(
+    State(images): Stored,
+    Path(dump_id): Path<String>,
+) -> Result<Json<Verification>, RestError> {
+    Ok(Json(images.verification(&dump_id).await?))
+}
+
+/// Accepted: the end is told by the same path.
+async fn verify(
+    State(images): Stored,
+    Path(dump_id): Path<String>,
+) -> Result<(StatusCode, Json<Verification>), RestError> {
+    Ok((StatusCode::ACCEPTED, Json(images.verify(&dump_id).await?)))
+}
+
+#[derive(Deserialize)]
+struct ImageQuery {
+    format: Option<String>,
+}
+
+async fn image(
+    State(images): Stored,
+    method: Method,
+    Path(dump_id): Path<String>,
+    UrlQuery(query): UrlQuery<ImageQuery>,
+    headers: HeaderMap,
+) -> Result<Response, RestError> {
+    let form = Form::parse(query.format.as_deref().unwrap_or("elf"))?;
+    match images.locate(&dump_id).await? {
+        Place::There(service, dump_id) => {
+            let permit = if method == Method::HEAD { None } else { Some(images.admit_download()) };
+            let permit = match permit.transpose() {
+                Ok(permit) => permit,
+                Err(problem) => return Ok(too_many(problem)),
+            };
+            Ok(service.image(method, &dump_id, form.as_str(), &headers, permit).await?)
+        }
+        Place::Here(image) => here(&images, *image, form, &method, &headers).await,
+    }
+}
+
+async fn here(
+    images: &Images,
+    image: StoredImage,
+    form: Form,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, RestError> {
+    let opened = images.open(image, form).await?;
+    let tag = opened.entity_tag().and_then(|tag| tag.parse::<ETag>().ok());
+    let mut told = description(&opened)?;
+    if has_it_already(headers, tag.as_ref()) {
+        return Ok((StatusCode::NOT_MODIFIED, told, nothing()).into_response());
+    }
+    let length = opened.length();
+    // Ranges are for GET alone.
+    let wanted = match length {
+        Some(length) if method == Method::GET => wanted(headers, tag.as_ref(), length),
+        _ => Wanted::Whole,
+    };
+    let (status, part) = match (wanted, length) {
+        (Wanted::Unsatisfiable, Some(length)) => {
+            let detail = format!("there is no such part: as {} the image has {length} bytes", form.as_str());
+            let range = header(&format!("bytes */{length}"))?;
+            let body = Json(json!({"detail": detail}));
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(CONTENT_RANGE, range)], body).into_response());
+        }
+        (Wanted::Part(part), Some(length)) => {
+            let last = part.end.saturating_sub(1);
+            told.insert(CONTENT_RANGE, header(&format!("bytes {}-{last}/{length}", part.start))?);
+            told.insert(CONTENT_LENGTH, (part.end - part.start).into());
+            (StatusCode::PARTIAL_CONTENT, Some(part))
+        }
+        (_, Some(length)) => {
+            told.insert(CONTENT_LENGTH, length.into());
+            (StatusCode::OK, None)
+        }
+        (_, None) => (StatusCode::OK, None),
+    };
+    if method == Method::HEAD {
+        return Ok((status, told, nothing()).into_response());
+    }
+    let permit = match images.admit_download() {
+        Ok(permit) => permit,
+        Err(problem) => return Ok(too_many(problem)),
+    };
+    let body: Body = images.download(opened, permit)?.into_body(part)?;
+    Ok((status, told, body).into_response())
+}
+
+/// No bytes, without saying that there are none: of an empty body the length would be told, which here is another's.
+fn nothing() -> Body {
+    Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>())
+}
+
+/// The headers that do not depend on the part.
+fn description(opened: &Opened) -> Result<HeaderMap, RestError> {
+    let mut told = HeaderMap::new();
+    told.insert(CONTENT_TYPE, HeaderValue::from_static(opened.media_type()));
+    told.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    told.insert(CONTENT_DISPOSITION, header(&format!("attachment; filename=\"{}\"", opened.file_name()))?);
+    let ranges = if opened.length().is_some() { "bytes" } else { "none" };
+    told.insert(ACCEPT_RANGES, HeaderValue::from_static(ranges));
+    if let Some(tag) = opened.entity_tag() {
+        told.insert(ETAG, header(&tag)?);
+    }
+    if !opened.omitted().is_empty() {
+        told.insert(OMITTED, header(&omitted(opened.omitted()))?);
+    }
+    Ok(told)
+}
+
+/// First and last address of each segment.
+fn omitted(segments: &[Segment]) -> String {
+    let place = |segment: &Segment| {
+        let first = segment.address.0;
+        format!("{first:#x}-{:#x}", first.saturating_add(segment.file_bytes.0.saturating_sub(1)))
+    };
+    segments.iter().take(MAX_OMITTED).map(place).collect::<Vec<_>>().join(", ")
+}
+
+fn too_many(problem: Problem) -> Response {
+    let mut response = RestError::from(problem).into_response();
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+    response
+}
+
+fn header(text: &str) -> Result<HeaderValue, RestError> {
+    HeaderValue::from_str(text)
+        .map_err(|_| Problem::new(ProblemKind::Internal, "a header of the answer cannot be made").into())
+}

@@ -1,0 +1,322 @@
+//! An image on its way to somebody: opened in a form, then read on a thread of its own.
+//!
+//! ```text
+//! thread: read, unpack ──► channel of two chunks ──► body ──► client
+//! ```
+//!
+//! A slow client stops the thread, and with it everything before it: a download holds a few MiB, whatever the client
+//! does. A client that goes away ends the thread with its next chunk. What goes wrong in the middle ends the body with
+//! an error, so that the connection breaks and nobody takes a part for the whole.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use memdeck_image::{Effort, ExportFormat, ExportSink, ImageExport, ReadError, Segment};
+use memdeck_model::{DumpId, Problem, ProblemKind};
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use super::uses::InUse;
+use super::{StoredImage, internal, unreadable};
+
+/// Chunks between the thread and the connection.
+const CHUNKS: usize = 2;
+/// What is read at once of a stored file.
+const CHUNK_BYTES: usize = 256 << 10;
+/// A client that takes nothing for so long is given up, so that its place is free for others.
+const STALL_LIMIT: Duration = Duration::from_mins(2);
+/// Part of every entity tag: to be raised when the same image makes other bytes in some format.
+const REVISION: u32 = 1;
+
+/// What of an image is downloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The stored file as it is.
+    Stored,
+    /// An export of it.
+    Export(ExportFormat),
+}
+
+impl Form {
+    /// Reads the word of a request.
+    ///
+    /// # Errors
+    /// There is no such form.
+    pub fn parse(word: &str) -> Result<Self, Problem> {
+        if word == "stored" {
+            return Ok(Self::Stored);
+        }
+        word.parse().map(Self::Export).map_err(|_| {
+            let shown: String = word.chars().filter(|c| !c.is_control()).take(40).collect();
+            let detail =
+                format!("'{shown}' is no format of an image; there are elf, raw, lime, avml and stored");
+            Problem::new(ProblemKind::Invalid, detail)
+        })
+    }
+
+    /// Its word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Export(format) => format.as_str(),
+        }
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Stored => "elf.zst",
+            Self::Export(format) => format.as_str(),
+        }
+    }
+}
+
+enum Source {
+    File { file: File, length: u64 },
+    Export(Box<ImageExport>),
+}
+
+/// An image that can be read in a form.
+pub struct Opened {
+    image: StoredImage,
+    form: Form,
+    source: Source,
+}
+
+/// Opens an image, and makes sure that it is the one that was recorded: the entity tag promises its bytes.
+pub(super) fn open(image: &StoredImage, form: Form) -> Result<Opened, Problem> {
+    let told = |error: ReadError| unreadable(image, &error);
+    let source = match form {
+        Form::Export(format) => {
+            let export = ImageExport::open(&image.path, format).map_err(told)?;
+            let (size, sha256) = (&image.record.raw_size_bytes, &image.record.sha256);
+            let same_size = size.is_none_or(|size| size == export.raw_size());
+            let manifest = export.manifest();
+            let same_hash =
+                manifest.zip(sha256.as_ref()).is_none_or(|(manifest, sha256)| manifest.sha256 == *sha256);
+            if !(same_size && same_hash) {
+                return Err(another(image));
+            }
+            Source::Export(Box::new(export))
+        }
+        Form::Stored => {
+            let io_error = |source| told(ReadError::Open { path: image.path.clone(), source });
+            if !image.path.metadata().map_err(io_error)?.is_file() {
+                return Err(told(ReadError::NotAFile { path: image.path.clone() }));
+            }
+            let file = File::open(&image.path).map_err(io_error)?;
+            let length = file.metadata().map_err(io_error)?.len();
+            if image.record.gzip_size_bytes.is_some_and(|size| size.0 != length) {
+                return Err(another(image));
+            }
+            Source::File { file, length }
+        }
+    };
+    Ok(Opened { image: image.clone(), form, source })
+}
+
+fn another(image: &StoredImage) -> Problem {
+    let detail = format!(
+        "the file of dump {} of {} is not the one that was recorded: it was changed or exchanged; verify it",
+        image.dump_id, image.record.dom
+    );
+    Problem::new(ProblemKind::Conflict, detail)
+}
+
+/// The manifest beside an image, as it is stored.
+pub(super) fn manifest(image: &StoredImage) -> Result<Value, Problem> {
+    let export =
+        ImageExport::open(&image.path, ExportFormat::Elf).map_err(|error| unreadable(image, &error))?;
+    let missing = || {
+        let detail = format!("the image of dump {} has no manifest beside it", image.dump_id);
+        Problem::new(ProblemKind::NotFound, detail)
+    };
+    let manifest = export.manifest().ok_or_else(missing)?;
+    serde_json::to_value(manifest).map_err(|error| internal(&error))
+}
+
+impl Opened {
+    /// Which dump.
+    #[must_use]
+    pub fn dump_id(&self) -> &DumpId {
+        &self.image.dump_id
+    }
+
+    /// How many bytes there are, where that is known beforehand.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        match &self.source {
+            Source::File { length, .. } => Some(*length),
+            Source::Export(export) => export.length().map(|length| length.0),
+        }
+    }
+
+    /// Segments of memory that the form leaves out.
+    #[must_use]
+    pub fn omitted(&self) -> &[Segment] {
+        match &self.source {
+            Source::File { .. } => &[],
+            Source::Export(export) => export.omitted(),
+        }
+    }
+
+    /// A strong entity tag, quotes included; `None` where the image's hash is not known.
+    #[must_use]
+    pub fn entity_tag(&self) -> Option<String> {
+        let sha256 = self.image.record.sha256.as_ref()?;
+        Some(format!("\"{sha256}-{}-{REVISION}\"", self.form.as_str()))
+    }
+
+    /// A name for the file: ASCII letters, digits, `.`, `_` and `-` only.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let stored = self.image.path.file_name().unwrap_or_default().to_string_lossy();
+        let stem = stored.strip_suffix(".elf.zst").unwrap_or(&stored);
+        let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+        format!("{}.{}", stem.chars().map(safe).collect::<String>(), self.form.suffix())
+    }
+
+    /// The media type of the bytes.
+    #[must_use]
+    pub fn media_type(&self) -> &'static str {
+        match self.form {
+            Form::Stored => "application/zstd",
+            Form::Export(_) => "application/octet-stream",
+        }
+    }
+}
+
+/// A download that was admitted.
+pub struct Download {
+    opened: Opened,
+    /// Given back when the thread ends.
+    _held: (OwnedSemaphorePermit, InUse),
+}
+
+impl Download {
+    pub(super) fn new(opened: Opened, permit: OwnedSemaphorePermit, in_use: InUse) -> Self {
+        Self { opened, _held: (permit, in_use) }
+    }
+
+    /// The bytes, or a part of them, as the body of an answer. Called within the runtime that sends it.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn into_body(self, part: Option<Range<u64>>) -> Result<Body, Problem> {
+        let (sender, receiver) = mpsc::channel(CHUNKS);
+        let runtime = Handle::current();
+        std::thread::Builder::new()
+            .name("image-download".to_owned())
+            .spawn(move || self.run(part, ChannelSink { runtime, sender }))
+            .map_err(|error| internal(&error))?;
+        Ok(Body::from_stream(futures_util::stream::unfold(Some(receiver), next)))
+    }
+
+    fn run(mut self, part: Option<Range<u64>>, mut sink: ChannelSink) {
+        let written = match &mut self.opened.source {
+            Source::Export(export) => match part {
+                Some(part) => export.write_range(part, Effort::Shared, &mut sink),
+                None => export.write_from(0, Effort::Shared, &mut sink),
+            }
+            .map(drop),
+            Source::File { file, length } => {
+                copy(file, part.unwrap_or(0..*length), &mut sink).map_err(|source| match source {
+                    CopyError::Read(source) => {
+                        ReadError::Read { path: self.opened.image.path.clone(), offset: 0, source }
+                    }
+                    CopyError::Sink(source) => ReadError::Write(source),
+                })
+            }
+        };
+        let image = &self.opened.image;
+        match written {
+            Ok(()) => {
+                let _ = sink.send(Message::End);
+            }
+            Err(ReadError::Write(reason)) => tracing::info!(
+                dump_id = %image.dump_id, vm = %image.record.dom, %reason, "a download was given up by its client"
+            ),
+            Err(error) => {
+                let detail = unreadable(image, &error).detail;
+                let _ = sink.send(Message::Broken(io::Error::other(detail)));
+            }
+        }
+    }
+}
+
+enum CopyError {
+    Read(io::Error),
+    Sink(io::Error),
+}
+
+fn copy(file: &mut File, part: Range<u64>, sink: &mut ChannelSink) -> Result<(), CopyError> {
+    let mut left = part.end.saturating_sub(part.start);
+    file.seek(SeekFrom::Start(part.start)).map_err(CopyError::Read)?;
+    while left > 0 {
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+        let mut chunk = vec![0; count];
+        file.read_exact(&mut chunk).map_err(CopyError::Read)?;
+        sink.send(Message::Chunk(chunk.into())).map_err(CopyError::Sink)?;
+        left -= count as u64;
+    }
+    Ok(())
+}
+
+enum Message {
+    Chunk(Bytes),
+    /// Nothing follows. A thread that ends without having said so has not sent everything.
+    End,
+    Broken(io::Error),
+}
+
+/// The thread's end of the channel.
+struct ChannelSink {
+    runtime: Handle,
+    sender: mpsc::Sender<Message>,
+}
+
+impl ChannelSink {
+    fn send(&self, message: Message) -> io::Result<()> {
+        let sent = async { tokio::time::timeout(STALL_LIMIT, self.sender.send(message)).await };
+        match self.runtime.block_on(sent) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the client went away")),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the client took nothing for two minutes")),
+        }
+    }
+}
+
+impl ExportSink for ChannelSink {
+    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        bytes
+            .chunks(CHUNK_BYTES)
+            .try_for_each(|chunk| self.send(Message::Chunk(Bytes::copy_from_slice(chunk))))
+    }
+
+    fn zeroes(&mut self, mut count: u64) -> io::Result<()> {
+        static ZEROES: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
+        while count > 0 {
+            let part = usize::try_from(count).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+            self.send(Message::Chunk(Bytes::from_static(&ZEROES[..part])))?;
+            count -= part as u64;
+        }
+        Ok(())
+    }
+}
+
+/// The body's end of the channel.
+async fn next(
+    receiver: Option<mpsc::Receiver<Message>>,
+) -> Option<(io::Result<Bytes>, Option<mpsc::Receiver<Message>>)> {
+    let mut receiver = receiver?;
+    match receiver.recv().await {
+        Some(Message::Chunk(chunk)) => Some((Ok(chunk), Some(receiver))),
+        Some(Message::End) => None,
+        Some(Message::Broken(error)) => Some((Err(error), None)),
+        None => Some((Err(io::Error::other("the download ended before its end")), None)),
+    }
+}

@@ -1,0 +1,232 @@
+//! Stored images by dump id: download, inspection, verification, deletion.
+//!
+//! An image is where its dump was taken: on this host, or on that of the dump service, which is then asked. Where it
+//! lies is in the catalog; no request names a path. What is being read is not deleted, and what is being deleted is
+//! not read.
+
+mod deletion;
+mod download;
+mod uses;
+mod verification;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use memdeck_capture::Clock;
+use memdeck_catalog::{Catalog, OwnedRecord};
+use memdeck_image::ReadError;
+use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record};
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+
+use crate::blocking;
+use crate::commands::with_causes;
+use crate::desk::catalog_problem;
+use crate::remote::ServiceClient;
+
+pub use download::{Download, Form, Opened};
+use uses::Uses;
+use verification::Verifications;
+
+/// Downloads at the same time: each takes two threads, a few MiB and its share of the disk.
+pub const MAX_DOWNLOADS: usize = 4;
+/// Events kept for a slow subscriber.
+const EVENT_BACKLOG: usize = 64;
+
+/// The stored images of one memdeck.
+pub struct Images {
+    catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+    service: Option<ServiceClient>,
+    downloads: Arc<Semaphore>,
+    uses: Uses,
+    verifications: Arc<Mutex<Verifications>>,
+    changed: broadcast::Sender<Event>,
+}
+
+/// An image on this host.
+#[derive(Clone, Debug)]
+pub struct StoredImage {
+    /// Which dump.
+    pub dump_id: DumpId,
+    /// Its record.
+    pub record: Record,
+    path: PathBuf,
+}
+
+/// Where an image is.
+pub enum Place<'a> {
+    /// On this host.
+    Here(Box<StoredImage>),
+    /// With the dump service.
+    There(&'a ServiceClient, DumpId),
+}
+
+impl Images {
+    /// The images of the records in `catalog`; of those that were imported, `service` is asked.
+    #[must_use]
+    pub fn new(catalog: Arc<Catalog>, clock: Arc<dyn Clock>, service: Option<ServiceClient>) -> Self {
+        Self {
+            catalog,
+            clock,
+            service,
+            downloads: Arc::new(Semaphore::new(MAX_DOWNLOADS)),
+            uses: Uses::default(),
+            verifications: Arc::default(),
+            changed: broadcast::channel(EVENT_BACKLOG).0,
+        }
+    }
+
+    /// Records that changed because their image was deleted.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.changed.subscribe()
+    }
+
+    /// The record of a dump.
+    ///
+    /// # Errors
+    /// There is none, or the catalog failed.
+    pub async fn record(&self, dump_id: &str) -> Result<Record, Problem> {
+        let (id, owned) = self.find(dump_id).await?;
+        owned.map(|owned| owned.record).ok_or_else(|| unknown(id.as_str()))
+    }
+
+    /// Where the image of a dump is.
+    ///
+    /// # Errors
+    /// There is no such dump, its image was deleted, or it is kept by a service that this memdeck does not know.
+    pub async fn locate(&self, dump_id: &str) -> Result<Place<'_>, Problem> {
+        let (id, owned) = self.find(dump_id).await?;
+        if let Some(OwnedRecord { record, .. }) = &owned
+            && let Some(problem) = deleted(&id, record)
+        {
+            return Err(problem);
+        }
+        self.place(id, owned)
+    }
+
+    fn place(&self, id: DumpId, owned: Option<OwnedRecord>) -> Result<Place<'_>, Problem> {
+        match (owned, &self.service) {
+            (Some(OwnedRecord { record, origin: None }), _) => {
+                let path = record.dump_path.clone().map(PathBuf::from);
+                let path = path.ok_or_else(|| unknown(id.as_str()))?;
+                Ok(Place::Here(Box::new(StoredImage { dump_id: id, record, path })))
+            }
+            // A dump that has just ended may not be imported yet.
+            (_, Some(service)) => Ok(Place::There(service, id)),
+            (Some(OwnedRecord { record, origin: Some(_) }), None) => {
+                let host = record.host.as_deref().unwrap_or("another host");
+                let detail = format!(
+                    "the image of dump {id} is on {host}, with the dump service that took it; \
+                     set MEMDUMP_SERVICE_URL to that service to reach it"
+                );
+                Err(Problem::new(ProblemKind::NotFound, detail))
+            }
+            (None, None) => Err(unknown(id.as_str())),
+        }
+    }
+
+    async fn find(&self, dump_id: &str) -> Result<(DumpId, Option<OwnedRecord>), Problem> {
+        let id = DumpId::try_from(dump_id.to_owned()).map_err(|_| unknown(dump_id))?;
+        let catalog = Arc::clone(&self.catalog);
+        let wanted = id.clone();
+        let owned = blocking(move || catalog.owned_record_of(&wanted)).await;
+        Ok((id, owned.map_err(|error| catalog_problem(&error))?))
+    }
+
+    /// A place among the downloads.
+    ///
+    /// # Errors
+    /// All are taken.
+    pub fn admit_download(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.downloads).try_acquire_owned().map_err(|_| {
+            let detail =
+                format!("{MAX_DOWNLOADS} images are being downloaded, which is the limit; try again later");
+            Problem::new(ProblemKind::Unavailable, detail)
+        })
+    }
+
+    /// Opens an image on this host in a form.
+    ///
+    /// # Errors
+    /// Its file is gone, is another one than was recorded, or cannot be read in that form.
+    pub async fn open(&self, image: StoredImage, form: Form) -> Result<Opened, Problem> {
+        blocking(move || download::open(&image, form)).await
+    }
+
+    /// Marks an image on this host as read, so that it is not deleted in the meantime, and makes the download of it.
+    ///
+    /// # Errors
+    /// It is being deleted.
+    pub fn download(&self, opened: Opened, permit: OwnedSemaphorePermit) -> Result<Download, Problem> {
+        let in_use = self.uses.download(opened.dump_id())?;
+        Ok(Download::new(opened, permit, in_use))
+    }
+
+    /// The manifest of an image, as it is stored.
+    ///
+    /// # Errors
+    /// There is no such image, or no manifest beside it.
+    pub async fn manifest(&self, dump_id: &str) -> Result<Value, Problem> {
+        match self.locate(dump_id).await? {
+            Place::There(service, id) => {
+                service.image_call(reqwest::Method::GET, &id, Some("manifest"), None).await
+            }
+            Place::Here(image) => blocking(move || download::manifest(&image)).await,
+        }
+    }
+
+    /// What an image is.
+    ///
+    /// # Errors
+    /// There is no such image, or it cannot be read.
+    pub async fn inspect(&self, dump_id: &str) -> Result<Value, Problem> {
+        match self.locate(dump_id).await? {
+            Place::There(service, id) => {
+                service.image_call(reqwest::Method::GET, &id, Some("inspect"), None).await
+            }
+            Place::Here(image) => {
+                let seen = blocking(move || {
+                    memdeck_image::inspect(&image.path).map_err(|error| unreadable(&image, &error))
+                });
+                serde_json::to_value(seen.await?).map_err(|error| internal(&error))
+            }
+        }
+    }
+}
+
+fn unknown(dump_id: &str) -> Problem {
+    let shown: String = dump_id.chars().filter(|c| !c.is_control()).take(64).collect();
+    Problem::new(ProblemKind::NotFound, format!("there is no finished dump {shown}"))
+}
+
+/// What is told about an image that was deleted.
+fn deleted(dump_id: &DumpId, record: &Record) -> Option<Problem> {
+    let at = record.deleted_at?;
+    let by = record.deleted_by.as_deref().unwrap_or("somebody");
+    let detail = format!("the image of dump {dump_id} of {} was deleted at {at} by {by}", record.dom);
+    Some(Problem::new(ProblemKind::Gone, detail))
+}
+
+/// A stored image cannot be read. Callers are told what is wrong with the image, not where on the host it lies.
+fn unreadable(image: &StoredImage, error: &ReadError) -> Problem {
+    let (dump_id, guest) = (&image.dump_id, &image.record.dom);
+    if let ReadError::Open { source, .. } = error
+        && source.kind() == std::io::ErrorKind::NotFound
+    {
+        let detail = format!(
+            "the image of dump {dump_id} of {guest} is no longer where it was stored; somebody moved or removed the file"
+        );
+        return Problem::new(ProblemKind::Gone, detail);
+    }
+    tracing::warn!(%dump_id, vm = %guest, error = error as &dyn std::error::Error, "a stored image cannot be read");
+    let detail = format!("the image of dump {dump_id} of {guest} cannot be read: {}", with_causes(error));
+    Problem::new(ProblemKind::Conflict, detail.replace(&format!("{}", image.path.display()), "the file"))
+}
+
+fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
+    tracing::error!(error, "an answer about an image cannot be made");
+    Problem::new(ProblemKind::Internal, "memdeck failed; its log says why")
+}

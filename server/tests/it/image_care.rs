@@ -1,0 +1,189 @@
+//! Verifying and deleting stored images.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::http::StatusCode;
+use memdeck::images::Images;
+use memdeck_catalog::Catalog;
+use memdeck_model::{Deletion, Event};
+use serde_json::{Value, json};
+
+use crate::support::{self, TestApp, answer, delete, get, post, send};
+
+/// Verifies, and gives what is told in the end.
+pub async fn verified(router: &Router, dump_id: &str) -> Value {
+    let path = format!("/api/memory-dumps/{dump_id}/verify");
+    let (status, begun) = answer(router, post(&path, "{}")).await;
+    assert_eq!((status, &begun["state"]), (StatusCode::ACCEPTED, &"running".into()), "{begun}");
+    let asked = Instant::now();
+    loop {
+        let now = answer(router, get(&path)).await.1;
+        if now["state"] != "running" {
+            return now;
+        }
+        assert!(asked.elapsed() < Duration::from_mins(1), "{now}");
+        tokio::task::yield_now().await;
+    }
+}
+
+fn files(stored: &Path) -> usize {
+    std::fs::read_dir(stored.parent().unwrap()).unwrap().count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_verified_in_the_background_and_the_verdict_is_kept() {
+    let app = TestApp::start();
+    let (dump_id, stored) = app.dumped("web-01").await;
+    let path = format!("/api/memory-dumps/{dump_id}/verify");
+    let none = answer(&app.dashboard, get(&path)).await.1;
+    assert_eq!((&none["state"], &none["dump_id"]), (&"none".into(), &dump_id.as_str().into()));
+
+    let intact = verified(&app.dashboard, &dump_id).await;
+    assert_eq!(
+        (&intact["state"], &intact["verdict"], &intact["findings"]),
+        (&"finished".into(), &"intact".into(), &json!([]))
+    );
+    assert_eq!(intact["bytes_done"], intact["bytes_expected"]);
+    assert_eq!(intact["finished_at"], "2025-11-14T08:58:23.550273Z");
+    assert_eq!(intact["report"]["manifest"]["dump_id"], dump_id.as_str());
+    assert_eq!(answer(&app.agent, get(&path)).await.1, intact, "who asks later is told the same");
+
+    let mut bytes = std::fs::read(&stored).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&stored, bytes).unwrap();
+    let damaged = verified(&app.agent, &dump_id).await;
+    assert_eq!((&damaged["state"], &damaged["verdict"]), (&"finished".into(), &"damaged".into()));
+    assert!(damaged["findings"][0].as_str().unwrap().contains("is damaged"), "{damaged}");
+
+    std::fs::remove_file(&stored).unwrap();
+    let failed = verified(&app.dashboard, &dump_id).await;
+    assert_eq!((&failed["state"], &failed["verdict"]), (&"failed".into(), &Value::Null));
+    assert!(failed["error"].as_str().unwrap().contains("is no longer where it was stored"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_deleted_with_its_files_and_the_record_says_so() {
+    let app = TestApp::start();
+    let (dump_id, stored) = app.dumped("web-01").await;
+    let (other, _) = app.dumped("db-01").await;
+    let path = format!("/api/memory-dumps/{dump_id}");
+    let mut changed = app.images.subscribe();
+    for (body, sentence) in [
+        (r#"{"confirm": "db-01"}"#, "confirm it with the name of its guest"),
+        (r#"{"confirm": ""}"#, "confirm it with the name of its guest"),
+        ("{}", "the body is not what this call takes"),
+    ] {
+        let (status, answer) = answer(&app.dashboard, delete(&path, body)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(answer["detail"].as_str().unwrap().contains(sentence), "{answer}");
+    }
+    assert_eq!(files(&stored), 6);
+
+    app.clock.advance(Duration::from_mins(1));
+    let (status, record) = answer(&app.dashboard, delete(&path, r#"{"confirm": "web-01"}"#)).await;
+    assert_eq!((status, &record["deleted_by"]), (StatusCode::OK, &"api".into()));
+    assert_eq!(record["deleted_at"], "2025-11-14T08:59:23.550273Z");
+    assert_eq!(files(&stored), 3, "those of the other dump");
+    let Event::Record(told) = changed.recv().await.unwrap() else { panic!("another event") };
+    assert_eq!(serde_json::to_value(told).unwrap(), record);
+
+    let page = answer(&app.dashboard, get("/api/memory-dumps/records")).await.1;
+    let of =
+        |id: &str| page["records"].as_array().unwrap().iter().find(|known| known["dump_id"] == id).unwrap();
+    assert_eq!((of(&dump_id), of(&other).get("deleted_at")), (&record, None));
+    assert_eq!(answer(&app.dashboard, get(&path)).await, (StatusCode::OK, record));
+    for what in ["image", "manifest", "inspect", "verify"] {
+        let (status, answer) = answer(&app.dashboard, get(&format!("{path}/{what}"))).await;
+        assert_eq!(status, StatusCode::GONE, "{what}");
+        let sentence = format!(
+            "the image of dump {dump_id} of web-01 was deleted at 2025-11-14T08:59:23.550273Z by api"
+        );
+        assert_eq!(answer["detail"], sentence);
+    }
+    let (status, _) = answer(&app.agent, delete(&path, r#"{"confirm": "web-01"}"#)).await;
+    assert_eq!(status, StatusCode::GONE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_being_downloaded_is_not_deleted() {
+    let app = TestApp::start();
+    drop(app.hypervisor.add_guest("mail-01", memdeck_model::ByteCount::from_mib(16)));
+    let (dump_id, stored) = app.dumped("mail-01").await;
+    let path = format!("/api/memory-dumps/{dump_id}");
+    let open = send(&app.dashboard, get(&format!("{path}/image"))).await;
+    let (status, refused) = answer(&app.dashboard, delete(&path, r#"{"confirm": "mail-01"}"#)).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(refused["detail"].as_str().unwrap().contains("is being downloaded"), "{refused}");
+    assert_eq!(files(&stored), 3);
+    drop(open);
+    let asked = Instant::now();
+    while answer(&app.dashboard, delete(&path, r#"{"confirm": "mail-01"}"#)).await.0 != StatusCode::OK {
+        assert!(
+            asked.elapsed() < Duration::from_mins(1),
+            "a download that was given up still holds the image"
+        );
+    }
+    assert_eq!(files(&stored), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_was_cut_off_is_finished_by_the_next_start() {
+    let app = TestApp::start();
+    let (dump_id, stored) = app.dumped("web-01").await;
+    let (kept, _) = app.dumped("db-01").await;
+    // memdeck died between the mark and the files.
+    let asked = Deletion {
+        dump_id: dump_id.parse().unwrap(),
+        deleted_at: "2025-11-14T09:00:00Z".parse().unwrap(),
+        deleted_by: "api".to_owned(),
+    };
+    app.catalog.mark_deleted(&asked).unwrap();
+    let (status, _) = answer(&app.dashboard, get(&format!("/api/memory-dumps/{dump_id}/image"))).await;
+    assert_eq!(status, StatusCode::GONE, "what is marked is not given out, although it is there");
+    assert_eq!(files(&stored), 6);
+
+    let next: Arc<Images> = support::images(&app.catalog, &app.clock, None);
+    next.finish_deletions();
+    assert_eq!(files(&stored), 3);
+    assert!(app.catalog.unsettled_deletions().unwrap().is_empty());
+    let (status, _) = answer(&app.dashboard, get(&format!("/api/memory-dumps/{kept}/manifest"))).await;
+    assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_whose_files_stay_can_be_asked_for_again() {
+    let app = TestApp::start();
+    let (dump_id, stored) = app.dumped("web-01").await;
+    let path = format!("/api/memory-dumps/{dump_id}");
+    // A directory that others may write to is not trusted with removals.
+    let dir = stored.parent().unwrap();
+    let open_to_all =
+        |mode| std::fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    open_to_all(0o777);
+    let (status, refused) = answer(&app.dashboard, delete(&path, r#"{"confirm": "web-01"}"#)).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(refused["detail"].as_str().unwrap().contains("not all of its files can be removed"), "{refused}");
+    open_to_all(0o700);
+    assert_eq!(answer(&app.dashboard, delete(&path, r#"{"confirm": "web-01"}"#)).await.0, StatusCode::OK);
+    assert_eq!(files(&stored), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_image_is_not_looked_for_on_this_host() {
+    let app = TestApp::start();
+    let (dump_id, stored) = app.dumped("web-01").await;
+    let record = app.catalog.record_of(&dump_id.parse().unwrap()).unwrap().unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let catalog = Arc::new(Catalog::open(state.path()).unwrap());
+    catalog.import("http://hv2:5001#c", &[(1, record)]).unwrap();
+    let images = support::images(&catalog, &app.clock, None);
+    let problem = images.inspect(&dump_id).await.unwrap_err();
+    assert!(problem.detail.contains("with the dump service that took it"), "{problem}");
+    let request = memdeck_model::DeleteRequest { confirm: "web-01".to_owned() };
+    assert!(images.delete(&dump_id, request, "api").await.is_err());
+    assert_eq!(files(&stored), 3);
+}
