@@ -211,7 +211,10 @@ fn an_image_from_before_page_maps_is_intact_and_says_what_it_has_not() {
     let printed = verified("live_without-page-map", &[]);
     assert_says(&printed, &["live_without-page-map.elf.zst: intact", &page_map, &digests]);
     let printed = verified("live_without-page-map", &["--sample", "2"]);
-    assert_says(&printed, &["nothing wrong in the sample", "2 of them have no digest to compare with", &digests]);
+    assert_says(
+        &printed,
+        &["nothing wrong in the sample", "2 of them have no digest to compare with", &digests],
+    );
 }
 
 #[test]
