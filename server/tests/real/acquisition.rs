@@ -10,8 +10,11 @@ use memdeck_image::{ElfScanner, SegmentKind};
 use crate::lab::{LabGuest, lab, virsh};
 use crate::support::Home;
 
-/// Address and content of every loadable segment.
-fn loadable(elf: &Path) -> Vec<(u64, Vec<u8>)> {
+/// Parts of guest memory: address and content.
+type Parts = Vec<(u64, Vec<u8>)>;
+
+/// Every loadable segment.
+fn loadable(elf: &Path) -> Parts {
     let bytes = fs::read(elf).unwrap();
     let mut scanner = ElfScanner::new();
     scanner.push(&bytes[..1 << 20]).unwrap();
@@ -87,10 +90,11 @@ fn volatility_opens_every_format_and_other_tools_find_the_hash() {
     let memory = loadable(&elf);
     let banner = banner(&elf);
     assert!(banner.contains("Linux version "), "{banner}");
-    for (format, read) in [("raw", raw as fn(&[u8]) -> _), ("lime", lime), ("avml", avml)] {
+    let readers: [(&str, fn(&[u8]) -> Parts); 3] = [("raw", raw), ("lime", lime), ("avml", avml)];
+    for (format, read) in readers {
         let out = home.export_as(&status["record"], format);
         assert_eq!(self::banner(&out), banner, "{format}");
-        let parts: Vec<(u64, Vec<u8>)> = read(&fs::read(&out).unwrap());
+        let parts = read(&fs::read(&out).unwrap());
         // The firmware below 4 GiB is no RAM.
         let expected = if format == "raw" { &memory[..1] } else { &memory[..] };
         assert!(parts == expected, "{format} holds other memory than the ELF core");
@@ -114,7 +118,7 @@ fn banner(image: &Path) -> String {
     String::from_utf8_lossy(&volatility.stdout).into_owned()
 }
 
-fn raw(file: &[u8]) -> Vec<(u64, Vec<u8>)> {
+fn raw(file: &[u8]) -> Parts {
     vec![(0, file.to_vec())]
 }
 
@@ -122,7 +126,7 @@ fn long(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
-fn lime(mut file: &[u8]) -> Vec<(u64, Vec<u8>)> {
+fn lime(mut file: &[u8]) -> Parts {
     let mut parts = Vec::new();
     while !file.is_empty() {
         assert_eq!(file[..8], *b"EMiL\x01\0\0\0");
@@ -134,7 +138,7 @@ fn lime(mut file: &[u8]) -> Vec<(u64, Vec<u8>)> {
     parts
 }
 
-fn avml(mut file: &[u8]) -> Vec<(u64, Vec<u8>)> {
+fn avml(mut file: &[u8]) -> Parts {
     let mut parts = Vec::new();
     while !file.is_empty() {
         assert_eq!(file[..8], *b"AVML\x02\0\0\0");
