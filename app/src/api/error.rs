@@ -22,18 +22,18 @@ impl FromServerFnError for ApiError {
     type Encoder = JsonEncoding;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
-        Self(match error {
+        told(match error {
             ServerFnErrorErr::Request(_) => unreachable_server(),
-            // The server reads requests, the page reads answers.
-            ServerFnErrorErr::Deserialization(reason) if cfg!(feature = "ssr") => {
-                Problem::new(ProblemKind::Invalid, format!("The request cannot be read: {reason}."))
-            }
+            // The same word for what the server cannot read and for what the page cannot.
+            #[cfg(feature = "ssr")]
+            ServerFnErrorErr::Deserialization(reason) => unreadable_request(&reason),
+            #[cfg(not(feature = "ssr"))]
             ServerFnErrorErr::Deserialization(_) => Problem::new(
                 ProblemKind::Internal,
                 "The server’s answer cannot be read. memdeck may have been updated: reload the page.",
             ),
             ServerFnErrorErr::Args(reason) | ServerFnErrorErr::MissingArg(reason) => {
-                Problem::new(ProblemKind::Invalid, format!("The request cannot be read: {reason}."))
+                unreadable_request(&reason)
             }
             other => Problem::new(ProblemKind::Internal, other.to_string()),
         })
@@ -52,6 +52,21 @@ impl FromServerFnError for ApiError {
             })
             .unwrap_or_else(|_| Self(unreachable_server()))
     }
+}
+
+/// On the server the answer gets the problem's status code.
+#[cfg(feature = "ssr")]
+fn told(problem: Problem) -> ApiError {
+    super::operations::refuse(problem)
+}
+
+#[cfg(not(feature = "ssr"))]
+fn told(problem: Problem) -> ApiError {
+    ApiError(problem)
+}
+
+fn unreadable_request(reason: &str) -> Problem {
+    Problem::new(ProblemKind::Invalid, format!("The request cannot be read: {reason}."))
 }
 
 /// No answer, or a failure that somebody between the page and memdeck reports in words of their own.

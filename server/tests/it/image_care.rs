@@ -81,13 +81,13 @@ async fn an_image_is_deleted_with_its_files_and_the_record_says_so() {
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert!(answer["detail"].as_str().unwrap().contains(sentence), "{answer}");
     }
-    assert_eq!(files(&stored), 6);
+    assert_eq!(files(&stored), 10);
 
     app.clock.advance(Duration::from_mins(1));
     let (status, record) = answer(&app.dashboard, delete(&path, r#"{"confirm": "web-01"}"#)).await;
     assert_eq!((status, &record["deleted_by"]), (StatusCode::OK, &"api".into()));
     assert_eq!(record["deleted_at"], "2025-11-14T08:59:23.550273Z");
-    assert_eq!(files(&stored), 3, "those of the other dump");
+    assert_eq!(files(&stored), 5, "those of the other dump");
     let Event::Record(told) = changed.recv().await.unwrap() else { panic!("another event") };
     assert_eq!(serde_json::to_value(told).unwrap(), record);
 
@@ -118,7 +118,7 @@ async fn an_image_that_is_being_downloaded_is_not_deleted() {
     let (status, refused) = answer(&app.dashboard, delete(&path, r#"{"confirm": "mail-01"}"#)).await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert!(refused["detail"].as_str().unwrap().contains("is being downloaded"), "{refused}");
-    assert_eq!(files(&stored), 3);
+    assert_eq!(files(&stored), 5);
     drop(open);
     let asked = Instant::now();
     while answer(&app.dashboard, delete(&path, r#"{"confirm": "mail-01"}"#)).await.0 != StatusCode::OK {
@@ -144,11 +144,11 @@ async fn a_deletion_that_was_cut_off_is_finished_by_the_next_start() {
     app.catalog.mark_deleted(&asked).unwrap();
     let (status, _) = answer(&app.dashboard, get(&format!("/api/memory-dumps/{dump_id}/image"))).await;
     assert_eq!(status, StatusCode::GONE, "what is marked is not given out, although it is there");
-    assert_eq!(files(&stored), 6);
+    assert_eq!(files(&stored), 10);
 
     let next: Arc<Images> = support::images(&app.catalog, &app.clock, None);
     next.finish_deletions();
-    assert_eq!(files(&stored), 3);
+    assert_eq!(files(&stored), 5);
     assert!(app.catalog.unsettled_deletions().unwrap().is_empty());
     let (status, _) = answer(&app.dashboard, get(&format!("/api/memory-dumps/{kept}/manifest"))).await;
     assert_eq!(status, StatusCode::OK);
@@ -185,5 +185,5 @@ async fn an_imported_image_is_not_looked_for_on_this_host() {
     assert!(problem.detail.contains("with the dump service that took it"), "{problem}");
     let request = memdeck_model::DeleteRequest { confirm: "web-01".to_owned() };
     assert!(images.delete(&dump_id, request, "api").await.is_err());
-    assert_eq!(files(&stored), 3);
+    assert_eq!(files(&stored), 5);
 }

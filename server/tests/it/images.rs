@@ -48,6 +48,7 @@ fn exported(stored: &Path, format: ExportFormat) -> Vec<u8> {
 fn told(headers: &HeaderMap, dump_id: &str, sha256: &str, size: u64) -> String {
     let mut lines: Vec<String> = headers
         .iter()
+        .filter(|(name, _)| *name != "x-request-id")
         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
         .map(|line| line.replace(dump_id, "<dump>").replace(sha256, "<sha256>"))
         .map(|line| line.replace(&format!("content-length: {size}"), "content-length: <stored bytes>"))

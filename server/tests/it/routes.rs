@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::support::{TestApp, answer, get, send};
+use crate::support::{TestApp, answer, get, post, send};
 
 const UNKNOWN: &str = "there is no finished dump no-such-dump";
 
@@ -41,5 +41,22 @@ async fn the_rest_calls_are_these() {
     }
     for path in ["/api/events", "/api/memory-dumps/stats", "/memory-dumps", "/"] {
         assert_eq!(send(&app.agent, get(path)).await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_the_page_that_cannot_be_read_is_refused_as_such() {
+    let app = TestApp::start();
+    for (call, body) in [
+        ("records", "{"),
+        ("records", "[]"),
+        ("records", r#"{"query": {"limit": -1, "offset": 0}}"#),
+        ("trigger", r#"{"request": {"vms": [1.5]}}"#),
+        ("cancel", r#"{"dump_id": "../x"}"#),
+    ] {
+        let (status, problem) = answer(&app.dashboard, post(&format!("/api/ui/{call}"), body)).await;
+        assert_eq!((status, &problem["kind"]), (StatusCode::BAD_REQUEST, &"invalid".into()), "{call} {body}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.starts_with("The request cannot be read: "), "{detail}");
     }
 }

@@ -12,8 +12,8 @@ use std::thread::Builder;
 use crate::qevm::{PAGE_BYTES, PAGE_BYTES_U64, QevmError};
 
 const BATCH_PAGES: usize = 256;
-/// How far the disk may be behind the stream: 32 MiB.
-const BATCHES: usize = 32;
+/// How far the disk may be behind the stream: 32 MiB. A fuzzer makes them anew a thousand times a second.
+const BATCHES: usize = if cfg!(feature = "fuzzing") { 2 } else { 32 };
 
 /// Pages on their way to the spool.
 struct Batch {

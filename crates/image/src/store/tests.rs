@@ -165,7 +165,8 @@ fn a_stored_image_is_removed_with_what_is_beside_it_and_nothing_else() {
     let sealed = lab.store(&core(b"memory"));
     fs::write(lab.store.dir().join("web-01_other.elf.zst"), "another dump").unwrap();
     let removed = remove_stored(&sealed.image, &dump_id()).unwrap();
-    assert_eq!(removed, [sealed.image.clone(), sealed.manifest, sealed.checksum]);
+    let (digests, page_map) = (sealed.digests.unwrap(), sealed.page_map.unwrap());
+    assert_eq!(removed, [digests, sealed.image.clone(), sealed.manifest, page_map, sealed.checksum]);
     assert_eq!(lab.files(), ["web-01_other.elf.zst"]);
     assert_eq!(remove_stored(&sealed.image, &dump_id()).unwrap(), [""; 0].map(PathBuf::from));
     let gone = lab.outside().join("never/web-01_x.elf.zst");
