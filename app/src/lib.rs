@@ -9,6 +9,7 @@ mod frame;
 mod live;
 mod load;
 mod pages;
+mod session;
 mod time;
 mod ui;
 

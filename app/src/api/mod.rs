@@ -1,4 +1,4 @@
-//! The page's calls to the server: six server functions, each of which translates, calls one use case of
+//! The page's calls to the server: server functions, each of which translates, calls one use case of
 //! [`Operations`] and translates back.
 //!
 //! Only the signatures are compiled into the page. The bodies exist under the feature `ssr`.
@@ -79,4 +79,13 @@ pub async fn fetch_records(
     query: RecordQuery,
 ) -> Result<RecordPage, ApiError> {
     operations::present()?.records(query).await.map_err(operations::refuse)
+}
+
+/// Whether this page may still call: asked where nothing else was refused that would tell.
+///
+/// # Errors
+/// The server does not answer, or the session has ended.
+#[server(prefix = "/api/ui", endpoint = "session", input = Json, output = Json)]
+pub async fn check_session() -> Result<(), ApiError> {
+    Ok(())
 }

@@ -6,6 +6,7 @@ mod navbar;
 use leptos::html;
 use leptos::prelude::*;
 
+use crate::session::SessionEnded;
 use crate::ui::{Announcements, ToastRegion};
 use navbar::Navbar;
 
@@ -28,6 +29,7 @@ pub fn Frame(
             "Skip to content"
         </a>
         <Navbar />
+        <SessionEnded />
         <main id="main" class="page" tabindex="-1" node_ref=main>
             {children()}
         </main>

@@ -4,12 +4,13 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 
 use super::connection_chip::ConnectionChip;
+use crate::session::SignOutButton;
 use crate::ui::{Icon, IconView};
 
 /// The pages there are, in the order of the bar.
 const PAGES: [(&str, &str); 1] = [("/memory-dumps", "Memory Dumps")];
 
-/// Brand, pages, connection.
+/// Brand, pages, connection, the way out.
 #[component]
 pub fn Navbar() -> impl IntoView {
     view! {
@@ -34,6 +35,7 @@ pub fn Navbar() -> impl IntoView {
                     </ul>
                 </nav>
                 <ConnectionChip />
+                <SignOutButton />
             </div>
         </header>
     }

@@ -4,9 +4,12 @@ mod agent;
 mod answer;
 mod events;
 mod guard;
+mod headers;
 mod memory_dumps;
+mod sign_in;
 mod site;
 mod telemetry;
+pub mod tls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +25,7 @@ use tokio::sync::watch;
 
 use crate::desk::{Desk, GuestSource};
 
-pub use guard::Guard;
+pub use guard::{Guard, Peer};
 
 /// The longest request body: a list of a thousand names fits many times.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -58,7 +61,8 @@ pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<Path
         .route("/api/events", get(events::stream))
         .with_state(state)
         .merge(memdeck_app::api::router(&operations));
-    protected(api.merge(site::routes(site_dir)), guard)
+    let routes = api.merge(sign_in::routes(Arc::clone(&guard))).merge(site::routes(site_dir));
+    protected(routes, guard)
 }
 
 /// The routes of `memdeck agent`.

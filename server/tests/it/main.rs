@@ -10,5 +10,6 @@ mod layers;
 mod outbox;
 mod remote;
 mod routes;
+mod sign_in;
 mod site;
 mod support;
