@@ -17,6 +17,7 @@ use memdeck_model::Event;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
+use utoipa::IntoParams;
 
 use super::DashboardState;
 use super::guard::{OpenSession, Standing};
@@ -27,12 +28,22 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// Between two looks whether the operator is still signed in. An open page uses its session.
 const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(15);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Resume {
+    /// The id of the last event that was heard: what came after it is told. The header `Last-Event-ID` says the same.
     last_event_id: Option<String>,
 }
 
-/// `GET /api/events`
+/// Server-sent events: `start`, then what was missed or the present state, then every change as `dump`, `record`,
+/// `guests`, `service` or `hypervisor`, and a `ping` every 15 s.
+#[utoipa::path(
+    get,
+    path = "/api/events",
+    tag = "events",
+    params(Resume),
+    responses((status = 200, description = "A stream without end", body = String, content_type = "text/event-stream"))
+)]
 pub async fn stream(
     State(state): State<DashboardState>,
     Extension(standing): Extension<Standing>,

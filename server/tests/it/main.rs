@@ -3,10 +3,12 @@
 
 mod agent;
 mod command_line;
+mod connections;
 mod dashboard;
 mod events;
 mod guard;
 mod layers;
+mod openapi;
 mod outbox;
 mod remote;
 mod routes;

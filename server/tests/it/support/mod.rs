@@ -1,5 +1,6 @@
 //! memdeck in this process, on a simulated hypervisor with a clock that stands still.
 
+pub mod program;
 mod transcript;
 
 use std::collections::{BTreeMap, HashMap};
@@ -156,6 +157,20 @@ pub fn get(path: &str) -> Request<Body> {
 pub fn post(path: &str, body: &str) -> Request<Body> {
     let request = Request::post(path).header("host", HOST).header("content-type", "application/json");
     request.body(Body::from(body.to_owned())).unwrap()
+}
+
+/// The paths of all routes of a router, as it tells them to whoever debugs it: it has no other way.
+pub fn routed_paths(router: &Router) -> Vec<String> {
+    let told = format!("{router:?}");
+    let mut paths: Vec<String> = told
+        .split("RouteId(")
+        .filter_map(|part| part.split_once("): \"")?.1.split_once('"'))
+        .map(|(path, _)| path.to_owned())
+        .filter(|path| !path.contains("__private__axum"))
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths
 }
 
 pub async fn send(router: &Router, request: Request<Body>) -> Response<Body> {
