@@ -9,7 +9,7 @@ use axum::Router;
 use memdeck_catalog::{LockHolder, LockRole, StateLock};
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{Exit, Failure};
@@ -25,6 +25,8 @@ const REQUEST_GRACE: Duration = Duration::from_secs(5);
 pub struct Door {
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
+    /// Received from the start, so that whoever reads that the service is ready can stop it well.
+    stop: StopSignal,
 }
 
 /// Binds `address`.
@@ -36,7 +38,7 @@ pub async fn bind(address: SocketAddr, http: &HttpConfig) -> Result<Door, Failur
             "cannot listen on {address}: {error}; set MEMDECK_BIND to a free address and port"
         ))
     })?;
-    Ok(Door { listener, tls })
+    Ok(Door { listener, tls, stop: StopSignal::receive()? })
 }
 
 /// Tells others where this process answers.
@@ -50,7 +52,7 @@ pub fn publish(lock: &StateLock, role: LockRole, door: &Door) -> Result<LockHold
 }
 
 /// Answers until SIGINT or SIGTERM, then tells `closing` and lets requests end.
-pub async fn answer(door: Door, routes: Router, closing: watch::Sender<bool>) -> Result<(), Failure> {
+pub async fn answer(mut door: Door, routes: Router, closing: watch::Sender<bool>) -> Result<(), Failure> {
     let mut closed = closing.subscribe();
     let closed = async move {
         let _ = closed.wait_for(|closed| *closed).await;
@@ -63,7 +65,7 @@ pub async fn answer(door: Door, routes: Router, closing: watch::Sender<bool>) ->
         }
         None => tokio::spawn(axum::serve(door.listener, routes).with_graceful_shutdown(closed).into_future()),
     };
-    stop_signal().await?;
+    door.stop.wait().await;
     tracing::info!("stopping");
     let _ = closing.send(true);
     match tokio::time::timeout(REQUEST_GRACE, server).await {
@@ -75,14 +77,33 @@ pub async fn answer(door: Door, routes: Router, closing: watch::Sender<bool>) ->
     Ok(())
 }
 
+/// SIGINT and SIGTERM, which end nothing by themselves any more.
+pub struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    /// From now on they are received.
+    pub fn receive() -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::new(format!("signals cannot be received: {error}"));
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    /// Waits for one of them.
+    pub async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Waits for SIGINT or SIGTERM.
 pub async fn stop_signal() -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("signals cannot be received: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    StopSignal::receive()?.wait().await;
     Ok(())
 }

@@ -72,8 +72,18 @@ impl Document {
             let operations =
                 [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
             for operation in operations.into_iter().flatten() {
+                // A sentence of the source is broken into lines.
+                operation.summary = operation.summary.take().map(|summary| summary.replace('\n', " "));
                 let responses = &mut operation.responses.responses;
                 responses.entry("default".to_owned()).or_insert_with(|| RefOr::T(error.clone()));
+                for response in responses.values_mut() {
+                    // Every response must have one.
+                    if let RefOr::T(response) = response
+                        && response.description.is_empty()
+                    {
+                        "The answer".clone_into(&mut response.description);
+                    }
+                }
             }
         }
         let mut security = vec![SecurityRequirement::new::<_, [&str; 0], &str>("token", [])];

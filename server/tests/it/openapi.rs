@@ -71,7 +71,10 @@ async fn every_reference_leads_somewhere_and_every_call_says_what_it_does() {
         }
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
-                assert!(operation["summary"].is_string(), "{method} {path} has no summary");
+                let summary = operation["summary"].as_str().unwrap_or_default();
+                assert!(!summary.is_empty() && !summary.contains('\n'), "{method} {path}: {summary:?}");
+                let responses = operation["responses"].as_object().unwrap();
+                assert!(responses.values().all(|one| one["description"].is_string()), "{method} {path}");
                 assert!(operation["responses"]["default"].is_object(), "{method} {path} tells no errors");
             }
         }
