@@ -1,10 +1,9 @@
 // The page at every width, in light and dark, and to assistive technology. Screenshots are left for people to look at.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
+import { violations } from '../support/accessibility.mjs';
 import { eventually } from '../support/eventually.mjs';
 import { HELD_AT_HALF, scenario } from '../support/scenario.mjs';
 
@@ -37,13 +36,13 @@ for (const colorScheme of ['light', 'dark']) {
       await page.guest('db-01').check();
       await standsStill(page);
       await keepScreenshot(page, `memory-dumps-${colorScheme}-${width}`);
-      assert.deepEqual(await violations(page), []);
+      assert.deepEqual(await violations(page.page), []);
 
       await page.dumpAll.click();
       await page.dialog.waitFor();
       await standsStill(page);
       await keepScreenshot(page, `dump-all-${colorScheme}-${width}`, false);
-      assert.deepEqual(await violations(page), []);
+      assert.deepEqual(await violations(page.page), []);
     });
   }
 }
@@ -80,17 +79,4 @@ async function standsStill(page) {
 
 function keepScreenshot(page, name, fullPage = true) {
   return page.page.screenshot({ path: join(process.env.SCREENS_DIR, `${name}.png`), fullPage });
-}
-
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-// What axe finds: the rule and the elements that break it.
-async function violations(page) {
-  await page.page.evaluate(axe);
-  const found = await page.page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  return found.violations.map(({ id, help, nodes }) => ({
-    id,
-    help,
-    nodes: nodes.map((node) => `${node.target.join(' ')}: ${node.failureSummary}`),
-  }));
 }

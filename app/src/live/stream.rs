@@ -109,7 +109,6 @@ async fn listen(live: Live, inbox: &mut UnboundedReceiver<Message>, memory: &mut
                 memory.attempt = 0;
                 live.stream.set(StreamState::Open);
             }
-            Message::Started { resumed: true } => {}
             Message::Started { resumed: false } => {
                 live.connected_count.update(|count| *count = count.saturating_add(1));
             }
@@ -119,7 +118,10 @@ async fn listen(live: Live, inbox: &mut UnboundedReceiver<Message>, memory: &mut
                     memory.last_event_id = id;
                 }
             }
-            Message::KeepAlive | Message::VisibilityChanged | Message::Broken => {}
+            Message::Started { resumed: true }
+            | Message::KeepAlive
+            | Message::VisibilityChanged
+            | Message::Broken => {}
         }
         let now = time::browser_now();
         hidden_since = is_hidden().then(|| hidden_since.unwrap_or(now));

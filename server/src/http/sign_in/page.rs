@@ -42,7 +42,7 @@ pub fn sign_in(next: &NextPage, problem: Option<&str>) -> String {
 <input class="field" id="token" name="token" type="password" autocomplete="current-password" spellcheck="false" required autofocus{invalid}>
 </div>
 <button class="button button-primary" type="submit">Sign in</button>
-<p class="footnote">You stay signed in until you sign out or close the browser: 12 hours after the last use, 7 days at most.</p>
+<p class="footnote">You are signed out when you close the browser, 12 hours after the last use, and after 7 days.</p>
 </form>
 </main>
 </body>
