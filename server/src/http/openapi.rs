@@ -1,4 +1,4 @@
-//! The description of the calls (OpenAPI 3.1), made from the handlers themselves: what is routed with `routes!` is in it.
+//! The description of the calls (`OpenAPI` 3.1), made from the handlers themselves: what is routed with `routes!` is in it.
 //!
 //! A call is added by a `#[utoipa::path(...)]` on its handler and `.routes(routes!(handler))` in its router; the types
 //! it takes and gives derive `ToSchema`. What every call has in common (errors, the ways to say who asks) is added

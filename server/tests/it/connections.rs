@@ -87,7 +87,7 @@ impl Stream {
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         let data = serde_json::from_str(field("data").unwrap()).unwrap();
         let told = (field("event").unwrap().to_owned(), data, field("id").map(str::to_owned));
-        self.unread = rest.to_owned();
+        self.unread = self.unread.split_off(self.unread.len() - rest.len());
         Some(told)
     }
 

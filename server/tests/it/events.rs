@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::Request;
 use futures_util::StreamExt as _;
 use memdeck_hypervisor::simulated::Fault;
-use memdeck_model::GuestState;
+use memdeck_model::{ByteCount, Event, GuestState};
 use serde_json::Value;
 
 use crate::support::{TestApp, answer, get, post, send};
@@ -228,4 +228,23 @@ async fn a_page_of_another_process_is_told_the_present_state_again() {
         assert!(!page.is_resumed().await, "{id}");
         assert_eq!(page.next().await.unwrap().kind, "service", "{id}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_told_by_the_clock_however_much_there_is_to_tell() {
+    let app = TestApp::start();
+    drop(app.hypervisor.add_guest("big-01", ByteCount::from_mib(64)));
+    let mut events = app.engine.subscribe();
+    let mut told = Vec::new();
+    // The clock stands still: a quarter of a second never passes.
+    for vm in ["web-01", "big-01"] {
+        dump(&app, vm).await;
+        app.ended(1).await;
+        let mut count = 0;
+        while let Ok(event) = events.try_recv() {
+            count += u32::from(matches!(event, Event::Dump(_)));
+        }
+        told.push(count);
+    }
+    assert_eq!(told[0], told[1]);
 }

@@ -119,15 +119,15 @@ mod tests {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
     }
 
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[test]
     fn nobody_is_believed_who_was_not_declared() {
         let said = headers(&[("x-forwarded-for", "198.51.100.9"), ("x-forwarded-proto", "https")]);
-        let caller = proxies(&[]).caller(ip("10.0.0.9"), &said).unwrap();
-        assert_eq!(caller, Caller { address: ip("10.0.0.9").unwrap(), secure: false });
+        let caller = proxies(&[]).caller(Some(ip("10.0.0.9")), &said).unwrap();
+        assert_eq!(caller, Caller { address: ip("10.0.0.9"), secure: false });
     }
 
     #[test]
@@ -140,18 +140,25 @@ mod tests {
             ("unknown", "10.0.0.2"),
             ("1.1.1.1, unknown", "10.0.0.2"),
         ] {
-            let caller = proxies.caller(ip("10.0.0.2"), &headers(&[("x-forwarded-for", forwarded)])).unwrap();
+            let caller =
+                proxies.caller(Some(ip("10.0.0.2")), &headers(&[("x-forwarded-for", forwarded)])).unwrap();
             assert_eq!(caller, Caller { address: address.parse().unwrap(), secure: true }, "{forwarded}");
         }
         let plain = headers(&[("x-forwarded-proto", "http")]);
-        assert!(!proxies.caller(ip("10.0.0.2"), &plain).unwrap().secure);
-        assert!(proxies.caller(ip("::ffff:10.0.0.2"), &headers(&[])).unwrap().secure, "the same as IPv6");
+        assert!(!proxies.caller(Some(ip("10.0.0.2")), &plain).unwrap().secure);
+        assert!(
+            proxies.caller(Some(ip("::ffff:10.0.0.2")), &headers(&[])).unwrap().secure,
+            "the same as IPv6"
+        );
     }
 
     #[test]
     fn with_a_declared_proxy_other_machines_must_take_it() {
         let proxies = proxies(&["10.0.0.2"]);
-        assert!(proxies.caller(ip("10.0.0.9"), &headers(&[])).is_err());
-        assert!(!proxies.caller(ip("127.0.0.1"), &headers(&[])).unwrap().secure, "this machine's own calls");
+        assert!(proxies.caller(Some(ip("10.0.0.9")), &headers(&[])).is_err());
+        assert!(
+            !proxies.caller(Some(ip("127.0.0.1")), &headers(&[])).unwrap().secure,
+            "this machine's own calls"
+        );
     }
 }
