@@ -36,7 +36,7 @@ scenario('the page has its shape before the program is there', async (stage) => 
   for (const name of await readdir(site)) if (/\.wasm/.test(name)) await rm(join(site, name));
   const dashboard = await stage.start('serve', { SITE_DIR: site });
   const opened = await stage.open(dashboard, { withGuests: false });
-  opened.tab.expectComplaints(/\.wasm$/, /^uncaught: .*WebAssembly/, /^console: .*(wasm|WebAssembly)/);
+  opened.tab.expectComplaints(/\.wasm$/, /^uncaught: .*(WebAssembly|failed to fetch Wasm)/, /^console: .*(wasm|WebAssembly)/);
   const { page } = opened;
   await page.getByRole('heading', { name: 'Memory Dumps', level: 1 }).waitFor();
   assert.equal(await page.locator('main[aria-busy=true]').count(), 1, 'the static shell');
