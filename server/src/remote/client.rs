@@ -8,8 +8,10 @@ use memdeck_model::{
     TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};
+use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::config::{Secret, ServiceConfig};
 
@@ -40,7 +42,7 @@ pub enum CallError {
 }
 
 /// A page of an agent's records (`GET /api/records?since=`).
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecordFeedPage {
     /// Identity of the catalog the sequence numbers belong to.
     pub catalog_id: String,
@@ -49,7 +51,7 @@ pub struct RecordFeedPage {
 }
 
 /// A record and its place in its catalog.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct NumberedRecord {
     /// Give the highest as `since` to get what comes after.
     pub seq: u64,
@@ -80,17 +82,24 @@ impl ServiceClient {
     /// # Errors
     /// The TLS library cannot be set up.
     pub fn new(config: &ServiceConfig) -> Result<Self, reqwest::Error> {
-        let mut builder = reqwest::Client::builder()
-            .timeout(config.timeout)
-            .connect_timeout(config.timeout.min(Duration::from_secs(5)))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
+        let mut builder = client_builder(config);
         if config.url.scheme() == "http" {
             // Without TLS the system's certificates are not needed, and a machine that has none is no obstacle.
             builder = builder.tls_certs_only([]);
         }
-        let http = builder.build()?;
-        Ok(Self { http, base: config.url.clone(), token: config.token.clone() })
+        Self::with(config, builder)
+    }
+
+    /// A client that speaks TLS as `tls` says, instead of trusting whom the system trusts.
+    ///
+    /// # Errors
+    /// The TLS library cannot be set up.
+    pub fn with_tls(config: &ServiceConfig, tls: ClientConfig) -> Result<Self, reqwest::Error> {
+        Self::with(config, client_builder(config).tls_backend_preconfigured(tls))
+    }
+
+    fn with(config: &ServiceConfig, builder: reqwest::ClientBuilder) -> Result<Self, reqwest::Error> {
+        Ok(Self { http: builder.build()?, base: config.url.clone(), token: config.token.clone() })
     }
 
     /// The service's URL without a trailing slash.
@@ -194,6 +203,14 @@ impl ServiceClient {
             None => request,
         }
     }
+}
+
+fn client_builder(config: &ServiceConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .timeout(config.timeout)
+        .connect_timeout(config.timeout.min(Duration::from_secs(5)))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
 }
 
 fn absent_as_none<T>(result: Result<T, CallError>) -> Result<Option<T>, CallError> {

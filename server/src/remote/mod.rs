@@ -5,7 +5,9 @@
 
 mod backend;
 mod client;
+mod pinned;
 mod records;
 
 pub use backend::RemoteBackend;
 pub use client::{CallError, Face, NumberedRecord, RECORDS_PER_CALL, RecordFeedPage, ServiceClient};
+pub use pinned::client_config as pinned_tls;

@@ -4,14 +4,17 @@
 mod activity;
 mod agent;
 mod command_line;
+mod connections;
 mod dashboard;
 mod events;
 mod guard;
 mod layers;
+mod openapi;
 mod outbox;
 mod records;
 mod remote;
 mod routes;
+mod sign_in;
 mod site;
 mod stopping;
 mod support;
