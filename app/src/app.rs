@@ -8,6 +8,7 @@ use leptos_router::path;
 use crate::frame::Frame;
 use crate::live::Live;
 use crate::pages::{Elsewhere, MemoryDumps};
+use crate::session::SignOutButton;
 use crate::shortcuts::Shortcuts;
 use crate::time::Clock;
 use crate::ui::{Announcer, Toaster};
@@ -26,7 +27,7 @@ pub fn App() -> impl IntoView {
     };
     view! {
         <Router>
-            <Frame>
+            <Frame session=SignOutButton>
                 <Routes fallback=Elsewhere>
                     <Route path=path!("/") view=home />
                     <Route path=path!("/memory-dumps") view=MemoryDumps />

@@ -12,6 +12,7 @@ mod frame;
 mod live;
 mod load;
 mod pages;
+mod session;
 mod shortcuts;
 mod time;
 pub mod ui;

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 
+import { SERVER_AWAY } from '../support/browser-tab.mjs';
+import { Cable } from '../support/cable.mjs';
 import { ensureNoGuest, startGuest, stopGuest } from '../support/lab.mjs';
 import { hasFocus, isInView } from '../support/memory-dumps-page.mjs';
 import { scenario } from '../support/scenario.mjs';
@@ -68,4 +70,23 @@ scenario('a dump that others take waits outside of the table while the focus is 
   await page.rowsOf('db-01').waitFor();
   assert.match(await page.rows.first().innerText(), /db-01/, 'newest first');
   assert.equal(await page.news.count(), 0);
+});
+
+scenario('a stream of events that breaks off goes on where it ended', async (stage) => {
+  const dashboard = await stage.start('serve');
+  const cable = await Cable.to(dashboard.url);
+  stage.defer(() => cable.cut());
+  const page = await stage.open(cable);
+  const asked = [];
+  page.page.on('request', (request) => asked.push(new URL(request.url())));
+
+  page.tab.expectComplaints(...SERVER_AWAY, /ERR_CONNECTION_CLOSED/);
+  await cable.cut();
+  await dashboard.home.dump('web-01');
+  await cable.mend();
+  await page.rowsOf('web-01').waitFor();
+  const streams = asked.filter((url) => url.pathname === '/api/events');
+  assert.ok(streams.length > 0 && streams.every((url) => /^[0-9a-f]{16}-\d+$/.test(url.searchParams.get('last_event_id'))));
+  assert.ok(!asked.some((url) => url.pathname === '/api/ui/guests'), 'what was not missed is not fetched again');
+  await page.tab.assertNotReloaded();
 });

@@ -180,6 +180,12 @@ pub fn command() -> ClapCommand {
             .help_heading("Settings")
             .hide_short_help(true)
             .help(format!("{} [env: {names}] [default: {}]", setting.help, setting.default));
+        // Only with `=`: what follows a switch is the next argument.
+        let arg = if setting.switch {
+            arg.num_args(0..=1).require_equals(true).default_missing_value("true")
+        } else {
+            arg
+        };
         // A secret on the command line is in the process list: it comes from the environment or the file.
         if setting.secret { command } else { command.arg(arg) }
     })

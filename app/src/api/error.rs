@@ -6,6 +6,8 @@ use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use memdeck_model::{Problem, ProblemKind};
 use serde::{Deserialize, Serialize};
 
+use crate::session;
+
 /// Why a call failed. On the wire it is the [`Problem`] itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(transparent)]
@@ -45,12 +47,15 @@ impl FromServerFnError for ApiError {
         struct Refusal {
             detail: String,
         }
-        serde_json::from_slice(&data)
+        let error = serde_json::from_slice(&data)
             .or_else(|_| {
                 serde_json::from_slice(&data)
                     .map(|Refusal { detail }| Self(Problem::new(ProblemKind::Invalid, detail)))
             })
-            .unwrap_or_else(|_| Self(unreachable_server()))
+            .unwrap_or_else(|_| Self(unreachable_server()));
+        // Every refusal of every call comes through here: no caller can forget to look.
+        session::note_refusal(&error.0);
+        error
     }
 }
 
@@ -92,6 +97,12 @@ mod tests {
     fn the_sentence_of_a_rest_refusal_is_kept() {
         let error = ApiError::de(Bytes::from(r#"{"detail": "This host name is not allowed."}"#));
         assert_eq!(error.0.detail, "This host name is not allowed.");
+    }
+
+    #[test]
+    fn a_refusal_for_want_of_a_session_is_told_apart() {
+        let error = ApiError::de(Bytes::from(r#"{"detail": "sign in", "kind": "unauthorized"}"#));
+        assert_eq!(error.0.kind, ProblemKind::Unauthorized);
     }
 
     #[test]

@@ -98,3 +98,13 @@ pub async fn fetch_records(
 pub async fn fetch_record_hosts() -> Result<Vec<String>, ApiError> {
     operations::present()?.record_hosts().await.map_err(operations::refuse)
 }
+
+/// Whether this page may still call: asked where nothing else was refused that would tell.
+///
+/// # Errors
+/// The server does not answer, or the session has ended.
+#[server(prefix = "/api/ui", endpoint = "session", input = Json, output = Json)]
+pub async fn check_session() -> Result<(), ApiError> {
+    // Whoever comes this far has passed the guard. A server function must wait for something.
+    std::future::ready(Ok(())).await
+}

@@ -7,6 +7,7 @@ mod shortcut_help;
 use leptos::html;
 use leptos::prelude::*;
 
+use crate::session::SessionEnded;
 use crate::shortcuts::Shortcuts;
 use crate::ui::{Announcements, ToastRegion};
 use navbar::Navbar;
@@ -36,6 +37,7 @@ pub fn Frame(
             "Skip to content"
         </a>
         <Navbar on_help=move |()| help.set(true) session />
+        <SessionEnded />
         <main id="main" class="page" tabindex="-1" node_ref=main>
             {children()}
         </main>

@@ -10,7 +10,7 @@ use crate::ui::{Button, ButtonKind, ButtonSize, Icon, IconView, ThemeSwitch, clo
 /// The pages there are, in the order of the bar.
 const PAGES: [(&str, &str); 1] = [("/memory-dumps", "Memory Dumps")];
 
-/// Brand, pages, tools, connection. On a narrow screen, pages and tools are behind a button.
+/// Brand, pages, tools, what belongs to the session, connection. On a narrow screen, pages and tools are behind a button.
 #[component]
 pub fn Navbar(
     /// Opens the list of keys.

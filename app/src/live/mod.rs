@@ -1,8 +1,8 @@
 //! Live updates: one event stream per page, from which every part of the page hears what changed.
 //!
-//! Parts subscribe with [`Live::subscribe`]. After every (re)connection they fetch what they show again
-//! ([`Live::on_connected`]), because events that were sent in between are gone. Nothing here knows what a part does
-//! with an event.
+//! Parts subscribe with [`Live::subscribe`]. A connection that breaks off is made again, and goes on where the last one
+//! ended. Where the server cannot tell what was missed, the stream begins anew, and the parts fetch what they show
+//! ([`Live::on_connected`]). Nothing here knows what a part does with an event.
 
 mod backoff;
 mod stream;
@@ -113,8 +113,8 @@ impl Live {
         });
     }
 
-    /// Calls `fetch` now, so that nothing waits for the stream, and after every connection, so that nothing that
-    /// happened before it is missed; until the owner of this call is cleaned up.
+    /// Calls `fetch` now, so that nothing waits for the stream, and whenever the stream begins anew, so that nothing that
+    /// happened before is missed; until the owner of this call is cleaned up.
     pub fn on_connected(self, fetch: impl Fn() + 'static) {
         Effect::new(move || {
             self.connected_count.track();

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! The browser's own reconnection is not relied on: it gives up for good on an answer that is not an event stream.
+//! So the id of the last event is sent along in the address: the server tells what was missed, or says that it cannot.
 
 use futures_channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use futures_util::future::{Either, select};
@@ -21,7 +22,7 @@ use wasm_bindgen::prelude::Closure;
 use web_sys::{EventSource, MessageEvent};
 
 use super::{Live, StreamState, backoff, wire};
-use crate::time;
+use crate::{session, time};
 
 const URL: &str = "/api/events";
 
@@ -33,7 +34,15 @@ const HIDDEN_LIMIT_MS: u64 = 60_000;
 
 enum Message {
     Opened,
-    Event(Box<Event>),
+    /// The server's first word: whether it goes on where the last connection broke off.
+    Started {
+        resumed: bool,
+    },
+    Event {
+        event: Box<Event>,
+        /// Empty where the event has none.
+        id: String,
+    },
     KeepAlive,
     Broken,
     VisibilityChanged,
@@ -41,58 +50,78 @@ enum Message {
 
 /// Why a connection ended.
 enum Ended {
+    /// It never began: the server is away, or does not know this page any more.
+    Refused,
     Broken,
     Hidden,
+}
+
+/// What outlives a connection.
+struct Memory {
+    /// Attempts since the last connection.
+    attempt: u32,
+    last_heard: Timestamp,
+    /// Of the last event that was told to the page.
+    last_event_id: String,
 }
 
 /// Runs for ever: connects, listens, and connects again.
 pub(super) async fn run(live: Live) {
     let (sender, mut inbox) = mpsc::unbounded();
     watch_visibility(sender.clone());
-    let mut attempt = 0;
-    let mut last_heard = time::browser_now();
+    let mut memory = Memory { attempt: 0, last_heard: time::browser_now(), last_event_id: String::new() };
     loop {
         if is_hidden() {
             until_visible(&mut inbox).await;
         }
-        let connection = StreamConnection::open(&sender);
-        let ended = listen(live, &mut inbox, &mut attempt, &mut last_heard).await;
+        let connection = StreamConnection::open(&sender, &memory.last_event_id);
+        let ended = listen(live, &mut inbox, &mut memory).await;
         drop(connection);
-        live.stream.set(StreamState::Broken(last_heard));
-        if matches!(ended, Ended::Broken) {
-            TimeoutFuture::new(backoff::delay_ms(attempt, js_sys::Math::random())).await;
-            attempt = attempt.saturating_add(1);
+        live.stream.set(StreamState::Broken(memory.last_heard));
+        if matches!(ended, Ended::Refused) {
+            session::check();
         }
-        // What the closed connection still had in its queue was said before the reconnection.
+        if !matches!(ended, Ended::Hidden) {
+            TimeoutFuture::new(backoff::delay_ms(memory.attempt, js_sys::Math::random())).await;
+            memory.attempt = memory.attempt.saturating_add(1);
+        }
+        // What the closed connection still had in its queue was not told, so the next one begins with it.
         while inbox.next().now_or_never().flatten().is_some() {}
     }
 }
 
 /// Passes events on until the stream breaks, falls silent, or nobody has looked for a while.
-async fn listen(
-    live: Live,
-    inbox: &mut UnboundedReceiver<Message>,
-    attempt: &mut u32,
-    last_heard: &mut Timestamp,
-) -> Ended {
+async fn listen(live: Live, inbox: &mut UnboundedReceiver<Message>, memory: &mut Memory) -> Ended {
     let mut hidden_since = None;
+    let mut opened = false;
     loop {
         let next = select(inbox.next(), TimeoutFuture::new(SILENCE_LIMIT_MS)).await;
         let Either::Left((Some(message), _)) = next else { return Ended::Broken };
         if matches!(message, Message::Broken) {
-            return Ended::Broken;
+            return if opened { Ended::Broken } else { Ended::Refused };
         }
         if !matches!(message, Message::VisibilityChanged) {
-            *last_heard = time::browser_now();
+            memory.last_heard = time::browser_now();
         }
         match message {
             Message::Opened => {
-                *attempt = 0;
+                opened = true;
+                memory.attempt = 0;
                 live.stream.set(StreamState::Open);
+            }
+            Message::Started { resumed: false } => {
                 live.connected_count.update(|count| *count = count.saturating_add(1));
             }
-            Message::Event(event) => live.tell(&event),
-            Message::KeepAlive | Message::VisibilityChanged | Message::Broken => {}
+            Message::Event { event, id } => {
+                live.tell(&event);
+                if !id.is_empty() {
+                    memory.last_event_id = id;
+                }
+            }
+            Message::Started { resumed: true }
+            | Message::KeepAlive
+            | Message::VisibilityChanged
+            | Message::Broken => {}
         }
         let now = time::browser_now();
         hidden_since = is_hidden().then(|| hidden_since.unwrap_or(now));
@@ -135,8 +164,13 @@ struct StreamConnection {
 }
 
 impl StreamConnection {
-    fn open(sender: &UnboundedSender<Message>) -> Self {
-        let Ok(source) = EventSource::new(URL) else {
+    fn open(sender: &UnboundedSender<Message>, last_event_id: &str) -> Self {
+        // The server's ids are made of digits, letters and dashes.
+        let url = match last_event_id {
+            "" => URL.to_owned(),
+            id => format!("{URL}?last_event_id={id}"),
+        };
+        let Ok(source) = EventSource::new(&url) else {
             let _ = sender.unbounded_send(Message::Broken);
             return Self { source: None, _handlers: Vec::new() };
         };
@@ -154,16 +188,28 @@ impl StreamConnection {
         on("open", reply(|| Message::Opened));
         on("error", reply(|| Message::Broken));
         on(wire::KEEP_ALIVE, reply(|| Message::KeepAlive));
+        let started = sender.clone();
+        on(
+            wire::START,
+            Handler::new(move |message: MessageEvent| {
+                let resumed = message.data().as_string().is_some_and(|data| wire::is_resumed(&data));
+                let _ = started.unbounded_send(Message::Started { resumed });
+            }),
+        );
         for kind in wire::KINDS {
             let sender = sender.clone();
             on(
                 kind,
                 Handler::new(move |message: MessageEvent| {
+                    let message_id = message.last_event_id();
                     let event = message.data().as_string().and_then(|data| wire::read(kind, &data));
                     if event.is_none() {
                         leptos::logging::warn!("An event '{kind}' cannot be read: reload the page.");
                     }
-                    let message = event.map_or(Message::KeepAlive, |event| Message::Event(Box::new(event)));
+                    let message = event.map_or(Message::KeepAlive, |event| Message::Event {
+                        event: Box::new(event),
+                        id: message_id,
+                    });
                     let _ = sender.unbounded_send(message);
                 }),
             );

@@ -1,12 +1,25 @@
 //! Reading what the event stream carries.
 
 use memdeck_model::Event;
+use serde::Deserialize;
 
 /// The event names the stream uses, without the keep-alive.
 pub const KINDS: [&str; 5] = ["dump", "record", "guests", "service", "hypervisor"];
 
 /// The name of the event that says nothing but that the stream is alive.
 pub const KEEP_ALIVE: &str = "ping";
+
+/// The name of the first event of a connection.
+pub const START: &str = "start";
+
+/// Whether a connection whose first event has this content goes on where the last one ended.
+pub fn is_resumed(data: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Start {
+        resumed: bool,
+    }
+    serde_json::from_str(data).is_ok_and(|start: Start| start.resumed)
+}
 
 /// The event named `kind` whose content is the JSON `data`; `None` where this page does not understand it (a newer
 /// server).
@@ -47,6 +60,13 @@ mod tests {
             assert!(KINDS.contains(&kind));
             assert_eq!(read(kind, &data), Some(event));
         }
+    }
+
+    #[test]
+    fn a_stream_goes_on_only_if_the_server_says_so() {
+        assert!(is_resumed(r#"{"resumed":true}"#));
+        assert!(!is_resumed(r#"{"resumed":false}"#));
+        assert!(!is_resumed("{}"));
     }
 
     #[test]

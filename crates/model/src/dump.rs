@@ -16,6 +16,8 @@ use crate::{ByteCount, GuestName, Millis, Record, Timestamp};
 ///
 /// Holds 1 to 64 ASCII letters, digits, `-` and `_`, so it is safe in a URL and in a file name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$"))]
 #[serde(try_from = "String", into = "String")]
 pub struct DumpId(String);
 
@@ -81,6 +83,7 @@ impl fmt::Display for DumpId {
 
 /// The exact state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// Accepted and durable, waiting for its turn.
@@ -128,6 +131,7 @@ impl std::str::FromStr for JobState {
 
 /// The four states that existing clients know. A cancelled dump is `failed` to them, with a message that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DumpState {
     /// Waiting.
@@ -164,6 +168,7 @@ impl From<DumpState> for JobState {
 
 /// How the memory was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CaptureMode {
     /// The guest ran while its memory was copied, and was stopped for the last pages only.
@@ -193,6 +198,7 @@ impl std::str::FromStr for CaptureMode {
 
 /// What a running dump is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DumpPhase {
     /// The guest is read: frozen it stands still, live it runs.
@@ -204,6 +210,7 @@ pub enum DumpPhase {
 
 /// How far a running dump is in its phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Progress {
     /// Bytes so far. While a live dump copies: of guest memory that came at least once. Else: of the uncompressed image
     /// that are being hashed and written or already are.
@@ -227,6 +234,7 @@ impl Progress {
 
 /// How a live dump copies while the guest runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LiveProgress {
     /// How often the guest's memory was gone over: 1 is the first copy.
     pub iteration: u64,
@@ -237,6 +245,7 @@ pub struct LiveProgress {
 /// The state of one dump in the shape of contract section 1. Fields after `duration_sec` are memdeck's own and
 /// missing from other services.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DumpStatus {
     /// Which dump.
     pub dump_id: DumpId,

@@ -8,6 +8,7 @@ use crate::ByteCount;
 
 /// The name libvirt gives a domain. Guest-controlled in practice: text, never markup or a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct GuestName(pub String);
 
@@ -19,6 +20,7 @@ impl fmt::Display for GuestName {
 
 /// What libvirt says a guest does, in the words existing clients know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GuestState {
     /// libvirt gives no state.
@@ -69,6 +71,7 @@ impl GuestState {
 
 /// A guest of one hypervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Guest {
     /// libvirt's id, which a running guest has and a stopped one has not.
     pub id: Option<u32>,
@@ -90,6 +93,7 @@ pub struct Guest {
 
 /// A guest in the shape of `GET /api/telemetry/live-vms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Vm {
     /// libvirt's id; −1 for a guest that is not running, as libvirt itself says it.
     pub id: i64,

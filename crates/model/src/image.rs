@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ByteCount, DumpId, Timestamp};
 
 /// How far a verification is.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VerificationState {
@@ -20,6 +21,7 @@ pub enum VerificationState {
 }
 
 /// The newest verification of a dump's image.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
     /// Which dump.
@@ -64,6 +66,7 @@ impl Verification {
 }
 
 /// A request to delete a dump's image.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeleteRequest {
     /// The guest's name, as the record has it: nobody deletes evidence by a slip.
@@ -71,6 +74,7 @@ pub struct DeleteRequest {
 }
 
 /// A deletion that was asked for.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deletion {
     /// Whose image.

@@ -9,6 +9,7 @@ use crate::Millis;
 
 /// The mode a request asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ModeChoice {
     /// Live, and frozen where live cannot be had; the record says why.
@@ -54,6 +55,8 @@ impl FromStr for ModeChoice {
 
 /// A case number or a note: text of an operator, kept with the dump.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 500))]
 #[serde(try_from = "String", into = "String")]
 pub struct Remark(String);
 
@@ -105,6 +108,7 @@ impl From<Remark> for String {
 
 /// How a dump is to be taken, and what is to be kept with it. Everything has a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct DumpOptions {
     /// How.

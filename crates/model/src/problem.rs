@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What kind of failure a caller can react to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
     /// The request itself is wrong; sending it again changes nothing.

@@ -7,6 +7,7 @@ use crate::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Remark, Timestamp
 /// One finished dump in the shape of contract section 2. Fields after `dump_path` are memdeck's own. What is `None`
 /// is unknown: a service that is not memdeck tells less.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Record {
     /// When the dump began.
     pub timestamp: Timestamp,
@@ -121,6 +122,7 @@ impl Record {
 
 /// Figures over all records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Stats {
     /// Finished dumps.
     pub total_dumps: u64,

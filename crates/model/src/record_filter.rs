@@ -113,6 +113,7 @@ impl From<HostName> for String {
 
 /// How a recorded dump ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RecordState {
     /// There is a whole image.

@@ -9,6 +9,7 @@ use crate::{Record, RecordFilter};
 
 /// What records can be ordered by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RecordColumn {
     /// When the dump began.
@@ -78,6 +79,7 @@ impl FromStr for RecordColumn {
 
 /// Which end comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SortOrder {
     /// The smallest.
@@ -231,6 +233,7 @@ impl RecordQuery {
 
 /// A page of records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecordPage {
     /// The records.
     pub records: Vec<Record>,

@@ -15,6 +15,7 @@ pub const MAX_TRIGGER_TARGETS: usize = 1000;
 
 /// A guest as a request names it: libvirt's id or the guest's name. JSON may give it as a string or as a number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct VmRef(String);
 
@@ -96,6 +97,7 @@ pub enum TriggerError {
 
 /// The body of a request for dumps. Either field name is accepted; both together are joined.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TriggerRequest {
     /// Guests by id or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,6 +139,7 @@ impl TriggerRequest {
 
 /// The answer of `POST /api/memory-dumps/trigger`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TriggerReply {
     /// Always `scheduled`.
     pub status: String,
@@ -150,6 +153,7 @@ pub struct TriggerReply {
 
 /// The body of a request to cancel a dump. It may be missing altogether.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct CancelRequest {
     /// Who wants it, in words that operators read: one service passes on who asked it.
@@ -173,6 +177,7 @@ impl CancelRequest {
 
 /// The answer of a request to cancel a dump.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CancelReply {
     /// Always `cancelling`: the end follows. A dump that had ended already stays as it ended.
     pub status: String,
@@ -182,6 +187,7 @@ pub struct CancelReply {
 
 /// What became of the last request for dumps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LastTrigger {
     /// When it was accepted.
     pub timestamp: Timestamp,
@@ -197,6 +203,7 @@ pub struct LastTrigger {
 
 /// The answer of `GET /api/memory-dumps/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ServiceStatus {
     /// The dump service's URL, or `local`.
     pub service: String,

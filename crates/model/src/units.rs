@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A number of bytes. Displays in IEC units (`1.50 GiB`), serialises as a plain integer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct ByteCount(pub u64);
 
@@ -58,6 +59,7 @@ impl fmt::Display for GuestPhysAddr {
 
 /// A duration in whole milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Millis(pub u64);
 
@@ -84,6 +86,8 @@ impl From<std::time::Duration> for Millis {
 ///
 /// Kept to whole microseconds, so that an instant survives every store it passes through unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {

@@ -25,13 +25,13 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let engine = node::engine(&config, &state, Arc::clone(&hypervisor), SHUTDOWN_GRACE)?;
     let backend = node::local(&engine);
     let feed = node::influx(config.influx.as_ref())?;
-    let listener = listen::bind(address).await?;
+    let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Agent, &listener)?;
 
     let relay =
         feed.map(|feed| tokio::spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe())));
     let libvirt = hypervisor.uri().to_owned();
-    let guard = Guard::new(address, &config.http.allowed_hosts, config.http.token.clone());
+    let guard = Guard::new(address, &config.http, &node::clock());
     let images = node::images(&state, None).await;
     let routes = http::agent(
         AgentState {

@@ -2,50 +2,70 @@
 
 use std::future::IntoFuture;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use memdeck_catalog::{LockHolder, LockRole, StateLock};
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::Failure;
+use super::{Exit, Failure};
+use crate::config::HttpConfig;
+use crate::http::Peer;
+use crate::http::tls::{self, TlsListener};
 use crate::node;
 
 /// How long requests that are being answered may take after a signal.
 const REQUEST_GRACE: Duration = Duration::from_secs(2);
 
+/// A bound address, and what is spoken there.
+pub struct Door {
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    /// Received from the start, so that whoever reads that the service is ready can stop it well.
+    stop: StopSignal,
+}
+
 /// Binds `address`.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+pub async fn bind(address: SocketAddr, http: &HttpConfig) -> Result<Door, Failure> {
+    let tls = http.tls.as_ref().map(tls::server_config).transpose();
+    let tls = tls.map_err(|error| Failure { exit: Exit::Usage, message: super::with_causes(&error) })?;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::new(format!(
             "cannot listen on {address}: {error}; set MEMDECK_BIND to a free address and port"
         ))
-    })
+    })?;
+    Ok(Door { listener, tls, stop: StopSignal::receive()? })
 }
 
 /// Tells others where this process answers.
-pub fn publish(lock: &StateLock, role: LockRole, listener: &TcpListener) -> Result<LockHolder, Failure> {
+pub fn publish(lock: &StateLock, role: LockRole, door: &Door) -> Result<LockHolder, Failure> {
     let address =
-        listener.local_addr().map_err(|error| Failure::new(format!("no local address: {error}")))?;
-    let holder = node::holder(role, Some(format!("http://{address}")));
+        door.listener.local_addr().map_err(|error| Failure::new(format!("no local address: {error}")))?;
+    let scheme = if door.tls.is_some() { "https" } else { "http" };
+    let holder = node::holder(role, Some(format!("{scheme}://{address}")));
     lock.publish(&holder).map_err(|error| Failure::new(super::with_causes(&error)))?;
     Ok(holder)
 }
 
 /// Answers until SIGINT or SIGTERM, then tells `closing` and lets requests end.
-pub async fn answer(
-    listener: TcpListener,
-    routes: Router,
-    closing: watch::Sender<bool>,
-) -> Result<(), Failure> {
+pub async fn answer(mut door: Door, routes: Router, closing: watch::Sender<bool>) -> Result<(), Failure> {
     let mut closed = closing.subscribe();
-    let server = axum::serve(listener, routes).with_graceful_shutdown(async move {
+    let closed = async move {
         let _ = closed.wait_for(|closed| *closed).await;
-    });
-    let server = tokio::spawn(server.into_future());
-    stop_signal().await?;
+    };
+    let routes = routes.into_make_service_with_connect_info::<Peer>();
+    let server = match door.tls {
+        Some(tls) => {
+            let listener = TlsListener::new(door.listener, tls);
+            tokio::spawn(axum::serve(listener, routes).with_graceful_shutdown(closed).into_future())
+        }
+        None => tokio::spawn(axum::serve(door.listener, routes).with_graceful_shutdown(closed).into_future()),
+    };
+    door.stop.wait().await;
     tracing::info!("stopping");
     let _ = closing.send(true);
     match tokio::time::timeout(REQUEST_GRACE, server).await {
@@ -57,14 +77,33 @@ pub async fn answer(
     Ok(())
 }
 
+/// SIGINT and SIGTERM, which end nothing by themselves any more.
+pub struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    /// From now on they are received.
+    pub fn receive() -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::new(format!("signals cannot be received: {error}"));
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    /// Waits for one of them.
+    pub async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Waits for SIGINT or SIGTERM.
 pub async fn stop_signal() -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("signals cannot be received: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    StopSignal::receive()?.wait().await;
     Ok(())
 }

@@ -45,9 +45,9 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         let desk = Arc::clone(&desk);
         async move { desk.run().await }
     });
-    let listener = listen::bind(address).await?;
+    let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Serve, &listener)?;
-    let guard = Guard::new(address, &config.http.allowed_hosts, config.http.token.clone());
+    let guard = Guard::new(address, &config.http, &node::clock());
     let (closing, closed) = watch::channel(false);
     let site = config.http.site_dir.clone().or_else(installed_site);
     let routes = http::dashboard(DashboardState { desk, closing: closed }, Arc::new(guard), site);

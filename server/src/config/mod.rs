@@ -1,28 +1,25 @@
 //! The configuration: one struct per concern, made from flags, environment, `.env` and one TOML file.
 
+mod http;
 mod settings;
 mod sources;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use reqwest::Url;
 
+pub use http::{HttpConfig, Role, TlsFiles};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{ConfigError, Origin, Sources, dot_env};
 
 use settings::{
-    ALLOWED_HOSTS, BIND, DUMP_DIR, DUMP_TIMEOUT, INFLUX_DB, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL,
-    LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET, MAX_PARALLEL_DUMPS, PAUSE_BUDGET,
-    SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL, SITE_DIR, STATE_DIR, TOKEN,
+    DUMP_DIR, DUMP_TIMEOUT, INFLUX_DB, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL, LIBVIRT_TIMEOUT,
+    LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET, MAX_PARALLEL_DUMPS, PAUSE_BUDGET, SERVICE_TIMEOUT,
+    SERVICE_TOKEN, SERVICE_URL, STATE_DIR,
 };
-
-/// Shortest token accepted for incoming calls.
-const MIN_TOKEN_CHARS: usize = 16;
 
 /// A token. Never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,57 +35,6 @@ impl Secret {
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("***")
-    }
-}
-
-/// Which service listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The dashboard.
-    Serve,
-    /// The dump service of one hypervisor.
-    Agent,
-}
-
-impl Role {
-    fn default_port(self) -> u16 {
-        match self {
-            Self::Serve => 8000,
-            Self::Agent => 5001,
-        }
-    }
-}
-
-/// How clients reach this service.
-#[derive(Clone, Debug)]
-pub struct HttpConfig {
-    /// Set where the default of the role does not hold.
-    pub bind: Option<SocketAddr>,
-    /// What callers must send.
-    pub token: Option<Secret>,
-    /// Host names beyond loopback and the bind address, lower case, without port.
-    pub allowed_hosts: Vec<String>,
-    /// The built page.
-    pub site_dir: Option<PathBuf>,
-}
-
-impl HttpConfig {
-    /// Where `role` listens.
-    ///
-    /// # Errors
-    /// The address is not loopback and there is no token.
-    pub fn listen_address(&self, role: Role) -> Result<SocketAddr, ConfigError> {
-        let address =
-            self.bind.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), role.default_port()));
-        if !address.ip().is_loopback() && self.token.is_none() {
-            return Err(ConfigError::Missing(format!(
-                "{} is {address}, which other machines can reach: set {} to a secret of at least {MIN_TOKEN_CHARS} \
-                 characters, or bind to 127.0.0.1",
-                BIND.name(),
-                TOKEN.name(),
-            )));
-        }
-        Ok(address)
     }
 }
 
@@ -177,10 +123,6 @@ impl Config {
         };
         let secret = |setting: &Setting| sources.text(setting).map(|text| Secret(text.to_owned()));
 
-        let token = secret(&TOKEN);
-        if token.as_ref().is_some_and(|token| token.expose().chars().count() < MIN_TOKEN_CHARS) {
-            return Err(sources.invalid(&TOKEN, &format!("{MIN_TOKEN_CHARS} characters or more")));
-        }
         let service_timeout = seconds(&SERVICE_TIMEOUT, 30.0, 0.1, 3600.0)?;
         let influx_timeout = seconds(&INFLUX_TIMEOUT, 10.0, 0.1, 3600.0)?;
         let database = sources.parse(
@@ -194,19 +136,7 @@ impl Config {
             },
         )?;
         Ok(Self {
-            http: HttpConfig {
-                bind: sources.parse(&BIND, None, "an address and port such as 127.0.0.1:8000", |text| {
-                    SocketAddr::from_str(text).ok().map(Some)
-                })?,
-                token,
-                allowed_hosts: sources.parse(
-                    &ALLOWED_HOSTS,
-                    Vec::new(),
-                    "host names separated by commas, without ports",
-                    host_names,
-                )?,
-                site_dir: sources.text(&SITE_DIR).map(PathBuf::from),
-            },
+            http: HttpConfig::from_sources(sources)?,
             libvirt: LibvirtConfig {
                 uri: sources.text(&LIBVIRT_URI).unwrap_or("qemu:///system").to_owned(),
                 uri_given: sources.text(&LIBVIRT_URI).is_some(),
@@ -266,17 +196,6 @@ fn http_url(sources: &Sources, setting: &Setting) -> Result<Option<Url>, ConfigE
             && url.fragment().is_none();
         plain.then_some(Some(url))
     })
-}
-
-fn host_names(text: &str) -> Option<Vec<String>> {
-    let fits = |host: &str| {
-        !host.is_empty() && !host.contains(['/', ' ', '@']) && (host.starts_with('[') || !host.contains(':'))
-    };
-    text.split(',')
-        .map(str::trim)
-        .filter(|host| !host.is_empty())
-        .map(|host| fits(host).then(|| host.to_ascii_lowercase()))
-        .collect()
 }
 
 /// Where files go by default on this machine for this user.

@@ -16,6 +16,8 @@ pub struct Setting {
     pub help: &'static str,
     /// Whether the value must never be shown.
     pub secret: bool,
+    /// Whether the flag alone, without a value, means `true`.
+    pub switch: bool,
 }
 
 impl Setting {
@@ -37,29 +39,52 @@ const fn setting(
     default: &'static str,
     help: &'static str,
 ) -> Setting {
-    Setting { key, env, default, help, secret: false }
+    Setting { key, env, default, help, secret: false, switch: false }
 }
 
 const fn secret(key: &'static str, env: &'static [&'static str], help: &'static str) -> Setting {
-    Setting { key, env, default: "unset", help, secret: true }
+    Setting { key, env, default: "unset", help, secret: true, switch: false }
+}
+
+const fn switch(key: &'static str, env: &'static [&'static str], help: &'static str) -> Setting {
+    Setting { key, env, default: "false", help, secret: false, switch: true }
 }
 
 pub const BIND: Setting = setting(
     "http.bind",
     &["MEMDECK_BIND"],
     "127.0.0.1:8000 for serve, 127.0.0.1:5001 for agent",
-    "Address and port to listen on. Anything but loopback needs MEMDECK_TOKEN",
+    "Address and port to listen on. Anything but loopback needs MEMDECK_TOKEN, and TLS or a proxy that has it",
 );
 pub const TOKEN: Setting = secret(
     "http.token",
     &["MEMDECK_TOKEN"],
-    "Token that callers must send as `Authorization: Bearer`, 16 characters or more",
+    "Token with which operators sign in and scripts call (`Authorization: Bearer`), 16 characters or more",
 );
 pub const ALLOWED_HOSTS: Setting = setting(
     "http.allowed_hosts",
     &["MEMDECK_ALLOWED_HOSTS"],
     "localhost, 127.0.0.1, [::1] and the bind address",
     "Further host names by which clients reach this service, separated by commas",
+);
+pub const TLS_CERT: Setting = setting(
+    "http.tls_cert",
+    &["TLS_CERT"],
+    "unset: plain HTTP",
+    "File with the certificate of this service and those of its issuers (PEM); needs TLS_KEY",
+);
+pub const TLS_KEY: Setting =
+    setting("http.tls_key", &["TLS_KEY"], "unset", "File with the private key of TLS_CERT (PEM)");
+pub const BEHIND_PROXY: Setting = setting(
+    "http.behind_proxy",
+    &["MEMDECK_BEHIND_PROXY"],
+    "unset: nobody's word is taken for who calls",
+    "Addresses of the reverse proxies that add TLS, separated by commas; X-Forwarded-* counts only from them",
+);
+pub const INSECURE_HTTP: Setting = switch(
+    "http.insecure_http",
+    &["MEMDECK_INSECURE_HTTP"],
+    "Listen to other machines without TLS: the token and guest memory can be read on the way",
 );
 pub const SITE_DIR: Setting = setting(
     "http.site_dir",
@@ -156,10 +181,14 @@ pub const INFLUX_TIMEOUT: Setting = setting(
 );
 
 /// All of them, in the order in which they are shown.
-pub static SETTINGS: [&Setting; 20] = [
+pub static SETTINGS: [&Setting; 24] = [
     &BIND,
     &TOKEN,
     &ALLOWED_HOSTS,
+    &TLS_CERT,
+    &TLS_KEY,
+    &BEHIND_PROXY,
+    &INSECURE_HTTP,
     &SITE_DIR,
     &LIBVIRT_URI,
     &LIBVIRT_TIMEOUT,

@@ -24,7 +24,7 @@ use crate::images::Images;
 use last_trigger::TriggerFollower;
 
 pub use guests::{AgentGuests, GuestSource, HypervisorGuests};
-pub use live::{LiveFeed, Numbered};
+pub use live::{Heard, Listener, LiveFeed, Position};
 
 /// How long an ended dump stays among the present ones of the page.
 const RECENTLY: Millis = Millis(10 * 60 * 1000);

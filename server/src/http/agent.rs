@@ -3,35 +3,46 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use memdeck_model::{
     CancelReply, CancelRequest, DumpId, DumpStatus, Guest, Problem, ProblemKind, TriggerRequest,
 };
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::AgentState;
 use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlQuery};
+use super::openapi::ErrorBody;
 use crate::blocking;
 use crate::desk::catalog_problem;
 use crate::remote::{
     DELETIONS_PER_CALL, DeletionFeedPage, NumberedDeletion, NumberedRecord, RECORDS_PER_CALL, RecordFeedPage,
 };
 
-pub fn routes() -> Router<AgentState> {
-    Router::new()
-        .route("/api/dumps", get(statuses).post(trigger))
-        .route("/api/dumps/{vm}", get(status))
-        .route("/api/dumps/{vm}/cancel", post(cancel))
-        .route("/api/records", get(records))
-        .route("/api/deletions", get(deletions))
-        .route("/api/guests", get(guests))
+pub fn routes() -> OpenApiRouter<AgentState> {
+    OpenApiRouter::new()
+        .routes(routes!(statuses, trigger))
+        .routes(routes!(status))
+        .routes(routes!(cancel))
+        .routes(routes!(records))
+        .routes(routes!(deletions))
+        .routes(routes!(guests))
 }
 
 type Statuses = Json<BTreeMap<String, DumpStatus>>;
 
+/// Asks for dumps; the present state of each guest, under the name it was given.
+#[utoipa::path(
+    post,
+    path = "/api/dumps",
+    tag = "dumps",
+    request_body = TriggerRequest,
+    responses((status = 200, body = BTreeMap<String, DumpStatus>))
+)]
 async fn trigger(
     State(agent): State<AgentState>,
     JsonBody(request): JsonBody<TriggerRequest>,
@@ -41,10 +52,23 @@ async fn trigger(
     Ok(Json(agent.backend.trigger(targets, options, "api").await.map_err(Problem::from)?))
 }
 
+/// The newest dump of every guest that had one.
+#[utoipa::path(get, path = "/api/dumps", tag = "dumps", responses((status = 200, body = BTreeMap<String, DumpStatus>)))]
 async fn statuses(State(agent): State<AgentState>) -> Result<Statuses, RestError> {
     Ok(Json(agent.backend.statuses().await.map_err(Problem::from)?))
 }
 
+/// The newest dump of one guest.
+#[utoipa::path(
+    get,
+    path = "/api/dumps/{vm}",
+    tag = "dumps",
+    params(("vm" = String, Path, description = "The guest: libvirt's id or its name")),
+    responses(
+        (status = 200, body = DumpStatus),
+        (status = 404, description = "It had no dump", body = ErrorBody),
+    )
+)]
 async fn status(
     State(agent): State<AgentState>,
     Path(vm): Path<String>,
@@ -56,6 +80,17 @@ async fn status(
 }
 
 /// Cancels a dump, which the path names by its id. Accepted: the end follows.
+#[utoipa::path(
+    post,
+    path = "/api/dumps/{dump_id}/cancel",
+    tag = "dumps",
+    params(("dump_id" = DumpId, Path, description = "The dump")),
+    request_body(content = Option<CancelRequest>, description = "For whom; may be missing"),
+    responses(
+        (status = 202, description = "It ends soon, or has ended already", body = CancelReply),
+        (status = 404, description = "There is no such dump", body = ErrorBody),
+    )
+)]
 async fn cancel(
     State(agent): State<AgentState>,
     Path(dump_id): Path<String>,
@@ -74,12 +109,23 @@ async fn cancel(
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Since {
+    /// Records after this sequence number; all of them where it is not given.
     since: Option<u64>,
+    /// At most this many, 1 to 500.
     limit: Option<u32>,
 }
 
+/// The records of what this agent dumped, by sequence number.
+#[utoipa::path(
+    get,
+    path = "/api/records",
+    tag = "records",
+    params(Since),
+    responses((status = 200, body = RecordFeedPage))
+)]
 async fn records(
     State(agent): State<AgentState>,
     UrlQuery(query): UrlQuery<Since>,
@@ -94,6 +140,14 @@ async fn records(
     Ok(Json(RecordFeedPage { catalog_id: agent.catalog_id, records }))
 }
 
+/// Deletions in the order they were recorded, with their sequence numbers: for dashboards that keep copies.
+#[utoipa::path(
+    get,
+    path = "/api/deletions",
+    tag = "records",
+    params(Since),
+    responses((status = 200, body = DeletionFeedPage))
+)]
 async fn deletions(
     State(agent): State<AgentState>,
     UrlQuery(query): UrlQuery<Since>,
@@ -108,6 +162,8 @@ async fn deletions(
     Ok(Json(DeletionFeedPage { catalog_id: agent.catalog_id, deletions }))
 }
 
+/// Every guest of this hypervisor, running or not.
+#[utoipa::path(get, path = "/api/guests", tag = "guests", responses((status = 200, body = Vec<Guest>)))]
 async fn guests(State(agent): State<AgentState>) -> Result<Json<Vec<Guest>>, RestError> {
     Ok(Json(agent.guests.list().await?))
 }

@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use memdeck_model::Problem;
+use memdeck_model::{Problem, ProblemKind};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -15,17 +15,28 @@ use serde_json::json;
 pub struct RestError {
     status: StatusCode,
     detail: String,
+    /// Only where the page must know it, which reads refusals of the guard like those of its own calls.
+    kind: Option<ProblemKind>,
 }
 
 impl RestError {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into() }
+        Self { status, detail: detail.into(), kind: None }
+    }
+
+    /// The caller is not known.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self { kind: Some(ProblemKind::Unauthorized), ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 }
 
 impl IntoResponse for RestError {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({"detail": self.detail}))).into_response()
+        let mut body = json!({"detail": self.detail});
+        if let Some(kind) = self.kind {
+            body["kind"] = json!(kind);
+        }
+        (self.status, Json(body)).into_response()
     }
 }
 

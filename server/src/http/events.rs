@@ -1,68 +1,158 @@
-//! Server-sent events to open pages: first the present state, then every change.
+//! Server-sent events to open pages: what a page missed, or else the present state, and then every change.
+//!
+//! The first event, `start`, says which of the two comes. The id of an event is the page's position in the stream: a
+//! page that comes back with it (as the header `Last-Event-ID`, or in the query, which a page of ours sends that makes
+//! its connections anew by itself) is told what happened since.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::Extension;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse as SseResponse};
 use futures_util::stream::{self, Stream, StreamExt};
 use memdeck_model::Event;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use utoipa::IntoParams;
 
 use super::DashboardState;
-use crate::desk::Numbered;
+use super::guard::{OpenSession, Standing};
+use crate::desk::{Heard, Listener, Position};
 
 /// Between two signs of life. An event, not a comment: `EventSource` does not show comments to the page.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// Between two looks whether the operator is still signed in. An open page uses its session.
+const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(15);
 
-pub async fn stream(State(state): State<DashboardState>) -> Response {
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Resume {
+    /// The id of the last event that was heard: what came after it is told. The header `Last-Event-ID` says the same.
+    last_event_id: Option<String>,
+}
+
+/// Server-sent events: `start`, then what was missed or the present state, then every change as `dump`, `record`,
+/// `guests`, `service` or `hypervisor`, and a `ping` every 15 s.
+#[utoipa::path(
+    get,
+    path = "/api/events",
+    tag = "events",
+    params(Resume),
+    responses((status = 200, description = "A stream without end", body = String, content_type = "text/event-stream"))
+)]
+pub async fn stream(
+    State(state): State<DashboardState>,
+    Extension(standing): Extension<Standing>,
+    Query(resume): Query<Resume>,
+    headers: HeaderMap,
+) -> Response {
+    // The header is what the browser's own reconnection sends, so it is newer than the address it was given.
+    let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let told: Option<Position> =
+        header.or(resume.last_event_id.as_deref()).and_then(|position| position.parse().ok());
+    let connection = Connection::new(state, standing, told);
     let ping = KeepAlive::new().interval(PING_INTERVAL).event(Sse::default().event("ping").data("{}"));
-    let mut response = SseResponse::new(changes(state)).keep_alive(ping).into_response();
+    let mut response = SseResponse::new(connection.events()).keep_alive(ping).into_response();
     // A reverse proxy that collects a response before it passes it on would make live events late.
-    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
-struct Listening {
+struct Connection {
     state: DashboardState,
-    receiver: broadcast::Receiver<Numbered>,
+    listener: Listener,
+    next: Next,
     closing: watch::Receiver<bool>,
+    session: Option<OpenSession>,
+    session_check: Interval,
 }
 
-fn changes(state: DashboardState) -> impl Stream<Item = Result<Sse, Infallible>> {
-    // Listen before the present state is taken: a change in between is told twice rather than never.
-    let receiver = state.desk.live().subscribe();
-    let closing = state.closing.clone();
-    let present = {
-        let state = state.clone();
-        stream::once(async move { present(&state).await })
-    };
-    let later = stream::unfold(Listening { state, receiver, closing }, next);
-    present.chain(later).flat_map(|events| stream::iter(events.into_iter().map(Ok)))
+/// What is to be told next.
+enum Next {
+    Start { resumed: bool },
+    Present,
+    Changes,
 }
 
-/// The next events; none ends the stream.
-async fn next(mut listening: Listening) -> Option<(Vec<Sse>, Listening)> {
-    let received = tokio::select! {
-        received = listening.receiver.recv() => received,
-        _ = listening.closing.wait_for(|closing| *closing) => return None,
-    };
-    let events = match received {
-        Ok(Numbered { id, event: Some(event) }) => vec![told(&event, Some(id))],
-        // Something was lost between the parts or to a slow page: tell where things stand.
-        Ok(Numbered { event: None, .. }) | Err(RecvError::Lagged(_)) => present(&listening.state).await,
-        Err(RecvError::Closed) => return None,
-    };
-    Some((events, listening))
+impl Connection {
+    fn new(state: DashboardState, standing: Standing, told: Option<Position>) -> Self {
+        // Listens before the present state is taken: a change in between is told twice rather than never.
+        let (listener, resumed) = state.desk.live().listen(told);
+        let session = match standing {
+            Standing::SignedIn(session) => Some(session),
+            Standing::Open | Standing::Bearer | Standing::Stranger => None,
+        };
+        let mut session_check = interval(SESSION_CHECK_INTERVAL);
+        session_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let closing = state.closing.clone();
+        Self { state, listener, next: Next::Start { resumed }, closing, session, session_check }
+    }
+
+    fn events(self) -> impl Stream<Item = Result<Sse, Infallible>> {
+        stream::unfold(self, Self::step).flat_map(|events| stream::iter(events.into_iter().map(Ok)))
+    }
+
+    /// The next events; none ends the stream.
+    async fn step(mut self) -> Option<(Vec<Sse>, Self)> {
+        let events = match self.next {
+            Next::Start { resumed } => {
+                self.next = if resumed { Next::Changes } else { Next::Present };
+                vec![Sse::default().event("start").data(format!("{{\"resumed\":{resumed}}}"))]
+            }
+            Next::Present => {
+                self.next = Next::Changes;
+                self.present().await
+            }
+            Next::Changes => self.changes().await?,
+        };
+        // Asked at the end: what waited for its turn while the session ended is not told any more.
+        self.session.as_ref().is_none_or(OpenSession::is_open).then_some((events, self))
+    }
+
+    async fn changes(&mut self) -> Option<Vec<Sse>> {
+        loop {
+            let heard = tokio::select! {
+                heard = self.listener.next() => Some(heard),
+                _ = self.closing.wait_for(|closing| *closing) => return None,
+                () = ended(self.session.as_mut()) => return None,
+                _ = self.session_check.tick() => None,
+            };
+            match heard {
+                Some(Heard::Events(events)) => {
+                    let told = events.iter().map(|(position, event)| told(event, Some(*position)));
+                    return Some(told.collect());
+                }
+                // A page that reads slowly, or a loss between the parts: tell where things stand.
+                Some(Heard::Lost) => return Some(self.present().await),
+                None if self.session.as_ref().is_none_or(OpenSession::is_open) => {}
+                None => return None,
+            }
+        }
+    }
+
+    /// Only the last one has an id: a page that heard half of it must hear it all again.
+    async fn present(&self) -> Vec<Sse> {
+        let position = self.listener.position();
+        let events = self.state.desk.present_state().await;
+        let last = events.len().saturating_sub(1);
+        let numbered = events.iter().enumerate();
+        numbered.map(|(index, event)| told(event, (index == last).then_some(position))).collect()
+    }
 }
 
-async fn present(state: &DashboardState) -> Vec<Sse> {
-    state.desk.present_state().await.iter().map(|event| told(event, None)).collect()
+/// Waits for the end of a session, where there is one.
+async fn ended(session: Option<&mut OpenSession>) {
+    match session {
+        Some(session) => session.ended().await,
+        None => std::future::pending().await,
+    }
 }
 
-fn told(event: &Event, id: Option<u64>) -> Sse {
+fn told(event: &Event, position: Option<Position>) -> Sse {
     let data = match event {
         Event::Dump(status) => serde_json::to_string(status),
         Event::Record(record) => serde_json::to_string(record),
@@ -75,8 +165,8 @@ fn told(event: &Event, id: Option<u64>) -> Sse {
         "null".to_owned()
     });
     let sse = Sse::default().event(event.kind()).data(data);
-    match id {
-        Some(id) => sse.id(id.to_string()),
+    match position {
+        Some(position) => sse.id(position.to_string()),
         None => sse,
     }
 }

@@ -10,15 +10,27 @@ use memdeck_model::Timestamp;
 
 use super::DashboardState;
 use super::answer::{RestError, UrlQuery};
+use super::openapi::ErrorBody;
 use super::record_parameters::FilterParameters;
 use super::records_csv;
 
-/// Reads and sends a few hundred records at a time: neither memory nor a transaction grows with the catalog or waits for
-/// a slow reader. Once the answer has begun, a failure can only cut it off, and the reader's program notices.
+/// All records that match, newest first, as a CSV file.
+#[utoipa::path(
+    get,
+    path = "/export.csv",
+    tag = "memory dumps",
+    params(FilterParameters),
+    responses(
+        (status = 200, description = "RFC 4180 in UTF-8, with a line of names", body = String, content_type = "text/csv"),
+        (status = 400, description = "A parameter means nothing", body = ErrorBody),
+    )
+)]
 pub async fn csv(
     State(state): State<DashboardState>,
     UrlQuery(filter): UrlQuery<FilterParameters>,
 ) -> Result<Response, RestError> {
+    // A few hundred records are read and sent at a time: neither memory nor a transaction grows with the catalog or
+    // waits for a slow reader. Once the answer has begun, a failure can only cut it off, and the reader's program notices.
     let filter = filter.read()?;
     let (records, place) = state.desk.walk_records(&filter, None).await?;
     let mut beginning = records_csv::head().map_err(|error| unwritable(&error))?;

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::header::{
@@ -12,13 +13,14 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use headers::ETag;
 use memdeck_image::Segment;
 use memdeck_model::{DeleteRequest, Problem, ProblemKind, Record, Verification};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::answer::{JsonBody, RestError, UrlQuery};
 use super::conditional::{Wanted, has_it_already, wanted};
@@ -30,22 +32,42 @@ const RETRY_AFTER_S: &str = "30";
 /// Segments that the header names; it is the first that matter, and a header has its limits.
 const MAX_OMITTED: usize = 32;
 
-pub fn routes<S>(images: Arc<Images>) -> Router<S> {
-    Router::new()
-        .route("/api/memory-dumps/{dump_id}", get(record).delete(delete))
-        .route("/api/memory-dumps/{dump_id}/image", get(image))
-        .route("/api/memory-dumps/{dump_id}/manifest", get(manifest))
-        .route("/api/memory-dumps/{dump_id}/inspect", get(inspect))
-        .route("/api/memory-dumps/{dump_id}/verify", get(verification).post(verify))
+pub fn routes<S>(images: Arc<Images>) -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    OpenApiRouter::new()
+        .routes(routes!(record, delete))
+        .routes(routes!(image))
+        .routes(routes!(manifest))
+        .routes(routes!(inspect))
+        .routes(routes!(verification, verify))
         .with_state(images)
 }
 
 type Stored = State<Arc<Images>>;
 
+/// The record of one dump.
+#[utoipa::path(
+    get,
+    path = "/api/memory-dumps/{dump_id}",
+    tag = "images",
+    params(("dump_id" = String, Path, description = "Which dump")),
+    responses((status = 200, body = Record))
+)]
 async fn record(State(images): Stored, Path(dump_id): Path<String>) -> Result<Json<Record>, RestError> {
     Ok(Json(images.record(&dump_id).await?))
 }
 
+/// Deletes the image of a dump; its record stays and says when and by whom.
+#[utoipa::path(
+    delete,
+    path = "/api/memory-dumps/{dump_id}",
+    tag = "images",
+    params(("dump_id" = String, Path, description = "Which dump")),
+    request_body = DeleteRequest,
+    responses((status = 200, body = Record))
+)]
 async fn delete(
     State(images): Stored,
     Path(dump_id): Path<String>,
@@ -54,10 +76,26 @@ async fn delete(
     Ok(Json(images.delete(&dump_id, request, "api").await?))
 }
 
+/// The manifest of a stored image.
+#[utoipa::path(
+    get,
+    path = "/api/memory-dumps/{dump_id}/manifest",
+    tag = "images",
+    params(("dump_id" = String, Path, description = "Which dump")),
+    responses((status = 200, body = serde_json::Value))
+)]
 async fn manifest(State(images): Stored, Path(dump_id): Path<String>) -> Result<Response, RestError> {
     Ok(unkept(Json(images.manifest(&dump_id).await?)))
 }
 
+/// Segments, notes and sizes of a stored image in each format.
+#[utoipa::path(
+    get,
+    path = "/api/memory-dumps/{dump_id}/inspect",
+    tag = "images",
+    params(("dump_id" = String, Path, description = "Which dump")),
+    responses((status = 200, body = serde_json::Value))
+)]
 async fn inspect(State(images): Stored, Path(dump_id): Path<String>) -> Result<Response, RestError> {
     Ok(unkept(Json(images.inspect(&dump_id).await?)))
 }
@@ -67,6 +105,14 @@ fn unkept(json: Json<Value>) -> Response {
     ([(CACHE_CONTROL, "no-store")], json).into_response()
 }
 
+/// How far the newest verification of an image is, or what it found.
+#[utoipa::path(
+    get,
+    path = "/api/memory-dumps/{dump_id}/verify",
+    tag = "images",
+    params(("dump_id" = String, Path, description = "Which dump")),
+    responses((status = 200, body = Verification))
+)]
 async fn verification(
     State(images): Stored,
     Path(dump_id): Path<String>,
@@ -74,7 +120,14 @@ async fn verification(
     Ok(Json(images.verification(&dump_id).await?))
 }
 
-/// Accepted: the end is told by the same path.
+/// Begins a verification of an image. Its end is told by the same path.
+#[utoipa::path(
+    post,
+    path = "/api/memory-dumps/{dump_id}/verify",
+    tag = "images",
+    params(("dump_id" = String, Path, description = "Which dump")),
+    responses((status = 202, body = Verification))
+)]
 async fn verify(
     State(images): Stored,
     Path(dump_id): Path<String>,
@@ -82,11 +135,23 @@ async fn verify(
     Ok((StatusCode::ACCEPTED, Json(images.verify(&dump_id).await?)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct ImageQuery {
+    /// `elf` (default), `raw`, `lime`, `avml`, or `stored`: the file as it is.
     format: Option<String>,
 }
 
+/// Downloads a stored image, whole or in part (`Range`), in one of the formats.
+#[utoipa::path(
+    get,
+    path = "/api/memory-dumps/{dump_id}/image",
+    tag = "images",
+    params(ImageQuery, ("dump_id" = String, Path, description = "Which dump")),
+    responses((status = 200, description = "The image", content_type = "application/octet-stream"),
+        (status = 206, description = "The part that was asked for", content_type = "application/octet-stream"),
+        (status = 304, description = "The caller has it already"))
+)]
 async fn image(
     State(images): Stored,
     method: Method,

@@ -1,31 +1,42 @@
 //! The dashboard's memory dumps (contract section 2).
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use memdeck_model::{
-    CancelReply, CancelRequest, DumpStatus, RecordPage, RecordQuery, ServiceStatus, Stats, TriggerReply,
-    TriggerRequest,
+    CancelReply, CancelRequest, DumpId, DumpStatus, RecordPage, RecordQuery, ServiceStatus, Stats,
+    TriggerReply, TriggerRequest,
 };
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::DashboardState;
 use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlQuery};
 use super::export;
+use super::openapi::ErrorBody;
 use super::record_parameters::{FilterParameters, SortParameters};
 
-pub fn routes() -> Router<DashboardState> {
-    Router::new()
-        .route("/trigger", post(trigger))
-        .route("/records", get(records))
-        .route("/export.csv", get(export::csv))
-        .route("/status", get(status))
-        .route("/status/{vm}", get(dump_status))
-        .route("/cancel/{dump_id}", post(cancel))
-        .route("/stats", get(stats))
+pub fn routes() -> OpenApiRouter<DashboardState> {
+    OpenApiRouter::new()
+        .routes(routes!(trigger))
+        .routes(routes!(records))
+        .routes(routes!(export::csv))
+        .routes(routes!(status))
+        .routes(routes!(dump_status))
+        .routes(routes!(cancel))
+        .routes(routes!(stats))
 }
 
+/// Asks for dumps. A guest that is being dumped is not dumped twice at the same time: it keeps the dump it has.
+#[utoipa::path(
+    post,
+    path = "/trigger",
+    tag = "memory dumps",
+    request_body = TriggerRequest,
+    responses((status = 200, description = "Accepted", body = TriggerReply))
+)]
 async fn trigger(
     State(state): State<DashboardState>,
     JsonBody(request): JsonBody<TriggerRequest>,
@@ -39,12 +50,26 @@ async fn trigger(
     }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct PageQuery {
+    /// At most this many, 1 to 1000; 1000 where it is not given or 0 or less.
     limit: Option<i64>,
+    /// After skipping this many.
     offset: Option<i64>,
 }
 
+/// Records of finished dumps that match all that is given, newest first unless another order is asked for.
+#[utoipa::path(
+    get,
+    path = "/records",
+    tag = "memory dumps",
+    params(FilterParameters, SortParameters, PageQuery),
+    responses(
+        (status = 200, body = RecordPage),
+        (status = 400, description = "A parameter means nothing", body = ErrorBody),
+    )
+)]
 async fn records(
     State(state): State<DashboardState>,
     UrlQuery(page): UrlQuery<PageQuery>,
@@ -55,10 +80,25 @@ async fn records(
     Ok(Json(state.desk.list_records(query).await?))
 }
 
+/// Whether the dump service answers, the newest dump of every guest, and what became of the last request. Never an
+/// error: the answer says what is wrong.
+#[utoipa::path(get, path = "/status", tag = "memory dumps", responses((status = 200, body = ServiceStatus)))]
 async fn status(State(state): State<DashboardState>) -> Json<ServiceStatus> {
     Json(state.desk.service_status().await)
 }
 
+/// The newest dump of one guest.
+#[utoipa::path(
+    get,
+    path = "/status/{vm}",
+    tag = "memory dumps",
+    params(("vm" = String, Path, description = "The guest as it was named in the request: libvirt's id or its name")),
+    responses(
+        (status = 200, body = DumpStatus),
+        (status = 404, description = "It had no dump", body = ErrorBody),
+        (status = 503, description = "The dump service does not answer", body = ErrorBody),
+    )
+)]
 async fn dump_status(
     State(state): State<DashboardState>,
     Path(vm): Path<String>,
@@ -66,11 +106,24 @@ async fn dump_status(
     Ok(Json(state.desk.dump_status(&vm).await?))
 }
 
+/// Totals over all records.
+#[utoipa::path(get, path = "/stats", tag = "memory dumps", responses((status = 200, body = Stats)))]
 async fn stats(State(state): State<DashboardState>) -> Result<Json<Stats>, RestError> {
     Ok(Json(state.desk.stats().await?))
 }
 
 /// Cancels a dump. Accepted: the end follows.
+#[utoipa::path(
+    post,
+    path = "/cancel/{dump_id}",
+    tag = "memory dumps",
+    params(("dump_id" = DumpId, Path, description = "The dump")),
+    request_body(content = Option<CancelRequest>, description = "For whom; may be missing"),
+    responses(
+        (status = 202, description = "It ends soon, or has ended already", body = CancelReply),
+        (status = 404, description = "There is no such dump", body = ErrorBody),
+    )
+)]
 async fn cancel(
     State(state): State<DashboardState>,
     Path(dump_id): Path<String>,

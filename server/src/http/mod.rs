@@ -6,30 +6,37 @@ mod conditional;
 mod events;
 mod export;
 mod guard;
+mod headers;
 mod images;
 mod memory_dumps;
+mod openapi;
 mod record_parameters;
 mod records_csv;
 mod request_id;
+mod sign_in;
 mod site;
 mod telemetry;
+pub mod tls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{any, get};
-use axum::{Json, Router, middleware};
+use axum::routing::any;
+use axum::{Extension, Json, Router, middleware};
 use memdeck_app::api::Operations;
 use memdeck_capture::DumpBackend;
 use memdeck_catalog::Catalog;
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::watch;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::desk::{Desk, GuestSource};
 use crate::images::Images;
 
-pub use guard::Guard;
+pub use guard::{Guard, Peer};
 
 /// The longest request body: a list of a thousand names fits many times.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -62,29 +69,49 @@ pub struct AgentState {
 pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<PathBuf>) -> Router {
     let operations: Arc<dyn Operations> = Arc::clone(&state.desk) as _;
     let images = images::routes(Arc::clone(state.desk.images()));
-    let api = Router::new()
+    let described = OpenApiRouter::with_openapi(openapi::dashboard())
         .nest("/api/memory-dumps", memory_dumps::routes())
         .nest("/api/telemetry", telemetry::routes())
-        .route("/api/events", get(events::stream))
-        .with_state(state)
-        .merge(images)
-        .merge(memdeck_app::api::router(&operations));
-    protected(api.merge(site::routes(site_dir)), guard)
+        .routes(routes!(events::stream));
+    let described = described.with_state(state).merge(images);
+    let routes = described_routes(described, true)
+        .merge(memdeck_app::api::router(&operations))
+        .merge(sign_in::routes(Arc::clone(&guard)))
+        .merge(site::routes(site_dir));
+    protected(routes, guard)
 }
 
 /// The routes of `memdeck agent`.
 pub fn agent(state: AgentState, guard: Arc<Guard>) -> Router {
     let images = images::routes(Arc::clone(&state.images));
-    protected(agent::routes().with_state(state).merge(images), guard)
+    let described = OpenApiRouter::with_openapi(openapi::agent()).merge(agent::routes());
+    protected(described_routes(described.with_state(state).merge(images), false), guard)
 }
 
-/// What every route of either service has: health, JSON 404 under `/api`, limits and the guard.
+/// The routes, with those of both services and the description of them all.
+fn described_routes(routes: OpenApiRouter, has_sign_in: bool) -> Router {
+    let routes = routes.routes(routes!(health)).routes(routes!(openapi::document));
+    let (routes, described) = routes.split_for_parts();
+    routes.layer(Extension(openapi::Document::of(described, has_sign_in)))
+}
+
+#[derive(Serialize, ToSchema)]
+struct Health {
+    /// `ok`.
+    status: &'static str,
+    /// The version of memdeck.
+    version: &'static str,
+}
+
+/// Whether memdeck answers. Open to everybody.
+#[utoipa::path(get, path = "/healthz", tag = "service", security(()), responses((status = 200, body = Health)))]
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// What every route of either service has: JSON 404 under `/api`, limits and the guard.
 fn protected(routes: Router, guard: Arc<Guard>) -> Router {
     routes
-        .route(
-            "/healthz",
-            get(|| async { Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})) }),
-        )
         .route("/api", any(answer::unknown_route))
         .route("/api/{*rest}", any(answer::unknown_route))
         .method_not_allowed_fallback(answer::wrong_method)

@@ -6,21 +6,35 @@ use std::str::FromStr;
 
 use axum::http::StatusCode;
 use memdeck_model::{
-    CaptureMode, Day, FilterError, RecordColumn, RecordFilter, RecordSort, SortOrder, Timestamp,
+    CaptureMode, Day, FilterError, RecordColumn, RecordFilter, RecordSort, RecordState, SortOrder, Timestamp,
 };
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::answer::RestError;
 
 /// The filter's parameters as text.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default)]
 pub struct FilterParameters {
+    /// Part of a guest's name, case number or note, or the beginning of a libvirt id or SHA-256, without wildcards.
+    #[param(min_length = 1, max_length = 200)]
     search: Option<String>,
+    /// Dumps that began at this instant (RFC 3339) or later; a day (`2026-11-14`, UTC) means its beginning.
+    #[param(example = "2026-11-14")]
     from: Option<String>,
+    /// Dumps that began before this instant (RFC 3339); a day (`2026-11-14`, UTC) means its end.
+    #[param(example = "2026-11-14T08:58:23Z")]
     to: Option<String>,
+    /// How the dump ended.
+    #[param(value_type = Option<RecordState>)]
     state: Option<String>,
+    /// The host of the hypervisor, as records have it.
+    #[param(min_length = 1, max_length = 255)]
     host: Option<String>,
+    /// How the dump was taken.
+    #[param(value_type = Option<CaptureMode>)]
     mode: Option<String>,
 }
 
@@ -43,10 +57,15 @@ impl FilterParameters {
 }
 
 /// The order's parameters as text.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default)]
 pub struct SortParameters {
+    /// By what; `timestamp` where it is not given.
+    #[param(value_type = Option<RecordColumn>)]
     sort: Option<String>,
+    /// Which end comes first; where it is not given, that which the column is mostly wanted in.
+    #[param(value_type = Option<SortOrder>)]
     order: Option<String>,
 }
 

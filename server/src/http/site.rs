@@ -1,21 +1,29 @@
 //! The built page: hashed files, and the shell with a nonce of its own for every response.
+//!
+//! Files hold nothing that is not in the program's sources and are open to everybody. Nor does the shell, but whoever
+//! is not signed in gets nothing from it, so it leads to the sign-in.
 
 use std::path::{Path, PathBuf};
 
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_SECURITY_POLICY, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tower::ServiceBuilder;
 use tower_http::services::ServeDir;
 
+use super::guard::{SEC_FETCH_SITE, Standing};
+use super::sign_in::NextPage;
+
 /// What the bundler writes where a nonce belongs.
 const NONCE_MARK: &str = "{{__TRUNK NONCE__}}";
+/// Where the shell is told whether somebody is signed in: `none`, `signed-in` or `unknown`.
+const SESSION_MARK: &str = "{{MEMDECK SESSION}}";
 /// Paths that are pages of the single-page app. Builds for development have one that shows its components.
 const PAGES: &[&str] = if cfg!(debug_assertions) { &["/memory-dumps", "/ui"] } else { &["/memory-dumps"] };
 
@@ -24,11 +32,20 @@ pub fn routes(dir: Option<PathBuf>) -> Router {
     let mut router = Router::new().route("/", get(|| async { Redirect::temporary("/memory-dumps") }));
     for page in PAGES {
         let dir = dir.clone();
-        router = router.route(page, get(move || shell(dir.clone())));
+        router = router.route(
+            page,
+            get(move |uri: Uri, headers: HeaderMap, Extension(standing): Extension<Standing>| {
+                shell(dir.clone(), Visit { uri, headers, standing })
+            }),
+        );
     }
     match dir {
         Some(dir) => {
-            let files = ServeDir::new(dir).append_index_html_on_directories(false);
+            // The build leaves a `.br` and a `.gz` beside every file that gets smaller by it.
+            let files = ServeDir::new(dir)
+                .append_index_html_on_directories(false)
+                .precompressed_br()
+                .precompressed_gzip();
             router.fallback_service(
                 ServiceBuilder::new().layer(middleware::from_fn(keep_hashed_files)).service(files),
             )
@@ -46,6 +63,8 @@ async fn keep_hashed_files(request: Request, next: Next) -> Response {
         let cache = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     }
+    // The same address has three forms, and a cache in between must not mix them up.
+    response.headers_mut().insert(VARY, HeaderValue::from(ACCEPT_ENCODING));
     response
 }
 
@@ -57,7 +76,32 @@ fn is_hashed(path: &str) -> bool {
         .is_some_and(|(_, hash)| hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-async fn shell(dir: Option<PathBuf>) -> Response {
+/// A visit of a page.
+struct Visit {
+    uri: Uri,
+    headers: HeaderMap,
+    standing: Standing,
+}
+
+impl Visit {
+    /// What the page is told about the session; `None` where the operator must sign in first.
+    fn session(&self) -> Option<&'static str> {
+        match &self.standing {
+            Standing::Open => Some("none"),
+            Standing::Bearer | Standing::SignedIn(_) => Some("signed-in"),
+            // Coming from a link on another site the browser sends no cookie even if it has one. The page's own calls
+            // do, so it finds out.
+            Standing::Stranger => {
+                self.headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site").then_some("unknown")
+            }
+        }
+    }
+}
+
+async fn shell(dir: Option<PathBuf>, visit: Visit) -> Response {
+    let Some(session) = visit.session() else {
+        return Redirect::to(&NextPage::here(&visit.uri).sign_in_url()).into_response();
+    };
     let html = match dir {
         Some(dir) => read_shell(&dir).await,
         None => None,
@@ -79,10 +123,11 @@ async fn shell(dir: Option<PathBuf>) -> Response {
          img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'self'; \
          form-action 'self'; frame-ancestors 'none'"
     );
-    let mut response = Html(html.replace(NONCE_MARK, &nonce)).into_response();
+    let mut response = Html(html.replace(NONCE_MARK, &nonce).replace(SESSION_MARK, session)).into_response();
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
+    // Stricter than `no-cache`: after signing out, the browser's Back shows nothing of what was on the page.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,26 +1,32 @@
 //! The dashboard's telemetry (contract section 3): the live guests.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use memdeck_model::{GuestState, Vm};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::DashboardState;
 use super::answer::RestError;
 
-pub fn routes() -> Router<DashboardState> {
-    Router::new().route("/live-vms", get(live_vms))
+pub fn routes() -> OpenApiRouter<DashboardState> {
+    OpenApiRouter::new().routes(routes!(live_vms))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct LiveVms {
+    /// How many there are.
     count: usize,
+    /// `libvirt`.
     source: &'static str,
+    /// The guests.
     vms: Vec<Vm>,
 }
 
 /// The guests that libvirt runs now: those with an id.
+#[utoipa::path(get, path = "/live-vms", tag = "telemetry", responses((status = 200, body = LiveVms)))]
 async fn live_vms(State(state): State<DashboardState>) -> Result<Json<LiveVms>, RestError> {
     let guests = state.desk.list_guests().await?;
     let live = guests.into_iter().filter(|guest| guest.id.is_some() && guest.state != GuestState::Shutoff);

@@ -8,8 +8,10 @@ use memdeck_model::{
     TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};
+use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::config::{Secret, ServiceConfig};
 
@@ -42,7 +44,7 @@ pub enum CallError {
 }
 
 /// A page of an agent's records (`GET /api/records?since=`).
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecordFeedPage {
     /// Identity of the catalog the sequence numbers belong to.
     pub catalog_id: String,
@@ -51,7 +53,7 @@ pub struct RecordFeedPage {
 }
 
 /// A record and its place in its catalog.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct NumberedRecord {
     /// Give the highest as `since` to get what comes after.
     pub seq: u64,
@@ -60,7 +62,7 @@ pub struct NumberedRecord {
 }
 
 /// A page of an agent's deletions (`GET /api/deletions?since=`).
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeletionFeedPage {
     /// Identity of the catalog the sequence numbers belong to.
     pub catalog_id: String,
@@ -69,7 +71,7 @@ pub struct DeletionFeedPage {
 }
 
 /// A deletion and its place in its catalog.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct NumberedDeletion {
     /// Give the highest as `since` to get what comes after.
     pub seq: u64,
@@ -102,14 +104,26 @@ impl ServiceClient {
     /// # Errors
     /// The TLS library cannot be set up.
     pub fn new(config: &ServiceConfig) -> Result<Self, reqwest::Error> {
-        let builder = || {
-            let builder = reqwest::Client::builder()
-                .connect_timeout(config.timeout.min(Duration::from_secs(5)))
-                .redirect(reqwest::redirect::Policy::none())
-                .no_proxy();
+        let secured = || {
+            let builder = client_builder(config);
             // Without TLS the system's certificates are not needed, and a machine that has none is no obstacle.
             if config.url.scheme() == "http" { builder.tls_certs_only([]) } else { builder }
         };
+        Self::with(config, secured)
+    }
+
+    /// A client that speaks TLS as `tls` says, instead of trusting whom the system trusts.
+    ///
+    /// # Errors
+    /// The TLS library cannot be set up.
+    pub fn with_tls(config: &ServiceConfig, tls: &ClientConfig) -> Result<Self, reqwest::Error> {
+        Self::with(config, || client_builder(config).tls_backend_preconfigured(tls.clone()))
+    }
+
+    fn with(
+        config: &ServiceConfig,
+        builder: impl Fn() -> reqwest::ClientBuilder,
+    ) -> Result<Self, reqwest::Error> {
         let http = builder().timeout(config.timeout).build()?;
         let streams = builder().read_timeout(config.timeout).build()?;
         Ok(Self { http, streams, base: config.url.clone(), token: config.token.clone() })
@@ -234,6 +248,13 @@ impl ServiceClient {
             None => request,
         }
     }
+}
+
+fn client_builder(config: &ServiceConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(config.timeout.min(Duration::from_secs(5)))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
 }
 
 fn absent_as_none<T>(result: Result<T, CallError>) -> Result<Option<T>, CallError> {

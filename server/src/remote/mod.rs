@@ -7,6 +7,7 @@ mod backend;
 mod client;
 mod deletions;
 mod images;
+mod pinned;
 mod records;
 
 pub use backend::RemoteBackend;
@@ -15,3 +16,4 @@ pub use client::{
     RECORDS_PER_CALL, RecordFeedPage, ServiceClient,
 };
 pub use images::OMITTED;
+pub use pinned::client_config as pinned_tls;

@@ -6,18 +6,7 @@ use std::process::{Command, Output};
 use memdeck_model::ByteCount;
 
 use crate::support::TestApp;
-
-fn memdeck(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_memdeck"));
-    command
-        .current_dir(dir)
-        .env_clear()
-        .env("HOME", dir)
-        .env("STATE_DIR", dir.join("state"))
-        .env("DUMP_DIR", dir.join("dumps"))
-        .env("LIBVIRT_URI", "test:///default");
-    command
-}
+use crate::support::program::memdeck;
 
 fn text(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

@@ -1,12 +1,22 @@
-//! Live events to open pages.
+//! Live events to open pages: what they are told first, then, and when they come back. How that looks on a real
+//! connection is in `connections.rs`.
 
 use axum::body::Body;
+use axum::http::Request;
 use futures_util::StreamExt as _;
 use memdeck_hypervisor::simulated::Fault;
-use memdeck_model::GuestState;
+use memdeck_model::{ByteCount, Event, GuestState};
 use serde_json::Value;
 
 use crate::support::{TestApp, answer, get, post, send};
+
+/// One event of a stream.
+#[derive(Clone, Debug, PartialEq)]
+struct Told {
+    kind: String,
+    data: Value,
+    id: Option<String>,
+}
 
 /// An open stream of events.
 struct Page {
@@ -16,13 +26,24 @@ struct Page {
 
 impl Page {
     async fn open(app: &TestApp) -> Self {
-        let response = send(&app.dashboard, get("/api/events")).await;
+        Self::at(app, get("/api/events")).await
+    }
+
+    /// As the browser's own reconnection does it.
+    async fn reopen(app: &TestApp, last_event_id: &str) -> Self {
+        let mut request = get("/api/events");
+        request.headers_mut().insert("last-event-id", last_event_id.parse().unwrap());
+        Self::at(app, request).await
+    }
+
+    async fn at(app: &TestApp, request: Request<Body>) -> Self {
+        let response = send(&app.dashboard, request).await;
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self { stream: Body::into_data_stream(response.into_body()), unread: String::new() }
     }
 
-    /// Kind, data and whether it has an id; `None` at the end of the stream.
-    async fn next(&mut self) -> Option<(String, Value, bool)> {
+    /// `None` at the end of the stream.
+    async fn next(&mut self) -> Option<Told> {
         let block = loop {
             if let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
@@ -34,40 +55,73 @@ impl Page {
         };
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         let data = serde_json::from_str(field("data").unwrap()).unwrap();
-        Some((field("event").unwrap().to_owned(), data, field("id").is_some()))
+        Some(Told { kind: field("event").unwrap().to_owned(), data, id: field("id").map(str::to_owned) })
     }
 
     /// The next event of this kind.
     async fn next_of(&mut self, kind: &str) -> Value {
         loop {
-            let (found, data, _) = self.next().await.expect("the stream ended");
-            if found == kind {
-                return data;
+            let told = self.next().await.expect("the stream ended");
+            if told.kind == kind {
+                return told.data;
             }
         }
     }
+
+    /// Whether the server said that it goes on where the page was.
+    async fn is_resumed(&mut self) -> bool {
+        let start = self.next().await.unwrap();
+        assert_eq!((start.kind.as_str(), &start.id), ("start", &None));
+        start.data["resumed"].as_bool().unwrap()
+    }
+
+    /// Reads until a dump has this state; everything that was told.
+    async fn until_dump_is(&mut self, state: &str) -> Vec<Told> {
+        let mut told = Vec::new();
+        loop {
+            told.push(self.next().await.expect("the stream ended"));
+            let last = told.last().unwrap();
+            if last.kind == "dump" && last.data["state"] == state {
+                return told;
+            }
+        }
+    }
+}
+
+async fn dump(app: &TestApp, vm: &str) {
+    let body = format!(r#"{{"vms": ["{vm}"]}}"#);
+    answer(&app.dashboard, post("/api/memory-dumps/trigger", &body)).await;
+}
+
+/// Without what comes and goes by itself.
+fn of_dumps(told: &[Told]) -> Vec<Told> {
+    told.iter().filter(|told| matches!(told.kind.as_str(), "dump" | "record")).cloned().collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_told_the_present_state_and_then_every_change() {
     let app = TestApp::start();
     app.hypervisor.next_dump("db-01", &[Fault::StallsAt(4096)]);
-    answer(&app.dashboard, post("/api/memory-dumps/trigger", r#"{"vms": ["db-01"]}"#)).await;
+    dump(&app, "db-01").await;
     app.hypervisor.wait_until_stalled("db-01");
 
     let mut page = Page::open(&app).await;
-    assert_eq!(page.next().await.unwrap().0, "service");
-    assert_eq!(page.next().await.unwrap(), ("hypervisor".to_owned(), Value::Null, false));
-    let (kind, guests, _) = page.next().await.unwrap();
+    assert!(!page.is_resumed().await);
+    let service = page.next().await.unwrap();
+    assert_eq!((service.kind.as_str(), service.id), ("service", None));
+    let hypervisor = page.next().await.unwrap();
+    assert_eq!((hypervisor.kind.as_str(), hypervisor.data), ("hypervisor", Value::Null));
+    let guests = page.next().await.unwrap();
     assert_eq!(
-        (kind.as_str(), &guests[0]["name"], &guests[1]["name"]),
+        (guests.kind.as_str(), &guests.data[0]["name"], &guests.data[1]["name"]),
         ("guests", &"db-01".into(), &"web-01".into())
     );
-    let (kind, dump, numbered) = page.next().await.unwrap();
+    let running = page.next().await.unwrap();
     assert_eq!(
-        (kind.as_str(), &dump["vm"], &dump["state"], numbered),
-        ("dump", &"db-01".into(), &"running".into(), false)
+        (running.kind.as_str(), &running.data["vm"], &running.data["state"]),
+        ("dump", &"db-01".into(), &"running".into())
     );
+    assert!(running.id.is_some(), "now the page knows where it stands");
 
     app.hypervisor.release("db-01");
     let record = page.next_of("record").await;
@@ -103,4 +157,94 @@ async fn streams_end_when_memdeck_stops() {
     page.next().await.unwrap();
     app.closing.send(true).unwrap();
     while page.next().await.is_some() {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_comes_back_is_told_what_it_missed_and_nothing_twice() {
+    let app = TestApp::start();
+    let mut page = Page::open(&app).await;
+    // Another page sees everything, without a break.
+    let mut witness = Page::open(&app).await;
+    assert!(!page.is_resumed().await);
+    dump(&app, "web-01").await;
+    let before = page.until_dump_is("completed").await;
+    let left_at = before.last().unwrap().id.clone().unwrap();
+    drop(page);
+    dump(&app, "db-01").await;
+    app.ended(2).await;
+
+    let mut page = Page::reopen(&app, &left_at).await;
+    assert!(page.is_resumed().await);
+    let missed = page.until_dump_is("completed").await;
+    witness.until_dump_is("completed").await;
+    let mut seen = witness.until_dump_is("completed").await;
+    // Of the steps of one state only the last one is told again.
+    let missed = of_dumps(&missed);
+    seen.retain(|told| missed.iter().any(|missed| missed.id == told.id));
+    assert_eq!(missed, seen);
+    let names: Vec<_> = missed.iter().map(|told| (told.kind.as_str(), told.data["state"].as_str())).collect();
+    assert_eq!(
+        names,
+        [("dump", Some("queued")), ("dump", Some("running")), ("record", None), ("dump", Some("completed"))]
+    );
+    assert!(
+        missed.iter().all(|told| told.data["vm"] == "db-01" || told.data["dom"] == "db-01"),
+        "{missed:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_position_may_stand_in_the_address_and_the_browsers_own_is_newer() {
+    let app = TestApp::start();
+    let mut page = Page::open(&app).await;
+    dump(&app, "web-01").await;
+    let told = page.until_dump_is("completed").await;
+    let ids: Vec<_> = told.iter().filter_map(|told| told.id.clone()).collect();
+    let (first, last) = (ids.first().unwrap(), ids.last().unwrap());
+    assert_ne!(first, last);
+
+    let mut page = Page::at(&app, get(&format!("/api/events?last_event_id={last}"))).await;
+    assert!(page.is_resumed().await);
+    dump(&app, "db-01").await;
+    let next = page.next_of("dump").await;
+    assert_eq!(next["vm"], "db-01", "nothing of web-01 is told again");
+
+    let mut request = get(&format!("/api/events?last_event_id={first}"));
+    request.headers_mut().insert("last-event-id", last.parse().unwrap());
+    let mut page = Page::at(&app, request).await;
+    assert!(page.is_resumed().await);
+    assert_eq!(page.next_of("dump").await["vm"], "db-01");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_process_is_told_the_present_state_again() {
+    let app = TestApp::start();
+    let mut page = Page::open(&app).await;
+    dump(&app, "web-01").await;
+    let theirs = page.until_dump_is("completed").await.pop().unwrap().id.unwrap();
+    let restarted = TestApp::start();
+    for id in [theirs.as_str(), "0000000000000000-0", "7", "nonsense", ""] {
+        let mut page = Page::reopen(&restarted, id).await;
+        assert!(!page.is_resumed().await, "{id}");
+        assert_eq!(page.next().await.unwrap().kind, "service", "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_told_by_the_clock_however_much_there_is_to_tell() {
+    let app = TestApp::start();
+    drop(app.hypervisor.add_guest("big-01", ByteCount::from_mib(64)));
+    let mut events = app.engine.subscribe();
+    let mut told = Vec::new();
+    // The clock stands still: a quarter of a second never passes.
+    for vm in ["web-01", "big-01"] {
+        dump(&app, vm).await;
+        app.ended(1).await;
+        let mut count = 0;
+        while let Ok(event) = events.try_recv() {
+            count += u32::from(matches!(event, Event::Dump(_)));
+        }
+        told.push(count);
+    }
+    assert_eq!(told[0], told[1]);
 }

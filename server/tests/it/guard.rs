@@ -1,22 +1,13 @@
 //! Who may call: every rule of the guard, on both services.
 
-use std::collections::{BTreeMap, HashMap};
-
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use memdeck::config::{Config, ConfigError, HttpConfig, Places, Role, Sources};
+use memdeck::config::Role;
 
-use crate::support::{HOST, TestApp, send, text};
+use crate::support::{HOST, TestApp, http, send, text};
 
 pub const TOKEN: &str = "a token of some length";
-
-pub fn http(variables: &[(&str, &str)]) -> Result<HttpConfig, ConfigError> {
-    let environment =
-        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let sources = Sources::gather(&HashMap::new(), &environment, &BTreeMap::new(), None)?;
-    Ok(Config::from_sources(&sources, &Places::of_this_user(&environment))?.http)
-}
 
 /// The status of a trigger with these headers instead of the usual ones.
 async fn trigger(router: &Router, path: &str, headers: &[(&str, &str)]) -> StatusCode {
@@ -128,7 +119,7 @@ async fn no_answer_opens_the_door_to_other_origins() {
     assert!(!headers.keys().any(|name| name.as_str().starts_with("access-control-")), "{headers:?}");
     assert_eq!(headers["x-content-type-options"], "nosniff");
     assert_eq!(headers["x-frame-options"], "DENY");
-    assert_eq!(headers["referrer-policy"], "no-referrer");
+    assert_eq!(headers["referrer-policy"], "same-origin");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,11 +161,35 @@ fn listening_to_other_machines_needs_a_token() {
         let open =
             http(&[("MEMDECK_BIND", address)]).unwrap().listen_address(Role::Serve).unwrap_err().to_string();
         assert!(open.contains(address) && open.contains("set MEMDECK_TOKEN"), "{open}");
-        let guarded = http(&[("MEMDECK_BIND", address), ("MEMDECK_TOKEN", TOKEN)]).unwrap();
-        assert_eq!(guarded.listen_address(Role::Serve).unwrap(), address.parse().unwrap());
     }
     for (role, address) in [(Role::Serve, "127.0.0.1:8000"), (Role::Agent, "127.0.0.1:5001")] {
         assert_eq!(http(&[]).unwrap().listen_address(role).unwrap(), address.parse().unwrap());
+    }
+}
+
+#[test]
+fn listening_to_other_machines_needs_tls_or_a_word_that_it_does_not() {
+    let address = ("MEMDECK_BIND", "10.1.2.3:8000");
+    let token = ("MEMDECK_TOKEN", TOKEN);
+    let refused = http(&[address, token]).unwrap().listen_address(Role::Agent).unwrap_err().to_string();
+    for way_out in ["TLS_CERT and TLS_KEY", "MEMDECK_BEHIND_PROXY (--behind-proxy)", "--insecure-http"] {
+        assert!(refused.contains(way_out), "{refused}");
+    }
+    for said in [
+        &[("TLS_CERT", "/a"), ("TLS_KEY", "/b")][..],
+        &[("MEMDECK_BEHIND_PROXY", "10.1.2.2")],
+        &[("MEMDECK_INSECURE_HTTP", "true")],
+    ] {
+        let config = http(&[&[address, token], said].concat()).unwrap();
+        assert_eq!(config.listen_address(Role::Serve).unwrap(), "10.1.2.3:8000".parse().unwrap(), "{said:?}");
+        let without_token = http(&[&[address], said].concat()).unwrap();
+        assert!(without_token.listen_address(Role::Serve).is_err(), "{said:?}");
+    }
+    let unsaid = http(&[address, token, ("MEMDECK_INSECURE_HTTP", "false")]).unwrap();
+    assert!(unsaid.listen_address(Role::Serve).is_err());
+    for (one, other) in [("TLS_CERT", "TLS_KEY"), ("TLS_KEY", "TLS_CERT")] {
+        let half = http(&[(one, "/a.pem")]).unwrap_err().to_string();
+        assert_eq!(half, format!("{one} is set and {other} is not: TLS needs both files"));
     }
 }
 

@@ -10,11 +10,11 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get as route_get;
 use axum::{Json, Router};
-use memdeck::config::ServiceConfig;
+use memdeck::config::{HttpConfig, ServiceConfig};
 use memdeck::desk::{AgentGuests, Desk, HypervisorGuests};
 use memdeck::http::{DashboardState, Guard};
 use memdeck::remote::{RemoteBackend, ServiceClient};
-use memdeck_capture::DumpBackend;
+use memdeck_capture::{Clock, DumpBackend};
 use memdeck_catalog::Catalog;
 use memdeck_hypervisor::simulated::{Fault, Simulated};
 use memdeck_model::ActivityKind::{Completed, Queued, Started};
@@ -83,7 +83,8 @@ impl Front {
         let guests = Arc::new(AgentGuests::new(Arc::clone(&remote), otherwise));
         let desk = support::desk(&catalog, remote, guests, images, &app.clock);
         let (closing, closed) = watch::channel(false);
-        let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &[], None));
+        let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
+        let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &HttpConfig::default(), &clock));
         let router = memdeck::http::dashboard(
             DashboardState { desk: Arc::clone(&desk), closing: closed },
             guard,

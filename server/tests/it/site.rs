@@ -14,8 +14,7 @@ fn built() -> (tempfile::TempDir, TestApp) {
     std::fs::write(site.path().join("app-0123456789abcdef.js"), "export {}").unwrap();
     std::fs::write(site.path().join("robots.txt"), "User-agent: *").unwrap();
     let site_dir = Some(site.path().to_owned());
-    let app =
-        TestApp::start_with(HttpConfig { bind: None, token: None, allowed_hosts: Vec::new(), site_dir });
+    let app = TestApp::start_with(HttpConfig { site_dir, ..HttpConfig::default() });
     (site, app)
 }
 
@@ -71,6 +70,34 @@ async fn hashed_files_are_kept_and_missing_ones_are_404() {
         let (status, headers, _) = fetch(&app, missing).await;
         assert_eq!((status, headers.get("cache-control")), (StatusCode::NOT_FOUND, None), "{missing}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_sent_as_small_as_the_browser_can_read_them() {
+    let (site, app) = built();
+    let file = "app-0123456789abcdef.js";
+    std::fs::write(site.path().join(format!("{file}.br")), "in brotli").unwrap();
+    std::fs::write(site.path().join(format!("{file}.gz")), "in gzip").unwrap();
+    for (accepted, encoding, body) in [
+        ("gzip, deflate, br, zstd", Some("br"), "in brotli"),
+        ("gzip", Some("gzip"), "in gzip"),
+        ("br;q=0, gzip", Some("gzip"), "in gzip"),
+        ("identity", None, "export {}"),
+        ("", None, "export {}"),
+    ] {
+        let mut request = get(&format!("/{file}"));
+        request.headers_mut().insert("accept-encoding", accepted.parse().unwrap());
+        let response = send(&app.dashboard, request).await;
+        let headers = response.headers().clone();
+        let encoded = headers.get("content-encoding").map(|value| value.to_str().unwrap());
+        assert_eq!((response.status(), encoded), (StatusCode::OK, encoding), "{accepted}");
+        assert_eq!(headers["content-type"], "text/javascript", "{accepted}");
+        assert_eq!(headers["vary"], "accept-encoding", "{accepted}");
+        assert_eq!(headers["cache-control"], "public, max-age=31536000, immutable", "{accepted}");
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body, "{accepted}");
+    }
+    let (_, headers, _) = fetch(&app, "/robots.txt").await;
+    assert_eq!(headers["cache-control"], "no-cache", "what has no hash is asked for again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,9 +16,10 @@ use super::Failure;
 use crate::blocking;
 use crate::commands::with_causes;
 use crate::config::{Config, ServiceConfig};
+use crate::http::tls;
 use crate::node::{self, StartError, State};
 use crate::outbox;
-use crate::remote::{CallError, Face, ServiceClient};
+use crate::remote::{CallError, Face, ServiceClient, pinned_tls};
 
 /// How long a call to a service on this machine may take.
 const LOCAL_SERVICE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -71,7 +72,31 @@ impl Session {
             LockRole::Dump => return None,
         };
         let service = ServiceConfig { url, timeout: LOCAL_SERVICE_TIMEOUT, token: config.http.token.clone() };
-        Some(Self::service(&service, face))
+        Some(match service.url.scheme() {
+            "https" => Self::own_service(config, &service, face),
+            _ => Self::service(&service, face),
+        })
+    }
+
+    /// A service of this machine with TLS. Its certificate names the address by which others reach it, if any.
+    fn own_service(config: &Config, service: &ServiceConfig, face: Face) -> Result<Self, Failure> {
+        let Some(files) = &config.http.tls else {
+            return Err(Failure::new(format!(
+                "the memdeck that uses {} answers at {} with TLS: set TLS_CERT and TLS_KEY as it has them, so that it \
+                 is recognised",
+                config.state_dir.display(),
+                service.url
+            )));
+        };
+        let certificates =
+            tls::certificates(&files.cert).map_err(|error| Failure::new(with_causes(&error)))?;
+        let own = certificates.into_iter().next();
+        let tls = own.map(pinned_tls).transpose().map_err(|error| Failure::new(with_causes(&error)))?;
+        let client = match tls {
+            Some(tls) => ServiceClient::with_tls(service, &tls),
+            None => ServiceClient::new(service),
+        };
+        Ok(Self::Service { client: client.map_err(|error| Failure::new(with_causes(&error)))?, face })
     }
 
     fn service(config: &ServiceConfig, face: Face) -> Result<Self, Failure> {

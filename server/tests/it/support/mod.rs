@@ -1,7 +1,9 @@
 //! memdeck in this process, on a simulated hypervisor with a clock that stands still.
 
+pub mod program;
 mod transcript;
 
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use memdeck::config::HttpConfig;
+use memdeck::config::{Config, ConfigError, HttpConfig, Places, Sources};
 use memdeck::desk::{Desk, DeskParts, HypervisorGuests};
 use memdeck::http::{AgentState, DashboardState, Guard};
 use memdeck::images::Images;
@@ -51,7 +53,7 @@ pub struct TestApp {
 impl TestApp {
     /// With the running guests `web-01` (id 1) and `db-01` (id 2).
     pub fn start() -> Self {
-        Self::start_with(HttpConfig { bind: None, token: None, allowed_hosts: Vec::new(), site_dir: None })
+        Self::start_with(HttpConfig::default())
     }
 
     pub fn start_with(http: HttpConfig) -> Self {
@@ -69,7 +71,8 @@ impl TestApp {
         let desk =
             desk(&catalog, Arc::clone(&backend) as _, Arc::clone(&guests) as _, Arc::clone(&images), &clock);
         let (closing, closed) = watch::channel(false);
-        let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &http.allowed_hosts, http.token));
+        let guard_clock: Arc<dyn Clock> = Arc::new(clock.clone());
+        let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &http, &guard_clock));
         let dashboard = memdeck::http::dashboard(
             DashboardState { desk, closing: closed },
             Arc::clone(&guard),
@@ -158,6 +161,14 @@ pub fn desk(
     desk
 }
 
+/// The settings of HTTP as these environment variables make them.
+pub fn http(variables: &[(&str, &str)]) -> Result<HttpConfig, ConfigError> {
+    let environment =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let sources = Sources::gather(&HashMap::new(), &environment, &BTreeMap::new(), None)?;
+    Ok(Config::from_sources(&sources, &Places::of_this_user(&environment))?.http)
+}
+
 /// A request as a script sends it.
 pub fn get(path: &str) -> Request<Body> {
     Request::get(path).header("host", HOST).body(Body::empty()).unwrap()
@@ -167,6 +178,20 @@ pub fn get(path: &str) -> Request<Body> {
 pub fn post(path: &str, body: &str) -> Request<Body> {
     let request = Request::post(path).header("host", HOST).header("content-type", "application/json");
     request.body(Body::from(body.to_owned())).unwrap()
+}
+
+/// The paths of all routes of a router, as it tells them to whoever debugs it: it has no other way.
+pub fn routed_paths(router: &Router) -> Vec<String> {
+    let told = format!("{router:?}");
+    let mut paths: Vec<String> = told
+        .split("RouteId(")
+        .filter_map(|part| part.split_once("): \"")?.1.split_once('"'))
+        .map(|(path, _)| path.to_owned())
+        .filter(|path| !path.contains("__private__axum"))
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths
 }
 
 pub async fn send(router: &Router, request: Request<Body>) -> Response<Body> {

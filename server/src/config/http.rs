@@ -1,0 +1,150 @@
+//! How clients reach a service: address, names, token, TLS.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::settings::{ALLOWED_HOSTS, BEHIND_PROXY, BIND, INSECURE_HTTP, SITE_DIR, TLS_CERT, TLS_KEY, TOKEN};
+use super::{ConfigError, Secret, Sources};
+
+/// Shortest token accepted for incoming calls.
+const MIN_TOKEN_CHARS: usize = 16;
+
+/// Which service listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The dashboard.
+    Serve,
+    /// The dump service of one hypervisor.
+    Agent,
+}
+
+impl Role {
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Serve => 8000,
+            Self::Agent => 5001,
+        }
+    }
+}
+
+/// The files of TLS, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, then those of its issuers.
+    pub cert: PathBuf,
+    /// The private key of the first certificate.
+    pub key: PathBuf,
+}
+
+/// How clients reach this service.
+#[derive(Clone, Debug, Default)]
+pub struct HttpConfig {
+    /// Set where the default of the role does not hold.
+    pub bind: Option<SocketAddr>,
+    /// What callers must send.
+    pub token: Option<Secret>,
+    /// Host names beyond loopback and the bind address, lower case, without port.
+    pub allowed_hosts: Vec<String>,
+    /// Set where this service speaks TLS itself.
+    pub tls: Option<TlsFiles>,
+    /// Reverse proxies that add TLS, whose word on who calls is taken.
+    pub proxies: Vec<IpAddr>,
+    /// Whether other machines may call without TLS.
+    pub insecure_http: bool,
+    /// The built page.
+    pub site_dir: Option<PathBuf>,
+}
+
+impl HttpConfig {
+    /// Reads the settings of this concern.
+    ///
+    /// # Errors
+    /// A value is not allowed.
+    pub(super) fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
+        let token = sources.text(&TOKEN).map(|text| Secret(text.to_owned()));
+        if token.as_ref().is_some_and(|token| token.expose().chars().count() < MIN_TOKEN_CHARS) {
+            return Err(sources.invalid(&TOKEN, &format!("{MIN_TOKEN_CHARS} characters or more")));
+        }
+        Ok(Self {
+            bind: sources.parse(&BIND, None, "an address and port such as 127.0.0.1:8000", |text| {
+                SocketAddr::from_str(text).ok().map(Some)
+            })?,
+            token,
+            allowed_hosts: sources.parse(
+                &ALLOWED_HOSTS,
+                Vec::new(),
+                "host names separated by commas, without ports",
+                host_names,
+            )?,
+            tls: tls_files(sources)?,
+            proxies: sources.parse(
+                &BEHIND_PROXY,
+                Vec::new(),
+                "IP addresses separated by commas, such as 127.0.0.1",
+                addresses,
+            )?,
+            insecure_http: sources.parse(&INSECURE_HTTP, false, "true or false", |text| text.parse().ok())?,
+            site_dir: sources.text(&SITE_DIR).map(PathBuf::from),
+        })
+    }
+
+    /// Where `role` listens.
+    ///
+    /// # Errors
+    /// The address is not loopback, and there is no token, or what is sent there could be read on the way.
+    pub fn listen_address(&self, role: Role) -> Result<SocketAddr, ConfigError> {
+        let address =
+            self.bind.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), role.default_port()));
+        if address.ip().is_loopback() {
+            return Ok(address);
+        }
+        let bind = BIND.name();
+        if self.token.is_none() {
+            return Err(ConfigError::Missing(format!(
+                "{bind} is {address}, which other machines can reach: set {} to a secret of at least {MIN_TOKEN_CHARS} \
+                 characters, or bind to 127.0.0.1",
+                TOKEN.name(),
+            )));
+        }
+        if self.tls.is_none() && self.proxies.is_empty() && !self.insecure_http {
+            return Err(ConfigError::Missing(format!(
+                "{bind} is {address}, which other machines can reach, and without TLS the token and guest memory can \
+                 be read on the way: set {} and {}, or name the proxy that adds TLS with {} (--{}), or, on a network \
+                 where nobody else listens, say --{} ({}=true)",
+                TLS_CERT.name(),
+                TLS_KEY.name(),
+                BEHIND_PROXY.name(),
+                BEHIND_PROXY.flag(),
+                INSECURE_HTTP.flag(),
+                INSECURE_HTTP.name(),
+            )));
+        }
+        Ok(address)
+    }
+}
+
+fn tls_files(sources: &Sources) -> Result<Option<TlsFiles>, ConfigError> {
+    let half = |set: &str, missing: &str| {
+        Err(ConfigError::Missing(format!("{set} is set and {missing} is not: TLS needs both files")))
+    };
+    match (sources.text(&TLS_CERT), sources.text(&TLS_KEY)) {
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: cert.into(), key: key.into() })),
+        (Some(_), None) => half(TLS_CERT.name(), TLS_KEY.name()),
+        (None, Some(_)) => half(TLS_KEY.name(), TLS_CERT.name()),
+    }
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn host_names(text: &str) -> Option<Vec<String>> {
+    let fits = |host: &str| !host.contains(['/', ' ', '@']) && (host.starts_with('[') || !host.contains(':'));
+    list(text).map(|host| fits(host).then(|| host.to_ascii_lowercase())).collect()
+}
+
+fn addresses(text: &str) -> Option<Vec<IpAddr>> {
+    list(text).map(|address| address.parse().ok()).collect()
+}

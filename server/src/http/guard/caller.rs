@@ -1,0 +1,164 @@
+//! Where a request comes from: the peer of the connection, or, where a declared reverse proxy speaks for it, whom the
+//! proxy names.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::connect_info::Connected;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::serve::IncomingStream;
+use tokio::net::TcpListener;
+
+use crate::config::HttpConfig;
+use crate::http::answer::RestError;
+use crate::http::tls::TlsListener;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+impl Connected<IncomingStream<'_, TcpListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+impl Connected<IncomingStream<'_, TlsListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+/// Who calls, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether its browser came by TLS.
+    pub secure: bool,
+}
+
+impl Caller {
+    /// The name of the session's cookie. With TLS it has the prefix that binds it to this very host.
+    pub fn cookie_name(&self) -> &'static str {
+        if self.secure { "__Host-memdeck_session" } else { "memdeck_session" }
+    }
+}
+
+/// Whose word is taken for who calls.
+pub struct Proxies {
+    declared: Vec<IpAddr>,
+    tls: bool,
+    /// Whether others than the proxies may come without TLS.
+    lenient: bool,
+}
+
+impl Proxies {
+    pub fn new(http: &HttpConfig) -> Self {
+        Self {
+            declared: http.proxies.clone(),
+            tls: http.tls.is_some(),
+            lenient: http.proxies.is_empty() || http.tls.is_some() || http.insecure_http,
+        }
+    }
+
+    /// Who calls through the connection with `peer`.
+    ///
+    /// # Errors
+    /// Another machine goes round the proxy, and would send its token without TLS.
+    pub fn caller(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<Caller, RestError> {
+        // None where no connection is: in tests.
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.to_canonical());
+        if self.declared.contains(&peer) {
+            let address = self.forwarded_for(headers).unwrap_or(peer);
+            let plain =
+                last(headers, &FORWARDED_PROTO).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"));
+            return Ok(Caller { address, secure: !plain });
+        }
+        if self.lenient || peer.is_loopback() {
+            return Ok(Caller { address: peer, secure: self.tls });
+        }
+        Err(RestError::new(
+            StatusCode::FORBIDDEN,
+            "this service is reached through its proxy, which adds TLS; call that one",
+        ))
+    }
+
+    /// The last address that no proxy of ours has: those before it are what the caller says of itself.
+    fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let values = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+        let mut known = hops.iter().rev().map_while(|hop| address(hop));
+        known.find(|address| !self.declared.contains(address))
+    }
+}
+
+/// Some proxies add the port.
+fn address(hop: &str) -> Option<IpAddr> {
+    let address = hop.parse().ok().or_else(|| hop.parse().ok().map(|with_port: SocketAddr| with_port.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+    value.rsplit(',').next().map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies(declared: &[&str]) -> Proxies {
+        let proxies = declared.iter().map(|address| address.parse().unwrap()).collect();
+        Proxies::new(&HttpConfig { proxies, ..HttpConfig::default() })
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn nobody_is_believed_who_was_not_declared() {
+        let said = headers(&[("x-forwarded-for", "198.51.100.9"), ("x-forwarded-proto", "https")]);
+        let caller = proxies(&[]).caller(Some(ip("10.0.0.9")), &said).unwrap();
+        assert_eq!(caller, Caller { address: ip("10.0.0.9"), secure: false });
+    }
+
+    #[test]
+    fn a_declared_proxy_names_the_caller_and_its_own_lies_do_not_count() {
+        let proxies = proxies(&["10.0.0.2", "10.0.0.3"]);
+        for (forwarded, address) in [
+            ("198.51.100.9", "198.51.100.9"),
+            ("1.1.1.1, 198.51.100.9, 10.0.0.3", "198.51.100.9"),
+            ("198.51.100.9:4711", "198.51.100.9"),
+            ("unknown", "10.0.0.2"),
+            ("1.1.1.1, unknown", "10.0.0.2"),
+        ] {
+            let caller =
+                proxies.caller(Some(ip("10.0.0.2")), &headers(&[("x-forwarded-for", forwarded)])).unwrap();
+            assert_eq!(caller, Caller { address: address.parse().unwrap(), secure: true }, "{forwarded}");
+        }
+        let plain = headers(&[("x-forwarded-proto", "http")]);
+        assert!(!proxies.caller(Some(ip("10.0.0.2")), &plain).unwrap().secure);
+        assert!(
+            proxies.caller(Some(ip("::ffff:10.0.0.2")), &headers(&[])).unwrap().secure,
+            "the same as IPv6"
+        );
+    }
+
+    #[test]
+    fn with_a_declared_proxy_other_machines_must_take_it() {
+        let proxies = proxies(&["10.0.0.2"]);
+        assert!(proxies.caller(Some(ip("10.0.0.9")), &headers(&[])).is_err());
+        assert!(
+            !proxies.caller(Some(ip("127.0.0.1")), &headers(&[])).unwrap().secure,
+            "this machine's own calls"
+        );
+    }
+}

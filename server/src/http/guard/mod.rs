@@ -1,0 +1,294 @@
+//! Who may call. Any web page can reach 127.0.0.1 from the operator's browser, so what a browser does on behalf of a
+//! foreign page must be told apart from what the operator does:
+//!
+//! - the `Host` header must name this service (421 otherwise): a foreign name that resolves to us is DNS rebinding;
+//! - a request that may change something must be JSON (415 otherwise), which a foreign page cannot send without a
+//!   preflight that nothing here answers, and must be same-origin where the browser says so (403 otherwise). The two
+//!   forms of signing in and out are forms: for them the origin alone counts;
+//! - with a token configured, `/api` takes only callers that send it, or the cookie of somebody who did (401
+//!   otherwise), and answers only a few wrong tokens (429 for more).
+//!
+//! There is no CORS header anywhere, on purpose. What a page may show to whom is decided where it is shown: the guard
+//! tells routes who asks ([`Standing`]).
+
+mod attempts;
+mod caller;
+mod sessions;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use memdeck_capture::Clock;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::answer::RestError;
+use super::headers;
+use crate::config::{HttpConfig, Secret};
+use attempts::Attempts;
+use caller::Proxies;
+
+pub use attempts::Verdict;
+pub use caller::{Caller, Peer};
+pub use sessions::{OpenSession, Sessions};
+
+pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// What takes a form instead of JSON: a page without script sends it.
+const FORMS: [&str; 2] = ["/sign-in", "/sign-out"];
+const FORM_TYPE: &str = "application/x-www-form-urlencoded";
+
+/// Who asks, as far as it matters to routes that anybody may call.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// No token is configured: everybody who gets this far may do everything.
+    Open,
+    /// A script that sent the token.
+    Bearer,
+    /// A browser whose operator is signed in.
+    SignedIn(OpenSession),
+    /// Nobody known.
+    Stranger,
+}
+
+/// The rules of one service.
+pub struct Guard {
+    hosts: Vec<String>,
+    token: Option<TokenDigest>,
+    proxies: Proxies,
+    sessions: Arc<Sessions>,
+    sign_ins: Attempts,
+    /// Counted apart: a script with an old token must not keep operators out.
+    calls: Attempts,
+}
+
+impl Guard {
+    /// Rules of the service that listens on `address`.
+    #[must_use]
+    pub fn new(address: SocketAddr, http: &HttpConfig, clock: &Arc<dyn Clock>) -> Self {
+        let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).into();
+        if !address.ip().is_unspecified() {
+            hosts.push(match address.ip() {
+                IpAddr::V4(ip) => ip.to_string(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
+            });
+        }
+        hosts.extend_from_slice(&http.allowed_hosts);
+        Self {
+            hosts,
+            token: http.token.as_ref().map(TokenDigest::of),
+            proxies: Proxies::new(http),
+            sessions: Arc::new(Sessions::new(Arc::clone(clock))),
+            sign_ins: Attempts::new(Arc::clone(clock)),
+            calls: Attempts::new(Arc::clone(clock)),
+        }
+    }
+
+    /// Whether there is anything to sign in to.
+    pub fn wants_sign_in(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// The sessions of signed-in operators.
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
+    /// Whether `given` is the token, as `caller` says when signing in.
+    pub fn judge_sign_in(&self, caller: &Caller, given: &str) -> Verdict {
+        let Some(token) = &self.token else { return Verdict::Right };
+        let verdict = self.sign_ins.attempt(caller.address, || token.matches(given.as_bytes()));
+        verdict.log("sign-in", caller.address);
+        verdict
+    }
+
+    /// Judges a request by its head, and notes what routes need to know about who asks.
+    fn judge(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        known: &mut Extensions,
+    ) -> Result<(), Refusal> {
+        self.check_host(headers)?;
+        let peer = known.get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(address))| address.ip());
+        let caller = self.proxies.caller(peer, headers)?;
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            check_same_origin(headers, &caller)?;
+            check_content_type(path, headers)?;
+        }
+        let is_api = path.starts_with("/api/") || path == "/api";
+        let standing = self.standing(is_api, headers, &caller)?;
+        if is_api && matches!(standing, Standing::Stranger) {
+            return Err(Refusal::unauthorized());
+        }
+        known.insert(standing);
+        known.insert(caller);
+        Ok(())
+    }
+
+    fn check_host(&self, headers: &HeaderMap) -> Result<(), RestError> {
+        let name = without_port(host(headers)).to_ascii_lowercase();
+        if self.hosts.contains(&name) {
+            return Ok(());
+        }
+        let detail = format!(
+            "this service is not known as '{}'; set MEMDECK_ALLOWED_HOSTS to the names by which it is reached",
+            name.escape_default()
+        );
+        Err(RestError::new(StatusCode::MISDIRECTED_REQUEST, detail))
+    }
+
+    /// A token that is sent must be right: a cookie beside a wrong one does not help.
+    fn standing(&self, is_api: bool, headers: &HeaderMap, caller: &Caller) -> Result<Standing, Refusal> {
+        let Some(token) = &self.token else { return Ok(Standing::Open) };
+        if is_api && let Some(given) = bearer(headers) {
+            let verdict = self.calls.attempt(caller.address, || token.matches(given));
+            verdict.log("call", caller.address);
+            return match verdict {
+                Verdict::Right => Ok(Standing::Bearer),
+                Verdict::Wrong { .. } => Err(Refusal::unauthorized()),
+                Verdict::Blocked { retry_after_s } => Err(Refusal::TooMany { retry_after_s }),
+            };
+        }
+        // Sent by the browser by itself: it counts only for what our own page, or the operator, asked for.
+        let ours = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin" || site == "none");
+        let session =
+            cookies(headers, caller.cookie_name()).filter(|_| ours).find_map(|id| self.sessions.resume(id));
+        Ok(session.map_or(Standing::Stranger, Standing::SignedIn))
+    }
+}
+
+/// The SHA-256 of the token: of fixed length, so that comparing takes the same time whatever is compared.
+struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    fn of(token: &Secret) -> Self {
+        Self(Sha256::digest(token.expose()).into())
+    }
+
+    fn matches(&self, given: &[u8]) -> bool {
+        let given: [u8; 32] = Sha256::digest(given).into();
+        self.0.ct_eq(&given).into()
+    }
+}
+
+/// Why a request is not passed on.
+enum Refusal {
+    Plain(RestError),
+    TooMany { retry_after_s: u64 },
+}
+
+impl From<RestError> for Refusal {
+    fn from(error: RestError) -> Self {
+        Self::Plain(error)
+    }
+}
+
+impl Refusal {
+    fn unauthorized() -> Self {
+        Self::Plain(RestError::unauthorized(
+            "sign in, or send the service's token as `Authorization: Bearer <token>`",
+        ))
+    }
+
+    fn into_response(self) -> Response {
+        match self {
+            Self::Plain(error) => {
+                let mut response = error.into_response();
+                if response.status() == StatusCode::UNAUTHORIZED {
+                    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                }
+                response
+            }
+            Self::TooMany { retry_after_s } => {
+                let detail =
+                    format!("too many wrong tokens came from your address; try again in {retry_after_s} s");
+                let mut response = RestError::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
+                response
+            }
+        }
+    }
+}
+
+/// What is sent as the token, where one is sent.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, given) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(given)
+}
+
+fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    pairs
+        .flat_map(|pairs| pairs.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(move |(found, _)| *found == name)
+        .map(|(_, value)| value)
+}
+
+fn check_same_origin(headers: &HeaderMap, caller: &Caller) -> Result<(), RestError> {
+    let refused = || RestError::new(StatusCode::FORBIDDEN, "requests from other web pages are not accepted");
+    if let Some(site) = headers.get(SEC_FETCH_SITE)
+        && site != "same-origin"
+        && site != "none"
+    {
+        return Err(refused());
+    }
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let same = origin.to_str().is_ok_and(|origin| {
+        // A page that came without TLS is not ours where we have it. Without a declared proxy there may be one still.
+        let plain = origin.strip_prefix("http://").filter(|_| !caller.secure);
+        let authority = plain.or_else(|| origin.strip_prefix("https://"));
+        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host(headers)))
+    });
+    if same { Ok(()) } else { Err(refused()) }
+}
+
+fn check_content_type(path: &str, headers: &HeaderMap) -> Result<(), RestError> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let (wanted, detail) = if FORMS.contains(&path) {
+        (FORM_TYPE, "send a form with `Content-Type: application/x-www-form-urlencoded`")
+    } else {
+        ("application/json", "send JSON with `Content-Type: application/json`")
+    };
+    if essence.eq_ignore_ascii_case(wanted) {
+        Ok(())
+    } else {
+        Err(RestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+    }
+}
+
+fn host(headers: &HeaderMap) -> &str {
+    headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
+
+/// `[::1]:8000` is `[::1]`, `localhost:8000` is `localhost`.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port))
+            if !name.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !host.ends_with(']') =>
+        {
+            name
+        }
+        _ => host,
+    }
+}
+
+/// The middleware before every route.
+pub async fn check(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+    let mut known = std::mem::take(request.extensions_mut());
+    let judged = guard.judge(request.method(), request.uri().path(), request.headers(), &mut known);
+    *request.extensions_mut() = known;
+    let mut response = match judged {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    headers::add(response.headers_mut());
+    response
+}

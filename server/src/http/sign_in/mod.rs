@@ -1,0 +1,120 @@
+//! Signing in and out: the token is exchanged once for a session's cookie, which the browser sends by itself with
+//! everything the page asks for, event streams and downloads included. Works without script.
+
+mod next_page;
+mod page;
+
+use std::sync::Arc;
+
+use axum::extract::rejection::FormRejection;
+use axum::extract::{DefaultBodyLimit, Form, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, RETRY_AFTER, SET_COOKIE};
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use serde::Deserialize;
+
+use super::guard::{Caller, Guard, Standing, Verdict};
+
+pub use next_page::NextPage;
+
+/// Nothing but the stylesheet, the icon, and the form itself.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
+                      frame-ancestors 'none'";
+/// A token and what a form adds to it.
+const MAX_FORM_BYTES: usize = 8 << 10;
+
+pub fn routes(guard: Arc<Guard>) -> Router {
+    Router::new()
+        .route("/sign-in", get(show).post(sign_in))
+        .route("/sign-out", post(sign_out))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .with_state(guard)
+}
+
+#[derive(Deserialize)]
+struct SignIn {
+    token: String,
+}
+
+async fn show(
+    State(guard): State<Arc<Guard>>,
+    Extension(standing): Extension<Standing>,
+    uri: Uri,
+) -> Response {
+    let next = NextPage::asked_for(&uri);
+    if guard.wants_sign_in() && !matches!(standing, Standing::SignedIn(_)) {
+        form(StatusCode::OK, &next, None)
+    } else {
+        Redirect::to(next.path()).into_response()
+    }
+}
+
+async fn sign_in(
+    State(guard): State<Arc<Guard>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    sent: Result<Form<SignIn>, FormRejection>,
+) -> Response {
+    let next = NextPage::asked_for(&uri);
+    let Ok(Form(sent)) = sent else {
+        return form(StatusCode::BAD_REQUEST, &next, Some("The form did not arrive whole. Send it again."));
+    };
+    // A token that was copied often has white space around it, which none begins or ends with.
+    match guard.judge_sign_in(&caller, sent.token.trim()) {
+        Verdict::Right => match guard.sessions().open() {
+            Ok(id) => {
+                tracing::info!(address = %caller.address, "an operator signed in");
+                with_cookie(Redirect::to(next.path()), &caller, &id, "")
+            }
+            Err(error) => {
+                tracing::error!(%error, "the system gives no random numbers");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        },
+        Verdict::Wrong { .. } => {
+            form(StatusCode::UNAUTHORIZED, &next, Some("That is not the token of this memdeck."))
+        }
+        Verdict::Blocked { retry_after_s } => {
+            let problem = format!("Too many wrong tokens. Try again in {retry_after_s} s.");
+            let mut response = form(StatusCode::TOO_MANY_REQUESTS, &next, Some(&problem));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
+            response
+        }
+    }
+}
+
+async fn sign_out(
+    Extension(caller): Extension<Caller>,
+    Extension(standing): Extension<Standing>,
+) -> Response {
+    if let Standing::SignedIn(session) = standing {
+        session.close();
+        tracing::info!(address = %caller.address, "an operator signed out");
+    }
+    with_cookie(Redirect::to("/sign-in"), &caller, "", "; Max-Age=0")
+}
+
+fn form(status: StatusCode, next: &NextPage, problem: Option<&str>) -> Response {
+    let mut response = (status, Html(page::sign_in(next, problem))).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Without a lifetime of its own the cookie goes when the browser is closed; what it opens ends earlier or later.
+fn with_cookie(redirect: Redirect, caller: &Caller, value: &str, lifetime: &str) -> Response {
+    let secure = if caller.secure { "; Secure" } else { "" };
+    let name = caller.cookie_name();
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{lifetime}");
+    let mut response = redirect.into_response();
+    let headers = response.headers_mut();
+    // The value is what we encoded ourselves.
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        headers.insert(SET_COOKIE, cookie);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

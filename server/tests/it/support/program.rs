@@ -1,0 +1,67 @@
+//! The program itself, as a process that listens on loopback. Its hypervisor is libvirt's test driver, which lists
+//! guests and dumps none.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+
+/// The command on a home of its own. Nothing of the surrounding configuration reaches it.
+pub fn memdeck(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memdeck"));
+    command
+        .current_dir(home)
+        .env_clear()
+        .env("HOME", home)
+        .env("STATE_DIR", home.join("state"))
+        .env("DUMP_DIR", home.join("dumps"))
+        .env("LIBVIRT_URI", "test:///default");
+    command
+}
+
+/// A running service; killed when dropped.
+pub struct Running {
+    child: Child,
+    pub url: String,
+    before: Vec<String>,
+    log: Option<JoinHandle<Vec<String>>>,
+}
+
+impl Running {
+    /// Starts `memdeck serve` and waits until it is ready.
+    pub fn serve(home: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut command = memdeck(home);
+        command.arg("serve").env("MEMDECK_BIND", "127.0.0.1:0").envs(variables.iter().copied());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut before = Vec::new();
+        let url = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("memdeck ended: {before:?}"));
+            let url = line.split_once("ready url=\"").and_then(|(_, rest)| rest.split_once('"'));
+            let url = url.map(|(url, _)| url.to_owned());
+            before.push(line);
+            if let Some(url) = url {
+                break url;
+            }
+        };
+        // A log that nobody reads would block the process once the pipe is full.
+        let log = Some(std::thread::spawn(move || lines.collect()));
+        Self { child, url, before, log }
+    }
+
+    /// SIGTERM; its exit code and what it logged.
+    pub fn stop(mut self) -> (Option<i32>, String) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let code = self.child.wait().unwrap().code();
+        let after = self.log.take().map(|log| log.join().unwrap()).unwrap_or_default();
+        (code, [std::mem::take(&mut self.before), after].concat().join("\n"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
