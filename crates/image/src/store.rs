@@ -21,8 +21,7 @@ use memdeck_model::{ByteCount, DumpId, GuestName, Progress};
 
 use crate::capture::{CaptureError, Captured, Targets, capture, capture_ordered};
 use crate::companions::{
-    CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX,
-    stem,
+    CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX, stem,
 };
 use crate::directory::Directory;
 use crate::frames::{Outputs, Ring};

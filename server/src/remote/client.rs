@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use memdeck_model::{
-    CancelReply, CancelRequest, Deletion, DumpId, DumpOptions, DumpStatus, Guest, Record, ServiceStatus, TriggerReply,
-    TriggerRequest, VmRef,
+    CancelReply, CancelRequest, Deletion, DumpId, DumpOptions, DumpStatus, Guest, Record, ServiceStatus,
+    TriggerReply, TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};
 use rustls::ClientConfig;

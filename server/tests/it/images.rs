@@ -11,9 +11,9 @@ use memdeck::images::MAX_DOWNLOADS;
 use memdeck_image::{Effort, ExportFormat, ImageExport};
 use memdeck_model::ByteCount;
 
-use crate::guard::{TOKEN, http};
+use crate::guard::TOKEN;
 use crate::remote::Listening;
-use crate::support::{HOST, TestApp, answer, get, send, text};
+use crate::support::{HOST, TestApp, answer, get, http, send, text};
 
 fn image(dump_id: &str, format: &str) -> String {
     format!("/api/memory-dumps/{dump_id}/image?format={format}")
