@@ -36,7 +36,10 @@ async fn a_cancelled_dump_says_by_whom() {
     let dump_id = status["dump_id"].as_str().unwrap();
     answer(&app.dashboard, post(&format!("/api/memory-dumps/cancel/{dump_id}"), "{}")).await;
     app.ended(1).await;
-    assert_eq!(log(&app).await[0], ["cancelled", "web-01", "", "cancelled by a call to the API"].map(str::to_owned));
+    assert_eq!(
+        log(&app).await[0],
+        ["cancelled", "web-01", "", "cancelled by a call to the API"].map(str::to_owned)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
