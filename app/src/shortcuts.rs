@@ -31,12 +31,9 @@ impl Shortcuts {
         provide_context(shortcuts);
         // Listens as long as the page lives.
         let _ = window_event_listener(ev::keydown, move |event| {
-            let is_meant = !(event.ctrl_key() || event.alt_key() || event.meta_key())
-                && !event.repeat()
-                && !event.default_prevented()
-                && !is_typing(&event)
-                && !is_in_dialog();
-            if !is_meant {
+            let is_modified = event.ctrl_key() || event.alt_key() || event.meta_key();
+            let is_taken = event.repeat() || event.default_prevented();
+            if is_modified || is_taken || is_typing(&event) || is_in_dialog() {
                 return;
             }
             let pressed = event.key();

@@ -18,6 +18,7 @@ use super::records_csv;
 #[utoipa::path(
     get,
     path = "/export.csv",
+    operation_id = "export_csv",
     tag = "memory dumps",
     params(FilterParameters),
     responses(

@@ -28,13 +28,13 @@ pub struct FilterParameters {
     #[param(example = "2026-11-14T08:58:23Z")]
     to: Option<String>,
     /// How the dump ended.
-    #[param(value_type = Option<RecordState>)]
+    #[param(inline, value_type = Option<RecordState>)]
     state: Option<String>,
     /// The host of the hypervisor, as records have it.
     #[param(min_length = 1, max_length = 255)]
     host: Option<String>,
     /// How the dump was taken.
-    #[param(value_type = Option<CaptureMode>)]
+    #[param(inline, value_type = Option<CaptureMode>)]
     mode: Option<String>,
 }
 
@@ -62,10 +62,10 @@ impl FilterParameters {
 #[serde(default)]
 pub struct SortParameters {
     /// By what; `timestamp` where it is not given.
-    #[param(value_type = Option<RecordColumn>)]
+    #[param(inline, value_type = Option<RecordColumn>)]
     sort: Option<String>,
     /// Which end comes first; where it is not given, that which the column is mostly wanted in.
-    #[param(value_type = Option<SortOrder>)]
+    #[param(inline, value_type = Option<SortOrder>)]
     order: Option<String>,
 }
 

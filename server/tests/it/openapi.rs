@@ -13,7 +13,7 @@ use crate::support::{TestApp, answer, get, routed_paths, text};
 
 /// What is routed and not described: pages and forms, which no script calls, and what only says that nothing is there.
 fn is_undescribed(path: &str) -> bool {
-    matches!(path, "/" | "/memory-dumps" | "/sign-in" | "/sign-out" | "/api" | "/api/{*rest}")
+    matches!(path, "/" | "/memory-dumps" | "/ui" | "/sign-in" | "/sign-out" | "/api" | "/api/{*rest}")
         || path.starts_with("/api/ui/")
 }
 

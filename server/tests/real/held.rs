@@ -36,9 +36,9 @@ impl<'a> Held<'a> {
         );
         let release = home.path().join("release");
         let points = ["capture::half-read", "capture::half-live"];
-        let hold = points.map(|point| format!("{point}=return({})", release.display())).join(";");
+        let failpoints = points.map(|point| format!("{point}=return({})", release.display())).join(";");
         let operators = others.map(LabGuest::suspend);
-        let serve = Service::start(&home, "serve", &[("FAILPOINTS", &hold)]);
+        let serve = Service::start(&home, "serve", &[("FAILPOINTS", &failpoints)]);
         let held = Self { home, serve, ran, operators, mode };
         held.serve.ask(&json!({"vms": held.names(), "mode": mode}));
         for name in held.names() {

@@ -40,10 +40,10 @@ pub fn Filters() -> impl IntoView {
     let states =
         choices("All states", RecordState::ALL.map(|state| (state.as_str().to_owned(), state_name(state))));
     let modes = choices("All modes", MODES.map(|mode| (mode.as_str().to_owned(), mode_name(mode))));
-    let has_filter = move || view.with(|view| view.is_filtered()) || search.is_typed();
+    let has_filter = move || view.with(RecordsView::is_filtered) || search.is_typed();
     let reset = move |()| {
         search.clear();
-        records.show(History::Push, |view| view.clear_filter());
+        records.show(History::Push, RecordsView::clear_filter);
     };
     let error = move || records.filter_error().map(|_| "The last day lies before the first.");
     view! {

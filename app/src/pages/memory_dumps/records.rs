@@ -183,9 +183,9 @@ impl Records {
         if untrack(|| self.page.with(|page| page.pending)) {
             // The answer under way may be older than the record.
             if self.is_awaited.get_untracked() {
-                self.fetch()
+                self.fetch();
             } else {
-                self.refresh()
+                self.refresh();
             }
             return;
         }

@@ -90,7 +90,7 @@ impl RecordsView {
         for (name, value) in form_urlencoded::parse(query.trim_start_matches('?').as_bytes()) {
             match name.as_ref() {
                 "search" => {
-                    view.search = value.parse::<SearchText>().map_or_else(|_| String::new(), String::from)
+                    view.search = value.parse::<SearchText>().map_or_else(|_| String::new(), String::from);
                 }
                 "from" => view.from = value.parse().ok(),
                 "to" => view.to = value.parse().ok(),
