@@ -12,7 +12,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use memdeck_hypervisor::{HypervisorError, LiveControl, LiveDump, LiveOptions};
+use memdeck_hypervisor::{DumpSigns, HypervisorError, LiveControl, LiveDump, LiveOptions};
 use memdeck_image::{CaptureFacts, Captured, LiveCapture, LiveEvent, PartialImage, QevmError, Received};
 use memdeck_model::{ByteCount, CaptureMode, DumpPhase, Guest, LiveProgress, Millis};
 use parking_lot::{Condvar, Mutex};
@@ -67,8 +67,8 @@ pub fn take(
         begun => begun?,
     };
     let limit = bandwidth_limit(attempt);
-    let watch = Watch::new(time_budget(attempt, guest, limit), exact);
     let (control, signs) = (call.control(), call.signs());
+    let watch = Watch::new(time_budget(attempt, guest, limit), exact, signs.clone());
     // The one case in which the read end closes early: then libvirt's call has returned, and a QEMU that libvirtd left
     // behind goes on with its guest when nobody reads.
     let has_failed = || signs.has_failed();
@@ -187,6 +187,7 @@ struct Watch {
     time_budget: Duration,
     /// More make the image worthless.
     exact_iterations: Option<u64>,
+    signs: DumpSigns,
     state: Mutex<Watched>,
     ended: Condvar,
 }
@@ -201,8 +202,8 @@ struct Watched {
 }
 
 impl Watch {
-    fn new(time_budget: Duration, exact_iterations: Option<u64>) -> Self {
-        Self { time_budget, exact_iterations, state: Mutex::default(), ended: Condvar::new() }
+    fn new(time_budget: Duration, exact_iterations: Option<u64>, signs: DumpSigns) -> Self {
+        Self { time_budget, exact_iterations, signs, state: Mutex::default(), ended: Condvar::new() }
     }
 
     /// Until the stream has ended: reports, and gives the dump up where it must.
@@ -240,7 +241,10 @@ impl Watch {
                 dirty_bytes_per_s: stats.dirty_rate_per_s.unwrap_or_default(),
             };
             self.state.lock().live = Some(live);
-            if self.exact_iterations.is_some_and(|exact| stats.iteration > exact) {
+            // In its last pass the guest is stopped, and runs soonest when that goes on.
+            if self.exact_iterations.is_some_and(|exact| stats.iteration > exact)
+                && !self.signs.guest_is_stopped()
+            {
                 self.state.lock().verdict = Some(INEXACT.to_owned());
                 return abort(control);
             }

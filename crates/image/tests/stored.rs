@@ -56,7 +56,8 @@ fn every_stored_image_exports() {
 fn every_stored_image_can_be_read_at_any_place() {
     for name in NAMES {
         let mut reader = ImageReader::open(&image(name)).expect("an image");
-        let load = manifest(name).segments.into_iter().filter(|segment| segment.file_bytes.0 == 316 << 12);
+        let mut load =
+            manifest(name).segments.into_iter().filter(|segment| segment.file_bytes.0 == 316 << 12);
         let memory = load.next_back().expect("a segment of 316 pages").offset_bytes.0;
         reader.seek(SeekFrom::Start(memory + (4 << 12))).expect("a place");
         let mut text = [0; 14];

@@ -12,6 +12,7 @@ use crate::support::Home;
 
 /// Parts of guest memory: address and content.
 type Parts = Vec<(u64, Vec<u8>)>;
+type Reader = fn(&[u8]) -> Parts;
 
 /// Every loadable segment.
 fn loadable(elf: &Path) -> Parts {
@@ -90,7 +91,7 @@ fn volatility_opens_every_format_and_other_tools_find_the_hash() {
     let memory = loadable(&elf);
     let banner = banner(&elf);
     assert!(banner.contains("Linux version "), "{banner}");
-    let readers: [(&str, fn(&[u8]) -> Parts); 3] = [("raw", raw), ("lime", lime), ("avml", avml)];
+    let readers: [(&str, Reader); 3] = [("raw", raw), ("lime", lime), ("avml", avml)];
     for (format, read) in readers {
         let out = home.export_as(&status["record"], format);
         assert_eq!(self::banner(&out), banner, "{format}");

@@ -44,7 +44,20 @@ impl Home {
     }
 
     /// Takes all the room that is left.
+    ///
+    /// Waits until nothing is written any more: what still waits to be stored takes room, and gives it back.
     pub fn fill_volume(&self) {
+        let free = || rustix::fs::statvfs(self.volume()).unwrap().f_bfree;
+        let (deadline, mut before) = (Instant::now() + Duration::from_secs(30), free());
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+            let now = free();
+            if now == before {
+                break;
+            }
+            assert!(Instant::now() < deadline, "the volume has not come to rest");
+            before = now;
+        }
         let mut filler = std::fs::File::create(self.volume().join("filler")).unwrap();
         let full = std::io::copy(&mut std::io::repeat(0), &mut filler).unwrap_err();
         assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
