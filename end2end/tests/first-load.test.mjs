@@ -1,7 +1,7 @@
 // What a browser has to load before the page works, and what is seen until then.
 
 import assert from 'node:assert/strict';
-import { cp, readdir, rm } from 'node:fs/promises';
+import { cp, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { scenario } from '../support/scenario.mjs';
@@ -32,7 +32,8 @@ scenario('the page has its shape before the program is there', async (stage) => 
   // An installation whose program never arrives.
   const home = await stage.home();
   const site = join(home.directory, 'site');
-  await cp(process.env.SITE_DIR, site, { recursive: true });
+  // The built page may be behind a link, and its own files must stay.
+  await cp(await realpath(process.env.SITE_DIR), site, { recursive: true });
   for (const name of await readdir(site)) if (/\.wasm/.test(name)) await rm(join(site, name));
   const dashboard = await stage.start('serve', { SITE_DIR: site });
   const opened = await stage.open(dashboard, { withGuests: false });
