@@ -53,7 +53,8 @@ fn record(index: u64, numbers: &mut Numbers) -> Result<Record, Box<dyn Error>> {
     let duration_ms = 300 + numbers.below(60_000);
     let ended = begun.plus(Millis(duration_ms)).unix_seconds();
     let is_live = numbers.below(4) > 0;
-    let hash: String = (0..4).map(|_| format!("{:016x}", numbers.next())).collect();
+    let words: [u64; 4] = std::array::from_fn(|_| numbers.next());
+    let hash = words.map(|word| format!("{word:016x}")).concat();
     let is_foreign = index.is_multiple_of(50);
     let known = |text: String| (!is_foreign).then_some(text);
     Ok(Record {
@@ -73,7 +74,7 @@ fn record(index: u64, numbers: &mut Numbers) -> Result<Record, Box<dyn Error>> {
         codec: known("zstd".to_owned()),
         ok: !index.is_multiple_of(500),
         point_in_time: Some(begun),
-        case: (guest % 4 == 0).then(|| format!("IR-2026-{:03}", guest / 4).parse()).transpose()?,
+        case: guest.is_multiple_of(4).then(|| format!("IR-2026-{:03}", guest / 4).parse()).transpose()?,
         note: (index % 8 == 1)
             .then(|| "Beacons to an unknown host, seen by the night shift and kept for the file.".parse())
             .transpose()?,

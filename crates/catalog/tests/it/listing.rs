@@ -124,7 +124,7 @@ proptest! {
         let expected = expected(&records, &filter, sort);
         let page = test.catalog.records(&RecordQuery { filter, sort, limit, offset }).unwrap();
         let shown: Vec<Record> =
-            expected.iter().skip(offset as usize).take(limit as usize).cloned().collect();
+            expected.iter().skip(usize::try_from(offset).unwrap()).take(usize::try_from(limit).unwrap()).cloned().collect();
         prop_assert_eq!(page.total, expected.len() as u64);
         prop_assert_eq!(page.count, shown.len() as u64);
         prop_assert_eq!(page.records, shown);
