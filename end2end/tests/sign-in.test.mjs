@@ -55,6 +55,9 @@ for (const colorScheme of ['light', 'dark']) {
 
       // The stream of events is open, and is broken off.
       opened.tab.expectComplaints(/^request: .*\/api\/events/, /^console: .*ERR_.*\/api\/events/);
+      // On a narrow screen the way out is in the menu.
+      const menu = page.getByRole('button', { name: 'Menu' });
+      if (await menu.isVisible()) await menu.click();
       await page.getByRole('button', { name: 'Sign out' }).click();
       await signIn.heading.waitFor();
       await page.goBack();
