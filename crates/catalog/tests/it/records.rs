@@ -179,7 +179,8 @@ fn calls_at_a_hundred_thousand_records() {
         .map(|n| {
             let dom = format!("vm-{:03}", n % 500);
             let sha256 = Some(format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).repeat(4));
-            let duration_sec = u32::try_from(n.wrapping_mul(7919) % 60_000).ok().map(|ms| f64::from(ms) / 1000.0);
+            let duration_sec =
+                u32::try_from(n.wrapping_mul(7919) % 60_000).ok().map(|ms| f64::from(ms) / 1000.0);
             let host = Some(format!("hv{}", n % 8));
             let note = if n % 8 == 0 { record("d", "d", 0).note } else { None };
             (
