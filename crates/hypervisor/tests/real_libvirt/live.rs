@@ -295,3 +295,22 @@ fn the_labs_guests_are_not_encrypted() {
     let guest = lab_guest(&hypervisor, "web-01");
     assert_eq!(hypervisor.launch_security(&guest.uuid).unwrap(), None);
 }
+
+/// The oracles are libvirt's own words for the guest and QEMU's for its version.
+#[test]
+fn passes_over_an_emulated_guest_are_limited_where_qemu_is_old() {
+    let hypervisor = hypervisor();
+    let guest = lab_guest(&hypervisor, "web-01");
+    let is_emulated =
+        output("virsh", &["-c", hypervisor.uri(), "dumpxml", "web-01"]).starts_with("<domain type='qemu'");
+    let version = output("qemu-system-x86_64", &["--version"]);
+    let major: u32 = version.split_once("version ").unwrap().1.split('.').next().unwrap().parse().unwrap();
+    let expected = (is_emulated && major < 9).then_some(3);
+    assert_eq!(hypervisor.exact_iterations(&guest.uuid).unwrap(), expected, "{version}");
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
