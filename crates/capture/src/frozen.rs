@@ -29,6 +29,7 @@ pub fn take(
     image: &mut PartialImage,
 ) -> Result<Taken, DumpError> {
     let shared = attempt.shared;
+    image.prepare();
     let (intake, outlet) = read_ahead(&shared.store)?;
     let abandonment = intake.abandonment();
     let (captured, outcome, point_in_time) = std::thread::scope(|scope| {

@@ -173,8 +173,7 @@ impl ImageStore {
         self.directory.path()
     }
 
-    /// Creates the files of a new dump, for its owner alone (0600), and allocates the buffers of its capture, so that
-    /// no guest waits for either.
+    /// Creates the files of a new dump, for its owner alone (0600).
     ///
     /// # Errors
     /// The dump has files already, the id contains `_`, or the file cannot be created.
@@ -204,7 +203,8 @@ impl ImageStore {
             file,
             page_map,
             digests,
-            ring: Some(Ring::new()),
+            ring: None,
+            was_captured: false,
             captured: None,
         })
     }
@@ -266,6 +266,8 @@ pub struct PartialImage {
     page_map: File,
     digests: File,
     ring: Option<Ring>,
+    /// Whether a capture began.
+    was_captured: bool,
     captured: Option<Captured>,
 }
 
@@ -306,6 +308,13 @@ impl PartialImage {
         &self.path
     }
 
+    /// Allocates the buffers of [`Self::capture`], so that no guest waits for them. Without this it does so itself.
+    pub fn prepare(&mut self) {
+        if self.ring.is_none() {
+            self.ring = Some(Ring::new());
+        }
+    }
+
     /// Reads the stream to its end, once, and stores it.
     ///
     /// The calling thread reads; everything else happens on threads of its own, up to 64 MiB behind. After every
@@ -322,7 +331,8 @@ impl PartialImage {
         stream: impl Read,
         observer: &mut dyn FnMut(Progress),
     ) -> Result<Captured, CaptureError> {
-        let ring = self.take_ring()?;
+        self.begin_capture()?;
+        let ring = self.ring.take().unwrap_or_else(Ring::new);
         let captured = capture(ring, &self.targets(), stream, observer)?;
         self.captured = Some(captured.clone());
         Ok(captured)
@@ -340,14 +350,17 @@ impl PartialImage {
         must_stop: &dyn Fn() -> bool,
         observer: &mut dyn FnMut(Progress),
     ) -> Result<Captured, CaptureError> {
-        let ring = self.take_ring()?;
-        let captured = capture_ordered(ring, &self.targets(), image, must_stop, observer)?;
+        self.begin_capture()?;
+        let captured = capture_ordered(Ring::without_guest(), &self.targets(), image, must_stop, observer)?;
         self.captured = Some(captured.clone());
         Ok(captured)
     }
 
-    fn take_ring(&mut self) -> Result<Ring, CaptureError> {
-        self.ring.take().ok_or_else(|| CaptureError::AlreadyCaptured { path: self.path.clone() })
+    fn begin_capture(&mut self) -> Result<(), CaptureError> {
+        if std::mem::replace(&mut self.was_captured, true) {
+            return Err(CaptureError::AlreadyCaptured { path: self.path.clone() });
+        }
+        Ok(())
     }
 
     fn targets(&self) -> Targets<'_> {

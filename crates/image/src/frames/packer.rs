@@ -5,8 +5,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use super::COMPRESSION_LEVEL;
+use zstd::zstd_safe::CParameter;
+
 use super::slot::{Slot, Study};
+use super::{COMPRESSION_HASH_LOG, COMPRESSION_LEVEL};
 use crate::banner;
 use crate::hash::byte_len;
 use crate::pages::{PageExaminer, PageLayout, examine_whole_pages};
@@ -34,6 +36,7 @@ pub(super) struct Job {
 
 pub(super) fn compressor() -> io::Result<zstd::bulk::Compressor<'static>> {
     let mut compressor = zstd::bulk::Compressor::new(COMPRESSION_LEVEL)?;
+    compressor.set_parameter(CParameter::HashLog(COMPRESSION_HASH_LOG))?;
     compressor.include_checksum(true)?;
     Ok(compressor)
 }

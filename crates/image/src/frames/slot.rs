@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{FRAME_BYTES, RING_FRAMES};
+use super::{FRAME_BYTES, RING_FRAMES, RING_FRAMES_WITHOUT_GUEST};
 
 /// One frame on its way.
 pub(crate) struct Slot {
@@ -52,13 +52,23 @@ impl Slot {
     }
 }
 
-/// The slots of one capture, allocated before a guest waits.
+/// The slots of one capture.
 #[expect(clippy::vec_box, reason = "slots move from queue to queue, and queues are long")]
 pub(crate) struct Ring(pub(super) Vec<Box<Slot>>);
 
 impl Ring {
+    /// For a stream that somebody waits for.
     pub(crate) fn new() -> Self {
-        Self((0..RING_FRAMES).map(|_| Box::new(Slot::new())).collect())
+        Self::of(RING_FRAMES)
+    }
+
+    /// For an image that nobody waits for. Memory that is touched for the first time is dear, so there is little.
+    pub(crate) fn without_guest() -> Self {
+        Self::of(RING_FRAMES_WITHOUT_GUEST)
+    }
+
+    fn of(frames: usize) -> Self {
+        Self((0..frames).map(|_| Box::new(Slot::new())).collect())
     }
 }
 

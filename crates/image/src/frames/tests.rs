@@ -94,7 +94,7 @@ fn stored_with_second(second: impl Source + Send) -> Result<Packed, PackError> {
     let (image, page_map, digests) = (file(), file(), file());
     let outputs = Outputs { image: &image, page_map: &page_map, digests: &digests };
     let first = Repeated { frame: noise(1, FRAME_BYTES), times: 20 };
-    pack(Ring::new(), &outputs, Some(second), |feed| feed_all(first, feed)).1
+    pack(Ring::without_guest(), &outputs, Some(second), |feed| feed_all(first, feed)).1
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::Builder;
 
 use crate::qevm::{PAGE_BYTES, PAGE_BYTES_U64, QevmError};
@@ -65,6 +65,8 @@ pub(super) fn slot_offset(slot: u32) -> u64 {
 /// The stream's end of the thread.
 pub(crate) struct Writer {
     current: Batch,
+    /// How many there are.
+    batches: usize,
     empty: Receiver<Batch>,
     filled: SyncSender<Batch>,
     failed: Receiver<io::Error>,
@@ -81,11 +83,23 @@ impl Writer {
     }
 
     fn hand_over(&mut self) -> Result<(), QevmError> {
-        let sent = self.empty.recv().ok().and_then(|empty| {
+        let sent = self.empty_batch().and_then(|empty| {
             let full = std::mem::replace(&mut self.current, empty);
             self.filled.send(full).ok()
         });
         sent.ok_or_else(|| self.failed.try_recv().map_or(QevmError::Panicked, QevmError::spool("written")))
+    }
+
+    /// One that came back, or a new one while the disk is not far behind; `None` once the thread has ended.
+    fn empty_batch(&mut self) -> Option<Batch> {
+        match self.empty.try_recv() {
+            Ok(batch) => Some(batch),
+            Err(TryRecvError::Empty) if self.batches < BATCHES => {
+                self.batches += 1;
+                Some(Batch::new())
+            }
+            Err(_) => self.empty.recv().ok(),
+        }
     }
 
     /// Waits until everything is written.
@@ -103,10 +117,6 @@ pub(crate) fn write_pages<T>(
 ) -> Result<T, QevmError> {
     std::thread::scope(|scope| {
         let (free, empty) = sync_channel(BATCHES);
-        for _ in 0..BATCHES {
-            // The channel holds them all, and its other end is in this function.
-            let _ = free.send(Batch::new());
-        }
         let (filled, to_write) = sync_channel::<Batch>(BATCHES);
         let (failure, failed) = sync_channel(1);
         let thread = Builder::new()
@@ -123,7 +133,7 @@ pub(crate) fn write_pages<T>(
                 }
             })
             .map_err(QevmError::spool("written"))?;
-        let mut writer = Writer { current: Batch::new(), empty, filled, failed };
+        let mut writer = Writer { current: Batch::new(), batches: 1, empty, filled, failed };
         let produced = produce(&mut writer);
         let written = writer.finish();
         thread.join().map_err(|_| QevmError::Panicked)?;
