@@ -69,9 +69,6 @@ def arguments_of(command_line):
     )
     parser.add_argument("--torn", type=int, metavar="N", help="dumps per mode that are searched for torn pages [15]")
     parser.add_argument("--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="a setting of memdeck")
-    parser.add_argument(
-        "--profile", action="store_true", help="tell the processor time of memdeck's threads (costs a little of it)"
-    )
     parser.add_argument("--memdeck", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     chosen = parser.parse_args(command_line)
     defaults = ([512], 1, 3) if chosen.quick else ([512, 1024, 2048, 4096], 3, figures.TORN_DUMPS)
@@ -87,10 +84,10 @@ class Capture:
 
     def __init__(self, chosen, lab, work):
         self.chosen, self.lab, self.work = chosen, lab, work
-        self.memdeck = Memdeck(chosen.memdeck.resolve(), work, chosen.set, chosen.profile)
+        self.memdeck = Memdeck(chosen.memdeck.resolve(), work, chosen.set)
         self.modes = self.memdeck.modes()
         self.machine = None
-        self.raw = {"runs": [], "into_nothing": [], "reading": [], "hot": [], "torn": {}, "content": []}
+        self.raw = {"runs": [], "into_nothing": [], "reading": [], "hot": [], "torn": {}, "content": [], "profile": []}
 
     @contextlib.contextmanager
     def guest(self, name, mib, dirty_mibps=0, fill=True):
@@ -122,6 +119,15 @@ class Capture:
                     if mode == self.modes[-1]:
                         self._keep("reading", self._read_back(dumped, hashed))
                     self.memdeck.remove(dumped)
+            if mib in (self.chosen.sizes[-1], figures.GIB_IN_MIB):
+                self._profile(bench)
+
+    def _profile(self, bench):
+        """One more dump per mode, which counts for no figure: where its time goes."""
+        for mode in self.modes:
+            dumped = bench.memdeck_dump(mode, profile=True)
+            self._keep("profile", dumped)
+            self.memdeck.remove(dumped)
 
     def _read_back(self, dumped, hashed):
         verify, export = self.memdeck.verify(dumped), self.memdeck.export(dumped)
@@ -204,6 +210,7 @@ def result_of(capture):
         "ratios": figures.ratios_of(rows),
         "into_nothing": nothing,
         "reading": reading,
+        "profile": [figures.profile_of(dumped, capture.machine["cores"]) for dumped in raw["profile"]],
         "hot": raw["hot"],
         "hot_summary": [
             {**row, **_hot_facts(raw["hot"], row)} for row in figures.rows_of(raw["hot"])

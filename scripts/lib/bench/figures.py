@@ -77,6 +77,26 @@ def ratios_of(rows):
     return ratios
 
 
+def profile_of(dumped, cores):
+    """What bounds a dump: the work there is for all cores together, and the part of it that one core has to do alone.
+
+    That part is to bring the guest's memory, and SHA-256 of it: of a live dump one after the other, because a page may
+    come again until the end; of a frozen one at the same time.
+    """
+    brought_s = (dumped["copy_s"] if dumped["mode_used"] == "live" else (dumped["pause_seen_ms"] or 0) / 1000) or 0.0
+    hash_s = dumped["threads"].get("image-hash", 0.0)
+    return {
+        **{field: dumped[field] for field in ("way", "mode_used", "guest_mib", "wall_s", "busy_s", "cpu_s", "qemu_cpu_s")},
+        "cores": cores,
+        "threads": dumped["threads"],
+        "busy_share": dumped["busy_s"] / (cores * dumped["wall_s"]),
+        "all_cores_s": dumped["busy_s"] / cores,
+        "one_core_s": brought_s + hash_s if dumped["mode_used"] == "live" else max(brought_s, hash_s),
+        "brought_s": brought_s,
+        "hash_s": hash_s,
+    }
+
+
 @dataclasses.dataclass
 class Mark:
     """One figure of the bar. `reached` is None where it was not measured."""

@@ -20,6 +20,17 @@ def _field(path, key):
     return ""
 
 
+def busy_seconds():
+    """Processor time that all cores together have worked so far, whoever for."""
+    user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in _processor_fields()[:7])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def _processor_fields():
+    with open("/proc/stat", encoding="ascii") as file:
+        return file.readline().split()[1:]
+
+
 def _memory_mib(key):
     return int(_field("/proc/meminfo", key).split()[0]) // 1024
 

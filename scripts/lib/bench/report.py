@@ -47,6 +47,18 @@ def bar_table(marks):
     return table(["figure", "must be", "is", ""], [[m.figure, m.must, m.shown, WORDS[m.reached]] for m in marks])
 
 
+def profile_lines(profile):
+    """Where the time of a dump went, and how much of it more cores would take away."""
+    threads = ", ".join(f"{name} {seconds:.2f}" for name, seconds in profile["threads"].items() if seconds >= 0.01)
+    yield (
+        f"{profile['way']} of {profile['guest_mib']} MiB, {profile['wall_s']:.2f} s: {profile['cores']} cores worked for"
+        f" {profile['busy_s']:.2f} s ({profile['busy_share']:.0%} of what they have); with as many, not below"
+        f" {profile['all_cores_s']:.2f} s; with any number, not below {profile['one_core_s']:.2f} s"
+        f" (memory brought in {profile['brought_s']:.2f} s, SHA-256 in {profile['hash_s']:.2f} s)"
+    )
+    yield f"  processor time: QEMU {profile['qemu_cpu_s']:.2f}, memdeck {profile['cpu_s']:.2f}, of it {threads}"
+
+
 def text(result, marks):
     machine = result["machine"]
     yield f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_mib']} MiB; guests: {machine['accelerator']}"
@@ -64,6 +76,8 @@ def text(result, marks):
             f"hot guest of {hot['guest_mib']} MiB, {number(hot['reached_mibps'], 0)} MiB/s dirtied, {hot['mode_used']}: "
             f"pause {number(hot['pause_ms'], 0)} ms, at most {number(hot['longest_pause_ms'], 0)} ms, wall {number(hot['wall_s'])} s"
         )
+    for profile in result["profile"]:
+        yield from profile_lines(profile)
     for fallback in result["fallbacks"]:
         yield f"{fallback['way']} of {fallback['guest_mib']} MiB was taken {fallback['mode_used']}: {fallback['fallback']}"
     for mode, counted in result["torn"].items():

@@ -7,6 +7,7 @@ import re
 import subprocess
 
 from .lab import URI, qemu_cpu_seconds, virsh, virsh_output
+from .machine import busy_seconds
 from .process import BenchError, measured, turn
 
 MEMORY_ONLY = "memory-only"
@@ -87,18 +88,21 @@ class Bench:
         self.image.unlink()
         return {**self._row("sha256", ended.cost), "image_bytes": size}
 
-    def memdeck_dump(self, mode):
+    def memdeck_dump(self, mode, profile=False):
         """memdeck's own dump: from the start of `memdeck dump` to its end, when the image is sealed and recorded.
 
         Wall time is that of the whole program, its start, its connections and its clean-up included. The pause is what
-        memdeck recorded; `pause_seen_ms` is what QEMU's clock says.
+        memdeck recorded; `pause_seen_ms` is what QEMU's clock says. `busy_s` is the processor time of the whole machine
+        meanwhile. With `profile` the threads are told too, which costs a little time.
         """
         limit = virsh_output("migrate-getmaxdowntime", self.guest)
         qemu_before = qemu_cpu_seconds(self.guest)
         with turn():
             self._settle()
             self.watch.begin()
-            ended, dump = self.memdeck.dump(self.guest, mode)
+            busy_before = busy_seconds()
+            ended, dump = self.memdeck.dump(self.guest, mode, profile)
+            busy_s = busy_seconds() - busy_before
             pause_seen_ms, copy_s = self.watch.pause_ms(), self.watch.copy_s()
         qemu_cpu_s = qemu_cpu_seconds(self.guest) - qemu_before
         limit_after = virsh_output("migrate-getmaxdowntime", self.guest)
@@ -122,6 +126,7 @@ class Bench:
             "iterations": record.get("iterations"),
             "dirty_bytes_per_s": record.get("dirty_bytes_per_s"),
             "qemu_cpu_s": qemu_cpu_s,
+            "busy_s": busy_s,
             "downtime_limit_restored": limit_after == limit,
             "path": record["dump_path"],
             "threads": ended.threads,
@@ -131,8 +136,8 @@ class Bench:
 class Memdeck:
     """The program under test, with a state and a dump directory of its own and nobody's configuration."""
 
-    def __init__(self, program, work, settings=(), profile=False):
-        self.program, self._profile = str(program), profile
+    def __init__(self, program, work, settings=()):
+        self.program = str(program)
         self.dumps, self.state = work / "dumps", work / "state"
         for directory in (self.dumps, self.state):
             directory.mkdir(mode=0o700)
@@ -157,17 +162,17 @@ class Memdeck:
     def version(self):
         return self.run("--version").or_fail("memdeck --version").stdout.strip()
 
-    def dump(self, guest, mode):
+    def dump(self, guest, mode, profile=False):
         """A dump in that mode; where it cannot be had, in the one that memdeck falls back to."""
-        ended, dump = self._dump_once(guest, mode)
+        ended, dump = self._dump_once(guest, mode, profile)
         if dump["state"] != "completed" and "live dump is not possible" in dump["message"]:
-            ended, dump = self._dump_once(guest, "auto")
+            ended, dump = self._dump_once(guest, "auto", profile)
         if dump["state"] != "completed":
             raise BenchError(f"memdeck dump --mode {mode} of {guest} failed: {dump['message']}")
         return ended, dump
 
-    def _dump_once(self, guest, mode):
-        ended = self.run("dump", guest, "--mode", mode, "--json", profile=self._profile)
+    def _dump_once(self, guest, mode, profile):
+        ended = self.run("dump", guest, "--mode", mode, "--json", profile=profile)
         try:
             return ended, json.loads(ended.stdout)["dumps"][0]
         except (ValueError, LookupError):
