@@ -16,7 +16,7 @@ use crate::attempt::{Attempt, Taken};
 use crate::dump::DumpError;
 use crate::hold::HeldAtHalf;
 use crate::keeper::Touched;
-use crate::stream::{PipeReader, Until};
+use crate::stream::PipeReader;
 
 /// How much the threads that store the image step back behind the one that reads the guest, where cores are few.
 const STORE_NICENESS: i32 = 10;
@@ -75,8 +75,7 @@ fn store(
     if let Err(error) = rustix::process::setpriority_process(None, STORE_NICENESS) {
         tracing::debug!(%error, "what is read from a guest is stored with the priority of its reader");
     }
-    let outlet = Until { inner: outlet, give_up: || attempt.must_stop() };
-    image.capture(outlet, &mut |mut bytes| {
+    image.capture_read_ahead(outlet, &|| attempt.must_stop(), &mut |mut bytes| {
         if bytes.bytes_expected == ByteCount(0) {
             bytes.bytes_expected = guest.memory_max;
         }

@@ -69,18 +69,6 @@ impl<G: Fn() -> bool> Read for PipeReader<G> {
     }
 }
 
-/// Any reader, with an error in its place as soon as it is to give up.
-pub struct Until<R, G> {
-    pub inner: R,
-    pub give_up: G,
-}
-
-impl<R: Read, G: Fn() -> bool> Read for Until<R, G> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if (self.give_up)() { Err(given_up()) } else { self.inner.read(buffer) }
-    }
-}
-
 fn given_up() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the dump was given up")
 }
@@ -115,16 +103,6 @@ mod tests {
         let mut reader = PipeReader::new(read, || asked.replace(asked.get() + 1) == 2);
         assert_eq!(reader.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(asked.get(), 3, "it was asked while it waited");
-    }
-
-    #[test]
-    fn what_is_stored_ends_when_it_is_to_be_given_up() {
-        let give_up = Cell::new(false);
-        let mut reader = Until { inner: &b"memory"[..], give_up: || give_up.get() };
-        let mut bytes = [0; 3];
-        reader.read_exact(&mut bytes).unwrap();
-        give_up.set(true);
-        assert_eq!(reader.read(&mut bytes).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]

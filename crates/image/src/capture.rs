@@ -13,6 +13,7 @@ use crate::digests::FrameDigestFacts;
 use crate::elf::{ElfCore, ElfError, ElfScanner, Segment};
 use crate::frames::{FRAME_BYTES, Feed, Frame, Output, Outputs, PackError, Packed, Ring, pack};
 use crate::ordered::OrderedImage;
+use crate::overflow::Outlet;
 use crate::pages::{PageLayout, PageMapFacts};
 
 pub(crate) use source::{Filled, Source};
@@ -162,6 +163,18 @@ pub(crate) fn capture(
     observer: &mut dyn FnMut(Progress),
 ) -> Result<Captured, CaptureError> {
     let source = Metered { stream, meter: Meter::default() };
+    store(ring, targets, source, None::<OrderedImage>, observer)
+}
+
+/// Stores a stream that is read ahead of it.
+pub(crate) fn capture_read_ahead(
+    ring: Ring,
+    targets: &Targets<'_>,
+    outlet: Outlet,
+    must_stop: &dyn Fn() -> bool,
+    observer: &mut dyn FnMut(Progress),
+) -> Result<Captured, CaptureError> {
+    let source = Stoppable { source: outlet, must_stop, meter: Meter::default() };
     store(ring, targets, source, None::<OrderedImage>, observer)
 }
 

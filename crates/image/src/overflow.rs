@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use memdeck_model::ByteCount;
 
+use crate::capture::{Filled, Source};
 use crate::{ImageStore, StoreError};
 use piece::{BLOCK_BYTES, BLOCKS, Chunk};
 use queue::{Item, Queue};
@@ -158,7 +159,9 @@ impl Abandonment {
     }
 }
 
-/// The end that gives the bytes out, in order. Dropping it ends the intake.
+/// The end that gives the bytes out, in order, to [`PartialImage::capture_read_ahead`]. Dropping it ends the intake.
+///
+/// [`PartialImage::capture_read_ahead`]: crate::PartialImage::capture_read_ahead
 pub struct Outlet {
     queue: Arc<Queue>,
     spool: Arc<File>,
@@ -194,21 +197,50 @@ impl Outlet {
     }
 }
 
-impl Read for Outlet {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            let count = self.memory.as_mut().unwrap_or(&mut self.piece).give(buffer);
-            if let Some(empty) = self.memory.take_if(|chunk| chunk.is_empty()) {
-                self.queue.give_back(empty);
-            }
-            // A stream may end with a chunk that has no bytes.
-            if count > 0 || !self.fetch()? {
-                return Ok(count);
+impl Outlet {
+    /// What comes next, which is not empty; `None` at the end of the stream.
+    fn next_bytes(&mut self) -> io::Result<Option<&mut Chunk>> {
+        // A stream may end with a chunk that has no bytes.
+        while self.memory.as_ref().unwrap_or(&self.piece).is_empty() {
+            self.give_back_memory();
+            if !self.fetch()? {
+                return Ok(None);
             }
         }
+        Ok(Some(self.memory.as_mut().unwrap_or(&mut self.piece)))
+    }
+
+    /// Lets the intake have a chunk that was given out whole.
+    fn give_back_memory(&mut self) {
+        if let Some(empty) = self.memory.take_if(|chunk| chunk.is_empty()) {
+            self.queue.give_back(empty);
+        }
+    }
+}
+
+impl Source for Outlet {
+    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<Filled> {
+        let (mut filled, mut only_zeroes) = (0, true);
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let Some(bytes) = self.next_bytes()? else { break };
+            let count = if bytes.is_zero() {
+                let count = bytes.skip(rest.len());
+                if !only_zeroes {
+                    rest.get_mut(..count).unwrap_or_default().fill(0);
+                }
+                count
+            } else {
+                let count = bytes.give(rest);
+                if std::mem::take(&mut only_zeroes) {
+                    // What was passed over so far.
+                    buffer.get_mut(..filled).unwrap_or_default().fill(0);
+                }
+                count
+            };
+            filled += count;
+            self.give_back_memory();
+        }
+        Ok(if only_zeroes { Filled::Zeroes(filled) } else { Filled::Bytes(filled) })
     }
 }
 

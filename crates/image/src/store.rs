@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use memdeck_model::{ByteCount, DumpId, GuestName, Progress};
 
-use crate::capture::{CaptureError, Captured, Targets, capture, capture_ordered};
+use crate::capture::{CaptureError, Captured, Targets, capture, capture_ordered, capture_read_ahead};
 use crate::companions::{
     CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX, stem,
 };
@@ -27,6 +27,7 @@ use crate::directory::Directory;
 use crate::frames::{Outputs, Ring};
 use crate::manifest::{Manifest, Provenance};
 use crate::ordered::OrderedImage;
+use crate::overflow::Outlet;
 
 pub use self::remove::remove_stored;
 
@@ -334,6 +335,23 @@ impl PartialImage {
         self.begin_capture()?;
         let ring = self.ring.take().unwrap_or_else(Ring::new);
         let captured = capture(ring, &self.targets(), stream, observer)?;
+        self.captured = Some(captured.clone());
+        Ok(captured)
+    }
+
+    /// Stores what is read ahead of it. As [`Self::capture`], but `must_stop` is asked before every MiB.
+    ///
+    /// # Errors
+    /// As [`Self::capture`]; or `must_stop` says so.
+    pub fn capture_read_ahead(
+        &mut self,
+        outlet: Outlet,
+        must_stop: &dyn Fn() -> bool,
+        observer: &mut dyn FnMut(Progress),
+    ) -> Result<Captured, CaptureError> {
+        self.begin_capture()?;
+        let ring = self.ring.take().unwrap_or_else(Ring::new);
+        let captured = capture_read_ahead(ring, &self.targets(), outlet, must_stop, observer)?;
         self.captured = Some(captured.clone());
         Ok(captured)
     }

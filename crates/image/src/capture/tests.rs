@@ -3,6 +3,7 @@ use std::error::Error;
 use std::io::Cursor;
 
 use super::*;
+use crate::read_ahead;
 use crate::synthetic::{headers, noise};
 use crate::testing::{Lab, core, provenance, silent};
 
@@ -193,4 +194,33 @@ fn the_guests_banner_is_found_wherever_it_lies() {
     }
     let captured = Lab::new().partial().capture(core(&noise(1, 2 * MIB)).as_slice(), &mut silent).unwrap();
     assert_eq!(captured.os_banner, None);
+}
+
+#[test]
+fn what_is_read_ahead_is_stored_as_if_it_were_not() {
+    let mut memory = noise(1, 2 * MIB);
+    memory.extend(vec![0; 5 * MIB]);
+    memory.extend(noise(2, MIB));
+    let image = core(&memory);
+    let lab = Lab::new();
+    let (intake, outlet) = read_ahead(&lab.store).unwrap();
+    let report = intake.take_in(image.as_slice());
+    assert_eq!(report.read.0, image.len() as u64);
+    let captured = lab.partial().capture_read_ahead(outlet, &|| false, &mut silent).unwrap();
+    let directly = Lab::new().partial().capture(image.as_slice(), &mut silent).unwrap();
+    assert_eq!((captured.sha256, captured.file_sha256), (directly.sha256, directly.file_sha256));
+    assert_eq!((captured.raw_size, captured.zero_frames), (directly.raw_size, directly.zero_frames));
+}
+
+#[test]
+fn storing_what_is_read_ahead_ends_when_it_is_told_to() {
+    let image = core(&vec![1; 2 * MIB]);
+    let lab = Lab::new();
+    let (intake, outlet) = read_ahead(&lab.store).unwrap();
+    intake.take_in(image.as_slice());
+    let asked = Cell::new(0);
+    let must_stop = || asked.replace(asked.get() + 1) == 1;
+    let error = lab.partial().capture_read_ahead(outlet, &must_stop, &mut silent).unwrap_err();
+    let CaptureError::Stream { read, source } = error else { panic!("{error:?}") };
+    assert_eq!((read.0, source.kind()), (MIB as u64, io::ErrorKind::TimedOut));
 }

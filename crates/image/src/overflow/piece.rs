@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
+use crate::pages::is_zero;
+
 /// As many as the map has bits.
 pub(super) const BLOCKS: usize = 64;
 pub(super) const BLOCK_BYTES: usize = 4096;
@@ -50,6 +52,18 @@ impl Chunk {
             }
         }
         Ok(())
+    }
+
+    /// Whether all bytes that are there are zeroes.
+    pub(super) fn is_zero(&self) -> bool {
+        is_zero(self.bytes().get(self.start..self.end).unwrap_or_default())
+    }
+
+    /// Passes bytes over, as many as there are up to that number.
+    pub(super) fn skip(&mut self, bytes: usize) -> usize {
+        let count = self.len().min(bytes);
+        self.start += count;
+        count
     }
 
     /// Moves bytes to `buffer`, as many as there are and fit.
@@ -153,11 +167,6 @@ impl Chunk {
     fn bytes(&self) -> &[u8] {
         self.buffer.get(HEADER_BYTES..).unwrap_or_default()
     }
-}
-
-fn is_zero(block: &[u8]) -> bool {
-    // Without an early exit, which would keep the compiler from using vector instructions.
-    block.iter().fold(0, |seen, byte| seen | byte) == 0
 }
 
 #[cfg(test)]
