@@ -48,9 +48,9 @@ fn the_remedies_are_true() {
 fn a_block_that_fails_is_told_with_its_line_and_what_it_printed() {
     for (language, code) in [
         ("sh", "echo before; false; echo after"),
-        ("sh", "echo before; cat </nonexistent | cat"),
-        ("python", "print('before'); raise SystemExit(3)"),
-        ("js", "console.log('before'); throw new Error('x')"),
+        ("sh", "echo before; cat /nonexistent | cat; echo after"),
+        ("python", "print('before'); raise SystemExit(3); print('after')"),
+        ("js", "console.log('before'); process.exit(3); console.log('after')"),
     ] {
         let text = format!("# Title\n\n```sh\ntrue\n```\n\n```{language}\n{code}\n```\n");
         let failure = run::document(&text).unwrap_err();

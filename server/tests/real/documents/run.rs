@@ -31,14 +31,16 @@ pub fn document(text: &str) -> Result<(), String> {
     if !status.success() {
         return Err(place.failure(&steps, status));
     }
+    let mut differences = Vec::new();
     for (index, step) in steps.iter().enumerate() {
         let printed = place.output(index, "out");
         for shown in &step.shown {
-            output::compare(shown, &printed)
-                .map_err(|why| format!("line {}: {why}\nprinted:\n{printed}", shown.line))?;
+            if let Err(why) = output::compare(shown, &printed) {
+                differences.push(format!("line {}: {why}\nprinted:\n{printed}", shown.line));
+            }
         }
     }
-    Ok(())
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
 }
 
 /// Where a document is run.
