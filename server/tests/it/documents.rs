@@ -19,7 +19,8 @@ const RUN: [&str; 5] =
     ["README.md", "docs/quickstart.md", "docs/guide.md", "docs/api.md", "docs/troubleshooting.md"];
 
 fn described() -> [Value; 2] {
-    ["docs/openapi.json", "docs/openapi-agent.json"].map(|file| serde_json::from_str(&markdown::read(file)).unwrap())
+    ["docs/openapi.json", "docs/openapi-agent.json"]
+        .map(|file| serde_json::from_str(&markdown::read(file)).unwrap())
 }
 
 /// Every call of both services, as `GET /healthz`, with what is said of it.
@@ -69,7 +70,8 @@ fn every_call_has_a_section_with_an_example_in_each_language() {
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let name = parameter["name"].as_str().unwrap();
             // The last ones are told where they were told first.
-            let is_told = spans.contains(name) || parameter["in"] == "path" || section.contains(&format!("?{name}="));
+            let is_told =
+                spans.contains(name) || parameter["in"] == "path" || section.contains(&format!("?{name}="));
             assert!(is_told, "`{call}` does not tell its parameter {name}");
         }
     }
@@ -117,20 +119,28 @@ fn every_setting_stands_in_the_guide_with_its_flag_key_and_default() {
             assert!(row.contains(&part), "the guide's row of {} does not tell {part}", setting.name());
         }
         let default = setting.default.replace('`', "");
-        assert!(row.replace('`', "").contains(&format!("| {default} |")), "the default of {}", setting.name());
+        assert!(
+            row.replace('`', "").contains(&format!("| {default} |")),
+            "the default of {}",
+            setting.name()
+        );
     }
 }
 
 #[test]
 fn every_variable_that_is_told_exists() {
-    let known: BTreeSet<&str> = SETTINGS.iter().flat_map(|setting| setting.env).copied().chain(OTHER_VARIABLES).collect();
+    let known: BTreeSet<&str> =
+        SETTINGS.iter().flat_map(|setting| setting.env).copied().chain(OTHER_VARIABLES).collect();
     let looks_like_one = |span: &str| {
         span.contains('_') && span.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
     };
     for file in RUN {
         for span in code_spans(&markdown::read(file)) {
             let name = span.split('=').next().unwrap_or_default();
-            assert!(!looks_like_one(name) || known.contains(name), "{file} tells of {name}, which nobody reads");
+            assert!(
+                !looks_like_one(name) || known.contains(name),
+                "{file} tells of {name}, which nobody reads"
+            );
         }
     }
 }
@@ -192,7 +202,8 @@ fn links_lead_somewhere() {
             assert!(there.exists(), "{file} links to {target}");
             if !place.is_empty() {
                 let text = std::fs::read_to_string(&there).unwrap();
-                let places: Vec<_> = text.lines().filter_map(|line| Some(anchor(line.strip_prefix('#')?))).collect();
+                let places: Vec<_> =
+                    text.lines().filter_map(|line| Some(anchor(line.strip_prefix('#')?))).collect();
                 assert!(places.iter().any(|known| known == place), "{file} links to {target}: {places:?}");
             }
         }

@@ -7,18 +7,20 @@ use super::plan::{Kind, Shown};
 /// Units that go with figures: 980 ms today may be 1.2 s tomorrow.
 const UNITS: [&str; 9] = ["ms", "s", "min", "h", "B", "KiB", "MiB", "GiB", "TiB"];
 
-/// Compares `printed` with what is shown of it.
+/// Compares `printed` with what is shown of it; lines may also be among the `remarks` on standard error.
 ///
 /// # Errors
 /// It does not look like that; the message says where.
-pub fn compare(shown: &Shown, printed: &str) -> Result<(), String> {
+pub fn compare(shown: &Shown, printed: &str, remarks: &str) -> Result<(), String> {
     match shown.kind {
         Kind::Json => {
-            let expected = serde_json::from_str(&shown.expected).map_err(|error| format!("no JSON: {error}"))?;
-            let printed = serde_json::from_str(printed).map_err(|error| format!("printed is no JSON: {error}"))?;
+            let expected =
+                serde_json::from_str(&shown.expected).map_err(|error| format!("no JSON: {error}"))?;
+            let printed =
+                serde_json::from_str(printed).map_err(|error| format!("printed is no JSON: {error}"))?;
             same_shape(&expected, &printed, "$")
         }
-        _ => same_lines(&shown.expected, printed),
+        _ => same_lines(&shown.expected, printed, remarks),
     }
 }
 
@@ -30,11 +32,13 @@ fn same_shape(expected: &Value, printed: &Value, place: &str) -> Result<(), Stri
         | (Value::Bool(_), Value::Bool(_))
         | (Value::Number(_), Value::Number(_))
         | (Value::String(_), Value::String(_)) => Ok(()),
-        (Value::Object(expected), Value::Object(printed)) => expected.iter().try_for_each(|(name, expected)| {
-            let place = format!("{place}.{name}");
-            let printed = printed.get(name).ok_or_else(|| format!("{place} is not printed"))?;
-            same_shape(expected, printed, &place)
-        }),
+        (Value::Object(expected), Value::Object(printed)) => {
+            expected.iter().try_for_each(|(name, expected)| {
+                let place = format!("{place}.{name}");
+                let printed = printed.get(name).ok_or_else(|| format!("{place} is not printed"))?;
+                same_shape(expected, printed, &place)
+            })
+        }
         (Value::Array(expected), Value::Array(printed)) => {
             expected.iter().enumerate().try_for_each(|(index, expected)| {
                 let place = format!("{place}[{index}]");
@@ -46,13 +50,15 @@ fn same_shape(expected: &Value, printed: &Value, place: &str) -> Result<(), Stri
     }
 }
 
-/// Every line that is shown must be printed, in this order; others may stand between them.
-fn same_lines(expected: &str, printed: &str) -> Result<(), String> {
+/// Every line that is shown must be printed, in this order; others may stand between them. What went to standard error
+/// was printed at a time that nobody knows.
+fn same_lines(expected: &str, printed: &str, remarks: &str) -> Result<(), String> {
     let mut rest = printed.lines();
     for line in expected.lines().filter(|line| !line.trim().is_empty()) {
         let wanted = words(line);
-        if !rest.any(|line| words(line) == wanted) {
-            return Err(format!("this line is shown and not printed: {line}"));
+        let is_wanted = |line: &str| words(line) == wanted;
+        if !remarks.lines().any(is_wanted) && !rest.any(is_wanted) {
+            return Err(format!("this line is shown and not printed here: {line}"));
         }
     }
     Ok(())
@@ -76,7 +82,7 @@ mod tests {
     use super::*;
 
     fn compared(kind: Kind, expected: &str, printed: &str) -> Result<(), String> {
-        compare(&Shown { line: 1, kind, expected: expected.to_owned() }, printed)
+        compare(&Shown { line: 1, kind, expected: expected.to_owned() }, printed, "wrote 1 MiB\n")
     }
 
     #[test]
@@ -87,6 +93,7 @@ mod tests {
         assert!(compared(Kind::Text, shown, &printed.replace("completed", "failed")).is_err());
         assert!(compared(Kind::Text, "b\na\n", "a\nb\n").is_err(), "in this order");
         assert!(compared(Kind::Text, "a\n", "").is_err());
+        assert_eq!(compared(Kind::Text, "a\nwrote 2 MiB\nb\n", "a\nb\n"), Ok(()), "a remark");
     }
 
     #[test]
@@ -95,7 +102,11 @@ mod tests {
         let printed = r#"{"records": [{"dom": "x", "pause_ms": 0, "fallback": "y", "new": 1}], "count": 9}"#;
         assert_eq!(compared(Kind::Json, shown, printed), Ok(()));
         for (from, to, place) in [
-            ("\"pause_ms\": 0", "\"pause_ms\": null", "$.records[0].pause_ms is shown as 13, printed as null"),
+            (
+                "\"pause_ms\": 0",
+                "\"pause_ms\": null",
+                "$.records[0].pause_ms is shown as 13, printed as null",
+            ),
             ("\"count\": 9", "\"counts\": 9", "$.count is not printed"),
             ("[{", "[], \"x\": [{", "$.records[0] is not printed"),
         ] {

@@ -104,7 +104,8 @@ pub fn steps(blocks: &[Block]) -> Result<Vec<Step>, String> {
         };
         steps.push(Step { line, kind, code, shown: Vec::new() });
         if let Kind::Setup(language) = kind {
-            setups.push((language, &blocks[blocks.iter().position(|block| block.line == line).unwrap()].code));
+            setups
+                .push((language, &blocks[blocks.iter().position(|block| block.line == line).unwrap()].code));
         }
     }
     Ok(steps)
@@ -128,7 +129,8 @@ mod tests {
 
     #[test]
     fn output_belongs_to_the_block_before_it() {
-        let planned = steps(&[block(1, "sh", "a\n"), block(4, "text", "b\n"), block(7, "json", "1\n")]).unwrap();
+        let planned =
+            steps(&[block(1, "sh", "a\n"), block(4, "text", "b\n"), block(7, "json", "1\n")]).unwrap();
         assert_eq!(planned.len(), 1);
         assert_eq!(planned[0].shown.iter().map(|shown| shown.line).collect::<Vec<_>>(), [4, 7]);
         for before in [vec![], vec![block(1, "sh service", "a\n")]] {

@@ -15,8 +15,9 @@ use super::output;
 use super::plan::{self, Kind, Language, Step};
 use crate::markdown;
 
-/// How long a document may take; less than what the runner of the tests allows, so that nothing is left running.
-const TIME_LIMIT: Duration = Duration::from_secs(210);
+/// How long a document may take; less than what the runner of the tests allows (`.config/nextest.toml`), so that nothing
+/// is left running.
+const TIME_LIMIT: Duration = Duration::from_mins(7);
 /// How long what a document started may take to end.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
@@ -33,10 +34,10 @@ pub fn document(text: &str) -> Result<(), String> {
     }
     let mut differences = Vec::new();
     for (index, step) in steps.iter().enumerate() {
-        let printed = place.output(index, "out");
+        let (printed, remarks) = (place.output(index, "out"), place.output(index, "err"));
         for shown in &step.shown {
-            if let Err(why) = output::compare(shown, &printed) {
-                differences.push(format!("line {}: {why}\nprinted:\n{printed}", shown.line));
+            if let Err(why) = output::compare(shown, &printed, &remarks) {
+                differences.push(format!("line {}: {why}\nprinted:\n{printed}{remarks}", shown.line));
             }
         }
     }
@@ -123,7 +124,9 @@ impl Place {
     fn failure(&self, steps: &[Step], status: ExitStatus) -> String {
         let now = std::fs::read_to_string(self.now()).unwrap_or_default();
         let Ok(index) = now.trim().parse::<usize>() else {
-            return format!("no block was run ({status}): is this a test of root, and is iproute2 installed?");
+            return format!(
+                "no block was run ({status}): is this a test of root, and is iproute2 installed?"
+            );
         };
         let (out, err) = (self.output(index, "out"), self.output(index, "err"));
         format!("line {}: the block ended with {status} and printed:\n{out}{err}", steps[index].line)
