@@ -75,7 +75,7 @@ impl Place {
                 Kind::Service => writeln!(
                     script,
                     "( source {file} ) >{out} 2>{err} &\nservice=$!\n\
-                     until grep -q ' ready ' {err}; do kill -0 $service 2>/dev/null; sleep 0.1; done"
+                     until grep -qs ' ready ' {err}; do kill -0 $service 2>/dev/null; sleep 0.1; done"
                 ),
                 _ => writeln!(script, "{command} {file} >{out} 2>{err}"),
             }
