@@ -59,8 +59,8 @@ pub struct Step {
     pub line: usize,
     /// Which kind.
     pub kind: Kind,
-    /// The whole program.
-    pub code: String,
+    /// The whole of it, as it is run.
+    pub program: String,
     /// What it must print, as the document shows it.
     pub shown: Vec<Shown>,
 }
@@ -95,17 +95,16 @@ pub fn steps(blocks: &[Block]) -> Result<Vec<Step>, String> {
             step.shown.push(Shown { line, kind, expected: code.clone() });
             continue;
         }
-        let code = match kind {
+        let program = match kind {
             Kind::Program(language) | Kind::Setup(language) => {
                 let before = setups.iter().filter(|(of, _)| *of == language).map(|(_, code)| *code);
                 before.chain([code.as_str()]).collect()
             }
             _ => code.clone(),
         };
-        steps.push(Step { line, kind, code, shown: Vec::new() });
+        steps.push(Step { line, kind, program, shown: Vec::new() });
         if let Kind::Setup(language) = kind {
-            setups
-                .push((language, &blocks[blocks.iter().position(|block| block.line == line).unwrap()].code));
+            setups.push((language, code));
         }
     }
     Ok(steps)
@@ -148,7 +147,7 @@ mod tests {
             block(4, "python", "d\n"),
             block(5, "js", "e\n"),
         ];
-        let code: Vec<_> = steps(&blocks).unwrap().into_iter().map(|step| step.code).collect();
+        let code: Vec<_> = steps(&blocks).unwrap().into_iter().map(|step| step.program).collect();
         assert_eq!(code, ["a\n", "b\n", "a\nc\n", "a\nc\nd\n", "b\ne\n"]);
     }
 }

@@ -66,7 +66,7 @@ impl Place {
                 Kind::Json | Kind::Text => unreachable!("not a step"),
             };
             let file = place.steps().join(format!("{index}.{suffix}"));
-            std::fs::write(&file, &step.code).unwrap();
+            std::fs::write(&file, &step.program).unwrap();
             let (out, err) = (place.file(index, "out"), place.file(index, "err"));
             let (file, out, err) = (file.display(), out.display(), err.display());
             let now = place.now();
