@@ -276,15 +276,12 @@ fn templates(source: &str) -> String {
         text.push_str(before);
         // Values are short; other braces enclose code.
         let end = value.find('}').filter(|end| *end < 40 && !value[..*end].contains(['\n', '"', ' ']));
-        match end {
-            Some(end) => {
-                text.push('…');
-                rest = &value[end + 1..];
-            }
-            None => {
-                text.push('{');
-                rest = &value[1..];
-            }
+        if let Some(end) = end {
+            text.push('…');
+            rest = &value[end + 1..];
+        } else {
+            text.push('{');
+            rest = &value[1..];
         }
     }
     text.push_str(rest);
