@@ -6,11 +6,14 @@ mod agent;
 mod command_line;
 mod connections;
 mod dashboard;
+mod documents;
 mod events;
 mod guard;
 mod image_care;
 mod images;
 mod layers;
+#[path = "../markdown/mod.rs"]
+mod markdown;
 mod openapi;
 mod outbox;
 mod records;

@@ -5,9 +5,12 @@ mod acquisition;
 mod bandwidth;
 mod cancel;
 mod crash;
+mod documents;
 mod held;
 mod lab;
 mod libvirtd;
+#[path = "../markdown/mod.rs"]
+mod markdown;
 mod services;
 mod space;
 mod support;

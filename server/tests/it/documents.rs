@@ -1,0 +1,289 @@
+//! The documents for users tell everything there is to tell, and nothing that is not: every call, field and setting;
+//! controls and messages as the program has them. That their commands work is tested on real guests
+//! (`server/tests/real/documents.rs`).
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use memdeck::config::SETTINGS;
+use serde_json::Value;
+
+use crate::markdown;
+
+/// What the documents may name that is no setting of memdeck's: its own two of another kind, and those of others.
+const OTHER_VARIABLES: [&str; 5] =
+    ["MEMDECK_CONFIG", "MEMDECK_LOG", "SSL_CERT_FILE", "XDG_DATA_HOME", "XDG_STATE_HOME"];
+
+/// The documents whose every block is run.
+const RUN: [&str; 5] =
+    ["README.md", "docs/quickstart.md", "docs/guide.md", "docs/api.md", "docs/troubleshooting.md"];
+
+fn described() -> [Value; 2] {
+    ["docs/openapi.json", "docs/openapi-agent.json"]
+        .map(|file| serde_json::from_str(&markdown::read(file)).unwrap())
+}
+
+/// Every call of both services, as `GET /healthz`, with what is said of it.
+fn operations(documents: &[Value]) -> Vec<(String, &Value)> {
+    let mut operations = Vec::new();
+    for document in documents {
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                operations.push((format!("{} {path}", method.to_uppercase()), operation));
+            }
+        }
+    }
+    operations
+}
+
+/// What stands in backticks outside of blocks.
+fn code_spans(text: &str) -> BTreeSet<String> {
+    let mut spans = BTreeSet::new();
+    let mut in_block = false;
+    for line in text.lines() {
+        in_block ^= line.starts_with("```");
+        if !in_block && !line.starts_with("```") {
+            spans.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    spans
+}
+
+/// A document's sections by their headings of the third level.
+fn sections(text: &str) -> Vec<(&str, &str)> {
+    let of = |part| -> Option<(&str, &str)> { str::split_once(part, '\n') };
+    text.split("\n### ").skip(1).filter_map(of).collect()
+}
+
+#[test]
+fn every_call_has_a_section_with_an_example_in_each_language() {
+    let text = markdown::read("docs/api.md");
+    let sections = sections(&text);
+    let documents = described();
+    for (call, operation) in operations(&documents) {
+        let section = sections.iter().find(|(heading, _)| *heading == format!("`{call}`"));
+        let Some((_, section)) = section else { panic!("docs/api.md has no section `{call}`") };
+        for language in ["sh", "python", "js"] {
+            assert!(section.contains(&format!("\n```{language}\n")), "`{call}` has no example in {language}");
+        }
+        let spans = code_spans(section);
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            // The last ones are told where they were told first.
+            let is_told =
+                spans.contains(name) || parameter["in"] == "path" || section.contains(&format!("?{name}="));
+            assert!(is_told, "`{call}` does not tell its parameter {name}");
+        }
+    }
+}
+
+#[test]
+fn every_call_that_is_told_exists() {
+    let text = markdown::read("docs/api.md");
+    let documents = described();
+    let calls: BTreeSet<_> = operations(&documents).into_iter().map(|(call, _)| call).collect();
+    let methods = ["GET ", "POST ", "PUT ", "DELETE "];
+    let headings = sections(&text).into_iter().map(|(heading, _)| heading.trim_matches('`').to_owned());
+    for told in headings.chain(code_spans(&text)).filter(|told| methods.iter().any(|m| told.starts_with(m))) {
+        let is_known = calls.contains(&told) || told == "POST /sign-in" || told == "POST /sign-out";
+        assert!(is_known, "docs/api.md tells of `{told}`, which does not exist");
+    }
+}
+
+#[test]
+fn every_field_of_every_object_is_told() {
+    let text = markdown::read("docs/api.md");
+    let spans = code_spans(&text);
+    for document in described() {
+        for (schema, content) in document["components"]["schemas"].as_object().unwrap() {
+            for name in content["properties"].as_object().into_iter().flatten().map(|(name, _)| name) {
+                let is_told = spans.contains(name) || text.contains(&format!("\"{name}\""));
+                assert!(is_told, "docs/api.md does not tell of {name}, a field of {schema}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_setting_stands_in_the_guide_with_its_flag_key_and_default() {
+    let text = markdown::read("docs/guide.md");
+    for setting in SETTINGS {
+        let own = format!("| `{}`", setting.name());
+        let Some(row) = text.lines().find(|line| line.starts_with(&own)) else {
+            panic!("docs/guide.md has no row for {}", setting.name())
+        };
+        let mut told: Vec<String> = setting.env.iter().map(|name| format!("`{name}`")).collect();
+        told.push(format!("`{}`", setting.key));
+        told.extend((!setting.secret).then(|| format!("`--{}`", setting.flag())));
+        for part in told {
+            assert!(row.contains(&part), "the guide's row of {} does not tell {part}", setting.name());
+        }
+        let default = setting.default.replace('`', "");
+        assert!(
+            row.replace('`', "").contains(&format!("| {default} |")),
+            "the default of {}",
+            setting.name()
+        );
+    }
+}
+
+#[test]
+fn every_variable_that_is_told_exists() {
+    let known: BTreeSet<&str> =
+        SETTINGS.iter().flat_map(|setting| setting.env).copied().chain(OTHER_VARIABLES).collect();
+    let looks_like_one = |span: &str| {
+        span.contains('_') && span.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    for file in RUN {
+        for span in code_spans(&markdown::read(file)) {
+            let name = span.split('=').next().unwrap_or_default();
+            assert!(
+                !looks_like_one(name) || known.contains(name),
+                "{file} tells of {name}, which nobody reads"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_control_that_the_guide_names_is_on_the_page() {
+    let text = markdown::read("docs/guide.md");
+    let page = text.split("\n## ").find(|part| part.starts_with("The page\n")).unwrap();
+    let sources = sources(&["app/src", "server/src/http"]);
+    let names: BTreeSet<_> = page.split("**").skip(1).step_by(2).collect();
+    assert!(names.len() > 40, "{names:?}");
+    for name in names {
+        assert!(sources.contains(name), "the guide names '{name}', which no source has");
+    }
+}
+
+#[test]
+fn messages_are_quoted_as_the_program_writes_them() {
+    let text = markdown::read("docs/troubleshooting.md");
+    let sources = templates(&sources(&["app/src", "server/src", "crates"]));
+    let quotes: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("> ")).collect();
+    assert!(quotes.len() > 40);
+    for quote in quotes {
+        assert!(sources.contains(quote), "no source has this message: {quote}");
+    }
+}
+
+#[test]
+fn a_message_is_found_by_the_text_around_its_values() {
+    let source = r#"#[error("no \"room\" in {dir}: {needed:?} of {0}; \
+                    run {}")]"#;
+    assert_eq!(templates(source), "#[error(\"no \"room\" in …: … of …; run …\")]");
+}
+
+#[test]
+fn scripts_that_are_named_exist() {
+    for file in RUN {
+        for span in code_spans(&markdown::read(file)) {
+            let script = span.split_whitespace().next().unwrap_or_default().trim_start_matches("./");
+            if script.starts_with("scripts/") {
+                let path = root().join(script);
+                assert!(path.exists(), "{file} names {script}, which is not there");
+            }
+        }
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for file in RUN.into_iter().chain(["docs/README.md", "ARCHITECTURE.md"]) {
+        let text = markdown::read(file);
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (path, place) = target.split_once('#').unwrap_or((target, ""));
+            let there = root().join(file).parent().unwrap().join(path);
+            let there = if path.is_empty() { root().join(file) } else { there };
+            assert!(there.exists(), "{file} links to {target}");
+            if !place.is_empty() {
+                let text = std::fs::read_to_string(&there).unwrap();
+                let places: Vec<_> =
+                    text.lines().filter_map(|line| Some(anchor(line.strip_prefix('#')?))).collect();
+                assert!(places.iter().any(|known| known == place), "{file} links to {target}: {places:?}");
+            }
+        }
+    }
+}
+
+/// What stands outside of blocks is not run: nothing may look like a block there.
+#[test]
+fn nothing_looks_like_a_command_that_no_test_runs() {
+    for file in &RUN[1..] {
+        let text = markdown::read(file);
+        markdown::blocks(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let mut in_block = false;
+        for (index, line) in text.lines().enumerate() {
+            in_block ^= line.starts_with("```");
+            let is_indented_code = !in_block && line.starts_with("    ");
+            assert!(!is_indented_code, "{file}, line {}: a block is fenced", index + 1);
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The anchor that a heading gets, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// All Rust sources below these directories, but for the tests' own directories.
+fn sources(directories: &[&str]) -> String {
+    let mut text = String::new();
+    let mut rest: Vec<PathBuf> = directories.iter().map(|directory| root().join(directory)).collect();
+    while let Some(directory) = rest.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("tests") {
+                rest.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    text
+}
+
+/// Sources as their messages are read: lines that go on joined, quotes plain, and `…` for every value.
+fn templates(source: &str) -> String {
+    let mut joined = String::new();
+    for line in source.lines() {
+        let goes_on = line.trim_end().ends_with('\\');
+        let line = if joined.ends_with('\\') {
+            joined.pop();
+            line.trim_start()
+        } else {
+            line
+        };
+        joined.push_str(if goes_on { line.trim_end() } else { line });
+        if !goes_on {
+            joined.push('\n');
+        }
+    }
+    let mut text = String::new();
+    let mut rest = joined.trim_end();
+    while let Some(start) = rest.find('{') {
+        let (before, value) = rest.split_at(start);
+        text.push_str(before);
+        // Values are short; other braces enclose code.
+        let end = value.find('}').filter(|end| *end < 40 && !value[..*end].contains(['\n', '"', ' ']));
+        if let Some(end) = end {
+            text.push('…');
+            rest = &value[end + 1..];
+        } else {
+            text.push('{');
+            rest = &value[1..];
+        }
+    }
+    text.push_str(rest);
+    text.replace("\\\"", "\"")
+}
