@@ -90,7 +90,7 @@ def measured(command, *, stdout=None, env=None, cwd=None, profile=False):
         finally:
             stop(process)
         cost = Cost(wall, usage.ru_utime + usage.ru_stime, peak)
-        return Ended(cost, process.returncode, _text(out), _text(err), threads and _by_name(threads))
+        return Ended(cost, process.returncode, _text(out), _text(err), threads and by_name(threads))
 
 
 def _text(file):
@@ -103,7 +103,7 @@ def _watch_to_the_end(pid, deadline, threads=None):
 
     `ru_maxrss` would do, but it begins with the memory of this process, from which the program was started.
     """
-    high_water = {}
+    peaks = {}
     ended = os.pidfd_open(pid)
     try:
         poll = select.poll()
@@ -111,16 +111,16 @@ def _watch_to_the_end(pid, deadline, threads=None):
         while not poll.poll(SAMPLE_MS):
             if time.monotonic() > deadline:
                 raise BenchError(f"process {pid} did not end within {LIMIT_S} s: look at what it waits for")
-            for member in (pid, *_children(pid)):
-                high_water[member] = max(high_water.get(member, 0), _high_water(member))
+            for member in (pid, *children(pid)):
+                peaks[member] = max(peaks.get(member, 0), high_water(member))
             if threads is not None:
-                threads.update(_threads(pid))
+                threads.update(threads_of(pid))
     finally:
         os.close(ended)
-    return sum(high_water.values())
+    return sum(peaks.values())
 
 
-def _children(pid):
+def children(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return [int(child) for child in file.read().split()]
@@ -128,7 +128,7 @@ def _children(pid):
         return []
 
 
-def _high_water(pid):
+def high_water(pid):
     try:
         with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
             for line in file:
@@ -139,7 +139,7 @@ def _high_water(pid):
     return 0
 
 
-def _threads(pid):
+def threads_of(pid):
     """Processor time so far of each thread, in seconds, by its id and name."""
     found = {}
     with contextlib.suppress(OSError):
@@ -151,7 +151,7 @@ def _threads(pid):
     return found
 
 
-def _by_name(threads):
+def by_name(threads):
     total = {}
     for (_thread, name), seconds in threads.items():
         total[name] = round(total.get(name, 0.0) + seconds, 3)
