@@ -112,7 +112,9 @@ pub fn take(
     let pause = outcome.pause.map(Millis::from);
     let facts = CaptureFacts {
         // The guest runs again by now: it was as the image shows it when it was stopped.
-        point_in_time: Some(pause.map_or(end_of_stream, |pause| end_of_stream.minus(pause))),
+        point_in_time: Some(outcome.stopped_at.unwrap_or_else(stopped_at)),
+        pause_source: outcome.pause_source,
+    let stopped_at = || pause.map_or(end_of_stream, |pause| end_of_stream.minus(pause));
         fallback: None,
         job_downtime_ms: live.downtime.map(Millis::from),
         iterations: live.iterations,
