@@ -21,7 +21,7 @@ use crate::attempt::{Attempt, Taken};
 use crate::dump::DumpError;
 use crate::engine::Reached;
 use crate::error::{as_error, sentence};
-use crate::hold::{HeldAtEnd, half_live};
+use crate::hold::{SlowAtEnd, half_live};
 use crate::keeper::Touched;
 use crate::stream::PipeReader;
 use crate::throttle::{Throttled, time_for};
@@ -82,7 +82,7 @@ pub fn take(
         }
         let unlimited = || signs.guest_is_stopped() || signs.has_failed() || watch.is_given_up();
         let pipe = PipeReader::new(stream, has_failed);
-        let pipe = HeldAtEnd::new(pipe, signs.clone(), released);
+        let pipe = SlowAtEnd { inner: pipe, signs: signs.clone(), give_up: released };
         let stream = Throttled::new(pipe, limit, shared.clock.as_ref(), unlimited);
         let received = LiveCapture::receive(&shared.store, stream, &mut |event| match event {
             LiveEvent::Progress { progress, .. } => {
