@@ -160,14 +160,17 @@ class Memdeck:
     def dump(self, guest, mode):
         """A dump in that mode; where it cannot be had, in the one that memdeck falls back to."""
         ended, dump = self._dump_once(guest, mode)
-        if dump["state"] != "completed" and "live dump is not possible" in dump["message"]:
+        if _is_not_to_be_had(dump):
             ended, dump = self._dump_once(guest, "auto")
-        if dump["state"] != "completed":
-            raise BenchError(f"memdeck dump --mode {mode} of {guest} failed: {dump['message']}")
-        return ended, dump
+        return ended, _completed(guest, mode, dump)
 
-    def _dump_once(self, guest, mode):
-        ended = self.run("dump", guest, "--mode", mode, "--json", profile=self._profile)
+    def dump_in(self, guest, mode, pause_budget_ms):
+        """A dump in that mode and no other: where it cannot be had now, one that has failed."""
+        ended, dump = self._dump_once(guest, mode, "--pause-budget", pause_budget_ms)
+        return ended, dump if _is_not_to_be_had(dump) else _completed(guest, mode, dump)
+
+    def _dump_once(self, guest, mode, *how):
+        ended = self.run("dump", guest, "--mode", mode, "--json", *how, profile=self._profile)
         try:
             return ended, json.loads(ended.stdout)["dumps"][0]
         except (ValueError, LookupError):
@@ -181,9 +184,9 @@ class Memdeck:
         """Everything a dump left: image, manifest, checksum and whatever else carries its id."""
         return sum(path.stat().st_size for path in self._files(dump_id))
 
-    def remove(self, row):
-        """Removes a dump's files: the next one is to find the same room."""
-        dump_id = pathlib.Path(row["path"]).name.partition(".")[0].rpartition("_")[2]
+    def remove(self, image):
+        """Removes the files of an image: the next dump is to find the same room."""
+        dump_id = pathlib.Path(image).name.partition(".")[0].rpartition("_")[2]
         for path in self._files(dump_id):
             path.unlink()
 
@@ -201,11 +204,21 @@ class Memdeck:
             cost = measured(command, env=self._env, cwd=self._work).or_fail("memdeck export").cost
         return row["image_bytes"] / cost.wall_s
 
-    def check(self, row, check_image):
-        """Whether the image shows one instant of its guest."""
+    def check(self, image, check_image):
+        """Whether an image shows one instant of its guest, and what was found."""
         script = 'set -o pipefail; "$1" export "$2" -o - | "$3" -'
-        command = ["bash", "-c", script, "check", self.program, row["path"], str(check_image)]
+        command = ["bash", "-c", script, "check", self.program, image, str(check_image)]
         ended = measured(command, env=self._env, cwd=self._work)
         if ended.exit_code not in (0, 1) or not ended.stdout.startswith(("consistent", "torn")):
             ended.or_fail("memdeck export, or scripts/check-image,")
         return ended.exit_code == 0, ended.stdout.strip()
+
+
+def _is_not_to_be_had(dump):
+    return dump["state"] != "completed" and "live dump is not possible" in dump["message"]
+
+
+def _completed(guest, mode, dump):
+    if dump["state"] != "completed":
+        raise BenchError(f"memdeck dump --mode {mode} of {guest} failed: {dump['message']}")
+    return dump
