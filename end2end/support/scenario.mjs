@@ -8,9 +8,19 @@ import { BrowserTab, launchBrowser } from './browser-tab.mjs';
 import { Home, Service } from './memdeck.mjs';
 import { MemoryDumpsPage } from './memory-dumps-page.mjs';
 
-// Holds the first dump of a process when half of the guest is read, so that a dump under way can be looked at
-// however fast the machine is.
-export const HELD_AT_HALF = { FAILPOINTS: 'capture::half-read=1*sleep(1500)' };
+// What happens to the first dump of a process when half of the guest is read, in whichever mode. The pause budget is one
+// with which a live dump comes to its end on any machine, held or not: these tests are not about the pause.
+const atHalf = (action) => ({
+  FAILPOINTS: `capture::half-read=1*${action};capture::half-live=1*${action}`,
+  PAUSE_BUDGET_MS: '10000',
+});
+
+// Holds it, so that a dump under way can be looked at however fast the machine is.
+export const heldAtHalfFor = (ms) => atHalf(`sleep(${ms})`);
+export const HELD_AT_HALF = heldAtHalfFor(1500);
+
+// Holds it until it is given up.
+export const HELD_UNTIL_CANCELLED = atHalf('return');
 
 // A test called `name`. It fails too when a page complained about something it did not expect.
 export function scenario(name, body) {

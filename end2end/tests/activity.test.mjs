@@ -4,10 +4,7 @@ import assert from 'node:assert/strict';
 
 import { eventually } from '../support/eventually.mjs';
 import { hasFocus } from '../support/memory-dumps-page.mjs';
-import { ARRANGEMENTS, scenario } from '../support/scenario.mjs';
-
-// Holds the first dump long enough to be cancelled.
-const HELD = { FAILPOINTS: 'capture::half-read=1*sleep(4000)' };
+import { ARRANGEMENTS, HELD_UNTIL_CANCELLED, heldAtHalfFor, scenario } from '../support/scenario.mjs';
 
 for (const [arrangement, arrange] of Object.entries(ARRANGEMENTS)) {
   scenario(`${arrangement}: what happened while no page was open is in the log`, async (stage) => {
@@ -21,7 +18,7 @@ for (const [arrangement, arrange] of Object.entries(ARRANGEMENTS)) {
 }
 
 scenario('a dump is cancelled in its row, after a question', async (stage) => {
-  const dashboard = await stage.start('serve', HELD);
+  const dashboard = await stage.start('serve', HELD_UNTIL_CANCELLED);
   const page = await stage.open(dashboard);
   await page.guest('db-01').check();
   await page.dumpSelected.click();
@@ -48,7 +45,7 @@ scenario('a dump is cancelled in its row, after a question', async (stage) => {
 });
 
 scenario('a dump that begins and ends moves nothing else on the page', async (stage) => {
-  const dashboard = await stage.start('serve', HELD);
+  const dashboard = await stage.start('serve', heldAtHalfFor(4000));
   const page = await stage.open(dashboard);
   const places = () =>
     page.page.evaluate(() =>

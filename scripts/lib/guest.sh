@@ -86,11 +86,13 @@ prepare_content() {
 # An interface name may have 15 characters, a guest's name more.
 interface_of() { printf 'memdeck%08x\n' "$(cksum <<<"$1" | cut -d ' ' -f 1)"; }
 
-# domain_xml NAME MIB DIRTY_MIBPS TYPE UUID [fill]
+# domain_xml NAME MIB DIRTY_MIBPS TYPE UUID [fill|BUFFER_MIB]
 domain_xml() {
-    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 uuid=$5 fill=${6:-} cpu='' content='' buffer_mib=0
+    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 uuid=$5 how=${6:-} cpu='' content='' buffer_mib=0
     [ "$type" = kvm ] && cpu="<cpu mode='host-passthrough'/>"
-    if [ "$fill" = fill ]; then
+    if [ "$how" != fill ]; then
+        buffer_mib=${how:-0}
+    else
         # What is neither content nor changed all the time stays as empty as an idle guest's memory is.
         buffer_mib=$((dirty_mibps > 0 ? memory_mib / 4 : 1))
         content="<disk type='file' device='disk'>
@@ -147,10 +149,10 @@ guest_runs() {
     uuid=$(guest_file "$1" uuid) && [ -n "$uuid" ] && virsh -q -c "$URI" domstate "$uuid" >/dev/null 2>&1
 }
 
-# start_guest NAME MIB DIRTY_MIBPS TYPE [fill]
+# start_guest NAME MIB DIRTY_MIBPS TYPE [fill|BUFFER_MIB]
 start_guest() {
-    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 fill=${5:-} dir=$GUESTS_DIR/$1 uuid
-    [ -z "$fill" ] || prepare_content "$(content_mib_of "$memory_mib")"
+    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 how=${5:-} dir=$GUESTS_DIR/$1 uuid
+    [ "$how" != fill ] || prepare_content "$(content_mib_of "$memory_mib")"
     if virsh -q -c "$URI" domstate "$name" >/dev/null 2>&1; then
         fail "a guest named $name exists on $URI and is not of this lab: choose another name."
     fi
@@ -158,9 +160,9 @@ start_guest() {
     mkdir -p "$dir"
     truncate -s 64M "$dir/disk.raw"
     uuid=$(cat /proc/sys/kernel/random/uuid)
-    printf '%s\n' "$memory_mib:$dirty_mibps${fill:+:$fill}" >"$dir/size"
+    printf '%s\n' "$memory_mib:$dirty_mibps${how:+:$how}" >"$dir/size"
     printf '%s\n' "$uuid" >"$dir/uuid"
-    domain_xml "$name" "$memory_mib" "$dirty_mibps" "$type" "$uuid" "$fill" >"$dir/domain.xml"
+    domain_xml "$name" "$memory_mib" "$dirty_mibps" "$type" "$uuid" "$how" >"$dir/domain.xml"
     # A transient domain: when it stops, nothing of it is left in libvirt.
     virsh -q -c "$URI" create "$dir/domain.xml" >/dev/null || {
         rm -rf "$dir"

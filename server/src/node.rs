@@ -87,10 +87,12 @@ pub fn engine(
     hypervisor: Arc<dyn Hypervisor>,
     shutdown_grace: Duration,
 ) -> Result<Arc<Engine>, StartError> {
+    let store = ImageStore::open(&config.dumps.dir)?;
     Ok(Arc::new(Engine::start(EngineParts {
         catalog: Arc::clone(&state.catalog),
         hypervisor,
-        store: ImageStore::open(&config.dumps.dir)?,
+        volume: Arc::new(store.clone()),
+        store,
         clock: clock(),
         guardian: Arc::new(GuardProcess::start(&config.libvirt)),
         settings: EngineSettings {

@@ -1,7 +1,7 @@
 //! One dump from its start to its end.
 //!
 //! ```text
-//! claim ─ admit ─ intend ─ read (live, else frozen) ─ guest as it was? ─ seal ─ record
+//! claim ─ admit ─ make room ─ intend ─ read (live, else frozen) ─ guest as it was? ─ seal ─ record
 //! ```
 //!
 //! The order is the promise: the record appears only after the seal, the seal only after the last byte, its hash and
@@ -111,27 +111,32 @@ fn take(shared: &Shared, mut job: Job, switch: &StopSwitch) -> Result<Job, DumpE
     let guest = guest::claim(shared, &mut job)?;
     shared.expect(&job, guest.memory_max);
     let encrypted = guest::admit(shared, &job, &guest)?;
+    let deadline = begun.saturating_add(shared.settings.time_limit);
+    // Given back when nothing of the dump is written any more, whatever becomes of it.
+    let room = guest::make_room(shared, &Attempt { shared, job: &job, switch, deadline }, &guest)?;
     let host = shared.hypervisor.host()?;
     let xml = shared.hypervisor.domain_xml(&guest.uuid)?;
     let mut image = shared.store.create(&guest.name, &job.dump_id)?;
 
-    let deadline = begun.saturating_add(shared.settings.time_limit);
     let mut taken = read(shared, &mut job, switch, deadline, &guest, &mut image)?;
     taken.facts.encrypted = encrypted;
 
-    let finished_at = started_at.plus(shared.clock.monotonic().saturating_sub(begun).into());
+    let time_now = || started_at.plus(shared.clock.monotonic().saturating_sub(begun).into());
     let captured = taken.captured.clone();
-    let provenance = provenance(shared, &job, guest, host, &xml, (started_at, finished_at), taken);
+    let provenance = provenance(shared, &job, guest, host, &xml, (started_at, time_now()), taken);
     let manifest = Manifest::new(job.dump_id.clone(), provenance.clone(), captured);
     let sealed = image.seal(provenance)?;
-    record(shared, &manifest, &sealed)?;
+    // The manifest is part of what is sealed, so it cannot tell when that was done.
+    let sealed_at = time_now();
+    drop(room);
+    record(shared, &manifest, &sealed, sealed_at)?;
     tracing::info!(
         dump_id = %manifest.dump_id,
         vm = %manifest.guest.name,
         mode = manifest.mode.as_str(),
         size_bytes = manifest.raw_size_bytes.0,
         stored_bytes = sealed.stored_size.0,
-        duration_ms = finished_at.since(started_at).0,
+        duration_ms = sealed_at.since(started_at).0,
         pause_ms = manifest.pause_ms.map(|pause| pause.0),
         "dump completed"
     );
@@ -181,12 +186,17 @@ fn read(
 
 /// Records a sealed image. Its bytes are safe and the guest runs, so a catalog that refuses (full disk, locked file) is
 /// asked until it takes the record; where memdeck is stopped before that, the next start finds the sealed image.
-fn record(shared: &Shared, manifest: &Manifest, sealed: &Sealed) -> Result<(), DumpError> {
-    let record = recovery::record_of(manifest, sealed);
+fn record(
+    shared: &Shared,
+    manifest: &Manifest,
+    sealed: &Sealed,
+    sealed_at: Timestamp,
+) -> Result<(), DumpError> {
+    let record = recovery::record_of(manifest, sealed, sealed_at);
     let message = recovery::completed_message(manifest);
     let mut told = false;
     loop {
-        match shared.catalog.complete(&manifest.dump_id, manifest.finished_at, &message, &record) {
+        match shared.catalog.complete(&manifest.dump_id, sealed_at, &message, &record) {
             Ok(_) => return Ok(()),
             Err(error @ CatalogError::Database { .. }) => {
                 if !told {

@@ -1,6 +1,7 @@
-//! The engine's handle and its scheduler.
+//! The engine's handle, and what its threads share.
 
 mod progress;
+mod schedule;
 mod threads;
 mod unsettled;
 
@@ -9,17 +10,18 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, Intent, Job, NewJob};
+use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, Intent, NewJob};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_image::{ImageStore, StoreError};
 use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event, Guest, JobState, VmRef};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 
+use self::schedule::schedule;
 use self::threads::start_thread;
-use crate::error::as_error;
-use crate::stream::{StopReason, StopSwitch};
-use crate::{Clock, Guardian, dump, keeper, recovery, status};
+use crate::room::Room;
+use crate::stream::StopReason;
+use crate::{Clock, Guardian, Volume, keeper, recovery, status};
 
 pub(crate) use progress::Reached;
 use progress::Running;
@@ -57,6 +59,8 @@ pub struct EngineParts {
     pub hypervisor: Arc<dyn Hypervisor>,
     /// Where images go.
     pub store: ImageStore,
+    /// The volume of the images.
+    pub volume: Arc<dyn Volume>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Who looks after guests if this process dies.
@@ -94,6 +98,7 @@ pub(crate) struct Shared {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) hypervisor: Arc<dyn Hypervisor>,
     pub(crate) store: ImageStore,
+    pub(crate) room: Room,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) guardian: Arc<dyn Guardian>,
     pub(crate) settings: EngineSettings,
@@ -114,12 +119,13 @@ impl Engine {
     /// # Errors
     /// The catalog or the dump directory cannot be used, or no thread can be started.
     pub fn start(parts: EngineParts) -> Result<Self, EngineError> {
-        let EngineParts { catalog, hypervisor, store, clock, guardian, settings } = parts;
+        let EngineParts { catalog, hypervisor, store, volume, clock, guardian, settings } = parts;
         recovery::recover(&catalog, &store, clock.as_ref())?;
         let shared = Arc::new(Shared {
             catalog,
             hypervisor,
             store,
+            room: Room::of(volume),
             clock,
             guardian,
             settings,
@@ -270,69 +276,6 @@ impl Shared {
             self.changed.wait_while(&mut state, |state| !state.running.is_empty());
         }
         self.changed.wait_while_for(&mut state, |state| state.threads > 0, THREAD_PATIENCE);
-    }
-}
-
-/// Starts workers for queued jobs until the engine closes.
-fn schedule(shared: &Arc<Shared>) {
-    let mut state = shared.state.lock();
-    while !state.closing {
-        match shared.catalog.start_next(shared.settings.max_parallel.get(), shared.clock.now()) {
-            Ok(Some(job)) => {
-                let switch = StopSwitch::default();
-                let running = Running::new(switch.clone(), shared.clock.monotonic());
-                let dump_id = job.dump_id.clone();
-                state.running.insert(dump_id.clone(), running);
-                if let Err(error) = spawn_worker(shared, job, switch) {
-                    state.running.remove(&dump_id);
-                    tracing::error!(%dump_id, %error, "no thread for a dump");
-                    end_without_worker(shared, &dump_id);
-                }
-            }
-            Ok(None) => shared.changed.wait(&mut state),
-            Err(error) => {
-                tracing::error!(error = as_error(&error), "the queue cannot be read; trying again");
-                shared.changed.wait_for(&mut state, Duration::from_secs(1));
-            }
-        }
-    }
-}
-
-/// Starts the thread of one dump. It is not joined: it leaves the list of running dumps as its last act.
-fn spawn_worker(shared: &Arc<Shared>, job: Job, switch: StopSwitch) -> std::io::Result<()> {
-    let shared = Arc::clone(shared);
-    std::thread::Builder::new().name("dump".to_owned()).spawn(move || {
-        let _leave = LeaveOnDrop { shared: &shared, dump_id: job.dump_id.clone() };
-        dump::run(&shared, job, &switch);
-    })?;
-    Ok(())
-}
-
-/// Takes a dump off the list of running ones when its worker ends, even by a panic.
-struct LeaveOnDrop<'a> {
-    shared: &'a Shared,
-    dump_id: DumpId,
-}
-
-impl Drop for LeaveOnDrop<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            end_without_worker(self.shared, &self.dump_id);
-        }
-        self.shared.state.lock().running.remove(&self.dump_id);
-        self.shared.changed.notify_all();
-    }
-}
-
-/// Fails a job that has no worker to say why.
-fn end_without_worker(shared: &Shared, dump_id: &DumpId) {
-    let message =
-        "memdeck could not carry out this dump because of an internal error; its log has the details";
-    match shared.catalog.end(dump_id, JobState::Failed, message, shared.clock.now()) {
-        Ok(job) => shared.publish(Event::Dump(Box::new(status::of(&job, None)))),
-        Err(error) => {
-            tracing::error!(%dump_id, error = as_error(&error), "a failed job could not be ended");
-        }
     }
 }
 

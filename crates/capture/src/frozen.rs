@@ -57,7 +57,11 @@ pub fn take(
             captured,
             mode: CaptureMode::Frozen,
             pause: outcome.pause.map(Millis::from),
-            facts: CaptureFacts { point_in_time: Some(point_in_time), ..CaptureFacts::default() },
+            facts: CaptureFacts {
+                point_in_time: Some(outcome.stopped_at.unwrap_or(point_in_time)),
+                pause_source: outcome.pause_source,
+                ..CaptureFacts::default()
+            },
         }),
         (captured, outcome) => Err(why(attempt, captured.err(), outcome.err())),
     }

@@ -1,15 +1,14 @@
-//! The guest of a dump: which one it is, whether it may be dumped, whether the volume can hold it.
+//! The guest of a dump: which one it is, whether it may be dumped, whether the volume can hold it, how it was before.
 
 use memdeck_catalog::{CatalogError, Intent, Job};
 use memdeck_model::{ByteCount, CaptureMode, Guest, GuestState, Millis};
 
+use crate::attempt::Attempt;
 use crate::dump::DumpError;
 use crate::engine::{Shared, identity};
 use crate::error::sentence;
 use crate::keeper::Touched;
-
-/// Kept free on the volume beside the largest files a dump can make.
-const SPACE_RESERVE: ByteCount = ByteCount::from_mib(64);
+use crate::room::{NoRoom, Promise};
 
 /// Finds the guest that `job` means and claims it.
 pub fn claim(shared: &Shared, job: &mut Job) -> Result<Guest, DumpError> {
@@ -30,8 +29,7 @@ pub fn claim(shared: &Shared, job: &mut Job) -> Result<Guest, DumpError> {
     Ok(guest)
 }
 
-/// Refuses before the guest is touched: encrypted memory that nobody accepted, and what the volume could not hold.
-/// Returns whether the memory is encrypted.
+/// Refuses encrypted memory that nobody accepted, before the guest is touched. Returns whether the memory is encrypted.
 pub fn admit(shared: &Shared, job: &Job, guest: &Guest) -> Result<bool, DumpError> {
     let encryption = shared.hypervisor.launch_security(&guest.uuid)?;
     if let Some(kind) = &encryption
@@ -39,14 +37,31 @@ pub fn admit(shared: &Shared, job: &Job, guest: &Guest) -> Result<bool, DumpErro
     {
         return Err(DumpError::Encrypted { guest: guest.name.0.clone(), kind: kind.clone() });
     }
+    Ok(encryption.is_some())
+}
+
+/// Has room promised for the largest files that the dump can make, before the guest is touched. Waits for other dumps
+/// where only they are in the way.
+pub fn make_room<'a>(
+    shared: &'a Shared,
+    attempt: &Attempt<'_>,
+    guest: &Guest,
+) -> Result<Promise<'a>, DumpError> {
+    let job = attempt.job;
     // Memory that does not compress is stored as it is, and held a second time until it is: a live dump's until it is
     // in order, a frozen one's where storing is slower than reading.
-    let needed = ByteCount(guest.memory_max.0.saturating_mul(2).saturating_add(SPACE_RESERVE.0));
-    let free = shared.store.free_bytes()?;
-    if free < needed {
-        return Err(DumpError::NoSpace { dir: shared.store.dir().display().to_string(), needed, free });
-    }
-    Ok(encryption.is_some())
+    let largest = ByteCount(guest.memory_max.0.saturating_mul(2));
+    let promised = shared.room.promise(largest, &|| attempt.must_stop(), &|| {
+        tracing::info!(dump_id = %job.dump_id, vm = %guest.name, "waiting for room");
+        shared.report_waiting(job);
+    });
+    promised.map_err(|none| match none {
+        NoRoom::Full { needed, free } => {
+            DumpError::NoSpace { dir: shared.store.dir().display().to_string(), needed, free }
+        }
+        NoRoom::Unknown(error) => error.into(),
+        NoRoom::Stopped => attempt.stopped().unwrap_or(DumpError::Shutdown),
+    })
 }
 
 /// Writes down how the guest is before a dump in this mode touches it.

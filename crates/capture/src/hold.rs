@@ -2,7 +2,9 @@
 //! are none.
 //!
 //! `capture::half-read=return` holds until the dump is given up, `...=return(FILE)` at the latest until that file
-//! exists. A point never asks libvirt anything: the thread that reads must not wait for it.
+//! exists. `capture::live-end=return(FILE)` lets the last pass of a live dump crawl, and holds it when that file exists: the
+//! moment at which QEMU has written all of it is short. A point never asks libvirt anything: the thread that reads must not
+//! wait for it.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -15,9 +17,10 @@ use memdeck_model::ByteCount;
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 /// Read beyond the half of a frozen dump, so that the half has arrived where it is stored when the reader is held.
 const BEYOND_HALF: u64 = 4 << 20;
-/// Read of a live dump after its guest was stopped: then QEMU has written all that it will, and libvirt has not returned,
-/// because the pipes between are full of it.
-const AFTER_STOP: u64 = 1 << 20;
+/// A live dump that crawls reads so much at a time, and so often: the 2 MB that lie in pipes when QEMU has written all are
+/// read within an eighth of a second.
+const CRAWL_BYTES: usize = 64 << 10;
+const CRAWL_INTERVAL: Duration = Duration::from_millis(4);
 
 /// Half of the memory of a live dump has come.
 pub fn half_live(done: ByteCount, expected: ByteCount, give_up: &dyn Fn() -> bool) {
@@ -33,11 +36,11 @@ fn half_read(done: u64, expected: ByteCount, give_up: &dyn Fn() -> bool) {
     let _ = (half, give_up);
 }
 
-/// The end of a live dump lies in pipes, and its guest waits for libvirt.
-fn live_end(since_stop: u64, give_up: &dyn Fn() -> bool) {
-    let end = since_stop >= AFTER_STOP;
-    fail::fail_point!("capture::live-end", end, |release| wait(release.as_deref(), give_up));
-    let _ = (end, give_up);
+/// How much of the last pass of a live dump may be read now.
+fn live_end(is_last_pass: bool, wanted: usize, give_up: &dyn Fn() -> bool) -> usize {
+    fail::fail_point!("capture::live-end", is_last_pass, |hold| crawl(hold.as_deref(), wanted, give_up));
+    let _ = (is_last_pass, give_up);
+    wanted
 }
 
 #[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "there are no named points"))]
@@ -45,6 +48,15 @@ fn wait(release: Option<&str>, give_up: &dyn Fn() -> bool) {
     while !give_up() && !release.is_some_and(|file| Path::new(file).exists()) {
         std::thread::sleep(LOOK_INTERVAL);
     }
+}
+
+#[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "there are no named points"))]
+fn crawl(hold: Option<&str>, wanted: usize, give_up: &dyn Fn() -> bool) -> usize {
+    std::thread::sleep(CRAWL_INTERVAL);
+    while !give_up() && hold.is_some_and(|file| Path::new(file).exists()) {
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+    wanted.min(CRAWL_BYTES)
 }
 
 /// The stream of a frozen dump, held at its half.
@@ -70,27 +82,16 @@ impl<R: Read, G: Fn() -> bool> Read for HeldAtHalf<R, G> {
     }
 }
 
-/// The stream of a live dump, held at its end.
-pub struct HeldAtEnd<R, G> {
-    inner: R,
-    signs: DumpSigns,
-    give_up: G,
-    since_stop: u64,
+/// The stream of a live dump, slow in its last pass.
+pub struct SlowAtEnd<R, G> {
+    pub inner: R,
+    pub signs: DumpSigns,
+    pub give_up: G,
 }
 
-impl<R, G> HeldAtEnd<R, G> {
-    pub fn new(inner: R, signs: DumpSigns, give_up: G) -> Self {
-        Self { inner, signs, give_up, since_stop: 0 }
-    }
-}
-
-impl<R: Read, G: Fn() -> bool> Read for HeldAtEnd<R, G> {
+impl<R: Read, G: Fn() -> bool> Read for SlowAtEnd<R, G> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        live_end(self.since_stop, &self.give_up);
-        let count = self.inner.read(buffer)?;
-        if self.signs.guest_is_stopped() {
-            self.since_stop = self.since_stop.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-        }
-        Ok(count)
+        let length = live_end(self.signs.guest_is_stopped(), buffer.len(), &self.give_up);
+        self.inner.read(buffer.get_mut(..length).unwrap_or_default())
     }
 }

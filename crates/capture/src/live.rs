@@ -21,7 +21,7 @@ use crate::attempt::{Attempt, Taken};
 use crate::dump::DumpError;
 use crate::engine::Reached;
 use crate::error::{as_error, sentence};
-use crate::hold::{HeldAtEnd, half_live};
+use crate::hold::{SlowAtEnd, half_live};
 use crate::keeper::Touched;
 use crate::stream::PipeReader;
 use crate::throttle::{Throttled, time_for};
@@ -82,12 +82,15 @@ pub fn take(
         }
         let unlimited = || signs.guest_is_stopped() || signs.has_failed() || watch.is_given_up();
         let pipe = PipeReader::new(stream, has_failed);
-        let pipe = HeldAtEnd::new(pipe, signs.clone(), released);
+        let pipe = SlowAtEnd { inner: pipe, signs: signs.clone(), give_up: released };
         let stream = Throttled::new(pipe, limit, shared.clock.as_ref(), unlimited);
         let received = LiveCapture::receive(&shared.store, stream, &mut |event| match event {
             LiveEvent::Progress { progress, .. } => {
                 let live = watch.live();
-                shared.report(job, Reached { phase: DumpPhase::Copying, bytes: progress, live });
+                shared.report(
+                    job,
+                    Reached { phase: DumpPhase::Copying, bytes: progress, live, ..Reached::default() },
+                );
                 half_live(progress.bytes_done, progress.bytes_expected, &released);
             }
             LiveEvent::Failed(_) => watch.give_up(),
@@ -110,9 +113,11 @@ pub fn take(
         return Err(LiveError::NotThisWay(INEXACT.to_owned()));
     }
     let pause = outcome.pause.map(Millis::from);
+    let stopped_at = || pause.map_or(end_of_stream, |pause| end_of_stream.minus(pause));
     let facts = CaptureFacts {
         // The guest runs again by now: it was as the image shows it when it was stopped.
-        point_in_time: Some(pause.map_or(end_of_stream, |pause| end_of_stream.minus(pause))),
+        point_in_time: Some(outcome.stopped_at.unwrap_or_else(stopped_at)),
+        pause_source: outcome.pause_source,
         fallback: None,
         job_downtime_ms: live.downtime.map(Millis::from),
         iterations: live.iterations,
@@ -129,7 +134,9 @@ pub fn take(
 fn store(attempt: &Attempt<'_>, received: Received, image: &mut PartialImage) -> Result<Captured, LiveError> {
     let must_stop = || attempt.must_stop();
     let captured = image.capture_ordered(received.into_reader(), &must_stop, &mut |bytes| {
-        attempt.shared.report(attempt.job, Reached { phase: DumpPhase::Storing, bytes, live: None });
+        attempt
+            .shared
+            .report(attempt.job, Reached { phase: DumpPhase::Storing, bytes, ..Reached::default() });
     });
     captured.map_err(|error| LiveError::Ended(attempt.stopped().unwrap_or_else(|| error.into())))
 }

@@ -2,7 +2,7 @@
 
 use memdeck_catalog::Catalog;
 use memdeck_image::{ImageStore, Manifest, Sealed};
-use memdeck_model::{JobState, Record};
+use memdeck_model::{JobState, Record, Timestamp};
 
 use crate::{Clock, EngineError, status};
 
@@ -18,7 +18,8 @@ pub fn recover(catalog: &Catalog, store: &ImageStore, clock: &dyn Clock) -> Resu
             continue;
         }
         if let Some((manifest, sealed)) = store.find_sealed(&job.dump_id)? {
-            let record = record_of(&manifest, &sealed);
+            // When it was sealed nobody noted.
+            let record = record_of(&manifest, &sealed, manifest.finished_at);
             catalog.complete(&job.dump_id, manifest.finished_at, &completed_message(&manifest), &record)?;
             tracing::warn!(dump_id = %job.dump_id, vm = %job.vm, "found a sealed image without its record; recorded it");
         }
@@ -30,8 +31,8 @@ pub fn recover(catalog: &Catalog, store: &ImageStore, clock: &dyn Clock) -> Resu
     Ok(())
 }
 
-/// The record of a sealed image.
-pub fn record_of(manifest: &Manifest, sealed: &Sealed) -> Record {
+/// The record of an image that was on disk, with all that belongs to it, at `sealed_at`.
+pub fn record_of(manifest: &Manifest, sealed: &Sealed, sealed_at: Timestamp) -> Record {
     let facts = &manifest.capture;
     Record {
         timestamp: manifest.started_at,
@@ -39,7 +40,7 @@ pub fn record_of(manifest: &Manifest, sealed: &Sealed) -> Record {
         dom: manifest.guest.name.clone(),
         vmid: manifest.guest.vmid.clone(),
         sha256: Some(manifest.sha256.clone()),
-        duration_sec: Some(status::seconds(manifest.finished_at.since(manifest.started_at))),
+        duration_sec: Some(status::seconds(sealed_at.since(manifest.started_at))),
         gzip_size_bytes: Some(sealed.stored_size),
         ctime: Some(sealed.ctime),
         mtime: Some(sealed.mtime),

@@ -16,6 +16,9 @@ pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
     };
     let message = match job.state {
         JobState::Queued => "Waiting for its turn".to_owned(),
+        JobState::Running if reached.is_some_and(|reached| reached.waits_for_room) => {
+            "Waiting until other dumps have ended: the volume may have no room for all of them".to_owned()
+        }
         JobState::Running => format!("Dump in progress ({percent:.1}%)"),
         JobState::Completed | JobState::Failed | JobState::Cancelled => job.message.clone(),
     };

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use memdeck_model::ByteCount;
+use memdeck_model::{ByteCount, PauseSource, Timestamp};
 
 /// What is known of a dump that the hypervisor calls a success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DumpOutcome {
     /// How long the dump stopped the guest: zero if it was stopped before, `None` if it was not observed.
     pub pause: Option<Duration>,
+    /// How the pause was measured; `None` where it was not, or where there was none to measure.
+    pub pause_source: Option<PauseSource>,
+    /// When the dump stopped the guest, by the host's clock; `None` where only its length is known.
+    pub stopped_at: Option<Timestamp>,
     /// What the hypervisor's own statistics say of a live dump; `None` for a frozen one, which has none.
     pub live: Option<LiveOutcome>,
 }

@@ -6,7 +6,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, Remark, Timestamp};
+use memdeck_model::{
+    ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, PauseSource, Remark, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::frames::FRAME_BYTES;
@@ -64,6 +66,8 @@ pub struct OmittedBlock {
 pub struct CaptureFacts {
     /// The instant at which the guest's memory was as the image shows it.
     pub point_in_time: Option<Timestamp>,
+    /// How the pause was measured; `None` where it was not, or where there was none to measure.
+    pub pause_source: Option<PauseSource>,
     /// Why another mode than the first choice was taken.
     pub fallback: Option<String>,
     /// The pause as the hypervisor's own job statistics tell it.

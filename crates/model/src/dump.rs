@@ -196,6 +196,16 @@ impl std::str::FromStr for CaptureMode {
     }
 }
 
+/// How the pause of a guest was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseSource {
+    /// From the times at which the hypervisor itself stopped and resumed the guest, by its own clock.
+    HypervisorClock,
+    /// From the moments at which the news of it arrived, which on a busy machine come late, one more than the other.
+    EventArrival,
+}
+
 /// What a running dump is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -21,7 +21,8 @@ mod units;
 pub use activity::{Activity, ActivityKind};
 pub use day::{Day, ParseDayError};
 pub use dump::{
-    CaptureMode, DumpId, DumpPhase, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError, Progress,
+    CaptureMode, DumpId, DumpPhase, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError,
+    PauseSource, Progress,
 };
 pub use event::{Event, ServiceHealth};
 pub use guest::{Guest, GuestName, GuestState, Vm};

@@ -6,7 +6,8 @@ it for all of them. Guests are started one at a time and stopped again.
 - present: virsh dump --memory-only, then SHA-256, then gzip -6
 - virsh:   virsh dump --memory-only alone
 - sha256:  SHA-256 alone of the same image from the page cache
-- frozen, live, turbo: memdeck dump in each mode that it has, from its start to its end
+- frozen, live, turbo: memdeck in each mode that it has, as a service: from the call that asks for the dump to the event
+  that says that its image is sealed
 
 Then guests that write to their memory all the time: the pause of live dumps, and images that must not be torn.
 """
@@ -27,10 +28,14 @@ from .pauses import PauseWatch
 from .process import BenchError, turn
 from .ways import Bench, Memdeck
 
-TORN_GUEST_MIB = 256
+TORN_GUEST_MIB = 128
 TORN_MIBPS = 300
-# So many dumps are tried for each one that is wanted, where some are taken in another mode.
-TORN_TRIES = 2
+# The guest writes all of it many times in a second, and what it has written since a pass began fits into the last one.
+# Several passes over an emulated guest are not believed by memdeck where QEMU is old.
+TORN_BUFFER_MIB = 24
+TORN_PAUSE_BUDGET_MS = 100
+# So many dumps are tried for each one that is wanted, where some cannot be taken in their mode.
+TORN_TRIES = 4
 
 
 def log(line):
@@ -68,6 +73,7 @@ def arguments_of(command_line):
         "--hot", type=sizes, metavar="MIB,...", help="guests that write 100 MiB/s [the smallest and largest of --sizes]"
     )
     parser.add_argument("--torn", type=int, metavar="N", help="dumps per mode that are searched for torn pages [15]")
+    parser.add_argument("--only-torn", action="store_true", help="search for torn pages and measure nothing else")
     parser.add_argument("--set", action="append", default=[], type=setting, metavar="NAME=VALUE", help="a setting of memdeck")
     parser.add_argument("--memdeck", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     chosen = parser.parse_args(command_line)
@@ -75,6 +81,8 @@ def arguments_of(command_line):
     chosen.sizes = chosen.sizes or defaults[0]
     chosen.runs = chosen.runs or defaults[1]
     chosen.torn = defaults[2] if chosen.torn is None else chosen.torn
+    if chosen.only_torn and chosen.torn < 1:
+        parser.error("--only-torn and --torn 0 leave nothing to do")
     chosen.hot = chosen.hot or sorted({chosen.sizes[0], chosen.sizes[-1]})
     return chosen
 
@@ -90,13 +98,13 @@ class Capture:
         self.raw = {"runs": [], "into_nothing": [], "reading": [], "hot": [], "torn": {}, "content": [], "profile": []}
 
     @contextlib.contextmanager
-    def guest(self, name, mib, dirty_mibps=0, fill=True):
+    def guest(self, name, mib, dirty_mibps=0, how="fill"):
         """A guest that runs and is watched meanwhile."""
         log(f"guest {name}: {mib} MiB, {dirty_mibps} MiB/s dirtied")
         watch = None
         try:
             with turn():
-                self.lab.start(name, mib, dirty_mibps, fill)
+                self.lab.start(name, mib, dirty_mibps, how)
                 watch = PauseWatch(URI, name)
             self.machine = self.machine or machine.facts(name)
             yield Bench(name, mib, watch, self.work, self.memdeck)
@@ -106,7 +114,7 @@ class Capture:
             self.lab.stop(name)
 
     def side_by_side(self, mib):
-        with self.guest(f"bench-{mib}", mib) as bench:
+        with self.guest(f"bench-{mib}", mib) as bench, self.memdeck.service():
             self.raw["content"].append({"guest_mib": mib, **content_facts(mib)})
             for run in range(1, self.chosen.runs + 1):
                 log(f"  run {run} of {self.chosen.runs}")
@@ -118,7 +126,7 @@ class Capture:
                     dumped = self._keep("runs", bench.memdeck_dump(mode))
                     if mode == self.modes[-1]:
                         self._keep("reading", self._read_back(dumped, hashed))
-                    self.memdeck.remove(dumped)
+                    self.memdeck.remove(dumped["path"])
             if mib in (self.chosen.sizes[-1], figures.GIB_IN_MIB):
                 self._profile(bench)
 
@@ -127,7 +135,7 @@ class Capture:
         for mode in self.modes:
             dumped = bench.memdeck_dump(mode, profile=True)
             self._keep("profile", dumped)
-            self.memdeck.remove(dumped)
+            self.memdeck.remove(dumped["path"])
 
     def _read_back(self, dumped, hashed):
         verify, export = self.memdeck.verify(dumped), self.memdeck.export(dumped)
@@ -141,39 +149,44 @@ class Capture:
 
     def hot(self, mib):
         name = f"bench-hot-{mib}"
-        with self.guest(name, mib, figures.LIVE_PAUSE_DIRTY_MIBPS) as bench:
+        with self.guest(name, mib, figures.LIVE_PAUSE_DIRTY_MIBPS) as bench, self.memdeck.service():
             for _run in range(self.chosen.runs):
                 for mode in self.modes:
                     if mode != "frozen":
                         dumped = self._keep("hot", bench.memdeck_dump(mode))
-                        self.memdeck.remove(dumped)
+                        self.memdeck.remove(dumped["path"])
             for run in self.raw["hot"]:
                 if run["guest_mib"] == mib:
                     run["reached_mibps"] = self.lab.reached_mibps(name)
 
     def torn(self):
-        name, wanted = "bench-torn", self.chosen.torn
-        with self.guest(name, TORN_GUEST_MIB, TORN_MIBPS, fill=False) as bench:
+        name = "bench-torn"
+        with self.guest(name, TORN_GUEST_MIB, TORN_MIBPS, how=str(TORN_BUFFER_MIB)) as bench:
             for mode in self.modes:
-                counted = {"dumps": 0, "torn": 0, "tried": 0, "by_iterations": {}}
-                self.raw["torn"][mode] = counted
-                while counted["dumps"] < wanted and counted["tried"] < wanted * TORN_TRIES:
-                    counted["tried"] += 1
-                    dumped = bench.memdeck_dump(mode)
-                    if dumped["mode_used"] == mode:
-                        consistent, sentence = self.memdeck.check(dumped, ROOT / "scripts" / "check-image")
-                        counted["dumps"] += 1
-                        counted["torn"] += not consistent
-                        iterations = dumped["iterations"]
-                        of_these = counted["by_iterations"].setdefault(str(iterations), {"dumps": 0, "torn": 0})
-                        of_these["dumps"] += 1
-                        of_these["torn"] += not consistent
-                        after = f" after {iterations} iterations" if iterations else ""
-                        log(f"  {mode} {counted['dumps']} of {wanted}{after}: {sentence}")
-                    else:
-                        log(f"  {mode}: was taken {dumped['mode_used']} ({dumped['fallback']})")
-                    self.memdeck.remove(dumped)
+                counted = self.raw["torn"][mode] = {"dumps": 0, "torn": 0, "attempts": 0, "by_iterations": {}}
+                while counted["dumps"] < self.chosen.torn and counted["attempts"] < self.chosen.torn * TORN_TRIES:
+                    counted["attempts"] += 1
+                    self._search(bench, mode, counted)
                 counted["reached_mibps"] = self.lab.reached_mibps(name)
+                log(f"  {mode}: {counted['attempts']} attempts, {counted['dumps']} dumps, {counted['torn']} torn")
+
+    def _search(self, bench, mode, counted):
+        """Takes a dump that counts only if it was taken in that mode, and searches it for pages of different instants."""
+        with turn():
+            dump = self.memdeck.dump_in(bench.guest, mode, TORN_PAUSE_BUDGET_MS)
+        if dump["state"] != "completed":
+            log(f"  {mode}: {dump['message']}")
+            return
+        record = dump["record"]
+        consistent, sentence = self.memdeck.check(record["dump_path"], ROOT / "scripts" / "check-image")
+        self.memdeck.remove(record["dump_path"])
+        iterations = record.get("iterations")
+        of_these = counted["by_iterations"].setdefault(str(iterations), {"dumps": 0, "torn": 0})
+        for count in (counted, of_these):
+            count["dumps"] += 1
+            count["torn"] += not consistent
+        after = f" after {iterations} iterations" if iterations else ""
+        log(f"  {mode} {counted['dumps']} of {self.chosen.torn}{after}: {sentence}")
 
     def _keep(self, part, measured):
         self.raw[part].append(measured)
@@ -204,8 +217,8 @@ def result_of(capture):
     ]
     result = {
         "rows": rows,
-        "verify_gb_s": reading[-1]["verify_gb_s"],
-        "export_gb_s": reading[-1]["export_gb_s"],
+        "verify_gb_s": reading[-1]["verify_gb_s"] if reading else None,
+        "export_gb_s": reading[-1]["export_gb_s"] if reading else None,
         "torn": raw["torn"],
         "ratios": figures.ratios_of(rows),
         "into_nothing": nothing,
@@ -241,7 +254,8 @@ def _hot_facts(runs, row):
 
 
 def measure(chosen):
-    machine.require_room(chosen.sizes[-1], LAB_DIR if LAB_DIR.exists() else LAB_DIR.parent)
+    largest_mib = TORN_GUEST_MIB if chosen.only_torn else chosen.sizes[-1]
+    machine.require_room(largest_mib, LAB_DIR if LAB_DIR.exists() else LAB_DIR.parent)
     LAB_DIR.mkdir(parents=True, exist_ok=True)
     # Registered first is done last.
     with contextlib.ExitStack() as stack:
@@ -254,10 +268,11 @@ def measure(chosen):
         stack.callback(lab.close)
         stack.push(_ignore_signals)
         capture = Capture(chosen, lab, work)
-        for mib in chosen.sizes:
-            capture.side_by_side(mib)
-        for mib in chosen.hot:
-            capture.hot(mib)
+        if not chosen.only_torn:
+            for mib in chosen.sizes:
+                capture.side_by_side(mib)
+            for mib in chosen.hot:
+                capture.hot(mib)
         if chosen.torn > 0:
             capture.torn()
         return result_of(capture)

@@ -209,5 +209,5 @@ def _torn(result):
     for mode, counted in result["torn"].items():
         enough = counted["dumps"] >= TORN_DUMPS
         reached = False if counted["torn"] else True if enough else None
-        shown = f"{counted['torn']} of {counted['dumps']}"
+        shown = f"{counted['torn']} of {counted['dumps']}, {counted['attempts']} attempts"
         yield Mark(f"{mode}: torn images", f"0 of >= {TORN_DUMPS}", counted["torn"], reached, shown)

@@ -32,11 +32,12 @@ class Lab:
                 self._log(f"  {line}")
         return called
 
-    def start(self, name, mib, dirty_mibps=0, fill=True):
-        """Starts a guest of its own and waits until it is ready."""
+    def start(self, name, mib, dirty_mibps=0, how="fill"):
+        """Starts a guest of its own and waits until it is ready. `how` is what scripts/lab takes: `fill`, or the MiB that
+        the guest writes to."""
         # Noted first: a call that fails may have started it all the same.
         self._started.append(name)
-        spec = f"{name}:{mib}:{dirty_mibps}" + (":fill" if fill else "")
+        spec = f"{name}:{mib}:{dirty_mibps}:{how}"
         if self._call("up", "--only", "--guest", spec).returncode != 0:
             raise BenchError(f"guest {spec} does not start: the message of scripts/lab is above")
         return name

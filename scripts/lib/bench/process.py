@@ -73,24 +73,22 @@ def stop(process):
             process.wait()
 
 
-def measured(command, *, stdout=None, env=None, cwd=None, profile=False):
-    """Runs a program to its end. Its standard output is returned, or goes to `stdout`, a file. With `profile` the
-    processor time of its threads is told by their names."""
+def measured(command, *, stdout=None, env=None, cwd=None):
+    """Runs a program to its end. Its standard output is returned, or goes to `stdout`, a file."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.monotonic()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=stdout or out, stderr=err, env=env, cwd=cwd
         )
         try:
-            threads = {} if profile else None
-            peak = _watch_to_the_end(process.pid, began + LIMIT_S, threads)
+            peak = _watch_to_the_end(process.pid, began + LIMIT_S)
             wall = time.monotonic() - began
             _pid, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
             stop(process)
         cost = Cost(wall, usage.ru_utime + usage.ru_stime, peak)
-        return Ended(cost, process.returncode, _text(out), _text(err), threads and by_name(threads))
+        return Ended(cost, process.returncode, _text(out), _text(err))
 
 
 def _text(file):
@@ -98,7 +96,7 @@ def _text(file):
     return file.read().decode(errors="replace")
 
 
-def _watch_to_the_end(pid, deadline, threads=None):
+def _watch_to_the_end(pid, deadline):
     """Waits for the end of a process, and returns the most memory that it and its children held, in bytes.
 
     `ru_maxrss` would do, but it begins with the memory of this process, from which the program was started.
@@ -113,8 +111,6 @@ def _watch_to_the_end(pid, deadline, threads=None):
                 raise BenchError(f"process {pid} did not end within {LIMIT_S} s: look at what it waits for")
             for member in (pid, *children(pid)):
                 peaks[member] = max(peaks.get(member, 0), high_water(member))
-            if threads is not None:
-                threads.update(threads_of(pid))
     finally:
         os.close(ended)
     return sum(peaks.values())

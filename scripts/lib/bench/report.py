@@ -64,13 +64,15 @@ def text(result, marks):
     yield f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_mib']} MiB; guests: {machine['accelerator']}"
     yield f"{machine['memdeck']}, {machine['hypervisor']}"
     contents = ", ".join(f"{fact['bytes'] // MIB} MiB at {fact['gzip_6_ratio']}" for fact in result["content"])
-    yield f"content of the guests, gzip -6: {contents}"
+    if contents:
+        yield f"content of the guests, gzip -6: {contents}"
     if machine["is_busy"]:
         yield f"The machine was busy with other work (load {machine['load']:.1f}): these figures are for trying only."
     yield ""
-    yield f"medians of {result['settings']['runs']}"
-    yield from rows_table(result)
-    yield ""
+    if result["rows"]:
+        yield f"medians of {result['settings']['runs']}"
+        yield from rows_table(result)
+        yield ""
     for hot in result["hot_summary"]:
         yield (
             f"hot guest of {hot['guest_mib']} MiB, {number(hot['reached_mibps'], 0)} MiB/s dirtied, {hot['mode_used']}: "
@@ -86,7 +88,8 @@ def text(result, marks):
                 yield f"{mode}, {iterations} iterations: {of_these['torn']} of {of_these['dumps']} images are torn"
     if machine["accelerator"] != "KVM" and any(counted["torn"] for counted in result["torn"].values()):
         yield "QEMU before 9.0 can lose writes of emulated guests while it copies them; under KVM it does not."
-    yield f"verify {number(result['verify_gb_s'])} GB/s, export {number(result['export_gb_s'])} GB/s"
-    yield ""
+    if result["reading"]:
+        yield f"verify {number(result['verify_gb_s'])} GB/s, export {number(result['export_gb_s'])} GB/s"
+        yield ""
     yield from bar_table(marks)
 

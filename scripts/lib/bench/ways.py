@@ -1,5 +1,6 @@
 """The ways to an image that are compared. Each takes one guest once and says what that cost."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import subprocess
 from .lab import URI, qemu_cpu_seconds, virsh, virsh_output
 from .machine import busy_seconds
 from .process import BenchError, measured, turn
+from .service import Service
 
 MEMORY_ONLY = "memory-only"
 
@@ -89,10 +91,9 @@ class Bench:
         return {**self._row("sha256", ended.cost), "image_bytes": size}
 
     def memdeck_dump(self, mode, profile=False):
-        """memdeck's own dump: from the start of `memdeck dump` to its end, when the image is sealed and recorded.
+        """memdeck's own dump by its service: from the call to the event that tells that the image is sealed and recorded.
 
-        Wall time is that of the whole program, its start, its connections and its clean-up included. The pause is what
-        memdeck recorded; `pause_seen_ms` is what QEMU's clock says. `busy_s` is the processor time of the whole machine
+        The pause is what memdeck recorded; `pause_seen_ms` is what QEMU's clock says. `busy_s` is the processor time of the whole machine
         meanwhile. With `profile` the threads are told too, which costs a little time.
         """
         limit = virsh_output("migrate-getmaxdowntime", self.guest)
@@ -141,7 +142,7 @@ class Memdeck:
         self.dumps, self.state = work / "dumps", work / "state"
         for directory in (self.dumps, self.state):
             directory.mkdir(mode=0o700)
-        self._work = work
+        self._work, self._service = work, None
         self._env = {
             "PATH": os.environ["PATH"],
             "HOME": str(work),
@@ -154,6 +155,16 @@ class Memdeck:
     def run(self, *arguments, **options):
         return measured([self.program, *map(str, arguments)], env=self._env, cwd=self._work, **options)
 
+    @contextlib.contextmanager
+    def service(self):
+        """Keeps the service running, by which `dump` has its dumps taken."""
+        self._service = Service(self.program, self._env, self._work)
+        try:
+            yield
+        finally:
+            self._service.close()
+            self._service = None
+
     def modes(self):
         """The modes that the program offers, as its help names them."""
         said = self.run("dump", "--help").or_fail("memdeck dump --help").stdout
@@ -163,21 +174,21 @@ class Memdeck:
         return self.run("--version").or_fail("memdeck --version").stdout.strip()
 
     def dump(self, guest, mode, profile=False):
-        """A dump in that mode; where it cannot be had, in the one that memdeck falls back to."""
-        ended, dump = self._dump_once(guest, mode, profile)
-        if dump["state"] != "completed" and "live dump is not possible" in dump["message"]:
-            ended, dump = self._dump_once(guest, "auto", profile)
-        if dump["state"] != "completed":
-            raise BenchError(f"memdeck dump --mode {mode} of {guest} failed: {dump['message']}")
-        return ended, dump
+        """A dump in that mode by the service; where it cannot be had, in the one that memdeck falls back to."""
+        ended, dump = self._service.dump(guest, mode, profile)
+        if _is_not_to_be_had(dump):
+            ended, dump = self._service.dump(guest, "auto", profile)
+        return ended, _completed(guest, mode, dump)
 
-    def _dump_once(self, guest, mode, profile):
-        ended = self.run("dump", guest, "--mode", mode, "--json", profile=profile)
+    def dump_in(self, guest, mode, pause_budget_ms):
+        """A dump in that mode and no other, without a service: where it cannot be had now, one that has failed."""
+        ended = self.run("dump", guest, "--mode", mode, "--json", "--pause-budget", pause_budget_ms)
         try:
-            return ended, json.loads(ended.stdout)["dumps"][0]
+            dump = json.loads(ended.stdout)["dumps"][0]
         except (ValueError, LookupError):
             ended.or_fail(f"memdeck dump --mode {mode} of {guest}")
             raise BenchError(f"memdeck dump --json printed no dump: {ended.stdout[:500]}") from None
+        return dump if _is_not_to_be_had(dump) else _completed(guest, mode, dump)
 
     def _files(self, dump_id):
         return [path for path in self.dumps.iterdir() if dump_id in path.name]
@@ -186,9 +197,9 @@ class Memdeck:
         """Everything a dump left: image, manifest, checksum and whatever else carries its id."""
         return sum(path.stat().st_size for path in self._files(dump_id))
 
-    def remove(self, row):
-        """Removes a dump's files: the next one is to find the same room."""
-        dump_id = pathlib.Path(row["path"]).name.partition(".")[0].rpartition("_")[2]
+    def remove(self, image):
+        """Removes the files of an image: the next dump is to find the same room."""
+        dump_id = pathlib.Path(image).name.partition(".")[0].rpartition("_")[2]
         for path in self._files(dump_id):
             path.unlink()
 
@@ -206,11 +217,21 @@ class Memdeck:
             cost = measured(command, env=self._env, cwd=self._work).or_fail("memdeck export").cost
         return row["image_bytes"] / cost.wall_s
 
-    def check(self, row, check_image):
-        """Whether the image shows one instant of its guest."""
+    def check(self, image, check_image):
+        """Whether an image shows one instant of its guest, and what was found."""
         script = 'set -o pipefail; "$1" export "$2" -o - | "$3" -'
-        command = ["bash", "-c", script, "check", self.program, row["path"], str(check_image)]
+        command = ["bash", "-c", script, "check", self.program, image, str(check_image)]
         ended = measured(command, env=self._env, cwd=self._work)
         if ended.exit_code not in (0, 1) or not ended.stdout.startswith(("consistent", "torn")):
             ended.or_fail("memdeck export, or scripts/check-image,")
         return ended.exit_code == 0, ended.stdout.strip()
+
+
+def _is_not_to_be_had(dump):
+    return dump["state"] != "completed" and "live dump is not possible" in dump["message"]
+
+
+def _completed(guest, mode, dump):
+    if dump["state"] != "completed":
+        raise BenchError(f"memdeck dump --mode {mode} of {guest} failed: {dump['message']}")
+    return dump

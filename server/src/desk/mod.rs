@@ -1,6 +1,7 @@
 //! What operators can ask for: one place, called by the REST calls and by the page.
 
 mod activity;
+mod cancel;
 mod guests;
 mod last_trigger;
 mod live;
@@ -23,6 +24,7 @@ use crate::blocking;
 use crate::images::Images;
 use last_trigger::TriggerFollower;
 
+pub use cancel::cancel;
 pub use guests::{AgentGuests, GuestSource, HypervisorGuests};
 pub use live::{Heard, Listener, LiveFeed, Position};
 
@@ -165,11 +167,7 @@ impl Desk {
     /// # Errors
     /// There is no such dump, or the dump service is away or cannot cancel.
     pub async fn cancel_dump(&self, dump_id: &str, by: &str) -> Result<(), Problem> {
-        let unknown = || {
-            Problem::new(ProblemKind::NotFound, format!("there is no dump {dump_id} that can be cancelled"))
-        };
-        let dump_id = DumpId::try_from(dump_id.to_owned()).map_err(|_| unknown())?;
-        if self.backend.cancel(dump_id, by).await? { Ok(()) } else { Err(unknown()) }
+        cancel(self.backend.as_ref(), dump_id, by).await
     }
 
     async fn running_guests(&self) -> Result<Vec<VmRef>, Problem> {

@@ -15,10 +15,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AgentState;
-use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlQuery};
+use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlQuery, cancelling};
 use super::openapi::ErrorBody;
 use crate::blocking;
-use crate::desk::catalog_problem;
+use crate::desk::{self, catalog_problem};
 use crate::remote::{
     DELETIONS_PER_CALL, DeletionFeedPage, NumberedDeletion, NumberedRecord, RECORDS_PER_CALL, RecordFeedPage,
 };
@@ -96,17 +96,8 @@ async fn cancel(
     Path(dump_id): Path<String>,
     JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
-    let known = match DumpId::try_from(dump_id.clone()) {
-        Ok(dump_id) => {
-            agent.backend.cancel(dump_id, &request.who(API_CALLER)).await.map_err(Problem::from)?
-        }
-        Err(_) => false,
-    };
-    if known {
-        Ok((StatusCode::ACCEPTED, Json(CancelReply { status: "cancelling".to_owned(), dump_id })))
-    } else {
-        Err(RestError::new(StatusCode::NOT_FOUND, format!("there is no dump {dump_id}")))
-    }
+    desk::cancel(agent.backend.as_ref(), &dump_id, &request.who(API_CALLER)).await?;
+    Ok(cancelling(dump_id))
 }
 
 #[derive(Deserialize, IntoParams)]

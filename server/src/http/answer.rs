@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use memdeck_model::{Problem, ProblemKind};
+use memdeck_model::{CancelReply, Problem, ProblemKind};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -101,6 +101,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for UrlQuery<T> {
 
 /// Who cancels through the REST interface, where the request does not say.
 pub const API_CALLER: &str = "a call to the API";
+
+/// A dump is being cancelled: its end follows.
+pub fn cancelling(dump_id: String) -> (StatusCode, Json<CancelReply>) {
+    (StatusCode::ACCEPTED, Json(CancelReply { status: "cancelling".to_owned(), dump_id }))
+}
 
 /// No such call.
 pub async fn unknown_route(method: Method, uri: Uri) -> RestError {

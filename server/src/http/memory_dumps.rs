@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::DashboardState;
-use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlQuery};
+use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlQuery, cancelling};
 use super::export;
 use super::openapi::ErrorBody;
 use super::record_parameters::{FilterParameters, SortParameters};
@@ -130,5 +130,5 @@ async fn cancel(
     JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
     state.desk.cancel_dump(&dump_id, &request.who(API_CALLER)).await?;
-    Ok((StatusCode::ACCEPTED, Json(CancelReply { status: "cancelling".to_owned(), dump_id })))
+    Ok(cancelling(dump_id))
 }

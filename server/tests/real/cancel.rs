@@ -1,10 +1,13 @@
 //! Dumps that are cancelled while they run.
 
+use std::process::Stdio;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
 
 use crate::held::Held;
 use crate::lab::{LabGuest, lab};
-use crate::support::Home;
+use crate::support::{Home, PATIENCE, Service};
 
 /// How soon the guest of a cancelled dump runs.
 const RESUME_LIMIT: Duration = Duration::from_secs(1);
@@ -40,4 +43,42 @@ fn a_cancelled_frozen_dump_lets_its_guest_run_at_once_and_leaves_nothing() {
 #[test]
 fn a_cancelled_live_dump_leaves_its_guest_running_and_no_file() {
     cancelled("live");
+}
+
+/// Ctrl-C at `memdeck dump`, in whose process the dumps run, as soon as both are under way.
+fn interrupted(mode: &str) {
+    let _turn = lab();
+    let (db, web) = (LabGuest::running("db-01"), LabGuest::running("web-01"));
+    let suspended = web.suspend();
+    let home = Home::new();
+    let mut command = home.memdeck(&["dump", db.name, web.name, "--mode", mode, "--json"]);
+    command.env("FAILPOINTS", "capture::half-read=return;capture::half-live=return");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    for guest in [&db, &web] {
+        guest.wait_until_dumped(PATIENCE);
+    }
+    rustix::process::kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let took = db.wait_until_running(RESUME_LIMIT);
+    eprintln!("{mode}: the guest ran after {took:?}");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    let serve = Service::start(&home, "serve", &[]);
+    for guest in [&db, &web] {
+        let dump = serve.get(&format!("/api/memory-dumps/status/{}", guest.name));
+        let ended = (dump["job_state"].as_str(), dump["message"].as_str());
+        assert_eq!(ended, (Some("cancelled"), Some("cancelled by Ctrl-C on the command line")), "{dump}");
+    }
+    assert_eq!(home.dumps(), [""; 0], "no file is left");
+    assert_eq!((db.state(), web.state()), ("running".to_owned(), "paused".to_owned()));
+    drop(suspended);
+}
+
+#[test]
+fn ctrl_c_ends_a_frozen_dump_of_the_command_line_and_its_guest_runs_at_once() {
+    interrupted("frozen");
+}
+
+#[test]
+fn ctrl_c_ends_a_live_dump_of_the_command_line_and_its_guest_runs_on() {
+    interrupted("live");
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::held::Held;
 use crate::lab::{LabGuest, lab, virsh, virsh_answers};
-use crate::support::{Home, Service, holds_at_points};
+use crate::support::{Home, PATIENCE, Service, holds_at_points};
 
 /// How soon a guest runs again after the process that dumped it was killed, without a restart of memdeck.
 const RESUME_LIMIT: Duration = Duration::from_secs(1);
@@ -32,9 +32,11 @@ fn killed_while_reading_the_guest_runs_and_the_next_start_cleans_up() {
     });
     let progress = status["progress"].as_f64().unwrap();
     assert!((10.0..=90.0).contains(&progress), "killed at {progress} %");
-    // It is held there: a dump that goes on would be over by now, or further on.
-    assert_eq!(serve.get("/api/memory-dumps/status/db-01")["bytes"], status["bytes"]);
     assert_eq!(reading.state(), "paused", "the guest is stopped while it is read");
+    // It is held there: what was read beyond the half and is still to be stored is a few MiB.
+    let bytes = &serve.get("/api/memory-dumps/status/db-01")["bytes"];
+    let done = |name: &str| bytes[name].as_u64().unwrap();
+    assert!(done("bytes_done") < done("bytes_expected") / 2 + (16 << 20), "{bytes}");
     assert_eq!(home.dumps().len(), 3);
     serve.kill();
     let took = reading.wait_until_running(RESUME_LIMIT);
@@ -126,35 +128,47 @@ fn killed_in_the_middle_of_a_live_dump_the_guests_own_limits_are_back_without_a_
     drop(operators);
 }
 
-/// Starts a live dump and waits until QEMU has finished it and libvirt has not, because the last bytes lie in pipes:
-/// whoever dies now leaves the guest stopped, and libvirt does not let it run. A moment that may be missed.
-fn held_at_the_dangerous_end(guest: &LabGuest, home: &Home) -> Option<Service> {
-    let hold = [("FAILPOINTS", "capture::live-end=return"), ("PAUSE_BUDGET_MS", "10")];
-    let serve = Service::start(home, "serve", &hold);
-    serve.ask(&serde_json::json!({"vms": [guest.name], "mode": "live", "bandwidth_mibps": 100}));
-    serve.wait(&format!("/api/memory-dumps/status/{}", guest.name), "stop of the guest", |status| {
-        (status["job_state"] == "completed" || guest.state() == "paused").then_some(())
+/// Starts a live dump of a guest, and one of another guest that an operator paused, and waits until QEMU has finished the
+/// first and libvirt has not, because the last 2 MB lie in pipes: whoever dies now leaves the guest stopped, and libvirt
+/// does not let it run. A moment that may be missed.
+fn held_at_the_dangerous_end(ran: &LabGuest, operators: &LabGuest, home: &Home) -> Option<Service> {
+    let hold = home.path().join("hold");
+    let point = format!("capture::live-end=return({})", hold.display());
+    let serve = Service::start(home, "serve", &[("FAILPOINTS", &point)]);
+    // Slow enough to be in its middle all the time.
+    serve.ask(&serde_json::json!({"vms": [operators.name], "mode": "live", "bandwidth_mibps": 1}));
+    serve.wait(&format!("/api/memory-dumps/status/{}", operators.name), "memory of the guest", |status| {
+        (status["bytes"]["bytes_done"].as_u64()? > 0).then_some(())
     });
-    // While QEMU writes the end of its stream it answers nobody.
-    let qemu_is_done = virsh_answers(&["domjobinfo", guest.name], Duration::from_secs(2));
-    (qemu_is_done && guest.state() == "paused").then_some(serve)
+    serve.trigger_as(&[ran.name], "live");
+    serve.wait(&format!("/api/memory-dumps/status/{}", ran.name), "stop of the guest", |status| {
+        let is_over = !matches!(status["job_state"].as_str()?, "queued" | "running");
+        (is_over || ran.state() == "paused").then_some(())
+    });
+    // While QEMU writes the end of its stream it answers nobody: the answer comes when it has written all of it.
+    let qemu_is_done = virsh_answers(&["domjobinfo", ran.name], PATIENCE);
+    std::fs::write(hold, "").unwrap();
+    (qemu_is_done && ran.state() == "paused").then_some(serve)
 }
 
 #[test]
 fn killed_at_the_dangerous_end_of_a_live_dump_the_guest_runs_within_a_second() {
     let _turn = lab();
     assert!(holds_at_points(), "this test needs points to hold at: build with --features memdeck/failpoints");
-    let guest = LabGuest::running("db-01");
+    let (ran, operators) = (LabGuest::running("web-01"), LabGuest::running("db-01"));
+    let suspended = operators.suspend();
     let caught = (0..5).find_map(|_| {
         let home = Home::new();
-        held_at_the_dangerous_end(&guest, &home).map(|serve| (home, serve))
+        held_at_the_dangerous_end(&ran, &operators, &home).map(|serve| (home, serve))
     });
     let (home, serve) = caught.expect("the moment was missed five times");
     serve.kill();
-    let took = guest.wait_until_running(RESUME_LIMIT);
+    let took = ran.wait_until_running(RESUME_LIMIT);
     eprintln!("the guest ran again after {took:?}");
-    assert_cleaned_up(&home, &[guest.name]);
-    assert_eq!(guest.state(), "running");
+    assert_eq!(operators.state(), "paused", "an operator's guest stays paused");
+    assert_cleaned_up(&home, &[ran.name, operators.name]);
+    assert_eq!((ran.state(), operators.state()), ("running".to_owned(), "paused".to_owned()));
+    drop(suspended);
 }
 
 /// Runs the guardian's process, tells it what an engine would and "dies".

@@ -26,7 +26,7 @@ fn restarted(mode: &'static str) {
 
     // Nothing is left of the dump that would be in the way of the next one.
     held.release();
-    held.serve.ask(&serde_json::json!({"vms": [db.name], "mode": mode}));
+    held.serve.trigger_as(&[db.name], mode);
     let again = held.serve.wait_for_end(db.name);
     assert_eq!((&again["job_state"], &again["mode"]), (&"completed".into(), &mode.into()), "{again}");
     held.assert_guests_are_as_they_were(RESUME_LIMIT);

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use memdeck_model::Timestamp;
+use serde_json::Value;
+
 use crate::held::Held;
 use crate::lab::{LabGuest, lab};
 use crate::support::{Home, Service};
@@ -32,7 +35,7 @@ fn fills_up(mode: &'static str) {
 
         held.home.empty_volume();
         if let Some(guest) = ran {
-            held.serve.ask(&serde_json::json!({"vms": [guest.name], "mode": mode}));
+            held.serve.trigger_as(&[guest.name], mode);
             assert_eq!(held.serve.wait_for_end(guest.name)["job_state"], "completed", "there is room again");
         }
     }
@@ -54,12 +57,45 @@ fn a_dump_that_the_volume_may_not_hold_is_refused_before_the_guest_is_touched() 
     let guest = LabGuest::running("db-01");
     let home = Home::on_volume_of(TOO_LITTLE_MIB);
     let serve = Service::start(&home, "serve", &[]);
-    let events = guest.watch_lifecycle();
-    serve.trigger(&[guest.name]);
-    let refused = serve.wait_for_end(guest.name);
-    assert_eq!((&refused["job_state"], refused["mode"].is_null()), (&"failed".into(), true), "{refused}");
-    let message = refused["message"].as_str().unwrap();
-    assert!(message.starts_with("not enough space in ") && message.contains("1.06 GiB"), "{message}");
-    assert_eq!(events.seen(), "", "the guest was not even stopped for a moment");
-    assert_eq!(home.dumps(), [""; 0]);
+    // As it is, and as an operator paused it.
+    for operators in [false, true] {
+        let suspended = operators.then(|| guest.suspend());
+        let state = guest.state();
+        let events = guest.watch_lifecycle();
+        serve.trigger(&[guest.name]);
+        let refused = serve.wait_for_end(guest.name);
+        assert_eq!((&refused["job_state"], refused["mode"].is_null()), (&"failed".into(), true), "{refused}");
+        let message = refused["message"].as_str().unwrap();
+        assert!(message.starts_with("not enough space in ") && message.contains("1.06 GiB"), "{message}");
+        assert_eq!(events.seen(), "", "the guest was not even stopped for a moment");
+        assert_eq!((guest.state(), home.dumps()), (state, vec![]));
+        drop(suspended);
+    }
+}
+
+#[test]
+fn dumps_that_the_volume_may_hold_one_by_one_are_not_taken_at_the_same_time() {
+    let _turn = lab();
+    let guests = [LabGuest::running("db-01"), LabGuest::running("web-01")];
+    // Each may need its memory twice: 1024 and 512 MiB, and 64 MiB stay free.
+    let home = Home::on_volume_of(ENOUGH_MIB);
+    let serve = Service::start(&home, "serve", &[("MAX_PARALLEL_DUMPS", "2")]);
+    serve.trigger_as(&guests.each_ref().map(|guest| guest.name), "frozen");
+    let [one, other] = guests.each_ref().map(|guest| serve.wait_for_end(guest.name));
+    for status in [&one, &other] {
+        assert_eq!(status["job_state"], "completed", "{status}");
+    }
+    let manifest = |status: &Value| {
+        let image = status["record"]["dump_path"].as_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(image.replace(".elf.zst", ".json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    let when = |status: &Value, what: &str| -> Timestamp {
+        let told = if what == "sealed" { &status["finished_at"] } else { &manifest(status)["capture"][what] };
+        told.as_str().unwrap().parse().unwrap()
+    };
+    let mut order = [&one, &other];
+    order.sort_by_key(|status| when(status, "point_in_time"));
+    let (first_ended, second_began) = (when(order[0], "sealed"), when(order[1], "point_in_time"));
+    assert!(first_ended <= second_began, "{first_ended} is after {second_began}");
 }

@@ -11,6 +11,11 @@ use serde_json::{Value, json};
 /// How long anything of a small guest may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
+/// A pause budget with which one pass over a guest of the lab is enough on any machine, because all of the guest fits into
+/// it: more passes over an emulated guest are not believed where QEMU is old, and where it changes its memory faster than a
+/// busy machine reads it there are more. For tests that are about something else than the pause.
+pub const GENEROUS_PAUSE_MS: u64 = 10_000;
+
 /// Whether the program under test has its named points.
 pub fn holds_at_points() -> bool {
     cfg!(feature = "failpoints")
@@ -85,9 +90,11 @@ impl Home {
         command
     }
 
-    /// Runs `memdeck dump --json` in a mode to its end; the one dump it tells about.
+    /// Runs `memdeck dump --json` in a mode to its end, with a generous pause budget; the one dump it tells about.
     pub fn dump(&self, vm: &str, mode: &str) -> Value {
-        let output = self.memdeck(&["dump", vm, "--mode", mode, "--json"]).output().unwrap();
+        let budget = GENEROUS_PAUSE_MS.to_string();
+        let arguments = ["dump", vm, "--mode", mode, "--pause-budget", &budget, "--json"];
+        let output = self.memdeck(&arguments).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let reply: Value = serde_json::from_str(&text)
             .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
@@ -170,6 +177,11 @@ impl Service {
 
     pub fn trigger(&self, vms: &[&str]) -> Value {
         self.ask(&json!({"vms": vms}))
+    }
+
+    /// Asks for a dump in a mode, with a generous pause budget.
+    pub fn trigger_as(&self, vms: &[&str], mode: &str) -> Value {
+        self.ask(&json!({"vms": vms, "mode": mode, "pause_budget_ms": GENEROUS_PAUSE_MS}))
     }
 
     pub fn trigger_frozen(&self, vms: &[&str]) -> Value {

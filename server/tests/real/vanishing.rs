@@ -2,16 +2,18 @@
 
 use serde_json::json;
 
-use crate::lab::{OwnGuest, lab, virsh};
+use crate::lab::{LabGuest, OwnGuest, lab, virsh};
 use crate::support::{Home, Service};
 
 /// Slow enough that a dump of any guest is still at its beginning when the guest ends.
 const CRAWL_MIBPS: u64 = 1;
 
 /// Starts a dump of the guest, waits until it is read, does `meanwhile`, and checks what the dump says in the end. The
-/// engine goes on working: the next dump is one of another guest.
+/// engine goes on working: the next dump is one of another guest, which an operator paused and which stays paused.
 fn ends_during_its_dump(mode: &str, guest: &OwnGuest, meanwhile: impl FnOnce(), expected: &str) {
     let home = Home::new();
+    let other = LabGuest::running("web-01");
+    let suspended = other.suspend();
     let release = home.path().join("release");
     let hold = format!("capture::half-read=return({})", release.display());
     let serve = Service::start(&home, "serve", &[("FAILPOINTS", &hold)]);
@@ -30,8 +32,11 @@ fn ends_during_its_dump(mode: &str, guest: &OwnGuest, meanwhile: impl FnOnce(), 
     assert!(message.starts_with(&format!("VM '{}' {expected} during its dump", guest.name)), "{message}");
     assert_eq!(home.dumps(), [""; 0], "no file is left");
 
-    serve.ask(&json!({"vms": ["web-01"], "mode": mode}));
-    assert_eq!(serve.wait_for_end("web-01")["job_state"], "completed");
+    serve.trigger_as(&[other.name], mode);
+    let next = serve.wait_for_end(other.name);
+    assert_eq!(next["job_state"], "completed", "{next}");
+    assert_eq!(other.state(), "paused", "an operator's guest stays paused");
+    drop(suspended);
 }
 
 #[test]

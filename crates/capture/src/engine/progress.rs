@@ -20,6 +20,8 @@ pub struct Reached {
     pub bytes: Progress,
     /// While a live dump copies.
     pub live: Option<LiveProgress>,
+    /// Other dumps may still need the room that this one needs; its guest was not touched yet.
+    pub waits_for_room: bool,
 }
 
 impl Reached {
@@ -61,6 +63,11 @@ impl Shared {
     pub(crate) fn expect(&self, job: &Job, bytes_expected: ByteCount) {
         let bytes = Progress { bytes_done: ByteCount(0), bytes_expected };
         self.change(job, |running| running.reached.bytes = bytes);
+    }
+
+    /// Notes and tells that a dump waits for the end of others.
+    pub(crate) fn report_waiting(&self, job: &Job) {
+        self.change(job, |running| running.reached.waits_for_room = true);
     }
 
     /// Notes and tells how a dump is taken.
@@ -132,7 +139,7 @@ mod tests {
 
     fn percent(mode: CaptureMode, phase: DumpPhase, done: u64) -> f64 {
         let bytes = Progress { bytes_done: ByteCount(done), bytes_expected: ByteCount(1000) };
-        Reached { phase, bytes, live: None }.percent(Some(mode))
+        Reached { phase, bytes, ..Reached::default() }.percent(Some(mode))
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Dumps of a guest that stands still.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use memdeck_capture::{Clock, ManualClock};
 use memdeck_hypervisor::Hypervisor as _;
 use memdeck_hypervisor::simulated::{Call, Fault, PAUSE};
 use memdeck_image::Verdict;
 use memdeck_model::ModeChoice::Frozen;
-use memdeck_model::{DumpPhase, GuestName, GuestState, JobState, Millis};
+use memdeck_model::{DumpPhase, GuestName, GuestState, JobState, Millis, Timestamp};
 
 use crate::support::*;
 
@@ -119,4 +122,35 @@ fn a_dump_tells_whether_its_guest_is_still_needed() {
     assert_eq!(phases.first(), Some(&DumpPhase::Copying));
     assert_eq!(phases.last(), Some(&DumpPhase::Storing));
     assert!(told.iter().filter(|status| status.phase.is_some()).map(|status| status.progress).is_sorted());
+}
+
+/// A clock that goes on by a millisecond whenever it is looked at.
+struct Restless(ManualClock);
+
+impl Clock for Restless {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.advance(Duration::from_millis(1));
+        self.0.monotonic()
+    }
+}
+
+#[test]
+fn a_dump_lasts_until_it_is_sealed_on_disk() {
+    let bench = Bench::with_guests(&["db-01"]);
+    let engine = bench.engine_by(Arc::new(Restless(bench.clock.clone())), 1);
+    let mut events = engine.subscribe();
+    let dump_id = trigger(&engine, "db-01", Frozen).dump_id;
+    let status = end_of(&mut events, &dump_id);
+    let record = status.record.unwrap();
+    let manifest =
+        memdeck_image::verify(Path::new(&record.dump_path.unwrap()), &mut |_| {}).unwrap().manifest.unwrap();
+    // What the manifest tells cannot include its own sealing.
+    let written = Duration::from_millis(manifest.finished_at.since(manifest.started_at).0);
+    let sealed = Duration::from_secs_f64(record.duration_sec.unwrap());
+    assert_eq!(sealed, written + Duration::from_millis(1));
+    assert_eq!((status.duration_sec, status.started_at), (record.duration_sec, Some(record.timestamp)));
 }

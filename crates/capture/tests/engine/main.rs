@@ -4,4 +4,5 @@ mod asking;
 mod crash;
 mod frozen;
 mod live;
+mod room;
 mod support;

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::{Engine, EngineParts, EngineSettings, ManualClock, NoGuardian};
+use memdeck_capture::{Clock, Engine, EngineParts, EngineSettings, ManualClock, NoGuardian, Volume};
 use memdeck_catalog::{Catalog, Enqueued, NewJob};
 use memdeck_hypervisor::simulated::Simulated;
-use memdeck_image::{ElfScanner, ImageStore, SegmentKind};
+use memdeck_image::{ElfScanner, ImageStore, SegmentKind, StoreError};
 use memdeck_model::ModeChoice::Frozen;
 use memdeck_model::{ByteCount, DumpId, DumpOptions, DumpStatus, Event, ModeChoice, Timestamp, VmRef};
 use tokio::sync::broadcast;
@@ -21,6 +21,17 @@ pub struct Bench {
     pub dir: tempfile::TempDir,
     pub hypervisor: Simulated,
     pub clock: ManualClock,
+    /// Instead of the one that the images are on.
+    pub volume: Option<Arc<dyn Volume>>,
+}
+
+/// A volume that has so many MiB free, whatever is written to it.
+struct Free(u64);
+
+impl Volume for Free {
+    fn free_bytes(&self) -> Result<ByteCount, StoreError> {
+        Ok(ByteCount::from_mib(self.0))
+    }
 }
 
 impl Bench {
@@ -30,7 +41,13 @@ impl Bench {
             dir: tempfile::tempdir().unwrap(),
             hypervisor: Simulated::new(),
             clock: ManualClock::starting_at(start),
+            volume: None,
         }
+    }
+
+    pub fn on_volume_with(mut self, free_mib: u64) -> Self {
+        self.volume = Some(Arc::new(Free(free_mib)));
+        self
     }
 
     pub fn with_guests(names: &[&str]) -> Self {
@@ -50,11 +67,17 @@ impl Bench {
     }
 
     pub fn engine(&self, max_parallel: u32) -> Engine {
+        self.engine_by(Arc::new(self.clock.clone()), max_parallel)
+    }
+
+    /// An engine that lives by this clock.
+    pub fn engine_by(&self, clock: Arc<dyn Clock>, max_parallel: u32) -> Engine {
         Engine::start(EngineParts {
             catalog: Arc::new(self.catalog()),
             hypervisor: Arc::new(self.hypervisor.clone()),
             store: self.store(),
-            clock: Arc::new(self.clock.clone()),
+            volume: self.volume.clone().unwrap_or_else(|| Arc::new(self.store())),
+            clock,
             guardian: Arc::new(NoGuardian),
             settings: EngineSettings {
                 max_parallel: NonZeroU32::new(max_parallel).unwrap(),

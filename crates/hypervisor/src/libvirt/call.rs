@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memdeck_model::{Guest, GuestState};
 use virt::domain::Domain;
@@ -15,6 +15,7 @@ use super::dump::Way;
 use super::failure::{Failure, is_no_domain};
 use super::ffi;
 use super::ffi::job::{self, Job};
+use super::ffi::monitor::watch_monitor;
 use super::lifecycle::Lifecycle;
 use super::uri::Uri;
 use crate::{Cause, DumpOutcome, DumpSigns, GuestEnd, HypervisorError, LiveOptions, LiveOutcome};
@@ -45,9 +46,13 @@ impl Call {
             .map_err(|source| HypervisorError::Connect { uri: self.uri.shown.clone(), source })?;
         let domain = Domain::lookup_by_uuid_string(&connection, &self.guest.uuid)
             .map_err(|e| self.failed(Failure::from(e)))?;
-        let lifecycle = Arc::new(Lifecycle::new(self.signs.clone()));
+        let lifecycle = Arc::new(Lifecycle::new(self.signs.clone(), Instant::now()));
+        // Both are listened to until the end of this dump.
         let watch = ffi::watch_lifecycle(&connection, &domain, &lifecycle).inspect_err(
-            |error| tracing::warn!(%error, vm = %self.guest.name, "the pause cannot be measured"),
+            |error| tracing::warn!(%error, vm = %self.guest.name, "nothing is heard of the guest"),
+        );
+        let monitor = watch_monitor(&connection, &domain, &lifecycle).inspect_err(
+            |error| tracing::debug!(%error, vm = %self.guest.name, "the hypervisor's clock is not heard of"),
         );
         if abandoned.load(Ordering::Acquire) {
             return Err(self.failed("nobody waits for it any more"));
@@ -77,12 +82,22 @@ impl Call {
             Way::Frozen => None,
             Way::Live(_) => Some(live_outcome(&domain)),
         };
-        let pause = match (self.guest.state, watch) {
-            (GuestState::Running | GuestState::Blocked, Ok(_watch)) => lifecycle.pause.wait(EVENT_DELAY),
-            (GuestState::Running | GuestState::Blocked, Err(_)) => None,
-            _ => Some(Duration::ZERO),
-        };
-        Ok(DumpOutcome { pause, live })
+        if !matches!(self.guest.state, GuestState::Running | GuestState::Blocked) {
+            return Ok(DumpOutcome {
+                pause: Some(Duration::ZERO),
+                pause_source: None,
+                stopped_at: None,
+                live,
+            });
+        }
+        let patience = if watch.is_ok() || monitor.is_ok() { EVENT_DELAY } else { Duration::ZERO };
+        let pause = lifecycle.pause(patience, monitor.is_ok());
+        Ok(DumpOutcome {
+            pause: pause.map(|pause| pause.length),
+            pause_source: pause.map(|pause| pause.source),
+            stopped_at: pause.and_then(|pause| pause.stopped_at),
+            live,
+        })
     }
 
     /// What it means that a live dump failed. It may be too late for a frozen one: the caller knows whether bytes came.

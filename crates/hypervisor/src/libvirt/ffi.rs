@@ -1,8 +1,9 @@
-//! The C calls that the `virt` crate does not wrap: event loop, lifecycle events, close callback, jobs, who is at
-//! the other end of a socket, and the kernel's clock. The only unsafe code of this crate.
+//! The C calls that the `virt` crate does not wrap: event loop, lifecycle events, QEMU's events, close callback, jobs,
+//! who is at the other end of a socket, and the kernel's clock. The only unsafe code of this crate.
 
 pub(super) mod clock;
 pub(super) mod job;
+pub(super) mod monitor;
 
 use std::ffi::{c_int, c_void};
 use std::os::fd::AsRawFd;

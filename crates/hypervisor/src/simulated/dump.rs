@@ -100,7 +100,7 @@ fn judge(guest: &GuestName, before: GuestState, faults: &[Fault], written: io::R
     if faults.contains(&Fault::Fails) {
         return Err(failed(guest, "failed on request"));
     }
-    Ok(DumpOutcome { pause: pause(before, faults), live: None })
+    Ok(DumpOutcome { pause: pause(before, faults), pause_source: None, stopped_at: None, live: None })
 }
 
 pub(super) fn pause(before: GuestState, faults: &[Fault]) -> Option<Duration> {

@@ -134,7 +134,7 @@ impl Job {
             dirty_rate_per_s: CALM.dirty_rate_per_s,
             data_processed: Some(size),
         };
-        Ok(DumpOutcome { pause, live: Some(live) })
+        Ok(DumpOutcome { pause, pause_source: None, stopped_at: None, live: Some(live) })
     }
 
     /// Does to the stream what the faults say, and gives what happens on the way, in order.

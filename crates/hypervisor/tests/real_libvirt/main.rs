@@ -4,6 +4,7 @@
 //! every test is a process of its own, the test runner must.
 
 mod live;
+mod pause;
 
 use std::error::Error;
 use std::fs::File;

@@ -79,6 +79,7 @@ fn a_manifest_says_where_an_image_comes_from_and_what_it_hashes_to() {
       "pause_ms": 412,
       "capture": {
         "point_in_time": null,
+        "pause_source": null,
         "fallback": null,
         "job_downtime_ms": null,
         "iterations": null,

@@ -120,10 +120,12 @@ fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &Ma
         live_bandwidth_mibps: 0,
         shutdown_grace: Duration::ZERO,
     };
+    let store = ImageStore::open(&dir.join("dumps")).unwrap();
     let parts = EngineParts {
         catalog: Arc::clone(catalog),
         hypervisor: Arc::new(hypervisor.clone()),
-        store: ImageStore::open(&dir.join("dumps")).unwrap(),
+        volume: Arc::new(store.clone()),
+        store,
         clock: Arc::new(clock.clone()),
         guardian: Arc::new(NoGuardian),
         settings,
