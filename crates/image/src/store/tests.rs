@@ -1,7 +1,8 @@
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
+use crate::manifest::Manifest;
 use crate::testing::{Lab, core, dump_id, guest, provenance, silent};
 
 const STEM: &str = "web-01_0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11";
