@@ -169,8 +169,9 @@ pub fn scratch() -> &'static Path {
 #[must_use]
 pub fn stored(image: &[u8], frame_bytes: usize) -> Vec<u8> {
     let (mut file, mut table) = (Vec::new(), SeekTable::new());
+    let mut compressor = zstd::bulk::Compressor::new(1).expect("a compressor");
     for frame in image.chunks(frame_bytes) {
-        let stored = zstd::bulk::compress(frame, 1).expect("compressed bytes");
+        let stored = compressor.compress(frame).expect("compressed bytes");
         let lengths = (u32::try_from(stored.len()), u32::try_from(frame.len()));
         let (Ok(stored_bytes), Ok(image_bytes)) = lengths else { unreachable!("frames are small") };
         table.push(stored_bytes, image_bytes).expect("a valid frame");
