@@ -19,6 +19,12 @@ pub mod ui;
 
 pub use app::App;
 
+/// What the fuzz targets need beyond the public interface: a door to what reads the page's address.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    pub use crate::pages::RecordsView;
+}
+
 /// Puts the app in place of the static shell, the element with the id `app`. Without one it does nothing.
 #[cfg(feature = "csr")]
 pub fn mount() {

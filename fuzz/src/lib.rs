@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
+use memdeck_image::{CaptureFacts, GuestFacts, HypervisorFacts, Provenance, SeekTable};
+use memdeck_model::{ByteCount, CaptureMode, GuestName, HostClock, Millis};
 use tempfile::TempDir;
 
 /// More edits than this make nothing but noise.
@@ -158,4 +160,59 @@ pub fn scratch() -> &'static Path {
         TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a temporary directory")
     });
     DIR.path()
+}
+
+/// This image as memdeck stores one, but in frames of `frame_bytes` and whatever it holds; not empty.
+///
+/// # Panics
+/// A frame is larger than a stored image may have.
+#[must_use]
+pub fn stored(image: &[u8], frame_bytes: usize) -> Vec<u8> {
+    let (mut file, mut table) = (Vec::new(), SeekTable::new());
+    let mut compressor = zstd::bulk::Compressor::new(1).expect("a compressor");
+    for frame in image.chunks(frame_bytes) {
+        let stored = compressor.compress(frame).expect("compressed bytes");
+        let lengths = (u32::try_from(stored.len()), u32::try_from(frame.len()));
+        let (Ok(stored_bytes), Ok(image_bytes)) = lengths else { unreachable!("frames are small") };
+        table.push(stored_bytes, image_bytes).expect("a valid frame");
+        file.extend(stored);
+    }
+    table.write_to(&mut file).expect("a table in memory");
+    file
+}
+
+/// Who took an image, when and of what.
+///
+/// # Panics
+/// Never: what it reads is written here.
+#[must_use]
+pub fn provenance(mode: CaptureMode) -> Provenance {
+    let at = |text: &str| text.parse().expect("an instant");
+    Provenance {
+        guest: GuestFacts {
+            name: GuestName("web-01".to_owned()),
+            uuid: "7a1f0c3e-0d8e-4d0b-8a61-1c0f5a4b9d22".to_owned(),
+            vmid: "7".to_owned(),
+            memory_bytes: ByteCount(8000),
+            domain_xml_sha256: None,
+            os_banner: None,
+        },
+        host: "kvm-a".to_owned(),
+        host_kernel: None,
+        host_clock: HostClock::default(),
+        hypervisor: HypervisorFacts {
+            uri: "qemu:///system".to_owned(),
+            libvirt_version: Some("9.0.0".to_owned()),
+            qemu_version: None,
+        },
+        memdeck_version: "0.1.0".to_owned(),
+        requested_by: "page".to_owned(),
+        mode,
+        started_at: at("2025-11-14T08:58:23.550273Z"),
+        finished_at: at("2025-11-14T08:58:24.100000Z"),
+        pause_ms: Some(Millis(412)),
+        capture: CaptureFacts::default(),
+        case: None,
+        note: None,
+    }
 }

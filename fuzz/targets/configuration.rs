@@ -20,12 +20,18 @@ const FILE: &str = r#"[http]
 bind = "0.0.0.0:8000"
 token = "s3cr3t-s3cr3t-s3cr3t"
 allowed_hosts = ["kvm-a", "kvm-b.example"]
+behind_proxy = ["10.0.0.2", "::1"]
+tls_cert = "/etc/memdeck/cert.pem"
+tls_key = "/etc/memdeck/key.pem"
+insecure_http = false
 [libvirt]
 uri = "qemu:///system"
 timeout = 30.5
 [dumps]
 max_parallel = 2
 pause_budget_ms = 60
+live_time_budget = 120
+live_bandwidth_mibps = 400
 [service]
 url = "http://10.0.0.5:5001/"
 token = "s3cr3t-s3cr3t-s3cr3t"
@@ -35,7 +41,7 @@ db = "vmstats"
 "#;
 const DOT_ENV: &str = "DUMP_TIMEOUT=20 # seconds\nexport MAX_PARALLEL_DUMPS='4'\nINFLUX_DB=\"a b\"\n\
     MEMDECK_TOKEN=s3cr3t-s3cr3t-s3cr3t\nDUMP_DIR=$HOME/dumps\n";
-const VALUES: [&str; 12] = [
+const VALUES: [&str; 15] = [
     "",
     "0",
     "1e308",
@@ -48,6 +54,9 @@ const VALUES: [&str; 12] = [
     "qemu+ssh://s3cr3t-s3cr3t@host/system",
     " 2 ",
     "[::1]:8000",
+    "true",
+    "10.0.0.2, fe80::1",
+    "/tmp/file",
 ];
 
 static PLACES: LazyLock<[PathBuf; 2]> =
@@ -80,9 +89,15 @@ fn check(config: &Config) {
     seconds(0.1..=3600.0, config.libvirt.timeout);
     seconds(1.0..=604_800.0, config.dumps.timeout);
     seconds(0.001..=60.0, config.dumps.pause_budget);
+    seconds(1.0..=86_400.0, config.dumps.live_time_budget);
+    assert!(config.dumps.live_bandwidth_mibps <= 1_000_000);
+    assert!(config.http.token.as_ref().is_none_or(|token| token.expose().chars().count() >= 16));
     for role in [Role::Serve, Role::Agent] {
         if let Ok(address) = config.http.listen_address(role) {
-            assert!(address.ip().is_loopback() || config.http.token.is_some(), "{address} is open to all");
+            let is_hidden =
+                config.http.tls.is_some() || !config.http.proxies.is_empty() || config.http.insecure_http;
+            let is_guarded = config.http.token.is_some() && is_hidden;
+            assert!(address.ip().is_loopback() || is_guarded, "{address} is open to all");
         }
     }
     for url in [

@@ -1,8 +1,10 @@
 //! Both services' HTTP: no request makes one fail, what must be refused is refused, and every refusal is a sentence.
 #![no_main]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use arbitrary::Unstructured;
 use async_trait::async_trait;
@@ -11,48 +13,92 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use libfuzzer_sys::fuzz_target;
+use memdeck::config::{Config, HttpConfig, Places, Sources};
 use memdeck::desk::{Desk, DeskParts, GuestSource};
 use memdeck::http::{AgentState, DashboardState, Guard, agent, dashboard};
-use memdeck_capture::{BackendError, DumpBackend, ManualClock};
-use memdeck_catalog::Catalog;
-use memdeck_fuzz::{damaged, scratch};
+use memdeck::images::Images;
+use memdeck_capture::{BackendError, Clock, DumpBackend, ManualClock};
+use memdeck_catalog::{Catalog, NewJob};
+use memdeck_fuzz::{damaged, provenance, scratch};
+use memdeck_image::fuzzing::{elf_headers, noise};
+use memdeck_image::{Effort, ExportFormat, ImageExport, ImageStore};
 use memdeck_model::{
-    ByteCount, DumpId, DumpOptions, DumpStatus, Event, Guest, GuestName, GuestState, Millis, Problem,
-    Timestamp, VmRef,
+    ByteCount, CaptureMode, DumpId, DumpOptions, DumpStatus, Event, Guest, GuestName, GuestState, Millis,
+    Problem, Record, Timestamp, VmRef,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, watch};
 use tower::ServiceExt as _;
 
 const HOST: &str = "127.0.0.1:8000";
-const PATHS: [&str; 16] = [
+const TOKEN: &str = "0123456789abcdef";
+const BEARER: &str = "Bearer 0123456789abcdef";
+/// The dump that has an image.
+const STORED: &str = "stored-1";
+const PATHS: [&str; 30] = [
     "/api/dumps",
     "/api/dumps/web-01",
     "/api/dumps/a1/cancel",
     "/api/records?since=18446744073709551615&limit=4294967295",
+    "/api/deletions?since=0",
     "/api/guests",
+    "/api/openapi.json",
     "/api/memory-dumps/trigger",
     "/api/memory-dumps/records?limit=-1&offset=9223372036854775807",
+    "/api/memory-dumps/records?search=web&from=2025-11-14&to=2025-11-14T08:58:23Z&state=complete&host=kvm-a&mode=live",
+    "/api/memory-dumps/records?sort=vmid&order=asc&limit=10",
+    "/api/memory-dumps/export.csv?search=%25_&to=9998-12-31&sort=dom&order=desc",
     "/api/memory-dumps/status",
     "/api/memory-dumps/status/web-01",
     "/api/memory-dumps/cancel/a1",
     "/api/memory-dumps/stats",
+    "/api/memory-dumps/stored-1",
+    "/api/memory-dumps/stored-1/manifest",
+    "/api/memory-dumps/stored-1/inspect",
+    "/api/memory-dumps/stored-1/verify",
+    "/api/memory-dumps/stored-1/image",
+    "/api/memory-dumps/stored-1/image?format=raw",
+    "/api/memory-dumps/stored-1/image?format=lime",
+    "/api/memory-dumps/stored-1/image?format=stored",
     "/api/telemetry/live-vms",
+    "/api/events?last_event_id=0123456789abcdef-7",
     "/api/ui/dumps",
     "/api/ui/records",
     "/memory-dumps?page=2",
-    "/pkg/%2e%2e/secret",
+    "/sign-in?next=/memory-dumps%3Fsearch=a",
 ];
-const BODIES: [&str; 5] = [
+const BODIES: [&str; 8] = [
     r#"{"vms": ["web-01", 7], "mode": "auto", "case": "IR-1"}"#,
     r#"{"vm_ids": ["all"]}"#,
     r#"{"by": "ada"}"#,
+    r#"{"confirm": "web-02"}"#,
     r#"{"query": {"limit": 10, "offset": 0}}"#,
+    r#"{"query": {"filter": {"search": "web", "from": "2025-11-14T08:58:23Z", "state": "failed"},
+        "sort": {"by": "vmid", "order": "asc"}, "limit": 25, "offset": 50}}"#,
     r#"{"request": {"vms": ["web-01"]}}"#,
+    "token=0123456789abcdef",
 ];
 const HOSTS: [&str; 6] =
     [HOST, "LOCALHOST", "[::1]:80", "evil.example", "127.0.0.1.evil.example", "127.0.0.1:8000:1"];
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"];
+/// Headers that are read, with a value of each.
+const HEADERS: [(&str, &str); 13] = [
+    ("range", "bytes=0-4095"),
+    ("range", "bytes=-17"),
+    ("range", "bytes=8000-"),
+    ("if-none-match", "\"a\", W/\"b\""),
+    ("if-range", "\"a\""),
+    ("authorization", BEARER),
+    ("cookie", "memdeck_session=0123456789012345678901234567890123456789012; a=b"),
+    ("x-forwarded-for", "10.0.0.9, [::1]:80, 198.51.100.9:4711"),
+    ("x-forwarded-proto", "https, http"),
+    ("last-event-id", "0123456789abcdef-7"),
+    ("sec-fetch-site", "cross-site"),
+    ("accept-encoding", "br;q=0.1, gzip"),
+    ("x-request-id", "abc"),
+];
+/// The services: a dump service, a dashboard, and a dashboard with a token behind a proxy.
+const WITH_TOKEN: usize = 2;
 
 /// Takes every request and does nothing.
 struct Nobody(broadcast::Sender<Event>);
@@ -98,6 +144,10 @@ impl GuestSource for Nobody {
         "test:///".to_owned()
     }
 
+    fn host(&self) -> Option<String> {
+        Some("kvm-a".to_owned())
+    }
+
     async fn list(&self) -> Result<Vec<Guest>, Problem> {
         Ok(vec![Guest {
             id: Some(7),
@@ -114,7 +164,61 @@ impl GuestSource for Nobody {
 
 struct Services {
     runtime: Runtime,
-    routers: [Router; 2],
+    routers: [Router; 3],
+    clock: ManualClock,
+    /// The image in every form whose length is known, by the ending of its file.
+    forms: BTreeMap<String, Vec<u8>>,
+}
+
+/// Stores an image and records it, as the engine does.
+fn store_image(catalog: &Catalog, now: Timestamp) -> PathBuf {
+    let store = ImageStore::open(&scratch().join("dumps")).expect("a directory for dumps");
+    let memory = [noise(1, 5000), vec![0; 4000]].concat();
+    let image = [elf_headers(&[(0, memory.len() as u64)]), memory].concat();
+    let provenance = provenance(CaptureMode::Frozen);
+    let name = provenance.guest.name.clone();
+    let id: DumpId = STORED.parse().expect("a dump id");
+    let mut partial = store.create(&name, &id).expect("a new image");
+    let captured = partial.capture(image.as_slice(), &mut |_| {}).expect("a captured image");
+    let path = partial.seal(provenance).expect("a sealed image").image;
+    let record = Record {
+        dump_id: Some(id.clone()),
+        sha256: Some(captured.sha256),
+        raw_size_bytes: Some(captured.raw_size),
+        gzip_size_bytes: Some(captured.stored_size),
+        dump_path: path.to_str().map(str::to_owned),
+        ..Record::unknown(name, "7".to_owned(), now)
+    };
+    let job = NewJob {
+        dump_id: id.clone(),
+        vm: VmRef::new("web-01").expect("a name"),
+        guest: None,
+        requested_by: "page".to_owned(),
+        queued_at: now,
+        options: DumpOptions::default(),
+    };
+    catalog.enqueue(job).expect("a job");
+    catalog.start_next(1, now).expect("a job that runs");
+    catalog.complete(&id, now, "", &record).expect("a record");
+    path
+}
+
+fn forms(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let formats = [ExportFormat::Elf, ExportFormat::Raw, ExportFormat::Lime];
+    let exported = formats.into_iter().map(|format| {
+        let mut bytes = Vec::new();
+        let export = ImageExport::open(path, format).expect("an image that is sound");
+        export.write_from(0, Effort::Shared, &mut bytes).expect("an image that is sound");
+        (format!(".{format}\""), bytes)
+    });
+    exported.chain([(".elf.zst\"".to_owned(), std::fs::read(path).expect("a file"))]).collect()
+}
+
+/// The settings of HTTP as these environment variables make them.
+fn http(variables: &[(&str, &str)]) -> HttpConfig {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let sources = Sources::gather(&HashMap::new(), &variables, &BTreeMap::new(), None).expect("settings");
+    Config::from_sources(&sources, &Places::of_this_user(&variables)).expect("settings that are valid").http
 }
 
 static SERVICES: LazyLock<Services> = LazyLock::new(|| {
@@ -122,28 +226,42 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     let runtime = runtime.expect("a runtime");
     any_spawner::Executor::init_tokio().expect("an executor");
     let _entered = runtime.enter();
-    let catalog = Arc::new(Catalog::open(scratch()).expect("a catalog"));
-    let nobody = Arc::new(Nobody(broadcast::channel(16).0));
     let now: Timestamp = "2025-11-14T08:58:23Z".parse().expect("an instant");
+    let clock = ManualClock::starting_at(now);
+    let catalog = Arc::new(Catalog::open(scratch()).expect("a catalog"));
+    let path = store_image(&catalog, now);
+    let images = Arc::new(Images::new(Arc::clone(&catalog), Arc::new(clock.clone()), None));
+    let nobody = Arc::new(Nobody(broadcast::channel(16).0));
     let desk = Arc::new(Desk::new(DeskParts {
         catalog: Arc::clone(&catalog),
         backend: Arc::clone(&nobody) as _,
         guests: Arc::clone(&nobody) as _,
-        clock: Arc::new(ManualClock::starting_at(now)),
+        images: Arc::clone(&images),
+        clock: Arc::new(clock.clone()),
         dump_timeout: Millis(1000),
     }));
-    let guard = Arc::new(Guard::new(HOST.parse().expect("an address"), &[], None));
+    let guard = |http: HttpConfig| {
+        let clock: Arc<dyn Clock> = Arc::new(clock.clone());
+        Arc::new(Guard::new(HOST.parse().expect("an address"), &http, &clock))
+    };
     let closing = watch::channel(false).1;
     let state = AgentState {
         backend: Arc::clone(&nobody) as _,
         catalog,
         catalog_id: "the-catalog".to_owned(),
         guests: nobody,
+        images,
     };
-    let routers =
-        [agent(state, Arc::clone(&guard)), dashboard(DashboardState { desk, closing }, guard, None)];
+    let state_of_dashboard = DashboardState { desk, closing };
+    let open = guard(HttpConfig::default());
+    let closed = guard(http(&[("MEMDECK_TOKEN", TOKEN), ("MEMDECK_BEHIND_PROXY", "127.0.0.1")]));
+    let routers = [
+        agent(state, Arc::clone(&open)),
+        dashboard(state_of_dashboard.clone(), open, None),
+        dashboard(state_of_dashboard, closed, None),
+    ];
     drop(_entered);
-    Services { runtime, routers }
+    Services { runtime, routers, clock, forms: forms(&path) }
 });
 
 async fn answer(router: Router, request: Request<Body>) -> (Response<()>, Option<Bytes>) {
@@ -153,31 +271,70 @@ async fn answer(router: Router, request: Request<Body>) -> (Response<()>, Option
     (Response::from_parts(parts, ()), body)
 }
 
+/// What of an image was sent is what was asked for.
+fn check_part(response: &Response<()>, body: &[u8], forms: &BTreeMap<String, Vec<u8>>) {
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let Some(name) = header("content-disposition") else { return };
+    let ending = name.find('.').map_or("", |at| &name[at..]);
+    // An AVML image has no known length.
+    let Some(whole) = forms.get(ending) else { return };
+    let told = header("content-length").expect("a length that is known");
+    assert_eq!(told, body.len().to_string());
+    match response.status() {
+        StatusCode::OK => assert!(body == whole, "{name}"),
+        StatusCode::PARTIAL_CONTENT => {
+            let range = header("content-range").expect("a range");
+            let place =
+                range.strip_prefix("bytes ").and_then(|range| range.split_once('/')).expect("a range");
+            assert_eq!(place.1, whole.len().to_string());
+            let (first, last) = place.0.split_once('-').expect("a range");
+            let [first, last] = [first, last].map(|at| at.parse::<usize>().expect("a place"));
+            assert!(body == &whole[first..=last], "{name} {range}");
+        }
+        status => panic!("{status} with a file name"),
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
     let mut data = Unstructured::new(data);
     let method = *data.choose(&METHODS).unwrap_or(&"GET");
     let host = *data.choose(&HOSTS).unwrap_or(&HOST);
     let is_json = data.ratio(7, 8).unwrap_or(true);
     let is_foreign = data.ratio(1, 8).unwrap_or(false);
-    let which = usize::from(data.arbitrary::<bool>().unwrap_or_default());
+    let which = usize::from(data.arbitrary::<u8>().unwrap_or_default()) % 3;
+    let mut request = Request::builder().method(method).header("host", host);
+    let mut has_token = false;
+    for _ in 0..data.int_in_range(0..=2).unwrap_or_default() {
+        let (name, value) = *data.choose(&HEADERS).unwrap_or(&HEADERS[0]);
+        let part = data.bytes(data.len() / 4).unwrap_or_default();
+        let value = damaged(&mut Unstructured::new(part), &[value.as_bytes()]);
+        has_token |= name == "authorization" && value.eq_ignore_ascii_case(BEARER.as_bytes());
+        request = request.header(name, value);
+    }
     let half = data.bytes(data.len() / 2).unwrap_or_default();
     let path = damaged(&mut Unstructured::new(half), &PATHS.map(str::as_bytes));
     let body = damaged(&mut data, &BODIES.map(str::as_bytes));
     let Ok(path) = std::str::from_utf8(&path) else { return };
-    let mut request = Request::builder().method(method).uri(path).header("host", host);
+    let is_form = path.starts_with("/sign-");
+    request = request.uri(path);
     if is_json {
-        request = request.header("content-type", "application/json");
+        let kind = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
+        request = request.header("content-type", kind);
     }
     if is_foreign {
         request = request.header("origin", "https://evil.example");
     }
     let Ok(request) = request.body(Body::from(body)) else { return };
-    if !request.uri().path().starts_with('/') {
+    // The image is needed again.
+    if !request.uri().path().starts_with('/') || method == "DELETE" && path.contains(STORED) {
         return;
     }
     let path = request.uri().path().to_owned();
+    let is_cross_site = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
 
-    let Services { runtime, routers } = &*SERVICES;
+    let Services { runtime, routers, clock, forms } = &*SERVICES;
+    // Long enough for another attempt with a wrong token.
+    clock.advance(Duration::from_mins(5));
     let (response, body) = runtime.block_on(answer(routers[which].clone(), request));
     let status = response.status();
     assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{method} {path}: {body:?}");
@@ -186,14 +343,28 @@ fuzz_target!(|data: &[u8]| {
     let is_change = !matches!(method, "GET" | "HEAD");
     if HOSTS[3..].contains(&host) {
         assert_eq!(status, StatusCode::MISDIRECTED_REQUEST);
-    } else if is_change && is_foreign {
+    } else if is_change && (is_foreign || is_cross_site) {
         assert_eq!(status, StatusCode::FORBIDDEN);
     } else if is_change && !is_json {
         assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    if path.starts_with("/api/") && status.is_client_error() && method != "HEAD" {
+    let is_api = path.starts_with("/api/");
+    if is_api && which == WITH_TOKEN {
+        assert!(
+            has_token || !(status.is_success() || status.is_redirection()),
+            "{method} {path} without the token"
+        );
+    }
+    if let Some(location) = response.headers().get("location") {
+        let location = location.to_str().expect("a path");
+        let is_own = location.strip_prefix('/').is_some_and(|rest| !rest.starts_with(['/', '\\']));
+        assert!(is_own, "{location}");
+    }
+    if is_api && status.is_client_error() && method != "HEAD" {
         let refusal: serde_json::Value = serde_json::from_slice(&body.unwrap_or_default())
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         assert!(refusal["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{refusal}");
+    } else if method == "GET" && status.is_success() {
+        check_part(&response, &body.unwrap_or_default(), forms);
     }
 });

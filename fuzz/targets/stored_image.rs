@@ -5,26 +5,12 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use memdeck_fuzz::{Pieces, damaged, read_in_steps};
+use memdeck_fuzz::{Pieces, damaged, read_in_steps, stored};
 use memdeck_image::fuzzing::noise;
 use memdeck_image::{ImageReader, SeekTable};
 
 /// Larger images are not read: a frame of a few bytes may hold 4 MiB of zeroes.
 const MAX_READ_BYTES: u64 = 8 << 20;
-
-/// Frames of `frame_bytes` that hold this image, and their table.
-fn store(image: &[u8], frame_bytes: usize) -> Vec<u8> {
-    let (mut file, mut table) = (Vec::new(), SeekTable::new());
-    for frame in image.chunks(frame_bytes) {
-        let stored = zstd::bulk::compress(frame, 1).expect("compressed bytes");
-        let lengths = (u32::try_from(stored.len()), u32::try_from(frame.len()));
-        let (Ok(stored_bytes), Ok(image_bytes)) = lengths else { unreachable!("frames are small") };
-        table.push(stored_bytes, image_bytes).expect("a valid frame");
-        file.extend(stored);
-    }
-    table.write_to(&mut file).expect("a table in memory");
-    file
-}
 
 fn check_table(table: &SeekTable, file_bytes: u64) {
     let mut image_end = 0;
@@ -46,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
     let mut image = noise(seed.into(), usize::from(frames % 8) * usize::from(frame_bytes) + 1);
     let middle = image.len() / 2;
     image[middle..].fill(seed);
-    let valid = store(&image, usize::from(frame_bytes) + 1);
+    let valid = stored(&image, usize::from(frame_bytes) + 1);
     let file = damaged(&mut data, &[&valid]);
 
     let Ok(mut reader) = ImageReader::new(Cursor::new(file.as_slice())) else {

@@ -9,8 +9,9 @@ use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use memdeck_fuzz::damaged;
 use memdeck_model::{
-    DumpId, DumpStatus, Event, Guest, Record, RecordPage, RecordQuery, Remark, ServiceStatus, Stats,
-    Timestamp, TriggerRequest, Vm, VmRef,
+    CaptureMode, Day, Deletion, DumpId, DumpStatus, Event, Guest, HostName, Record, RecordColumn,
+    RecordFilter, RecordPage, RecordQuery, RecordSort, Remark, SearchText, ServiceStatus, SortOrder, Stats,
+    Timestamp, TriggerRequest, Verification, Vm, VmRef,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,7 +28,7 @@ const RECORD: &str = r#"{"timestamp": "2025-11-14T08:58:23.550273Z", "time": "20
     "mode": "frozen", "pause_ms": 6, "raw_size_bytes": 7, "format": "elf", "codec": "zstd", "ok": true}"#;
 const GUEST: &str = r#"{"id": 7, "name": "web-01", "uuid": "u", "state": "no state", "vcpus": 1, "memory_max": 2,
     "memory": 3, "cpu_time_ns": 4}"#;
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 8] = [
     r#"{"total_dumps": 42, "total_vms": 5, "total_size_bytes": 1, "avg_duration_sec": 4.567, "last_dump": null}"#,
     r#"{"records": [], "count": 0, "limit": 10, "offset": 0, "total": 0}"#,
     r#"{"service": "local", "status": "ok", "active_dumps": {}, "last_trigger": null, "error": null,
@@ -35,9 +36,20 @@ const OTHERS: [&str; 5] = [
     r#"{"kind": "hypervisor", "data": "it is down"}"#,
     r#"{"id": -1, "name": "a", "uuid": "u", "state": "running", "cpu_count": 1, "memory_max": 1, "memory_used": 1,
         "cputime": 1}"#,
+    r#"{"dump_id": "a1", "state": "finished", "started_at": "2025-11-14T08:58:23Z", "finished_at": null,
+        "bytes_done": 1, "bytes_expected": 2, "verdict": "intact", "findings": [], "error": null, "report": {}}"#,
+    r#"{"filter": {"search": "web", "from": "2025-11-14T08:58:23Z", "to": "2025-11-15T00:00:00Z", "state": "failed",
+        "host": "kvm-a", "mode": "live"}, "sort": {"by": "dom", "order": "asc"}, "limit": 25, "offset": 50}"#,
+    r#"{"dump_id": "a1", "deleted_at": "2025-11-14T08:58:23Z", "deleted_by": "ada"}"#,
 ];
-const TEXTS: [&str; 4] =
-    ["2025-11-14T08:58:23.550273Z", "0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11", " web-01 ", "007"];
+const TEXTS: [&str; 6] = [
+    "2025-11-14T08:58:23.550273Z",
+    "0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11",
+    " web-01 ",
+    "007",
+    "2024-02-29",
+    "gzip_size_bytes",
+];
 
 fn round_trip<T: DeserializeOwned + Serialize + PartialEq + Debug>(json: &[u8]) -> Option<T> {
     let value: T = serde_json::from_slice(json).ok()?;
@@ -73,10 +85,14 @@ fuzz_target!(|data: &[u8]| {
             round_trip::<ServiceStatus>(&json);
             round_trip::<Event>(&json);
             round_trip::<Vm>(&json);
+            round_trip::<Verification>(&json);
+            round_trip::<Deletion>(&json);
+            round_trip::<RecordQuery>(&json);
         }
         _ => {
             let (limit, offset) = data.arbitrary::<(Option<i64>, Option<i64>)>().unwrap_or_default();
-            let query = RecordQuery::from_request(limit, offset);
+            let (filter, sort) = (RecordFilter::default(), RecordSort::default());
+            let query = RecordQuery::from_request(filter, sort, limit, offset);
             assert!((1..=RecordQuery::DEFAULT_LIMIT).contains(&query.limit));
             if let Ok(text) = std::str::from_utf8(&damaged(&mut data, &TEXTS.map(str::as_bytes))) {
                 texts(text);
@@ -108,6 +124,24 @@ fn texts(text: &str) {
         assert_eq!(VmRef::new(vm.as_str()), Ok(vm.clone()));
         assert!(vm.as_id().is_none_or(|_| vm.as_str().bytes().all(|byte| byte.is_ascii_digit())));
     }
+    if let Some(day) = text_round_trip::<Day>(text) {
+        assert!((1970..=9998).contains(&day.parts().0) && day < day.next(), "{day}");
+        let length_s = day.next().start_utc().unix_seconds() - day.start_utc().unix_seconds();
+        assert_eq!(length_s, 24 * 60 * 60, "{day}");
+    }
+    if let Ok(search) = text.parse::<SearchText>() {
+        assert!((1..=SearchText::MAX_CHARS).contains(&search.as_str().chars().count()));
+        assert_eq!(search.as_str().parse().as_ref(), Ok(&search));
+    }
+    if let Ok(host) = text.parse::<HostName>() {
+        assert_eq!(host.as_str(), text);
+    }
+    if let Ok(column) = text.parse::<RecordColumn>() {
+        assert_eq!(column.as_str(), text);
+    }
+    let words =
+        [text.parse::<CaptureMode>().map(CaptureMode::as_str).ok(), text.parse().map(SortOrder::as_str).ok()];
+    assert!(words.into_iter().flatten().all(|word| word == text));
     if let Ok(remark) = text.parse::<Remark>() {
         assert!(remark.as_str().chars().count() <= Remark::MAX_CHARS);
     }

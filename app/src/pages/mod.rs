@@ -20,3 +20,6 @@ pub fn Elsewhere() -> impl IntoView {
     }
     view! { <NotFound /> }.into_any()
 }
+
+#[cfg(feature = "fuzzing")]
+pub use memory_dumps::RecordsView;

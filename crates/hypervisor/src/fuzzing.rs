@@ -1,5 +1,6 @@
 //! What the fuzz targets need beyond the public interface: doors to private parsers. Only with the feature `fuzzing`.
 
+use crate::libvirt::emulation;
 use crate::libvirt::namespace::has_one_pid;
 use crate::libvirt::security;
 use crate::libvirt::uri::Uri;
@@ -10,6 +11,14 @@ use crate::libvirt::uri::Uri;
 /// It is no XML, in words.
 pub fn launch_security(domain_xml: &str) -> Result<Option<String>, String> {
     security::launch_security(domain_xml).map_err(|error| error.to_string())
+}
+
+/// After how many passes an image of this domain is exact, with a hypervisor of this version; `None` where it always is.
+///
+/// # Errors
+/// It is no XML, in words.
+pub fn exact_iterations(domain_xml: &str, version: &str) -> Result<Option<u64>, String> {
+    emulation::exact_iterations(domain_xml, || Some(version.to_owned())).map_err(|error| error.to_string())
 }
 
 /// A libvirt URI as people see it, and whether it leads to another host.

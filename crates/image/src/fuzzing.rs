@@ -5,12 +5,14 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read};
 
-use memdeck_model::ByteCount;
+use memdeck_model::{ByteCount, DumpId};
 
-use crate::QevmError;
+use crate::hash::byte_len;
+use crate::pages::{Entries, PageExaminer, PageLayout, PageMapWriter, examine_whole_pages};
 use crate::qevm::synthetic::{Content, Device, StreamBuilder, clock, cpu, tiny, vmcoreinfo};
 use crate::qevm::{self, PageSink, RamBlock};
 use crate::verify::records::read_checksum;
+use crate::{ElfScanner, QevmError, banner, companions};
 
 /// The digest that a `.sha256` file of this content gives.
 ///
@@ -120,6 +122,45 @@ pub fn devices() -> Vec<u8> {
     let head = StreamBuilder::new("pc-q35-7.2");
     let head_bytes = head.bytes.len();
     head.devices(&devices).split_off(head_bytes)
+}
+
+/// The file of the page map of an image with memory of these (address, bytes).
+///
+/// # Panics
+/// `memory` is not as long as the segments.
+#[must_use]
+pub fn page_map(segments: &[(u64, u64)], memory: &[u8]) -> Vec<u8> {
+    let mut image = elf_headers(segments);
+    let mut scanner = ElfScanner::new();
+    let core = scanner.push(&image).expect("valid headers").expect("all of the headers").clone();
+    image.extend(memory);
+    assert_eq!(core.image_size.0, byte_len(&image));
+    let layout = PageLayout::new(&core.segments).expect("segments in order");
+    let mut entries = Vec::new();
+    examine_whole_pages(&layout, &PageExaminer::new(), 0..byte_len(&image), &image, &mut entries);
+    let mut file = Vec::new();
+    let mut writer = PageMapWriter::new(&mut file, &layout).expect("a map in memory");
+    writer.push(Entries::Known(&entries)).expect("a map in memory");
+    writer.finish().expect("a map in memory");
+    file
+}
+
+/// What a guest's kernel says of itself in these bytes, looked for in all of them at once and in frames of
+/// `frame_bytes`, which are longer than any banner.
+#[must_use]
+pub fn os_banners(memory: &[u8], frame_bytes: usize) -> [Option<String>; 2] {
+    let mut border = banner::Border::default();
+    let in_frames = memory.chunks(frame_bytes).fold(None, |found: Option<String>, frame| {
+        let straddling = border.push(frame);
+        found.or(straddling).or_else(|| banner::find(frame))
+    });
+    [banner::find(memory), in_frames]
+}
+
+/// Whether the name of a file is one of a dump's.
+#[must_use]
+pub fn belongs_to(name: &str, dump_id: &DumpId) -> bool {
+    companions::belongs_to(name, dump_id)
 }
 
 /// Bytes that do not compress, the same for the same seed.

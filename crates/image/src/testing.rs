@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, Progress, Timestamp};
 use tempfile::TempDir;
 
-use crate::synthetic::headers;
+use crate::synthetic::{headers, noise};
 use crate::{
     CaptureFacts, GuestFacts, HypervisorFacts, ImageStore, PartialImage, Provenance, Sealed, SeekTable,
 };
@@ -16,6 +16,24 @@ pub(crate) fn core(memory: &[u8]) -> Vec<u8> {
     let mut image = headers(&[(0, memory.len() as u64)]);
     image.extend(memory);
     image
+}
+
+/// Memory like that of a guest: noise, zeroes and text in turn, at odd places; they begin with another one for another
+/// seed.
+pub(crate) fn memory(seed: u64, length: usize) -> Vec<u8> {
+    let mut memory = Vec::with_capacity(length);
+    for part in 0.. {
+        if memory.len() >= length {
+            break;
+        }
+        match (seed + part) % 3 {
+            0 => memory.extend(noise(seed + part, 200_000)),
+            1 => memory.extend(vec![0; 2_500_000]),
+            _ => memory.extend(b"page ".repeat(30_000)),
+        }
+    }
+    memory.truncate(length);
+    memory
 }
 
 pub(crate) fn guest() -> GuestName {

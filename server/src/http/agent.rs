@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use memdeck_model::{
     CancelReply, CancelRequest, DumpId, DumpStatus, Guest, Problem, ProblemKind, TriggerRequest,
@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AgentState;
-use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlQuery, cancelling};
+use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery, cancelling};
 use super::openapi::ErrorBody;
 use crate::blocking;
 use crate::desk::{self, catalog_problem};
@@ -71,7 +71,7 @@ async fn statuses(State(agent): State<AgentState>) -> Result<Statuses, RestError
 )]
 async fn status(
     State(agent): State<AgentState>,
-    Path(vm): Path<String>,
+    UrlPath(vm): UrlPath,
 ) -> Result<Json<DumpStatus>, RestError> {
     let status = agent.backend.status(&vm).await.map_err(Problem::from)?;
     status
@@ -93,7 +93,7 @@ async fn status(
 )]
 async fn cancel(
     State(agent): State<AgentState>,
-    Path(dump_id): Path<String>,
+    UrlPath(dump_id): UrlPath,
     JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
     desk::cancel(agent.backend.as_ref(), &dump_id, &request.who(API_CALLER)).await?;

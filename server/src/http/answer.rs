@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -94,6 +94,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for UrlQuery<T> {
                 StatusCode::BAD_REQUEST,
                 format!("the query is not what this call takes: {rejection}"),
             )
+        })?;
+        Ok(Self(value))
+    }
+}
+
+/// A part of a URL's path; what cannot be read (percent signs that make no text) is 400.
+pub struct UrlPath(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for UrlPath {
+    type Rejection = RestError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, RestError> {
+        let Path(value) = Path::from_request_parts(parts, state).await.map_err(|rejection| {
+            let detail = format!("the path is not what this call takes: {}", rejection.body_text());
+            RestError::new(rejection.status(), detail)
         })?;
         Ok(Self(value))
     }

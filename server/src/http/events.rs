@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse as SseResponse};
@@ -20,6 +20,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use utoipa::IntoParams;
 
 use super::DashboardState;
+use super::answer::UrlQuery;
 use super::guard::{OpenSession, Standing};
 use crate::desk::{Heard, Listener, Position};
 
@@ -47,7 +48,7 @@ pub struct Resume {
 pub async fn stream(
     State(state): State<DashboardState>,
     Extension(standing): Extension<Standing>,
-    Query(resume): Query<Resume>,
+    UrlQuery(resume): UrlQuery<Resume>,
     headers: HeaderMap,
 ) -> Response {
     // The header is what the browser's own reconnection sends, so it is newer than the address it was given.

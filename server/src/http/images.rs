@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
     RETRY_AFTER,
@@ -22,7 +22,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{JsonBody, RestError, UrlQuery};
+use super::answer::{JsonBody, RestError, UrlPath, UrlQuery};
 use super::conditional::{Wanted, has_it_already, wanted};
 use crate::images::{Form, Images, Opened, Place, StoredImage};
 use crate::remote::OMITTED;
@@ -55,7 +55,7 @@ type Stored = State<Arc<Images>>;
     params(("dump_id" = String, Path, description = "Which dump")),
     responses((status = 200, body = Record))
 )]
-async fn record(State(images): Stored, Path(dump_id): Path<String>) -> Result<Json<Record>, RestError> {
+async fn record(State(images): Stored, UrlPath(dump_id): UrlPath) -> Result<Json<Record>, RestError> {
     Ok(Json(images.record(&dump_id).await?))
 }
 
@@ -70,7 +70,7 @@ async fn record(State(images): Stored, Path(dump_id): Path<String>) -> Result<Js
 )]
 async fn delete(
     State(images): Stored,
-    Path(dump_id): Path<String>,
+    UrlPath(dump_id): UrlPath,
     JsonBody(request): JsonBody<DeleteRequest>,
 ) -> Result<Json<Record>, RestError> {
     Ok(Json(images.delete(&dump_id, request, "api").await?))
@@ -84,7 +84,7 @@ async fn delete(
     params(("dump_id" = String, Path, description = "Which dump")),
     responses((status = 200, body = serde_json::Value))
 )]
-async fn manifest(State(images): Stored, Path(dump_id): Path<String>) -> Result<Response, RestError> {
+async fn manifest(State(images): Stored, UrlPath(dump_id): UrlPath) -> Result<Response, RestError> {
     Ok(unkept(Json(images.manifest(&dump_id).await?)))
 }
 
@@ -96,7 +96,7 @@ async fn manifest(State(images): Stored, Path(dump_id): Path<String>) -> Result<
     params(("dump_id" = String, Path, description = "Which dump")),
     responses((status = 200, body = serde_json::Value))
 )]
-async fn inspect(State(images): Stored, Path(dump_id): Path<String>) -> Result<Response, RestError> {
+async fn inspect(State(images): Stored, UrlPath(dump_id): UrlPath) -> Result<Response, RestError> {
     Ok(unkept(Json(images.inspect(&dump_id).await?)))
 }
 
@@ -115,7 +115,7 @@ fn unkept(json: Json<Value>) -> Response {
 )]
 async fn verification(
     State(images): Stored,
-    Path(dump_id): Path<String>,
+    UrlPath(dump_id): UrlPath,
 ) -> Result<Json<Verification>, RestError> {
     Ok(Json(images.verification(&dump_id).await?))
 }
@@ -130,7 +130,7 @@ async fn verification(
 )]
 async fn verify(
     State(images): Stored,
-    Path(dump_id): Path<String>,
+    UrlPath(dump_id): UrlPath,
 ) -> Result<(StatusCode, Json<Verification>), RestError> {
     Ok((StatusCode::ACCEPTED, Json(images.verify(&dump_id).await?)))
 }
@@ -155,7 +155,7 @@ struct ImageQuery {
 async fn image(
     State(images): Stored,
     method: Method,
-    Path(dump_id): Path<String>,
+    UrlPath(dump_id): UrlPath,
     UrlQuery(query): UrlQuery<ImageQuery>,
     headers: HeaderMap,
 ) -> Result<Response, RestError> {

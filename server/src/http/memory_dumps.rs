@@ -1,7 +1,7 @@
 //! The dashboard's memory dumps (contract section 2).
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use memdeck_model::{
     CancelReply, CancelRequest, DumpId, DumpStatus, RecordPage, RecordQuery, ServiceStatus, Stats,
@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::DashboardState;
-use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlQuery, cancelling};
+use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery, cancelling};
 use super::export;
 use super::openapi::ErrorBody;
 use super::record_parameters::{FilterParameters, SortParameters};
@@ -101,7 +101,7 @@ async fn status(State(state): State<DashboardState>) -> Json<ServiceStatus> {
 )]
 async fn dump_status(
     State(state): State<DashboardState>,
-    Path(vm): Path<String>,
+    UrlPath(vm): UrlPath,
 ) -> Result<Json<DumpStatus>, RestError> {
     Ok(Json(state.desk.dump_status(&vm).await?))
 }
@@ -126,7 +126,7 @@ async fn stats(State(state): State<DashboardState>) -> Result<Json<Stats>, RestE
 )]
 async fn cancel(
     State(state): State<DashboardState>,
-    Path(dump_id): Path<String>,
+    UrlPath(dump_id): UrlPath,
     JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
     state.desk.cancel_dump(&dump_id, &request.who(API_CALLER)).await?;

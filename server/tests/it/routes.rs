@@ -45,6 +45,25 @@ async fn the_rest_calls_are_these() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_makes_no_text_is_refused_with_a_sentence() {
+    let app = TestApp::start();
+    let refused = |router, path| async move {
+        let (status, refusal) = answer(router, get(path)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        refusal["detail"].as_str().unwrap().to_owned()
+    };
+    let paths = ["/api/memory-dumps/status/%ff", "/api/memory-dumps/%ff", "/api/memory-dumps/%ff/image"];
+    for path in paths {
+        let detail = refused(&app.dashboard, path).await;
+        assert!(detail.starts_with("the path is not what this call takes: "), "{detail}");
+    }
+    let detail = refused(&app.agent, "/api/dumps/%ff").await;
+    assert!(detail.starts_with("the path is not what this call takes: "), "{detail}");
+    let detail = refused(&app.dashboard, "/api/events?last_event_id=a&last_event_id=b").await;
+    assert!(detail.starts_with("the query is not what this call takes: "), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_of_the_page_that_cannot_be_read_is_refused_as_such() {
     let app = TestApp::start();
     for (call, body) in [

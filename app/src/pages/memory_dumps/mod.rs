@@ -37,6 +37,9 @@ use control_panel::{ControlPanel, TRIGGER_PANEL};
 use records_table::RecordsTable;
 use state::State;
 
+#[cfg(feature = "fuzzing")]
+pub use records_view::RecordsView;
+
 /// The id of the field that the table is searched with.
 const RECORDS_SEARCH: &str = "records-search";
 

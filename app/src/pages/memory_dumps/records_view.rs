@@ -184,6 +184,7 @@ impl RecordsView {
     }
 
     /// The same at another page.
+    #[must_use]
     pub fn at_page(&self, page: u64) -> Self {
         Self { page, ..self.clone() }
     }

@@ -14,7 +14,7 @@ const EXACT_ITERATIONS: u64 = 3;
 
 /// The most iterations after which an image is exact; `None` where all are. `version` is asked only where it matters; one
 /// that is not known counts as old.
-pub(super) fn exact_iterations(
+pub(crate) fn exact_iterations(
     domain_xml: &str,
     version: impl FnOnce() -> Option<String>,
 ) -> Result<Option<u64>, Cause> {

@@ -5,7 +5,7 @@ mod call;
 mod connection;
 mod control;
 mod dump;
-mod emulation;
+pub(crate) mod emulation;
 mod failure;
 mod ffi;
 mod guests;

@@ -7,27 +7,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::ReadError;
 use crate::synthetic::{headers, noise};
-use crate::testing::Lab;
+use crate::testing::{Lab, memory};
 
 const MIB: usize = 1 << 20;
 const FIRMWARE: u64 = 0xfffc_0000;
-
-/// Noise, zeroes and text in turn, at odd places.
-fn memory(seed: u64, length: usize) -> Vec<u8> {
-    let mut memory = Vec::with_capacity(length);
-    for part in 0.. {
-        if memory.len() >= length {
-            break;
-        }
-        match (seed + part) % 3 {
-            0 => memory.extend(noise(seed + part, 200_000)),
-            1 => memory.extend(vec![0; 2_500_000]),
-            _ => memory.extend(b"page ".repeat(30_000)),
-        }
-    }
-    memory.truncate(length);
-    memory
-}
 
 /// A guest: where its memory lies, and what is in it.
 #[derive(Clone, Debug)]

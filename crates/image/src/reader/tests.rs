@@ -6,26 +6,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::export::{Exported, export};
 use crate::synthetic::noise;
-use crate::testing::{Lab, core};
+use crate::testing::{Lab, core, memory};
 
 const MIB: usize = 1 << 20;
-
-/// Guest-like memory: noise, zeroes and a repeated pattern in turn.
-fn memory(seed: u64, length: usize) -> Vec<u8> {
-    let mut memory = Vec::with_capacity(length);
-    for part in 0.. {
-        if memory.len() >= length {
-            break;
-        }
-        match (seed + part) % 3 {
-            0 => memory.extend(noise(seed + part, 300_000)),
-            1 => memory.extend(vec![0; 1_500_000]),
-            _ => memory.extend(b"page ".repeat(50_000)),
-        }
-    }
-    memory.truncate(length);
-    memory
-}
 
 #[test]
 fn an_export_is_the_image_and_confirmed_by_its_manifest() {

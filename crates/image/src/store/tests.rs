@@ -1,7 +1,8 @@
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
+use crate::manifest::Manifest;
 use crate::testing::{Lab, core, dump_id, guest, provenance, silent};
 
 const STEM: &str = "web-01_0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11";
@@ -133,6 +134,30 @@ fn a_seal_that_fails_removes_what_it_wrote_and_nothing_else() {
     let error = partial.seal(provenance()).unwrap_err();
     assert!(error.to_string().ends_with(".sha256 cannot be created"), "{error}");
     assert_eq!(lab.files(), [foreign]);
+}
+
+/// A file that cannot be made durable. A pipe refuses an fsync; a disk that does cannot be had here.
+fn not_durable() -> File {
+    let (_read, write) = rustix::pipe::pipe().unwrap();
+    write.into()
+}
+
+#[test]
+fn an_image_that_cannot_be_made_durable_is_not_sealed() {
+    let files: [(&str, fn(&mut PartialImage) -> &mut File); 3] = [
+        (".partial", |partial| &mut partial.file),
+        (".pages", |partial| &mut partial.page_map),
+        (".blake3", |partial| &mut partial.digests),
+    ];
+    for (name, file) in files {
+        let lab = Lab::new();
+        let mut partial = lab.partial();
+        partial.capture(core(b"memory").as_slice(), &mut silent).unwrap();
+        *file(&mut partial) = not_durable();
+        let error = partial.seal(provenance()).unwrap_err();
+        assert!(error.to_string().ends_with(&format!("{name} cannot be made durable")), "{error}");
+        assert_eq!(lab.files(), [""; 0]);
+    }
 }
 
 #[test]
