@@ -1,7 +1,9 @@
 //! From a job in the catalog to the status callers see.
 
+use std::time::Duration;
+
 use memdeck_catalog::Job;
-use memdeck_model::{DumpStatus, JobState};
+use memdeck_model::{DumpStatus, JobState, Millis};
 
 use crate::engine::Reached;
 
@@ -48,6 +50,19 @@ pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
 }
 
 /// Seconds, to the millisecond.
-pub fn seconds(duration: memdeck_model::Millis) -> f64 {
-    std::time::Duration::from_millis(duration.0).as_secs_f64()
+pub fn seconds(duration: Millis) -> f64 {
+    // One division of whole numbers: 1902 ms is 1.902, and not what a sum of seconds and their fraction makes of it.
+    Duration::from_millis(duration.0).div_duration_f64(Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_have_three_digits_at_most() {
+        for (millis, expected) in [(0, "0"), (7, "0.007"), (1902, "1.902"), (3_600_001, "3600.001")] {
+            assert_eq!(seconds(Millis(millis)).to_string(), expected);
+        }
+    }
 }

@@ -6,12 +6,13 @@
 //! ```
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 
 use memdeck_model::{ByteCount, Progress};
 
-use crate::ordered::{Layout, OrderedImage, PageCounts, Spool, Writer, guest_note, notes, write_pages};
+use crate::ordered::{
+    Layout, OrderedImage, PageCounts, PageFile, Spool, Writer, guest_note, notes, write_pages,
+};
 use crate::qevm::{
     self, GuestNote, PAGE_BYTES_U64, PageSink, Placed, QevmError, RamBlock, check_split, place,
 };
@@ -58,7 +59,7 @@ impl LiveCapture {
         stream: impl Read,
         observer: &mut dyn FnMut(LiveEvent<'_>),
     ) -> Result<Received, QevmError> {
-        let pages = store.create_spool().map_err(QevmError::CreateSpool)?;
+        let pages = PageFile::new(store.create_spool().map_err(QevmError::CreateSpool)?);
         let (stream, kept) = write_pages(&pages, |writer| {
             let mut sink = Sink { store, writer, observer, kept: None };
             let stream = qevm::read(stream, &mut sink)?;
@@ -88,7 +89,7 @@ pub struct Received {
     pub missing: Vec<String>,
     layout: Layout,
     spool: Spool,
-    file: File,
+    file: PageFile,
 }
 
 // By hand: the headers hold a guest's registers, which belong in no log.
@@ -104,7 +105,7 @@ impl fmt::Debug for Received {
 }
 
 impl Received {
-    fn new(stream: qevm::Stream, kept: Kept, file: File) -> Result<Self, QevmError> {
+    fn new(stream: qevm::Stream, kept: Kept, file: PageFile) -> Result<Self, QevmError> {
         let Kept { parts, omitted, mut spool, .. } = kept;
         if let Some(split) = stream.state.memory_split {
             check_split(&stream.machine, &parts, split)?;
@@ -162,7 +163,7 @@ fn read_guest_note(
     place: GuestNote,
     parts: &[Placed],
     spool: &mut Spool,
-    file: &File,
+    file: &PageFile,
 ) -> Result<Option<Vec<u8>>, QevmError> {
     /// What QEMU accepts.
     const MAX_BYTES: u32 = 1 << 20;

@@ -11,12 +11,14 @@
 mod index;
 mod layout;
 mod notes;
+mod page_file;
 mod reader;
 mod spool;
 mod writer;
 
 pub(crate) use layout::Layout;
 pub(crate) use notes::{guest_note, notes};
+pub(crate) use page_file::PageFile;
 pub use reader::OrderedImage;
 pub use spool::PageCounts;
 pub(crate) use spool::Spool;

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
 
 use sha2::{Digest, Sha256};
 
@@ -10,6 +11,9 @@ use super::{Dispatch, FRAME_BYTES, Frame};
 use crate::capture::{Filled, Source};
 use crate::digests::Root;
 use crate::hash::{hex_digest, update_with_zeroes};
+
+/// A disk is asked for so many frames before the first of them is hashed.
+const FRAMES_READ_AHEAD: usize = 4;
 
 /// Hashes frames that the reader brings, and passes them on.
 pub(super) fn run(frames: &Receiver<Frame>, mut dispatch: Dispatch) -> String {
@@ -34,33 +38,86 @@ pub(super) struct OwnReading {
 }
 
 /// Hashes an image that can be read twice, at a pace of its own. `None` once it was told to stop.
-pub(super) fn run_alone(mut source: impl Source, stop: &AtomicBool) -> io::Result<Option<OwnReading>> {
-    let mut buffer = vec![0; FRAME_BYTES];
-    let zero_digest = blake3::hash(&buffer);
-    let (mut sha256, mut root) = (Sha256::new(), Root::default());
-    loop {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(None);
+pub(super) fn run_alone(source: impl Source + Send, stop: &AtomicBool) -> io::Result<Option<OwnReading>> {
+    std::thread::scope(|scope| {
+        let (filled, frames) = sync_channel(FRAMES_READ_AHEAD);
+        let (free, empty) = sync_channel(FRAMES_READ_AHEAD);
+        for _ in 0..FRAMES_READ_AHEAD {
+            // The channel holds them all.
+            let _ = free.send(vec![0; FRAME_BYTES]);
         }
-        let bytes = match source.fill(&mut buffer)? {
-            Filled::Zeroes(FRAME_BYTES) => {
-                update_with_zeroes(&mut sha256, FRAME_BYTES);
-                root.push(&zero_digest);
-                continue;
-            }
+        let reader = Builder::new()
+            .name("image-read".to_owned())
+            .spawn_scoped(scope, move || read_ahead(source, &empty, &filled, stop))?;
+        let reading = hash(&frames, &free);
+        drop((frames, free));
+        match reader.join() {
+            Ok(Ok(true)) => Ok(Some(reading)),
+            Ok(Ok(false)) | Err(_) => Ok(None),
+            Ok(Err(error)) => Err(error),
+        }
+    })
+}
+
+/// One frame of the image on its way to its hash.
+enum Read {
+    Zero(usize),
+    Content { buffer: Vec<u8>, bytes: usize },
+}
+
+/// Reads the image while frames before are hashed. False where it did not come to the end.
+fn read_ahead(
+    mut source: impl Source,
+    empty: &Receiver<Vec<u8>>,
+    filled: &SyncSender<Read>,
+    stop: &AtomicBool,
+) -> io::Result<bool> {
+    let mut spare = None;
+    while !stop.load(Ordering::Relaxed) {
+        let Some(mut buffer) = spare.take().or_else(|| empty.recv().ok()) else { return Ok(false) };
+        let found = source.fill(&mut buffer)?;
+        let frame = match found {
             Filled::Zeroes(bytes) => {
-                buffer.get_mut(..bytes).unwrap_or_default().fill(0);
-                bytes
+                spare = Some(buffer);
+                Read::Zero(bytes)
             }
-            Filled::Bytes(bytes) => bytes,
+            Filled::Bytes(bytes) => Read::Content { buffer, bytes },
         };
-        let filled = buffer.get(..bytes).unwrap_or_default();
-        if !filled.is_empty() {
-            sha256.update(filled);
-            root.push(&blake3::hash(filled));
+        if filled.send(frame).is_err() {
+            return Ok(false);
         }
-        if bytes < FRAME_BYTES {
-            return Ok(Some(OwnReading { sha256: hex_digest(sha256), root: root.finish() }));
+        if found.bytes() < FRAME_BYTES {
+            return Ok(true);
         }
     }
+    Ok(false)
+}
+
+fn hash(frames: &Receiver<Read>, free: &SyncSender<Vec<u8>>) -> OwnReading {
+    let zeroes = vec![0; FRAME_BYTES];
+    let zero_digest = blake3::hash(&zeroes);
+    let (mut sha256, mut root) = (Sha256::new(), Root::default());
+    for frame in frames {
+        match frame {
+            Read::Zero(0) => {}
+            Read::Zero(FRAME_BYTES) => {
+                update_with_zeroes(&mut sha256, FRAME_BYTES);
+                root.push(&zero_digest);
+            }
+            Read::Zero(bytes) => {
+                update_with_zeroes(&mut sha256, bytes);
+                root.push(&blake3::hash(zeroes.get(..bytes).unwrap_or_default()));
+            }
+            Read::Content { buffer, bytes } => {
+                let content = buffer.get(..bytes).unwrap_or_default();
+                if !content.is_empty() {
+                    sha256.update(content);
+                    root.push(&blake3::hash(content));
+                }
+                // Nobody needs it any more after the last frame.
+                let _ = free.send(buffer);
+            }
+        }
+    }
+    OwnReading { sha256: hex_digest(sha256), root: root.finish() }
 }

@@ -1,10 +1,11 @@
 //! The image, read from its beginning to its end.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::layout::Layout;
+use super::page_file::PageFile;
 use super::spool::Spool;
 use crate::capture::{Filled, Source};
 use crate::hash::byte_len;
@@ -16,7 +17,7 @@ use crate::pages::is_zero;
 pub struct OrderedImage {
     layout: Layout,
     spool: Spool,
-    file: File,
+    file: Arc<PageFile>,
     /// Bytes of the image that were read.
     position: u64,
 }
@@ -29,13 +30,13 @@ impl fmt::Debug for OrderedImage {
 }
 
 impl OrderedImage {
-    pub(crate) fn new(layout: Layout, spool: Spool, file: File) -> Self {
-        Self { layout, spool, file, position: 0 }
+    pub(crate) fn new(layout: Layout, spool: Spool, file: PageFile) -> Self {
+        Self { layout, spool, file: Arc::new(file), position: 0 }
     }
 
     /// The same image from its beginning, to be read beside this one.
     pub(crate) fn again(&mut self) -> io::Result<Self> {
-        let (spool, file) = (self.spool.again()?, self.file.try_clone()?);
+        let (spool, file) = (self.spool.again()?, Arc::clone(&self.file));
         Ok(Self { layout: self.layout.clone(), spool, file, position: 0 })
     }
 

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use super::index::{Entry, Index};
+use super::page_file::{PageFile, PageReader};
 use super::writer::{Writer, slot_offset};
 use crate::qevm::{PAGE_BYTES_U64, QevmError};
 
@@ -28,6 +28,7 @@ pub(crate) struct Spool {
     index: Index,
     slots: u32,
     counts: PageCounts,
+    reader: PageReader,
 }
 
 impl Spool {
@@ -38,6 +39,7 @@ impl Spool {
             index,
             slots: 0,
             counts: PageCounts { total: pages, absent: pages, ..PageCounts::default() },
+            reader: PageReader::new(),
         })
     }
 
@@ -89,7 +91,8 @@ impl Spool {
 
     /// The same pages, to be read beside these. Nothing may be changed any more.
     pub(super) fn again(&mut self) -> io::Result<Self> {
-        Ok(Self { index: self.index.again()?, slots: self.slots, counts: self.counts })
+        let reader = PageReader::new();
+        Ok(Self { index: self.index.again()?, slots: self.slots, counts: self.counts, reader })
     }
 
     /// Whether that many bytes from `start` on are zeroes because no page among them has content.
@@ -98,12 +101,17 @@ impl Spool {
     }
 
     /// Fills `buffer` with guest memory from `start` on, counted in bytes over all pages.
-    pub(crate) fn read_at(&mut self, file: &File, mut start: u64, mut buffer: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn read_at(
+        &mut self,
+        file: &PageFile,
+        mut start: u64,
+        mut buffer: &mut [u8],
+    ) -> io::Result<()> {
         while !buffer.is_empty() {
             let (content, length) = self.run(start, buffer.len())?;
             let (part, rest) = buffer.split_at_mut_checked(length).unwrap_or((&mut [], &mut []));
             match content {
-                Some(offset) => file.read_exact_at(part, offset)?,
+                Some(offset) => self.reader.read_exact_at(file, part, offset)?,
                 None => part.fill(0),
             }
             start = start.saturating_add(u64::try_from(length).map_err(io::Error::other)?);

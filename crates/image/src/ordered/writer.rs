@@ -3,21 +3,28 @@
 //! Pages are collected in batches; in a batch, neighbouring slots are one write. A page that comes again is simply
 //! written again, later.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::Builder;
 
+use super::page_file::{AlignedBuffer, PageFile};
 use crate::qevm::{PAGE_BYTES, PAGE_BYTES_U64, QevmError};
 
 const BATCH_PAGES: usize = 256;
 /// How far the disk may be behind the stream: 32 MiB. A fuzzer makes them anew a thousand times a second.
 const BATCHES: usize = if cfg!(feature = "fuzzing") { 2 } else { 32 };
+/// A disk that is so far behind needs the page cache.
+const BATCHES_BEHIND: usize = BATCHES / 2;
+/// A write of fewer pages is one for the page cache: what a disk takes for it is not worth its bytes.
+const PAGES_PER_WRITE: u32 = 16;
 
 /// Pages on their way to the spool.
 struct Batch {
-    bytes: Vec<u8>,
+    buffer: AlignedBuffer,
+    /// Bytes of the buffer that are used.
+    filled: usize,
     runs: Vec<Run>,
 }
 
@@ -29,30 +36,39 @@ struct Run {
 
 impl Batch {
     fn new() -> Self {
-        Self { bytes: Vec::with_capacity(BATCH_PAGES * PAGE_BYTES), runs: Vec::with_capacity(BATCH_PAGES) }
+        let buffer = AlignedBuffer::new(BATCH_PAGES * PAGE_BYTES);
+        Self { buffer, filled: 0, runs: Vec::with_capacity(BATCH_PAGES) }
     }
 
     fn is_full(&self) -> bool {
-        self.bytes.len() >= BATCH_PAGES * PAGE_BYTES
+        self.filled >= BATCH_PAGES * PAGE_BYTES
     }
 
     fn push(&mut self, slot: u32, page: &[u8]) {
-        self.bytes.extend_from_slice(page);
+        let room = self.buffer.as_mut_slice().get_mut(self.filled..).unwrap_or_default();
+        for (to, from) in room.chunks_mut(PAGE_BYTES).zip([page]) {
+            to.copy_from_slice(from);
+        }
+        self.filled += PAGE_BYTES;
         match self.runs.last_mut() {
             Some(run) if run.first_slot.checked_add(run.pages) == Some(slot) => run.pages += 1,
             _ => self.runs.push(Run { first_slot: slot, pages: 1 }),
         }
     }
 
-    fn write_to(&mut self, file: &File) -> io::Result<()> {
-        let mut rest = self.bytes.as_slice();
+    fn write_to(&mut self, file: &PageFile) -> io::Result<()> {
+        let mut rest = self.buffer.as_slice();
         for run in self.runs.drain(..) {
             let length = usize::try_from(run.pages).map_err(io::Error::other)?.saturating_mul(PAGE_BYTES);
             let (bytes, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-            file.write_all_at(bytes, slot_offset(run.first_slot))?;
+            if run.pages < PAGES_PER_WRITE {
+                file.write_cached(bytes, slot_offset(run.first_slot))?;
+            } else {
+                file.write(bytes, slot_offset(run.first_slot))?;
+            }
             rest = after;
         }
-        self.bytes.clear();
+        self.filled = 0;
         Ok(())
     }
 }
@@ -69,6 +85,8 @@ pub(crate) struct Writer {
     batches: usize,
     empty: Receiver<Batch>,
     filled: SyncSender<Batch>,
+    /// Batches that were not written yet.
+    waiting: Arc<AtomicUsize>,
     failed: Receiver<io::Error>,
 }
 
@@ -85,6 +103,7 @@ impl Writer {
     fn hand_over(&mut self) -> Result<(), QevmError> {
         let sent = self.empty_batch().and_then(|empty| {
             let full = std::mem::replace(&mut self.current, empty);
+            self.waiting.fetch_add(1, Ordering::Relaxed);
             self.filled.send(full).ok()
         });
         sent.ok_or_else(|| self.failed.try_recv().map_or(QevmError::Panicked, QevmError::spool("written")))
@@ -112,17 +131,22 @@ impl Writer {
 
 /// Runs `produce` with a writer to this file; where it succeeds, everything is written when this returns.
 pub(crate) fn write_pages<T>(
-    file: &File,
+    file: &PageFile,
     produce: impl FnOnce(&mut Writer) -> Result<T, QevmError>,
 ) -> Result<T, QevmError> {
     std::thread::scope(|scope| {
         let (free, empty) = sync_channel(BATCHES);
         let (filled, to_write) = sync_channel::<Batch>(BATCHES);
         let (failure, failed) = sync_channel(1);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let behind = Arc::clone(&waiting);
         let thread = Builder::new()
             .name("spool-write".to_owned())
             .spawn_scoped(scope, move || {
                 for mut batch in to_write {
+                    if behind.fetch_sub(1, Ordering::Relaxed) > BATCHES_BEHIND {
+                        file.use_cache();
+                    }
                     if let Err(error) = batch.write_to(file) {
                         // Before the other channels close: who notices them closed asks here for the reason.
                         let _ = failure.send(error);
@@ -133,7 +157,7 @@ pub(crate) fn write_pages<T>(
                 }
             })
             .map_err(QevmError::spool("written"))?;
-        let mut writer = Writer { current: Batch::new(), batches: 1, empty, filled, failed };
+        let mut writer = Writer { current: Batch::new(), batches: 1, empty, filled, waiting, failed };
         let produced = produce(&mut writer);
         let written = writer.finish();
         thread.join().map_err(|_| QevmError::Panicked)?;
@@ -144,11 +168,19 @@ pub(crate) fn write_pages<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+
     use super::*;
+
+    fn full() -> PageFile {
+        PageFile::new(File::options().write(true).open("/dev/full").unwrap())
+    }
 
     #[test]
     fn pages_lie_in_their_slots_and_the_last_one_counts() {
-        let file = tempfile::tempfile().unwrap();
+        let inner = tempfile::tempfile().unwrap();
+        let file = PageFile::new(inner.try_clone().unwrap());
         let page = |byte: u8| vec![byte; PAGE_BYTES];
         write_pages(&file, |writer| {
             for slot in 0..1000 {
@@ -160,9 +192,9 @@ mod tests {
             writer.push(3, &page(77))
         })
         .unwrap();
-        assert_eq!(file.metadata().unwrap().len(), 1000 * PAGE_BYTES_U64);
+        assert_eq!(inner.metadata().unwrap().len(), 1000 * PAGE_BYTES_U64);
         let mut read = vec![0; 1000 * PAGE_BYTES];
-        file.read_exact_at(&mut read, 0).unwrap();
+        inner.read_exact_at(&mut read, 0).unwrap();
         for (slot, bytes) in read.chunks(PAGE_BYTES).enumerate() {
             let expected = match slot {
                 3 => 77,
@@ -175,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_ends_the_stream_and_is_named() {
-        let full = File::options().write(true).open("/dev/full").unwrap();
+        let full = full();
         let mut pushed = 0_u32;
         let outcome = write_pages::<()>(&full, |writer| {
             loop {
@@ -194,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_is_full_at_the_end_is_named_too() {
-        let full = File::options().write(true).open("/dev/full").unwrap();
+        let full = full();
         let outcome = write_pages(&full, |writer| writer.push(0, &[1; PAGE_BYTES]));
         assert!(matches!(outcome, Err(QevmError::Spool { .. })), "{outcome:?}");
     }
