@@ -7,10 +7,13 @@ use memdeck_model::{CaptureMode, Day, RecordState, SearchText};
 use super::records::{History, Records};
 use super::records_view::RecordsView;
 use super::state::State;
-use crate::ui::{Button, DateField, SearchField, Select};
+use crate::ui::{Button, DateField, Icon, IconView, SearchField, Select};
 
 /// As long as somebody types, nothing is searched.
 const TYPING_PAUSE_MS: u32 = 250;
+
+/// The id of all filters but the search.
+const MORE: &str = "records-filters";
 
 /// The modes that records can have.
 const MODES: [CaptureMode; 2] = [CaptureMode::Live, CaptureMode::Frozen];
@@ -45,6 +48,9 @@ pub fn Filters() -> impl IntoView {
         search.clear();
         records.show(History::Push, RecordsView::clear_filter);
     };
+    // On a narrow screen only the search is there at once; what is filtered by is not hidden.
+    let others = Memo::new(move |_| view.with(others_in));
+    let open = RwSignal::new(others.get_untracked() > 0);
     let error = move || records.filter_error().map(|_| "The last day lies before the first.");
     view! {
         <form
@@ -65,6 +71,20 @@ pub fn Filters() -> impl IntoView {
                     on_input=move |text| search.type_in(text)
                 />
             </div>
+            <button
+                type="button"
+                class="button filter-toggle"
+                aria-expanded=move || open.get().to_string()
+                aria-controls=MORE
+                on:click=move |_| open.update(|open| *open = !*open)
+            >
+                "Filters"
+                {move || (others.get() > 0).then(|| view! {
+                    <span class="count">{others} <span class="visually-hidden">" in use"</span></span>
+                })}
+                <IconView icon=Icon::ChevronDown />
+            </button>
+            <div class="filter-more" class:is-open=open id=MORE>
             <DateField
                 id="records-from"
                 label="From"
@@ -104,6 +124,7 @@ pub fn Filters() -> impl IntoView {
                 <Button on_press=reset disabled=Signal::derive(move || !has_filter())>
                     "Reset filters"
                 </Button>
+            </div>
             </div>
             <p class="field-error filter-error" role="alert">
                 {error}
@@ -172,6 +193,15 @@ impl Search {
         self.applied.set_value(String::new());
         self.text.set(String::new());
     }
+}
+
+/// How many filters but the search are in use.
+fn others_in(view: &RecordsView) -> usize {
+    let RecordsView { from, to, state, host, mode, .. } = view;
+    [from.is_some(), to.is_some(), state.is_some(), host.is_some(), mode.is_some()]
+        .into_iter()
+        .filter(|is_used| *is_used)
+        .count()
 }
 
 fn choose(records: Records, change: impl FnOnce(&mut RecordsView)) {

@@ -50,15 +50,16 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
                 </span>
                 <JobButton job name asking />
             </div>
-            <Show when=is_running>
-                <div class="job-progress">
+            // Before and after, an empty line in its place: no row moves because a dump begins or ends.
+            <div class="job-progress">
+                <Show when=is_running>
                     <ProgressBar
                         percent=Signal::derive(move || Some(progress.get()))
                         label=Signal::derive(move || format!("Dump of {}", name.get()))
                     />
                     <span class="job-percent number">{move || format!("{:.1} %", progress.get())}</span>
-                </div>
-            </Show>
+                </Show>
+            </div>
             <Show
                 when=move || is_asked.get()
                 fallback=move || view! {
