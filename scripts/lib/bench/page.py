@@ -31,7 +31,7 @@ FIGURES = (
     ("bytes", "all that is transferred", "kB", None),
     ("requests", "requests", "", None),
 )
-SIGNED_OUT = {"name": "signed out: sign-in", "control": "#token", "content": "form button"}
+SIGNED_OUT = {"name": "sign-in", "control": "#token", "content": "form button"}
 SIGNED_IN = {"name": "Memory Dumps", "control": "input[name=theme][value=dark]", "content": ".records tbody tr"}
 
 
@@ -108,8 +108,8 @@ def as_text(found):
     for told in found["figures"]:
         figure = Figure(told["page"], told["name"], told["unit"], told["median"], told["bar"])
         bar = "" if figure.bar is None else f"≤ {figure.shown(figure.bar)}"
-        lines.append([figure.page, figure.name, bar, figure.shown(figure.median) or "-", report.WORDS[figure.reached]])
-    yield from report.table(["page", "figure", "must be", "is", ""], lines)
+        lines.append([f"{figure.page}: {figure.name}", bar, figure.shown(figure.median) or "-", report.WORDS[figure.reached]])
+    yield from report.table(["figure", "must be", "is", ""], lines)
 
 
 def main(argv):
