@@ -33,7 +33,7 @@ pub enum Connection {
 const STALE_AFTER: Millis = Millis(10_000);
 
 /// A page that opens waits this long for its stream.
-const FIRST_WAIT_MS: u32 = 1_000;
+const FIRST_WAIT_MS: u32 = 2_500;
 
 /// What the stream does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -49,8 +49,8 @@ pub fn Filters() -> impl IntoView {
         records.show(History::Push, RecordsView::clear_filter);
     };
     // On a narrow screen only the search is there at once; what is filtered by is not hidden.
-    let others = Memo::new(move |_| view.with(others_in));
-    let open = RwSignal::new(others.get_untracked() > 0);
+    let in_use = Memo::new(move |_| view.with(others_in));
+    let open = RwSignal::new(in_use.get_untracked() > 0);
     let error = move || records.filter_error().map(|_| "The last day lies before the first.");
     view! {
         <form
@@ -71,19 +71,7 @@ pub fn Filters() -> impl IntoView {
                     on_input=move |text| search.type_in(text)
                 />
             </div>
-            <button
-                type="button"
-                class="button filter-toggle"
-                aria-expanded=move || open.get().to_string()
-                aria-controls=MORE
-                on:click=move |_| open.update(|open| *open = !*open)
-            >
-                "Filters"
-                {move || (others.get() > 0).then(|| view! {
-                    <span class="count">{others} <span class="visually-hidden">" in use"</span></span>
-                })}
-                <IconView icon=Icon::ChevronDown />
-            </button>
+            <FilterToggle open in_use />
             <div class="filter-more" class:is-open=open id=MORE>
             <DateField
                 id="records-from"
@@ -130,6 +118,35 @@ pub fn Filters() -> impl IntoView {
                 {error}
             </p>
         </form>
+    }
+}
+
+/// Shows and hides the filters on a narrow screen; elsewhere it is not there, and they are.
+#[component]
+fn FilterToggle(
+    /// Whether they are shown.
+    open: RwSignal<bool>,
+    /// How many are in use.
+    in_use: Memo<usize>,
+) -> impl IntoView {
+    let count = move || {
+        let count = in_use.get();
+        (count > 0).then(
+            || view! { <span class="count">{count}<span class="visually-hidden">" in use"</span></span> },
+        )
+    };
+    view! {
+        <button
+            type="button"
+            class="button filter-toggle"
+            aria-expanded=move || open.get().to_string()
+            aria-controls=MORE
+            on:click=move |_| open.update(|open| *open = !*open)
+        >
+            "Filters"
+            {count}
+            <IconView icon=Icon::ChevronDown />
+        </button>
     }
 }
 

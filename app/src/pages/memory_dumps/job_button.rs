@@ -56,7 +56,8 @@ pub fn JobButton(
         match use_of.get_untracked() {
             ButtonUse::Cancel => {
                 asking.set(true);
-                announcer.say(question(&name.get_untracked(), job.with_untracked(has_begun)));
+                announcer
+                    .say(question(&name.get_untracked(), job.with_untracked(|job| has_begun(job.as_ref()))));
             }
             ButtonUse::Keep => asking.set(false),
             ButtonUse::Cancelling => {}
@@ -103,8 +104,8 @@ fn question(name: &str, has_begun: bool) -> String {
     format!("Cancel the dump of {name}? {consequence}")
 }
 
-fn has_begun(job: &Option<Job>) -> bool {
-    job.as_ref().is_some_and(|job| job.status.exact_state() != JobState::Queued)
+fn has_begun(job: Option<&Job>) -> bool {
+    job.is_some_and(|job| job.status.exact_state() != JobState::Queued)
 }
 
 /// The question, in the place of the figures, and the button that means yes.
@@ -126,7 +127,7 @@ pub fn CancelQuestion(
     };
     view! {
         <p class="job-question">
-            {move || question(&name.get(), job.with(has_begun))}
+            {move || question(&name.get(), job.with(|job| has_begun(job.as_ref())))}
         </p>
         <Button
             kind=ButtonKind::Danger
@@ -164,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_question_says_what_is_lost() {
-        let asked = |state| question("web-01", has_begun(&Some(job(state, None))));
+        let asked = |state| question("web-01", has_begun(Some(&job(state, None))));
         assert_eq!(
             asked("running"),
             "Cancel the dump of web-01? What was read is thrown away; the guest runs on."

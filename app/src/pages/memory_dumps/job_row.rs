@@ -50,9 +50,14 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
                 </span>
                 <JobButton job name asking />
             </div>
-            // Before and after, an empty line in its place: no row moves because a dump begins or ends.
+            // Before and after, a bar at rest in its place: no row moves because a dump begins or ends.
             <div class="job-progress">
-                <Show when=is_running>
+                <Show
+                    when=is_running
+                    fallback=move || view! {
+                        <progress class="progress is-resting" aria-hidden="true" max="100" value=progress></progress>
+                    }
+                >
                     <ProgressBar
                         percent=Signal::derive(move || Some(progress.get()))
                         label=Signal::derive(move || format!("Dump of {}", name.get()))
