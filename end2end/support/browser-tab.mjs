@@ -21,18 +21,24 @@ export function launchBrowser() {
 
 export class BrowserTab {
   // Opens `url` in a profile of its own.
-  static async open(browser, url, { width = 1280, height = 900, colorScheme = 'light' } = {}) {
-    const context = await browser.newContext({
-      viewport: { width, height },
-      colorScheme,
-      permissions: ['clipboard-read', 'clipboard-write'],
-    });
-    context.setDefaultTimeout(PATIENCE_MS);
-    const tab = new BrowserTab(await context.newPage());
+  static async open(browser, url, how) {
+    const tab = await BrowserTab.blank(browser, how);
     await tab.page.goto(url);
     // Gone as soon as the document is another one.
     await tab.page.evaluate(() => (window.isFirstDocument = true));
     return tab;
+  }
+
+  // Nothing is loaded yet.
+  static async blank(browser, { width = 1280, height = 900, colorScheme = 'light', ...others } = {}) {
+    const context = await browser.newContext({
+      viewport: { width, height },
+      colorScheme,
+      permissions: ['clipboard-read', 'clipboard-write'],
+      ...others,
+    });
+    context.setDefaultTimeout(PATIENCE_MS);
+    return new BrowserTab(await context.newPage());
   }
 
   #complaints = [];

@@ -47,6 +47,20 @@ scenario('the page has its shape before the program is there', async (stage) => 
   assert.notEqual(background, 'rgba(0, 0, 0, 0)', 'the stylesheet is there');
 });
 
+scenario('the page asks for each thing once, when changes begin to arrive', async (stage) => {
+  const dashboard = await stage.start('serve');
+  const { page } = await stage.open(dashboard);
+  await page.getByText('No dump has been taken yet').waitFor();
+  const asked = await page.evaluate(() =>
+    performance
+      .getEntriesByType('resource')
+      .map(({ name }) => new URL(name).pathname)
+      .filter((path) => path.startsWith('/api/ui/')),
+  );
+  assert.deepEqual([...asked].sort(), [...new Set(asked)].sort());
+  assert.ok(asked.length >= 5, `${asked}`);
+});
+
 function programFiles(page) {
   return page.evaluate(() =>
     performance

@@ -6,7 +6,7 @@ import { SERVER_AWAY } from '../support/browser-tab.mjs';
 import { Cable } from '../support/cable.mjs';
 import { ensureNoGuest, startGuest, stopGuest } from '../support/lab.mjs';
 import { hasFocus, isInView } from '../support/memory-dumps-page.mjs';
-import { scenario } from '../support/scenario.mjs';
+import { HELD_AT_HALF, scenario } from '../support/scenario.mjs';
 
 scenario('a guest that starts appears in the selector, and goes when it is destroyed', async (stage) => {
   const passing = 'e2e-01';
@@ -70,6 +70,30 @@ scenario('a dump that others take waits outside of the table while the focus is 
   await page.rowsOf('db-01').waitFor();
   assert.match(await page.rows.first().innerText(), /db-01/, 'newest first');
   assert.equal(await page.news.count(), 0);
+});
+
+scenario('neither a guest nor a dump moves because a dump begins, goes on or ends', async (stage) => {
+  const dashboard = await stage.start('serve', { ...HELD_AT_HALF, MAX_PARALLEL_DUMPS: '1' });
+  for (const width of [1280, 390]) {
+    const page = await stage.open(dashboard, { width });
+    const top = async (locator) => (await locator.boundingBox()).y + (await page.page.evaluate(() => window.scrollY));
+    const places = async () => ({
+      guest: await top(page.guestLine('web-01')),
+      records: await top(page.page.getByRole('heading', { name: 'Recorded dumps' })),
+    });
+    const before = await places();
+    await page.guest('db-01').check();
+    await page.guest('web-01').check();
+    await page.dumpSelected.click();
+    await page.progressOf('db-01').or(page.progressOf('web-01')).waitFor();
+    const second = page.activeDumps.getByRole('listitem').nth(1);
+    const waiting = await top(second);
+    assert.deepEqual(await places(), before, `while one is read, at ${width} px`);
+
+    await page.activeDumps.getByText('completed').nth(1).waitFor();
+    assert.equal(await top(second), waiting, `the second row has moved, at ${width} px`);
+    assert.deepEqual(await places(), before, `when both have ended, at ${width} px`);
+  }
 });
 
 scenario('a stream of events that breaks off goes on where it ended', async (stage) => {

@@ -10,6 +10,7 @@ mod wire;
 
 use std::rc::Rc;
 
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use memdeck_model::{Event, Millis, Timestamp};
 
@@ -30,6 +31,9 @@ pub enum Connection {
 
 /// A stream that breaks off for less than this is nobody's concern.
 const STALE_AFTER: Millis = Millis(10_000);
+
+/// A page that opens waits this long for its stream.
+const FIRST_WAIT_MS: u32 = 2_500;
 
 /// What the stream does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,8 @@ pub struct Live {
     stream: RwSignal<StreamState>,
     connection: Memo<Connection>,
     connected_count: RwSignal<u32>,
+    /// Whether it is known that the first connection is there, or is not to be waited for.
+    is_settled: RwSignal<bool>,
     listeners: StoredValue<Listeners, LocalStorage>,
 }
 
@@ -81,10 +87,15 @@ impl Live {
                 stream.get().at(browser_now())
             }),
             connected_count: RwSignal::new(0),
+            is_settled: RwSignal::new(false),
             listeners: StoredValue::new_local(Listeners::default()),
         };
         provide_context(live);
         leptos::task::spawn_local(stream::run(live));
+        leptos::task::spawn_local(async move {
+            TimeoutFuture::new(FIRST_WAIT_MS).await;
+            live.settle();
+        });
     }
 
     /// The stream that [`Self::provide`] opened.
@@ -113,13 +124,22 @@ impl Live {
         });
     }
 
-    /// Calls `fetch` now, so that nothing waits for the stream, and whenever the stream begins anew, so that nothing that
-    /// happened before is missed; until the owner of this call is cleaned up.
+    /// Calls `fetch` whenever the stream begins anew, so that nothing that happened before is missed; until the owner of
+    /// this call is cleaned up. The first time it waits a moment for the stream, because what is fetched before would have
+    /// to be fetched again; but where there is no stream, nothing waits for it.
     pub fn on_connected(self, fetch: impl Fn() + 'static) {
         Effect::new(move || {
             self.connected_count.track();
-            untrack(&fetch);
+            if self.is_settled.get() {
+                untrack(&fetch);
+            }
         });
+    }
+
+    fn settle(self) {
+        if !self.is_settled.get_untracked() {
+            self.is_settled.set(true);
+        }
     }
 
     fn tell(self, event: &Event) {

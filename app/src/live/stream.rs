@@ -78,6 +78,7 @@ pub(super) async fn run(live: Live) {
         let ended = listen(live, &mut inbox, &mut memory).await;
         drop(connection);
         live.stream.set(StreamState::Broken(memory.last_heard));
+        live.settle();
         if matches!(ended, Ended::Refused) {
             session::check();
         }
@@ -111,6 +112,7 @@ async fn listen(live: Live, inbox: &mut UnboundedReceiver<Message>, memory: &mut
             }
             Message::Started { resumed: false } => {
                 live.connected_count.update(|count| *count = count.saturating_add(1));
+                live.settle();
             }
             Message::Event { event, id } => {
                 live.tell(&event);

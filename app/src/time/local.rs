@@ -1,7 +1,8 @@
 //! Instants in the operator's time zone.
 
-use js_sys::{Date, Object, Reflect};
+use js_sys::{Array, Date, Function, Intl, Object, Reflect};
 use memdeck_model::{Day, Timestamp};
+use wasm_bindgen::JsValue;
 
 /// An instant as text.
 pub struct LocalTime {
@@ -13,18 +14,39 @@ pub struct LocalTime {
     pub long: String,
 }
 
+thread_local! {
+    /// Writes an instant in the operator's language. Making one takes a browser as long as a row of the table, so one is
+    /// made for all.
+    static LONG_FORMAT: Function = {
+        let options = Object::new();
+        for (name, value) in [("dateStyle", "full"), ("timeStyle", "long")] {
+            let _ = Reflect::set(&options, &name.into(), &value.into());
+        }
+        Intl::DateTimeFormat::new(&Array::new(), &options).format()
+    };
+}
+
 /// `instant` in the browser's time zone.
 pub fn local_time(instant: Timestamp) -> LocalTime {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds stay within 53 bits")]
-    let date = Date::new(&((instant.unix_micros() / 1000) as f64).into());
-    let day = format!("{:04}-{:02}-{:02}", date.get_full_year(), date.get_month() + 1, date.get_date());
+    let date = in_javascript(instant);
     let clock = format!("{:02}:{:02}:{:02}", date.get_hours(), date.get_minutes(), date.get_seconds());
-    let options = Object::new();
-    for (name, value) in [("dateStyle", "full"), ("timeStyle", "long")] {
-        let _ = Reflect::set(&options, &name.into(), &value.into());
-    }
-    let long = date.to_locale_string("default", &options).into();
-    LocalTime { date: day, clock, long }
+    let long = LONG_FORMAT.with(|format| format.call1(&JsValue::UNDEFINED, &date));
+    let long = long.ok().and_then(|long| long.as_string()).unwrap_or_default();
+    LocalTime { date: day_of(&date), clock, long }
+}
+
+/// The day of `instant` in the browser's time zone, as [`LocalTime::date`] has it.
+pub fn local_date(instant: Timestamp) -> String {
+    day_of(&in_javascript(instant))
+}
+
+fn in_javascript(instant: Timestamp) -> Date {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds stay within 53 bits")]
+    Date::new(&((instant.unix_micros() / 1000) as f64).into())
+}
+
+fn day_of(date: &Date) -> String {
+    format!("{:04}-{:02}-{:02}", date.get_full_year(), date.get_month() + 1, date.get_date())
 }
 
 /// The first instant of `day` in the browser's time zone.

@@ -59,7 +59,7 @@ impl Catalog {
                         coalesce(sum(gzip_size_bytes >> 32) FILTER (WHERE deleted_at IS NULL), 0) AS high,
                         coalesce(sum(gzip_size_bytes & 0xffffffff) FILTER (WHERE deleted_at IS NULL), 0) AS low,
                         coalesce(avg(duration_sec), 0.0) AS duration, max(timestamp) AS last
-                 FROM records",
+                 FROM records INDEXED BY records_listing",
                 [],
                 |row| {
                     let high: i64 = row.get("high")?;

@@ -20,6 +20,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_deleted.sql"),
     include_str!("../migrations/0004_listing.sql"),
     include_str!("../migrations/0005_safety.sql"),
+    include_str!("../migrations/0006_dense_listing.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.

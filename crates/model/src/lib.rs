@@ -31,7 +31,7 @@ pub use image::{DeleteRequest, Deletion, Verification, VerificationState};
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use problem::{Problem, ProblemKind};
 pub use record::{Record, Stats};
-pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, SearchText};
+pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, Said, SearchText};
 pub use record_query::{RecordColumn, RecordPage, RecordQuery, RecordSort, SortError, SortOrder};
 pub use trigger::{
     ALL_GUESTS, CancelReply, CancelRequest, LastTrigger, MAX_TRIGGER_TARGETS, ServiceStatus, TriggerError,

@@ -1,12 +1,12 @@
 //! Which records are meant: what the table, the REST calls and the export select by. The catalog answers the same
-//! question with SQL; [`RecordFilter::matches`] is what its answer means, and what the page asks of a record that has
-//! just arrived.
+//! question with SQL, which asks [`SearchText::is_in`] about every row; [`RecordFilter::matches`] is what its answer
+//! means, and what the page asks of a record that has just arrived.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CaptureMode, Record, Timestamp};
+use crate::{CaptureMode, Record, Remark, Timestamp};
 
 /// What somebody searches for: part of a guest's name, case number or note, or the beginning of a libvirt id or of a
 /// SHA-256. ASCII letters match in either case; no character has a special meaning.
@@ -24,21 +24,55 @@ impl SearchText {
         &self.0
     }
 
-    /// Whether it can be the beginning of a hash.
+    /// Whether a record that says this has it.
     #[must_use]
-    pub fn is_hexadecimal(&self) -> bool {
-        self.0.bytes().all(|b| b.is_ascii_hexdigit())
+    pub fn is_in(&self, said: Said<'_>) -> bool {
+        let wanted = self.0.as_bytes();
+        let begins = |text: &str| begins_with(text.as_bytes(), wanted);
+        let has = |text: &str| text.as_bytes().windows(wanted.len()).any(|part| begins_with(part, wanted));
+        begins(said.vmid)
+            || said.sha256.is_some_and(|hash| begins(hash) && self.is_hexadecimal())
+            || has(said.dom)
+            || said.case.is_some_and(has)
+            || said.note.is_some_and(has)
     }
 
-    fn matches(&self, record: &Record) -> bool {
-        let wanted = self.0.to_ascii_lowercase();
-        let has = |text: &str| text.to_ascii_lowercase().contains(&wanted);
-        let begins = |text: &str| text.to_ascii_lowercase().starts_with(&wanted);
-        has(&record.dom.0)
-            || begins(&record.vmid)
-            || self.is_hexadecimal() && record.sha256.as_deref().is_some_and(begins)
-            || record.case.as_ref().is_some_and(|case| has(case.as_str()))
-            || record.note.as_ref().is_some_and(|note| has(note.as_str()))
+    fn is_hexadecimal(&self) -> bool {
+        self.0.bytes().all(|b| b.is_ascii_hexdigit())
+    }
+}
+
+/// Whether `text` begins with `wanted`, ASCII letters in either case.
+fn begins_with(text: &[u8], wanted: &[u8]) -> bool {
+    text.get(..wanted.len()).is_some_and(|part| part.eq_ignore_ascii_case(wanted))
+}
+
+/// What of a record is searched.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// The guest's name.
+    pub dom: &'a str,
+    /// The guest's libvirt id.
+    pub vmid: &'a str,
+    /// The SHA-256 of the image.
+    pub sha256: Option<&'a str>,
+    /// The case number.
+    pub case: Option<&'a str>,
+    /// The note.
+    pub note: Option<&'a str>,
+}
+
+impl<'a> Said<'a> {
+    /// By that record.
+    #[must_use]
+    pub fn by(record: &'a Record) -> Self {
+        Self {
+            dom: &record.dom.0,
+            vmid: &record.vmid,
+            sha256: record.sha256.as_deref(),
+            case: record.case.as_ref().map(Remark::as_str),
+            note: record.note.as_ref().map(Remark::as_str),
+        }
     }
 }
 
@@ -215,7 +249,7 @@ impl RecordFilter {
     /// Whether it means `record`.
     #[must_use]
     pub fn matches(&self, record: &Record) -> bool {
-        self.search.as_ref().is_none_or(|search| search.matches(record))
+        self.search.as_ref().is_none_or(|search| search.is_in(Said::by(record)))
             && self.from.is_none_or(|from| record.timestamp >= from)
             && self.to.is_none_or(|to| record.timestamp < to)
             && self.state.is_none_or(|state| RecordState::of(record) == state)

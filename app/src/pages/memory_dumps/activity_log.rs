@@ -11,7 +11,7 @@ use super::state::State;
 use crate::api;
 use crate::live::Live;
 use crate::load::Loader;
-use crate::time::{Clock, local_time};
+use crate::time::{Clock, local_date, local_time};
 use crate::ui::{Announcer, Card, EmptyState, Failure, Icon, IconView, Skeleton};
 
 /// Events come in bursts: a queued dump starts at once. One question serves them all.
@@ -29,6 +29,9 @@ pub fn ActivityLog() -> impl IntoView {
     });
     let is_empty = Memo::new(move |_| log.lines.with_data(Vec::is_empty));
     let lines = move || log.lines.with_data(Clone::clone).unwrap_or_default();
+    let clock = Clock::expect();
+    // One for all lines: the clock ticks every second.
+    let today = Memo::new(move |_| local_date(clock.now()));
     view! {
         <Card id="activity-log" title="Activity log" class="panel-activity">
             <div class="panel-scroll" tabindex="0" role="group" aria-label="List of events">
@@ -47,7 +50,7 @@ pub fn ActivityLog() -> impl IntoView {
                         view! {
                             <ol class="activity">
                                 <For each=lines key=key_of let:line>
-                                    <Line line />
+                                    <Line line today />
                                 </For>
                             </ol>
                         }
@@ -67,8 +70,7 @@ pub fn ActivityLog() -> impl IntoView {
 }
 
 #[component]
-fn Line(line: Activity) -> impl IntoView {
-    let clock = Clock::expect();
+fn Line(line: Activity, today: Memo<String>) -> impl IntoView {
     let (class, icon) = match line.kind {
         ActivityKind::Queued => ("activity-line", Icon::Clock),
         ActivityKind::Started => ("activity-line is-active", Icon::Play),
@@ -79,7 +81,7 @@ fn Line(line: Activity) -> impl IntoView {
     };
     let at = local_time(line.at);
     let date = at.date.clone();
-    let is_of_today = Memo::new(move |_| local_time(clock.now()).date == date);
+    let is_of_today = Memo::new(move |_| today.with(|today| *today == date));
     let shown_date = at.date.get(5..).unwrap_or_default().to_owned();
     let told = sentence(&line);
     view! {

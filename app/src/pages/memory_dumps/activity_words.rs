@@ -73,7 +73,8 @@ pub fn spoken(lines: &[Activity], before: Option<Timestamp>) -> Option<String> {
     }
 }
 
-fn upper_first(sentence: &str) -> String {
+/// With a capital letter at its beginning.
+pub fn upper_first(sentence: &str) -> String {
     let mut letters = sentence.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -7,10 +7,13 @@ use memdeck_model::{CaptureMode, Day, RecordState, SearchText};
 use super::records::{History, Records};
 use super::records_view::RecordsView;
 use super::state::State;
-use crate::ui::{Button, DateField, SearchField, Select};
+use crate::ui::{Button, DateField, Icon, IconView, SearchField, Select};
 
 /// As long as somebody types, nothing is searched.
 const TYPING_PAUSE_MS: u32 = 250;
+
+/// The id of all filters but the search.
+const MORE: &str = "records-filters";
 
 /// The modes that records can have.
 const MODES: [CaptureMode; 2] = [CaptureMode::Live, CaptureMode::Frozen];
@@ -45,6 +48,9 @@ pub fn Filters() -> impl IntoView {
         search.clear();
         records.show(History::Push, RecordsView::clear_filter);
     };
+    // On a narrow screen only the search is there at once; what is filtered by is not hidden.
+    let in_use = Memo::new(move |_| view.with(others_in));
+    let open = RwSignal::new(in_use.get_untracked() > 0);
     let error = move || records.filter_error().map(|_| "The last day lies before the first.");
     view! {
         <form
@@ -65,6 +71,8 @@ pub fn Filters() -> impl IntoView {
                     on_input=move |text| search.type_in(text)
                 />
             </div>
+            <FilterToggle open in_use />
+            <div class="filter-more" class:is-open=open id=MORE>
             <DateField
                 id="records-from"
                 label="From"
@@ -105,10 +113,40 @@ pub fn Filters() -> impl IntoView {
                     "Reset filters"
                 </Button>
             </div>
+            </div>
             <p class="field-error filter-error" role="alert">
                 {error}
             </p>
         </form>
+    }
+}
+
+/// Shows and hides the filters on a narrow screen; elsewhere it is not there, and they are.
+#[component]
+fn FilterToggle(
+    /// Whether they are shown.
+    open: RwSignal<bool>,
+    /// How many are in use.
+    in_use: Memo<usize>,
+) -> impl IntoView {
+    let count = move || {
+        let count = in_use.get();
+        (count > 0).then(
+            || view! { <span class="count">{count}<span class="visually-hidden">" in use"</span></span> },
+        )
+    };
+    view! {
+        <button
+            type="button"
+            class="button filter-toggle"
+            aria-expanded=move || open.get().to_string()
+            aria-controls=MORE
+            on:click=move |_| open.update(|open| *open = !*open)
+        >
+            "Filters"
+            {count}
+            <IconView icon=Icon::ChevronDown />
+        </button>
     }
 }
 
@@ -172,6 +210,15 @@ impl Search {
         self.applied.set_value(String::new());
         self.text.set(String::new());
     }
+}
+
+/// How many filters but the search are in use.
+fn others_in(view: &RecordsView) -> usize {
+    let RecordsView { from, to, state, host, mode, .. } = view;
+    [from.is_some(), to.is_some(), state.is_some(), host.is_some(), mode.is_some()]
+        .into_iter()
+        .filter(|is_used| *is_used)
+        .count()
 }
 
 fn choose(records: Records, change: impl FnOnce(&mut RecordsView)) {

@@ -54,11 +54,15 @@ pub fn GuestOption(uuid: String) -> impl IntoView {
             <input type="checkbox" prop:checked=is_chosen disabled=is_off on:change=choose />
             <span class="guest-title">
                 <span class="guest-name">{name}</span>
-                <span class="guest-id">{id} {move || host.get().map(|host| format!(" · {host}"))}</span>
+                <span class="guest-id">{id}</span>
+            </span>
+            // The line is there whether a dump is under way or not: no row grows under the pointer.
+            <span class="guest-about">
+                <span class="guest-host">{host}</span>
+                {move || obstacle.get().map(|why| view! { <span class="guest-obstacle">{why}</span> })}
             </span>
             <span class="guest-state">{move || guest.with(|guest| guest.as_ref().map(|guest| state_badge(guest.state)))}</span>
             <span class="guest-memory">{memory}</span>
-            {move || obstacle.get().map(|why| view! { <span class="guest-obstacle">{why}</span> })}
         </label>
     }
 }

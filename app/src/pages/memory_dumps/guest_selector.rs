@@ -14,17 +14,21 @@ const SEARCHED_FROM: usize = 8;
 #[component]
 pub fn GuestSelector() -> impl IntoView {
     let state = State::expect();
-    let problem = Memo::new(move |_| {
-        let of_fetch =
-            state.guests.with(|guests| guests.problem.as_ref().map(|problem| problem.detail.clone()));
-        of_fetch.or_else(|| state.overview.with_data(|overview| overview.hypervisor.clone()).flatten())
-    });
     let service_error = Memo::new(move |_| {
         let told = |overview: &crate::api::Overview| {
             let error = overview.service.error.as_ref()?;
             Some(format!("{}: {error}", overview.service.service))
         };
         state.overview.with_data(told).flatten()
+    });
+    let problem = Memo::new(move |_| {
+        // Where the service is away, its guests are not known either: once is enough.
+        if service_error.with(Option::is_some) {
+            return None;
+        }
+        let of_fetch =
+            state.guests.with(|guests| guests.problem.as_ref().map(|problem| problem.detail.clone()));
+        of_fetch.or_else(|| state.overview.with_data(|overview| overview.hypervisor.clone()).flatten())
     });
     let search = RwSignal::new(String::new());
     let uuids = Memo::new(move |_| {
@@ -55,7 +59,7 @@ pub fn GuestSelector() -> impl IntoView {
                 <Selected />
             </Show>
             {move || match is_empty.get() {
-                None if problem.with(Option::is_some) => ().into_any(),
+                None if problem.with(Option::is_some) || service_error.with(Option::is_some) => ().into_any(),
                 None => view! { <Skeleton rows=3 label="Loading the guests" /> }.into_any(),
                 Some(true) => {
                     view! {

@@ -1,6 +1,7 @@
 //! The one button of a dump: it cancels the dump, after a question, and dismisses the result when it has ended.
 
 use leptos::prelude::*;
+use memdeck_model::JobState;
 
 use super::jobs::{Cancel, Job};
 use super::state::State;
@@ -55,7 +56,8 @@ pub fn JobButton(
         match use_of.get_untracked() {
             ButtonUse::Cancel => {
                 asking.set(true);
-                announcer.say(question(&name.get_untracked()));
+                announcer
+                    .say(question(&name.get_untracked(), job.with_untracked(|job| has_begun(job.as_ref()))));
             }
             ButtonUse::Keep => asking.set(false),
             ButtonUse::Cancelling => {}
@@ -93,8 +95,17 @@ pub fn JobButton(
     }
 }
 
-fn question(name: &str) -> String {
-    format!("Cancel the dump of {name}? What was read is thrown away; the guest runs on.")
+fn question(name: &str, has_begun: bool) -> String {
+    let consequence = if has_begun {
+        "What was read is thrown away; the guest runs on."
+    } else {
+        "It has not begun: nothing of the guest was read."
+    };
+    format!("Cancel the dump of {name}? {consequence}")
+}
+
+fn has_begun(job: Option<&Job>) -> bool {
+    job.is_some_and(|job| job.status.exact_state() != JobState::Queued)
 }
 
 /// The question, in the place of the figures, and the button that means yes.
@@ -116,7 +127,7 @@ pub fn CancelQuestion(
     };
     view! {
         <p class="job-question">
-            {move || question(&name.get())}
+            {move || question(&name.get(), job.with(|job| has_begun(job.as_ref())))}
         </p>
         <Button
             kind=ButtonKind::Danger
@@ -150,6 +161,19 @@ mod tests {
         assert_eq!(use_of(&job("running", Some(Cancel::Asked)), false), ButtonUse::Cancelling);
         assert_eq!(use_of(&job("running", refused()), false), ButtonUse::Cancel);
         assert_eq!(use_of(&job("completed", Some(Cancel::Asked)), false), ButtonUse::Dismiss);
+    }
+
+    #[test]
+    fn the_question_says_what_is_lost() {
+        let asked = |state| question("web-01", has_begun(Some(&job(state, None))));
+        assert_eq!(
+            asked("running"),
+            "Cancel the dump of web-01? What was read is thrown away; the guest runs on."
+        );
+        assert_eq!(
+            asked("queued"),
+            "Cancel the dump of web-01? It has not begun: nothing of the guest was read."
+        );
     }
 
     #[test]

@@ -50,15 +50,21 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
                 </span>
                 <JobButton job name asking />
             </div>
-            <Show when=is_running>
-                <div class="job-progress">
+            // Before and after, a bar at rest in its place: no row moves because a dump begins or ends.
+            <div class="job-progress">
+                <Show
+                    when=is_running
+                    fallback=move || view! {
+                        <progress class="progress is-resting" aria-hidden="true" max="100" value=progress></progress>
+                    }
+                >
                     <ProgressBar
                         percent=Signal::derive(move || Some(progress.get()))
                         label=Signal::derive(move || format!("Dump of {}", name.get()))
                     />
                     <span class="job-percent number">{move || format!("{:.1} %", progress.get())}</span>
-                </div>
-            </Show>
+                </Show>
+            </div>
             <Show
                 when=move || is_asked.get()
                 fallback=move || view! {

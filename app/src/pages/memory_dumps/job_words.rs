@@ -4,7 +4,7 @@ use memdeck_model::{
     ByteCount, CaptureMode, DumpPhase, DumpStatus, JobState, LiveProgress, Millis, Timestamp,
 };
 
-use super::activity_words::by_whom;
+use super::activity_words::{by_whom, upper_first};
 use super::jobs::Job;
 
 /// What is known of a dump under way, at `now`.
@@ -86,7 +86,7 @@ pub fn result_of(status: &DumpStatus) -> String {
 }
 
 fn told(message: &str) -> String {
-    if message.is_empty() { "No reason was told.".to_owned() } else { message.to_owned() }
+    if message.is_empty() { "No reason was told.".to_owned() } else { upper_first(message) }
 }
 
 fn stored(status: &DumpStatus) -> String {
@@ -224,6 +224,6 @@ mod tests {
             cancelled("cancelled by an operator on the page before it began"),
             "Cancelled by an operator on the page before it began."
         );
-        assert_eq!(cancelled("the service was stopped"), "the service was stopped");
+        assert_eq!(cancelled("the service was stopped"), "The service was stopped");
     }
 }

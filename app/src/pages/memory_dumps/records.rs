@@ -22,8 +22,8 @@ use crate::time::start_of_local_day;
 /// Between two questions while no live events flow.
 const POLL_INTERVAL_MS: u32 = 5_000;
 
-/// A row that the operator points at or is in with the keyboard.
-const ROWS_IN_USE: &str = ".records tbody:hover, .records tbody:focus-within";
+/// A row that the operator points at or is in with the keyboard, and what lies below the rows.
+const ROWS_IN_USE: &str = ".records tbody:hover, .records tbody:focus-within, .pager:hover";
 
 /// What a change of the view does to the browser's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

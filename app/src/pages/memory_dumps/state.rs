@@ -197,7 +197,7 @@ fn outcome_of(status: &DumpStatus, was_asked: bool) -> (ToastKind, String) {
     let name = status.display_name();
     let message = &status.message;
     match status.exact_state() {
-        JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed. {message}")),
+        JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed: {message}")),
         JobState::Cancelled if was_asked => (ToastKind::Success, format!("The dump of {name} is cancelled.")),
         JobState::Cancelled => {
             (ToastKind::Warning, format!("The dump of {name} ended. {}", job_words::result_of(status)))

@@ -16,7 +16,7 @@ pub fn Messages() -> impl IntoView {
         ("Success", ToastKind::Success, "web-01 is dumped and hashed."),
         ("Info", ToastKind::Info, "memdeck was updated to 0.2.0."),
         ("Warning", ToastKind::Warning, "web-01 was dumped frozen, because it cannot migrate."),
-        ("Error", ToastKind::Error, "The dump of web-01 failed. The guest is gone."),
+        ("Error", ToastKind::Error, "The dump of web-01 failed: the guest is gone"),
     ];
     view! {
         <Card id="showcase-messages" title="Messages">

@@ -1,0 +1,171 @@
+// The screens that are kept in docs/screens, in the order in which they are taken.
+//
+// A screen is a name, the world it belongs to, and how the page gets there. Every look of it becomes the file
+// NAME-COLOURS-WIDTH.png.
+//
+//   looks     those of LOOKS that it is taken in
+//   path      what is opened, `/memory-dumps` otherwise
+//   ready     waits until the page is there
+//   begin     what happens when the pages of all looks are open: given the world and the pages
+//   show      what is then done in each page
+//   clip      a part of the page instead of what is in view: a locator
+//   whole     the page from its top to its end instead of what is in view
+
+import assert from 'node:assert/strict';
+
+import { eventually } from '../support/eventually.mjs';
+import { trigger } from './worlds.mjs';
+
+export const LOOKS = {
+  'light-1280': { colorScheme: 'light', width: 1280, height: 900 },
+  'dark-1280': { colorScheme: 'dark', width: 1280, height: 900 },
+  'light-390': { colorScheme: 'light', width: 390, height: 844 },
+  'dark-390': { colorScheme: 'dark', width: 390, height: 844 },
+};
+const ALL = Object.keys(LOOKS);
+const BOTH_WIDTHS = ['light-1280', 'dark-390'];
+const PHONE = ['light-390', 'dark-390'];
+
+const ready = (page) => page.isReady();
+const heading = ({ page }) => page.getByRole('heading', { level: 1 }).waitFor();
+
+export const SCREENS = [
+  { name: 'sign-in', world: 'locked', looks: ALL, ready: heading },
+  {
+    name: 'sign-in-refused',
+    world: 'locked',
+    ready: heading,
+    show: async ({ page }) => {
+      await page.getByLabel('Token').fill('not the token');
+      await page.keyboard.press('Enter');
+      await page.getByRole('alert').waitFor();
+    },
+  },
+
+  { name: 'first-visit', world: 'new', looks: ALL, whole: true, ready },
+  {
+    name: 'guest-selected',
+    world: 'new',
+    ready,
+    show: async (page) => {
+      await page.guest('db-01').check();
+      await page.page.getByText('Case and note').click();
+      await page.page.getByLabel('Case number').fill('IR-2026-17');
+    },
+  },
+  {
+    name: 'dump-all',
+    world: 'new',
+    ready,
+    show: async (page) => {
+      await page.dumpAll.click();
+      await page.dialog.waitFor();
+    },
+  },
+  {
+    name: 'help',
+    world: 'new',
+    looks: ['light-1280', 'dark-1280'],
+    ready,
+    show: async ({ page }) => {
+      await page.keyboard.press('?');
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  {
+    name: 'menu',
+    world: 'new',
+    looks: PHONE,
+    ready,
+    show: ({ page }) => page.getByRole('button', { name: 'Menu' }).click(),
+  },
+  {
+    name: 'running',
+    world: 'new',
+    looks: ALL,
+    ready,
+    begin: async ({ dashboard }, [page]) => {
+      trigger(dashboard, ['web-01', 'db-01'], { mode: 'live', case: 'IR-2026-17' }).catch(() => {});
+      await eventually(async () => assert.ok((await page.progressOf('web-01').evaluate((bar) => bar.value)) > 40));
+    },
+    show: (page) => page.activeDumps.scrollIntoViewIfNeeded(),
+  },
+  {
+    name: 'cancel',
+    world: 'new',
+    ready,
+    show: async (page) => {
+      await page.activeDumps.getByRole('button', { name: /^Cancel/ }).first().click();
+      await page.activeDumps.getByRole('group', { name: 'Cancel the dump?' }).scrollIntoViewIfNeeded();
+    },
+  },
+
+  { name: 'memory-dumps', world: 'used', looks: ['light-1280', 'dark-1280'], whole: true, ready },
+  { name: 'memory-dumps', world: 'used', looks: PHONE, ready },
+  {
+    name: 'records',
+    world: 'used',
+    looks: ALL,
+    ready,
+    path: '/memory-dumps?rows=10',
+    show: (page) => scrollTo(page.page.getByRole('heading', { name: 'Recorded dumps' })),
+  },
+  {
+    name: 'filters',
+    world: 'used',
+    path: '/memory-dumps?search=ir-2026-17&sort=duration_sec&order=desc',
+    ready,
+    show: (page) => scrollTo(page.page.getByRole('heading', { name: 'Recorded dumps' })),
+  },
+  {
+    name: 'empty-by-filter',
+    world: 'used',
+    path: '/memory-dumps?search=mail-07',
+    ready,
+    show: (page) => scrollTo(page.page.getByRole('heading', { name: 'Recorded dumps' })),
+  },
+  {
+    name: 'toasts',
+    world: 'used',
+    ready,
+    begin: async ({ dashboard }) => {
+      await trigger(dashboard, ['web-01'], { mode: 'frozen' });
+      await trigger(dashboard, ['web-09']);
+    },
+    show: ({ page }) => page.getByRole('alert').first().waitFor(),
+  },
+
+  {
+    name: 'no-service',
+    world: 'no service',
+    looks: BOTH_WIDTHS,
+    ready: (page) => page.alert('The dump service does not answer.').waitFor(),
+  },
+  {
+    name: 'no-hypervisor',
+    world: 'no hypervisor',
+    ready: (page) => page.alert('The hypervisor’s guests cannot be listed.').waitFor(),
+  },
+  {
+    name: 'reconnecting',
+    world: 'no dashboard',
+    ready,
+    begin: async ({ dashboard }, pages) => {
+      await dashboard.stop();
+      for (const page of pages) {
+        await eventually(async () => assert.notEqual(await page.connection.innerText(), 'Live'));
+      }
+    },
+  },
+].map((screen) => ({ looks: BOTH_WIDTHS, path: '/memory-dumps', ...screen }));
+
+// The names of the files, without their extension.
+export const FILES = SCREENS.flatMap(({ name, looks }) => looks.map((look) => `${name}-${look}`));
+
+// As somebody would scroll who wants to see what is below.
+function scrollTo(locator) {
+  return locator.evaluate((element) => {
+    const bar = document.querySelector('.navbar').getBoundingClientRect().height;
+    window.scrollTo(0, element.getBoundingClientRect().top + window.scrollY - bar - 24);
+  });
+}

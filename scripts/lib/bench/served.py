@@ -1,0 +1,82 @@
+"""memdeck, built for release, serving a catalog full of made-up records. Needs Python's standard library only."""
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+from .process import BenchError, stop
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+START_TIMEOUT_S = 60
+
+
+def build():
+    """Gives the program and the generator of records."""
+    for target in (["--package", "memdeck"], ["--package", "memdeck-catalog", "--example", "seed"]):
+        subprocess.run(["cargo", "build", "--release", "--quiet", *target], cwd=ROOT, check=True, stdout=sys.stderr)
+    release = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+    return release / "memdeck", release / "examples" / "seed"
+
+
+@contextlib.contextmanager
+def home_with(records, seed):
+    """A new directory with a catalog of that many records, for as long as the `with` block runs."""
+    home = pathlib.Path(tempfile.mkdtemp(prefix="memdeck-bench-"))
+    try:
+        (home / "state").mkdir(mode=0o700)
+        subprocess.run([seed, home / "state", str(records)], check=True, stdout=sys.stderr)
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+class Server:
+    """`memdeck serve` on a home, with further variables; ends with the `with` block."""
+
+    address = None
+
+    def __init__(self, program, home, **variables):
+        self.program = program
+        self.home = home
+        self.variables = variables
+        self.lines = []
+
+    def __enter__(self):
+        # Nothing of the surrounding configuration; libvirt's own test driver needs no hypervisor.
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "STATE_DIR": str(self.home / "state"),
+            "DUMP_DIR": str(self.home / "dumps"),
+            "MEMDECK_BIND": "127.0.0.1:0",
+            "LIBVIRT_URI": "test:///default",
+            **self.variables,
+        }
+        self.process = subprocess.Popen(
+            [self.program, "serve"], cwd=self.home, env=environment, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True,
+        )
+        ready = threading.Event()
+        threading.Thread(target=self._read, args=(ready,), daemon=True).start()
+        if not ready.wait(START_TIMEOUT_S) or self.address is None:
+            self.__exit__()
+            raise BenchError("memdeck serve did not start:\n" + "".join(self.lines))
+        return self
+
+    def _read(self, ready):
+        for line in self.process.stderr:
+            self.lines.append(line)
+            found = re.search(r'\bready\b.*\burl="http://([^"]+)"', line)
+            if found:
+                self.address = found.group(1)
+                ready.set()
+        ready.set()
+
+    def __exit__(self, *_):
+        stop(self.process)
