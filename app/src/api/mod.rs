@@ -4,6 +4,8 @@
 //! Only the signatures are compiled into the page. The bodies exist under the feature `ssr`.
 
 mod error;
+mod image_facts;
+mod images;
 #[cfg(feature = "ssr")]
 mod operations;
 mod overview;
@@ -13,6 +15,10 @@ use leptos::server_fn::codec::Json;
 use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
 
 pub use error::ApiError;
+pub use image_facts::{ExportFacts, ImageFacts, ManifestFacts, PageTotals, SegmentFacts, SegmentKind};
+pub use images::{
+    begin_verification, delete_image, fetch_image, fetch_record, fetch_verification, fetch_verifications,
+};
 #[cfg(feature = "ssr")]
 pub use operations::{Operations, RequestId, router};
 pub use overview::Overview;

@@ -4,7 +4,7 @@ use memdeck_model::Event;
 use serde::Deserialize;
 
 /// The event names the stream uses, without the keep-alive.
-pub const KINDS: [&str; 5] = ["dump", "record", "guests", "service", "hypervisor"];
+pub const KINDS: [&str; 6] = ["dump", "record", "verification", "guests", "service", "hypervisor"];
 
 /// The name of the event that says nothing but that the stream is alive.
 pub const KEEP_ALIVE: &str = "ping";
@@ -27,6 +27,7 @@ pub fn read(kind: &str, data: &str) -> Option<Event> {
     match kind {
         "dump" => serde_json::from_str(data).ok().map(Event::Dump),
         "record" => serde_json::from_str(data).ok().map(Event::Record),
+        "verification" => serde_json::from_str(data).ok().map(Event::Verification),
         "guests" => serde_json::from_str(data).ok().map(Event::Guests),
         "service" => serde_json::from_str(data).ok().map(Event::Service),
         "hypervisor" => serde_json::from_str(data).ok().map(Event::Hypervisor),
@@ -36,7 +37,7 @@ pub fn read(kind: &str, data: &str) -> Option<Event> {
 
 #[cfg(test)]
 mod tests {
-    use memdeck_model::ServiceHealth;
+    use memdeck_model::{ServiceHealth, Verification};
     use serde_json::Value;
 
     use super::*;
@@ -51,6 +52,7 @@ mod tests {
     fn what_the_server_writes_is_read() {
         let service = ServiceHealth { service: "local".into(), error: Some("it is down".into()) };
         for event in [
+            Event::Verification(Box::new(Verification::none("a1".parse().unwrap()))),
             Event::Guests(Vec::new()),
             Event::Service(service),
             Event::Hypervisor(None),

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use memdeck_app::api::{Operations, Overview};
+use memdeck_app::api::{ImageFacts, Operations, Overview};
 use memdeck_capture::{BackendError, Clock, DumpBackend};
 use memdeck_catalog::{Catalog, CatalogError, Place};
 use memdeck_model::{
-    ALL_GUESTS, Activity, DumpId, DumpStatus, Event, Guest, GuestState, Millis, Problem, ProblemKind, Record,
-    RecordFilter, RecordPage, RecordQuery, ServiceHealth, ServiceStatus, Stats, Timestamp, TriggerRequest,
-    VmRef,
+    ALL_GUESTS, Activity, DeleteRequest, DumpId, DumpStatus, Event, Guest, GuestState, Millis, Problem,
+    ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, ServiceHealth, ServiceStatus, Stats,
+    Timestamp, TriggerRequest, Verification, VmRef,
 };
 use parking_lot::Mutex;
 
@@ -28,6 +28,9 @@ pub use live::{Heard, Listener, LiveFeed, Position};
 
 /// How long an ended dump stays among the present ones of the page.
 const RECENTLY: Millis = Millis(10 * 60 * 1000);
+
+/// Whoever asks on the page, in words that other operators read.
+const OPERATOR: &str = "an operator on the page";
 
 /// Records that a walk reads at a time.
 const RECORDS_PER_STEP: u32 = 500;
@@ -351,7 +354,7 @@ impl Operations for Desk {
     }
 
     async fn cancel(&self, dump_id: DumpId) -> Result<(), Problem> {
-        self.cancel_dump(dump_id.as_str(), "an operator on the page").await
+        self.cancel_dump(dump_id.as_str(), OPERATOR).await
     }
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, Problem> {
@@ -360,5 +363,30 @@ impl Operations for Desk {
 
     async fn record_hosts(&self) -> Result<Vec<String>, Problem> {
         Desk::record_hosts(self).await
+    }
+
+    async fn record(&self, dump_id: DumpId) -> Result<Record, Problem> {
+        self.images.record(dump_id.as_str()).await
+    }
+
+    async fn image(&self, dump_id: DumpId) -> Result<ImageFacts, Problem> {
+        self.images.facts(dump_id.as_str()).await
+    }
+
+    async fn verification(&self, dump_id: DumpId) -> Result<Verification, Problem> {
+        Ok(self.images.verification(dump_id.as_str()).await?.in_short())
+    }
+
+    async fn verifications(&self) -> Result<Vec<Verification>, Problem> {
+        Ok(self.images.verifications())
+    }
+
+    async fn verify(&self, dump_id: DumpId) -> Result<Verification, Problem> {
+        self.images.verify(dump_id.as_str()).await
+    }
+
+    async fn delete_image(&self, dump_id: DumpId, confirm: String) -> Result<Record, Problem> {
+        let request = DeleteRequest::confirmed(&confirm);
+        self.images.delete(dump_id.as_str(), request, OPERATOR).await
     }
 }
