@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
-use memdeck_model::{DumpId, DumpStatus, Event, Guest, JobState, Problem, TriggerRequest};
+use memdeck_model::{
+    DumpId, DumpStatus, Event, Guest, JobState, Problem, Record, TriggerRequest, Verification,
+};
 
 use super::choice;
-use super::job_words;
-use super::jobs::{Cancel, Change, Jobs};
+use super::jobs::{Cancel, Change, Jobs, words};
 use super::options::Options;
 use super::records::Records;
+use super::verification::{Ended, Verifications, words as verification_words};
 use crate::api::{self, ApiError, Overview};
 use crate::live::Live;
 use crate::load::Loader;
@@ -36,6 +38,10 @@ pub struct State {
     pub jobs: Loader<Jobs>,
     /// The table.
     pub records: Records,
+    /// What is known of verifications.
+    pub verifications: RwSignal<Verifications>,
+    /// The record whose image the operator is asked about deleting.
+    pub deleting: RwSignal<Option<Record>>,
     /// UUIDs of the chosen guests.
     pub chosen: RwSignal<BTreeSet<String>>,
     /// How guests are to be dumped.
@@ -57,6 +63,8 @@ impl State {
             overview: Loader::new(),
             jobs: Loader::new(),
             records: Records::new(),
+            verifications: RwSignal::new(Verifications::default()),
+            deleting: RwSignal::new(None),
             chosen: RwSignal::new(BTreeSet::new()),
             options: Options::new(),
             trigger: RwSignal::new(Trigger::default()),
@@ -84,6 +92,7 @@ impl State {
         self.fetch_guests();
         self.fetch_overview();
         self.fetch_jobs();
+        self.fetch_verifications();
     }
 
     /// The state that [`Self::provide`] made.
@@ -113,6 +122,83 @@ impl State {
         self.jobs.fetch_with(api::fetch_dumps(), move |data, list| {
             data.get_or_insert_default().reconcile(list, &active_before, browser_now());
         });
+    }
+
+    fn fetch_verifications(self) {
+        let running = self.verifications.with_untracked(Verifications::running);
+        leptos::task::spawn_local(async move {
+            // Where this fails, the calls beside it fail too and say so.
+            let Ok(list) = api::fetch_verifications().await else { return };
+            self.verifications.update(|known| known.reconcile(list, &running));
+        });
+    }
+
+    /// Asks how far the newest verification of an image is.
+    pub async fn look_at_verification(self, id: DumpId) -> Result<(), Problem> {
+        let present = api::fetch_verification(id).await.map_err(|ApiError(problem)| problem)?;
+        self.hear_verification(&present);
+        Ok(())
+    }
+
+    /// Asks for a verification of the image of a dump of the guest `name`, once. Its end is told.
+    pub fn verify(self, id: DumpId, name: String) {
+        let mut is_new = false;
+        self.verifications.update(|known| is_new = known.ask(&id, &name));
+        if !is_new {
+            return;
+        }
+        self.announcer.say(format!("Verifying the image of {name}."));
+        leptos::task::spawn_local(async move {
+            match api::begin_verification(id.clone()).await {
+                Ok(begun) => self.hear_verification(&begun),
+                Err(ApiError(problem)) => {
+                    self.verifications.update(|known| known.refuse(&id, problem.detail.clone()));
+                    if !self.shows_details_of(&id) {
+                        let text = format!("The image of {name} is not verified. {}", problem.detail);
+                        self.toaster.show(ToastKind::Error, text);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Says why where a download that was asked for cannot be had: the browser only says that it failed.
+    pub fn explain_download(self, id: DumpId, name: String) {
+        leptos::task::spawn_local(async move {
+            let problem = match api::fetch_image(id).await {
+                Ok(image) => image.problem,
+                Err(ApiError(problem)) => Some(problem),
+            };
+            if let Some(problem) = problem {
+                let why = verification_words::sentence(&problem.detail);
+                let text = format!("The image of {name} cannot be downloaded. {why}");
+                self.toaster.show(ToastKind::Error, text);
+            }
+        });
+    }
+
+    /// Deletes the image of a dump; `confirm` is what the operator wrote.
+    pub async fn delete(self, id: DumpId, confirm: String) -> Result<(), Problem> {
+        let record = api::delete_image(id, confirm).await.map_err(|ApiError(problem)| problem)?;
+        self.records.hear(&record);
+        self.toaster.show(ToastKind::Success, format!("The image of {} is deleted.", record.dom));
+        Ok(())
+    }
+
+    fn hear_verification(self, verification: &Verification) {
+        let mut ended = None;
+        self.verifications.update(|known| ended = known.tell(verification.clone()));
+        let Some(Ended { guest }) = ended else { return };
+        let (kind, text) = verification_words::outcome_of(verification, &guest);
+        if self.shows_details_of(&verification.dump_id) {
+            self.announcer.say(text);
+        } else {
+            self.toaster.show(kind, text);
+        }
+    }
+
+    fn shows_details_of(self, id: &DumpId) -> bool {
+        self.records.view.with_untracked(|view| view.dump.as_deref() == Some(id.as_str()))
     }
 
     /// Asks for dumps of `guests` with the options that are set; does nothing while these cannot be used.
@@ -161,6 +247,7 @@ impl State {
             Event::Dump(status) => self.hear_dump(status),
             // The table hears it itself.
             Event::Record(_) => self.fetch_overview(),
+            Event::Verification(verification) => self.hear_verification(verification),
             Event::Guests(guests) => {
                 let mut guests = guests.clone();
                 sort(&mut guests);
@@ -200,7 +287,7 @@ fn outcome_of(status: &DumpStatus, was_asked: bool) -> (ToastKind, String) {
         JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed. {message}")),
         JobState::Cancelled if was_asked => (ToastKind::Success, format!("The dump of {name} is cancelled.")),
         JobState::Cancelled => {
-            (ToastKind::Warning, format!("The dump of {name} ended. {}", job_words::result_of(status)))
+            (ToastKind::Warning, format!("The dump of {name} ended. {}", words::result_of(status)))
         }
         JobState::Completed | JobState::Queued | JobState::Running => {
             (ToastKind::Success, format!("{name} is dumped and hashed."))
