@@ -165,6 +165,7 @@ pub struct FrameDigestFacts {
 
 /// The page map.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the manifest's fields are described with its format")]
 pub struct PageMapFacts {
     pub file_blake3: String,
     pub stored_size_bytes: ByteCount,

@@ -6,42 +6,42 @@ use memdeck_model::{DumpId, Record, Verification};
 
 #[cfg(feature = "ssr")]
 use super::operations;
-use super::{ApiError, ImageFacts};
+use super::{ApiError, Details};
 
-/// The record of one dump.
+/// What is known of one dump: at once from its record, or with what its image and manifest tell, which may be on
+/// another host.
 ///
 /// # Errors
-/// There is no such dump, the server does not answer, or the catalog cannot be read.
-#[server(prefix = "/api/ui", endpoint = "record", input = Json, output = Json)]
-pub async fn fetch_record(
+/// There is no such dump, the server does not answer, or the catalog cannot be read. What the image does not tell is no
+/// error.
+#[server(prefix = "/api/ui", endpoint = "details", input = Json, output = Json)]
+pub async fn fetch_details(
     /// Which dump.
     dump_id: DumpId,
-) -> Result<Record, ApiError> {
-    operations::present()?.record(dump_id).await.map_err(operations::refuse)
+    /// Whether the image is looked at.
+    with_image: bool,
+) -> Result<Details, ApiError> {
+    let operations = operations::present()?;
+    let record = operations.record(dump_id.clone()).await.map_err(operations::refuse)?;
+    let image = if with_image { Some(operations.image(dump_id).await) } else { None };
+    Ok(crate::pages::details_in_words(record, image))
 }
 
-/// What the image of a dump and its manifest tell.
+/// How far the newest verification of an image is, or what it found. `begin` begins one, unless it goes on already: its
+/// progress and its end come as events.
 ///
 /// # Errors
-/// The image was deleted or is gone with its manifest, or the server or the dump service that has it does not answer.
-#[server(prefix = "/api/ui", endpoint = "image", input = Json, output = Json)]
-pub async fn fetch_image(
-    /// Which dump.
-    dump_id: DumpId,
-) -> Result<ImageFacts, ApiError> {
-    operations::present()?.image(dump_id).await.map_err(operations::refuse)
-}
-
-/// How far the newest verification of an image is, or what it found.
-///
-/// # Errors
-/// The image was deleted, or the server or the dump service that has it does not answer.
+/// The image was deleted, others are being verified, or the server or the dump service that has it does not answer.
 #[server(prefix = "/api/ui", endpoint = "verification", input = Json, output = Json)]
-pub async fn fetch_verification(
+pub async fn ask_verification(
     /// Which dump.
     dump_id: DumpId,
+    /// Whether to begin one.
+    begin: bool,
 ) -> Result<Verification, ApiError> {
-    operations::present()?.verification(dump_id).await.map_err(operations::refuse)
+    let operations = operations::present()?;
+    let asked = if begin { operations.verify(dump_id).await } else { operations.verification(dump_id).await };
+    asked.map_err(operations::refuse)
 }
 
 /// The newest verification of every image of which the server knows one.
@@ -51,18 +51,6 @@ pub async fn fetch_verification(
 #[server(prefix = "/api/ui", endpoint = "verifications", input = Json, output = Json)]
 pub async fn fetch_verifications() -> Result<Vec<Verification>, ApiError> {
     operations::present()?.verifications().await.map_err(operations::refuse)
-}
-
-/// Begins to verify an image, unless that goes on already. Its progress and its end come as events.
-///
-/// # Errors
-/// The image was deleted, others are being verified, or the server or the dump service that has it does not answer.
-#[server(prefix = "/api/ui", endpoint = "verify", input = Json, output = Json)]
-pub async fn begin_verification(
-    /// Which dump.
-    dump_id: DumpId,
-) -> Result<Verification, ApiError> {
-    operations::present()?.verify(dump_id).await.map_err(operations::refuse)
 }
 
 /// Deletes an image. Its record stays, and is given as it is afterwards.

@@ -3,7 +3,9 @@
 //!
 //! Only the signatures are compiled into the page. The bodies exist under the feature `ssr`.
 
+mod details;
 mod error;
+#[cfg(any(feature = "ssr", test))]
 mod image_facts;
 mod images;
 #[cfg(feature = "ssr")]
@@ -14,11 +16,13 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
 
+pub use details::{Details, Fact, Form, Group, Notice, PageClass, PageStatistics, Value, Weight};
 pub use error::ApiError;
-pub use image_facts::{ExportFacts, ImageFacts, ManifestFacts, PageTotals, SegmentFacts, SegmentKind};
-pub use images::{
-    begin_verification, delete_image, fetch_image, fetch_record, fetch_verification, fetch_verifications,
+#[cfg(any(feature = "ssr", test))]
+pub use image_facts::{
+    ExportFacts, ImageFacts, ManifestFacts, PageMapFacts, PageTotals, SegmentFacts, SegmentKind,
 };
+pub use images::{ask_verification, delete_image, fetch_details, fetch_verifications};
 #[cfg(feature = "ssr")]
 pub use operations::{Operations, RequestId, router};
 pub use overview::Overview;

@@ -29,6 +29,8 @@ use crate::shortcuts::{Shortcuts, focus_on};
 use control_panel::{ControlPanel, TRIGGER_PANEL};
 use delete_dialog::DeleteDialog;
 use details::DetailsDialog;
+#[cfg(feature = "ssr")]
+pub use details::in_words as details_in_words;
 use records::RecordsTable;
 use state::State;
 

@@ -135,7 +135,7 @@ impl State {
 
     /// Asks how far the newest verification of an image is.
     pub async fn look_at_verification(self, id: DumpId) -> Result<(), Problem> {
-        let present = api::fetch_verification(id).await.map_err(|ApiError(problem)| problem)?;
+        let present = api::ask_verification(id, false).await.map_err(|ApiError(problem)| problem)?;
         self.hear_verification(&present);
         Ok(())
     }
@@ -149,7 +149,7 @@ impl State {
         }
         self.announcer.say(format!("Verifying the image of {name}."));
         leptos::task::spawn_local(async move {
-            match api::begin_verification(id.clone()).await {
+            match api::ask_verification(id.clone(), true).await {
                 Ok(begun) => self.hear_verification(&begun),
                 Err(ApiError(problem)) => {
                     self.verifications.update(|known| known.refuse(&id, problem.detail.clone()));
@@ -165,12 +165,16 @@ impl State {
     /// Says why where a download that was asked for cannot be had: the browser only says that it failed.
     pub fn explain_download(self, id: DumpId, name: String) {
         leptos::task::spawn_local(async move {
-            let problem = match api::fetch_image(id).await {
-                Ok(image) => image.problem,
-                Err(ApiError(problem)) => Some(problem),
+            let why = match api::fetch_details(id, true).await {
+                Ok(details) if details.forms.is_some() => None,
+                Ok(details) => match details.problem {
+                    Some(problem) => Some(problem.detail),
+                    None => details.notices.into_iter().next().map(|notice| notice.detail),
+                },
+                Err(ApiError(problem)) => Some(problem.detail),
             };
-            if let Some(problem) = problem {
-                let why = verification_words::sentence(&problem.detail);
+            if let Some(why) = why {
+                let why = verification_words::sentence(&why);
                 let text = format!("The image of {name} cannot be downloaded. {why}");
                 self.toaster.show(ToastKind::Error, text);
             }

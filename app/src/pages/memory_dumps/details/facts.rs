@@ -8,54 +8,20 @@ use memdeck_model::{ByteCount, CaptureMode, HostClock, Millis, Record, Remark, T
 use super::super::activity_words::by_whom;
 use super::super::mode_words::because;
 use super::super::numbers::{grouped, share};
-use crate::api::{ImageFacts, ManifestFacts, SegmentKind};
-
-/// A part of what is known, under one heading.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Group {
-    /// Its heading.
-    pub title: &'static str,
-    /// Names and values.
-    pub facts: Vec<Fact>,
-}
-
-/// One thing that is known, or that is known to be unknown.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fact {
-    /// What it is.
-    pub name: &'static str,
-    /// What it says.
-    pub value: Value,
-}
-
-/// How a value is shown.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// Words and numbers.
-    Text(String),
-    /// Text of a machine.
-    Code(String),
-    /// Text of a machine that is taken elsewhere: it can be copied.
-    Copied(String),
-    /// An instant.
-    Instant(Timestamp),
-    /// One line for each.
-    Lines(Vec<String>),
-    /// Nobody told it.
-    Unknown,
-}
+use crate::api::{Fact, Group, ImageFacts, ManifestFacts, SegmentKind, Value};
 
 /// Everything that is known, in groups; none of them is empty.
 pub fn groups(record: &Record, image: Option<&ImageFacts>) -> Vec<Group> {
     let manifest = image.and_then(|image| image.manifest.as_ref());
     let groups = [
-        Group { title: "Guest", facts: guest(record, image, manifest) },
-        Group { title: "Capture", facts: capture(record, manifest) },
-        Group { title: "Pause", facts: pause(record, manifest) },
-        Group { title: "File", facts: file(record, image, manifest) },
-        Group { title: "Hashes", facts: hashes(record, manifest) },
+        ("Guest", guest(record, image, manifest)),
+        ("Capture", capture(record, manifest)),
+        ("Pause", pause(record, manifest)),
+        ("File", file(record, image, manifest)),
+        ("Hashes", hashes(record, manifest)),
     ];
-    groups.into_iter().filter(|group| !group.facts.is_empty()).collect()
+    let known = groups.into_iter().filter(|(_, facts)| !facts.is_empty());
+    known.map(|(title, facts)| Group { title: title.to_owned(), facts }).collect()
 }
 
 fn guest(record: &Record, image: Option<&ImageFacts>, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
@@ -192,7 +158,7 @@ struct Facts(Vec<Fact>);
 
 impl Facts {
     fn add(&mut self, name: &'static str, value: Value) {
-        self.0.push(Fact { name, value });
+        self.0.push(Fact { name: name.to_owned(), value });
     }
 
     fn add_some(&mut self, name: &'static str, value: Option<Value>) {

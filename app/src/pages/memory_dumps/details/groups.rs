@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::facts::{Fact, Group, Value};
+use crate::api::{Fact, Group, Value};
 use crate::ui::{CopyButton, Instant, Unknown};
 
 /// A heading and what is known under it.
@@ -14,12 +14,13 @@ pub fn GroupView(
     guest: String,
 ) -> impl IntoView {
     let Group { title, facts } = group;
-    let class = match title {
+    let label = title.clone();
+    let class = match title.as_str() {
         "File" | "Hashes" => "details-group details-group-wide",
         _ => "details-group",
     };
     view! {
-        <section class=class aria-label=title>
+        <section class=class aria-label=label>
             <h3>{title}</h3>
             <dl class="details-facts">
                 {facts
@@ -38,7 +39,7 @@ fn FactView(fact: Fact, guest: String) -> impl IntoView {
         Value::Text(text) => text.into_any(),
         Value::Code(text) => view! { <code>{text}</code> }.into_any(),
         Value::Copied(text) => {
-            let what = format!("{} of {guest}", lower_first(name));
+            let what = format!("{} of {guest}", lower_first(&name));
             view! {
                 <span class="details-copied">
                     <code>{text.clone()}</code>
@@ -52,7 +53,7 @@ fn FactView(fact: Fact, guest: String) -> impl IntoView {
             let line = |line: String| view! { <li>{line}</li> };
             view! { <ul class="details-lines">{lines.into_iter().map(line).collect_view()}</ul> }.into_any()
         }
-        Value::Unknown => view! { <Unknown what=name /> }.into_any(),
+        Value::Unknown => view! { <Unknown what=name.clone() /> }.into_any(),
     };
     view! {
         <div class="details-fact">

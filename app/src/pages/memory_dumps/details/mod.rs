@@ -2,21 +2,24 @@
 //! verify, download and delete the image, and follows what others do with it.
 
 mod downloads;
+#[cfg(any(feature = "ssr", test))]
 mod facts;
 mod groups;
 mod notices;
 mod pages;
+#[cfg(any(feature = "ssr", test))]
+mod told;
 mod verification;
 
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
-use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record, Timestamp};
+use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record};
 
 use super::downloads::downloads;
 use super::records::focus_after_details;
 use super::state::State;
 use super::verification::words::sentence;
-use crate::api::{self, ImageFacts};
+use crate::api;
 use crate::live::Live;
 use crate::load::Loader;
 use crate::ui::{
@@ -25,9 +28,12 @@ use crate::ui::{
 };
 use downloads::DownloadList;
 use groups::GroupView;
-use notices::{Notices, absence, notices, why_absent};
-use pages::PageStatistics;
+use notices::{Notices, absence, why_absent};
+use pages::PageTable;
 use verification::VerificationPanel;
+
+#[cfg(feature = "ssr")]
+pub use told::in_words;
 
 /// Between two looks at the verification of the image that is shown: one may go on that no event tells of.
 const LOOK_INTERVAL_MS: u32 = 5_000;
@@ -60,7 +66,7 @@ pub fn DetailsDialog() -> impl IntoView {
     view! {
         <Dialog open id="details-title" title wide=true>
             {move || dump.get().map(|dump| match dump.parse::<DumpId>() {
-                Ok(id) => view! { <Details id title /> }.into_any(),
+                Ok(id) => view! { <DumpDetails id title /> }.into_any(),
                 Err(_) => {
                     title.set(NO_SUCH_DUMP.to_owned());
                     unknown(&dump)
@@ -87,38 +93,54 @@ fn unknown(dump: &str) -> AnyView {
 #[derive(Clone, Copy)]
 struct Fetched {
     id: StoredValue<DumpId>,
-    record: Loader<Record>,
-    image: Loader<ImageFacts>,
+    /// What the record tells: it is here in any case.
+    record: Loader<api::Details>,
+    /// The same with what the image tells, which may be on another host.
+    image: Loader<api::Details>,
+    /// The newest of both.
+    shown: Memo<Option<api::Details>>,
 }
 
 impl Fetched {
+    fn new(id: DumpId) -> Self {
+        let (record, image) = (Loader::<api::Details>::new(), Loader::<api::Details>::new());
+        let shown = Memo::new(move |_| {
+            let with_image = image.with_data(api::Details::clone);
+            with_image.or_else(|| record.with_data(api::Details::clone))
+        });
+        Self { id: StoredValue::new(id), record, image, shown }
+    }
+
     fn fetch(self) {
-        self.fetch_record();
+        if untrack(|| self.shown.with(Option::is_none)) {
+            self.record.fetch(api::fetch_details(self.id.get_value(), false));
+        }
         self.fetch_image();
     }
 
-    fn fetch_record(self) {
-        self.record.fetch(api::fetch_record(self.id.get_value()));
-    }
-
     fn fetch_image(self) {
-        self.image.fetch(api::fetch_image(self.id.get_value()));
+        self.image.fetch(api::fetch_details(self.id.get_value(), true));
     }
 
-    fn has_failed(self) -> bool {
-        untrack(|| {
-            self.record.with(|record| record.problem.is_some())
-                || self.image.with(|image| image.problem.is_some())
-        })
+    /// Reads what is shown; the default of nothing.
+    fn read<T: Default>(self, read: impl FnOnce(&api::Details) -> T) -> T {
+        self.shown.with(|shown| shown.as_ref().map(read)).unwrap_or_default()
     }
 
     fn is_deleted(self) -> bool {
-        self.record.with_data(|record| record.deleted_at.is_some()).unwrap_or(false)
+        self.read(|details| details.record.deleted_at.is_some())
+    }
+
+    /// Why the image tells nothing, or could not be asked.
+    fn problem(self) -> Option<Problem> {
+        self.image.with(|image| {
+            image.problem.clone().or_else(|| image.data.as_ref().and_then(|details| details.problem.clone()))
+        })
     }
 }
 
 #[component]
-fn Details(
+fn DumpDetails(
     /// Which dump.
     id: DumpId,
     /// Gets the heading of the dialog.
@@ -126,10 +148,7 @@ fn Details(
 ) -> impl IntoView {
     let state = State::expect();
     let live = Live::expect();
-    let fetched = Fetched { id: StoredValue::new(id.clone()), record: Loader::new(), image: Loader::new() };
-    if let Some(record) = untrack(|| state.records.shown(&id)) {
-        fetched.record.put(record);
-    }
+    let fetched = Fetched::new(id.clone());
     let look = move || {
         if untrack(|| !fetched.is_deleted()) && !document().hidden() {
             leptos::task::spawn_local(async move {
@@ -144,10 +163,10 @@ fn Details(
     });
     live.subscribe(move |event| match event {
         Event::Record(record) if fetched.id.with_value(|id| record.dump_id.as_ref() == Some(id)) => {
-            fetched.record.put(record.as_ref().clone());
+            fetched.fetch_image();
         }
         // The service is back.
-        Event::Service(health) if health.error.is_none() && fetched.has_failed() => {
+        Event::Service(health) if health.error.is_none() && untrack(|| fetched.problem().is_some()) => {
             fetched.fetch();
             look();
         }
@@ -161,10 +180,7 @@ fn Details(
         title.set(match shape.get() {
             Shape::Unknown => NO_SUCH_DUMP.to_owned(),
             Shape::Loading | Shape::Failed => "A dump".to_owned(),
-            Shape::Known => {
-                let guest = fetched.record.with_data(|record| record.dom.0.clone());
-                format!("Dump of {}", guest.unwrap_or_default())
-            }
+            Shape::Known => format!("Dump of {}", fetched.read(|details| details.record.dom.0.clone())),
         });
     });
     let problem = Signal::derive(move || {
@@ -196,11 +212,13 @@ enum Shape {
 
 impl Shape {
     fn of(fetched: Fetched) -> Self {
-        fetched.record.with(|record| match (&record.data, &record.problem) {
-            (Some(_), _) => Self::Known,
-            (None, Some(problem)) if problem.kind == ProblemKind::NotFound => Self::Unknown,
-            (None, Some(_)) => Self::Failed,
-            (None, None) => Self::Loading,
+        if fetched.shown.with(Option::is_some) {
+            return Self::Known;
+        }
+        fetched.record.with(|record| match &record.problem {
+            Some(problem) if problem.kind == ProblemKind::NotFound => Self::Unknown,
+            Some(_) => Self::Failed,
+            None => Self::Loading,
         })
     }
 }
@@ -208,81 +226,63 @@ impl Shape {
 /// A dump of which at least the record is known.
 #[component]
 fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
-    let record = Memo::new(move |_| fetched.record.with_data(Record::clone));
-    let image = Memo::new(move |_| fetched.image.with_data(ImageFacts::clone));
-    let is_deleted = Memo::new(move |_| fetched.is_deleted());
-    let guest = record.with_untracked(|record| record.as_ref().map(|record| record.dom.0.clone()));
-    let guest = guest.unwrap_or_default();
-    let told = Signal::derive(move || {
-        record
-            .with(|record| {
-                let record = record.as_ref()?;
-                Some(image.with(|image| notices(record, image.as_ref())))
-            })
-            .unwrap_or_default()
-    });
-    let groups = Memo::new(move |_| {
-        let of = |record: &Record| image.with(|image| facts::groups(record, image.as_ref()));
-        record.with(|record| record.as_ref().map(of)).unwrap_or_default()
-    });
-    let is_readable = Memo::new(move |_| {
-        !is_deleted.get() && image.with(|image| image.as_ref().is_some_and(|image| image.problem.is_none()))
-    });
-    // While nothing is known of the image yet, nothing speaks against it.
-    let obstacle = Signal::derive(move || {
-        image.with(|image| image.as_ref().is_some_and(|image| image.problem.is_some()))
-    });
-    let absence = Memo::new(move |_| {
-        if is_deleted.get() {
-            return None;
-        }
-        fetched.image.with(|image| image.problem.clone())
-    });
-    let is_loading = move || {
-        !is_deleted.get() && fetched.image.with(|image| image.data.is_none() && image.problem.is_none())
-    };
     let state = State::expect();
-    let links = {
-        let (id, name) = (id.clone(), guest.clone());
-        move || {
-            let (asked, name) = (id.clone(), name.clone());
-            let explain = move |()| state.explain_download(asked.clone(), name.clone());
-            let record = record.get()?;
-            let image = image.get()?;
-            let all = downloads(&id, &record, Some(&image));
-            is_readable.get().then(|| view! { <DownloadList downloads=all on_press=explain /> })
-        }
+    let shown = fetched.shown;
+    let is_deleted = Memo::new(move |_| fetched.is_deleted());
+    let guest = StoredValue::new(untrack(|| fetched.read(|details| details.record.dom.0.clone())));
+    let id = StoredValue::new(id);
+    let told = Signal::derive(move || fetched.read(|details| details.notices.clone()));
+    let absent = Memo::new(move |_| if is_deleted.get() { None } else { fetched.problem() });
+    // While nothing is known of the image yet, nothing speaks against it; where its service is away, asking does no harm.
+    let obstacle = Signal::derive(move || {
+        fetched.image.with(|image| {
+            image.data.as_ref().is_some_and(|details| details.problem.is_none() && details.forms.is_none())
+        })
+    });
+    let is_loading = move || fetched.image.with(|image| image.data.is_none() && image.problem.is_none());
+    let explain = move |()| state.explain_download(id.get_value(), guest.get_value());
+    let links = move || {
+        let all = shown.with(|shown| {
+            let details = shown.as_ref()?;
+            let forms = details.forms.as_ref()?;
+            Some(id.with_value(|id| downloads(id, &details.record, forms)))
+        });
+        all.map(|downloads| view! { <DownloadList downloads on_press=explain /> })
     };
-    let delete = move |()| state.deleting.set(record.get_untracked());
-    let name = guest.clone();
-    let panel_id = id.clone();
+    let groups = move || {
+        let groups = fetched.read(|details| details.groups.clone());
+        groups.into_iter().map(|group| view! { <GroupView group guest=guest.get_value() /> }).collect_view()
+    };
+    let pages = move || {
+        let pages = fetched.read(|details| details.pages.clone());
+        pages.map(|statistics| view! { <PageTable statistics /> })
+    };
+    let delete = move |()| {
+        state
+            .deleting
+            .set(shown.with_untracked(|shown| shown.as_ref().map(|details| details.record.clone())));
+    };
     view! {
         <p class="details-lead">
-            {move || record.with(|record| record.as_ref().map(lead))}
+            {move || shown.with(|shown| shown.as_ref().map(|details| lead(&details.record)))}
         </p>
         <Notices notices=told />
-        <Show when=move || absence.with(Option::is_some)>
-            <AbsentImage problem=absence fetched />
-        </Show>
+        {move || {
+            absent.get().map(|problem| {
+                view! {
+                    <Failure
+                        title=absence(&problem)
+                        detail=why_absent(&problem, false)
+                        on_retry=move |()| fetched.fetch_image()
+                    />
+                }
+            })
+        }}
         <Show when=move || !is_deleted.get()>
-            <VerificationPanel id=panel_id.clone() guest=name.clone() obstacle />
+            <VerificationPanel id=id.get_value() guest=guest.get_value() obstacle />
         </Show>
         {links}
-        <div class="details-groups">
-            {move || {
-                groups
-                    .get()
-                    .into_iter()
-                    .map(|group| view! { <GroupView group guest=guest.clone() /> })
-                    .collect_view()
-            }}
-            {move || {
-                image
-                    .get()
-                    .filter(|image| image.manifest.is_some())
-                    .map(|image| view! { <PageStatistics image /> })
-            }}
-        </div>
+        <div class="details-groups">{groups} {pages}</div>
         <Show when=is_loading>
             <Skeleton rows=4 label="Loading what the image tells" />
         </Show>
@@ -297,25 +297,8 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
     }
 }
 
-/// Says why the image tells nothing.
-#[component]
-fn AbsentImage(problem: Memo<Option<Problem>>, fetched: Fetched) -> impl IntoView {
-    move || {
-        problem.get().map(|problem| {
-            view! {
-                <Failure
-                    title=absence(&problem)
-                    detail=why_absent(&problem, false)
-                    on_retry=move |()| fetched.fetch_image()
-                />
-            }
-        })
-    }
-}
-
 /// When and how, in one line.
 fn lead(record: &Record) -> AnyView {
-    let began: Timestamp = record.timestamp;
     let mode = record.mode.map(|mode| mode.as_str());
     let size = record.raw_size_bytes.map(|size| size.to_string());
     let host = record.host.as_ref().map(|host| format!("on {host}"));
@@ -325,7 +308,7 @@ fn lead(record: &Record) -> AnyView {
         .map(|part| format!(" · {part}"))
         .collect();
     view! {
-        <Instant instant=began />
+        <Instant instant=record.timestamp />
         <span>{rest}</span>
         {record.deleted_at.map(|_| view! { " " <Badge tone=Tone::Neutral icon=Icon::Trash>"Image deleted"</Badge> })}
         {(!record.ok).then(|| view! { " " <Badge tone=Tone::Bad icon=Icon::Alert>"Failed"</Badge> })}

@@ -115,7 +115,7 @@ fn More(id: DumpId, record: Record) -> impl IntoView {
                 <IconView icon=Icon::Check />
                 "Verify now"
             </MenuItem>
-            {kept.with_value(|(id, record)| downloads(id, record, None))
+            {kept.with_value(|(id, record)| downloads(id, record, &[]))
                 .into_iter()
                 .map(|download| {
                     let size = match download.size {

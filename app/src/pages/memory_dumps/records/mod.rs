@@ -156,12 +156,6 @@ impl Records {
         self.deletions.with(|deletions| deletions.get(dump).cloned())
     }
 
-    /// The record of a dump, where it is among those that are shown.
-    pub fn shown(self, dump: &DumpId) -> Option<Record> {
-        let is_it = |record: &&Record| record.dump_id.as_ref() == Some(dump);
-        self.page.with_data(|page| page.records.iter().find(is_it).cloned()).flatten()
-    }
-
     /// Shows the table in another way.
     pub fn show(self, history: History, change: impl FnOnce(&mut RecordsView)) {
         let before = self.view.get_untracked();
