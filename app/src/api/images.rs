@@ -44,15 +44,6 @@ pub async fn ask_verification(
     asked.map_err(operations::refuse)
 }
 
-/// The newest verification of every image of which the server knows one.
-///
-/// # Errors
-/// The server does not answer.
-#[server(prefix = "/api/ui", endpoint = "verifications", input = Json, output = Json)]
-pub async fn fetch_verifications() -> Result<Vec<Verification>, ApiError> {
-    operations::present()?.verifications().await.map_err(operations::refuse)
-}
-
 /// Deletes an image. Its record stays, and is given as it is afterwards.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ pub use error::ApiError;
 pub use image_facts::{
     ExportFacts, ImageFacts, ManifestFacts, PageMapFacts, PageTotals, SegmentFacts, SegmentKind,
 };
-pub use images::{ask_verification, delete_image, fetch_details, fetch_verifications};
+pub use images::{ask_verification, delete_image, fetch_details};
 #[cfg(feature = "ssr")]
 pub use operations::{Operations, RequestId, router};
 pub use overview::Overview;

@@ -52,9 +52,6 @@ pub trait Operations: Send + Sync {
     /// How far the newest verification of an image is, or what it found.
     async fn verification(&self, dump_id: DumpId) -> Result<Verification, Problem>;
 
-    /// The newest verification of every image of which one is known.
-    async fn verifications(&self) -> Result<Vec<Verification>, Problem>;
-
     /// Begins to verify an image; the present state of that.
     async fn verify(&self, dump_id: DumpId) -> Result<Verification, Problem>;
 

@@ -306,6 +306,8 @@ impl Desk {
         }
         let active = statuses.into_values().filter(|status| !status.exact_state().is_final());
         events.extend(active.map(|status| Event::Dump(Box::new(status))));
+        let verifications = self.images.verifications().into_iter();
+        events.extend(verifications.map(|verification| Event::Verification(Box::new(verification))));
         events
     }
 }
@@ -375,10 +377,6 @@ impl Operations for Desk {
 
     async fn verification(&self, dump_id: DumpId) -> Result<Verification, Problem> {
         Ok(self.images.verification(dump_id.as_str()).await?.in_short())
-    }
-
-    async fn verifications(&self) -> Result<Vec<Verification>, Problem> {
-        Ok(self.images.verifications())
     }
 
     async fn verify(&self, dump_id: DumpId) -> Result<Verification, Problem> {

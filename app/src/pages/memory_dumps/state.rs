@@ -76,7 +76,11 @@ impl State {
         provide_context(state);
         let live = Live::expect();
         live.subscribe(move |event| state.hear(event));
-        live.on_connected(move || state.fetch_all());
+        live.on_connected(move || {
+            // The stream tells those that go on.
+            state.verifications.update(Verifications::forget_running);
+            state.fetch_all();
+        });
         state
     }
 
@@ -92,7 +96,6 @@ impl State {
         self.fetch_guests();
         self.fetch_overview();
         self.fetch_jobs();
-        self.fetch_verifications();
     }
 
     /// The state that [`Self::provide`] made.
@@ -121,15 +124,6 @@ impl State {
         let active_before = untrack(|| self.jobs.with_data(Jobs::active_ids)).unwrap_or_default();
         self.jobs.fetch_with(api::fetch_dumps(), move |data, list| {
             data.get_or_insert_default().reconcile(list, &active_before, browser_now());
-        });
-    }
-
-    fn fetch_verifications(self) {
-        let running = self.verifications.with_untracked(Verifications::running);
-        leptos::task::spawn_local(async move {
-            // Where this fails, the calls beside it fail too and say so.
-            let Ok(list) = api::fetch_verifications().await else { return };
-            self.verifications.update(|known| known.reconcile(list, &running));
         });
     }
 

@@ -42,11 +42,6 @@ impl Verifications {
         self.refused.get(id).map(String::as_str)
     }
 
-    /// Those that go on, for a later [`Self::reconcile`].
-    pub fn running(&self) -> BTreeSet<DumpId> {
-        self.known.values().filter(|known| is_running(known)).map(|known| known.dump_id.clone()).collect()
-    }
-
     /// Takes note of the wish for one. False where it goes on already.
     pub fn ask(&mut self, id: &DumpId, guest: &str) -> bool {
         self.refused.remove(id);
@@ -94,15 +89,10 @@ impl Verifications {
         is_news.then_some(Ended { guest })
     }
 
-    /// Takes in a full list that was asked for when `running_before` went on. Of these, what the server does not know
-    /// any more has ended without a result.
-    pub fn reconcile(&mut self, list: Vec<Verification>, running_before: &BTreeSet<DumpId>) {
-        let listed: BTreeSet<_> = list.iter().map(|known| known.dump_id.clone()).collect();
-        self.known
-            .retain(|id, known| listed.contains(id) || !running_before.contains(id) || !is_running(known));
-        for told in list {
-            self.tell(told);
-        }
+    /// Forgets those that went on when the stream of events broke off: those that still do are told when it begins
+    /// anew.
+    pub fn forget_running(&mut self) {
+        self.known.retain(|_, known| !is_running(known));
     }
 }
 
@@ -180,11 +170,10 @@ mod tests {
         known.tell(begun(0, NotAsked, 0));
         assert_eq!(known.of(&id()), None);
         known.tell(begun(1, Running, 10));
-        let running = known.running();
-        known.reconcile(Vec::new(), &running);
+        known.forget_running();
         assert_eq!(known.of(&id()), None);
         known.tell(begun(1, Finished, 20));
-        known.reconcile(Vec::new(), &running);
+        known.forget_running();
         known.tell(begun(0, NotAsked, 0));
         assert_eq!(known.of(&id()), Some(&begun(1, Finished, 20)), "what was found still was");
     }
