@@ -20,6 +20,8 @@ export class MemoryDumpsPage {
     this.rows = this.table.locator('tbody').getByRole('row');
     this.search = page.getByRole('searchbox', { name: 'Search by VM name' });
     this.pages = page.getByRole('navigation', { name: 'Pages of recorded dumps' });
+    this.details = page.getByRole('dialog', { name: /^(Dump of |No such dump|A dump)/ });
+    this.deletion = page.getByRole('dialog', { name: /^Delete the image of / });
     this.news = page.getByRole('button', { name: /new dumps? – show$/ });
   }
 
@@ -76,6 +78,25 @@ export class MemoryDumpsPage {
 
   copyButtonOf(guest) {
     return this.rowsOf(guest).getByRole('button', { name: `Copy SHA-256 of ${guest}` });
+  }
+
+  detailsLinkOf(guest) {
+    return this.rowsOf(guest).getByRole('link', { name: `Details of ${guest}` });
+  }
+
+  menuButtonOf(guest) {
+    return this.rowsOf(guest).getByRole('button', { name: `Actions for ${guest}` });
+  }
+
+  // Opens the menu of the guest's row and chooses what `name` says.
+  async choose(guest, name) {
+    await this.menuButtonOf(guest).click();
+    await this.page.getByRole('menuitem', { name }).click();
+  }
+
+  // A part of the details by its heading.
+  group(name) {
+    return this.details.getByRole('region', { name, exact: true });
   }
 
   dismissButtonOf(guest) {

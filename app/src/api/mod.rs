@@ -3,7 +3,11 @@
 //!
 //! Only the signatures are compiled into the page. The bodies exist under the feature `ssr`.
 
+mod details;
 mod error;
+#[cfg(any(feature = "ssr", test))]
+mod image_facts;
+mod images;
 #[cfg(feature = "ssr")]
 mod operations;
 mod overview;
@@ -12,7 +16,13 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
 
+pub use details::{Details, Fact, Form, Group, Notice, PageClass, PageStatistics, Value, Weight};
 pub use error::ApiError;
+#[cfg(any(feature = "ssr", test))]
+pub use image_facts::{
+    ExportFacts, ImageFacts, ManifestFacts, PageMapFacts, PageTotals, SegmentFacts, SegmentKind,
+};
+pub use images::{ask_verification, delete_image, fetch_details};
 #[cfg(feature = "ssr")]
 pub use operations::{Operations, RequestId, router};
 pub use overview::Overview;

@@ -10,10 +10,11 @@ use axum::routing::{MethodFilter, on};
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context};
 use memdeck_model::{
-    Activity, DumpId, DumpStatus, Guest, Problem, ProblemKind, RecordPage, RecordQuery, TriggerRequest,
+    Activity, DumpId, DumpStatus, Guest, Problem, ProblemKind, Record, RecordPage, RecordQuery,
+    TriggerRequest, Verification,
 };
 
-use super::{ApiError, Overview};
+use super::{ApiError, ImageFacts, Overview};
 
 /// What the server does for the page. The server implements it with its use cases.
 #[async_trait]
@@ -41,6 +42,21 @@ pub trait Operations: Send + Sync {
 
     /// The hosts that records name.
     async fn record_hosts(&self) -> Result<Vec<String>, Problem>;
+
+    /// The record of one dump.
+    async fn record(&self, dump_id: DumpId) -> Result<Record, Problem>;
+
+    /// What the image of a dump and its manifest tell.
+    async fn image(&self, dump_id: DumpId) -> Result<ImageFacts, Problem>;
+
+    /// How far the newest verification of an image is, or what it found.
+    async fn verification(&self, dump_id: DumpId) -> Result<Verification, Problem>;
+
+    /// Begins to verify an image; the present state of that.
+    async fn verify(&self, dump_id: DumpId) -> Result<Verification, Problem>;
+
+    /// Deletes an image that `confirm` names by its guest; its record as it is afterwards.
+    async fn delete_image(&self, dump_id: DumpId, confirm: String) -> Result<Record, Problem>;
 }
 
 /// What the server's log calls a request. The server puts it among the request's extensions.

@@ -2,9 +2,10 @@
 
 use memdeck_model::Event;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// The event names the stream uses, without the keep-alive.
-pub const KINDS: [&str; 5] = ["dump", "record", "guests", "service", "hypervisor"];
+pub const KINDS: [&str; 6] = ["dump", "record", "verification", "guests", "service", "hypervisor"];
 
 /// The name of the event that says nothing but that the stream is alive.
 pub const KEEP_ALIVE: &str = "ping";
@@ -18,25 +19,31 @@ pub fn is_resumed(data: &str) -> bool {
     struct Start {
         resumed: bool,
     }
-    serde_json::from_str(data).is_ok_and(|start: Start| start.resumed)
+    from_json(data).is_some_and(|start: Start| start.resumed)
+}
+
+/// As the answers to calls are read: a reader of text would be linked for every type beside that of bytes.
+fn from_json<T: DeserializeOwned>(data: &str) -> Option<T> {
+    serde_json::from_slice(data.as_bytes()).ok()
 }
 
 /// The event named `kind` whose content is the JSON `data`; `None` where this page does not understand it (a newer
 /// server).
 pub fn read(kind: &str, data: &str) -> Option<Event> {
     match kind {
-        "dump" => serde_json::from_str(data).ok().map(Event::Dump),
-        "record" => serde_json::from_str(data).ok().map(Event::Record),
-        "guests" => serde_json::from_str(data).ok().map(Event::Guests),
-        "service" => serde_json::from_str(data).ok().map(Event::Service),
-        "hypervisor" => serde_json::from_str(data).ok().map(Event::Hypervisor),
+        "dump" => from_json(data).map(Event::Dump),
+        "record" => from_json(data).map(Event::Record),
+        "verification" => from_json(data).map(Event::Verification),
+        "guests" => from_json(data).map(Event::Guests),
+        "service" => from_json(data).map(Event::Service),
+        "hypervisor" => from_json(data).map(Event::Hypervisor),
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use memdeck_model::ServiceHealth;
+    use memdeck_model::{ServiceHealth, Verification};
     use serde_json::Value;
 
     use super::*;
@@ -51,6 +58,7 @@ mod tests {
     fn what_the_server_writes_is_read() {
         let service = ServiceHealth { service: "local".into(), error: Some("it is down".into()) };
         for event in [
+            Event::Verification(Box::new(Verification::none("a1".parse().unwrap()))),
             Event::Guests(Vec::new()),
             Event::Service(service),
             Event::Hypervisor(None),

@@ -1,5 +1,6 @@
 //! A button that opens a list of actions, as the ARIA Authoring Practices describe a menu button.
 
+use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -7,8 +8,9 @@ use web_sys::HtmlElement;
 
 use super::dismiss::close_on_dismissal;
 
-/// A menu button. Its children are [`MenuItem`]s. Arrow keys, Home and End go from item to item; a choice, Esc, Tab
-/// and a press outside close it.
+/// A menu button. Its children are [`MenuItem`]s and [`MenuLink`]s. Arrow keys, Home and End go from item to item; a
+/// choice, Esc, Tab, a press outside and scrolling close it. It lies over everything, also where its button is in
+/// something that scrolls, and opens upwards where there is no room below.
 #[component]
 pub fn Menu(
     /// What the menu is for: `Actions for web-01`.
@@ -24,12 +26,17 @@ pub fn Menu(
     let anchor = NodeRef::<html::Div>::new();
     let opener = NodeRef::<html::Button>::new();
     let list = NodeRef::<html::Div>::new();
+    let place = RwSignal::new(Place::default());
     close_on_dismissal(open, anchor, opener);
     Effect::new(move || {
         if open.get()
-            && let Some(list) = list.get()
+            && let (Some(list), Some(opener)) = (list.get(), opener.get_untracked())
         {
+            place.set(Place::beside(&opener, &list));
             go(&list, Step::First);
+            // It stands still while its button moves away.
+            let scrolled = window_event_listener(ev::scroll, move |_| open.set(false));
+            on_cleanup(move || scrolled.remove());
         }
     });
     let on_key = move |event: leptos::ev::KeyboardEvent| {
@@ -82,6 +89,8 @@ pub fn Menu(
                     role="menu"
                     aria-label=name.clone()
                     node_ref=list
+                    style:top=move || place.with(|place| px(place.top))
+                    style:left=move || place.with(|place| px(place.left))
                     on:keydown=on_key
                     on:click=choose
                 >
@@ -114,6 +123,77 @@ pub fn MenuItem(
     }
 }
 
+/// A link of a [`Menu`] to something that is downloaded.
+#[component]
+pub fn MenuLink(
+    /// Where it is.
+    #[prop(into)]
+    href: String,
+    /// The name it is kept under; empty where the server says it.
+    #[prop(optional, into)]
+    file_name: String,
+    /// Called when it is asked for.
+    #[prop(optional, into)]
+    on_choose: Option<Callback<()>>,
+    /// What it shows.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        // `download` also tells the router that this is not a page.
+        <a
+            class="menu-item"
+            role="menuitem"
+            tabindex="-1"
+            href=href
+            download=file_name
+            on:click=move |_| {
+                if let Some(on_choose) = on_choose {
+                    on_choose.run(());
+                }
+            }
+        >
+            {children()}
+        </a>
+    }
+}
+
+/// Where an open menu is in the window, in CSS pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Place {
+    top: f64,
+    left: f64,
+}
+
+impl Place {
+    /// Below the button and ending where it ends; within the window in any case.
+    fn beside(opener: &HtmlElement, list: &HtmlElement) -> Self {
+        let (button, menu) = (opener.get_bounding_client_rect(), list.get_bounding_client_rect());
+        let root = document().document_element();
+        let (width, height) = root.map_or((0, 0), |root| (root.client_width(), root.client_height()));
+        Self::within(
+            (width.into(), height.into()),
+            (button.top(), button.bottom(), button.right()),
+            (menu.width(), menu.height()),
+        )
+    }
+
+    fn within(window: (f64, f64), button: (f64, f64, f64), menu: (f64, f64)) -> Self {
+        const GAP: f64 = 4.0;
+        let ((width, height), (above, below, right), (menu_width, menu_height)) = (window, button, menu);
+        let fits_below = below + GAP + menu_height <= height;
+        let top = if fits_below { below + GAP } else { above - GAP - menu_height };
+        let furthest = (width - menu_width - GAP).max(GAP);
+        Self {
+            top: top.clamp(GAP, (height - menu_height - GAP).max(GAP)),
+            left: (right - menu_width).clamp(GAP, furthest),
+        }
+    }
+}
+
+fn px(length: f64) -> String {
+    format!("{length:.1}px")
+}
+
 #[derive(Clone, Copy)]
 enum Step {
     First,
@@ -139,5 +219,27 @@ fn go(list: &HtmlElement, step: Step) {
     };
     if let Some(item) = items.item(target).and_then(|item| item.dyn_into::<HtmlElement>().ok()) {
         let _ = item.focus();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: (f64, f64) = (400.0, 600.0);
+    const MENU: (f64, f64) = (200.0, 300.0);
+
+    fn place(above: f64, right: f64) -> (f64, f64) {
+        let Place { top, left } = Place::within(WINDOW, (above, above + 30.0, right), MENU);
+        (top, left)
+    }
+
+    #[test]
+    fn a_menu_is_below_its_button_or_above_it_and_always_in_the_window() {
+        assert_eq!(place(100.0, 380.0), (134.0, 180.0));
+        assert_eq!(place(500.0, 380.0), (196.0, 180.0), "no room below");
+        assert_eq!(place(100.0, 60.0), (134.0, 4.0), "no room to the left");
+        let (top, _) = place(290.0, 380.0);
+        assert!((top - 4.0).abs() < 1e-9, "no room on either side: {top}");
     }
 }

@@ -43,7 +43,7 @@ pub use dismiss::close_on_dismissal;
 pub use empty_state::EmptyState;
 pub use failure::Failure;
 pub use icon::{Icon, IconView};
-pub use menu::{Menu, MenuItem};
+pub use menu::{Menu, MenuItem, MenuLink};
 pub use moment::{Instant, Moment};
 pub use pagination::Pagination;
 pub use progress::ProgressBar;

@@ -6,7 +6,8 @@ use leptos::prelude::*;
 #[component]
 pub fn Unknown(
     /// What is unknown: `hash`.
-    what: &'static str,
+    #[prop(into)]
+    what: String,
 ) -> impl IntoView {
     let sentence = format!("{what} unknown");
     let title = sentence.clone();

@@ -73,7 +73,7 @@ pub use ordered::{OrderedImage, PageCounts};
 pub use overflow::{Abandonment, Intake, IntakeReport, Outlet, read_ahead};
 pub use pages::{PageClass, PageEntries, PageEntry, PageMap, PageMapError, PageMapFacts, PageTotals};
 pub use qevm::QevmError;
-pub use reader::{ImageReader, ReadError};
+pub use reader::{ImageReader, ReadError, read_manifest};
 pub use seek_table::{FrameSpan, SeekTable, SeekTableError};
 pub use store::{ImageStore, PartialImage, SealError, Sealed, StoreError, remove_stored};
 pub use unpack::FrameFault;

@@ -221,7 +221,11 @@ pub(crate) fn unpack_error<E>(
     }
 }
 
-pub(crate) fn read_manifest(image: &Path) -> Result<Option<Manifest>, ReadError> {
+/// The manifest beside an image; `None` where there is none. The image itself need not be there.
+///
+/// # Errors
+/// It cannot be read, or is no manifest of this version.
+pub fn read_manifest(image: &Path) -> Result<Option<Manifest>, ReadError> {
     let path = companion(image, MANIFEST_SUFFIX);
     match Manifest::read(&path) {
         Ok(manifest) => Ok(Some(manifest)),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DumpStatus, Guest, Record};
+use crate::{DumpStatus, Guest, Record, Verification};
 
 /// Whether the service that takes dumps answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +19,10 @@ pub struct ServiceHealth {
 pub enum Event {
     /// A dump was accepted, moved on or ended.
     Dump(Box<DumpStatus>),
-    /// A record was added to the catalog.
+    /// A record was added to the catalog, or changed because its image was deleted.
     Record(Box<Record>),
+    /// A verification of an image began, moved on or ended; without the whole report.
+    Verification(Box<Verification>),
     /// The hypervisor's guests, after one of them changed.
     Guests(Vec<Guest>),
     /// The dump service went away or came back.
@@ -36,6 +38,7 @@ impl Event {
         match self {
             Self::Dump(_) => "dump",
             Self::Record(_) => "record",
+            Self::Verification(_) => "verification",
             Self::Guests(_) => "guests",
             Self::Service(_) => "service",
             Self::Hypervisor(_) => "hypervisor",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteCount, DumpId, Timestamp};
+use crate::{ByteCount, DumpId, Remark, Timestamp};
 
 /// How far a verification is.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -63,6 +63,12 @@ impl Verification {
             report: None,
         }
     }
+
+    /// The same without the whole report, which only whoever asks for it needs.
+    #[must_use]
+    pub fn in_short(&self) -> Self {
+        Self { report: None, ..self.clone() }
+    }
 }
 
 /// A request to delete a dump's image.
@@ -71,6 +77,23 @@ impl Verification {
 pub struct DeleteRequest {
     /// The guest's name, as the record has it: nobody deletes evidence by a slip.
     pub confirm: String,
+    /// Who wants it, in words that operators read: one service passes on who asked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Remark>,
+}
+
+impl DeleteRequest {
+    /// Confirmed with the name of the guest.
+    #[must_use]
+    pub fn confirmed(guest: &str) -> Self {
+        Self { confirm: guest.to_owned(), by: None }
+    }
+
+    /// Who wants it, on one line; `otherwise` where the request does not say.
+    #[must_use]
+    pub fn who(&self, otherwise: &str) -> String {
+        self.by.as_ref().map_or(otherwise, Remark::as_str).replace('\n', " ")
+    }
 }
 
 /// A deletion that was asked for.

@@ -88,6 +88,7 @@ fn supersedes(newer: &Event, older: &Event) -> bool {
         (Event::Dump(newer), Event::Dump(older)) => {
             newer.dump_id == older.dump_id && newer.exact_state() == older.exact_state()
         }
+        (Event::Verification(newer), Event::Verification(older)) => newer.dump_id == older.dump_id,
         (Event::Guests(_), Event::Guests(_))
         | (Event::Service(_), Event::Service(_))
         | (Event::Hypervisor(_), Event::Hypervisor(_)) => true,
@@ -137,7 +138,7 @@ impl LiveFeed {
             Event::Service(health) => stream.service = health.clone(),
             Event::Hypervisor(error) => stream.hypervisor = Some(health(error.as_ref())),
             Event::Guests(guests) => stream.guests = Some(guests.clone()),
-            Event::Dump(_) | Event::Record(_) => {}
+            Event::Dump(_) | Event::Record(_) | Event::Verification(_) => {}
         }
         stream.keep(event);
         self.last_id.send_replace(stream.last_id);
@@ -151,7 +152,7 @@ impl LiveFeed {
                 Event::Service(health) => stream.service == *health,
                 Event::Hypervisor(error) => stream.hypervisor == Some(health(error.as_ref())),
                 Event::Guests(guests) => stream.guests.as_ref() == Some(guests),
-                Event::Dump(_) | Event::Record(_) => false,
+                Event::Dump(_) | Event::Record(_) | Event::Verification(_) => false,
             }
         };
         if !known {

@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use memdeck_app::api::{Operations, Overview};
+use memdeck_app::api::{ImageFacts, Operations, Overview};
 use memdeck_capture::{BackendError, Clock, DumpBackend};
 use memdeck_catalog::{Catalog, CatalogError, Place};
 use memdeck_model::{
-    ALL_GUESTS, Activity, DumpId, DumpStatus, Event, Guest, GuestState, Millis, Problem, ProblemKind, Record,
-    RecordFilter, RecordPage, RecordQuery, ServiceHealth, ServiceStatus, Stats, Timestamp, TriggerRequest,
-    VmRef,
+    ALL_GUESTS, Activity, DeleteRequest, DumpId, DumpStatus, Event, Guest, GuestState, Millis, Problem,
+    ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, ServiceHealth, ServiceStatus, Stats,
+    Timestamp, TriggerRequest, Verification, VmRef,
 };
 use parking_lot::Mutex;
 
@@ -30,6 +30,9 @@ pub use live::{Heard, Listener, LiveFeed, Position};
 
 /// How long an ended dump stays among the present ones of the page.
 const RECENTLY: Millis = Millis(10 * 60 * 1000);
+
+/// Whoever asks on the page, in words that other operators read.
+const OPERATOR: &str = "an operator on the page";
 
 /// Records that a walk reads at a time.
 const RECORDS_PER_STEP: u32 = 500;
@@ -301,6 +304,8 @@ impl Desk {
         }
         let active = statuses.into_values().filter(|status| !status.exact_state().is_final());
         events.extend(active.map(|status| Event::Dump(Box::new(status))));
+        let verifications = self.images.verifications().into_iter();
+        events.extend(verifications.map(|verification| Event::Verification(Box::new(verification))));
         events
     }
 }
@@ -349,7 +354,7 @@ impl Operations for Desk {
     }
 
     async fn cancel(&self, dump_id: DumpId) -> Result<(), Problem> {
-        self.cancel_dump(dump_id.as_str(), "an operator on the page").await
+        self.cancel_dump(dump_id.as_str(), OPERATOR).await
     }
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, Problem> {
@@ -358,5 +363,26 @@ impl Operations for Desk {
 
     async fn record_hosts(&self) -> Result<Vec<String>, Problem> {
         Desk::record_hosts(self).await
+    }
+
+    async fn record(&self, dump_id: DumpId) -> Result<Record, Problem> {
+        self.images.record(dump_id.as_str()).await
+    }
+
+    async fn image(&self, dump_id: DumpId) -> Result<ImageFacts, Problem> {
+        self.images.facts(dump_id.as_str()).await
+    }
+
+    async fn verification(&self, dump_id: DumpId) -> Result<Verification, Problem> {
+        Ok(self.images.verification(dump_id.as_str()).await?.in_short())
+    }
+
+    async fn verify(&self, dump_id: DumpId) -> Result<Verification, Problem> {
+        self.images.verify(dump_id.as_str()).await
+    }
+
+    async fn delete_image(&self, dump_id: DumpId, confirm: String) -> Result<Record, Problem> {
+        let request = DeleteRequest::confirmed(&confirm);
+        self.images.delete(dump_id.as_str(), request, OPERATOR).await
     }
 }

@@ -37,7 +37,7 @@ pub struct Resume {
 }
 
 /// Server-sent events: `start`, then what was missed or the present state, then every change as `dump`, `record`,
-/// `guests`, `service` or `hypervisor`, and a `ping` every 15 s.
+/// `verification`, `guests`, `service` or `hypervisor`, and a `ping` every 15 s.
 #[utoipa::path(
     get,
     path = "/api/events",
@@ -157,6 +157,7 @@ fn told(event: &Event, position: Option<Position>) -> Sse {
     let data = match event {
         Event::Dump(status) => serde_json::to_string(status),
         Event::Record(record) => serde_json::to_string(record),
+        Event::Verification(verification) => serde_json::to_string(verification),
         Event::Guests(guests) => serde_json::to_string(guests),
         Event::Service(health) => serde_json::to_string(health),
         Event::Hypervisor(error) => serde_json::to_string(error),

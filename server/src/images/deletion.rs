@@ -12,34 +12,42 @@ use crate::commands::with_causes;
 use crate::desk::catalog_problem;
 
 impl Images {
-    /// Deletes the image of a dump and the files beside it; the record stays and is returned as it is afterwards.
+    /// Deletes the image of a dump and the files beside it; the record stays and is returned as it is afterwards. It
+    /// says who did it: the one whom the request names, else `by`.
     ///
     /// # Errors
     /// There is no such image, the request does not name its guest, it is being downloaded or verified, or its files
     /// cannot be removed.
     pub async fn delete(&self, dump_id: &str, request: DeleteRequest, by: &str) -> Result<Record, Problem> {
+        let by = request.who(by);
         let (id, owned) = self.find(dump_id).await?;
         if let Some(owned) = &owned {
             confirm(&owned.record, &request)?;
-            let unsettled = owned.origin.is_none() && self.is_unsettled(&id).await?;
+            let unsettled = match (&owned.origin, &self.service) {
+                (None, _) => self.is_unsettled(&id).await?,
+                // The service knows whether files are left.
+                (Some(_), service) => service.is_some(),
+            };
             if let Some(problem) = deleted(&id, &owned.record).filter(|_| !unsettled) {
                 return Err(problem);
             }
         }
-        let record = match self.place(id, owned)? {
+        let record = match self.place(id.clone(), owned)? {
             Place::Here(image) => {
                 let _in_use = self.uses.delete(&image.dump_id)?;
                 self.delete_here(image.dump_id.clone(), by).await?
             }
             Place::There(service, id) => {
+                let request = DeleteRequest { by: by.parse().ok(), ..request };
                 let body = serde_json::to_value(&request).map_err(|error| internal(&error))?;
                 let answer = service.image_call(reqwest::Method::DELETE, &id, None, Some(&body)).await?;
                 let record: Record = serde_json::from_value(answer).map_err(|error| internal(&error))?;
                 self.note_deleted_there(service.url(), &id, &record).await?;
+                let _ = self.changed.send(Event::Record(Box::new(record.clone())));
                 record
             }
         };
-        let _ = self.changed.send(Event::Record(Box::new(record.clone())));
+        self.verifications.forget(&id);
         Ok(record)
     }
 
@@ -50,12 +58,14 @@ impl Images {
         Ok(unsettled.iter().any(|record| record.dump_id == dump_id))
     }
 
-    async fn delete_here(&self, dump_id: DumpId, by: &str) -> Result<Record, Problem> {
-        let catalog = Arc::clone(&self.catalog);
-        let deletion = Deletion { dump_id, deleted_at: self.clock.now(), deleted_by: by.to_owned() };
+    async fn delete_here(&self, dump_id: DumpId, by: String) -> Result<Record, Problem> {
+        let (catalog, changed) = (Arc::clone(&self.catalog), self.changed.clone());
+        let deletion = Deletion { dump_id, deleted_at: self.clock.now(), deleted_by: by };
         blocking(move || {
             let record = catalog.mark_deleted(&deletion).map_err(|error| catalog_problem(&error))?;
             tracing::info!(dump_id = %deletion.dump_id, vm = %record.dom, by = deletion.deleted_by, "image deleted");
+            // Whatever becomes of the files: this is what the record says from now on.
+            let _ = changed.send(Event::Record(Box::new(record.clone())));
             remove_files(&record).map_err(|error| {
                 tracing::error!(dump_id = %deletion.dump_id, error = &error as &dyn std::error::Error, "files of a deleted image are left");
                 let detail = format!(

@@ -127,15 +127,18 @@ fn another(image: &StoredImage) -> Problem {
     Problem::new(ProblemKind::Conflict, detail)
 }
 
-/// The manifest beside an image, as it is stored.
+/// The manifest beside an image, as it is stored. It tells what is known even where the image itself is gone.
 pub(super) fn manifest(image: &StoredImage) -> Result<Value, Problem> {
-    let export =
-        ImageExport::open(&image.path, ExportFormat::Elf).map_err(|error| unreadable(image, &error))?;
+    let manifest = memdeck_image::read_manifest(&image.path).map_err(|error| unreadable(image, &error))?;
     let missing = || {
         let detail = format!("the image of dump {} has no manifest beside it", image.dump_id);
         Problem::new(ProblemKind::NotFound, detail)
     };
-    let manifest = export.manifest().ok_or_else(missing)?;
+    let manifest = manifest.ok_or_else(missing)?;
+    if manifest.dump_id != image.dump_id {
+        let detail = format!("the manifest beside dump {} is that of another one", image.dump_id);
+        return Err(Problem::new(ProblemKind::Conflict, detail));
+    }
     serde_json::to_value(manifest).map_err(|error| internal(&error))
 }
 

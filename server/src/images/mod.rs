@@ -6,6 +6,7 @@
 
 mod deletion;
 mod download;
+mod facts;
 mod uses;
 mod verification;
 
@@ -16,7 +17,6 @@ use memdeck_capture::Clock;
 use memdeck_catalog::{Catalog, OwnedRecord};
 use memdeck_image::ReadError;
 use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record};
-use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
@@ -41,7 +41,7 @@ pub struct Images {
     service: Option<ServiceClient>,
     downloads: Arc<Semaphore>,
     uses: Uses,
-    verifications: Arc<Mutex<Verifications>>,
+    verifications: Verifications,
     changed: broadcast::Sender<Event>,
 }
 
@@ -67,18 +67,19 @@ impl Images {
     /// The images of the records in `catalog`; of those that were imported, `service` is asked.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, clock: Arc<dyn Clock>, service: Option<ServiceClient>) -> Self {
+        let changed = broadcast::channel(EVENT_BACKLOG).0;
         Self {
             catalog,
             clock,
             service,
             downloads: Arc::new(Semaphore::new(MAX_DOWNLOADS)),
             uses: Uses::default(),
-            verifications: Arc::default(),
-            changed: broadcast::channel(EVENT_BACKLOG).0,
+            verifications: Verifications::new(changed.clone()),
+            changed,
         }
     }
 
-    /// Records that changed because their image was deleted.
+    /// Records that changed because their image was deleted, and verifications.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.changed.subscribe()

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use memdeck::images::Images;
 use memdeck_catalog::Catalog;
-use memdeck_model::{Deletion, Event};
+use memdeck_model::{Deletion, Event, ProblemKind, Verification, VerificationState};
 use serde_json::{Value, json};
 
 use crate::support::{self, TestApp, answer, delete, get, post, send};
@@ -109,6 +109,63 @@ async fn an_image_is_deleted_with_its_files_and_the_record_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_says_for_whom_it_was_asked() {
+    let app = TestApp::start();
+    let (dump_id, _) = app.dumped("web-01").await;
+    let path = format!("/api/memory-dumps/{dump_id}");
+    let by = |by: &str| json!({"confirm": "web-01", "by": by}).to_string();
+    assert_eq!(answer(&app.dashboard, delete(&path, &by("\u{1}"))).await.0, StatusCode::BAD_REQUEST);
+    let (_, record) = answer(&app.dashboard, delete(&path, &by("the night\nshift"))).await;
+    assert_eq!(record["deleted_by"], "the night shift");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verification_is_told_when_it_begins_and_when_it_ends() {
+    let app = TestApp::start();
+    let (dump_id, _) = app.dumped("web-01").await;
+    let mut changed = app.images.subscribe();
+    let intact = verified(&app.dashboard, &dump_id).await;
+    let mut told = Vec::new();
+    while told.last().is_none_or(|told: &Verification| told.state != VerificationState::Finished) {
+        let Event::Verification(next) = changed.recv().await.unwrap() else { panic!("another event") };
+        told.push(*next);
+    }
+    assert_eq!(told[0].state, VerificationState::Running);
+    let last = told.last().unwrap();
+    assert_eq!((last.verdict.as_deref(), &last.report), (Some("intact"), &None), "without the whole report");
+    assert_eq!(app.images.verifications(), std::slice::from_ref(last));
+    assert!(!intact["report"].is_null(), "whoever asks for it gets it");
+
+    answer(&app.dashboard, delete(&format!("/api/memory-dumps/{dump_id}"), r#"{"confirm": "web-01"}"#)).await;
+    assert_eq!(app.images.verifications(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_told_all_that_image_and_manifest_tell() {
+    let app = TestApp::start();
+    let (dump_id, stored) = app.dumped("web-01").await;
+    let inspection = app.images.inspect(&dump_id).await.unwrap();
+    let facts = app.images.facts(&dump_id).await.unwrap();
+    let told = serde_json::to_value(&facts).unwrap();
+    for what in ["manifest", "exports", "cpus", "raw_size_bytes", "stored_size_bytes", "memory_bytes"] {
+        assert_eq!(told[what], inspection[what], "{what}");
+    }
+
+    std::fs::remove_file(&stored).unwrap();
+    let left = app.images.facts(&dump_id).await.unwrap();
+    assert_eq!(left.manifest, facts.manifest, "the manifest is there still");
+    assert!(left.problem.unwrap().detail.contains("is no longer where it was stored"));
+    std::fs::remove_file(stored.with_file_name(companion(&stored))).unwrap();
+    let gone = app.images.facts(&dump_id).await.unwrap_err();
+    assert_eq!(gone.kind, ProblemKind::Gone);
+}
+
+/// The name of the manifest beside an image.
+fn companion(stored: &Path) -> String {
+    stored.file_name().unwrap().to_str().unwrap().replace(".elf.zst", ".json")
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_image_that_is_being_downloaded_is_not_deleted() {
     let app = TestApp::start();
     drop(app.hypervisor.add_guest("mail-01", memdeck_model::ByteCount::from_mib(16)));
@@ -183,7 +240,7 @@ async fn an_imported_image_is_not_looked_for_on_this_host() {
     let images = support::images(&catalog, &app.clock, None);
     let problem = images.inspect(&dump_id).await.unwrap_err();
     assert!(problem.detail.contains("with the dump service that took it"), "{problem}");
-    let request = memdeck_model::DeleteRequest { confirm: "web-01".to_owned() };
+    let request = memdeck_model::DeleteRequest::confirmed("web-01");
     assert!(images.delete(&dump_id, request, "api").await.is_err());
     assert_eq!(files(&stored), 5);
 }

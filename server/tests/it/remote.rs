@@ -13,6 +13,7 @@ use axum::{Json, Router};
 use memdeck::config::{HttpConfig, ServiceConfig};
 use memdeck::desk::{AgentGuests, Desk, HypervisorGuests};
 use memdeck::http::{DashboardState, Guard};
+use memdeck::images::Images;
 use memdeck::remote::{RemoteBackend, ServiceClient};
 use memdeck_capture::{Clock, DumpBackend};
 use memdeck_catalog::Catalog;
@@ -55,6 +56,7 @@ pub struct Front {
     pub router: Router,
     desk: Arc<Desk>,
     pub catalog: Arc<Catalog>,
+    pub images: Arc<Images>,
     events: broadcast::Receiver<Event>,
 }
 
@@ -81,7 +83,7 @@ impl Front {
         });
         let otherwise = HypervisorGuests::new(Arc::new(Simulated::new()));
         let guests = Arc::new(AgentGuests::new(Arc::clone(&remote), otherwise));
-        let desk = support::desk(&catalog, remote, guests, images, &app.clock);
+        let desk = support::desk(&catalog, remote, guests, Arc::clone(&images), &app.clock);
         let (closing, closed) = watch::channel(false);
         let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
         let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &HttpConfig::default(), &clock));
@@ -90,7 +92,7 @@ impl Front {
             guard,
             None,
         );
-        Self { state, _closing: closing, router, desk, catalog, events }
+        Self { state, _closing: closing, router, desk, catalog, images, events }
     }
 
     pub async fn event(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {

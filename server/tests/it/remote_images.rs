@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
-use memdeck_model::{ByteCount, Event};
+use memdeck_model::{ByteCount, Event, ProblemKind, VerificationState};
 use serde_json::json;
 
 use crate::image_care::verified;
@@ -99,14 +99,39 @@ async fn an_image_is_inspected_and_verified_where_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_verification_is_followed_where_it_goes_on() {
+    let agent = TestApp::start();
+    let (service, front, dump_id) = with_a_dump(&agent, "web-01").await;
+    let mut changed = front.images.subscribe();
+    let begun = front.images.verify(&dump_id).await.unwrap();
+    assert_eq!(begun.state, VerificationState::Running);
+    // Nobody asks any more, and the end is told all the same.
+    loop {
+        let Event::Verification(told) = changed.recv().await.unwrap() else { panic!("another event") };
+        if told.state != VerificationState::Running {
+            assert_eq!(told.verdict.as_deref(), Some("intact"));
+            break;
+        }
+    }
+    assert_eq!(front.images.verifications()[0].verdict.as_deref(), Some("intact"));
+
+    let facts = front.images.facts(&dump_id).await.unwrap();
+    assert_eq!(facts, agent.images.facts(&dump_id).await.unwrap());
+    service.stop().await;
+    let away = front.images.facts(&dump_id).await.unwrap_err();
+    assert_eq!(away.kind, ProblemKind::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_reaches_the_agent_and_both_records() {
     let agent = TestApp::start();
     let (_service, front, dump_id) = with_a_dump(&agent, "web-01").await;
     let path = format!("/api/memory-dumps/{dump_id}");
     let (status, _) = answer(&front.router, delete(&path, r#"{"confirm": "db-01"}"#)).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    let (status, record) = answer(&front.router, delete(&path, r#"{"confirm": "web-01"}"#)).await;
-    assert_eq!((status, &record["deleted_by"]), (StatusCode::OK, &json!("api")), "{record}");
+    let (status, record) =
+        answer(&front.router, delete(&path, r#"{"confirm": "web-01", "by": "the night shift"}"#)).await;
+    assert_eq!((status, &record["deleted_by"]), (StatusCode::OK, &json!("the night shift")), "{record}");
     let known = |catalog: &memdeck_catalog::Catalog| catalog.record_of(&dump_id.parse().unwrap()).unwrap();
     assert_eq!(known(&front.catalog), known(&agent.catalog));
     assert_eq!(serde_json::to_value(known(&front.catalog)).unwrap(), record);

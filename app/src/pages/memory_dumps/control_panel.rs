@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::active_dumps::ActiveDumps;
 use super::activity_log::ActivityLog;
 use super::guest_selector::GuestSelector;
+use super::jobs::ActiveDumps;
 use super::mode_selector::ModeSelector;
 use super::remark_fields::RemarkFields;
 use super::status::Status;

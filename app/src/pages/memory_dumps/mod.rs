@@ -1,40 +1,37 @@
 //! Memory Dumps: take dumps of guests, watch them being taken, find them again.
 
-mod active_dumps;
 mod activity_log;
 mod activity_words;
 mod choice;
 mod control_panel;
+mod delete_dialog;
+mod details;
+mod downloads;
 mod dump_all_dialog;
-mod filters;
 mod guest_option;
 mod guest_selector;
-mod job_button;
-mod job_row;
-mod job_words;
 mod jobs;
 mod mode_selector;
 mod mode_words;
+mod numbers;
 mod options;
-mod pager;
-mod paging;
-mod rate;
-mod record_row;
 mod records;
-mod records_table;
-mod records_view;
 mod remark_fields;
 mod state;
 mod status;
-mod table_options;
 mod trigger;
+mod verification;
 
 use leptos::prelude::*;
 
 use super::title::set_title;
 use crate::shortcuts::{Shortcuts, focus_on};
 use control_panel::{ControlPanel, TRIGGER_PANEL};
-use records_table::RecordsTable;
+use delete_dialog::DeleteDialog;
+use details::DetailsDialog;
+#[cfg(feature = "ssr")]
+pub use details::in_words as details_in_words;
+use records::RecordsTable;
 use state::State;
 
 #[cfg(feature = "fuzzing")]
@@ -59,5 +56,7 @@ pub fn MemoryDumps() -> impl IntoView {
         </header>
         <ControlPanel />
         <RecordsTable />
+        <DetailsDialog />
+        <DeleteDialog />
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
-use memdeck_model::{DumpId, DumpStatus, Event, Guest, JobState, Problem, TriggerRequest};
+use memdeck_model::{
+    DumpId, DumpStatus, Event, Guest, JobState, Problem, Record, TriggerRequest, Verification,
+};
 
 use super::choice;
-use super::job_words;
-use super::jobs::{Cancel, Change, Jobs};
+use super::jobs::{Cancel, Change, Jobs, words};
 use super::options::Options;
 use super::records::Records;
+use super::verification::{Ended, Verifications, words as verification_words};
 use crate::api::{self, ApiError, Overview};
 use crate::live::Live;
 use crate::load::Loader;
@@ -36,6 +38,10 @@ pub struct State {
     pub jobs: Loader<Jobs>,
     /// The table.
     pub records: Records,
+    /// What is known of verifications.
+    pub verifications: RwSignal<Verifications>,
+    /// The record whose image the operator is asked about deleting.
+    pub deleting: RwSignal<Option<Record>>,
     /// UUIDs of the chosen guests.
     pub chosen: RwSignal<BTreeSet<String>>,
     /// How guests are to be dumped.
@@ -57,6 +63,8 @@ impl State {
             overview: Loader::new(),
             jobs: Loader::new(),
             records: Records::new(),
+            verifications: RwSignal::new(Verifications::default()),
+            deleting: RwSignal::new(None),
             chosen: RwSignal::new(BTreeSet::new()),
             options: Options::new(),
             trigger: RwSignal::new(Trigger::default()),
@@ -68,7 +76,11 @@ impl State {
         provide_context(state);
         let live = Live::expect();
         live.subscribe(move |event| state.hear(event));
-        live.on_connected(move || state.fetch_all());
+        live.on_connected(move || {
+            // The stream tells those that go on.
+            state.verifications.update(Verifications::forget_running);
+            state.fetch_all();
+        });
         state
     }
 
@@ -113,6 +125,78 @@ impl State {
         self.jobs.fetch_with(api::fetch_dumps(), move |data, list| {
             data.get_or_insert_default().reconcile(list, &active_before, browser_now());
         });
+    }
+
+    /// Asks how far the newest verification of an image is.
+    pub async fn look_at_verification(self, id: DumpId) -> Result<(), Problem> {
+        let present = api::ask_verification(id, false).await.map_err(|ApiError(problem)| problem)?;
+        self.hear_verification(&present);
+        Ok(())
+    }
+
+    /// Asks for a verification of the image of a dump of the guest `name`, once. Its end is told.
+    pub fn verify(self, id: DumpId, name: String) {
+        let mut is_new = false;
+        self.verifications.update(|known| is_new = known.ask(&id, &name));
+        if !is_new {
+            return;
+        }
+        self.announcer.say(format!("Verifying the image of {name}."));
+        leptos::task::spawn_local(async move {
+            match api::ask_verification(id.clone(), true).await {
+                Ok(begun) => self.hear_verification(&begun),
+                Err(ApiError(problem)) => {
+                    self.verifications.update(|known| known.refuse(&id, problem.detail.clone()));
+                    if !self.shows_details_of(&id) {
+                        let text = format!("The image of {name} is not verified. {}", problem.detail);
+                        self.toaster.show(ToastKind::Error, text);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Says why where a download that was asked for cannot be had: the browser only says that it failed.
+    pub fn explain_download(self, id: DumpId, name: String) {
+        leptos::task::spawn_local(async move {
+            let why = match api::fetch_details(id, true).await {
+                Ok(details) if details.forms.is_some() => None,
+                Ok(details) => match details.problem {
+                    Some(problem) => Some(problem.detail),
+                    None => details.notices.into_iter().next().map(|notice| notice.detail),
+                },
+                Err(ApiError(problem)) => Some(problem.detail),
+            };
+            if let Some(why) = why {
+                let why = verification_words::sentence(&why);
+                let text = format!("The image of {name} cannot be downloaded. {why}");
+                self.toaster.show(ToastKind::Error, text);
+            }
+        });
+    }
+
+    /// Deletes the image of a dump; `confirm` is what the operator wrote.
+    pub async fn delete(self, id: DumpId, confirm: String) -> Result<(), Problem> {
+        let record = api::delete_image(id, confirm).await.map_err(|ApiError(problem)| problem)?;
+        self.records.hear(&record);
+        self.toaster.show(ToastKind::Success, format!("The image of {} is deleted.", record.dom));
+        Ok(())
+    }
+
+    fn hear_verification(self, verification: &Verification) {
+        let mut ended = None;
+        self.verifications.update(|known| ended = known.tell(verification.clone()));
+        let Some(Ended { guest }) = ended else { return };
+        let (kind, text) = verification_words::outcome_of(verification, &guest);
+        if self.shows_details_of(&verification.dump_id) {
+            self.announcer.say(text);
+        } else {
+            self.toaster.show(kind, text);
+        }
+    }
+
+    fn shows_details_of(self, id: &DumpId) -> bool {
+        self.records.view.with_untracked(|view| view.dump.as_deref() == Some(id.as_str()))
     }
 
     /// Asks for dumps of `guests` with the options that are set; does nothing while these cannot be used.
@@ -161,6 +245,7 @@ impl State {
             Event::Dump(status) => self.hear_dump(status),
             // The table hears it itself.
             Event::Record(_) => self.fetch_overview(),
+            Event::Verification(verification) => self.hear_verification(verification),
             Event::Guests(guests) => {
                 let mut guests = guests.clone();
                 sort(&mut guests);
@@ -200,7 +285,7 @@ fn outcome_of(status: &DumpStatus, was_asked: bool) -> (ToastKind, String) {
         JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed: {message}")),
         JobState::Cancelled if was_asked => (ToastKind::Success, format!("The dump of {name} is cancelled.")),
         JobState::Cancelled => {
-            (ToastKind::Warning, format!("The dump of {name} ended. {}", job_words::result_of(status)))
+            (ToastKind::Warning, format!("The dump of {name} ended. {}", words::result_of(status)))
         }
         JobState::Completed | JobState::Queued | JobState::Running => {
             (ToastKind::Success, format!("{name} is dumped and hashed."))

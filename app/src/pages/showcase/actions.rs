@@ -4,8 +4,8 @@ use leptos::prelude::*;
 
 use super::Specimen;
 use crate::ui::{
-    Button, ButtonKind, ButtonSize, Card, CopyButton, Dialog, Icon, IconView, Menu, MenuItem, ThemeSwitch,
-    Tooltip,
+    Button, ButtonKind, ButtonSize, Card, CopyButton, Dialog, Icon, IconView, Menu, MenuItem, MenuLink,
+    ThemeSwitch, Tooltip,
 };
 
 /// What can be pressed.
@@ -63,6 +63,10 @@ pub fn Actions() -> impl IntoView {
                         <IconView icon=Icon::Download />
                         "Download"
                     </MenuItem>
+                    <MenuLink href="/favicon.svg" file_name="icon.svg">
+                        <IconView icon=Icon::Download />
+                        "A file"
+                    </MenuLink>
                     <MenuItem on_choose=move |()| chosen.set("delete")>
                         <IconView icon=Icon::Trash />
                         "Delete…"

@@ -5,14 +5,14 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 use memdeck_model::{Problem, RecordColumn, SortOrder};
 
+use super::super::state::State;
 use super::filters::Filters;
+use super::options::{TableActions, TableOptions};
 use super::pager::Pager;
 use super::paging;
-use super::record_row::RecordRow;
-use super::records::{History, Records};
-use super::records_view::{RecordsView, SizeShown};
-use super::state::State;
-use super::table_options::{TableActions, TableOptions};
+use super::row::RecordRow;
+use super::view::{RecordsView, SizeShown};
+use super::{History, Records};
 use crate::ui::{
     self, Button, ButtonKind, ButtonSize, Card, EmptyState, Failure, Select, Skeleton, SortHeader,
 };

@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use memdeck_model::JobState;
 
-use super::jobs::{Cancel, Job};
-use super::state::State;
+use super::super::state::State;
+use super::{Cancel, Job};
 use crate::ui::{Announcer, Button, ButtonKind, ButtonSize, Icon, IconView};
 
 /// What the button does now.
@@ -143,16 +143,7 @@ pub fn CancelQuestion(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::memory_dumps::jobs::Jobs;
-
-    fn job(state: &str, cancel: Option<Cancel>) -> Job {
-        let json = serde_json::json!({"dump_id": "a", "vm": "web-01", "state": state, "progress": 1.0});
-        let mut jobs = Jobs::default();
-        jobs.tell(serde_json::from_value(json).unwrap(), std::time::UNIX_EPOCH.into());
-        let mut job = jobs.get(&"a".parse().unwrap()).unwrap().clone();
-        job.cancel = cancel;
-        job
-    }
+    use crate::pages::memory_dumps::jobs::tests::job_in as job;
 
     #[test]
     fn a_dump_can_be_cancelled_until_it_was_asked_for_or_has_ended() {

@@ -4,8 +4,8 @@ use memdeck_model::{
     ByteCount, CaptureMode, DumpPhase, DumpStatus, JobState, LiveProgress, Millis, Timestamp,
 };
 
-use super::activity_words::{by_whom, upper_first};
-use super::jobs::Job;
+use super::super::activity_words::{by_whom, upper_first};
+use super::Job;
 
 /// What is known of a dump under way, at `now`.
 pub fn figures_of(job: &Job, now: Timestamp) -> String {
@@ -115,20 +115,7 @@ fn whole_seconds(duration: Millis) -> String {
 mod tests {
     use super::*;
     use crate::pages::memory_dumps::jobs::Jobs;
-
-    fn job(fields: serde_json::Value) -> Job {
-        let mut status =
-            serde_json::json!({"dump_id": "a", "vm": "web-01", "state": "running", "progress": 50.0});
-        let serde_json::Value::Object(fields) = fields else { panic!("fields are an object") };
-        status.as_object_mut().unwrap().extend(fields);
-        let mut jobs = Jobs::default();
-        jobs.tell(serde_json::from_value(status).unwrap(), at(100));
-        jobs.get(&"a".parse().unwrap()).unwrap().clone()
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_unix_micros(second * 1_000_000).unwrap()
-    }
+    use crate::pages::memory_dumps::jobs::tests::{at, job};
 
     #[test]
     fn a_running_dump_tells_what_is_known() {

@@ -2,10 +2,11 @@
 
 use leptos::prelude::*;
 
+use super::super::numbers::grouped;
+use super::super::state::State;
+use super::History;
 use super::paging::page_count;
-use super::records::History;
-use super::records_view::PAGE_SIZES;
-use super::state::State;
+use super::view::PAGE_SIZES;
 use crate::ui::{Pagination, Select};
 
 /// Rows per page, the number of records, Previous, page x of y, Next. The page is in the address.
@@ -55,31 +56,5 @@ pub fn Pager() -> impl IntoView {
                 />
             </div>
         </Show>
-    }
-}
-
-/// `100,000`: long numbers are read in groups of three.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_numbers_are_grouped() {
-        assert_eq!(
-            [0, 999, 1_000, 100_000, 12_345_678].map(grouped),
-            ["0", "999", "1,000", "100,000", "12,345,678"]
-        );
     }
 }

@@ -4,20 +4,31 @@
 //! at: with the pointer or the focus in the table, on a page other than the first, or without auto-refresh it is only
 //! counted, and appears when they ask for it. While no live events flow, the server is asked every few seconds.
 
-use std::collections::BTreeSet;
+mod actions;
+mod filters;
+mod options;
+mod pager;
+mod paging;
+mod row;
+mod table;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
-use memdeck_model::{Event, FilterError, Record, RecordPage, RecordQuery};
+use memdeck_model::{DumpId, Event, FilterError, Record, RecordPage, RecordQuery, Timestamp};
 
-use super::paging;
-use super::records_view::RecordsView;
 use crate::api;
 use crate::live::{Connection, Live};
 use crate::load::Loader;
 use crate::time::start_of_local_day;
+
+pub use actions::focus_after_details;
+pub use table::RecordsTable;
+pub use view::RecordsView;
 
 /// Between two questions while no live events flow.
 const POLL_INTERVAL_MS: u32 = 5_000;
@@ -47,11 +58,32 @@ pub struct Records {
     pub unseen: RwSignal<u64>,
     /// The keys of records that arrived while the page was open.
     arrived: StoredValue<BTreeSet<String>>,
+    /// The deletions among the records that are shown: nothing else of a record changes.
+    deletions: Memo<BTreeMap<DumpId, Deleted>>,
+    /// Whether the details that are shown were opened here: then the entry before in the browser's history is the
+    /// table without them.
+    details_opened_here: StoredValue<bool>,
     /// Whether the operator waits for the fetch under way.
     is_awaited: RwSignal<bool>,
     query: Memo<Result<RecordQuery, FilterError>>,
     connection: Memo<Connection>,
     navigate: StoredValue<Navigate, LocalStorage>,
+}
+
+/// What happened to the image of a dump instead of being kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deleted {
+    /// When it was deleted.
+    pub at: Timestamp,
+    /// By whom, where that is known.
+    pub by: Option<String>,
+}
+
+impl Deleted {
+    /// Of an image that is there still: none.
+    pub fn of(record: &Record) -> Option<Self> {
+        record.deleted_at.map(|at| Self { at, by: record.deleted_by.clone() })
+    }
 }
 
 type Navigate = Box<dyn Fn(&str, NavigateOptions)>;
@@ -63,12 +95,15 @@ impl Records {
         // The raw text: the router's own map of parameters decodes them twice.
         let search = use_location().search;
         let view = Memo::new(move |_| search.with(|query| RecordsView::from_query(query)));
+        let page = Loader::<RecordPage>::new();
         let records = Self {
             view,
-            page: Loader::new(),
+            page,
             hosts: Loader::new(),
             unseen: RwSignal::new(0),
             arrived: StoredValue::new(BTreeSet::new()),
+            deletions: Memo::new(move |_| page.with_data(deletions_of).unwrap_or_default()),
+            details_opened_here: StoredValue::new(false),
             is_awaited: RwSignal::new(true),
             query: Memo::new(move |_| view.with(|view| view.query(start_of_local_day))),
             connection: live.connection(),
@@ -90,8 +125,35 @@ impl Records {
             }
             query
         });
+        Effect::new(move || {
+            if view.with(|view| view.dump.is_none()) {
+                records.details_opened_here.set_value(false);
+            }
+        });
         records.poll();
         records
+    }
+
+    /// Shows the details of a dump. Back leads to the table as it is.
+    pub fn open_details(self, dump: &str) {
+        self.details_opened_here.set_value(true);
+        self.show(History::Push, |view| view.dump = Some(dump.to_owned()));
+    }
+
+    /// Shows the table without details, and leaves no step in the browser's history that would bring them back.
+    pub fn close_details(self) {
+        if self.view.with_untracked(|view| view.dump.is_none()) {
+            return;
+        }
+        let is_step_back = self.details_opened_here.get_value();
+        if !(is_step_back && window().history().is_ok_and(|history| history.back().is_ok())) {
+            self.show(History::Replace, |view| view.dump = None);
+        }
+    }
+
+    /// What became of the image of a dump that is shown, where it was deleted.
+    pub fn deletion_of(self, dump: &DumpId) -> Option<Deleted> {
+        self.deletions.with(|deletions| deletions.get(dump).cloned())
     }
 
     /// Shows the table in another way.
@@ -166,10 +228,14 @@ impl Records {
         self.hosts.fetch(api::fetch_record_hosts());
     }
 
-    fn hear(self, record: &Record) {
-        self.arrived.update_value(|arrived| {
-            arrived.insert(paging::key_of(record));
-        });
+    /// Takes in a record that is new, or whose image was deleted.
+    pub fn hear(self, record: &Record) {
+        let is_deletion = record.deleted_at.is_some();
+        if !is_deletion {
+            self.arrived.update_value(|arrived| {
+                arrived.insert(paging::key_of(record));
+            });
+        }
         let is_new_host = record.host.as_ref().is_some_and(|host| {
             untrack(|| self.hosts.with_data(|hosts| !hosts.contains(host))).unwrap_or(false)
         });
@@ -192,6 +258,11 @@ impl Records {
         let mut is_shown = false;
         self.page.change(|page| is_shown = paging::replace(page, record));
         if is_shown {
+            return;
+        }
+        if is_deletion {
+            // Of a record on another page, nearly always; a new one that came with its deletion is counted by this.
+            self.refresh();
             return;
         }
         if self.must_hold() {
@@ -219,4 +290,10 @@ impl Records {
         let timer = StoredValue::new_local(Some(timer));
         on_cleanup(move || timer.set_value(None));
     }
+}
+
+fn deletions_of(page: &RecordPage) -> BTreeMap<DumpId, Deleted> {
+    let deleted =
+        page.records.iter().filter_map(|record| Some((record.dump_id.clone()?, Deleted::of(record)?)));
+    deleted.collect()
 }

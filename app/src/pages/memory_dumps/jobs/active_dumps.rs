@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::job_row::JobRow;
-use super::jobs::Jobs;
-use super::state::State;
+use super::super::state::State;
+use super::Jobs;
+use super::row::JobRow;
 use crate::ui::{Card, EmptyState, Failure, Icon, Skeleton};
 
 /// A row for each, in a part of fixed size that scrolls.

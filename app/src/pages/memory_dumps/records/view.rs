@@ -59,6 +59,8 @@ pub struct RecordsView {
     pub size: SizeShown,
     /// Whether new dumps appear by themselves.
     pub auto_refresh: bool,
+    /// The id of the dump whose details are shown, as the address has it: it may be none.
+    pub dump: Option<String>,
     /// What other parts of the page keep in the address.
     others: Vec<(String, String)>,
 }
@@ -77,6 +79,7 @@ impl Default for RecordsView {
             page_size: DEFAULT_PAGE_SIZE,
             size: SizeShown::default(),
             auto_refresh: true,
+            dump: None,
             others: Vec::new(),
         }
     }
@@ -106,7 +109,8 @@ impl RecordsView {
                 }
                 "size" if value == "raw" => view.size = SizeShown::Raw,
                 "refresh" if value == "off" => view.auto_refresh = false,
-                "size" | "refresh" => {}
+                "dump" if !value.is_empty() => view.dump = Some(value.into_owned()),
+                "size" | "refresh" | "dump" => {}
                 _ => view.others.push((name.into_owned(), value.into_owned())),
             }
         }
@@ -129,6 +133,9 @@ impl RecordsView {
         add("rows", &self.page_size.to_string(), self.page_size != DEFAULT_PAGE_SIZE);
         add("size", "raw", self.size == SizeShown::Raw);
         add("refresh", "off", !self.auto_refresh);
+        if let Some(dump) = &self.dump {
+            add("dump", dump, true);
+        }
         let others = self.others.iter().map(|(name, value)| (name.as_str(), value.clone()));
         address(PATH, pairs.into_iter().chain(others))
     }
@@ -189,6 +196,11 @@ impl RecordsView {
         Self { page, ..self.clone() }
     }
 
+    /// The same with the details of a dump.
+    pub fn with_details(&self, dump: &str) -> Self {
+        Self { dump: Some(dump.to_owned()), ..self.clone() }
+    }
+
     /// Leaves no record out.
     pub fn clear_filter(&mut self) {
         let kept = std::mem::take(self);
@@ -197,6 +209,7 @@ impl RecordsView {
             page_size: kept.page_size,
             size: kept.size,
             auto_refresh: kept.auto_refresh,
+            dump: kept.dump,
             others: kept.others,
             ..Self::default()
         };
@@ -246,6 +259,7 @@ mod tests {
             "?sort=dom&order=desc&page=3&rows=100&size=raw&refresh=off",
             "?order=asc",
             "?dump=some-id",
+            "?search=web&page=2&dump=..%2Fno+id&other=kept",
         ] {
             assert_eq!(view(query).href(), format!("/memory-dumps{query}"));
             assert_eq!(view(&view(query).href()["/memory-dumps".len()..]), view(query));
@@ -255,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_means_nothing_is_passed_over() {
-        let nonsense = "?search=%00&from=x&to=2025-02-30&state=lost&host=&mode=x&sort=note&order=up&page=0&rows=7&size=x&refresh=x";
+        let nonsense = "?search=%00&from=x&to=2025-02-30&state=lost&host=&mode=x&sort=note&order=up&page=0&rows=7&size=x&refresh=x&dump=";
         assert_eq!(view(nonsense), RecordsView::default());
         let pages = ["", "page=-1", "page=1.5", "page=2", "page=18446744073709551615"].map(|q| view(q).page);
         assert_eq!(pages, [1, 1, 1, 2, LAST_PAGE]);
@@ -289,6 +303,15 @@ mod tests {
              &to=2025-11-02T00%3A00%3A00.000000Z"
         );
         assert_eq!(view("page=2").export_href(Day::start_utc), "/api/memory-dumps/export.csv");
+    }
+
+    #[test]
+    fn the_details_of_a_dump_are_beside_the_view_and_leave_it_as_it_is() {
+        let table = view("search=web&page=2");
+        let details = table.with_details("a1");
+        assert_eq!(details.href(), "/memory-dumps?search=web&page=2&dump=a1");
+        assert_eq!(details.query(Day::start_utc), table.query(Day::start_utc));
+        assert_eq!(details.export_href(Day::start_utc), table.export_href(Day::start_utc));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use memdeck_model::{CaptureMode, Day, RecordState, SearchText};
 
-use super::records::{History, Records};
-use super::records_view::RecordsView;
-use super::state::State;
+use super::super::state::State;
+use super::view::RecordsView;
+use super::{History, Records};
 use crate::ui::{Button, DateField, Icon, IconView, SearchField, Select};
 
 /// As long as somebody types, nothing is searched.

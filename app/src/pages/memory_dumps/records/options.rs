@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::records::History;
-use super::records_view::SizeShown;
-use super::state::State;
+use super::super::state::State;
+use super::History;
+use super::view::SizeShown;
 use crate::time::start_of_local_day;
 use crate::ui::{Button, ButtonSize, Icon, IconView, Switch};
 

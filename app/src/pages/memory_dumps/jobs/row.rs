@@ -3,11 +3,11 @@
 use leptos::prelude::*;
 use memdeck_model::{DumpId, JobState};
 
-use super::job_button::{CancelQuestion, JobButton, is_asked};
-use super::job_words::{figures_of, result_of};
-use super::jobs::{Cancel, Job};
-use super::mode_words::because;
-use super::state::State;
+use super::super::mode_words::because;
+use super::super::state::State;
+use super::button::{CancelQuestion, JobButton, is_asked};
+use super::words::{figures_of, result_of};
+use super::{Cancel, Job};
 use crate::time::Clock;
 use crate::ui::{Badge, Icon, ProgressBar, Tone};
 
@@ -125,16 +125,7 @@ fn state_badge(state: JobState) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::memory_dumps::jobs::Jobs;
-
-    fn job(state: &str, cancel: Option<Cancel>) -> Job {
-        let json = serde_json::json!({"dump_id": "a", "vm": "web-01", "state": state, "progress": 1.0});
-        let mut jobs = Jobs::default();
-        jobs.tell(serde_json::from_value(json).unwrap(), std::time::UNIX_EPOCH.into());
-        let mut job = jobs.get(&"a".parse().unwrap()).unwrap().clone();
-        job.cancel = cancel;
-        job
-    }
+    use crate::pages::memory_dumps::jobs::tests::job_in as job;
 
     #[test]
     fn a_line_of_figures_breaks_between_them_only() {

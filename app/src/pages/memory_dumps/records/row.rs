@@ -1,12 +1,14 @@
 //! One finished dump.
 
 use leptos::prelude::*;
-use memdeck_model::{ByteCount, CaptureMode, Millis, Record, Remark};
+use memdeck_model::{ByteCount, CaptureMode, DumpId, Millis, Record, Remark};
 
-use super::mode_words::because;
-use super::records_table::{ACTIONS, COLUMNS, size_column};
-use super::records_view::SizeShown;
-use super::state::State;
+use super::super::mode_words::because;
+use super::super::state::State;
+use super::super::verification::words::told;
+use super::actions::RecordActions;
+use super::table::{ACTIONS, COLUMNS, size_column};
+use super::view::SizeShown;
 use crate::ui::{Badge, CopyButton, Icon, Instant, Tone, Unknown};
 
 /// As many characters of a hash as tell dumps apart at a glance.
@@ -22,9 +24,8 @@ pub fn RecordRow(record: Record) -> impl IntoView {
     let vm = record.dom.0.clone();
     let sizes = sizes_in_full(&record);
     let (compressed, raw) = (record.gzip_size_bytes, record.raw_size_bytes);
-    let copy_path = record.dump_path.clone().map(|path| {
-        view! { <CopyButton text=path what=format!("path of {vm}") caption="Copy path" /> }
-    });
+    let verification = record.dump_id.clone().map(|id| view! { <Verified id /> });
+    let actions = record.clone();
     view! {
         <tr role="row" class:has-arrived=has_arrived>
             <td role="cell" data-label=id class="number record-id">
@@ -44,13 +45,14 @@ pub fn RecordRow(record: Record) -> impl IntoView {
             </td>
             <td role="cell" data-label=hash class="record-cell-wide">
                 {match record.sha256 {
-                    Some(hash) => view! { <Hash hash vm /> }.into_any(),
+                    Some(hash) => view! { <Hash hash vm=vm.clone() /> }.into_any(),
                     None => view! { <Unknown what="hash" /> }.into_any(),
                 }}
+                {verification}
             </td>
             <td role="cell" data-label=path class="record-path">
                 {match record.dump_path {
-                    Some(path) => view! { <code title=path.clone()>{file_name(&path).to_owned()}</code> }.into_any(),
+                    Some(path) => view! { <DumpPath path vm /> }.into_any(),
                     None => view! { <Unknown what="dump path" /> }.into_any(),
                 }}
             </td>
@@ -66,7 +68,7 @@ pub fn RecordRow(record: Record) -> impl IntoView {
                 }}
             </td>
             <td role="cell" data-label=ACTIONS class="record-actions">
-                {copy_path}
+                <RecordActions record=actions />
             </td>
         </tr>
     }
@@ -104,6 +106,38 @@ fn HowTaken(mode: Option<CaptureMode>, pause: Option<Millis>, fallback: Option<S
             </span>
         }
     })
+}
+
+/// How far the newest verification of the image is, or what it found; nothing where there was none.
+#[component]
+fn Verified(id: DumpId) -> impl IntoView {
+    let state = State::expect();
+    let is_deleted = {
+        let id = id.clone();
+        Memo::new(move |_| state.records.deletion_of(&id).is_some())
+    };
+    let newest = Memo::new(move |_| state.verifications.with(|known| known.of(&id).and_then(told)));
+    move || {
+        newest.get().filter(|_| !is_deleted.get()).map(|told| {
+            view! {
+                <span class="record-verified" title=told.sentence>
+                    <Badge tone=told.tone icon=told.icon>
+                        {told.word}
+                    </Badge>
+                </span>
+            }
+        })
+    }
+}
+
+#[component]
+fn DumpPath(path: String, vm: String) -> impl IntoView {
+    view! {
+        <span class="record-file">
+            <code title=path.clone()>{file_name(&path).to_owned()}</code>
+            <CopyButton text=path what=format!("path of {vm}") />
+        </span>
+    }
 }
 
 #[component]

@@ -1,0 +1,120 @@
+//! The question before the image of a dump is deleted.
+
+use leptos::prelude::*;
+use memdeck_model::{Problem, Record};
+
+use super::state::State;
+use super::verification::words::sentence;
+use crate::ui::{Button, ButtonKind, Dialog, Failure, Instant, TextField, Unknown};
+
+/// Says what is lost and asks for the guest's name, as the server does; deletes the image when that is given.
+#[component]
+pub fn DeleteDialog() -> impl IntoView {
+    let state = State::expect();
+    let open = RwSignal::new(false);
+    let confirm = RwSignal::new(String::new());
+    let pending = RwSignal::new(false);
+    let problem = RwSignal::new(None::<Problem>);
+    Effect::new(move || {
+        let asks = state.deleting.with(Option::is_some);
+        if asks && !open.get_untracked() {
+            confirm.set(String::new());
+            problem.set(None);
+        }
+        open.set(asks);
+    });
+    Effect::new(move || {
+        if !open.get() {
+            state.deleting.set(None);
+        }
+    });
+    let guest = Memo::new(move |_| {
+        state.deleting.with(|record| record.as_ref().map(|record| record.dom.0.clone())).unwrap_or_default()
+    });
+    let is_confirmed = Memo::new(move |_| confirm.with(|written| written.trim() == guest.get()));
+    let delete = move |()| {
+        let id =
+            state.deleting.with_untracked(|record| record.as_ref().and_then(|record| record.dump_id.clone()));
+        let Some(id) = id else { return };
+        pending.set(true);
+        problem.set(None);
+        leptos::task::spawn_local(async move {
+            let refused = state.delete(id, confirm.get_untracked().trim().to_owned()).await.err();
+            pending.set(false);
+            if refused.is_none() {
+                open.set(false);
+            }
+            problem.set(refused);
+        });
+    };
+    view! {
+        <Dialog
+            open
+            id="delete-title"
+            title=Signal::derive(move || format!("Delete the image of {}?", guest.get()))
+        >
+            <p class="dialog-consequence">
+                "The image is removed from the disk for good, with its manifest and hashes. The record stays in the table, \
+                 marked as deleted, and says when and by whom."
+            </p>
+            {move || state.deleting.get().map(what)}
+            <TextField
+                id="delete-confirm"
+                label="Name of the guest"
+                value=confirm
+                hint="Written as above, it confirms that this is the image you mean."
+            />
+            <Show when=move || problem.with(Option::is_some)>
+                <Failure
+                    title="The image was not deleted."
+                    detail=Signal::derive(move || {
+                        problem.with(|problem| problem.as_ref().map(|problem| sentence(&problem.detail)))
+                            .unwrap_or_default()
+                    })
+                />
+            </Show>
+            <p class="secondary" id="delete-obstacle">
+                {move || (!is_confirmed.get()).then(|| format!("Write {} to delete it.", guest.get()))}
+            </p>
+            <div class="dialog-buttons">
+                <Button on_press=move |()| open.set(false) autofocus=true>
+                    "Keep it"
+                </Button>
+                <Button
+                    kind=ButtonKind::Danger
+                    on_press=delete
+                    disabled=Signal::derive(move || !is_confirmed.get())
+                    busy=pending
+                    described_by="delete-obstacle"
+                >
+                    "Delete the image"
+                </Button>
+            </div>
+        </Dialog>
+    }
+}
+
+/// Which image: guest, time, size, hash.
+fn what(record: Record) -> impl IntoView {
+    let size = record.gzip_size_bytes.zip(record.raw_size_bytes);
+    let size = size.map(|(stored, raw)| format!("{stored} on disk, {raw} of memory"));
+    view! {
+        <dl class="facts delete-facts">
+            <dt>"Guest"</dt>
+            <dd>{record.dom.0}</dd>
+            <dt>"Taken"</dt>
+            <dd>
+                <Instant instant=record.timestamp />
+            </dd>
+            <dt>"Size"</dt>
+            <dd>{size.map_or_else(|| view! { <Unknown what="size" /> }.into_any(), IntoAny::into_any)}</dd>
+            <dt>"SHA-256"</dt>
+            <dd>
+                {record.sha256.map_or_else(
+                    || view! { <Unknown what="hash" /> }.into_any(),
+                    |hash| view! { <code>{hash}</code> }.into_any(),
+                )}
+            </dd>
+        </dl>
+    }
+}

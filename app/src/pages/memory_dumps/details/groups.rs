@@ -1,0 +1,88 @@
+//! Groups of facts on screen.
+
+use leptos::prelude::*;
+
+use crate::api::{Fact, Group, Value};
+use crate::ui::{CopyButton, Instant, Unknown};
+
+/// A heading and what is known under it.
+#[component]
+pub fn GroupView(
+    /// What is known.
+    group: Group,
+    /// Whose dump it is, for the names of the buttons.
+    guest: String,
+) -> impl IntoView {
+    let Group { title, facts } = group;
+    let label = title.clone();
+    let class = match title.as_str() {
+        "File" | "Hashes" => "details-group details-group-wide",
+        _ => "details-group",
+    };
+    view! {
+        <section class=class aria-label=label>
+            <h3>{title}</h3>
+            <dl class="details-facts">
+                {facts
+                    .into_iter()
+                    .map(|fact| view! { <FactView fact guest=guest.clone() /> })
+                    .collect_view()}
+            </dl>
+        </section>
+    }
+}
+
+#[component]
+fn FactView(fact: Fact, guest: String) -> impl IntoView {
+    let Fact { name, value } = fact;
+    let value = match value {
+        Value::Text(text) => text.into_any(),
+        Value::Code(text) => view! { <code>{text}</code> }.into_any(),
+        Value::Copied(text) => {
+            let what = format!("{} of {guest}", lower_first(&name));
+            view! {
+                <span class="details-copied">
+                    <code>{text.clone()}</code>
+                    <CopyButton text what />
+                </span>
+            }
+            .into_any()
+        }
+        Value::Instant(instant) => view! { <Instant instant /> }.into_any(),
+        Value::Lines(lines) => {
+            let line = |line: String| view! { <li>{line}</li> };
+            view! { <ul class="details-lines">{lines.into_iter().map(line).collect_view()}</ul> }.into_any()
+        }
+        Value::Unknown => view! { <Unknown what=name.clone() /> }.into_any(),
+    };
+    view! {
+        <div class="details-fact">
+            <dt>{name}</dt>
+            <dd class="number">{value}</dd>
+        </div>
+    }
+}
+
+/// As in the middle of a sentence; what is written in capitals stays so.
+fn lower_first(name: &str) -> String {
+    let mut letters = name.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_within_a_sentence_keeps_its_capitals_where_it_is_made_of_them() {
+        assert_eq!(
+            ["Path", "SHA-256 of the image", ""].map(lower_first),
+            ["path", "SHA-256 of the image", ""]
+        );
+    }
+}

@@ -1,0 +1,319 @@
+//! The details of a dump: a dialog with an address of its own, which shows everything that is known, lets the operator
+//! verify, download and delete the image, and follows what others do with it.
+
+mod downloads;
+#[cfg(any(feature = "ssr", test))]
+mod facts;
+mod groups;
+mod notices;
+mod pages;
+#[cfg(any(feature = "ssr", test))]
+mod told;
+mod verification;
+
+use gloo_timers::callback::Interval;
+use leptos::prelude::*;
+use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record};
+
+use super::downloads::downloads;
+use super::records::focus_after_details;
+use super::state::State;
+use super::verification::words::sentence;
+use crate::api;
+use crate::live::Live;
+use crate::load::Loader;
+use crate::ui::{
+    Badge, Button, ButtonKind, ButtonSize, Dialog, EmptyState, Failure, Icon, IconView, Instant, Skeleton,
+    Tone,
+};
+use downloads::DownloadList;
+use groups::GroupView;
+use notices::{Notices, absence, why_absent};
+use pages::PageTable;
+use verification::VerificationPanel;
+
+#[cfg(feature = "ssr")]
+pub use told::in_words;
+
+/// Between two looks at the verification of the image that is shown: one may go on that no event tells of.
+const LOOK_INTERVAL_MS: u32 = 5_000;
+
+/// Shows the details of the dump that the address names.
+#[component]
+pub fn DetailsDialog() -> impl IntoView {
+    let records = State::expect().records;
+    let dump = Memo::new(move |_| records.view.with(|view| view.dump.clone()));
+    let title = RwSignal::new(String::new());
+    let open = RwSignal::new(false);
+    let last = StoredValue::new(String::new());
+    Effect::new(move || match dump.get() {
+        Some(dump) => {
+            last.set_value(dump);
+            open.set(true);
+        }
+        None if open.get_untracked() => open.set(false),
+        None => {}
+    });
+    // The operator left the dialog: the address follows, and the focus is where it came from.
+    Effect::new(move |was_open: Option<bool>| {
+        let is_open = open.get();
+        if was_open == Some(true) && !is_open {
+            records.close_details();
+            focus_after_details(last.get_value());
+        }
+        is_open
+    });
+    view! {
+        <Dialog open id="details-title" title wide=true>
+            {move || dump.get().map(|dump| match dump.parse::<DumpId>() {
+                Ok(id) => view! { <DumpDetails id title /> }.into_any(),
+                Err(_) => {
+                    title.set(NO_SUCH_DUMP.to_owned());
+                    unknown(&dump)
+                }
+            })}
+        </Dialog>
+    }
+}
+
+const NO_SUCH_DUMP: &str = "No such dump";
+
+fn unknown(dump: &str) -> AnyView {
+    let shown: String = dump.chars().take(64).collect();
+    view! {
+        <EmptyState title="There is no finished dump with this id" icon=Icon::Search>
+            <code class="details-no-id">{shown}</code>
+            <p>"The address may be incomplete, or it is of another memdeck."</p>
+        </EmptyState>
+    }
+    .into_any()
+}
+
+/// What is fetched for one dump.
+#[derive(Clone, Copy)]
+struct Fetched {
+    id: StoredValue<DumpId>,
+    /// What the record tells: it is here in any case.
+    record: Loader<api::Details>,
+    /// The same with what the image tells, which may be on another host.
+    image: Loader<api::Details>,
+    /// The newest of both.
+    shown: Memo<Option<api::Details>>,
+}
+
+impl Fetched {
+    fn new(id: DumpId) -> Self {
+        let (record, image) = (Loader::<api::Details>::new(), Loader::<api::Details>::new());
+        let shown = Memo::new(move |_| {
+            let with_image = image.with_data(api::Details::clone);
+            with_image.or_else(|| record.with_data(api::Details::clone))
+        });
+        Self { id: StoredValue::new(id), record, image, shown }
+    }
+
+    fn fetch(self) {
+        if untrack(|| self.shown.with(Option::is_none)) {
+            self.record.fetch(api::fetch_details(self.id.get_value(), false));
+        }
+        self.fetch_image();
+    }
+
+    fn fetch_image(self) {
+        self.image.fetch(api::fetch_details(self.id.get_value(), true));
+    }
+
+    /// Reads what is shown; the default of nothing.
+    fn read<T: Default>(self, read: impl FnOnce(&api::Details) -> T) -> T {
+        self.shown.with(|shown| shown.as_ref().map(read)).unwrap_or_default()
+    }
+
+    fn is_deleted(self) -> bool {
+        self.read(|details| details.record.deleted_at.is_some())
+    }
+
+    /// Why the image tells nothing, or could not be asked.
+    fn problem(self) -> Option<Problem> {
+        self.image.with(|image| {
+            image.problem.clone().or_else(|| image.data.as_ref().and_then(|details| details.problem.clone()))
+        })
+    }
+}
+
+#[component]
+fn DumpDetails(
+    /// Which dump.
+    id: DumpId,
+    /// Gets the heading of the dialog.
+    title: RwSignal<String>,
+) -> impl IntoView {
+    let state = State::expect();
+    let live = Live::expect();
+    let fetched = Fetched::new(id.clone());
+    let look = move || {
+        if untrack(|| !fetched.is_deleted()) && !document().hidden() {
+            leptos::task::spawn_local(async move {
+                // Where this fails the image cannot be loaded either, which is said.
+                let _ = state.look_at_verification(fetched.id.get_value()).await;
+            });
+        }
+    };
+    live.on_connected(move || {
+        fetched.fetch();
+        look();
+    });
+    live.subscribe(move |event| match event {
+        Event::Record(record) if fetched.id.with_value(|id| record.dump_id.as_ref() == Some(id)) => {
+            fetched.fetch_image();
+        }
+        // The service is back.
+        Event::Service(health) if health.error.is_none() && untrack(|| fetched.problem().is_some()) => {
+            fetched.fetch();
+            look();
+        }
+        _ => {}
+    });
+    let timer = StoredValue::new_local(Some(Interval::new(LOOK_INTERVAL_MS, look)));
+    on_cleanup(move || timer.set_value(None));
+
+    let shape = Memo::new(move |_| Shape::of(fetched));
+    Effect::new(move || {
+        title.set(match shape.get() {
+            Shape::Unknown => NO_SUCH_DUMP.to_owned(),
+            Shape::Loading | Shape::Failed => "A dump".to_owned(),
+            Shape::Known => format!("Dump of {}", fetched.read(|details| details.record.dom.0.clone())),
+        });
+    });
+    let problem = Signal::derive(move || {
+        let why = |problem: &Problem| sentence(&problem.detail);
+        fetched.record.with(|record| record.problem.as_ref().map(why)).unwrap_or_default()
+    });
+    move || match shape.get() {
+        Shape::Loading => view! { <Skeleton rows=6 label="Loading the dump" /> }.into_any(),
+        Shape::Unknown => unknown(id.as_str()),
+        Shape::Failed => view! {
+            <Failure
+                title="The dump could not be loaded."
+                detail=problem
+                on_retry=move |()| fetched.fetch()
+            />
+        }
+        .into_any(),
+        Shape::Known => view! { <Known id=id.clone() fetched /> }.into_any(),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Loading,
+    Unknown,
+    Failed,
+    Known,
+}
+
+impl Shape {
+    fn of(fetched: Fetched) -> Self {
+        if fetched.shown.with(Option::is_some) {
+            return Self::Known;
+        }
+        fetched.record.with(|record| match &record.problem {
+            Some(problem) if problem.kind == ProblemKind::NotFound => Self::Unknown,
+            Some(_) => Self::Failed,
+            None => Self::Loading,
+        })
+    }
+}
+
+/// A dump of which at least the record is known.
+#[component]
+fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
+    let state = State::expect();
+    let shown = fetched.shown;
+    let is_deleted = Memo::new(move |_| fetched.is_deleted());
+    let guest = StoredValue::new(untrack(|| fetched.read(|details| details.record.dom.0.clone())));
+    let id = StoredValue::new(id);
+    let told = Signal::derive(move || fetched.read(|details| details.notices.clone()));
+    let absent = Memo::new(move |_| if is_deleted.get() { None } else { fetched.problem() });
+    // While nothing is known of the image yet, nothing speaks against it; where its service is away, asking does no harm.
+    let obstacle = Signal::derive(move || {
+        fetched.image.with(|image| {
+            image.data.as_ref().is_some_and(|details| details.problem.is_none() && details.forms.is_none())
+        })
+    });
+    let is_loading = move || fetched.image.with(|image| image.data.is_none() && image.problem.is_none());
+    let explain = move |()| state.explain_download(id.get_value(), guest.get_value());
+    let links = move || {
+        let all = shown.with(|shown| {
+            let details = shown.as_ref()?;
+            let forms = details.forms.as_ref()?;
+            Some(id.with_value(|id| downloads(id, &details.record, forms)))
+        });
+        all.map(|downloads| view! { <DownloadList downloads on_press=explain /> })
+    };
+    let groups = move || {
+        let groups = fetched.read(|details| details.groups.clone());
+        groups.into_iter().map(|group| view! { <GroupView group guest=guest.get_value() /> }).collect_view()
+    };
+    let pages = move || {
+        let pages = fetched.read(|details| details.pages.clone());
+        pages.map(|statistics| view! { <PageTable statistics /> })
+    };
+    let delete = move |()| {
+        state
+            .deleting
+            .set(shown.with_untracked(|shown| shown.as_ref().map(|details| details.record.clone())));
+    };
+    view! {
+        <p class="details-lead">
+            {move || shown.with(|shown| shown.as_ref().map(|details| lead(&details.record)))}
+        </p>
+        <Notices notices=told />
+        {move || {
+            absent.get().map(|problem| {
+                view! {
+                    <Failure
+                        title=absence(&problem)
+                        detail=why_absent(&problem, false)
+                        on_retry=move |()| fetched.fetch_image()
+                    />
+                }
+            })
+        }}
+        <Show when=move || !is_deleted.get()>
+            <VerificationPanel id=id.get_value() guest=guest.get_value() obstacle />
+        </Show>
+        {links}
+        <div class="details-groups">{groups} {pages}</div>
+        <Show when=is_loading>
+            <Skeleton rows=4 label="Loading what the image tells" />
+        </Show>
+        <Show when=move || !is_deleted.get()>
+            <div class="details-end">
+                <Button kind=ButtonKind::Quiet size=ButtonSize::Small on_press=delete>
+                    <IconView icon=Icon::Trash />
+                    "Delete the image…"
+                </Button>
+            </div>
+        </Show>
+    }
+}
+
+/// When and how, in one line.
+fn lead(record: &Record) -> AnyView {
+    let mode = record.mode.map(|mode| mode.as_str());
+    let size = record.raw_size_bytes.map(|size| size.to_string());
+    let host = record.host.as_ref().map(|host| format!("on {host}"));
+    let rest: Vec<_> = [mode.map(str::to_owned), size, host]
+        .into_iter()
+        .flatten()
+        .map(|part| format!(" · {part}"))
+        .collect();
+    view! {
+        <Instant instant=record.timestamp />
+        <span>{rest}</span>
+        {record.deleted_at.map(|_| view! { " " <Badge tone=Tone::Neutral icon=Icon::Trash>"Image deleted"</Badge> })}
+        {(!record.ok).then(|| view! { " " <Badge tone=Tone::Bad icon=Icon::Alert>"Failed"</Badge> })}
+        {record.encrypted.then(|| view! { " " <Badge tone=Tone::Waiting icon=Icon::Info>"Encrypted"</Badge> })}
+        {record.fallback.as_ref().map(|_| view! { " " <Badge tone=Tone::Waiting icon=Icon::Fork>"Fallback"</Badge> })}
+    }
+    .into_any()
+}

@@ -1,0 +1,156 @@
+//! Everything that is known of a dump, in the words in which the page shows it. Made on the server.
+
+use memdeck_model::{ByteCount, Problem, Record};
+
+use super::super::activity_words::by_whom;
+use super::super::mode_words::because;
+use super::super::numbers::{grouped, share};
+use super::super::verification::words::sentence;
+use super::facts::{fallback_of, groups, missing_of};
+use super::notices::{absence, why_absent};
+use crate::api::{
+    Details, ExportFacts, Form, ImageFacts, Notice, PageClass, PageMapFacts, PageStatistics, PageTotals,
+    Weight,
+};
+
+/// What the record tells and, where it was looked at, what the image tells or why it does not.
+pub fn in_words(record: Record, image: Option<Result<ImageFacts, Problem>>) -> Details {
+    let (image, problem) = match image {
+        None => (None, None),
+        Some(Ok(image)) => (Some(image), None),
+        // That is what deleting an image means.
+        Some(Err(_)) if record.deleted_at.is_some() => (None, None),
+        Some(Err(problem)) => (None, Some(problem)),
+    };
+    let image = image.as_ref();
+    let map = image.and_then(|image| image.manifest.as_ref()?.page_map.as_ref());
+    let readable = image.filter(|image| image.problem.is_none() && record.deleted_at.is_none());
+    Details {
+        notices: notices(&record, image),
+        groups: groups(&record, image),
+        pages: map.map(page_statistics),
+        forms: readable.map(|image| image.exports.iter().map(form).collect()),
+        problem,
+        record,
+    }
+}
+
+/// The notices of a dump, the worst first.
+pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
+    let manifest = image.and_then(|image| image.manifest.as_ref());
+    let notice =
+        |weight, title: &str, detail: String| Notice { weight, title: title.to_owned(), at: None, detail };
+    let mut notices = Vec::new();
+    if let Some(at) = record.deleted_at {
+        let by = record.deleted_by.as_deref().map(|by| format!(" {}", by_whom(by))).unwrap_or_default();
+        notices.push(Notice {
+            at: Some(at),
+            ..notice(
+                Weight::Loss,
+                &format!("The image was deleted{by}"),
+                "The record stays and tells what is known. Nothing can be downloaded or verified any more."
+                    .to_owned(),
+            )
+        });
+    }
+    if let Some(problem) = image.and_then(|image| image.problem.as_ref()) {
+        notices.push(notice(Weight::Loss, absence(problem), why_absent(problem, manifest.is_some())));
+    }
+    if !record.ok {
+        notices.push(notice(
+            Weight::Loss,
+            "The dump failed",
+            "It is recorded as failed: what was stored, if anything, is no whole image.".to_owned(),
+        ));
+    }
+    if let Some(manifest) = manifest
+        && record.sha256.as_ref().is_some_and(|sha256| *sha256 != manifest.sha256)
+    {
+        notices.push(notice(
+            Weight::Loss,
+            "The manifest is of other bytes",
+            "Its SHA-256 is not that of the record: the files were changed or exchanged.".to_owned(),
+        ));
+    }
+    if record.encrypted {
+        notices.push(notice(
+            Weight::Note,
+            "Encrypted memory",
+            "The image is ciphertext: nothing in it can be analysed without the guest’s key.".to_owned(),
+        ));
+    }
+    if let Some(reason) = fallback_of(record, manifest) {
+        let mode = record.mode.or(manifest.map(|manifest| manifest.mode));
+        notices.push(notice(Weight::Note, "Not as it was first tried", because(mode, reason)));
+    }
+    let missing = missing_of(manifest);
+    if !missing.is_empty() {
+        notices.push(notice(
+            Weight::Note,
+            "Not everything is in the image",
+            sentence(&format!("it lacks {}", missing.join("; "))),
+        ));
+    }
+    if let Some(why) = image.and_then(|image| image.manifest_problem.as_deref()) {
+        notices.push(notice(
+            Weight::Note,
+            "No manifest",
+            sentence(&format!("there is no manifest to go by: {why}")),
+        ));
+    }
+    notices
+}
+
+/// What the pages hold, in the order in which the first class that holds is a page's.
+fn page_statistics(map: &PageMapFacts) -> PageStatistics {
+    let pages = &map.pages;
+    let class = |(name, hint, pages): (&str, &str, u64)| PageClass {
+        name: name.to_owned(),
+        hint: hint.to_owned(),
+        pages,
+    };
+    let classes = [
+        ("Zero", "only zeroes", pages.zero),
+        ("Uniform", "one byte, repeated", pages.uniform),
+        ("Text", "readable characters", pages.text),
+        ("Sparse", "mostly zeroes", pages.sparse),
+        ("High entropy", "compressed, encrypted or random", pages.high_entropy),
+        ("Binary", "code, tables, heaps", pages.binary),
+    ];
+    let summary = summary(pages, map.page_bytes, map.mean_entropy_millibits);
+    PageStatistics { summary, classes: classes.map(class).into() }
+}
+
+/// All of it in one sentence.
+fn summary(pages: &PageTotals, page_bytes: ByteCount, millibits: u64) -> String {
+    let total = grouped(pages.total);
+    let zero = share(pages.zero, pages.total);
+    let (bits, rest) = (millibits / 1000, millibits % 1000 / 10);
+    format!(
+        "{total} pages of {page_bytes}; {zero} hold only zeroes, the others {bits}.{rest:02} bits of entropy per byte on average."
+    )
+}
+
+fn form(export: &ExportFacts) -> Form {
+    Form {
+        format: export.format.clone(),
+        size: export.size_bytes,
+        omits: omitted(export),
+        problem: export.problem.clone(),
+    }
+}
+
+/// `leaves out 256 KiB at 0xfffc0000: firmware or device memory`.
+fn omitted(export: &ExportFacts) -> Option<String> {
+    let segments = &export.omitted;
+    let first = segments.first()?;
+    let bytes = segments.iter().fold(0_u64, |sum, segment| sum.saturating_add(segment.file_bytes.0));
+    let place = match segments.len() {
+        1 => format!("at {}", first.address),
+        count => format!("in {count} places from {} on", first.address),
+    };
+    Some(format!("leaves out {} {place}: firmware or device memory", ByteCount(bytes)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Notices, statistics and forms in words.
+
+use memdeck_model::{GuestName, ProblemKind, Timestamp};
+use serde_json::json;
+
+use super::*;
+
+fn record() -> Record {
+    let at = Timestamp::from_unix_micros(0).unwrap();
+    Record::unknown(GuestName("web-01".into()), "1".into(), at)
+}
+
+fn told(record: &Record, image: Option<&ImageFacts>) -> Vec<String> {
+    notices(record, image).into_iter().map(|notice| format!("{}: {}", notice.title, notice.detail)).collect()
+}
+
+#[test]
+fn nothing_is_said_of_a_dump_that_is_as_it_should_be() {
+    assert_eq!(told(&record(), Some(&ImageFacts::default())), Vec::<String>::new());
+}
+
+#[test]
+fn a_deletion_says_who_and_when() {
+    let at = record().timestamp;
+    let deleted = |by: Option<&str>| {
+        let record = Record { deleted_at: Some(at), deleted_by: by.map(str::to_owned), ..record() };
+        notices(&record, None).remove(0)
+    };
+    let titles = [Some("an operator on the page"), Some("api"), None].map(|by| deleted(by).title);
+    assert_eq!(
+        titles,
+        [
+            "The image was deleted by an operator on the page",
+            "The image was deleted over REST",
+            "The image was deleted"
+        ]
+    );
+    assert_eq!(deleted(None).at, Some(at));
+}
+
+#[test]
+fn what_is_wrong_comes_before_what_is_to_be_known() {
+    let record =
+        Record { ok: false, encrypted: true, fallback: Some("the guest is paused".into()), ..record() };
+    let image = ImageFacts {
+        problem: Some(Problem::new(ProblemKind::Gone, "the file is not there")),
+        manifest_problem: Some("it is damaged".into()),
+        ..ImageFacts::default()
+    };
+    assert_eq!(
+        told(&record, Some(&image)),
+        [
+            "The image file is gone: The file is not there. What is shown is from the record.",
+            "The dump failed: It is recorded as failed: what was stored, if anything, is no whole image.",
+            "Encrypted memory: The image is ciphertext: nothing in it can be analysed without the guest’s key.",
+            "Not as it was first tried: Another mode, because the guest is paused.",
+            "No manifest: There is no manifest to go by: it is damaged.",
+        ]
+    );
+}
+
+#[test]
+fn the_classes_are_all_of_the_pages() {
+    let pages = PageTotals { total: 21, zero: 1, uniform: 2, text: 3, sparse: 4, high_entropy: 5, binary: 6 };
+    let map = PageMapFacts {
+        file_blake3: String::new(),
+        stored_size_bytes: ByteCount(1),
+        page_bytes: ByteCount(4096),
+        pages,
+        mean_entropy_millibits: 0,
+    };
+    assert_eq!(page_statistics(&map).classes.iter().map(|class| class.pages).sum::<u64>(), pages.total);
+}
+
+#[test]
+fn the_numbers_are_summed_up_in_a_sentence() {
+    let pages = PageTotals { total: 131_072, zero: 114_294, ..PageTotals::default() };
+    assert_eq!(
+        summary(&pages, ByteCount(4096), 5_071),
+        "131,072 pages of 4.00 KiB; 87.2 % hold only zeroes, the others 5.07 bits of entropy per byte on average."
+    );
+}
+
+#[test]
+fn what_a_form_leaves_out_is_summed_up() {
+    let segment = |address: u64| {
+        json!({"kind": "load", "address": address, "offset_bytes": 0, "file_bytes": 262_144,
+            "memory_bytes": 262_144})
+    };
+    let omits = |segments: Vec<serde_json::Value>| {
+        let export = json!({"format": "raw", "size_bytes": 1, "omitted": segments, "problem": null});
+        omitted(&serde_json::from_value(export).unwrap())
+    };
+    assert_eq!(omits(Vec::new()), None);
+    assert_eq!(
+        omits(vec![segment(0xfffc_0000)]).as_deref(),
+        Some("leaves out 256 KiB at 0xfffc0000: firmware or device memory")
+    );
+    assert_eq!(
+        omits(vec![segment(0xe000_0000), segment(0xfffc_0000)]).as_deref(),
+        Some("leaves out 512 KiB in 2 places from 0xe0000000 on: firmware or device memory")
+    );
+}
+
+#[test]
+fn of_a_deleted_image_nothing_more_is_asked_and_of_one_that_is_away_it_is_said() {
+    let away = || Some(Err(Problem::new(ProblemKind::Unavailable, "no answer")));
+    let told = in_words(record(), away());
+    assert_eq!((told.problem.unwrap().detail.as_str(), told.forms), ("no answer", None));
+    let deleted = Record { deleted_at: Some(record().timestamp), ..record() };
+    assert_eq!(in_words(deleted, away()).problem, None);
+}

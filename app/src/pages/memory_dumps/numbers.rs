@@ -1,0 +1,52 @@
+//! Numbers as people read them.
+
+/// `100,000`: long numbers are read in groups of three.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A part of a whole in percent, `5.6 %`; what is more than nothing is never told as nothing.
+pub fn share(part: u64, whole: u64) -> String {
+    match percent(part, whole) {
+        percent if part > 0 && percent < 0.1 => "< 0.1 %".to_owned(),
+        percent if part < whole && percent > 99.9 => "> 99.9 %".to_owned(),
+        percent => format!("{percent:.1} %"),
+    }
+}
+
+/// The same as a number, 0 to 100; 0 of nothing.
+pub fn percent(part: u64, whole: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+    let percent = part as f64 / whole.max(1) as f64 * 100.0;
+    percent.clamp(0.0, 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_numbers_are_grouped() {
+        assert_eq!(
+            [0, 999, 1_000, 100_000, 12_345_678].map(grouped),
+            ["0", "999", "1,000", "100,000", "12,345,678"]
+        );
+    }
+
+    #[test]
+    fn shares_are_told_in_percent_and_never_claim_all_or_nothing() {
+        let told = [(0, 10), (1, 8), (1, 100_000), (99_999, 100_000), (10, 10), (0, 0)];
+        assert_eq!(
+            told.map(|(part, whole)| share(part, whole)),
+            ["0.0 %", "12.5 %", "< 0.1 %", "> 99.9 %", "100.0 %", "0.0 %"]
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! What can be done with one dump of the table: see its details, verify, download, delete its image.
+
+use leptos::prelude::*;
+use memdeck_model::{DumpId, Record};
+
+use super::super::activity_words::by_whom;
+use super::super::downloads::{Size, downloads};
+use super::super::state::State;
+use super::Deleted;
+use crate::shortcuts::focus_on;
+use crate::ui::{Icon, IconView, Menu, MenuItem, MenuLink, Moment, Unknown};
+
+/// The id of the link to the details of a dump.
+fn link_id(dump: &str) -> String {
+    format!("details-of-{dump}")
+}
+
+/// Puts the focus on the link to the details that were closed, where nothing else has it: the details may have been
+/// opened by their address.
+pub fn focus_after_details(dump: String) {
+    leptos::task::spawn_local(async move {
+        // The browser gives the focus back first.
+        gloo_timers::future::TimeoutFuture::new(0).await;
+        let has_focus = document().active_element().is_some_and(|element| element.tag_name() != "BODY");
+        if !has_focus {
+            focus_on(&link_id(&dump));
+        }
+    });
+}
+
+/// The link to the details, and a menu with the rest; what happened instead to an image that was deleted.
+#[component]
+pub fn RecordActions(
+    /// The dump.
+    record: Record,
+) -> impl IntoView {
+    match record.dump_id.clone() {
+        Some(id) => view! { <Actions id record /> }.into_any(),
+        // A record of a service that names no dumps: nothing can be asked about it.
+        None => view! { <Unknown what="dump id" /> }.into_any(),
+    }
+}
+
+#[component]
+fn Actions(id: DumpId, record: Record) -> impl IntoView {
+    let state = State::expect();
+    let records = state.records;
+    let guest = record.dom.0.clone();
+    let dump = StoredValue::new(id.as_str().to_owned());
+    let href = move || dump.with_value(|dump| records.view.with(|view| view.with_details(dump).href()));
+    let open = move |event: leptos::ev::MouseEvent| {
+        let wants_other_tab = event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key();
+        if event.button() == 0 && !wants_other_tab {
+            event.prevent_default();
+            dump.with_value(|dump| records.open_details(dump));
+        }
+    };
+    let deleted = {
+        let id = id.clone();
+        Memo::new(move |_| records.deletion_of(&id))
+    };
+    view! {
+        <span class="record-buttons">
+            <a
+                class="button button-small record-details"
+                id=link_id(id.as_str())
+                href=href
+                aria-label=format!("Details of {guest}")
+                on:click=open
+            >
+                "Details"
+            </a>
+            {move || match deleted.get() {
+                Some(deleted) => deletion(deleted),
+                None => view! { <More id=id.clone() record=record.clone() /> }.into_any(),
+            }}
+        </span>
+    }
+}
+
+fn deletion(deleted: Deleted) -> AnyView {
+    let by = deleted.by.as_deref().map(by_whom);
+    let title = by.clone();
+    view! {
+        <span class="record-deleted" title=title>
+            <span class="unbroken">"Deleted "</span>
+            <span class="unbroken">
+                <Moment instant=deleted.at />
+            </span>
+            <span class="record-deleted-by">{by.map(|by| format!(" {by}"))}</span>
+        </span>
+    }
+    .into_any()
+}
+
+/// The menu of what can be done with an image that is there.
+#[component]
+fn More(id: DumpId, record: Record) -> impl IntoView {
+    let state = State::expect();
+    let guest = record.dom.0.clone();
+    let label = format!("Actions for {guest}");
+    let kept = StoredValue::new((id, record));
+    let verify = move |()| {
+        let (id, record) = kept.get_value();
+        state.verify(id, record.dom.0);
+    };
+    let explain = move |()| {
+        let (id, record) = kept.get_value();
+        state.explain_download(id, record.dom.0);
+    };
+    let delete = move |()| state.deleting.set(kept.with_value(|(_, record)| Some(record.clone())));
+    view! {
+        <Menu label button=|| view! { <IconView icon=Icon::More /> }>
+            <MenuItem on_choose=verify>
+                <IconView icon=Icon::Check />
+                "Verify now"
+            </MenuItem>
+            {kept.with_value(|(id, record)| downloads(id, record, &[]))
+                .into_iter()
+                .map(|download| {
+                    let size = match download.size {
+                        Size::Known(bytes) => bytes.to_string(),
+                        Size::KnownAfterwards | Size::NotTold => String::new(),
+                    };
+                    view! {
+                        <MenuLink href=download.href file_name=download.file_name.unwrap_or_default() on_choose=explain>
+                            <IconView icon=Icon::Download />
+                            <span class="menu-item-text">
+                                <span class="visually-hidden">"Download "</span>
+                                {download.name}
+                            </span>
+                            <span class="secondary number">{size}</span>
+                        </MenuLink>
+                    }
+                })
+                .collect_view()}
+            <MenuItem on_choose=delete>
+                <IconView icon=Icon::Trash />
+                "Delete the image…"
+            </MenuItem>
+        </Menu>
+    }
+}
