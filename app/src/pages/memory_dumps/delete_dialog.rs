@@ -21,10 +21,12 @@ pub fn DeleteDialog() -> impl IntoView {
             confirm.set(String::new());
             problem.set(None);
         }
-        open.set(asks);
+        if asks != open.get_untracked() {
+            open.set(asks);
+        }
     });
     Effect::new(move || {
-        if !open.get() {
+        if !open.get() && state.deleting.with_untracked(Option::is_some) {
             state.deleting.set(None);
         }
     });
