@@ -6,7 +6,8 @@ import { join } from 'node:path';
 
 import { scenario } from '../support/scenario.mjs';
 
-const LIMIT_BYTES = 450_000;
+// The page of a development build has /ui besides; that of a release fails its build above 450 kB.
+const LIMIT_BYTES = 475_000;
 
 scenario('WASM and JavaScript come in brotli, in few bytes, and once', async (stage) => {
   const dashboard = await stage.start('serve');
