@@ -330,7 +330,8 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     let path = request.uri().path().to_owned();
-    let is_cross_site = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    let site = request.headers().get("sec-fetch-site");
+    let is_cross_site = site.is_some_and(|site| site != "same-origin" && site != "none");
 
     let Services { runtime, routers, clock, forms } = &*SERVICES;
     // Long enough for another attempt with a wrong token.
