@@ -6,7 +6,8 @@
 //!  OrderedImage: headers, notes, then page after page ◄────────────────────────────┘
 //! ```
 //!
-//! Neither file has a name, so nothing is left of them however memdeck ends. Memory does not grow with the guest.
+//! The spool passes by the page cache while the disk keeps up (`page_file`). Neither file has a name, so nothing is left of them
+//! however memdeck ends. Memory does not grow with the guest.
 
 mod index;
 mod layout;
