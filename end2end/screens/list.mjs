@@ -118,6 +118,27 @@ export const SCREENS = [
     show: (page) => scrollTo(page.page.getByRole('heading', { name: 'Recorded dumps' })),
   },
   {
+    name: 'details',
+    world: 'used',
+    looks: ALL,
+    ready,
+    show: async (page) => {
+      await page.detailsLinkOf('db-01').first().click();
+      await page.details.waitFor();
+      await page.group('Page statistics').waitFor();
+    },
+  },
+  {
+    name: 'delete-image',
+    world: 'used',
+    ready,
+    show: async (page) => {
+      await page.menuButtonOf('db-01').first().click();
+      await page.page.getByRole('menuitem', { name: 'Delete the image…' }).click();
+      await page.deletion.waitFor();
+    },
+  },
+  {
     name: 'empty-by-filter',
     world: 'used',
     path: '/memory-dumps?search=mail-07',
