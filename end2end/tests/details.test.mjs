@@ -86,7 +86,7 @@ for (const arrangement of Object.keys(ARRANGEMENTS)) {
     await says('Guest', manifest.guest.uuid);
     await says('Guest', manifest.guest.os_banner);
     await says('Capture', manifest.host_kernel);
-    await says('Capture', `QEMU ${manifest.hypervisor.qemu_version}`);
+    await says('Capture', ` · ${manifest.hypervisor.qemu_version}`);
     await says('Pause', `${dump.pause_ms} ms`);
     await says('File', dump.dump_path);
     for (const hash of [dump.sha256, manifest.file_sha256, manifest.frame_digests.root, manifest.page_map.file_blake3]) {

@@ -8,6 +8,9 @@ use web_sys::HtmlElement;
 
 use super::dismiss::close_on_dismissal;
 
+/// A menu that is further than this from where its button is does not belong to it any more.
+const MOST_DRIFT_PX: f64 = 8.0;
+
 /// A menu button. Its children are [`MenuItem`]s and [`MenuLink`]s. Arrow keys, Home and End go from item to item; a
 /// choice, Esc, Tab, a press outside and scrolling close it. It lies over everything, also where its button is in
 /// something that scrolls, and opens upwards where there is no room below.
@@ -30,12 +33,19 @@ pub fn Menu(
     close_on_dismissal(open, anchor, opener);
     Effect::new(move || {
         if open.get()
-            && let (Some(list), Some(opener)) = (list.get(), opener.get_untracked())
+            && let (Some(list), Some(button)) = (list.get(), opener.get_untracked())
         {
-            place.set(Place::beside(&opener, &list));
+            place.set(Place::beside(&button, &list));
             go(&list, Step::First);
-            // It stands still while its button moves away.
-            let scrolled = window_event_listener(ev::scroll, move |_| open.set(false));
+            // It stands still while its button moves away; what was scrolled a moment before is told late.
+            let opened_at = button.get_bounding_client_rect().top();
+            let scrolled = window_event_listener(ev::scroll, move |_| {
+                let button = opener.get_untracked();
+                let drift = button.map(|button| (button.get_bounding_client_rect().top() - opened_at).abs());
+                if drift.is_none_or(|drift| drift > MOST_DRIFT_PX) {
+                    open.set(false);
+                }
+            });
             on_cleanup(move || scrolled.remove());
         }
     });
@@ -107,6 +117,9 @@ pub fn MenuItem(
     /// What it does.
     #[prop(into)]
     on_choose: Callback<()>,
+    /// Whether it takes something away: it comes last and stands apart.
+    #[prop(optional)]
+    danger: bool,
     /// What it shows.
     children: Children,
 ) -> impl IntoView {
@@ -114,6 +127,7 @@ pub fn MenuItem(
         <button
             type="button"
             class="menu-item"
+            class:menu-item-danger=danger
             role="menuitem"
             tabindex="-1"
             on:click=move |_| on_choose.run(())

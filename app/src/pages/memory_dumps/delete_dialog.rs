@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::{Problem, Record};
 
+use super::records::focus_in_row;
 use super::state::State;
 use super::verification::words::sentence;
 use crate::ui::{Button, ButtonKind, Dialog, Failure, Instant, TextField, Unknown};
@@ -26,8 +27,11 @@ pub fn DeleteDialog() -> impl IntoView {
         }
     });
     Effect::new(move || {
-        if !open.get() && state.deleting.with_untracked(Option::is_some) {
+        let is_open = open.get();
+        let id = state.deleting.with_untracked(|record| record.as_ref()?.dump_id.clone());
+        if let Some(id) = id.filter(|_| !is_open) {
             state.deleting.set(None);
+            focus_in_row(id.to_string());
         }
     });
     let guest = Memo::new(move |_| {

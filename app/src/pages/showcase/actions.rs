@@ -67,7 +67,7 @@ pub fn Actions() -> impl IntoView {
                         <IconView icon=Icon::Download />
                         "A file"
                     </MenuLink>
-                    <MenuItem on_choose=move |()| chosen.set("delete")>
+                    <MenuItem danger=true on_choose=move |()| chosen.set("delete")>
                         <IconView icon=Icon::Trash />
                         "Delete…"
                     </MenuItem>

@@ -199,8 +199,11 @@ fn what_mode(mode: CaptureMode) -> &'static str {
 fn hypervisor(manifest: &ManifestFacts) -> String {
     let hypervisor = &manifest.hypervisor;
     let versions = [("libvirt", &hypervisor.libvirt_version), ("QEMU", &hypervisor.qemu_version)];
-    let versions =
-        versions.into_iter().filter_map(|(name, version)| Some(format!("{name} {}", version.as_ref()?)));
+    let versions = versions.into_iter().filter_map(|(name, version)| {
+        let version = version.as_ref()?;
+        // As the hypervisor tells it, it may name itself.
+        Some(if version.starts_with(name) { version.clone() } else { format!("{name} {version}") })
+    });
     [hypervisor.uri.clone()].into_iter().chain(versions).collect::<Vec<_>>().join(" · ")
 }
 

@@ -16,6 +16,7 @@ pub fn GroupView(
     let Group { title, facts } = group;
     let label = title.clone();
     let class = match title.as_str() {
+        "Capture" => "details-group details-group-tall",
         "File" | "Hashes" => "details-group details-group-wide",
         _ => "details-group",
     };

@@ -16,7 +16,7 @@ use leptos::prelude::*;
 use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record};
 
 use super::downloads::downloads;
-use super::records::focus_after_details;
+use super::records::focus_in_row;
 use super::state::State;
 use super::verification::words::sentence;
 use crate::api;
@@ -59,7 +59,7 @@ pub fn DetailsDialog() -> impl IntoView {
         let is_open = open.get();
         if was_open == Some(true) && !is_open {
             records.close_details();
-            focus_after_details(last.get_value());
+            focus_in_row(last.get_value());
         }
         is_open
     });
@@ -308,8 +308,10 @@ fn lead(record: &Record) -> AnyView {
         .map(|part| format!(" · {part}"))
         .collect();
     view! {
-        <Instant instant=record.timestamp />
-        <span>{rest}</span>
+        <span>
+            <Instant instant=record.timestamp />
+            {rest}
+        </span>
         {record.deleted_at.map(|_| view! { " " <Badge tone=Tone::Neutral icon=Icon::Trash>"Image deleted"</Badge> })}
         {(!record.ok).then(|| view! { " " <Badge tone=Tone::Bad icon=Icon::Alert>"Failed"</Badge> })}
         {record.encrypted.then(|| view! { " " <Badge tone=Tone::Waiting icon=Icon::Info>"Encrypted"</Badge> })}

@@ -15,9 +15,9 @@ fn link_id(dump: &str) -> String {
     format!("details-of-{dump}")
 }
 
-/// Puts the focus on the link to the details that were closed, where nothing else has it: the details may have been
-/// opened by their address.
-pub fn focus_after_details(dump: String) {
+/// Puts the focus on the link to the details of a dump after a dialog about it, where nothing else has it: what opened
+/// the dialog may be gone, or it was opened by its address.
+pub fn focus_in_row(dump: String) {
     leptos::task::spawn_local(async move {
         // The browser gives the focus back first.
         gloo_timers::future::TimeoutFuture::new(0).await;
@@ -134,7 +134,7 @@ fn More(id: DumpId, record: Record) -> impl IntoView {
                     }
                 })
                 .collect_view()}
-            <MenuItem on_choose=delete>
+            <MenuItem on_choose=delete danger=true>
                 <IconView icon=Icon::Trash />
                 "Delete the image…"
             </MenuItem>

@@ -26,7 +26,7 @@ use crate::live::{Connection, Live};
 use crate::load::Loader;
 use crate::time::start_of_local_day;
 
-pub use actions::focus_after_details;
+pub use actions::focus_in_row;
 pub use table::RecordsTable;
 pub use view::RecordsView;
 
