@@ -30,9 +30,10 @@ for (const [arrangement, arrange] of Object.entries(ARRANGEMENTS)) {
 
     const progress = await progressSeen();
     assert.ok(progress.some((value) => value > 0 && value < 100), `progress did not move: ${progress}`);
-    assert.deepEqual(progress, progress.slice().sort((a, b) => a - b), 'progress went backwards');
-
     const [record] = await dashboard.records();
+    // A dump that cannot be had live begins anew.
+    const backwards = progress.filter((value, index) => value < progress[index - 1]);
+    assert.ok(backwards.length <= (record.fallback ? 1 : 0), `progress went backwards: ${progress}`);
     assert.match(record.sha256, /^[0-9a-f]{64}$/);
     const row = await page.rowsOf('db-01').innerText();
     assert.ok(row.includes(record.sha256.slice(0, 16)) && !row.includes(record.sha256), row);
