@@ -9,7 +9,7 @@ pub fn Unknown(
     #[prop(into)]
     what: String,
 ) -> impl IntoView {
-    let sentence = format!("{what} unknown");
+    let sentence = what + " unknown";
     let title = sentence.clone();
     view! {
         <span class="unknown" title=title>

@@ -44,10 +44,6 @@ fn guest(record: &Record, image: Option<&ImageFacts>, manifest: Option<&Manifest
         "System, by its banner in memory",
         guest.and_then(|guest| guest.os_banner.clone()).map(Value::Code),
     );
-    facts.add_some(
-        "SHA-256 of the domain XML",
-        guest.and_then(|guest| guest.domain_xml_sha256.clone()).map(Value::Copied),
-    );
     let remark = |remark: Option<&Remark>| remark.map(|remark| text(remark.as_str()));
     facts.add_some("Case", remark(record.case.as_ref()));
     facts.add_some("Note", remark(record.note.as_ref()));
@@ -87,9 +83,9 @@ fn pause(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
     let mut facts = Facts::default();
     let of_manifest = manifest.map(|manifest| &manifest.capture);
     let pause = record.pause_ms.or(manifest.and_then(|manifest| manifest.pause_ms));
-    facts.add_or_unknown("Guest stopped for", pause.map(text::<Millis>));
+    facts.add_or_unknown("Guest stopped for", pause.map(text));
     let told = record.job_downtime_ms.or(of_manifest.and_then(|capture| capture.job_downtime_ms));
-    facts.add_some("By the hypervisor’s own statistics", told.map(text::<Millis>));
+    facts.add_some("By the hypervisor’s own statistics", told.map(text));
     let instant = record.point_in_time.or(of_manifest.and_then(|capture| capture.point_in_time));
     facts.add_some("Memory as it was at", instant.map(Value::Instant));
     facts.add_some("Passes over the memory", record.iterations.map(|passes| text(grouped(passes))));
@@ -138,6 +134,8 @@ fn hashes(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
         facts.add_some("BLAKE3 root of the frames", root.map(Value::Copied));
         let page_map = manifest.page_map.as_ref().map(|map| map.file_blake3.clone());
         facts.add_some("BLAKE3 of the page map", page_map.map(Value::Copied));
+        let domain_xml = manifest.guest.domain_xml_sha256.clone();
+        facts.add_some("SHA-256 of the domain XML", domain_xml.map(Value::Copied));
     }
     facts.0
 }
@@ -172,7 +170,8 @@ impl Facts {
     }
 }
 
-fn text<T: ToString>(value: T) -> Value {
+#[expect(clippy::needless_pass_by_value, reason = "most values are made for this")]
+fn text(value: impl ToString) -> Value {
     Value::Text(value.to_string())
 }
 

@@ -26,7 +26,7 @@ pub fn GroupView(
             <dl class="details-facts">
                 {facts
                     .into_iter()
-                    .map(|fact| view! { <FactView fact guest=guest.clone() /> })
+                    .map(move |fact| view! { <FactView fact guest=guest.clone() /> })
                     .collect_view()}
             </dl>
         </section>

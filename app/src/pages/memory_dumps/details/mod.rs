@@ -65,12 +65,11 @@ pub fn DetailsDialog() -> impl IntoView {
     });
     view! {
         <Dialog open id="details-title" title wide=true>
-            {move || dump.get().map(|dump| match dump.parse::<DumpId>() {
-                Ok(id) => view! { <DumpDetails id title /> }.into_any(),
-                Err(_) => {
-                    title.set(NO_SUCH_DUMP.to_owned());
-                    unknown(&dump)
-                }
+            {move || dump.get().map(|dump| if let Ok(id) = dump.parse::<DumpId>() {
+                view! { <DumpDetails id title /> }.into_any()
+            } else {
+                title.set(NO_SUCH_DUMP.to_owned());
+                unknown(&dump)
             })}
         </Dialog>
     }
@@ -299,7 +298,7 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
 
 /// When and how, in one line.
 fn lead(record: &Record) -> AnyView {
-    let mode = record.mode.map(|mode| mode.as_str());
+    let mode = record.mode.map(memdeck_model::CaptureMode::as_str);
     let size = record.raw_size_bytes.map(|size| size.to_string());
     let host = record.host.as_ref().map(|host| format!("on {host}"));
     let rest: Vec<_> = [mode.map(str::to_owned), size, host]

@@ -71,14 +71,14 @@ fn Actions(id: DumpId, record: Record) -> impl IntoView {
                 "Details"
             </a>
             {move || match deleted.get() {
-                Some(deleted) => deletion(deleted),
+                Some(deleted) => deletion(&deleted),
                 None => view! { <More id=id.clone() record=record.clone() /> }.into_any(),
             }}
         </span>
     }
 }
 
-fn deletion(deleted: Deleted) -> AnyView {
+fn deletion(deleted: &Deleted) -> AnyView {
     let by = deleted.by.as_deref().map(by_whom);
     let title = by.clone();
     view! {
