@@ -44,10 +44,6 @@ fn guest(record: &Record, image: Option<&ImageFacts>, manifest: Option<&Manifest
         "System, by its banner in memory",
         guest.and_then(|guest| guest.os_banner.clone()).map(Value::Code),
     );
-    facts.add_some(
-        "SHA-256 of the domain XML",
-        guest.and_then(|guest| guest.domain_xml_sha256.clone()).map(Value::Copied),
-    );
     let remark = |remark: Option<&Remark>| remark.map(|remark| text(remark.as_str()));
     facts.add_some("Case", remark(record.case.as_ref()));
     facts.add_some("Note", remark(record.note.as_ref()));
@@ -138,6 +134,8 @@ fn hashes(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
         facts.add_some("BLAKE3 root of the frames", root.map(Value::Copied));
         let page_map = manifest.page_map.as_ref().map(|map| map.file_blake3.clone());
         facts.add_some("BLAKE3 of the page map", page_map.map(Value::Copied));
+        let domain_xml = manifest.guest.domain_xml_sha256.clone();
+        facts.add_some("SHA-256 of the domain XML", domain_xml.map(Value::Copied));
     }
     facts.0
 }
