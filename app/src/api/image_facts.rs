@@ -2,7 +2,8 @@
 //! meaning `docs/image-format.md` tells; what another version does not tell is missing.
 
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, GuestName, GuestPhysAddr, HostClock, Millis, Problem, Remark, Timestamp,
+    ByteCount, CaptureMode, DumpId, GuestName, GuestPhysAddr, HostClock, Millis, PauseSource, Problem,
+    Remark, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +136,7 @@ pub struct HypervisorFacts {
 pub struct CaptureFacts {
     pub point_in_time: Option<Timestamp>,
     pub fallback: Option<String>,
+    pub pause_source: Option<PauseSource>,
     pub job_downtime_ms: Option<Millis>,
     pub iterations: Option<u64>,
     pub dirty_bytes_per_s: Option<ByteCount>,

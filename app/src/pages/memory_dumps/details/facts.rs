@@ -3,7 +3,7 @@
 //! What only the image can tell is left out where the image does not tell it; what every dump should have is told as
 //! unknown.
 
-use memdeck_model::{ByteCount, CaptureMode, HostClock, Millis, Record, Remark, Timestamp};
+use memdeck_model::{ByteCount, CaptureMode, HostClock, Millis, PauseSource, Record, Remark, Timestamp};
 
 use super::super::activity_words::by_whom;
 use super::super::mode_words::because;
@@ -84,6 +84,8 @@ fn pause(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
     let of_manifest = manifest.map(|manifest| &manifest.capture);
     let pause = record.pause_ms.or(manifest.and_then(|manifest| manifest.pause_ms));
     facts.add_or_unknown("Guest stopped for", pause.map(text));
+    let source = of_manifest.and_then(|capture| capture.pause_source);
+    facts.add_some("Measured by", source.map(|source| text(measured_by(source))));
     let told = record.job_downtime_ms.or(of_manifest.and_then(|capture| capture.job_downtime_ms));
     facts.add_some("By the hypervisor’s own statistics", told.map(text));
     let instant = record.point_in_time.or(of_manifest.and_then(|capture| capture.point_in_time));
@@ -91,6 +93,13 @@ fn pause(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
     facts.add_some("Passes over the memory", record.iterations.map(|passes| text(grouped(passes))));
     facts.add_some("Guest changed meanwhile", record.dirty_bytes_per_s.map(|rate| text(format!("{rate}/s"))));
     facts.0
+}
+
+fn measured_by(source: PauseSource) -> &'static str {
+    match source {
+        PauseSource::HypervisorClock => "the hypervisor’s own clock",
+        PauseSource::EventArrival => "the arrival of its events, which may be late",
+    }
 }
 
 fn file(record: &Record, image: Option<&ImageFacts>, manifest: Option<&ManifestFacts>) -> Vec<Fact> {

@@ -28,7 +28,8 @@ fn image() -> ImageFacts {
             "memdeck_version": "0.1.0", "requested_by": "page", "mode": "frozen",
             "started_at": at(0), "finished_at": at(2), "pause_ms": 620,
             "capture": {"fallback": "the guest is paused", "missing": ["CPU registers of vCPU 1"],
-                "omitted": [{"name": "vga.vram", "bytes": 16_777_216}], "job_downtime_ms": 590},
+                "omitted": [{"name": "vga.vram", "bytes": 16_777_216}], "pause_source": "hypervisor_clock",
+                "job_downtime_ms": 590},
             "case": null, "note": null, "format": "elf", "codec": "zstd", "frame_bytes": 1_048_576,
             "raw_size_bytes": 4_194_304, "stored_size_bytes": 1_048_576, "sha256": "aa", "file_sha256": "ff",
             "frames": {"total": 4, "zero": 3}, "frame_digests": {"root": "bb"}, "page_map": null,
@@ -99,7 +100,11 @@ fn the_manifest_tells_what_the_record_does_not() {
     );
     assert_eq!(
         values(&groups, "Pause"),
-        ["Guest stopped for: 620 ms", "By the hypervisor’s own statistics: 590 ms"]
+        [
+            "Guest stopped for: 620 ms",
+            "Measured by: the hypervisor’s own clock",
+            "By the hypervisor’s own statistics: 590 ms"
+        ]
     );
     assert_eq!(
         values(&groups, "File")[1..],
