@@ -84,6 +84,8 @@ scenario('neither a guest nor a dump moves because a dump begins, goes on or end
     const before = await places();
     await page.guest('db-01').check();
     await page.guest('web-01').check();
+    // A live dump may have to say why it is taken frozen.
+    await page.page.getByRole('radio', { name: 'Frozen' }).check();
     await page.dumpSelected.click();
     await page.progressOf('db-01').or(page.progressOf('web-01')).waitFor();
     const second = page.activeDumps.getByRole('listitem').nth(1);
