@@ -71,7 +71,7 @@ scenario('a success goes by itself, an error and what the pointer is on stay', a
   await show('Error');
   await show('Success');
   await show('Info');
-  const error = notifications.getByText('The dump of web-01 failed.');
+  const error = notifications.getByText('The dump of web-01 failed: the guest is gone');
   const held = notifications.getByText('web-01 is dumped and hashed.');
   const passing = notifications.getByText('memdeck was updated');
   await held.hover();
@@ -90,7 +90,7 @@ scenario('errors interrupt a screen reader, successes wait for it', async (stage
   const notifications = page.getByRole('region', { name: 'Notifications' });
   await page.getByRole('button', { name: 'Error', exact: true }).click();
   await page.getByRole('button', { name: 'Success', exact: true }).click();
-  await notifications.getByRole('alert').getByText('The dump of web-01 failed.').waitFor();
+  await notifications.getByRole('alert').getByText('The dump of web-01 failed: the guest is gone').waitFor();
   await notifications.getByRole('status').getByText('web-01 is dumped and hashed.').waitFor();
 });
 
