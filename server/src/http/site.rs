@@ -3,6 +3,7 @@
 //! Files hold nothing that is not in the program's sources and are open to everybody. Nor does the shell, but whoever
 //! is not signed in gets nothing from it, so it leads to the sign-in.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use axum::extract::Request;
@@ -24,6 +25,9 @@ use super::sign_in::NextPage;
 const NONCE_MARK: &str = "{{__TRUNK NONCE__}}";
 /// Where the shell is told whether somebody is signed in: `none`, `signed-in` or `unknown`.
 const SESSION_MARK: &str = "{{MEMDECK SESSION}}";
+/// How long the hash in the name of a file may be. A shorter one happens once in a million builds, and browsers ask
+/// again for such a file.
+const HASH_DIGITS: RangeInclusive<usize> = 12..=16;
 /// Paths that are pages of the single-page app. Builds for development have one that shows its components.
 const PAGES: &[&str] = if cfg!(debug_assertions) { &["/memory-dumps", "/ui"] } else { &["/memory-dumps"] };
 
@@ -68,12 +72,14 @@ async fn keep_hashed_files(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a name ends in `-<16 hexadecimal digits>`, what the bundler appends, before `_bg` and the extension.
+/// Whether a name ends in `-` and the hash that the bundler appends, before `_bg` and the extension: a number of 64
+/// bits in hexadecimal digits, without zeroes in front.
 fn is_hashed(path: &str) -> bool {
     let stem = path.split('.').next().unwrap_or_default();
     let stem = stem.strip_suffix("_bg").unwrap_or(stem);
-    stem.rsplit_once('-')
-        .is_some_and(|(_, hash)| hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
+    stem.rsplit_once('-').is_some_and(|(_, hash)| {
+        HASH_DIGITS.contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 /// A visit of a page.

@@ -58,12 +58,22 @@ async fn every_shell_has_a_nonce_of_its_own_that_its_policy_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hashed_files_are_kept_and_missing_ones_are_404() {
-    let (_site, app) = built();
-    let (status, headers, _) = fetch(&app, "/app-0123456789abcdef.js").await;
-    assert_eq!(
-        (status, &headers["cache-control"]),
-        (StatusCode::OK, &"public, max-age=31536000, immutable".parse().unwrap())
-    );
+    let (site, app) = built();
+    let kept = "public, max-age=31536000, immutable";
+    for (name, cache) in [
+        ("app-0123456789abcdef.js", kept),
+        // The hash is a number without zeroes in front.
+        ("app-bf8fb6d935edbbe.js", kept),
+        ("app-bf8fb6d935edbbe_bg.wasm", kept),
+        ("app-face.js", "no-cache"),
+        ("app-0123456789abcdef0.js", "no-cache"),
+        ("app-0123456789abcdeg.js", "no-cache"),
+        ("0123456789abcdef.js", "no-cache"),
+    ] {
+        std::fs::write(site.path().join(name), "export {}").unwrap();
+        let (status, headers, _) = fetch(&app, &format!("/{name}")).await;
+        assert_eq!((status, headers["cache-control"].to_str().unwrap()), (StatusCode::OK, cache), "{name}");
+    }
     for missing in
         ["/app-ffffffffffffffff.js", "/nothing", "/memory-dumps/nothing", "/../Cargo.toml", "/%2e%2e/lock"]
     {
