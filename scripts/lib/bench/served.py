@@ -1,4 +1,4 @@
-"""memdeck, built for release, serving a catalog full of made-up records. Needs Python's standard library only."""
+"""memdeck as a running service, and a catalog full of made-up records for it. Needs Python's standard library only."""
 
 import contextlib
 import os

@@ -4,57 +4,21 @@ import contextlib
 import http.client
 import json
 import pathlib
-import socket
-import subprocess
 import threading
 import time
 
-from .process import LIMIT_S, BenchError, Cost, Ended, by_name, children, cpu_seconds, high_water, stop, threads_of
+from .process import LIMIT_S, BenchError, Cost, Ended, by_name, children, cpu_seconds, high_water, threads_of
+from .served import Server
 
-START_PATIENCE_S = 30
 SAMPLE_S = 0.01
 ENDED = ("completed", "failed", "cancelled")
 
 
-class Service:
-    """`memdeck serve` on a free port of loopback, until it is closed."""
-
-    def __init__(self, program, env, work):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
-        self._log = work / "serve.log"
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [program, "serve"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**env, "MEMDECK_BIND": f"127.0.0.1:{self._port}"},
-                cwd=work,
-            )
-        try:
-            self._wait_until_it_answers()
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self):
-        stop(self._process)
-
-    def _wait_until_it_answers(self):
-        deadline = time.monotonic() + START_PATIENCE_S
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(OSError):
-                if self._get("/healthz").status == 200:
-                    return
-            time.sleep(SAMPLE_S)
-        raise BenchError(f"memdeck serve does not answer: {self._last_lines()}")
-
-    def _last_lines(self):
-        return self._log.read_text(encoding="utf-8", errors="replace")[-2000:].strip() or "it said nothing"
+class Service(Server):
+    """`memdeck serve` that takes real dumps; ends with the `with` block."""
 
     def _connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=LIMIT_S)
+        return http.client.HTTPConnection(self.address, timeout=LIMIT_S)
 
     def _get(self, path):
         connection = self._connect()
@@ -69,7 +33,7 @@ class Service:
             listening.request("GET", "/api/events")
             events = listening.getresponse()
             asking.connect()
-            used = _Used(self._process.pid, profile)
+            used = _Used(self.process.pid, profile)
             began = time.monotonic()
             with used:
                 body = json.dumps({"vms": [guest], "mode": mode})
@@ -91,7 +55,7 @@ class Service:
             if isinstance(told, dict) and told.get("guest") == guest and told.get("dump_id") != before:
                 if told.get("job_state") in ENDED:
                     return told
-        raise BenchError(f"memdeck serve stopped telling events: {self._last_lines()}")
+        raise BenchError("memdeck serve stopped telling events:\n" + "".join(self.lines[-20:]))
 
 
 class _Used:

@@ -158,12 +158,9 @@ class Memdeck:
     @contextlib.contextmanager
     def service(self):
         """Keeps the service running, by which `dump` has its dumps taken."""
-        self._service = Service(self.program, self._env, self._work)
-        try:
+        with Service(self.program, self._work, **self._env) as self._service:
             yield
-        finally:
-            self._service.close()
-            self._service = None
+        self._service = None
 
     def modes(self):
         """The modes that the program offers, as its help names them."""
