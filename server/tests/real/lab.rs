@@ -5,6 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// An emulated guest on a busy machine takes its time.
+const BOOT_LIMIT: Duration = Duration::from_secs(120);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Tests dump, pause and watch the same guests, so they take turns: where a runner starts them in threads of one
 /// process by this lock, where it starts a process for each by its configuration (`.config/nextest.toml`).
 pub fn lab() -> MutexGuard<'static, ()> {
@@ -120,10 +124,12 @@ impl LifecycleWatch {
 /// A small guest of a test's own, on the lab's kernel. Gone when it is dropped.
 pub struct OwnGuest {
     pub name: &'static str,
+    /// Where its console is written to.
+    home: tempfile::TempDir,
 }
 
 impl OwnGuest {
-    /// Starts it; its first process is this applet of busybox.
+    /// Starts it, and waits until its kernel has started its first process, this applet of busybox.
     pub fn start(name: &'static str, init: &[&str]) -> Self {
         let model =
             virsh(&["dumpxml", "web-01"]).unwrap_or_else(|error| panic!("{error}; run scripts/lab up"));
@@ -132,19 +138,38 @@ impl OwnGuest {
             content.unwrap_or_else(|| panic!("web-01 has no {tag}: is it the lab's?")).to_owned()
         };
         let kind = if model.contains("<domain type='kvm'") { "kvm" } else { "qemu" };
+        let home = tempfile::tempdir().unwrap();
+        let console = home.path().join("console.log");
         let xml = format!(
             "<domain type='{kind}'><name>{name}</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>\
              <os><type arch='x86_64' machine='q35'>hvm</type><kernel>{}</kernel><initrd>{}</initrd>\
-             <cmdline>quiet panic=-1 rdinit=/bin/busybox -- {}</cmdline></os>\
-             <features><acpi/></features><on_reboot>destroy</on_reboot></domain>",
+             <cmdline>console=ttyS0 panic=-1 rdinit=/bin/busybox -- {}</cmdline></os>\
+             <features><acpi/></features><on_reboot>destroy</on_reboot>\
+             <devices><serial type='file'><source path='{}'/></serial></devices></domain>",
             element("kernel"),
             element("initrd"),
-            init.join(" ")
+            init.join(" "),
+            console.display()
         );
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), xml).unwrap();
-        virsh(&["create", file.path().to_str().unwrap()]).unwrap();
-        Self { name }
+        let domain = home.path().join("domain.xml");
+        std::fs::write(&domain, xml).unwrap();
+        virsh(&["create", domain.to_str().unwrap()]).unwrap();
+        let guest = Self { name, home };
+        guest.wait_until_booted();
+        guest
+    }
+
+    fn wait_until_booted(&self) {
+        let begun = Instant::now();
+        let console = || {
+            let said = std::fs::read(self.home.path().join("console.log")).unwrap_or_default();
+            String::from_utf8_lossy(&said).into_owned()
+        };
+        while !console().contains("as init process") {
+            let waited = begun.elapsed();
+            assert!(waited < BOOT_LIMIT, "{} has not booted after {waited:?}: {}", self.name, console());
+            std::thread::sleep(LOOK_INTERVAL);
+        }
     }
 }
 

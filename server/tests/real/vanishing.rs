@@ -58,7 +58,7 @@ fn a_guest_that_is_destroyed_during_its_live_dump_is_named_so() {
 #[test]
 fn a_guest_that_shuts_down_during_its_live_dump_is_named_so() {
     let _turn = lab();
-    // As soon as its kernel has booted, which takes longer than the dump to begin.
-    let guest = OwnGuest::start("memdeck-vanishing", &["poweroff", "-f"]);
+    // After so many seconds, in which the dump begins and does not come far.
+    let guest = OwnGuest::start("memdeck-vanishing", &["poweroff", "-d", "5", "-f"]);
     ends_during_its_dump("live", &guest, || {}, "shut down");
 }
