@@ -8,7 +8,10 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
-use memdeck_image::{CaptureFacts, GuestFacts, HypervisorFacts, Provenance, SeekTable};
+use memdeck_image::{
+    CaptureError, CaptureFacts, Captured, FrozenCapture, GuestFacts, HypervisorFacts, ImageStore,
+    PartialImage, Provenance, SeekTable,
+};
 use memdeck_model::{ByteCount, CaptureMode, GuestName, HostClock, Millis};
 use tempfile::TempDir;
 
@@ -160,6 +163,19 @@ pub fn scratch() -> &'static Path {
         TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a temporary directory")
     });
     DIR.path()
+}
+
+/// Receives an image and stores it, as a frozen dump does.
+///
+/// # Errors
+/// The bytes are no image, or cannot be stored.
+pub fn capture(
+    store: &ImageStore,
+    partial: &mut PartialImage,
+    image: impl Read,
+) -> Result<Captured, CaptureError> {
+    let received = FrozenCapture::prepare(store)?.receive(image, &mut |_| {})?;
+    partial.capture(received, &|| false, &mut |_| {})
 }
 
 /// This image as memdeck stores one, but in frames of `frame_bytes` and whatever it holds; not empty.

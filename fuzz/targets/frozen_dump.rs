@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use memdeck_fuzz::{Pieces, damaged, provenance, scratch};
+use memdeck_fuzz::{Pieces, capture, damaged, provenance, scratch};
 use memdeck_image::fuzzing::{elf_headers, noise};
 use memdeck_image::{CaptureError, Companion, ImageStore, PageMap, Sealed, Verdict, export, verify};
 use memdeck_model::{CaptureMode, DumpId};
@@ -26,7 +26,7 @@ static CORE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 fn dump(stream: &[u8], seed: u8) -> Result<Sealed, CaptureError> {
     let provenance = provenance(CaptureMode::Frozen);
     let mut partial = STORE.create(&provenance.guest.name, &ID).expect("a new image");
-    let captured = partial.capture(Pieces::new(stream, seed, 5000), &mut |_| {})?;
+    let captured = capture(&STORE, &mut partial, Pieces::new(stream, seed, 5000))?;
     assert_eq!(captured.raw_size.0, stream.len() as u64);
     Ok(partial.seal(provenance).expect("a captured image can be sealed"))
 }

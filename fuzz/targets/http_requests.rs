@@ -19,7 +19,7 @@ use memdeck::http::{AgentState, DashboardState, Guard, agent, dashboard};
 use memdeck::images::Images;
 use memdeck_capture::{BackendError, Clock, DumpBackend, ManualClock};
 use memdeck_catalog::{Catalog, NewJob};
-use memdeck_fuzz::{damaged, provenance, scratch};
+use memdeck_fuzz::{capture, damaged, provenance, scratch};
 use memdeck_image::fuzzing::{elf_headers, noise};
 use memdeck_image::{Effort, ExportFormat, ImageExport, ImageStore};
 use memdeck_model::{
@@ -179,7 +179,7 @@ fn store_image(catalog: &Catalog, now: Timestamp) -> PathBuf {
     let name = provenance.guest.name.clone();
     let id: DumpId = STORED.parse().expect("a dump id");
     let mut partial = store.create(&name, &id).expect("a new image");
-    let captured = partial.capture(image.as_slice(), &mut |_| {}).expect("a captured image");
+    let captured = capture(&store, &mut partial, image.as_slice()).expect("a captured image");
     let path = partial.seal(provenance).expect("a sealed image").image;
     let record = Record {
         dump_id: Some(id.clone()),

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use memdeck_fuzz::{damaged, provenance, scratch, stored};
+use memdeck_fuzz::{capture, damaged, provenance, scratch, stored};
 use memdeck_image::fuzzing::{elf_headers, noise};
 use memdeck_image::{Companion, ImageStore, Verdict, VerifyReport, export, verify, verify_sample};
 use memdeck_model::CaptureMode;
@@ -34,7 +34,7 @@ static STORED: LazyLock<Stored> = LazyLock::new(|| {
     let provenance = provenance(CaptureMode::Frozen);
     let dump_id = "0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11".parse().expect("a dump id");
     let mut partial = store.create(&provenance.guest.name, &dump_id).expect("a new image");
-    partial.capture(image.as_slice(), &mut |_| {}).expect("a captured image");
+    capture(&store, &mut partial, image.as_slice()).expect("a captured image");
     let sealed = partial.seal(provenance).expect("a sealed image");
     let beside = [sealed.page_map, sealed.digests].map(|path| path.expect("an image has one"));
     let [page_map, digests] = beside;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use memdeck_catalog::Job;
-use memdeck_image::{CaptureFacts, Captured};
-use memdeck_model::{CaptureMode, Millis};
+use memdeck_image::{CaptureFacts, Captured, OrderedImage, PartialImage};
+use memdeck_model::{CaptureMode, DumpPhase, Millis};
 
 use crate::dump::DumpError;
-use crate::engine::Shared;
+use crate::engine::{Reached, Shared};
 use crate::stream::{StopReason, StopSwitch};
 
 /// One dump under way.
@@ -44,5 +44,14 @@ impl Attempt<'_> {
             self.switch.stop(StopReason::TimeLimit);
         }
         self.switch.reason().is_some()
+    }
+
+    /// Stores what was received of the guest, which runs.
+    pub fn store(&self, received: OrderedImage, image: &mut PartialImage) -> Result<Captured, DumpError> {
+        let must_stop = || self.must_stop();
+        let captured = image.capture(received, &must_stop, &mut |bytes| {
+            self.shared.report(self.job, Reached { phase: DumpPhase::Storing, bytes, ..Reached::default() });
+        });
+        captured.map_err(|error| self.stopped().unwrap_or_else(|| error.into()))
     }
 }

@@ -48,8 +48,7 @@ pub fn make_room<'a>(
     guest: &Guest,
 ) -> Result<Promise<'a>, DumpError> {
     let job = attempt.job;
-    // Memory that does not compress is stored as it is, and held a second time until it is: a live dump's until it is
-    // in order, a frozen one's where storing is slower than reading.
+    // Memory that does not compress is stored as it is, and held a second time until it is.
     let largest = ByteCount(guest.memory_max.0.saturating_mul(2));
     let promised = shared.room.promise(largest, &|| attempt.must_stop(), &|| {
         tracing::info!(dump_id = %job.dump_id, vm = %guest.name, "waiting for room");

@@ -15,7 +15,8 @@ use memdeck_model::ByteCount;
 
 /// How often a dump that is held looks whether it may go on.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
-/// Read beyond the half of a frozen dump, so that the half has arrived where it is stored when the reader is held.
+/// Read beyond the half of the guest's memory, so that half of the image, which is somewhat more, has been told when the
+/// reader is held.
 const BEYOND_HALF: u64 = 4 << 20;
 /// A live dump that crawls reads so much at a time, and so often: the 2 MB that lie in pipes when QEMU has written all are
 /// read within an eighth of a second.

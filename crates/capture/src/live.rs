@@ -13,7 +13,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use memdeck_hypervisor::{DumpSigns, HypervisorError, LiveControl, LiveDump, LiveOptions};
-use memdeck_image::{CaptureFacts, Captured, LiveCapture, LiveEvent, PartialImage, QevmError, Received};
+use memdeck_image::{CaptureFacts, LiveCapture, LiveEvent, PartialImage, QevmError};
 use memdeck_model::{ByteCount, CaptureMode, DumpPhase, Guest, LiveProgress, Millis};
 use parking_lot::{Condvar, Mutex};
 
@@ -126,19 +126,8 @@ pub fn take(
         omitted: received.omitted.clone(),
         missing: received.missing.clone(),
     };
-    let captured = store(attempt, received, image)?;
+    let captured = attempt.store(received.into_reader(), image)?;
     Ok(Taken { captured, mode: CaptureMode::Live, pause, facts })
-}
-
-/// Puts the pages in order and stores them. The guest runs.
-fn store(attempt: &Attempt<'_>, received: Received, image: &mut PartialImage) -> Result<Captured, LiveError> {
-    let must_stop = || attempt.must_stop();
-    let captured = image.capture_ordered(received.into_reader(), &must_stop, &mut |bytes| {
-        attempt
-            .shared
-            .report(attempt.job, Reached { phase: DumpPhase::Storing, bytes, ..Reached::default() });
-    });
-    captured.map_err(|error| LiveError::Ended(attempt.stopped().unwrap_or_else(|| error.into())))
 }
 
 /// Bytes per second that may be read while the guest runs.

@@ -13,7 +13,7 @@ pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
     let reached = reached.filter(|_| job.state == JobState::Running);
     let percent = match job.state {
         JobState::Completed => 100.0,
-        JobState::Running => reached.map_or(0.0, |reached| reached.percent(job.mode)),
+        JobState::Running => reached.map_or(0.0, Reached::percent),
         JobState::Queued | JobState::Failed | JobState::Cancelled => 0.0,
     };
     let message = match job.state {

@@ -20,8 +20,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use memdeck_image::{
-    CaptureFacts, Captured, Effort, ExportFormat, GuestFacts, HypervisorFacts, ImageExport, ImageStore,
-    LiveCapture, PartialImage, Provenance, verify,
+    CaptureFacts, Effort, ExportFormat, FrozenCapture, GuestFacts, HypervisorFacts, ImageExport, ImageStore,
+    LiveCapture, OrderedImage, Provenance, verify,
 };
 use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, HostClock, Timestamp};
 use sha2::{Digest, Sha256};
@@ -208,13 +208,15 @@ impl Bench<'_> {
     fn measure(
         &self,
         mode: CaptureMode,
-        capture: impl FnOnce(&mut PartialImage) -> Result<Captured, Box<dyn Error>>,
+        receive: impl FnOnce(&ImageStore) -> Result<OrderedImage, Box<dyn Error>>,
     ) -> Result<(), Box<dyn Error>> {
         let mut partial = self.store.create(&GuestName("synthetic".to_owned()), &self.dump_id)?;
         let floor = self.sha256();
         let start = Start::now();
-        let captured = capture(&mut partial)?;
-        start.told("capture", self.memory);
+        let received = receive(&self.store)?;
+        start.told("received", self.memory);
+        let captured = partial.capture(received, &|| false, &mut |_| {})?;
+        start.told("captured", self.memory);
         let sealed = partial.seal(provenance(mode, self.memory))?;
         compared(start.told("until sealed", self.memory), floor);
         println!(
@@ -291,17 +293,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
 
     println!("frozen");
-    bench.measure(CaptureMode::Frozen, |partial| {
+    bench.measure(CaptureMode::Frozen, |store| {
         let headers = synthetic::headers(&[(0, memory)]);
         let stream = headers.as_slice().chain(bench.guest().take(memory));
-        Ok(partial.capture(stream, &mut |_| {})?)
+        Ok(FrozenCapture::prepare(store)?.receive(stream, &mut |_| {})?)
     })?;
     println!("live");
-    let start = Start::now();
-    let received = LiveCapture::receive(&bench.store, Stream::new(bench.guest(), memory), &mut |_| {})?;
-    start.told("receive", memory);
-    bench.measure(CaptureMode::Live, |partial| {
-        Ok(partial.capture_ordered(received.into_reader(), &|| false, &mut |_| {})?)
+    bench.measure(CaptureMode::Live, |store| {
+        Ok(LiveCapture::receive(store, Stream::new(bench.guest(), memory), &mut |_| {})?.into_reader())
     })?;
     println!("{} (with the content file)", peak_memory());
     Ok(())

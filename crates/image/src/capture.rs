@@ -1,23 +1,21 @@
-//! Reads a guest's memory stream once, checks it against its own headers, and stores it.
+//! Stores an image that was received whole.
 
 mod source;
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use memdeck_model::{ByteCount, Millis, Progress};
+use memdeck_model::{ByteCount, Progress};
 
 use crate::companions::{DIGESTS_SUFFIX, PAGE_MAP_SUFFIX, companion};
 use crate::digests::FrameDigestFacts;
-use crate::elf::{ElfCore, ElfError, ElfScanner, Segment};
+use crate::elf::{ElfCore, ElfError, Segment};
 use crate::frames::{FRAME_BYTES, Feed, Frame, Output, Outputs, PackError, Packed, Ring, pack};
-use crate::ordered::OrderedImage;
-use crate::overflow::Outlet;
+use crate::ordered::{OrderedImage, SpoolError};
 use crate::pages::{PageLayout, PageMapFacts};
 
+use source::Stoppable;
 pub(crate) use source::{Filled, Source};
-use source::{Meter, Metered, MeteredSource, Stoppable};
 
 /// What a capture found out. The bytes are written, not yet durable.
 #[derive(Clone, Debug)]
@@ -42,10 +40,6 @@ pub struct Captured {
     pub os_banner: Option<String>,
     /// The segments of the image.
     pub segments: Vec<Segment>,
-    /// From the first byte of the stream to its last.
-    pub read_ms: Millis,
-    /// When the last byte came. Hashing and writing may have gone on after it.
-    pub last_byte_at: Instant,
 }
 
 /// Why a stream did not become an image.
@@ -90,13 +84,14 @@ pub enum CaptureError {
         /// What the system says.
         source: io::Error,
     },
-    /// A live dump's pages, which are on the volume of the image until it is stored, could not be read a second time.
-    #[error("reading the pages of the live dump a second time failed")]
+    /// The pages could not be kept until they are stored.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The pages, which are on the volume of the image until it is stored, could not be read a second time.
+    #[error("reading the pages of the dump a second time failed")]
     ReadAgain(#[source] io::Error),
     /// They were others than the first time.
-    #[error(
-        "the pages of the live dump read differently the second time: the volume of {path} is not reliable"
-    )]
+    #[error("the pages of the dump read differently the second time: the volume of {path} is not reliable")]
     ReadsDiffer {
         /// The partial file, which is on the same volume.
         path: PathBuf,
@@ -131,13 +126,6 @@ impl From<CaptureError> for Stop {
     }
 }
 
-struct Streamed {
-    read: ByteCount,
-    core: ElfCore,
-    read_ms: Millis,
-    last_byte_at: Instant,
-}
-
 /// The files that a capture writes.
 pub(crate) struct Targets<'a> {
     pub(crate) files: Outputs<'a>,
@@ -155,57 +143,30 @@ impl Targets<'_> {
     }
 }
 
-/// Stores a stream, which is closed as soon as reading ends: a frozen guest waits for that.
+/// Stores an image. It is read twice at the same time, once for its hash.
 pub(crate) fn capture(
-    ring: Ring,
-    targets: &Targets<'_>,
-    stream: impl Read,
-    observer: &mut dyn FnMut(Progress),
-) -> Result<Captured, CaptureError> {
-    let source = Metered { stream, meter: Meter::default() };
-    store(ring, targets, source, None::<OrderedImage>, observer)
-}
-
-/// Stores a stream that is read ahead of it.
-pub(crate) fn capture_read_ahead(
-    ring: Ring,
-    targets: &Targets<'_>,
-    outlet: Outlet,
-    must_stop: &dyn Fn() -> bool,
-    observer: &mut dyn FnMut(Progress),
-) -> Result<Captured, CaptureError> {
-    let source = Stoppable { source: outlet, must_stop, meter: Meter::default() };
-    store(ring, targets, source, None::<OrderedImage>, observer)
-}
-
-/// Stores an image that can be read twice.
-pub(crate) fn capture_ordered(
-    ring: Ring,
     targets: &Targets<'_>,
     mut image: OrderedImage,
     must_stop: &dyn Fn() -> bool,
     observer: &mut dyn FnMut(Progress),
 ) -> Result<Captured, CaptureError> {
     let second = image.again().map_err(|source| CaptureError::Stream { read: ByteCount(0), source })?;
-    let source = Stoppable { source: image, must_stop, meter: Meter::default() };
-    store(ring, targets, source, Some(second), observer)
-}
-
-fn store(
-    ring: Ring,
-    targets: &Targets<'_>,
-    source: impl MeteredSource,
-    second: Option<impl Source + Send>,
-    observer: &mut dyn FnMut(Progress),
-) -> Result<Captured, CaptureError> {
-    let (streamed, packed) = pack(ring, &targets.files, second, |feed| read_stream(source, feed, observer));
-    let streamed = match streamed {
-        Some(Ok(streamed)) => Some(streamed),
+    let ElfCore { image_size, segments } = image.core().clone();
+    let layout = PageLayout::new(&segments);
+    let source = Stoppable { source: image, must_stop, read: 0 };
+    let (read, packed) = pack(Ring::new(), &targets.files, layout, second, |feed| {
+        read_all(source, image_size, feed, observer)
+    });
+    let read = match read {
+        Some(Ok(read)) => Some(read),
         Some(Err(Stop::Failed(error))) => return Err(error),
         Some(Err(Stop::Pipeline)) | None => None,
     };
     let Packed { sha256, stored } = packed.map_err(|error| pack_error(error, targets))?;
-    let Streamed { read, core, read_ms, last_byte_at } = streamed.ok_or(CaptureError::Panicked)?;
+    let read = read.ok_or(CaptureError::Panicked)?;
+    if read != image_size {
+        return Err(CaptureError::TooShort { read, expected: image_size });
+    }
     Ok(Captured {
         raw_size: read,
         stored_size: ByteCount(stored.size_bytes),
@@ -216,21 +177,17 @@ fn store(
         frame_digests: FrameDigestFacts { root: stored.root.to_hex().to_string() },
         page_map: stored.page_map,
         os_banner: stored.os_banner,
-        segments: core.segments,
-        read_ms,
-        last_byte_at,
+        segments,
     })
 }
 
-/// Reads to the end, and closes the source by dropping it however reading ends.
-fn read_stream(
-    mut source: impl MeteredSource,
+/// Reads to the end; gives how much that was.
+fn read_all(
+    mut source: Stoppable<'_, impl Source>,
+    expected: ByteCount,
     mut feed: Feed<'_>,
     observer: &mut dyn FnMut(Progress),
-) -> Result<Streamed, Stop> {
-    let mut scanner = ElfScanner::new();
-    // Until the headers have passed, nobody knows where pages lie: frames wait. The ring has room for all headers.
-    let mut held = Some(Vec::new());
+) -> Result<ByteCount, Stop> {
     let mut spare = None;
     loop {
         let mut slot = match spare.take() {
@@ -238,19 +195,9 @@ fn read_stream(
             None => feed.empty_slot().ok_or(Stop::Pipeline)?,
         };
         let filled = source.fill(slot.buffer());
-        let read = ByteCount(source.meter().read);
+        let read = ByteCount(source.read);
         let filled = filled.map_err(|source| CaptureError::Stream { read, source })?;
-        if scanner.core().is_none() && matches!(filled, Filled::Zeroes(_)) {
-            // The headers are read from the buffer.
-            slot.buffer().get_mut(..filled.bytes()).unwrap_or_default().fill(0);
-        }
         slot.set_filled(filled.bytes());
-        let expected = scanner.push(slot.raw()).map_err(CaptureError::Header)?.map(|core| core.image_size);
-        if let Some(expected) = expected
-            && read > expected
-        {
-            return Err(CaptureError::TooLong { expected }.into());
-        }
         let frame = match filled {
             Filled::Zeroes(bytes) => {
                 spare = Some(slot);
@@ -259,32 +206,13 @@ fn read_stream(
             Filled::Bytes(_) => Frame::Content(slot),
         };
         if filled.bytes() > 0 {
-            match &mut held {
-                Some(held) => held.push(frame),
-                None => feed.push(frame).ok_or(Stop::Pipeline)?,
-            }
-            if let Some(core) = scanner.core()
-                && let Some(held) = held.take()
-            {
-                feed.begin(PageLayout::new(&core.segments));
-                for frame in held {
-                    feed.push(frame).ok_or(Stop::Pipeline)?;
-                }
-            }
-            observer(Progress { bytes_done: read, bytes_expected: expected.unwrap_or_default() });
+            feed.push(frame).ok_or(Stop::Pipeline)?;
+            observer(Progress { bytes_done: read, bytes_expected: expected });
         }
         if filled.bytes() < FRAME_BYTES {
-            break;
+            return Ok(read);
         }
     }
-    let read = ByteCount(source.meter().read);
-    let (Some(core), Some((first, last))) = (scanner.into_core(), source.meter().first_and_last) else {
-        return Err(CaptureError::HeadersIncomplete { read }.into());
-    };
-    if read < core.image_size {
-        return Err(CaptureError::TooShort { read, expected: core.image_size }.into());
-    }
-    Ok(Streamed { read, core, read_ms: last.duration_since(first).into(), last_byte_at: last })
 }
 
 fn pack_error(error: PackError, targets: &Targets<'_>) -> CaptureError {

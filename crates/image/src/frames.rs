@@ -1,12 +1,13 @@
 //! From bytes of the image to a stored file: hash, compress and write in order, each on its own thread.
 //!
 //! ```text
-//!  calling thread        hasher          packers (one frame each, in turn)      writer
-//!  fills a slot ───────► SHA-256 ──────► BLAKE3, page entries, zstd ──────────► files, SHA-256, seek table
-//!       │                   │                                                     │ ▲
-//!       │                   └── in which order they come, and frames of zeroes ───┼─┘
-//!       ▲                                                                         │
-//!       └───────────────────────── empty slots of a fixed ring ◄──────────────────┘
+//!  calling thread        packers (one frame each, in turn)      writer
+//!  fills a slot ───────► BLAKE3, page entries, zstd ──────────► files, SHA-256 of the file, seek table
+//!       │ │                                                       │ ▲
+//!       │ └──────── in which order they come, and frames of zeroes ─┘
+//!       ▲                                                         │
+//!       └───────────────── empty slots of a fixed ring ◄──────────┘
+//!  hasher, with a reading of its own: SHA-256 of the image
 //! ```
 //!
 //! A slot travels whole from thread to thread, so memory is bounded by the ring; a frame of zeroes travels without a
@@ -14,9 +15,8 @@
 //! is told in which order to collect. A thread that fails drops its channels, which ends its neighbours; its error is
 //! the one that is told.
 //!
-//! An image that can be read twice ([`OrderedImage`](crate::OrderedImage)) is: the hasher reads it on its own, at its
-//! own pace, and frames go from the calling thread to the packers at once. So one core hashes from the beginning to
-//! the end, wherever in the image its content lies. Both readings must have the same BLAKE3 root.
+//! The hasher reads the image on its own, at its own pace. So one core hashes from the beginning to the end, wherever in
+//! the image its content lies. Both readings must have the same BLAKE3 root.
 
 mod hasher;
 mod packer;
@@ -26,7 +26,6 @@ mod writer;
 use std::fs::File;
 use std::io;
 use std::num::NonZero;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, ScopedJoinHandle};
@@ -34,6 +33,7 @@ use std::thread::{Builder, ScopedJoinHandle};
 use crate::capture::Source;
 use crate::pages::PageLayout;
 
+use hasher::Reading;
 pub(crate) use packer::pack_zeroes;
 use packer::{Job, Shared};
 use slot::{CloseAtEnd, Pool};
@@ -42,15 +42,11 @@ pub(crate) use writer::StoredFile;
 
 /// Bytes of the image in one frame.
 pub const FRAME_BYTES: usize = 1 << 20;
-/// How many frames with content may be between the stream and the disk before the guest has to wait for us.
-pub(crate) const RING_FRAMES: usize = 64;
-/// How many where nobody waits: enough for the packers, and little enough for the caches.
-const RING_FRAMES_WITHOUT_GUEST: usize = 12;
+/// How many frames with content may be on their way: enough for the packers, and little enough for the caches.
+const RING_FRAMES: usize = 12;
 /// How many frames, of zeroes or not, may be on their way.
 const QUEUE_FRAMES: usize = 4096;
 const COMPRESSION_LEVEL: i32 = 1;
-/// The table of level 1 twice as large: on a guest's binaries and texts 2.5 % smaller, in the same time.
-const COMPRESSION_HASH_LOG: u32 = 15;
 /// What runs behind the stream gives way to what hashes it, to whoever brings it, and to guests.
 const PACKER_NICENESS: i32 = 5;
 
@@ -69,8 +65,9 @@ enum Place {
     Packer(usize),
 }
 
-/// Passes frames on to the packers, and their order to the writer.
-struct Dispatch {
+/// The calling thread's end of the pipeline.
+pub(crate) struct Feed<'a> {
+    pool: &'a Pool,
     packers: Vec<SyncSender<Job>>,
     order: SyncSender<Place>,
     next: usize,
@@ -78,9 +75,14 @@ struct Dispatch {
     start: u64,
 }
 
-impl Dispatch {
-    /// `None` once the pipeline failed.
-    fn send(&mut self, frame: Frame) -> Option<()> {
+impl Feed<'_> {
+    /// The next empty slot; `None` once the pipeline failed.
+    pub(crate) fn empty_slot(&self) -> Option<Box<Slot>> {
+        self.pool.take()
+    }
+
+    /// Passes the next frame on, and its order to the writer; `None` once the pipeline failed.
+    pub(crate) fn push(&mut self, frame: Frame) -> Option<()> {
         let start = self.start;
         let bytes = match &frame {
             Frame::Zero(bytes) => *bytes,
@@ -97,39 +99,6 @@ impl Dispatch {
             }
         };
         self.order.send(place).ok()
-    }
-}
-
-enum Next {
-    Hasher(SyncSender<Frame>),
-    Packers(Dispatch),
-}
-
-/// The calling thread's end of the pipeline.
-pub(crate) struct Feed<'a> {
-    pool: &'a Pool,
-    shared: &'a Shared,
-    next: Next,
-}
-
-impl Feed<'_> {
-    /// The next empty slot; `None` once the pipeline failed.
-    pub(crate) fn empty_slot(&self) -> Option<Box<Slot>> {
-        self.pool.take()
-    }
-
-    /// Says where the guest's pages lie, before the first frame is passed on.
-    pub(crate) fn begin(&self, layout: Option<PageLayout>) {
-        // Said once.
-        let _ = self.shared.layout.set(layout);
-    }
-
-    /// Passes the next frame on; `None` once the pipeline failed.
-    pub(crate) fn push(&mut self, frame: Frame) -> Option<()> {
-        match &mut self.next {
-            Next::Hasher(hasher) => hasher.send(frame).ok(),
-            Next::Packers(dispatch) => dispatch.send(frame),
-        }
     }
 }
 
@@ -175,15 +144,16 @@ impl PackError {
 }
 
 /// Stores what `produce` pushes to its feed, and the seek table after it. `produce` runs on the calling thread; what
-/// it returns is `None` where it could not even start. Where the same image can be read a `second` time, it is.
+/// it returns is `None` where it could not even start. `layout` says where the guest's pages lie. The same image is read a `second` time.
 pub(crate) fn pack<T, E>(
     ring: Ring,
     outputs: &Outputs<'_>,
-    second: Option<impl Source + Send>,
+    layout: Option<PageLayout>,
+    second: impl Source + Send,
     produce: impl FnOnce(Feed<'_>) -> Result<T, E>,
 ) -> (Option<Result<T, E>>, Result<Packed, PackError>) {
     let pool = Pool::new(ring.0);
-    let shared = Shared { layout: OnceLock::new(), banner_found: AtomicBool::new(false) };
+    let shared = Shared { layout, banner_found: AtomicBool::new(false) };
     let stop = AtomicBool::new(false);
     let (pool, shared, stop) = (&pool, &shared, &stop);
     let mut produced = None;
@@ -210,29 +180,19 @@ pub(crate) fn pack<T, E>(
         };
         let writer = thread.spawn_scoped(scope, run).map_err(spawn_error)?;
 
-        let dispatch = Dispatch { packers: to_pack, order, next: 0, start: 0 };
         let thread = Builder::new().name("image-hash".to_owned());
-        let (hasher, next) = match second {
-            None => {
-                let (to_hash, frames) = sync_channel(QUEUE_FRAMES);
-                let run = move || Ok((hasher::run(&frames, dispatch), None));
-                (thread.spawn_scoped(scope, run).map_err(spawn_error)?, Next::Hasher(to_hash))
-            }
-            Some(source) => {
-                let run = move || match hasher::run_alone(source, stop) {
-                    Ok(Some(reading)) => Ok((reading.sha256, Some(reading.root))),
-                    Ok(None) => Err(PackError::Panicked),
-                    Err(error) => {
-                        // Whoever brings frames need not go on.
-                        let _close = CloseAtEnd(pool);
-                        Err(PackError::Read(error))
-                    }
-                };
-                (thread.spawn_scoped(scope, run).map_err(spawn_error)?, Next::Packers(dispatch))
+        let run = move || match hasher::run(second, stop) {
+            Ok(Some(reading)) => Ok(reading),
+            Ok(None) => Err(PackError::Panicked),
+            Err(error) => {
+                // Whoever brings frames need not go on.
+                let _close = CloseAtEnd(pool);
+                Err(PackError::Read(error))
             }
         };
+        let hasher = thread.spawn_scoped(scope, run).map_err(spawn_error)?;
 
-        let outcome = produce(Feed { pool, shared, next });
+        let outcome = produce(Feed { pool, packers: to_pack, order, next: 0, start: 0 });
         stop.store(outcome.is_err(), Ordering::Relaxed);
         produced = Some(outcome);
 
@@ -240,9 +200,9 @@ pub(crate) fn pack<T, E>(
             joined(thread)?.map_err(PackError::Compress)?;
         }
         let stored = joined(writer)?;
-        let image = joined(hasher)?;
-        let (stored, (sha256, root)) = (stored?, image?);
-        if root.is_some_and(|root| root != stored.root) {
+        let reading = joined(hasher)?;
+        let (stored, Reading { sha256, root }) = (stored?, reading?);
+        if root != stored.root {
             return Err(PackError::ReadsDiffer);
         }
         Ok(Packed { sha256, stored })

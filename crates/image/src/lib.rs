@@ -1,12 +1,14 @@
 //! Memory images: read the ELF core as it passes, store it as seekable zstd, verify it, read it back.
 //!
 //! ```text
+//! stream ──receive──► OrderedImage ─┐
 //! ImageStore::create ──► PartialImage ──capture──► bytes and hashes ──seal──► Sealed
 //!                             └── dropped before the seal: the file is removed
 //! ```
 //!
-//! A live dump comes as QEMU's migration stream, its pages in any order; [`LiveCapture`] makes the ELF core of it that
-//! is then captured like any other.
+//! What a guest waits for comes first and does nothing else: [`FrozenCapture`] receives the ELF core of a guest that
+//! stands still, [`LiveCapture`] QEMU's migration stream, its pages in any order, and makes an ELF core of it. Either is
+//! an [`OrderedImage`] then, pages in a file without a name, and is captured while the guest runs.
 //!
 //! A stored image is five files: `<stem>.elf.zst` (the image), `<stem>.json` (its [`Manifest`]), `<stem>.sha256`,
 //! `<stem>.pages` (its [`PageMap`]) and `<stem>.blake3` (a digest of every frame). `docs/image-format.md` describes them.
@@ -33,12 +35,12 @@ mod directory;
 mod elf;
 mod export;
 mod frames;
+mod frozen;
 mod hash;
 mod inspect;
 mod live;
 mod manifest;
 mod ordered;
-mod overflow;
 mod pages;
 mod qevm;
 mod reader;
@@ -62,6 +64,7 @@ pub use export::{
     SparseFile, export,
 };
 pub use frames::FRAME_BYTES;
+pub use frozen::FrozenCapture;
 pub use hash::sha256_hex;
 pub use inspect::{ExportFacts, Inspection, NoteFacts, inspect};
 pub use live::{LiveCapture, LiveEvent, Received};
@@ -69,8 +72,7 @@ pub use manifest::{
     CaptureFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest, ManifestError,
     OmittedBlock, Provenance,
 };
-pub use ordered::{OrderedImage, PageCounts};
-pub use overflow::{Abandonment, Intake, IntakeReport, Outlet, read_ahead};
+pub use ordered::{OrderedImage, PageCounts, SpoolError};
 pub use pages::{PageClass, PageEntries, PageEntry, PageMap, PageMapError, PageMapFacts, PageTotals};
 pub use qevm::QevmError;
 pub use reader::{ImageReader, ReadError, read_manifest};

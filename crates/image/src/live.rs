@@ -16,7 +16,7 @@ use crate::ordered::{
 use crate::qevm::{
     self, GuestNote, PAGE_BYTES_U64, PageSink, Placed, QevmError, RamBlock, check_split, place,
 };
-use crate::{ImageStore, OmittedBlock};
+use crate::{ImageStore, OmittedBlock, SpoolError};
 
 /// What a live dump tells while it is received.
 #[derive(Debug)]
@@ -59,13 +59,13 @@ impl LiveCapture {
         stream: impl Read,
         observer: &mut dyn FnMut(LiveEvent<'_>),
     ) -> Result<Received, QevmError> {
-        let pages = PageFile::new(store.create_spool().map_err(QevmError::CreateSpool)?);
+        let pages = PageFile::new(store.create_spool().map_err(SpoolError::Create)?);
         let (stream, kept) = write_pages(&pages, |writer| {
             let mut sink = Sink { store, writer, observer, kept: None };
             let stream = qevm::read(stream, &mut sink)?;
             // The stream's `ram` section has an end, and pages only after the list of blocks.
             let kept = sink.kept.ok_or_else(|| QevmError::unsupported("a guest without memory"))?;
-            Ok((stream, kept))
+            Ok::<_, QevmError>((stream, kept))
         })?;
         Received::new(stream, kept, pages)
     }
@@ -174,7 +174,7 @@ fn read_guest_note(
         if let Some(start) = inside.filter(|_| place.bytes <= MAX_BYTES) {
             let mut bytes = vec![0; usize::try_from(place.bytes).unwrap_or_default()];
             let read = spool.read_at(file, before.saturating_add(start), &mut bytes);
-            read.map_err(QevmError::spool("read"))?;
+            read.map_err(SpoolError::at("read"))?;
             return Ok(guest_note(&bytes).map(<[u8]>::to_vec));
         }
         before = before.saturating_add(part.bytes());
@@ -209,14 +209,14 @@ impl Kept {
 }
 
 /// Puts the pages of a stream to the spool.
-struct Sink<'a> {
+struct Sink<'a, 'b> {
     store: &'a ImageStore,
-    writer: &'a mut Writer,
+    writer: &'a mut Writer<'b>,
     observer: &'a mut dyn FnMut(LiveEvent<'_>),
     kept: Option<Kept>,
 }
 
-impl PageSink for Sink<'_> {
+impl PageSink for Sink<'_, '_> {
     fn blocks(&mut self, machine: &str, blocks: &[RamBlock]) -> Result<(), QevmError> {
         let (parts, omitted) = place(machine, blocks)?;
         let mut by_block: Vec<Vec<PartOfBlock>> = blocks.iter().map(|_| Vec::new()).collect();
@@ -227,8 +227,8 @@ impl PageSink for Sink<'_> {
             }
             pages = pages.saturating_add(part.pages);
         }
-        let index = self.store.create_spool().map_err(QevmError::CreateSpool)?;
-        let spool = Spool::new(index, pages).map_err(QevmError::spool("indexed"))?;
+        let index = self.store.create_spool().map_err(SpoolError::Create)?;
+        let spool = Spool::new(index, pages)?;
         self.kept = Some(Kept { parts, blocks: by_block, omitted, spool });
         Ok(())
     }
@@ -236,7 +236,7 @@ impl PageSink for Sink<'_> {
     fn zero(&mut self, block: usize, page: u64) -> Result<(), QevmError> {
         let Some(kept) = &mut self.kept else { return Ok(()) };
         match kept.page_in_image(block, page) {
-            Some(page) => kept.spool.zero(page),
+            Some(page) => Ok(kept.spool.zero(page)?),
             None => Ok(()),
         }
     }
@@ -244,7 +244,7 @@ impl PageSink for Sink<'_> {
     fn page(&mut self, block: usize, page: u64, bytes: &[u8]) -> Result<(), QevmError> {
         let Some(kept) = &mut self.kept else { return Ok(()) };
         match kept.page_in_image(block, page) {
-            Some(page) => kept.spool.page(self.writer, page, bytes),
+            Some(page) => Ok(kept.spool.page(self.writer, page, bytes)?),
             None => Ok(()),
         }
     }

@@ -9,6 +9,7 @@
 //! The spool passes by the page cache while the disk keeps up (`page_file`). Neither file has a name, so nothing is left of them
 //! however memdeck ends. Memory does not grow with the guest.
 
+mod error;
 mod index;
 mod layout;
 mod notes;
@@ -17,6 +18,7 @@ mod reader;
 mod spool;
 mod writer;
 
+pub use error::SpoolError;
 pub(crate) use layout::Layout;
 pub(crate) use notes::{guest_note, notes};
 pub(crate) use page_file::PageFile;

@@ -1,6 +1,7 @@
 //! Stored images for tests.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, Progress, Timestamp};
@@ -8,7 +9,8 @@ use tempfile::TempDir;
 
 use crate::synthetic::{headers, noise};
 use crate::{
-    CaptureFacts, GuestFacts, HypervisorFacts, ImageStore, PartialImage, Provenance, Sealed, SeekTable,
+    CaptureError, CaptureFacts, Captured, FrozenCapture, GuestFacts, HypervisorFacts, ImageStore,
+    PartialImage, Provenance, Sealed, SeekTable,
 };
 
 /// A core that holds this memory in one segment.
@@ -98,7 +100,7 @@ impl Lab {
 
     pub(crate) fn store(&self, image: &[u8]) -> Sealed {
         let mut partial = self.partial();
-        partial.capture(image, &mut silent).unwrap();
+        partial.capture_core(image).unwrap();
         partial.seal(provenance()).unwrap()
     }
 
@@ -128,3 +130,12 @@ impl Lab {
 }
 
 pub(crate) fn silent(_: Progress) {}
+
+impl PartialImage {
+    /// Receives a core and stores it, as a frozen dump does.
+    pub(crate) fn capture_core(&mut self, stream: impl Read) -> Result<Captured, CaptureError> {
+        let store = ImageStore::open(self.path().parent().unwrap()).unwrap();
+        let image = FrozenCapture::prepare(&store)?.receive(stream, &mut silent)?;
+        self.capture(image, &|| false, &mut silent)
+    }
+}

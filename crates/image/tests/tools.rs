@@ -7,7 +7,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use memdeck_image::{CaptureFacts, GuestFacts, HypervisorFacts, ImageStore, Provenance, Sealed};
+use memdeck_image::{
+    CaptureFacts, FrozenCapture, GuestFacts, HypervisorFacts, ImageStore, Provenance, Sealed,
+};
 use memdeck_model::{ByteCount, CaptureMode, GuestName, HostClock, Timestamp};
 
 fn tool(name: &str, arguments: &[&Path], input: &[u8]) -> Output {
@@ -33,7 +35,8 @@ fn stored(dir: &Path) -> (Vec<u8>, Sealed) {
     let store = ImageStore::open(&dir.join("dumps")).unwrap();
     let name = GuestName("web-01".to_owned());
     let mut partial = store.create(&name, &"a1".parse().unwrap()).unwrap();
-    partial.capture(image.as_slice(), &mut |_| {}).unwrap();
+    let received = FrozenCapture::prepare(&store).unwrap().receive(image.as_slice(), &mut |_| {}).unwrap();
+    partial.capture(received, &|| false, &mut |_| {}).unwrap();
     let now = Timestamp::from_unix_micros(0).unwrap();
     let sealed = partial.seal(Provenance {
         guest: GuestFacts {

@@ -95,7 +95,7 @@ class Capture:
         self.memdeck = Memdeck(chosen.memdeck.resolve(), work, chosen.set)
         self.modes = self.memdeck.modes()
         self.machine = None
-        self.raw = {"runs": [], "into_nothing": [], "reading": [], "hot": [], "torn": {}, "content": [], "profile": []}
+        self.raw = {"runs": [], "into_nothing": [], "into_a_pipe": [], "reading": [], "hot": [], "torn": {}, "content": [], "profile": []}
 
     @contextlib.contextmanager
     def guest(self, name, mib, dirty_mibps=0, how="fill"):
@@ -120,6 +120,7 @@ class Capture:
                 log(f"  run {run} of {self.chosen.runs}")
                 self._keep("runs", bench.present())
                 self._keep("into_nothing", bench.into_nothing())
+                self._keep("into_a_pipe", bench.into_a_pipe())
                 self._keep("runs", bench.virsh())
                 hashed = self._keep("runs", bench.sha256())
                 for mode in self.modes:
@@ -211,17 +212,14 @@ def result_of(capture):
         }
         for mib, same in _by_guest(raw["reading"])
     ]
-    nothing = [
-        {"guest_mib": mib, **{name: figures.median([one[name] for one in same]) for name in ("wall_s", "pause_ms")}}
-        for mib, same in _by_guest(raw["into_nothing"])
-    ]
     result = {
         "rows": rows,
         "verify_gb_s": reading[-1]["verify_gb_s"] if reading else None,
         "export_gb_s": reading[-1]["export_gb_s"] if reading else None,
         "torn": raw["torn"],
         "ratios": figures.ratios_of(rows),
-        "into_nothing": nothing,
+        "into_nothing": list(_medians_by_guest(raw["into_nothing"])),
+        "into_a_pipe": list(_medians_by_guest(raw["into_a_pipe"])),
         "reading": reading,
         "profile": [figures.profile_of(dumped, capture.machine["cores"]) for dumped in raw["profile"]],
         "hot": raw["hot"],
@@ -242,6 +240,11 @@ def result_of(capture):
 def _by_guest(measured):
     for mib in sorted({one["guest_mib"] for one in measured}):
         yield mib, [one for one in measured if one["guest_mib"] == mib]
+
+
+def _medians_by_guest(measured):
+    for mib, same in _by_guest(measured):
+        yield {"guest_mib": mib, **{name: figures.median([one[name] for one in same]) for name in ("wall_s", "pause_ms")}}
 
 
 def _hot_facts(runs, row):

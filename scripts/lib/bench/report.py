@@ -78,6 +78,11 @@ def text(result, marks):
             f"hot guest of {hot['guest_mib']} MiB, {number(hot['reached_mibps'], 0)} MiB/s dirtied, {hot['mode_used']}: "
             f"pause {number(hot['pause_ms'], 0)} ms, at most {number(hot['longest_pause_ms'], 0)} ms, wall {number(hot['wall_s'])} s"
         )
+    for nothing, pipe in zip(result["into_nothing"], result["into_a_pipe"]):
+        yield (
+            f"virsh dump of {nothing['guest_mib']} MiB: pause {number(nothing['pause_ms'], 0)} ms into /dev/null,"
+            f" {number(pipe['pause_ms'], 0)} ms into a pipe that is read and forgotten"
+        )
     for profile in result["profile"]:
         yield from profile_lines(profile)
     for fallback in result["fallbacks"]:

@@ -25,19 +25,15 @@ pub struct Reached {
 }
 
 impl Reached {
-    /// Of the whole way, 0 to 99.9. A live dump goes over the memory twice, out of the guest and into the image, so
-    /// each is one half; a frozen dump's bytes are stored while others are read.
-    pub fn percent(self, mode: Option<CaptureMode>) -> f64 {
-        match (mode, self.phase) {
-            (Some(CaptureMode::Live), DumpPhase::Copying) => halves(0.0, self.bytes),
-            (Some(CaptureMode::Live), DumpPhase::Storing) => halves(50.0, self.bytes),
-            _ => self.bytes.percent(),
-        }
+    /// Of the whole way, 0 to 99.9. A dump goes over the memory twice, out of the guest and into the image, so each is
+    /// one half.
+    pub fn percent(self) -> f64 {
+        let before = match self.phase {
+            DumpPhase::Copying => 0.0,
+            DumpPhase::Storing => 50.0,
+        };
+        ((before + self.bytes.percent() / 2.0) * 10.0).floor() / 10.0
     }
-}
-
-fn halves(before: f64, bytes: Progress) -> f64 {
-    ((before + bytes.percent() / 2.0) * 10.0).floor() / 10.0
 }
 
 /// A dump that runs now.
@@ -86,16 +82,6 @@ impl Shared {
         Ok(job)
     }
 
-    /// Notes that a dump has come to its next phase, and tells about it.
-    pub(crate) fn report_phase(&self, job: &Job, phase: DumpPhase) {
-        self.change(job, |running| running.reached.phase = phase);
-    }
-
-    /// Notes how far a dump is in its phase, and tells about it now and then.
-    pub(crate) fn report_bytes(&self, job: &Job, bytes: Progress) {
-        self.note(job, |running| running.reached.bytes = bytes);
-    }
-
     /// Notes how far a dump is, and tells about it now and then, and when it comes to its next phase.
     pub(crate) fn report(&self, job: &Job, reached: Reached) {
         self.note(job, |running| running.reached = reached);
@@ -137,25 +123,17 @@ impl Shared {
 mod tests {
     use super::*;
 
-    fn percent(mode: CaptureMode, phase: DumpPhase, done: u64) -> f64 {
-        let bytes = Progress { bytes_done: ByteCount(done), bytes_expected: ByteCount(1000) };
-        Reached { phase, bytes, ..Reached::default() }.percent(Some(mode))
-    }
-
     #[test]
-    fn copying_and_storing_are_the_halves_of_a_live_dump() {
+    fn copying_and_storing_are_the_halves_of_a_dump() {
+        let percent = |phase, done| {
+            let bytes = Progress { bytes_done: ByteCount(done), bytes_expected: ByteCount(1000) };
+            Reached { phase, bytes, ..Reached::default() }.percent().to_string()
+        };
         let [copying, storing] = [DumpPhase::Copying, DumpPhase::Storing]
-            .map(|phase| [0, 500, 1000].map(|done| percent(CaptureMode::Live, phase, done).to_string()));
+            .map(|phase| [0, 500, 1000].map(|done| percent(phase, done)));
         assert_eq!(
             (copying, storing),
             (["0", "25", "49.9"].map(Into::into), ["50", "75", "99.9"].map(Into::into))
         );
-    }
-
-    #[test]
-    fn a_frozen_dump_is_as_far_as_its_bytes_whoever_waits_for_them() {
-        for phase in [DumpPhase::Copying, DumpPhase::Storing] {
-            assert_eq!(percent(CaptureMode::Frozen, phase, 455).to_string(), "45.5");
-        }
     }
 }

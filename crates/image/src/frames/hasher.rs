@@ -1,4 +1,4 @@
-//! SHA-256 of the whole image, frame after frame: the one thing that cannot be shared between cores.
+//! SHA-256 of the whole image, which is read at a pace of its own: the one thing that cannot be shared between cores.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::thread::Builder;
 
 use sha2::{Digest, Sha256};
 
-use super::{Dispatch, FRAME_BYTES, Frame};
+use super::FRAME_BYTES;
 use crate::capture::{Filled, Source};
 use crate::digests::Root;
 use crate::hash::{hex_digest, update_with_zeroes};
@@ -15,30 +15,15 @@ use crate::hash::{hex_digest, update_with_zeroes};
 /// A disk is asked for so many frames before the first of them is hashed.
 const FRAMES_READ_AHEAD: usize = 4;
 
-/// Hashes frames that the reader brings, and passes them on.
-pub(super) fn run(frames: &Receiver<Frame>, mut dispatch: Dispatch) -> String {
-    let mut sha256 = Sha256::new();
-    for frame in frames {
-        match &frame {
-            Frame::Zero(bytes) => update_with_zeroes(&mut sha256, *bytes),
-            Frame::Content(slot) => sha256.update(slot.raw()),
-        }
-        if dispatch.send(frame).is_none() {
-            break;
-        }
-    }
-    hex_digest(sha256)
-}
-
-/// What an image hashes to that was read on its own.
-pub(super) struct OwnReading {
+/// What an image hashes to.
+pub(super) struct Reading {
     pub(super) sha256: String,
     /// Over the digests of its frames, to be compared with those that were stored.
     pub(super) root: blake3::Hash,
 }
 
-/// Hashes an image that can be read twice, at a pace of its own. `None` once it was told to stop.
-pub(super) fn run_alone(source: impl Source + Send, stop: &AtomicBool) -> io::Result<Option<OwnReading>> {
+/// Reads an image and hashes it. `None` once it was told to stop.
+pub(super) fn run(source: impl Source + Send, stop: &AtomicBool) -> io::Result<Option<Reading>> {
     std::thread::scope(|scope| {
         let (filled, frames) = sync_channel(FRAMES_READ_AHEAD);
         let (free, empty) = sync_channel(FRAMES_READ_AHEAD);
@@ -93,7 +78,7 @@ fn read_ahead(
     Ok(false)
 }
 
-fn hash(frames: &Receiver<Read>, free: &SyncSender<Vec<u8>>) -> OwnReading {
+fn hash(frames: &Receiver<Read>, free: &SyncSender<Vec<u8>>) -> Reading {
     let zeroes = vec![0; FRAME_BYTES];
     let zero_digest = blake3::hash(&zeroes);
     let (mut sha256, mut root) = (Sha256::new(), Root::default());
@@ -119,5 +104,5 @@ fn hash(frames: &Receiver<Read>, free: &SyncSender<Vec<u8>>) -> OwnReading {
             }
         }
     }
-    OwnReading { sha256: hex_digest(sha256), root: root.finish() }
+    Reading { sha256: hex_digest(sha256), root: root.finish() }
 }

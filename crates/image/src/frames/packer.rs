@@ -1,30 +1,21 @@
 //! What is made of a frame: compressed bytes, digest, page entries, banner.
 
 use std::io;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use zstd::zstd_safe::CParameter;
-
+use super::COMPRESSION_LEVEL;
 use super::slot::{Slot, Study};
-use super::{COMPRESSION_HASH_LOG, COMPRESSION_LEVEL};
 use crate::banner;
 use crate::hash::byte_len;
 use crate::pages::{PageExaminer, PageLayout, examine_whole_pages};
 
 /// What the threads of one capture share.
 pub(super) struct Shared {
-    /// The guest's pages, known before the first frame comes; `None` where its segments are not in order.
-    pub(super) layout: OnceLock<Option<PageLayout>>,
+    /// The guest's pages; `None` where its segments are not in order.
+    pub(super) layout: Option<PageLayout>,
     /// Nobody needs to look for it any more.
     pub(super) banner_found: AtomicBool,
-}
-
-impl Shared {
-    pub(super) fn layout(&self) -> Option<&PageLayout> {
-        self.layout.get()?.as_ref()
-    }
 }
 
 /// A frame on its way to a packer.
@@ -36,7 +27,6 @@ pub(super) struct Job {
 
 pub(super) fn compressor() -> io::Result<zstd::bulk::Compressor<'static>> {
     let mut compressor = zstd::bulk::Compressor::new(COMPRESSION_LEVEL)?;
-    compressor.set_parameter(CParameter::HashLog(COMPRESSION_HASH_LOG))?;
     compressor.include_checksum(true)?;
     Ok(compressor)
 }
@@ -64,7 +54,7 @@ pub(super) fn run(jobs: &Receiver<Job>, done: &SyncSender<Box<Slot>>, shared: &S
 fn examine(raw: &[u8], start: u64, study: &mut Study, examiner: &PageExaminer, shared: &Shared) {
     study.digest = blake3::hash(raw);
     study.entries.clear();
-    if let Some(layout) = shared.layout() {
+    if let Some(layout) = &shared.layout {
         let span = start..start.saturating_add(byte_len(raw));
         examine_whole_pages(layout, examiner, span, raw, &mut study.entries);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{FRAME_BYTES, RING_FRAMES, RING_FRAMES_WITHOUT_GUEST};
+use super::{FRAME_BYTES, RING_FRAMES};
 
 /// One frame on its way.
 pub(crate) struct Slot {
@@ -24,9 +24,7 @@ pub(super) struct Study {
 
 impl Slot {
     fn new() -> Self {
-        // Written once here, so that no page has to be found while a guest waits.
-        let mut raw = vec![0; FRAME_BYTES].into_boxed_slice();
-        raw.fill(1);
+        let raw = vec![0; FRAME_BYTES].into_boxed_slice();
         let packed = Vec::with_capacity(zstd::zstd_safe::compress_bound(FRAME_BYTES));
         let study = Study { digest: blake3::Hash::from_bytes([0; 32]), entries: Vec::new(), banner: None };
         Self { raw, filled: 0, packed, study }
@@ -57,18 +55,8 @@ impl Slot {
 pub(crate) struct Ring(pub(super) Vec<Box<Slot>>);
 
 impl Ring {
-    /// For a stream that somebody waits for.
     pub(crate) fn new() -> Self {
-        Self::of(RING_FRAMES)
-    }
-
-    /// For an image that nobody waits for. Memory that is touched for the first time is dear, so there is little.
-    pub(crate) fn without_guest() -> Self {
-        Self::of(RING_FRAMES_WITHOUT_GUEST)
-    }
-
-    fn of(frames: usize) -> Self {
-        Self((0..frames).map(|_| Box::new(Slot::new())).collect())
+        Self((0..RING_FRAMES).map(|_| Box::new(Slot::new())).collect())
     }
 }
 

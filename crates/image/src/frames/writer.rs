@@ -43,13 +43,8 @@ pub(super) fn run(
     shared: &Shared,
 ) -> Result<StoredFile, PackError> {
     let _close = CloseAtEnd(pool);
-    let mut writer: Option<Writer<'_>> = None;
+    let mut writer = Writer::new(outputs, shared)?;
     for place in places {
-        let writer = match &mut writer {
-            Some(writer) => writer,
-            // The layout is known before the first frame comes.
-            None => writer.insert(Writer::new(outputs, shared)?),
-        };
         match place {
             Place::Zero(bytes) => writer.push_zeroes(bytes)?,
             Place::Packer(packer) => {
@@ -60,11 +55,7 @@ pub(super) fn run(
             }
         }
     }
-    match writer {
-        Some(writer) => writer,
-        None => Writer::new(outputs, shared)?,
-    }
-    .finish()
+    writer.finish()
 }
 
 struct Writer<'a> {
@@ -82,7 +73,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(outputs: &Outputs<'a>, shared: &'a Shared) -> Result<Self, PackError> {
-        let pages = match shared.layout() {
+        let pages = match &shared.layout {
             Some(layout) => {
                 let map = PageMapWriter::new(outputs.page_map, layout)
                     .map_err(PackError::writing(Output::PageMap))?;

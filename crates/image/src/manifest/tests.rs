@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use memdeck_model::GuestPhysAddr;
 
 use super::*;
@@ -39,8 +37,6 @@ fn manifest() -> Manifest {
         }),
         os_banner: Some("Linux version 6.1.0 (a@b) (gcc) #1 SMP".to_owned()),
         segments: vec![segment],
-        read_ms: Millis(1),
-        last_byte_at: Instant::now(),
     };
     Manifest::new(dump_id(), provenance(), captured)
 }

@@ -2,8 +2,11 @@
 //!
 //! Layout: System V ABI, "Object Files"; field values as QEMU's `dump-guest-memory` writes them.
 
+use memdeck_model::{ByteCount, GuestPhysAddr};
+
 use crate::hash::byte_len;
 use crate::qevm::Placed;
+use crate::{ElfCore, Segment, SegmentKind};
 
 const FILE_HEADER_BYTES: u16 = 64;
 const PROGRAM_HEADER_BYTES: u16 = 56;
@@ -18,6 +21,8 @@ pub(crate) struct Layout {
     pub(crate) head: Vec<u8>,
     /// Bytes of guest memory after it.
     pub(crate) memory_bytes: u64,
+    /// What the headers say.
+    pub(crate) core: ElfCore,
 }
 
 impl Layout {
@@ -25,16 +30,18 @@ impl Layout {
     pub(crate) fn new(parts: &[Placed], notes: &[u8]) -> Self {
         let count = u16::try_from(parts.len()).unwrap_or(u16::MAX).saturating_add(1);
         let notes_offset = u64::from(FILE_HEADER_BYTES) + u64::from(PROGRAM_HEADER_BYTES) * u64::from(count);
-        let mut head = file_header(count);
-        head.extend(program_header(PT_NOTE, notes_offset, 0, byte_len(notes)));
         let memory_offset = notes_offset.saturating_add(byte_len(notes));
+        let mut segments = vec![segment(SegmentKind::Note, notes_offset, GuestPhysAddr(0), byte_len(notes))];
         let memory_bytes = parts.iter().fold(0_u64, |before, part| {
             let offset = memory_offset.saturating_add(before);
-            head.extend(program_header(PT_LOAD, offset, part.address.0, part.bytes()));
+            segments.push(segment(SegmentKind::Load, offset, part.address, part.bytes()));
             before.saturating_add(part.bytes())
         });
+        let mut head = file_header(count);
+        head.extend(segments.iter().flat_map(program_header));
         head.extend_from_slice(notes);
-        Self { head, memory_bytes }
+        let image_size = ByteCount(memory_offset.saturating_add(memory_bytes));
+        Self { head, memory_bytes, core: ElfCore { image_size, segments } }
     }
 
     /// The length of the image.
@@ -62,11 +69,23 @@ fn file_header(program_headers: u16) -> Vec<u8> {
     header
 }
 
-fn program_header(kind: u32, offset: u64, address: u64, bytes: u64) -> Vec<u8> {
+/// A segment of which the image has all bytes.
+fn segment(kind: SegmentKind, offset: u64, address: GuestPhysAddr, bytes: u64) -> Segment {
+    let bytes = ByteCount(bytes);
+    Segment { kind, address, offset_bytes: ByteCount(offset), file_bytes: bytes, memory_bytes: bytes }
+}
+
+fn program_header(segment: &Segment) -> Vec<u8> {
+    let kind = match segment.kind {
+        SegmentKind::Load => PT_LOAD,
+        SegmentKind::Note => PT_NOTE,
+        SegmentKind::Other(kind) => kind,
+    };
     let mut header = kind.to_le_bytes().to_vec();
     header.extend(0_u32.to_le_bytes()); // p_flags
+    let (offset, address) = (segment.offset_bytes.0, segment.address.0);
     // p_offset, p_vaddr, p_paddr, p_filesz, p_memsz, p_align
-    for long in [offset, address, address, bytes, bytes, 0] {
+    for long in [offset, address, address, segment.file_bytes.0, segment.memory_bytes.0, 0] {
         header.extend(long.to_le_bytes());
     }
     header

@@ -1,7 +1,7 @@
 //! The spool's pages on disk: past the page cache as long as the disk keeps up with the stream.
 //!
 //! What is written once and read back soon gains little from a cache, and filling one takes more time of the processor
-//! than all the rest of receiving a page. A disk that is slower than the stream is another matter: the cache takes what the
+//! than all the rest of receiving a page. A disk that the stream has to wait for is another matter: the cache takes what the
 //! disk cannot, so from there on pages go through it, and come back out of it. Linux keeps both ways to a file consistent.
 
 use std::fs::File;

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use super::layout::Layout;
 use super::page_file::PageFile;
 use super::spool::Spool;
+use crate::ElfCore;
 use crate::capture::{Filled, Source};
 use crate::hash::byte_len;
 use crate::pages::is_zero;
 
-/// The complete ELF core of a live dump, in order: headers, notes, memory by ascending address.
-///
-/// Reads as long as [`Received::image_size`](crate::Received::image_size) says, and takes no memory of note.
+/// The complete ELF core of a dump, in order: headers, notes, memory. Takes no memory of note.
 pub struct OrderedImage {
     layout: Layout,
     spool: Spool,
@@ -32,6 +31,11 @@ impl fmt::Debug for OrderedImage {
 impl OrderedImage {
     pub(crate) fn new(layout: Layout, spool: Spool, file: PageFile) -> Self {
         Self { layout, spool, file: Arc::new(file), position: 0 }
+    }
+
+    /// What its headers say.
+    pub(crate) fn core(&self) -> &ElfCore {
+        &self.layout.core
     }
 
     /// The same image from its beginning, to be read beside this one.

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io;
 
+use super::SpoolError;
 use super::index::{Entry, Index};
 use super::page_file::{PageFile, PageReader};
 use super::writer::{Writer, slot_offset};
-use crate::qevm::{PAGE_BYTES_U64, QevmError};
+use crate::pages::PAGE_BYTES_U64;
 
 /// The pages of a stream, each guest page counted once but for those that were resent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +34,11 @@ pub(crate) struct Spool {
 
 impl Spool {
     /// A spool for that many pages, with its index in this empty file.
-    pub(crate) fn new(index: File, pages: u64) -> io::Result<Self> {
-        let index = Index::new(index, pages)?;
+    pub(crate) fn new(index: File, pages: u64) -> Result<Self, SpoolError> {
+        if pages > Entry::MAX_SLOTS.into() {
+            return Err(SpoolError::TooLarge);
+        }
+        let index = Index::new(index, pages).map_err(SpoolError::at("indexed"))?;
         Ok(Self {
             index,
             slots: 0,
@@ -48,20 +52,25 @@ impl Spool {
     }
 
     /// Notes that a page is all zeroes.
-    pub(crate) fn zero(&mut self, page: u64) -> Result<(), QevmError> {
+    pub(crate) fn zero(&mut self, page: u64) -> Result<(), SpoolError> {
         let entry = self.get(page)?;
         self.forget(entry);
         self.counts.zero += 1;
-        self.index.set(page, entry.zeroed()).map_err(QevmError::spool("indexed"))
+        self.index.set(page, entry.zeroed()).map_err(SpoolError::at("indexed"))
     }
 
     /// Keeps a page's content.
-    pub(crate) fn page(&mut self, writer: &mut Writer, page: u64, bytes: &[u8]) -> Result<(), QevmError> {
+    pub(crate) fn page(
+        &mut self,
+        writer: &mut Writer<'_>,
+        page: u64,
+        bytes: &[u8],
+    ) -> Result<(), SpoolError> {
         let entry = self.get(page)?;
         let slot = match entry.slot() {
             Some(slot) => slot,
             None if self.slots == Entry::MAX_SLOTS => {
-                return Err(QevmError::unsupported("a guest with more than 8 TiB of memory"));
+                return Err(SpoolError::TooLarge);
             }
             None => {
                 self.slots += 1;
@@ -71,11 +80,11 @@ impl Spool {
         self.forget(entry);
         self.counts.non_zero += 1;
         writer.push(slot, bytes)?;
-        self.index.set(page, Entry::in_slot(slot)).map_err(QevmError::spool("indexed"))
+        self.index.set(page, Entry::in_slot(slot)).map_err(SpoolError::at("indexed"))
     }
 
-    fn get(&mut self, page: u64) -> Result<Entry, QevmError> {
-        self.index.get(page).map_err(QevmError::spool("indexed"))
+    fn get(&mut self, page: u64) -> Result<Entry, SpoolError> {
+        self.index.get(page).map_err(SpoolError::at("indexed"))
     }
 
     /// Takes what was known of a page out of the counts.

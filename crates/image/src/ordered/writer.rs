@@ -4,19 +4,20 @@
 //! written again, later.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::Builder;
+use std::time::{Duration, Instant};
 
+use super::SpoolError;
 use super::page_file::{AlignedBuffer, PageFile};
-use crate::qevm::{PAGE_BYTES, PAGE_BYTES_U64, QevmError};
+use crate::pages::{PAGE_BYTES, PAGE_BYTES_U64};
 
 const BATCH_PAGES: usize = 256;
 /// How far the disk may be behind the stream: 32 MiB. A fuzzer makes them anew a thousand times a second.
 const BATCHES: usize = if cfg!(feature = "fuzzing") { 2 } else { 32 };
-/// A disk that is so far behind needs the page cache.
-const BATCHES_BEHIND: usize = BATCHES / 2;
+/// A disk for which the stream has waited longer than this, and than a share of its own time, needs the page cache.
+const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE_SHARE: u32 = 4;
 /// A write of fewer pages is one for the page cache: what a disk takes for it is not worth its bytes.
 const PAGES_PER_WRITE: u32 = 16;
 
@@ -79,37 +80,39 @@ pub(super) fn slot_offset(slot: u32) -> u64 {
 }
 
 /// The stream's end of the thread.
-pub(crate) struct Writer {
+pub(crate) struct Writer<'a> {
+    file: &'a PageFile,
     current: Batch,
     /// How many there are.
     batches: usize,
     empty: Receiver<Batch>,
     filled: SyncSender<Batch>,
-    /// Batches that were not written yet.
-    waiting: Arc<AtomicUsize>,
     failed: Receiver<io::Error>,
+    began: Instant,
+    /// How long it had to wait for the disk so far.
+    waited: Duration,
 }
 
-impl Writer {
+impl Writer<'_> {
     /// Takes a page that belongs to that slot.
     ///
     /// # Errors
     /// An earlier write failed, or the thread ended without telling why.
-    pub(super) fn push(&mut self, slot: u32, page: &[u8]) -> Result<(), QevmError> {
+    pub(super) fn push(&mut self, slot: u32, page: &[u8]) -> Result<(), SpoolError> {
         self.current.push(slot, page);
         if self.current.is_full() { self.hand_over() } else { Ok(()) }
     }
 
-    fn hand_over(&mut self) -> Result<(), QevmError> {
+    fn hand_over(&mut self) -> Result<(), SpoolError> {
         let sent = self.empty_batch().and_then(|empty| {
             let full = std::mem::replace(&mut self.current, empty);
-            self.waiting.fetch_add(1, Ordering::Relaxed);
             self.filled.send(full).ok()
         });
-        sent.ok_or_else(|| self.failed.try_recv().map_or(QevmError::Panicked, QevmError::spool("written")))
+        sent.ok_or_else(|| self.failed.try_recv().map_or(SpoolError::Panicked, SpoolError::at("written")))
     }
 
-    /// One that came back, or a new one while the disk is not far behind; `None` once the thread has ended.
+    /// One that came back, or a new one; where there are enough of them, waits for the disk. `None` once the thread has
+    /// ended.
     fn empty_batch(&mut self) -> Option<Batch> {
         match self.empty.try_recv() {
             Ok(batch) => Some(batch),
@@ -117,36 +120,44 @@ impl Writer {
                 self.batches += 1;
                 Some(Batch::new())
             }
-            Err(_) => self.empty.recv().ok(),
+            Err(_) => {
+                let waits_since = Instant::now();
+                let batch = self.empty.recv().ok();
+                self.waited = self.waited.saturating_add(waits_since.elapsed());
+                if is_too_slow(self.waited, self.began.elapsed()) {
+                    self.file.use_cache();
+                }
+                batch
+            }
         }
     }
 
     /// Waits until everything is written.
-    fn finish(mut self) -> Result<(), QevmError> {
+    fn finish(mut self) -> Result<(), SpoolError> {
         self.hand_over()?;
         drop((self.filled, self.empty));
-        self.failed.recv().map_or(Ok(()), |error| Err(QevmError::spool("written")(error)))
+        self.failed.recv().map_or(Ok(()), |error| Err(SpoolError::at("written")(error)))
     }
 }
 
+/// Whether a disk that was waited for, in so long a time of the stream, needs the page cache.
+fn is_too_slow(waited: Duration, elapsed: Duration) -> bool {
+    waited > PATIENCE.max(elapsed / PATIENCE_SHARE)
+}
+
 /// Runs `produce` with a writer to this file; where it succeeds, everything is written when this returns.
-pub(crate) fn write_pages<T>(
+pub(crate) fn write_pages<T, E: From<SpoolError>>(
     file: &PageFile,
-    produce: impl FnOnce(&mut Writer) -> Result<T, QevmError>,
-) -> Result<T, QevmError> {
+    produce: impl FnOnce(&mut Writer<'_>) -> Result<T, E>,
+) -> Result<T, E> {
     std::thread::scope(|scope| {
         let (free, empty) = sync_channel(BATCHES);
         let (filled, to_write) = sync_channel::<Batch>(BATCHES);
         let (failure, failed) = sync_channel(1);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let behind = Arc::clone(&waiting);
         let thread = Builder::new()
             .name("spool-write".to_owned())
             .spawn_scoped(scope, move || {
                 for mut batch in to_write {
-                    if behind.fetch_sub(1, Ordering::Relaxed) > BATCHES_BEHIND {
-                        file.use_cache();
-                    }
                     if let Err(error) = batch.write_to(file) {
                         // Before the other channels close: who notices them closed asks here for the reason.
                         let _ = failure.send(error);
@@ -156,13 +167,16 @@ pub(crate) fn write_pages<T>(
                     let _ = free.send(batch);
                 }
             })
-            .map_err(QevmError::spool("written"))?;
-        let mut writer = Writer { current: Batch::new(), batches: 1, empty, filled, waiting, failed };
+            .map_err(SpoolError::at("written"))?;
+        let (began, waited) = (Instant::now(), Duration::ZERO);
+        let current = Batch::new();
+        let mut writer = Writer { file, current, batches: 1, empty, filled, failed, began, waited };
         let produced = produce(&mut writer);
         let written = writer.finish();
-        thread.join().map_err(|_| QevmError::Panicked)?;
+        thread.join().map_err(|_| SpoolError::Panicked)?;
         let produced = produced?;
-        written.map(|()| produced)
+        written?;
+        Ok(produced)
     })
 }
 
@@ -206,17 +220,26 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_may_be_waited_for_a_little_and_for_a_share_of_a_long_time() {
+        let ms = Duration::from_millis;
+        assert!(!is_too_slow(ms(50), ms(60)));
+        assert!(is_too_slow(ms(51), ms(60)));
+        assert!(!is_too_slow(ms(500), ms(2000)));
+        assert!(is_too_slow(ms(501), ms(2000)));
+    }
+
+    #[test]
     fn a_full_disk_ends_the_stream_and_is_named() {
         let full = full();
         let mut pushed = 0_u32;
-        let outcome = write_pages::<()>(&full, |writer| {
+        let outcome = write_pages::<(), SpoolError>(&full, |writer| {
             loop {
                 writer.push(pushed, &[1; PAGE_BYTES])?;
                 pushed += 1;
             }
         });
         match outcome {
-            Err(QevmError::Spool { step, source }) => {
+            Err(SpoolError::Failed { step, source }) => {
                 assert_eq!((step, source.kind()), ("written", io::ErrorKind::StorageFull));
             }
             other => panic!("{other:?}"),
@@ -228,6 +251,6 @@ mod tests {
     fn a_disk_that_is_full_at_the_end_is_named_too() {
         let full = full();
         let outcome = write_pages(&full, |writer| writer.push(0, &[1; PAGE_BYTES]));
-        assert!(matches!(outcome, Err(QevmError::Spool { .. })), "{outcome:?}");
+        assert!(matches!(outcome, Err(SpoolError::Failed { .. })), "{outcome:?}");
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Manifest;
 use crate::synthetic::noise;
-use crate::testing::{Lab, provenance, silent};
+use crate::testing::{Lab, provenance};
 
 const MIB: usize = 1 << 20;
 
@@ -67,7 +67,7 @@ fn naive(segments: &[(u64, usize, Vec<u8>)]) -> Vec<(u64, PageEntry)> {
 
 fn stored(lab: &Lab, stream: impl Read) -> (PageMap, Manifest) {
     let mut partial = lab.partial();
-    partial.capture(stream, &mut silent).unwrap();
+    partial.capture_core(stream).unwrap();
     let sealed = partial.seal(provenance()).unwrap();
     (PageMap::open(&sealed.page_map.unwrap()).unwrap(), Manifest::read(&sealed.manifest).unwrap())
 }
@@ -190,7 +190,7 @@ fn segments_out_of_order_have_no_page_map() {
     first.swap_with_slice(second);
     let lab = Lab::new();
     let mut partial = lab.partial();
-    let captured = partial.capture(image.as_slice(), &mut silent).unwrap();
+    let captured = partial.capture_core(image.as_slice()).unwrap();
     assert_eq!(captured.page_map, None);
     let sealed = partial.seal(provenance()).unwrap();
     assert_eq!(sealed.page_map, None);

@@ -4,7 +4,7 @@ use std::io;
 
 use memdeck_model::ByteCount;
 
-use crate::StoreError;
+use crate::SpoolError;
 
 /// Why a live dump's stream did not become an image.
 #[derive(Debug, thiserror::Error)]
@@ -66,27 +66,12 @@ pub enum QevmError {
         /// The machine type.
         machine: String,
     },
-    /// The file that holds the pages until they are in order.
-    #[error("the spool of the live dump cannot be created")]
-    CreateSpool(#[source] StoreError),
-    /// A step failed on the spool.
-    #[error("the spool of the live dump cannot be {step}")]
-    Spool {
-        /// What was done to it: `written`, `read`, ...
-        step: &'static str,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A thread of the pipeline ended without a reason; a defect of memdeck.
-    #[error("a thread that receives the live dump ended unexpectedly; please report this")]
-    Panicked,
+    /// Its pages could not be kept.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
 }
 
 impl QevmError {
-    pub(crate) fn spool(step: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Spool { step, source }
-    }
-
     pub(crate) fn unsupported(what: impl Into<String>) -> Self {
         Self::Unsupported { what: what.into() }
     }

@@ -3,7 +3,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 use crate::manifest::Manifest;
-use crate::testing::{Lab, core, dump_id, guest, provenance, silent};
+use crate::testing::{Lab, core, dump_id, guest, provenance};
 
 const STEM: &str = "web-01_0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11";
 
@@ -60,7 +60,7 @@ fn an_image_is_partial_until_it_is_sealed_and_private_always() {
     let mut partial = lab.partial();
     assert_eq!(lab.files(), ["blake3", "elf.zst.partial", "pages"].map(|suffix| format!("{STEM}.{suffix}")));
     assert_eq!(mode(partial.path()), 0o600);
-    partial.capture(core(b"memory").as_slice(), &mut silent).unwrap();
+    partial.capture_core(core(b"memory").as_slice()).unwrap();
     let sealed = partial.seal(provenance()).unwrap();
     let files = ["blake3", "elf.zst", "json", "pages", "sha256"].map(|suffix| format!("{STEM}.{suffix}"));
     assert_eq!(lab.files(), files);
@@ -74,7 +74,7 @@ fn an_image_is_partial_until_it_is_sealed_and_private_always() {
 fn a_seal_tells_and_records_the_file() {
     let lab = Lab::new();
     let mut partial = lab.partial();
-    let captured = partial.capture(core(b"memory").as_slice(), &mut silent).unwrap();
+    let captured = partial.capture_core(core(b"memory").as_slice()).unwrap();
     let sealed = partial.seal(provenance()).unwrap();
     let metadata = sealed.image.metadata().unwrap();
     assert_eq!(sealed.image, lab.store.dir().join(format!("{STEM}.elf.zst")));
@@ -94,7 +94,7 @@ fn a_dropped_image_leaves_nothing() {
     drop(lab.partial());
     assert_eq!(lab.files(), [""; 0]);
     let mut captured = lab.partial();
-    captured.capture(core(b"memory").as_slice(), &mut silent).unwrap();
+    captured.capture_core(core(b"memory").as_slice()).unwrap();
     drop(captured);
     assert_eq!(lab.files(), [""; 0]);
 }
@@ -128,7 +128,7 @@ fn nothing_that_exists_is_overwritten() {
 fn a_seal_that_fails_removes_what_it_wrote_and_nothing_else() {
     let lab = Lab::new();
     let mut partial = lab.partial();
-    partial.capture(core(b"memory").as_slice(), &mut silent).unwrap();
+    partial.capture_core(core(b"memory").as_slice()).unwrap();
     let foreign = format!("{STEM}.sha256");
     fs::write(lab.store.dir().join(&foreign), "somebody else's").unwrap();
     let error = partial.seal(provenance()).unwrap_err();
@@ -147,7 +147,7 @@ fn an_image_that_cannot_be_made_durable_is_not_sealed() {
     for name in [".partial", ".pages", ".blake3"] {
         let lab = Lab::new();
         let mut partial = lab.partial();
-        partial.capture(core(b"memory").as_slice(), &mut silent).unwrap();
+        partial.capture_core(core(b"memory").as_slice()).unwrap();
         let file = match name {
             ".partial" => &mut partial.file,
             ".pages" => &mut partial.page_map,
