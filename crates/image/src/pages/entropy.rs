@@ -12,6 +12,14 @@ const FRACTION_BITS: u32 = 16;
 /// `log2 4096 × 4096`, with these bits after the point.
 const WHOLE: u32 = (12 * 4096) << FRACTION_BITS;
 
+/// All bits for the values that are text, else none: vector instructions count with it.
+static TEXT: LazyLock<[u16; 256]> =
+    LazyLock::new(|| std::array::from_fn(|value| u8::try_from(value).map_or(0, text_mask)));
+
+fn text_mask(byte: u8) -> u16 {
+    if matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r') { u16::MAX } else { 0 }
+}
+
 /// `c·log2 c` for every count that a page can have.
 static C_LOG2_C: LazyLock<Vec<u32>> = LazyLock::new(|| (0..=4096).map(c_log2_c).collect());
 
@@ -59,9 +67,15 @@ impl Histogram {
         Self(counts)
     }
 
-    /// How many bytes have one of these values.
-    pub(super) fn count(&self, is_wanted: impl Fn(u8) -> bool) -> u16 {
-        (0..=u8::MAX).zip(self.0).map(|(byte, count)| if is_wanted(byte) { count } else { 0 }).sum()
+    /// How many bytes are zero.
+    pub(super) fn zeroes(&self) -> u16 {
+        let [zeroes, ..] = self.0;
+        zeroes
+    }
+
+    /// How many bytes are printable ASCII, tab, line feed or carriage return.
+    pub(super) fn text(&self) -> u16 {
+        self.0.iter().zip(TEXT.iter()).map(|(count, mask)| count & mask).sum()
     }
 
     /// The entropy of the bytes in 4096ths of a bit, 0 to 32768.

@@ -147,9 +147,9 @@ impl PageExaminer {
         }
         let histogram = Histogram::of(page);
         let entropy = histogram.entropy();
-        let class = if histogram.count(is_text) >= TEXT_BYTES {
+        let class = if histogram.text() >= TEXT_BYTES {
             PageClass::Text
-        } else if histogram.count(|byte| byte == 0) >= SPARSE_BYTES {
+        } else if histogram.zeroes() >= SPARSE_BYTES {
             PageClass::Sparse
         } else if entropy >= HIGH_ENTROPY {
             PageClass::HighEntropy
@@ -163,10 +163,6 @@ impl PageExaminer {
 fn fingerprint(page: &[u8; PAGE_BYTES]) -> [u8; 16] {
     let hash = blake3::hash(page);
     hash.as_bytes().first_chunk().copied().unwrap_or_default()
-}
-
-fn is_text(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')
 }
 
 /// Whether all bytes are zero.
