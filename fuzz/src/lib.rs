@@ -174,7 +174,7 @@ pub fn capture(
     partial: &mut PartialImage,
     image: impl Read,
 ) -> Result<Captured, CaptureError> {
-    let received = FrozenCapture::prepare(store)?.receive(image, &mut |_| {})?;
+    let received = FrozenCapture::prepare(store)?.receive(image, &|| false, &mut |_| {})?;
     partial.capture(received, &|| false, &mut |_| {})
 }
 

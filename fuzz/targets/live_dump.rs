@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
     let seed = data.arbitrary().unwrap_or_default();
     let stream = damaged(&mut data, &VALID.each_ref().map(Vec::as_slice));
     let mut failures = 0;
-    let received = LiveCapture::receive(&STORE, Pieces::new(&stream, seed, 5000), &mut |event| {
+    let received = LiveCapture::receive(&STORE, Pieces::new(&stream, seed, 5000), &|| false, &mut |event| {
         failures += u32::from(matches!(event, LiveEvent::Failed(_)));
     });
     let received = match received {

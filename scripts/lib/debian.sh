@@ -1,6 +1,10 @@
 # shellcheck shell=bash
 # Debian packages: installs what is missing, in one call, and nothing else.
 
+BUILD_PACKAGES=(ca-certificates curl gcc libc6-dev libvirt-dev pkg-config)
+# The fuzzer is a library in C++.
+FUZZ_PACKAGES=("${BUILD_PACKAGES[@]}" g++)
+
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
 # install_packages PACKAGE...: a package that is there already is left as it is.

@@ -30,7 +30,7 @@ pub fn take(
     // A call that has failed leaves QEMU writing where libvirtd died: the guest runs the sooner the pipe closes.
     let give_up = || attempt.must_stop() || signs.has_failed();
     let pipe = HeldAtHalf::new(PipeReader::new(stream, give_up), guest.memory_max, give_up);
-    let received = capture.receive(pipe, &mut |bytes| {
+    let received = capture.receive(pipe, &give_up, &mut |bytes| {
         shared.report(attempt.job, Reached { phase: DumpPhase::Copying, bytes, ..Reached::default() });
     });
     // The read end is closed by now: a dump that was given up has failed in QEMU, and the guest resumes.

@@ -84,7 +84,7 @@ pub fn take(
         let pipe = PipeReader::new(stream, has_failed);
         let pipe = SlowAtEnd { inner: pipe, signs: signs.clone(), give_up: released };
         let stream = Throttled::new(pipe, limit, shared.clock.as_ref(), unlimited);
-        let received = LiveCapture::receive(&shared.store, stream, &mut |event| match event {
+        let received = LiveCapture::receive(&shared.store, stream, &released, &mut |event| match event {
             LiveEvent::Progress { progress, .. } => {
                 let live = watch.live();
                 shared.report(

@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if image == "-" { Box::new(io::sink()) } else { Box::new(File::create(image)?) };
 
     let start = Instant::now();
-    let received = LiveCapture::receive(&store, stream, &mut |_| {})?;
+    let received = LiveCapture::receive(&store, stream, &|| false, &mut |_| {})?;
     told("stream", received.stream_bytes, start);
     told("memory", received.ram_bytes, start);
     println!("{} with {} CPUs; {:?}", received.machine, received.cpus, received.pages);

@@ -296,11 +296,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     bench.measure(CaptureMode::Frozen, |store| {
         let headers = synthetic::headers(&[(0, memory)]);
         let stream = headers.as_slice().chain(bench.guest().take(memory));
-        Ok(FrozenCapture::prepare(store)?.receive(stream, &mut |_| {})?)
+        Ok(FrozenCapture::prepare(store)?.receive(stream, &|| false, &mut |_| {})?)
     })?;
     println!("live");
     bench.measure(CaptureMode::Live, |store| {
-        Ok(LiveCapture::receive(store, Stream::new(bench.guest(), memory), &mut |_| {})?.into_reader())
+        Ok(LiveCapture::receive(store, Stream::new(bench.guest(), memory), &|| false, &mut |_| {})?
+            .into_reader())
     })?;
     println!("{} (with the content file)", peak_memory());
     Ok(())

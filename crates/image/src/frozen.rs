@@ -47,7 +47,8 @@ impl FrozenCapture {
     }
 
     /// Reads the stream to its end and drops it, however reading ends. To abort, let `stream` return an error (of
-    /// another kind than [`io::ErrorKind::Interrupted`], which is retried).
+    /// another kind than [`io::ErrorKind::Interrupted`], which is retried). While the disk keeps it waiting there is no
+    /// stream that could do so: `must_stop` is asked then, and the stream dropped.
     ///
     /// `observer` is called on this thread, four times per MiB, and must return at once: the guest waits for it. What is
     /// expected is exact.
@@ -57,11 +58,13 @@ impl FrozenCapture {
     pub fn receive(
         self,
         stream: impl Read,
+        must_stop: &dyn Fn() -> bool,
         observer: &mut dyn FnMut(Progress),
     ) -> Result<OrderedImage, CaptureError> {
         let Self { file, index } = self;
-        let (layout, spool) =
-            write_pages(&file, move |writer| read_all(Counted { stream, read: 0 }, index, writer, observer))?;
+        let (layout, spool) = write_pages(&file, must_stop, move |writer| {
+            read_all(Counted { stream, read: 0 }, index, writer, observer)
+        })?;
         Ok(OrderedImage::new(layout, spool, file))
     }
 }

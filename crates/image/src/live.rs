@@ -47,7 +47,8 @@ impl LiveCapture {
     /// sent all but the last bytes and its reader is gone, libvirt leaves the guest paused. `observer` is told of
     /// the failure at once ([`LiveEvent::Failed`]), so that the job can be aborted, which ends the stream. The
     /// exception is a stream whose `read` fails (with another kind than [`std::io::ErrorKind::Interrupted`]): it is
-    /// left at once. That is also how to stop without draining.
+    /// left at once. That is also how to stop without draining. `must_stop` is asked while the disk keeps it waiting: if
+    /// so, the dump has failed.
     ///
     /// `observer` is called on this thread, once per MiB or more often, and must return at once.
     ///
@@ -57,10 +58,11 @@ impl LiveCapture {
     pub fn receive(
         store: &ImageStore,
         stream: impl Read,
+        must_stop: &dyn Fn() -> bool,
         observer: &mut dyn FnMut(LiveEvent<'_>),
     ) -> Result<Received, QevmError> {
         let pages = PageFile::new(store.create_spool().map_err(SpoolError::Create)?);
-        let (stream, kept) = write_pages(&pages, |writer| {
+        let (stream, kept) = write_pages(&pages, must_stop, |writer| {
             let mut sink = Sink { store, writer, observer, kept: None };
             let stream = qevm::read(stream, &mut sink)?;
             // The stream's `ram` section has an end, and pages only after the list of blocks.

@@ -135,7 +135,7 @@ impl PartialImage {
     /// Receives a core and stores it, as a frozen dump does.
     pub(crate) fn capture_core(&mut self, stream: impl Read) -> Result<Captured, CaptureError> {
         let store = ImageStore::open(self.path().parent().unwrap()).unwrap();
-        let image = FrozenCapture::prepare(&store)?.receive(stream, &mut silent)?;
+        let image = FrozenCapture::prepare(&store)?.receive(stream, &|| false, &mut silent)?;
         self.capture(image, &|| false, &mut silent)
     }
 }

@@ -35,7 +35,8 @@ fn stored(dir: &Path) -> (Vec<u8>, Sealed) {
     let store = ImageStore::open(&dir.join("dumps")).unwrap();
     let name = GuestName("web-01".to_owned());
     let mut partial = store.create(&name, &"a1".parse().unwrap()).unwrap();
-    let received = FrozenCapture::prepare(&store).unwrap().receive(image.as_slice(), &mut |_| {}).unwrap();
+    let received =
+        FrozenCapture::prepare(&store).unwrap().receive(image.as_slice(), &|| false, &mut |_| {}).unwrap();
     partial.capture(received, &|| false, &mut |_| {}).unwrap();
     let now = Timestamp::from_unix_micros(0).unwrap();
     let sealed = partial.seal(Provenance {

@@ -1,4 +1,4 @@
-//! Volumes without room.
+//! Volumes without room, and one that takes nothing for a while.
 
 use std::time::Duration;
 
@@ -49,6 +49,43 @@ fn a_volume_that_fills_up_during_a_frozen_dump_fails_it_cleanly() {
 #[test]
 fn a_volume_that_fills_up_during_a_live_dump_fails_it_cleanly() {
     fills_up("live");
+}
+
+/// A disk that hangs keeps memdeck waiting, and no guest for longer than its operator wants.
+fn hangs(mode: &'static str) {
+    let _turn = lab();
+    let db = LabGuest::running("db-01");
+    let held = Held::these(Home::on_disk_of(ENOUGH_MIB + 100), mode, Some(&db), None);
+    let status = || held.serve.get("/api/memory-dumps/status/db-01");
+    let volume = held.home.hang_volume();
+    held.release();
+    let mut before = None;
+    // Until nothing is read any more.
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = status()["bytes"]["bytes_done"].as_u64();
+        if now == std::mem::replace(&mut before, now) {
+            break;
+        }
+    }
+    assert_eq!(status()["phase"], "copying", "there is more than what waits in memory: {}", status());
+    assert_eq!(db.state(), if mode == "frozen" { "paused" } else { "running" });
+    held.serve.cancel(status()["dump_id"].as_str().unwrap());
+    held.assert_guests_are_as_they_were(RESUME_LIMIT);
+    drop(volume);
+    assert_eq!(held.serve.wait_for_end("db-01")["job_state"], "cancelled");
+    assert_eq!(held.home.dumps(), [""; 0], "no file is left");
+    held.assert_guests_are_as_they_were(RESUME_LIMIT);
+}
+
+#[test]
+fn a_guest_runs_when_its_frozen_dump_is_cancelled_while_the_disk_hangs() {
+    hangs("frozen");
+}
+
+#[test]
+fn a_live_dump_can_be_cancelled_while_the_disk_hangs() {
+    hangs("live");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Processes of memdeck and what they leave on disk.
 
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,14 +34,38 @@ impl Home {
 
     /// Its dump directory is a volume of its own, of that many MiB.
     pub fn on_volume_of(mib: u64) -> Self {
+        let size = format!("size={mib}m,mode=700");
+        Self::on(&["-t", "tmpfs", "-o", &size, "memdeck-test"])
+    }
+
+    /// Its dump directory is a disk of its own, of that many MiB.
+    pub fn on_disk_of(mib: u64) -> Self {
+        let disk = tempfile::NamedTempFile::new().unwrap();
+        disk.as_file().set_len(mib << 20).unwrap();
+        let mut make = Command::new("mkfs.ext4");
+        assert!(make.arg("-q").arg(disk.path()).status().unwrap().success());
+        let home = Self::on(&["-o", "loop", disk.path().to_str().unwrap()]);
+        std::fs::remove_dir(home.volume().join("lost+found")).unwrap();
+        std::fs::set_permissions(home.volume(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        // It lasts as long as it is mounted.
+        home
+    }
+
+    /// With what these arguments of mount say as its dump directory.
+    fn on(volume: &[&str]) -> Self {
         let mut home = Self::new();
         home.has_volume = true;
         std::fs::DirBuilder::new().mode(0o700).create(home.volume()).unwrap();
-        let size = format!("size={mib}m,mode=700");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "memdeck-test"]).arg(home.volume());
+        mount.args(volume).arg(home.volume());
         assert!(mount.status().unwrap().success(), "a small volume can be made only as root");
         home
+    }
+
+    /// Lets every write to the volume hang until the value is dropped.
+    pub fn hang_volume(&self) -> Hanging {
+        fsfreeze("--freeze", &self.volume());
+        Hanging(self.volume())
     }
 
     fn volume(&self) -> PathBuf {
@@ -126,6 +150,19 @@ impl Home {
         assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
         out
     }
+}
+
+/// A volume that takes nothing.
+pub struct Hanging(PathBuf);
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        fsfreeze("--unfreeze", &self.0);
+    }
+}
+
+fn fsfreeze(what: &str, volume: &Path) {
+    assert!(Command::new("fsfreeze").arg(what).arg(volume).status().unwrap().success());
 }
 
 impl Drop for Home {

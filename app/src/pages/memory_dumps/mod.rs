@@ -35,7 +35,7 @@ use records::RecordsTable;
 use state::State;
 
 #[cfg(feature = "fuzzing")]
-pub use records_view::RecordsView;
+pub use records::RecordsView;
 
 /// The id of the field that the table is searched with.
 const RECORDS_SEARCH: &str = "records-search";

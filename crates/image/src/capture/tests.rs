@@ -35,7 +35,10 @@ fn progress_is_told_per_mib_and_exact_from_the_first_time() {
     let size = image.len() as u64;
     let lab = Lab::new();
     let mut told = Vec::new();
-    let image = FrozenCapture::prepare(&lab.store).unwrap().receive(image.as_slice(), &mut silent).unwrap();
+    let image = FrozenCapture::prepare(&lab.store)
+        .unwrap()
+        .receive(image.as_slice(), &|| false, &mut silent)
+        .unwrap();
     lab.partial().capture(image, &|| false, &mut |progress| told.push(progress)).unwrap();
     let done: Vec<u64> = told.iter().map(|progress| progress.bytes_done.0).collect();
     assert_eq!(done, [MIB as u64, 2 * MIB as u64, size]);
@@ -46,7 +49,11 @@ fn progress_is_told_per_mib_and_exact_from_the_first_time() {
 fn a_failed_capture_cannot_be_repeated_or_sealed() {
     let lab = Lab::new();
     let mut partial = lab.partial();
-    let image = FrozenCapture::prepare(&lab.store).unwrap().receive(core(b"memory").as_slice(), &mut silent);
+    let image = FrozenCapture::prepare(&lab.store).unwrap().receive(
+        core(b"memory").as_slice(),
+        &|| false,
+        &mut silent,
+    );
     partial.capture(image.unwrap(), &|| true, &mut silent).unwrap_err();
     let again = partial.capture_core(core(b"memory").as_slice()).unwrap_err();
     assert!(again.to_string().contains("was captured before"), "{again}");
@@ -88,7 +95,10 @@ fn the_guests_banner_is_found_wherever_it_lies() {
 fn storing_ends_when_it_is_told_to() {
     let lab = Lab::new();
     let image = core(&vec![1; 2 * MIB]);
-    let image = FrozenCapture::prepare(&lab.store).unwrap().receive(image.as_slice(), &mut silent).unwrap();
+    let image = FrozenCapture::prepare(&lab.store)
+        .unwrap()
+        .receive(image.as_slice(), &|| false, &mut silent)
+        .unwrap();
     let asked = Cell::new(0);
     let must_stop = || asked.replace(asked.get() + 1) == 1;
     let error = lab.partial().capture(image, &must_stop, &mut silent).unwrap_err();

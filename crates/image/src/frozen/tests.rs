@@ -11,7 +11,7 @@ use crate::testing::{Lab, core, memory, silent};
 const MIB: usize = 1 << 20;
 
 fn receive(stream: impl Read) -> Result<OrderedImage, CaptureError> {
-    FrozenCapture::prepare(&Lab::new().store)?.receive(stream, &mut silent)
+    FrozenCapture::prepare(&Lab::new().store)?.receive(stream, &|| false, &mut silent)
 }
 
 fn refused(stream: impl Read) -> CaptureError {
@@ -110,7 +110,7 @@ fn progress_is_exact_from_the_first_time() {
     let size = ByteCount(image.len() as u64);
     let mut told = Vec::new();
     let capture = FrozenCapture::prepare(&Lab::new().store).unwrap();
-    capture.receive(image.as_slice(), &mut |progress| told.push(progress)).unwrap();
+    capture.receive(image.as_slice(), &|| false, &mut |progress| told.push(progress)).unwrap();
     assert!(told.len() >= 8 && told.is_sorted_by_key(|progress| progress.bytes_done));
     assert_eq!(told.last().unwrap().bytes_done, size);
     assert!(told.iter().all(|progress| progress.bytes_expected == size));
@@ -187,8 +187,9 @@ fn a_disk_that_takes_no_pages_ends_the_dump_and_is_named() {
     let capture = FrozenCapture { file: PageFile::new(full), index };
     let image = core(&noise(1, 100 * MIB));
     let read = Cell::new(0);
-    let error =
-        capture.receive(image.as_slice(), &mut |progress| read.set(progress.bytes_done.0)).unwrap_err();
+    let error = capture
+        .receive(image.as_slice(), &|| false, &mut |progress| read.set(progress.bytes_done.0))
+        .unwrap_err();
     match error {
         CaptureError::Spool(SpoolError::Failed { step, source }) => {
             assert_eq!((step, source.kind()), ("written", io::ErrorKind::StorageFull));

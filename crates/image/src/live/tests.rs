@@ -10,7 +10,7 @@ use crate::qevm::synthetic::{Content, Device, StreamBuilder, clock, cpu, tiny, v
 use crate::testing::{Lab, silent};
 
 fn receive(lab: &Lab, stream: &[u8]) -> Result<Received, QevmError> {
-    LiveCapture::receive(&lab.store, stream, &mut |_| {})
+    LiveCapture::receive(&lab.store, stream, &|| false, &mut |_| {})
 }
 
 /// The image, and where its memory begins in it.
@@ -241,7 +241,7 @@ fn a_failure_is_told_before_the_rest_is_read() {
     let stream =
         StreamBuilder::new("microvm").blocks(&[("microvm.ram", 0x1000)]).raw(&vec![1; 4 << 20]).bytes;
     let mut told = Vec::new();
-    let error = LiveCapture::receive(&Lab::new().store, stream.as_slice(), &mut |event| {
+    let error = LiveCapture::receive(&Lab::new().store, stream.as_slice(), &|| false, &mut |event| {
         if let LiveEvent::Failed(error) = event {
             told.push(error.to_string());
         }
@@ -260,7 +260,7 @@ fn progress_grows_to_all_of_the_guests_memory() {
     stream = stream.page("pc.bios", 0, Content::Zero).page("pc.bios", 1, Content::Zero);
     let stream = stream.end_of_part().devices(&[cpu(0)]);
     let mut told = Vec::new();
-    LiveCapture::receive(&Lab::new().store, stream.as_slice(), &mut |event| match event {
+    LiveCapture::receive(&Lab::new().store, stream.as_slice(), &|| false, &mut |event| match event {
         LiveEvent::Progress { progress, stream_bytes, .. } => told.push((progress, stream_bytes)),
         LiveEvent::Failed(error) => panic!("{error}"),
     })

@@ -18,6 +18,9 @@ pub enum SpoolError {
         /// What the system says.
         source: io::Error,
     },
+    /// It was told to stop while the disk kept it waiting.
+    #[error("the dump was told to stop while it waited for the disk")]
+    Stopped,
     /// More pages than can be told apart.
     #[error("the guest has more than 8 TiB of memory, which is not supported")]
     TooLarge,

@@ -4,7 +4,7 @@
 //! written again, later.
 
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ const BATCHES: usize = if cfg!(feature = "fuzzing") { 2 } else { 32 };
 /// A disk for which the stream has waited longer than this, and than a share of its own time, needs the page cache.
 const PATIENCE: Duration = Duration::from_millis(50);
 const PATIENCE_SHARE: u32 = 4;
+/// Whoever waits for the disk looks so often whether it shall stop.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// A write of fewer pages is one for the page cache: what a disk takes for it is not worth its bytes.
 const PAGES_PER_WRITE: u32 = 16;
 
@@ -82,6 +84,7 @@ pub(super) fn slot_offset(slot: u32) -> u64 {
 /// The stream's end of the thread.
 pub(crate) struct Writer<'a> {
     file: &'a PageFile,
+    must_stop: &'a dyn Fn() -> bool,
     current: Batch,
     /// How many there are.
     batches: usize,
@@ -97,14 +100,14 @@ impl Writer<'_> {
     /// Takes a page that belongs to that slot.
     ///
     /// # Errors
-    /// An earlier write failed, or the thread ended without telling why.
+    /// An earlier write failed, the thread ended without telling why, or the dump was told to stop while it waited.
     pub(super) fn push(&mut self, slot: u32, page: &[u8]) -> Result<(), SpoolError> {
         self.current.push(slot, page);
         if self.current.is_full() { self.hand_over() } else { Ok(()) }
     }
 
     fn hand_over(&mut self) -> Result<(), SpoolError> {
-        let sent = self.empty_batch().and_then(|empty| {
+        let sent = self.empty_batch()?.and_then(|empty| {
             let full = std::mem::replace(&mut self.current, empty);
             self.filled.send(full).ok()
         });
@@ -113,21 +116,34 @@ impl Writer<'_> {
 
     /// One that came back, or a new one; where there are enough of them, waits for the disk. `None` once the thread has
     /// ended.
-    fn empty_batch(&mut self) -> Option<Batch> {
+    fn empty_batch(&mut self) -> Result<Option<Batch>, SpoolError> {
         match self.empty.try_recv() {
-            Ok(batch) => Some(batch),
+            Ok(batch) => Ok(Some(batch)),
             Err(TryRecvError::Empty) if self.batches < BATCHES => {
                 self.batches += 1;
-                Some(Batch::new())
+                Ok(Some(Batch::new()))
             }
-            Err(_) => {
+            Err(TryRecvError::Disconnected) => Ok(None),
+            Err(TryRecvError::Empty) => {
                 let waits_since = Instant::now();
-                let batch = self.empty.recv().ok();
+                let batch = self.wait_for_batch();
                 self.waited = self.waited.saturating_add(waits_since.elapsed());
                 if is_too_slow(self.waited, self.began.elapsed()) {
                     self.file.use_cache();
                 }
                 batch
+            }
+        }
+    }
+
+    /// A disk may hang for longer than anybody wants to wait, least of all a guest that stands still.
+    fn wait_for_batch(&self) -> Result<Option<Batch>, SpoolError> {
+        loop {
+            match self.empty.recv_timeout(LOOK_INTERVAL) {
+                Ok(batch) => return Ok(Some(batch)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) if (self.must_stop)() => return Err(SpoolError::Stopped),
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
@@ -145,9 +161,12 @@ fn is_too_slow(waited: Duration, elapsed: Duration) -> bool {
     waited > PATIENCE.max(elapsed / PATIENCE_SHARE)
 }
 
-/// Runs `produce` with a writer to this file; where it succeeds, everything is written when this returns.
+/// Runs `produce` with a writer to this file; where it succeeds, everything is written when this returns. `produce` gets
+/// an error where it would have to wait for the disk and `must_stop` says so; this returns only after the disk has
+/// taken what was under way.
 pub(crate) fn write_pages<T, E: From<SpoolError>>(
     file: &PageFile,
+    must_stop: &dyn Fn() -> bool,
     produce: impl FnOnce(&mut Writer<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     std::thread::scope(|scope| {
@@ -170,7 +189,8 @@ pub(crate) fn write_pages<T, E: From<SpoolError>>(
             .map_err(SpoolError::at("written"))?;
         let (began, waited) = (Instant::now(), Duration::ZERO);
         let current = Batch::new();
-        let mut writer = Writer { file, current, batches: 1, empty, filled, failed, began, waited };
+        let mut writer =
+            Writer { file, must_stop, current, batches: 1, empty, filled, failed, began, waited };
         let produced = produce(&mut writer);
         let written = writer.finish();
         thread.join().map_err(|_| SpoolError::Panicked)?;
@@ -196,7 +216,7 @@ mod tests {
         let inner = tempfile::tempfile().unwrap();
         let file = PageFile::new(inner.try_clone().unwrap());
         let page = |byte: u8| vec![byte; PAGE_BYTES];
-        write_pages(&file, |writer| {
+        write_pages(&file, &|| false, |writer| {
             for slot in 0..1000 {
                 writer.push(slot, &page(1))?;
             }
@@ -232,7 +252,7 @@ mod tests {
     fn a_full_disk_ends_the_stream_and_is_named() {
         let full = full();
         let mut pushed = 0_u32;
-        let outcome = write_pages::<(), SpoolError>(&full, |writer| {
+        let outcome = write_pages::<(), SpoolError>(&full, &|| false, |writer| {
             loop {
                 writer.push(pushed, &[1; PAGE_BYTES])?;
                 pushed += 1;
@@ -250,7 +270,7 @@ mod tests {
     #[test]
     fn a_disk_that_is_full_at_the_end_is_named_too() {
         let full = full();
-        let outcome = write_pages(&full, |writer| writer.push(0, &[1; PAGE_BYTES]));
+        let outcome = write_pages(&full, &|| false, |writer| writer.push(0, &[1; PAGE_BYTES]));
         assert!(matches!(outcome, Err(SpoolError::Failed { .. })), "{outcome:?}");
     }
 }
