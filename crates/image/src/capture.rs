@@ -10,7 +10,7 @@ use memdeck_model::{ByteCount, Progress};
 use crate::companions::{DIGESTS_SUFFIX, PAGE_MAP_SUFFIX, companion};
 use crate::digests::FrameDigestFacts;
 use crate::elf::{ElfCore, ElfError, Segment};
-use crate::frames::{FRAME_BYTES, Feed, Frame, Output, Outputs, PackError, Packed, Ring, pack};
+use crate::frames::{FRAME_BYTES, Feed, Frame, Output, Outputs, PackError, Packed, pack};
 use crate::ordered::{OrderedImage, SpoolError};
 use crate::pages::{PageLayout, PageMapFacts};
 
@@ -154,9 +154,8 @@ pub(crate) fn capture(
     let ElfCore { image_size, segments } = image.core().clone();
     let layout = PageLayout::new(&segments);
     let source = Stoppable { source: image, must_stop, read: 0 };
-    let (read, packed) = pack(Ring::new(), &targets.files, layout, second, |feed| {
-        read_all(source, image_size, feed, observer)
-    });
+    let (read, packed) =
+        pack(&targets.files, layout, second, |feed| read_all(source, image_size, feed, observer));
     let read = match read {
         Some(Ok(read)) => Some(read),
         Some(Err(Stop::Failed(error))) => return Err(error),

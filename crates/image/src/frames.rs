@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A slot travels whole from thread to thread, so memory is bounded by the ring; a frame of zeroes travels without a
-//! slot, so there may be thousands between the stream and the disk. Content goes to the packers in turn, and the writer
+//! slot, so there may be thousands on their way. Content goes to the packers in turn, and the writer
 //! is told in which order to collect. A thread that fails drops its channels, which ends its neighbours; its error is
 //! the one that is told.
 //!
@@ -36,18 +36,18 @@ use crate::pages::PageLayout;
 use hasher::Reading;
 pub(crate) use packer::pack_zeroes;
 use packer::{Job, Shared};
+pub(crate) use slot::Slot;
 use slot::{CloseAtEnd, Pool};
-pub(crate) use slot::{Ring, Slot};
 pub(crate) use writer::StoredFile;
 
 /// Bytes of the image in one frame.
 pub const FRAME_BYTES: usize = 1 << 20;
-/// How many frames with content may be on their way: enough for the packers, and little enough for the caches.
-const RING_FRAMES: usize = 12;
+/// How many frames with content may be on their way for each packer: enough for it, and little enough for the caches.
+const SLOTS_PER_PACKER: usize = 6;
 /// How many frames, of zeroes or not, may be on their way.
 const QUEUE_FRAMES: usize = 4096;
 const COMPRESSION_LEVEL: i32 = 1;
-/// What runs behind the stream gives way to what hashes it, to whoever brings it, and to guests.
+/// What packs and writes gives way to what hashes, which takes longest, and to guests.
 const PACKER_NICENESS: i32 = 5;
 
 /// One frame of the image.
@@ -144,15 +144,17 @@ impl PackError {
 }
 
 /// Stores what `produce` pushes to its feed, and the seek table after it. `produce` runs on the calling thread; what
-/// it returns is `None` where it could not even start. `layout` says where the guest's pages lie. The same image is read a `second` time.
+/// it returns is `None` where it could not even start. `layout` says where the guest's pages lie. The same image is read
+/// a `second` time.
 pub(crate) fn pack<T, E>(
-    ring: Ring,
     outputs: &Outputs<'_>,
     layout: Option<PageLayout>,
     second: impl Source + Send,
     produce: impl FnOnce(Feed<'_>) -> Result<T, E>,
 ) -> (Option<Result<T, E>>, Result<Packed, PackError>) {
-    let pool = Pool::new(ring.0);
+    let packers = packer_count();
+    let slots = packers * SLOTS_PER_PACKER;
+    let pool = Pool::new(slots);
     let shared = Shared { layout, banner_found: AtomicBool::new(false) };
     let stop = AtomicBool::new(false);
     let (pool, shared, stop) = (&pool, &shared, &stop);
@@ -161,9 +163,9 @@ pub(crate) fn pack<T, E>(
         let spawn_error = PackError::Spawn;
         let (order, places) = sync_channel(QUEUE_FRAMES);
         let (mut to_pack, mut to_write, mut threads) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..packer_count() {
-            let (jobs, frames) = sync_channel(RING_FRAMES);
-            let (finished, done) = sync_channel(RING_FRAMES);
+        for _ in 0..packers {
+            let (jobs, frames) = sync_channel(slots);
+            let (finished, done) = sync_channel(slots);
             let thread = Builder::new().name("image-pack".to_owned());
             let run = move || {
                 give_way();

@@ -80,8 +80,8 @@ def ratios_of(rows):
 def profile_of(dumped, cores):
     """What bounds a dump: the work there is for all cores together, and the part of it that one core has to do alone.
 
-    That part is to bring the guest's memory, and SHA-256 of it: of a live dump one after the other, because a page may
-    come again until the end; of a frozen one at the same time.
+    That part is to bring the guest's memory, and SHA-256 of it, one after the other: of a live dump because a page may come
+    again until the end, of a frozen one because whatever else is done keeps the guest waiting.
     """
     brought_s = (dumped["copy_s"] if dumped["mode_used"] == "live" else (dumped["pause_seen_ms"] or 0) / 1000) or 0.0
     hash_s = dumped["threads"].get("image-hash", 0.0)
@@ -91,7 +91,7 @@ def profile_of(dumped, cores):
         "threads": dumped["threads"],
         "busy_share": dumped["busy_s"] / (cores * dumped["wall_s"]),
         "all_cores_s": dumped["busy_s"] / cores,
-        "one_core_s": brought_s + hash_s if dumped["mode_used"] == "live" else max(brought_s, hash_s),
+        "one_core_s": brought_s + hash_s,
         "brought_s": brought_s,
         "hash_s": hash_s,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{FRAME_BYTES, RING_FRAMES};
+use super::FRAME_BYTES;
 
 /// One frame on its way.
 pub(crate) struct Slot {
@@ -50,16 +50,6 @@ impl Slot {
     }
 }
 
-/// The slots of one capture.
-#[expect(clippy::vec_box, reason = "slots move from queue to queue, and queues are long")]
-pub(crate) struct Ring(pub(super) Vec<Box<Slot>>);
-
-impl Ring {
-    pub(crate) fn new() -> Self {
-        Self((0..RING_FRAMES).map(|_| Box::new(Slot::new())).collect())
-    }
-}
-
 /// Slots that are free. The one that came back last goes out first: it may still be in a cache.
 pub(super) struct Pool {
     free: Mutex<Free>,
@@ -73,8 +63,9 @@ struct Free {
 }
 
 impl Pool {
-    #[expect(clippy::vec_box, reason = "slots move from queue to queue, and queues are long")]
-    pub(super) fn new(slots: Vec<Box<Slot>>) -> Self {
+    /// So many of them.
+    pub(super) fn new(slots: usize) -> Self {
+        let slots = (0..slots).map(|_| Box::new(Slot::new())).collect();
         Self { free: Mutex::new(Free { slots, is_closed: false }), changed: Condvar::new() }
     }
 
