@@ -13,8 +13,8 @@ use super::page_file::{AlignedBuffer, PageFile};
 use crate::pages::{PAGE_BYTES, PAGE_BYTES_U64};
 
 const BATCH_PAGES: usize = 256;
-/// How far the disk may be behind the stream: 32 MiB. A fuzzer makes them anew a thousand times a second.
-const BATCHES: usize = if cfg!(feature = "fuzzing") { 2 } else { 32 };
+/// How far the disk may be behind the stream: 8 MiB. A fuzzer makes them anew a thousand times a second.
+const BATCHES: usize = if cfg!(feature = "fuzzing") { 2 } else { 8 };
 /// A disk for which the stream has waited longer than this, and than a share of its own time, needs the page cache.
 const PATIENCE: Duration = Duration::from_millis(50);
 const PATIENCE_SHARE: u32 = 4;
