@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use memdeck_catalog::Job;
 use memdeck_image::{CaptureFacts, Captured, OrderedImage, PartialImage};
-use memdeck_model::{CaptureMode, DumpPhase, Millis};
+use memdeck_model::{CaptureMode, DumpPhase, EndReason, Millis};
 
 use crate::dump::DumpError;
 use crate::engine::{Reached, Shared};
@@ -31,11 +31,14 @@ pub struct Taken {
 impl Attempt<'_> {
     /// Why the dump was told to stop, as its end; `None` where it was not.
     pub fn stopped(&self) -> Option<DumpError> {
-        Some(match self.switch.reason()? {
-            StopReason::TimeLimit => DumpError::TimeLimit { limit: self.shared.settings.time_limit },
-            StopReason::Cancelled { by } => DumpError::Cancelled { by },
-            StopReason::Shutdown => DumpError::Shutdown,
-        })
+        let reason = match self.switch.reason()? {
+            StopReason::TimeLimit => {
+                EndReason::TimeLimit { limit_ms: Millis::from(self.shared.settings.time_limit) }
+            }
+            StopReason::Cancelled { by } => EndReason::Cancelled { by, before_start: false },
+            StopReason::Shutdown => EndReason::Shutdown,
+        };
+        Some(reason.into())
     }
 
     /// Notes that the time is up, where it is; whether the dump shall stop, for this or another reason.

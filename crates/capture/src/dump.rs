@@ -15,9 +15,7 @@ use memdeck_image::{
     CaptureError, GuestFacts, HypervisorFacts, Manifest, PartialImage, Provenance, QevmError, SealError,
     Sealed, StoreError,
 };
-use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, Event, Guest, GuestState, JobState, Millis, ModeChoice, Timestamp,
-};
+use memdeck_model::{CaptureMode, EndReason, Event, Guest, GuestState, ModeChoice, Timestamp};
 
 use crate::attempt::{Attempt, Taken};
 use crate::engine::{Shared, identity};
@@ -34,20 +32,9 @@ const RECORD_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 pub enum DumpError {
     #[error(transparent)]
     Hypervisor(#[from] HypervisorError),
-    #[error("another dump of this guest ({other}) is running already")]
-    GuestBusy { other: DumpId },
-    #[error("{guest} is {state}: it has no memory to dump; start it first", state = .state.as_str())]
-    NoMemory { guest: String, state: GuestState },
-    #[error(
-        "the memory of {guest} is encrypted ({kind}), so its image would be ciphertext; ask with accept_encrypted to take it all the same"
-    )]
-    Encrypted { guest: String, kind: String },
-    #[error(
-        "not enough space in {dir}: the dump may need {needed}, {free} are free; make room or move DUMP_DIR"
-    )]
-    NoSpace { dir: String, needed: ByteCount, free: ByteCount },
-    #[error("a live dump is not possible: {reason}; ask for mode auto or frozen")]
-    NotLive { reason: String },
+    /// The engine itself ends it.
+    #[error("{0}")]
+    Ended(EndReason),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -58,22 +45,42 @@ pub enum DumpError {
     Seal(#[from] SealError),
     #[error("memdeck was stopped before it could record the sealed image; the next start records it")]
     Unrecorded,
-    #[error("cancelled: it took longer than the limit of {} (DUMP_TIMEOUT)", Millis::from(*.limit))]
-    TimeLimit { limit: Duration },
-    #[error("cancelled by {by}")]
-    Cancelled { by: String },
-    #[error("cancelled: memdeck was stopped while the dump was running")]
-    Shutdown,
     #[error("the catalog failed")]
     Catalog(#[from] CatalogError),
 }
 
 impl DumpError {
-    fn end_state(&self) -> JobState {
+    /// What the job ends with.
+    fn reason(&self) -> EndReason {
+        let detail = sentence(self);
         match self {
-            Self::TimeLimit { .. } | Self::Cancelled { .. } | Self::Shutdown => JobState::Cancelled,
-            _ => JobState::Failed,
+            Self::Ended(reason) => reason.clone(),
+            Self::Hypervisor(HypervisorError::NotFound { vm, uri }) => {
+                EndReason::UnknownGuest { vm: vm.clone(), hypervisor: uri.clone() }
+            }
+            Self::Hypervisor(HypervisorError::NotRunning { guest, state }) => {
+                EndReason::NoMemory { guest: guest.0.clone(), state: *state }
+            }
+            Self::Hypervisor(HypervisorError::GuestEnded { .. }) => EndReason::GuestEnded { detail },
+            Self::Hypervisor(_) => EndReason::HypervisorFailed { detail },
+            Self::Capture(
+                CaptureError::Spool(_)
+                | CaptureError::Write { .. }
+                | CaptureError::ReadAgain(_)
+                | CaptureError::ReadsDiffer { .. },
+            )
+            | Self::Store(_)
+            | Self::Seal(_)
+            | Self::Stream(QevmError::Spool(_)) => EndReason::StorageFailed { detail },
+            Self::Capture(_) | Self::Stream(_) => EndReason::StreamFailed { detail },
+            Self::Catalog(_) | Self::Unrecorded => EndReason::CatalogFailed { detail },
         }
+    }
+}
+
+impl From<EndReason> for DumpError {
+    fn from(reason: EndReason) -> Self {
+        Self::Ended(reason)
     }
 }
 
@@ -89,7 +96,7 @@ pub fn run(shared: &Shared, job: Job, switch: &StopSwitch) {
         }
         Err(error) => {
             tracing::warn!(%dump_id, %vm, error = as_error(&error), "dump ended without an image");
-            shared.catalog.end(&dump_id, error.end_state(), &sentence(&error), shared.clock.now())
+            shared.catalog.end(&dump_id, &error.reason(), shared.clock.now())
         }
     };
     match ended {
@@ -167,7 +174,7 @@ fn read(
                 Ok(taken) => return Ok(taken),
                 Err(LiveError::Ended(error)) => return Err(error),
                 Err(LiveError::NotThisWay(reason)) if choice == ModeChoice::Live => {
-                    return Err(DumpError::NotLive { reason });
+                    return Err(EndReason::NotLive { why: reason }.into());
                 }
                 Err(LiveError::NotThisWay(reason)) => {
                     tracing::info!(dump_id = %job.dump_id, reason, "not live; taking the guest frozen");

@@ -13,7 +13,7 @@ use std::time::Duration;
 use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, Intent, NewJob};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_image::{ImageStore, StoreError};
-use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event, Guest, JobState, VmRef};
+use memdeck_model::{DumpId, DumpOptions, DumpStatus, EndReason, Event, Guest, VmRef};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 
@@ -201,8 +201,8 @@ impl Engine {
             running.stop(StopReason::Cancelled { by: by.to_owned() });
             return Ok(true);
         }
-        let message = format!("cancelled by {by} before it began");
-        match self.shared.catalog.end(dump_id, JobState::Cancelled, &message, self.shared.clock.now()) {
+        let reason = EndReason::Cancelled { by: by.to_owned(), before_start: true };
+        match self.shared.catalog.end(dump_id, &reason, self.shared.clock.now()) {
             Ok(job) => self.shared.publish(Event::Dump(Box::new(status::of(&job, None)))),
             Err(CatalogError::AlreadyFinal { .. }) => {}
             Err(CatalogError::UnknownDump(_)) => return Ok(false),

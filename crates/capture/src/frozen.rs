@@ -6,7 +6,7 @@
 
 use memdeck_hypervisor::{FrozenDump, HypervisorError};
 use memdeck_image::{CaptureError, CaptureFacts, FrozenCapture, PartialImage};
-use memdeck_model::{CaptureMode, DumpPhase, Guest, Millis};
+use memdeck_model::{CaptureMode, DumpPhase, EndReason, Guest, Millis};
 
 use crate::attempt::{Attempt, Taken};
 use crate::dump::DumpError;
@@ -71,6 +71,6 @@ fn why(attempt: &Attempt<'_>, received: Option<CaptureError>, outcome: Option<Hy
         ) => error.into(),
         // Where the image was given up for what it is, or cannot be written, the call failed because the pipe was closed.
         (Some(error), _) => error.into(),
-        (None, None) => DumpError::Shutdown,
+        (None, None) => EndReason::Shutdown.into(),
     }
 }

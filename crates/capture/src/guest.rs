@@ -1,7 +1,7 @@
 //! The guest of a dump: which one it is, whether it may be dumped, whether the volume can hold it, how it was before.
 
 use memdeck_catalog::{CatalogError, Intent, Job};
-use memdeck_model::{ByteCount, CaptureMode, Guest, GuestState, Millis};
+use memdeck_model::{ByteCount, CaptureMode, EndReason, Guest, GuestState, Millis};
 
 use crate::attempt::Attempt;
 use crate::dump::DumpError;
@@ -18,11 +18,11 @@ pub fn claim(shared: &Shared, job: &mut Job) -> Result<Guest, DumpError> {
         None => shared.hypervisor.resolve(&job.vm)?,
     };
     if !guest.state.has_memory() {
-        return Err(DumpError::NoMemory { guest: guest.name.0, state: guest.state });
+        return Err(EndReason::NoMemory { guest: guest.name.0, state: guest.state }.into());
     }
     let identity = identity(&guest);
     match shared.catalog.identify(&job.dump_id, &identity) {
-        Err(CatalogError::GuestBusy { dump_id: other }) => return Err(DumpError::GuestBusy { other }),
+        Err(CatalogError::GuestBusy { dump_id }) => return Err(EndReason::GuestBusy { dump_id }.into()),
         outcome => outcome?,
     }
     job.guest = Some(identity);
@@ -35,7 +35,7 @@ pub fn admit(shared: &Shared, job: &Job, guest: &Guest) -> Result<bool, DumpErro
     if let Some(kind) = &encryption
         && !job.options.accept_encrypted
     {
-        return Err(DumpError::Encrypted { guest: guest.name.0.clone(), kind: kind.clone() });
+        return Err(EndReason::Encrypted { guest: guest.name.0.clone(), encryption: kind.clone() }.into());
     }
     Ok(encryption.is_some())
 }
@@ -55,11 +55,14 @@ pub fn make_room<'a>(
         shared.report_waiting(job);
     });
     promised.map_err(|none| match none {
-        NoRoom::Full { needed, free } => {
-            DumpError::NoSpace { dir: shared.store.dir().display().to_string(), needed, free }
+        NoRoom::Full { needed, free } => EndReason::NoSpace {
+            dir: shared.store.dir().display().to_string(),
+            needed_bytes: needed,
+            free_bytes: free,
         }
+        .into(),
         NoRoom::Unknown(error) => error.into(),
-        NoRoom::Stopped => attempt.stopped().unwrap_or(DumpError::Shutdown),
+        NoRoom::Stopped => attempt.stopped().unwrap_or_else(|| EndReason::Shutdown.into()),
     })
 }
 
@@ -71,7 +74,7 @@ pub fn touch<'a>(
     mode: CaptureMode,
 ) -> Result<Touched<'a>, DumpError> {
     if !shared.wait_until_settled(&guest.uuid) {
-        return Err(DumpError::Shutdown);
+        return Err(EndReason::Shutdown.into());
     }
     let max_downtime = match mode {
         CaptureMode::Live => max_downtime(shared, guest),

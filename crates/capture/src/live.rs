@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use memdeck_hypervisor::{DumpSigns, HypervisorError, LiveControl, LiveDump, LiveOptions};
 use memdeck_image::{CaptureFacts, LiveCapture, LiveEvent, PartialImage, QevmError};
-use memdeck_model::{ByteCount, CaptureMode, DumpPhase, Guest, LiveProgress, Millis};
+use memdeck_model::{ByteCount, CaptureMode, DumpPhase, EndReason, Guest, LiveProgress, Millis};
 use parking_lot::{Condvar, Mutex};
 
 use crate::attempt::{Attempt, Taken};
@@ -163,7 +163,7 @@ fn why(
         | (Some(error), None | Some(QevmError::Stream { .. } | QevmError::Truncated { .. })) => error.into(),
         // Where the stream was of no use, or could not be kept, the call failed because it was aborted for that.
         (_, Some(error)) => error.into(),
-        (None, None) => DumpError::Shutdown.into(),
+        (None, None) => LiveError::Ended(EndReason::Shutdown.into()),
     }
 }
 

@@ -2,13 +2,9 @@
 
 use memdeck_catalog::Catalog;
 use memdeck_image::{ImageStore, Manifest, Sealed};
-use memdeck_model::{JobState, Record, Timestamp};
+use memdeck_model::{EndReason, JobState, Record, Timestamp};
 
 use crate::{Clock, EngineError, status};
-
-/// What a job that was running when memdeck died is told to have ended by.
-pub const DIED: &str = "memdeck ended while this dump was running (crash, kill or power loss); \
-                        its partial file was removed. Start the dump again.";
 
 /// Ends every job that a dead engine left running. An image that was sealed before the death is complete evidence:
 /// its record is written now. Of all others the partial files are removed and the job fails.
@@ -24,7 +20,7 @@ pub fn recover(catalog: &Catalog, store: &ImageStore, clock: &dyn Clock) -> Resu
             tracing::warn!(dump_id = %job.dump_id, vm = %job.vm, "found a sealed image without its record; recorded it");
         }
     }
-    for job in catalog.recover(clock.now(), DIED)? {
+    for job in catalog.recover(clock.now(), &EndReason::LostInRestart)? {
         let removed = store.remove_partials(&job.dump_id)?;
         tracing::warn!(dump_id = %job.dump_id, vm = %job.vm, removed = removed.len(), "a dump was cut off by the end of memdeck");
     }

@@ -37,6 +37,7 @@ pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
         dump_path: record.as_ref().and_then(|record| record.dump_path.clone()),
         duration_sec: duration.map(seconds),
         job_state: Some(job.state),
+        end_reason: job.end_reason.clone(),
         guest: job.guest.as_ref().map(|guest| guest.name.clone()),
         queued_at: Some(job.queued_at),
         bytes: reached.map(|reached| reached.bytes),

@@ -90,9 +90,6 @@ pub enum CatalogError {
         /// Its state.
         state: JobState,
     },
-    /// A job ends without an image only as failed or cancelled.
-    #[error("a dump cannot be ended as {}", .0.as_str())]
-    NotAnEnd(JobState),
     /// The dump's intent names another guest: a dump touches one guest only.
     #[error("the dump {dump_id} is about to touch the guest {guest_uuid} already and cannot touch another")]
     IntentOfAnotherGuest {

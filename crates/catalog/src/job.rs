@@ -3,7 +3,9 @@
 mod activity;
 mod row;
 
-use memdeck_model::{CaptureMode, DumpId, DumpOptions, GuestName, JobState, Record, Timestamp, VmRef};
+use memdeck_model::{
+    CaptureMode, DumpId, DumpOptions, EndReason, GuestName, JobState, Record, Timestamp, VmRef,
+};
 use rusqlite::{OptionalExtension, params};
 
 pub(crate) use self::row::active;
@@ -54,6 +56,8 @@ pub struct Job {
     pub state: JobState,
     /// One sentence for people; empty until the job ends.
     pub message: String,
+    /// Why it ended without an image; `None` also where a version that did not note it ended it.
+    pub end_reason: Option<EndReason>,
     /// Who asked.
     pub requested_by: String,
     /// When it was accepted.
@@ -209,39 +213,35 @@ impl Catalog {
         })
     }
 
-    /// Ends an active job without an image, as failed or cancelled, and gives it as it ended. An intent stays until it
-    /// is settled.
+    /// Ends an active job without an image, as failed or cancelled, and returns it as it ended. An intent stays until
+    /// it is settled.
     ///
     /// # Errors
-    /// [`CatalogError::AlreadyFinal`] if it has ended; it is unknown; `state` is no such end; `SQLite` refused.
+    /// [`CatalogError::AlreadyFinal`] if it has ended; it is unknown; `SQLite` refused.
     pub fn end(
         &self,
         dump_id: &DumpId,
-        state: JobState,
-        message: &str,
+        reason: &EndReason,
         finished_at: Timestamp,
     ) -> Result<Job, CatalogError> {
-        if !matches!(state, JobState::Failed | JobState::Cancelled) {
-            return Err(CatalogError::NotAnEnd(state));
-        }
         self.write("end a dump", |tx| {
             active(tx, dump_id)?;
-            finish(tx, dump_id, state, message, finished_at)
+            finish(tx, dump_id, reason, finished_at)
         })
     }
 
-    /// After a start: fails every job that was running when the last process died, with `message`, and gives them,
-    /// so that their partial files can be removed. Queued jobs stay queued, and intents stay until they are settled.
+    /// After a start: ends every job that was running when the last process died, for `reason`, and returns them, so
+    /// that their partial files can be removed. Queued jobs stay queued, and intents stay until they are settled.
     ///
     /// # Errors
     /// `SQLite` refused.
-    pub fn recover(&self, at: Timestamp, message: &str) -> Result<Vec<Job>, CatalogError> {
+    pub fn recover(&self, at: Timestamp, reason: &EndReason) -> Result<Vec<Job>, CatalogError> {
         self.write("recover interrupted dumps", |tx| {
             let interrupted = many(
                 tx,
                 "WHERE jobs.state IN ('queued', 'running') AND jobs.state = 'running' ORDER BY jobs.seq",
             )?;
-            interrupted.iter().map(|job| finish(tx, &job.dump_id, JobState::Failed, message, at)).collect()
+            interrupted.iter().map(|job| finish(tx, &job.dump_id, reason, at)).collect()
         })
     }
 

@@ -21,6 +21,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_listing.sql"),
     include_str!("../migrations/0005_safety.sql"),
     include_str!("../migrations/0006_dense_listing.sql"),
+    include_str!("../migrations/0007_end_reason.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.
@@ -163,8 +164,8 @@ fn explain(path: &Path, error: rusqlite::Error) -> CatalogError {
 #[cfg(test)]
 mod tests {
     use memdeck_model::{
-        ByteCount, CaptureMode, DumpId, DumpOptions, GuestName, JobState, Millis, Record, RecordQuery,
-        Timestamp,
+        ByteCount, CaptureMode, DumpId, DumpOptions, EndReason, GuestName, JobState, Millis, Record,
+        RecordQuery, Timestamp,
     };
 
     use super::*;
@@ -274,7 +275,7 @@ mod tests {
         assert_eq!(catalog.intents().unwrap(), []);
 
         // And it goes on from there.
-        let interrupted = catalog.recover(at(1_763_110_709_000_000), "stopped").unwrap();
+        let interrupted = catalog.recover(at(1_763_110_709_000_000), &EndReason::LostInRestart).unwrap();
         assert_eq!(interrupted.len(), 1);
         let next = catalog.start_next(1, at(1_763_110_710_000_000)).unwrap().unwrap();
         assert_eq!((next.dump_id, next.seq), (id("d4"), 4));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CaptureMode, DumpId, Timestamp};
+use crate::{CaptureMode, DumpId, EndReason, Timestamp};
 
 /// What happened to a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,4 +39,7 @@ pub struct Activity {
     pub mode: Option<CaptureMode>,
     /// Why or with what result; may be empty.
     pub detail: String,
+    /// Why it ended without an image, as data.
+    #[serde(default, deserialize_with = "EndReason::deserialize_tolerant")]
+    pub end_reason: Option<EndReason>,
 }

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteCount, GuestName, Millis, Record, Timestamp};
+use crate::{ByteCount, EndReason, GuestName, Millis, Record, Timestamp};
 
 /// The name of a dump. A UUID when memdeck made it; other services may use other short identifiers.
 ///
@@ -287,6 +287,9 @@ pub struct DumpStatus {
     /// The guest's name, once the request's reference was resolved.
     #[serde(default)]
     pub guest: Option<GuestName>,
+    /// Why it ended without an image; `message` says it in one sentence.
+    #[serde(default, deserialize_with = "EndReason::deserialize_tolerant")]
+    pub end_reason: Option<EndReason>,
     /// When the job was accepted.
     #[serde(default)]
     pub queued_at: Option<Timestamp>,

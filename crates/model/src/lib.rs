@@ -6,6 +6,7 @@
 mod activity;
 mod day;
 mod dump;
+mod end_reason;
 mod event;
 mod guest;
 mod host;
@@ -24,6 +25,7 @@ pub use dump::{
     CaptureMode, DumpId, DumpPhase, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError,
     PauseSource, Progress,
 };
+pub use end_reason::EndReason;
 pub use event::{Event, ServiceHealth};
 pub use guest::{Guest, GuestName, GuestState, Vm};
 pub use host::HostClock;

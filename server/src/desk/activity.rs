@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use memdeck_catalog::Job;
 use memdeck_model::{
-    Activity, ActivityKind, CaptureMode, DumpId, DumpStatus, JobState, Millis, Problem, Record, Timestamp,
+    Activity, ActivityKind, CaptureMode, DumpId, DumpStatus, EndReason, JobState, Millis, Problem, Record,
+    Timestamp,
 };
 
 use super::{Desk, catalog_problem};
@@ -68,6 +69,7 @@ struct History<'a> {
     by: Option<&'a str>,
     state: JobState,
     message: &'a str,
+    end_reason: Option<&'a EndReason>,
     mode: Option<CaptureMode>,
     fallback: Option<&'a str>,
     queued_at: Option<Timestamp>,
@@ -83,6 +85,7 @@ impl<'a> History<'a> {
             by: Some(&job.requested_by),
             state: job.state,
             message: &job.message,
+            end_reason: job.end_reason.as_ref(),
             mode: job.mode,
             fallback: job.fallback.as_deref(),
             queued_at: Some(job.queued_at),
@@ -98,6 +101,7 @@ impl<'a> History<'a> {
             by: None,
             state: status.exact_state(),
             message: &status.message,
+            end_reason: status.end_reason.as_ref(),
             mode: status.mode,
             fallback: status.fallback.as_deref(),
             queued_at: status.queued_at,
@@ -119,7 +123,7 @@ impl<'a> History<'a> {
                 JobState::Cancelled => ActivityKind::Cancelled,
                 JobState::Queued | JobState::Running => return None,
             };
-            Some(self.line(at, kind, self.message))
+            Some(Activity { end_reason: self.end_reason.cloned(), ..self.line(at, kind, self.message) })
         });
         [queued, started, ended].into_iter().flatten()
     }
@@ -134,6 +138,7 @@ impl<'a> History<'a> {
             by: self.by.filter(|_| kind == ActivityKind::Queued).map(ToOwned::to_owned),
             mode: self.mode.filter(|_| tells_mode),
             detail: detail.to_owned(),
+            end_reason: None,
         }
     }
 }
@@ -151,6 +156,7 @@ fn end_of(record: &Record) -> Activity {
         by: None,
         mode: None,
         detail: told.join("; "),
+        end_reason: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use memdeck_model::{DumpId, DumpStatus, JobState, LastTrigger, Millis, Timestamp};
+use memdeck_model::{DumpId, DumpStatus, EndReason, JobState, LastTrigger, Millis, Timestamp};
 
 /// Follows the dumps of the last request.
 pub struct TriggerFollower {
@@ -58,11 +58,7 @@ impl TriggerFollower {
             .filter(|status| matches!(status.exact_state(), JobState::Failed | JobState::Cancelled))
             .map(|status| status.message.as_str())
             .collect();
-        let took_too_long = last.dumps.values().any(|status| {
-            let taken = status.started_at.zip(status.finished_at).map(|(start, end)| end.since(start));
-            status.exact_state() == JobState::Cancelled
-                && taken.is_some_and(|taken| taken >= self.dump_timeout)
-        });
+        let took_too_long = last.dumps.values().any(|status| self.took_too_long(status));
         let overdue = !ended && now.since(last.accepted) > self.longest();
         let status = if last.refusal.is_some() {
             "error"
@@ -87,6 +83,15 @@ impl TriggerFollower {
             duration,
             error,
         })
+    }
+
+    /// Whether the time limit ended a dump. A service that gives no reasons is judged by the time it took.
+    fn took_too_long(&self, status: &DumpStatus) -> bool {
+        if let Some(reason) = &status.end_reason {
+            return matches!(reason, EndReason::TimeLimit { .. });
+        }
+        let taken = status.started_at.zip(status.finished_at).map(|(start, end)| end.since(start));
+        status.exact_state() == JobState::Cancelled && taken.is_some_and(|taken| taken >= self.dump_timeout)
     }
 
     /// The longest a request can take: its dumps one after the other, each with its full time.

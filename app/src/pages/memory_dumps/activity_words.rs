@@ -91,7 +91,16 @@ mod tests {
 
     fn line(kind: ActivityKind, detail: &str) -> Activity {
         let (by, mode) = (Some("page".to_owned()), Some(CaptureMode::Frozen));
-        Activity { at: at(0), kind, dump_id: None, guest: "web-01".into(), by, mode, detail: detail.into() }
+        Activity {
+            at: at(0),
+            kind,
+            dump_id: None,
+            guest: "web-01".into(),
+            by,
+            mode,
+            detail: detail.into(),
+            end_reason: None,
+        }
     }
 
     fn told(kind: ActivityKind, detail: &str) -> String {

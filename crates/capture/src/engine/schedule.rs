@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_catalog::Job;
-use memdeck_model::{DumpId, Event, JobState};
+use memdeck_model::{DumpId, EndReason, Event};
 
 use super::Shared;
 use super::progress::Running;
@@ -65,9 +65,7 @@ impl Drop for LeaveOnDrop<'_> {
 
 /// Fails a job that has no worker to say why.
 fn end_without_worker(shared: &Shared, dump_id: &DumpId) {
-    let message =
-        "memdeck could not carry out this dump because of an internal error; its log has the details";
-    match shared.catalog.end(dump_id, JobState::Failed, message, shared.clock.now()) {
+    match shared.catalog.end(dump_id, &EndReason::Internal, shared.clock.now()) {
         Ok(job) => shared.publish(Event::Dump(Box::new(status::of(&job, None)))),
         Err(error) => {
             tracing::error!(%dump_id, error = as_error(&error), "a failed job could not be ended");

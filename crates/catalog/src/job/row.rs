@@ -1,6 +1,6 @@
 //! Jobs as rows: how they are stored, selected and read back.
 
-use memdeck_model::{DumpId, DumpOptions, GuestName, JobState, Millis, Remark, Timestamp, VmRef};
+use memdeck_model::{DumpId, DumpOptions, EndReason, GuestName, Millis, Remark, Timestamp, VmRef};
 use rusqlite::{Connection, Row, named_params, params};
 
 use super::{GuestIdentity, Job, NewJob};
@@ -11,7 +11,7 @@ use crate::record::{self, RECORD_COLUMNS, decode, integer, word};
 fn select(clause: &str) -> String {
     format!(
         "SELECT {RECORD_COLUMNS}, jobs.seq AS job_seq, jobs.dump_id AS job_dump_id, jobs.vm, jobs.guest_uuid,
-                jobs.guest_name, jobs.guest_vmid, jobs.state, jobs.message, jobs.requested_by,
+                jobs.guest_name, jobs.guest_vmid, jobs.state, jobs.message, jobs.end_reason, jobs.requested_by,
                 jobs.queued_at, jobs.started_at, jobs.finished_at, jobs.record_seq, jobs.requested_mode,
                 jobs.pause_budget_ms, jobs.bandwidth_mibps, jobs.accept_encrypted, jobs.case_number AS job_case_number,
                 jobs.note AS job_note, jobs.mode AS job_mode, jobs.fallback AS job_fallback
@@ -91,13 +91,18 @@ pub(super) fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<
 pub(super) fn finish(
     connection: &Connection,
     dump_id: &DumpId,
-    state: JobState,
-    message: &str,
+    reason: &EndReason,
     at: Timestamp,
 ) -> Result<Job, CatalogError> {
     connection.execute(
-        "UPDATE jobs SET state = ?2, message = ?3, finished_at = ?4 WHERE dump_id = ?1",
-        params![dump_id.as_str(), state.as_str(), message, at.unix_micros()],
+        "UPDATE jobs SET state = ?2, message = ?3, end_reason = ?4, finished_at = ?5 WHERE dump_id = ?1",
+        params![
+            dump_id.as_str(),
+            reason.state().as_str(),
+            reason.to_string(),
+            reason.to_json(),
+            at.unix_micros()
+        ],
     )?;
     existing(connection, dump_id)
 }
@@ -121,6 +126,7 @@ fn read_job(row: &Row<'_>) -> Result<Job, CatalogError> {
         guest,
         state: decode("state", row.get("state")?)?,
         message: row.get("message")?,
+        end_reason: row.get::<_, Option<String>>("end_reason")?.map(|json| EndReason::from_json(&json)),
         requested_by: row.get("requested_by")?,
         queued_at: record::instant("queued_at", row.get("queued_at")?)?,
         started_at: instant("started_at")?,

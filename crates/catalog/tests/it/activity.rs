@@ -1,8 +1,6 @@
 //! What the activity log is made of.
 
-use memdeck_model::JobState;
-
-use crate::support::{TestCatalog, id, ids, new_job, second, sparse_record};
+use crate::support::{TestCatalog, cancelled, id, ids, new_job, second, sparse_record};
 
 #[test]
 fn the_job_to_which_something_happened_last_is_first() {
@@ -17,7 +15,7 @@ fn the_job_to_which_something_happened_last_is_first() {
     test.catalog.start_next(1, second(3)).unwrap().unwrap();
     assert_eq!(ids(&test.catalog.latest_jobs(10).unwrap()), ["a", "c", "b"]);
 
-    test.catalog.end(&id("b"), JobState::Cancelled, "cancelled by page", second(4)).unwrap();
+    test.catalog.end(&id("b"), &cancelled("page"), second(4)).unwrap();
     assert_eq!(ids(&test.catalog.latest_jobs(10).unwrap()), ["b", "a", "c"]);
     assert_eq!(ids(&test.catalog.latest_jobs(2).unwrap()), ["b", "a"]);
 }

@@ -65,7 +65,7 @@ fn a_dump_that_is_cancelled_and_completed_at_the_same_time_ends_once() {
     test.catalog.start_next(1, second(1)).unwrap();
     let ended = together(|n| {
         if n % 2 == 0 {
-            test.catalog.end(&id("d1"), JobState::Cancelled, "Cancelled", second(2)).is_ok()
+            test.catalog.end(&id("d1"), &cancelled("operator"), second(2)).is_ok()
         } else {
             test.catalog.complete(&id("d1"), second(2), "done", &record("d1", "web-01", 1)).is_ok()
         }

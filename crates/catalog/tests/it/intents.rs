@@ -3,7 +3,7 @@
 use std::fs;
 
 use memdeck_catalog::{Catalog, CatalogError, Intent};
-use memdeck_model::{JobState, Millis};
+use memdeck_model::{EndReason, JobState, Millis};
 
 use crate::support::*;
 
@@ -67,7 +67,7 @@ fn an_intent_survives_a_crash_and_the_recovery_of_its_job() {
     test.catalog.intend(&intent("d1", "uuid-a", true)).unwrap();
 
     let test = test.reopen();
-    assert_eq!(ids(&test.catalog.recover(second(5), "stopped").unwrap()), ["d1"]);
+    assert_eq!(ids(&test.catalog.recover(second(5), &EndReason::LostInRestart).unwrap()), ["d1"]);
     assert_eq!(test.catalog.intents().unwrap(), [intent("d1", "uuid-a", true)]);
 
     // It may be a later start still that reaches the guest.
@@ -84,8 +84,8 @@ fn the_end_of_a_dump_does_not_settle_its_intent() {
         test.catalog.intend(&intent(dump_id, &format!("uuid-of-{dump_id}"), true)).unwrap();
     }
     test.catalog.complete(&id("d1"), second(2), "done", &record("d1", "a", 1)).unwrap();
-    test.catalog.end(&id("d2"), JobState::Failed, "libvirt went away", second(2)).unwrap();
-    test.catalog.end(&id("d3"), JobState::Cancelled, "Cancelled by operator", second(2)).unwrap();
+    test.catalog.end(&id("d2"), &failed("libvirt went away"), second(2)).unwrap();
+    test.catalog.end(&id("d3"), &cancelled("operator"), second(2)).unwrap();
     let left: Vec<_> =
         test.catalog.intents().unwrap().into_iter().map(|intent| intent.dump_id.to_string()).collect();
     assert_eq!(left, ["d1", "d2", "d3"]);
@@ -108,7 +108,7 @@ fn what_was_noted_before_the_guest_was_touched_is_not_overwritten_by_what_the_du
 fn a_guest_that_one_dump_left_behind_can_be_touched_by_the_next() {
     let test = running(&["d1", "d2"]);
     test.catalog.intend(&intent("d1", "uuid-a", true)).unwrap();
-    test.catalog.end(&id("d1"), JobState::Failed, "libvirt went away", second(2)).unwrap();
+    test.catalog.end(&id("d1"), &failed("libvirt went away"), second(2)).unwrap();
     test.catalog.intend(&intent("d2", "uuid-a", false)).unwrap();
     assert_eq!(
         test.catalog.intents().unwrap(),
@@ -127,7 +127,7 @@ fn only_an_active_dump_touches_a_guest_and_only_one_guest() {
         other.to_string(),
         "the dump d1 is about to touch the guest uuid-a already and cannot touch another"
     );
-    test.catalog.end(&id("d2"), JobState::Cancelled, "Cancelled", second(2)).unwrap();
+    test.catalog.end(&id("d2"), &cancelled("operator"), second(2)).unwrap();
     let ended = test.catalog.intend(&intent("d2", "uuid-b", true)).unwrap_err();
     assert!(matches!(ended, CatalogError::AlreadyFinal { state: JobState::Cancelled, .. }));
     let unknown = test.catalog.intend(&intent("nobody", "uuid-b", true)).unwrap_err();

@@ -1,7 +1,7 @@
 //! The life of a job.
 
 use memdeck_catalog::{CatalogError, Enqueued, NewJob};
-use memdeck_model::{CaptureMode, DumpOptions, JobState, Millis, ModeChoice};
+use memdeck_model::{CaptureMode, DumpOptions, EndReason, JobState, Millis, ModeChoice};
 
 use crate::support::*;
 
@@ -40,7 +40,7 @@ fn the_oldest_queued_job_starts_while_fewer_than_the_limit_run() {
     assert_eq!(start(2), Some("d1".to_owned()));
     assert_eq!(start(2), Some("d2".to_owned()));
     assert_eq!(start(2), None);
-    test.catalog.end(&id("d1"), JobState::Failed, "no", second(2)).unwrap();
+    test.catalog.end(&id("d1"), &failed("no"), second(2)).unwrap();
     assert_eq!(test.catalog.start_next(2, second(3)).unwrap().unwrap().dump_id, id("d3"));
     assert_eq!(test.catalog.start_next(9, second(3)).unwrap(), None);
     assert_eq!(ids(&test.catalog.active_jobs().unwrap()), ["d2", "d3"]);
@@ -73,7 +73,7 @@ fn a_guest_with_an_active_job_gets_no_second_one() {
     // Running is active too; ended is not.
     test.catalog.start_next(1, second(1)).unwrap();
     assert_eq!(already_active(test.catalog.enqueue(new_job("d7", "7")).unwrap()).dump_id, id("d1"));
-    test.catalog.end(&id("d1"), JobState::Cancelled, "Cancelled", second(2)).unwrap();
+    test.catalog.end(&id("d1"), &cancelled("operator"), second(2)).unwrap();
     accepted(test.catalog.enqueue(resolved("d8", "web-01", "web-01")).unwrap());
 }
 
@@ -134,8 +134,9 @@ fn the_mode_of_an_ended_or_unknown_dump_is_not_decided() {
     test.ask("d1", "web-01");
     test.catalog.decide(&id("d1"), CaptureMode::Live, None).unwrap();
     test.ask("d2", "db-01");
-    for (dump_id, state) in [("d1", JobState::Cancelled), ("d2", JobState::Failed)] {
-        let ended = test.catalog.end(&id(dump_id), state, "ended", second(2)).unwrap();
+    for (dump_id, reason) in [("d1", cancelled("operator")), ("d2", failed("ended"))] {
+        let state = reason.state();
+        let ended = test.catalog.end(&id(dump_id), &reason, second(2)).unwrap();
         let refused = test.catalog.decide(&id(dump_id), CaptureMode::Frozen, Some("late")).unwrap_err();
         assert!(matches!(refused, CatalogError::AlreadyFinal { state: told, .. } if told == state));
         assert_eq!(test.catalog.job(&id(dump_id)).unwrap(), Some(ended));
@@ -160,7 +161,7 @@ fn a_reference_that_turns_out_to_be_a_busy_guest_is_told_which_dump_has_it() {
     assert_eq!(refused.to_string(), "the guest is already being dumped (dump d1)");
     assert_eq!(test.catalog.job(&id("d2")).unwrap().unwrap().guest, None);
 
-    test.catalog.end(&id("d1"), JobState::Failed, "gone", second(1)).unwrap();
+    test.catalog.end(&id("d1"), &failed("gone"), second(1)).unwrap();
     test.catalog.identify(&id("d2"), &guest("web-01", 7)).unwrap();
     let ended = test.catalog.identify(&id("d1"), &guest("web-01", 7)).unwrap_err();
     assert!(matches!(ended, CatalogError::AlreadyFinal { state: JobState::Failed, .. }));
@@ -170,18 +171,17 @@ fn a_reference_that_turns_out_to_be_a_busy_guest_is_told_which_dump_has_it() {
 fn an_ended_job_changes_no_more() {
     let test = TestCatalog::new();
     test.completed("d1", "web-01", 1);
-    for state in [JobState::Failed, JobState::Cancelled] {
-        let refused = test.catalog.end(&id("d1"), state, "late", second(9)).unwrap_err();
+    for reason in [failed("late"), cancelled("operator")] {
+        let refused = test.catalog.end(&id("d1"), &reason, second(9)).unwrap_err();
         assert_eq!(refused.to_string(), "the dump d1 is already completed");
     }
     let refused = test.catalog.complete(&id("d1"), second(9), "twice", &record("d1", "web-01", 1));
     assert!(matches!(refused, Err(CatalogError::AlreadyFinal { state: JobState::Completed, .. })));
 
     test.ask("d2", "web-01");
-    let cancelled =
-        test.catalog.end(&id("d2"), JobState::Cancelled, "Cancelled by operator", second(2)).unwrap();
-    assert_eq!((cancelled.state, cancelled.message.as_str()), (JobState::Cancelled, "Cancelled by operator"));
-    assert_eq!((cancelled.started_at, cancelled.finished_at), (None, Some(second(2))));
+    let ended = test.catalog.end(&id("d2"), &cancelled("operator"), second(2)).unwrap();
+    assert_eq!((ended.state, ended.message.as_str()), (JobState::Cancelled, "cancelled by operator"));
+    assert_eq!((ended.started_at, ended.finished_at), (None, Some(second(2))));
     let refused = test.catalog.complete(&id("d2"), second(9), "late", &record("d2", "web-01", 1));
     assert!(matches!(refused, Err(CatalogError::AlreadyFinal { state: JobState::Cancelled, .. })));
     assert_eq!(test.catalog.stats().unwrap().total_dumps, 1);
@@ -198,9 +198,7 @@ fn misuse_is_refused_and_leaves_no_trace() {
     test.catalog.start_next(1, second(1)).unwrap();
     let other = test.catalog.complete(&id("d1"), second(1), "", &record("d2", "web-01", 1)).unwrap_err();
     assert!(matches!(other, CatalogError::RecordOfAnotherDump(dump_id) if dump_id == id("d1")));
-    let not_an_end = test.catalog.end(&id("d1"), JobState::Completed, "", second(1)).unwrap_err();
-    assert!(matches!(not_an_end, CatalogError::NotAnEnd(JobState::Completed)));
-    let unknown = test.catalog.end(&id("nobody"), JobState::Failed, "", second(1)).unwrap_err();
+    let unknown = test.catalog.end(&id("nobody"), &failed(""), second(1)).unwrap_err();
     assert_eq!(unknown.to_string(), "there is no dump nobody");
     let twice = test.catalog.enqueue(new_job("d1", "db-01")).unwrap_err();
     assert_eq!(twice.to_string(), "the dump d1 exists already");
@@ -234,15 +232,16 @@ fn after_a_crash_running_jobs_are_failed_and_queued_ones_wait() {
     test.catalog.start_next(2, second(1)).unwrap();
 
     let test = test.reopen();
-    let interrupted = test.catalog.recover(second(5), "memdeck stopped during the dump").unwrap();
+    let interrupted = test.catalog.recover(second(5), &EndReason::LostInRestart).unwrap();
     assert_eq!(ids(&interrupted), ["d1", "d2"]);
     for job in &interrupted {
         assert_eq!((job.state, job.finished_at), (JobState::Failed, Some(second(5))));
-        assert_eq!(job.message, "memdeck stopped during the dump");
+        assert_eq!(job.end_reason, Some(EndReason::LostInRestart));
+        assert_eq!(job.message, EndReason::LostInRestart.to_string());
     }
 
     let test = test.reopen();
-    assert_eq!(test.catalog.recover(second(6), "again").unwrap(), []);
+    assert_eq!(test.catalog.recover(second(6), &EndReason::LostInRestart).unwrap(), []);
     assert_eq!(ids(&test.catalog.active_jobs().unwrap()), ["d3"]);
     assert_eq!(test.catalog.start_next(1, second(7)).unwrap().unwrap().dump_id, id("d3"));
 }
@@ -253,7 +252,7 @@ fn the_newest_job_is_found_by_text_then_name_then_libvirt_id() {
     let ask = |dump_id: &str, text: &str, name: &str, vmid| {
         let job = NewJob { guest: Some(guest(name, vmid)), ..new_job(dump_id, text) };
         assert!(matches!(test.catalog.enqueue(job).unwrap(), Enqueued::Accepted(_)));
-        test.catalog.end(&id(dump_id), JobState::Failed, "", second(1)).unwrap();
+        test.catalog.end(&id(dump_id), &failed(""), second(1)).unwrap();
     };
     ask("d1", "7", "web-01", 7);
     ask("d2", "db-01", "db-01", 8);

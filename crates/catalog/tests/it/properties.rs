@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use memdeck_catalog::{Catalog, GuestIdentity, Intent, NewJob};
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, GuestName, JobState, Millis, Record, RecordQuery, Remark, Timestamp,
+    ByteCount, CaptureMode, DumpId, EndReason, GuestName, JobState, Millis, Record, RecordQuery, Remark,
+    Timestamp,
 };
 use proptest::option::of;
 use proptest::prelude::*;
@@ -111,12 +112,12 @@ fn run(catalog: &Catalog, step: &Step, at: i64, promises: &mut Promises) {
                 promises.records.insert(dump.to_string());
             }
         }
-        Step::End { dump, cancelled } => {
-            let state = if cancelled { JobState::Cancelled } else { JobState::Failed };
-            let _refused_or_not = catalog.end(&dump_id(dump), state, "ended", second(at));
+        Step::End { dump, cancelled: is_cancelled } => {
+            let reason = if is_cancelled { cancelled("operator") } else { failed("ended") };
+            let _refused_or_not = catalog.end(&dump_id(dump), &reason, second(at));
         }
         Step::Crash => {
-            catalog.recover(second(at), "stopped").unwrap();
+            catalog.recover(second(at), &EndReason::LostInRestart).unwrap();
         }
         Step::Import { dump, named } => {
             let record =

@@ -2,7 +2,7 @@
 
 use memdeck_catalog::{Catalog, Enqueued, GuestIdentity, Job, NewJob};
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, DumpOptions, GuestName, Millis, Record, Timestamp, VmRef,
+    ByteCount, CaptureMode, DumpId, DumpOptions, EndReason, GuestName, Millis, Record, Timestamp, VmRef,
 };
 use tempfile::TempDir;
 
@@ -41,6 +41,16 @@ impl TestCatalog {
         self.catalog.complete(&id(dump_id), second(at + 1), "Dump completed", &record).unwrap();
         record
     }
+}
+
+/// The end of a dump that failed.
+pub fn failed(detail: &str) -> EndReason {
+    EndReason::HypervisorFailed { detail: detail.to_owned() }
+}
+
+/// The end of a dump that somebody cancelled.
+pub fn cancelled(by: &str) -> EndReason {
+    EndReason::Cancelled { by: by.to_owned(), before_start: false }
 }
 
 pub fn accepted(enqueued: Enqueued) -> Job {
