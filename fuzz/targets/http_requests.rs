@@ -17,7 +17,7 @@ use memdeck::config::{Config, HttpConfig, Places, Sources};
 use memdeck::desk::{Desk, DeskParts, GuestSource};
 use memdeck::http::{AgentState, DashboardState, Guard, agent, dashboard};
 use memdeck::images::Images;
-use memdeck_capture::{BackendError, Clock, DumpBackend, ManualClock};
+use memdeck_capture::{BackendError, Clock, DumpBackend, ManualClock, Target};
 use memdeck_catalog::{Catalog, NewJob};
 use memdeck_fuzz::{capture, damaged, provenance, scratch};
 use memdeck_image::fuzzing::{elf_headers, noise};
@@ -111,7 +111,7 @@ impl DumpBackend for Nobody {
 
     async fn trigger(
         &self,
-        targets: Vec<VmRef>,
+        targets: Vec<Target>,
         options: DumpOptions,
         _requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
@@ -192,6 +192,7 @@ fn store_image(catalog: &Catalog, now: Timestamp) -> PathBuf {
     let job = NewJob {
         dump_id: id.clone(),
         vm: VmRef::new("web-01").expect("a name"),
+        asked_by_text: true,
         guest: None,
         requested_by: "page".to_owned(),
         queued_at: now,

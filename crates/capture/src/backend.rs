@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event, Problem, ProblemKind, VmRef};
+use memdeck_catalog::GuestIdentity;
+use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event, Guest, Problem, ProblemKind, VmRef};
 use tokio::sync::broadcast;
 
 /// Why a dump service gave no answer.
@@ -43,20 +44,47 @@ impl From<BackendError> for Problem {
     }
 }
 
-/// Takes dumps and says how they are. Every status is keyed by the guest as the request named it.
+/// A guest to dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The guest as the request named it, or its name where it was chosen from a list.
+    pub vm: VmRef,
+    /// The guest beyond doubt, where it was chosen from a list: it is acted on by its UUID, whatever its name could mean.
+    /// `None` where there is only the text, which whoever takes the dump resolves.
+    pub guest: Option<GuestIdentity>,
+}
+
+impl Target {
+    /// A guest that was chosen from a list. One whose name cannot be sent is called by its UUID.
+    ///
+    /// # Errors
+    /// Neither name nor UUID can name a guest.
+    pub fn chosen(guest: &Guest) -> Result<Self, memdeck_model::TriggerError> {
+        let vm = VmRef::new(&guest.name.0).or_else(|_| VmRef::new(&guest.uuid))?;
+        Ok(Self { vm, guest: Some(crate::engine::identity(guest)) })
+    }
+}
+
+impl From<VmRef> for Target {
+    fn from(vm: VmRef) -> Self {
+        Self { vm, guest: None }
+    }
+}
+
+/// Takes dumps and says how they are.
 #[async_trait]
 pub trait DumpBackend: Send + Sync {
     /// The dump service's URL, or `local`.
     fn service(&self) -> &str;
 
-    /// Queues a dump of every guest named, and answers with their states. A guest that is already queued or running
-    /// is not started again.
+    /// Queues a dump of every guest named, and answers with their states, keyed by [`Target::vm`]. A guest that is
+    /// already queued or running is not started again.
     ///
     /// # Errors
     /// The service does not answer or refuses. Unknown guests are no error: their dumps end `failed`.
     async fn trigger(
         &self,
-        targets: Vec<VmRef>,
+        targets: Vec<Target>,
         options: DumpOptions,
         requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError>;
@@ -68,13 +96,14 @@ pub trait DumpBackend: Send + Sync {
     /// The service does not answer.
     async fn cancel(&self, dump_id: DumpId, by: &str) -> Result<bool, BackendError>;
 
-    /// The newest dump of every guest that had one.
+    /// The newest dump of every guest that had one, by the guest's name and by the texts by which it was asked for
+    /// lately.
     ///
     /// # Errors
     /// The service does not answer.
     async fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, BackendError>;
 
-    /// The newest dump of one guest; `None` if it had none.
+    /// The newest dump of one guest, by any way in which it can be named; `None` if it had none.
     ///
     /// # Errors
     /// The service does not answer.

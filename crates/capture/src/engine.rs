@@ -13,7 +13,7 @@ use std::time::Duration;
 use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, Intent, NewJob};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_image::{ImageStore, StoreError};
-use memdeck_model::{DumpId, DumpOptions, DumpStatus, EndReason, Event, Guest, VmRef};
+use memdeck_model::{DumpId, DumpOptions, DumpStatus, EndReason, Event, Guest, Millis};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 
@@ -21,13 +21,17 @@ use self::schedule::schedule;
 use self::threads::start_thread;
 use crate::room::Room;
 use crate::stream::StopReason;
-use crate::{Clock, Guardian, Volume, keeper, recovery, status};
+use crate::{Clock, Guardian, Target, Volume, keeper, recovery, status};
 
 pub(crate) use progress::Reached;
 use progress::Running;
 
 /// Events kept for a subscriber that is slow; one that falls further behind is told so and asks for the present state.
 const EVENT_BACKLOG: usize = 1024;
+
+/// How long a text that a dump was asked for by stays among the keys of [`Engine::statuses`]. Clients of the older protocol
+/// ask for an hour at most.
+const ASKED_LATELY: Millis = Millis(24 * 60 * 60 * 1000);
 
 /// How long a shutdown without dumps waits for the engine's own threads. One that asks a hypervisor that does not
 /// answer is left behind: what it would have done is in the catalog, and the guardian sees to it.
@@ -157,18 +161,20 @@ impl Engine {
     /// The catalog failed; guests before the failure are queued.
     pub fn trigger(
         &self,
-        targets: &[VmRef],
+        targets: &[impl Clone + Into<Target>],
         options: &DumpOptions,
         requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, EngineError> {
         let mut statuses = BTreeMap::new();
         for target in targets {
+            let target: Target = target.clone().into();
             // A guest that is unknown, or a hypervisor that does not answer now, is accepted all the same: the job
             // waits its turn and ends with a sentence that says what was wrong then.
-            let guest = self.shared.hypervisor.resolve(target).ok().map(|guest| identity(&guest));
+            let guest = self.shared.identify(&target);
             let enqueued = self.shared.catalog.enqueue(NewJob {
                 dump_id: DumpId::from_uuid_bits(uuid::Uuid::new_v4().as_u128()),
-                vm: target.clone(),
+                vm: target.vm.clone(),
+                asked_by_text: target.guest.is_none(),
                 guest,
                 options: options.clone(),
                 requested_by: requested_by.to_owned(),
@@ -176,14 +182,14 @@ impl Engine {
             })?;
             let status = match enqueued {
                 Enqueued::Accepted(job) => {
-                    tracing::info!(dump_id = %job.dump_id, vm = %target, requested_by, "dump queued");
+                    tracing::info!(dump_id = %job.dump_id, vm = %target.vm, requested_by, "dump queued");
                     let status = status::of(&job, None);
                     self.shared.publish(Event::Dump(Box::new(status.clone())));
                     status
                 }
                 Enqueued::AlreadyActive(job) => self.shared.status_of(&job),
             };
-            statuses.insert(target.to_string(), status);
+            statuses.insert(target.vm.to_string(), status);
         }
         self.shared.wake();
         Ok(statuses)
@@ -211,16 +217,18 @@ impl Engine {
         Ok(true)
     }
 
-    /// The newest dump of every guest that had one, keyed as requests named it.
+    /// The newest dump of every guest that had one, by the guest's name and by the texts by which it was asked for
+    /// lately.
     ///
     /// # Errors
     /// The catalog failed.
     pub fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, EngineError> {
-        let jobs = self.shared.catalog.newest_jobs()?;
-        Ok(jobs.iter().map(|job| (job.vm.to_string(), self.shared.status_of(job))).collect())
+        let recent = self.shared.clock.now().minus(ASKED_LATELY);
+        let jobs = self.shared.catalog.newest_by_name(recent)?;
+        Ok(jobs.into_iter().map(|(name, job)| (name, self.shared.status_of(&job))).collect())
     }
 
-    /// The newest dump of the guest that `vm` names, by the words of a request, by name or by libvirt id.
+    /// The newest dump of the guest that `vm` names: by UUID, by the text of a request, by libvirt id or by name.
     ///
     /// # Errors
     /// The catalog failed.
@@ -242,6 +250,18 @@ impl Drop for Engine {
 }
 
 impl Shared {
+    /// The guest that a request means, as far as that is known now. One that was chosen from a list stays the one that
+    /// was chosen, also where the hypervisor does not answer.
+    fn identify(&self, target: &Target) -> Option<GuestIdentity> {
+        match &target.guest {
+            Some(chosen) => {
+                let present = self.hypervisor.guest(&chosen.uuid).ok().map(|guest| identity(&guest));
+                Some(present.unwrap_or_else(|| chosen.clone()))
+            }
+            None => self.hypervisor.resolve(&target.vm).ok().map(|guest| identity(&guest)),
+        }
+    }
+
     pub(crate) fn publish(&self, event: Event) {
         // Nobody listening is fine: whoever comes later asks for the present state first.
         let _ = self.events.send(event);

@@ -1,6 +1,7 @@
 //! The guest of a dump: which one it is, whether it may be dumped, whether the volume can hold it, how it was before.
 
-use memdeck_catalog::{CatalogError, Intent, Job};
+use memdeck_catalog::{CatalogError, GuestIdentity, Intent, Job};
+use memdeck_hypervisor::HypervisorError;
 use memdeck_model::{ByteCount, CaptureMode, EndReason, Guest, GuestState, Millis};
 
 use crate::attempt::Attempt;
@@ -14,7 +15,7 @@ use crate::room::{NoRoom, Promise};
 pub fn claim(shared: &Shared, job: &mut Job) -> Result<Guest, DumpError> {
     let guest = match &job.guest {
         // The id in the request may have gone to another guest while the job waited; the UUID has not.
-        Some(known) => shared.hypervisor.guest(&known.uuid)?,
+        Some(known) => shared.hypervisor.guest(&known.uuid).map_err(|error| gone(error, known))?,
         None => shared.hypervisor.resolve(&job.vm)?,
     };
     if !guest.state.has_memory() {
@@ -27,6 +28,14 @@ pub fn claim(shared: &Shared, job: &mut Job) -> Result<Guest, DumpError> {
     }
     job.guest = Some(identity);
     Ok(guest)
+}
+
+/// The hypervisor knows the guest by its UUID only; operators know it by its name.
+fn gone(error: HypervisorError, guest: &GuestIdentity) -> HypervisorError {
+    match error {
+        HypervisorError::NotFound { uri, .. } => HypervisorError::NotFound { vm: guest.name.0.clone(), uri },
+        other => other,
+    }
 }
 
 /// Refuses encrypted memory that nobody accepted, before the guest is touched. Returns whether the memory is encrypted.

@@ -27,7 +27,7 @@ mod status;
 mod stream;
 mod throttle;
 
-pub use backend::{BackendError, DumpBackend};
+pub use backend::{BackendError, DumpBackend, Target};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::{Engine, EngineError, EngineParts, EngineSettings};
 pub use guardian::{Guardian, NoGuardian};

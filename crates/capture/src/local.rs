@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event, VmRef};
+use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event};
 use tokio::sync::broadcast;
 
-use crate::{BackendError, DumpBackend, Engine, EngineError};
+use crate::{BackendError, DumpBackend, Engine, EngineError, Target};
 
 /// Calls the engine off the async runtime's threads.
 pub struct LocalBackend {
@@ -45,7 +45,7 @@ impl DumpBackend for LocalBackend {
 
     async fn trigger(
         &self,
-        targets: Vec<VmRef>,
+        targets: Vec<Target>,
         options: DumpOptions,
         requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {

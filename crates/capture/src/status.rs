@@ -39,6 +39,7 @@ pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
         job_state: Some(job.state),
         end_reason: job.end_reason.clone(),
         guest: job.guest.as_ref().map(|guest| guest.name.clone()),
+        guest_uuid: job.guest.as_ref().map(|guest| guest.uuid.clone()),
         queued_at: Some(job.queued_at),
         bytes: reached.map(|reached| reached.bytes),
         phase: reached.map(|reached| reached.phase),

@@ -1,6 +1,7 @@
 //! Jobs: dumps from the moment they are asked for to their end.
 
 mod activity;
+mod named;
 mod row;
 
 use memdeck_model::{
@@ -29,8 +30,10 @@ pub struct GuestIdentity {
 pub struct NewJob {
     /// Its name from now on.
     pub dump_id: DumpId,
-    /// The guest as the request named it.
+    /// The guest as the request named it, or its name where it was chosen from a list.
     pub vm: VmRef,
+    /// Whether `vm` is the text of the request: only then is the dump found again by it.
+    pub asked_by_text: bool,
     /// The guest, where the reference is resolved already.
     pub guest: Option<GuestIdentity>,
     /// Who asked.
@@ -48,7 +51,7 @@ pub struct Job {
     pub seq: u64,
     /// Its name.
     pub dump_id: DumpId,
-    /// The guest as the request named it.
+    /// The guest as the request named it, or its name where it was chosen from a list.
     pub vm: VmRef,
     /// The guest, once the reference was resolved.
     pub guest: Option<GuestIdentity>,
@@ -87,7 +90,8 @@ pub enum Enqueued {
 
 impl Catalog {
     /// Queues a dump, unless the guest already has an active one: an active job of the same UUID, or, where one of
-    /// the two is not resolved yet, an active job that was asked for by the same text.
+    /// the two is not resolved yet, an active job that was asked for by the same text. Either way the text leads to
+    /// that job from now on.
     ///
     /// # Errors
     /// A dump of that name exists, or `SQLite` refused.
@@ -97,18 +101,27 @@ impl Catalog {
             let active = one(
                 tx,
                 "WHERE jobs.state IN ('queued', 'running')
-                 AND (jobs.guest_uuid = ?1 OR (jobs.vm = ?2 AND (?1 IS NULL OR jobs.guest_uuid IS NULL)))
+                 AND (jobs.guest_uuid = ?1
+                      OR (?3 AND jobs.guest_uuid IS NULL AND jobs.vm = ?2)
+                      OR (?3 AND ?1 IS NULL AND jobs.seq IN (SELECT job_seq FROM asked WHERE vm = ?2)))
                  ORDER BY jobs.seq LIMIT 1",
-                params![uuid, job.vm.as_str()],
+                params![uuid, job.vm.as_str(), job.asked_by_text],
             )?;
             if let Some(active) = active {
+                if job.asked_by_text {
+                    named::lead(tx, &job.vm, &active, job.queued_at)?;
+                }
                 return Ok(Enqueued::AlreadyActive(active));
             }
             if find(tx, &job.dump_id)?.is_some() {
                 return Err(CatalogError::DumpExists(job.dump_id));
             }
             insert(tx, &job)?;
-            Ok(Enqueued::Accepted(existing(tx, &job.dump_id)?))
+            let queued = existing(tx, &job.dump_id)?;
+            if job.asked_by_text {
+                named::lead(tx, &job.vm, &queued, job.queued_at)?;
+            }
+            Ok(Enqueued::Accepted(queued))
         })
     }
 
@@ -260,37 +273,6 @@ impl Catalog {
     pub fn active_jobs(&self) -> Result<Vec<Job>, CatalogError> {
         self.read("list active dumps", |connection| {
             many(connection, "WHERE jobs.state IN ('queued', 'running') ORDER BY jobs.seq")
-        })
-    }
-
-    /// The newest job of every text by which requests named a guest, oldest first.
-    ///
-    /// # Errors
-    /// `SQLite` refused.
-    pub fn newest_jobs(&self) -> Result<Vec<Job>, CatalogError> {
-        self.read("list the newest dumps", |connection| {
-            many(connection, "WHERE jobs.seq IN (SELECT max(seq) FROM jobs GROUP BY vm) ORDER BY jobs.seq")
-        })
-    }
-
-    /// The newest job that was asked for by the text `vm`; without one, the newest of the guest with that name;
-    /// without one, the newest of a guest that had that libvirt id.
-    ///
-    /// # Errors
-    /// `SQLite` refused.
-    pub fn newest_job_for(&self, vm: &str) -> Result<Option<Job>, CatalogError> {
-        self.read("find a guest's newest dump", |connection| {
-            for column in ["vm", "guest_name", "guest_vmid"] {
-                let found = one(
-                    connection,
-                    &format!("WHERE jobs.{column} = ?1 ORDER BY jobs.seq DESC LIMIT 1"),
-                    [vm],
-                )?;
-                if found.is_some() {
-                    return Ok(found);
-                }
-            }
-            Ok(None)
         })
     }
 }

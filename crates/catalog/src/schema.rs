@@ -22,6 +22,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0005_safety.sql"),
     include_str!("../migrations/0006_dense_listing.sql"),
     include_str!("../migrations/0007_end_reason.sql"),
+    include_str!("../migrations/0008_asked.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.

@@ -26,7 +26,7 @@ pub trait Hypervisor: Send + Sync {
     /// It cannot be reached or does not answer.
     fn guests(&self) -> Result<Vec<Guest>, HypervisorError>;
 
-    /// The guest that a request names: all digits mean an id first and a name second.
+    /// The guest that a request names, by the order of [`VmRef::find_in`].
     ///
     /// # Errors
     /// [`HypervisorError::NotFound`], or it cannot be reached or does not answer.

@@ -287,6 +287,10 @@ pub struct DumpStatus {
     /// The guest's name, once the request's reference was resolved.
     #[serde(default)]
     pub guest: Option<GuestName>,
+    /// The guest's UUID, once the request's reference was resolved. Without it, which guest was meant rests on the text
+    /// alone: a service that is not memdeck does not tell.
+    #[serde(default)]
+    pub guest_uuid: Option<String>,
     /// Why it ended without an image; `message` says it in one sentence.
     #[serde(default, deserialize_with = "EndReason::deserialize_tolerant")]
     pub end_reason: Option<EndReason>,

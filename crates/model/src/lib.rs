@@ -4,6 +4,7 @@
 //! This crate compiles to WASM. It does no I/O, knows no clock and starts nothing.
 
 mod activity;
+mod capabilities;
 mod day;
 mod dump;
 mod end_reason;
@@ -20,6 +21,7 @@ mod trigger;
 mod units;
 
 pub use activity::{Activity, ActivityKind};
+pub use capabilities::Capabilities;
 pub use day::{Day, ParseDayError};
 pub use dump::{
     CaptureMode, DumpId, DumpPhase, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError,
@@ -36,7 +38,7 @@ pub use record::{Record, Stats};
 pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, Said, SearchText};
 pub use record_query::{RecordColumn, RecordPage, RecordQuery, RecordSort, SortError, SortOrder};
 pub use trigger::{
-    ALL_GUESTS, CancelReply, CancelRequest, LastTrigger, MAX_TRIGGER_TARGETS, ServiceStatus, TriggerError,
-    TriggerReply, TriggerRequest, VmRef,
+    ALL_GUESTS, CancelReply, CancelRequest, LastTrigger, MAX_TRIGGER_TARGETS, Omitted, OmittedWhy,
+    ServiceStatus, TriggerError, TriggerReply, TriggerRequest, VmRef,
 };
 pub use units::{ByteCount, GuestPhysAddr, Millis, Timestamp};

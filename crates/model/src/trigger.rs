@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{DumpOptions, DumpStatus, Remark, Timestamp};
+use crate::{DumpOptions, DumpStatus, Guest, GuestName, GuestState, Remark, Timestamp};
 
 /// The one word in place of a list of guests: every running guest.
 pub const ALL_GUESTS: &str = "all";
@@ -13,7 +13,9 @@ pub const ALL_GUESTS: &str = "all";
 /// The most guests one request may name.
 pub const MAX_TRIGGER_TARGETS: usize = 1000;
 
-/// A guest as a request names it: libvirt's id or the guest's name. JSON may give it as a string or as a number.
+/// A guest as a request names it: by UUID, by libvirt's id or by name. JSON may give it as a string or as a number.
+///
+/// The text is never altered: libvirt accepts names with blanks at either end, and `twin` is another guest than `twin `.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
@@ -23,12 +25,11 @@ impl VmRef {
     /// Longest name accepted; libvirt's own names end at 255 bytes with the file systems that hold them.
     pub const MAX_BYTES: usize = 255;
 
-    /// Reads a reference, without the white space around it.
+    /// Reads a reference. Every character counts, blanks included.
     ///
     /// # Errors
     /// The text is empty, longer than [`Self::MAX_BYTES`] or holds control characters.
     pub fn new(text: &str) -> Result<Self, TriggerError> {
-        let text = text.trim();
         if text.is_empty() {
             Err(TriggerError::EmptyName)
         } else if text.len() > Self::MAX_BYTES {
@@ -44,6 +45,28 @@ impl VmRef {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The UUID it may mean, in lower case as libvirt writes it: 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12.
+    #[must_use]
+    pub fn as_uuid(&self) -> Option<String> {
+        let has_form = |(place, byte): (usize, u8)| match place {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        };
+        let is_uuid = self.0.len() == 36 && self.0.bytes().enumerate().all(has_form);
+        is_uuid.then(|| self.0.to_ascii_lowercase())
+    }
+
+    /// The guest that this names among all guests of a host: an exact UUID first; all digits are an id first, then a
+    /// name; names are compared exactly.
+    #[must_use]
+    pub fn find_in<'a>(&self, guests: &'a [Guest]) -> Option<&'a Guest> {
+        let (uuid, id) = (self.as_uuid(), self.as_id());
+        let by_uuid = || guests.iter().find(|guest| uuid.as_ref() == Some(&guest.uuid.to_ascii_lowercase()));
+        let by_id = || guests.iter().find(|guest| guest.id.is_some() && guest.id == id);
+        let by_name = || guests.iter().find(|guest| guest.name.0 == self.0);
+        uuid.is_some().then(by_uuid).flatten().or_else(by_id).or_else(by_name)
     }
 
     /// The number it may mean: all digits are a libvirt id first and a name second.
@@ -138,7 +161,7 @@ impl TriggerRequest {
 }
 
 /// The answer of `POST /api/memory-dumps/trigger`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TriggerReply {
     /// Always `scheduled`.
@@ -149,6 +172,72 @@ pub struct TriggerReply {
     pub vm_ids: Vec<String>,
     /// When it was accepted.
     pub timestamp: Timestamp,
+    /// The present state of each dump.
+    #[serde(default)]
+    pub dumps: Vec<DumpStatus>,
+    /// Where all guests were asked for: those that are not dumped, and why.
+    #[serde(default)]
+    pub omitted: Vec<Omitted>,
+}
+
+/// A guest that a request for all guests leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Omitted {
+    /// Its name.
+    pub name: GuestName,
+    /// Its UUID.
+    pub uuid: String,
+    /// Why, for programs.
+    pub why: OmittedWhy,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// Why a request for all guests leaves one out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OmittedWhy {
+    /// It is off: there is nothing to dump.
+    Off,
+    /// It has memory but does not run: dump it by name.
+    NotRunning,
+    /// A dump of it waits or runs already.
+    BeingDumped,
+    /// Its name cannot be sent to the dump service.
+    Unnamable,
+}
+
+impl OmittedWhy {
+    /// Whether the guest has memory that is not being dumped because of this.
+    #[must_use]
+    pub fn leaves_memory(self) -> bool {
+        self != Self::Off
+    }
+}
+
+impl Omitted {
+    /// `guest`, which a request for all running guests does not mean because of its state; `None` if it runs.
+    #[must_use]
+    pub fn by_state(guest: &Guest) -> Option<Self> {
+        let state = guest.state.as_str();
+        let (why, reason) = match guest.state {
+            GuestState::Running | GuestState::Blocked => return None,
+            _ if guest.state.has_memory() => (
+                OmittedWhy::NotRunning,
+                format!("it is {state}; all means the running VMs, name it to dump it"),
+            ),
+            _ => (OmittedWhy::Off, format!("it is {state}: there is no memory to dump")),
+        };
+        Some(Self::new(guest, why, reason))
+    }
+
+    /// `guest`, for that reason.
+    #[must_use]
+    pub fn new(guest: &Guest, why: OmittedWhy, reason: String) -> Self {
+        Self { name: guest.name.clone(), uuid: guest.uuid.clone(), why, reason }
+    }
 }
 
 /// The body of a request to cancel a dump. It may be missing altogether.
@@ -209,7 +298,7 @@ pub struct ServiceStatus {
     pub service: String,
     /// `ok` or `unavailable`.
     pub status: String,
-    /// The newest dump of every guest that had one, by the name the request used.
+    /// The newest dump of every guest that had one, by its name; for a while also by every text it was asked for by.
     pub active_dumps: BTreeMap<String, DumpStatus>,
     /// What became of the last request.
     pub last_trigger: Option<LastTrigger>,
@@ -232,7 +321,6 @@ mod tests {
     #[test]
     fn either_field_and_either_type_names_guests() {
         assert_eq!(read(r#"{"vm_ids": ["web-01", 7, "7"]}"#).unwrap(), ["web-01", "7"]);
-        assert_eq!(read(r#"{"vms": [" db-01 "]}"#).unwrap(), ["db-01"]);
         assert_eq!(read(r#"{"vm_ids": ["a"], "vms": ["b", "a"]}"#).unwrap(), ["a", "b"]);
     }
 
@@ -255,6 +343,42 @@ mod tests {
         }
         let long = format!(r#"{{"vms": ["{}"]}}"#, "x".repeat(256));
         assert!(read(&long).unwrap_err().contains("longer than 255 bytes"));
+    }
+
+    #[test]
+    fn a_blank_at_the_end_of_a_name_is_part_of_the_name() {
+        let named = read(r#"{"vms": ["twin ", "twin", " twin", " "]}"#).unwrap();
+        assert_eq!(named, ["twin ", "twin", " twin", " "]);
+    }
+
+    fn guest(id: u32, name: &str, uuid: &str) -> Guest {
+        Guest {
+            id: Some(id),
+            name: GuestName(name.to_owned()),
+            uuid: uuid.to_owned(),
+            state: GuestState::Running,
+            vcpus: 1,
+            memory_max: crate::ByteCount(0),
+            memory: crate::ByteCount(0),
+            cpu_time_ns: 0,
+        }
+    }
+
+    #[test]
+    fn a_guest_whose_name_hides_behind_anothers_id_or_uuid_is_found_by_its_uuid() {
+        const FIRST: &str = "0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11";
+        const SECOND: &str = "0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a12";
+        const THIRD: &str = "0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a13";
+        let guests =
+            [guest(2, "twin", FIRST), guest(9, "2", SECOND), guest(3, FIRST, THIRD), guest(4, "twin ", "x")];
+        let found = |text: &str| VmRef::new(text).unwrap().find_in(&guests).map(|guest| guest.id.unwrap());
+        assert_eq!([found("2"), found("9"), found(SECOND)], [Some(2), Some(9), Some(9)]);
+        assert_eq!([found(FIRST), found(&FIRST.to_uppercase()), found(THIRD)], [Some(2), Some(2), Some(3)]);
+        assert_eq!(
+            [found("twin"), found("twin "), found(" twin"), found("Twin")],
+            [Some(2), Some(4), None, None]
+        );
+        assert_eq!([found(&format!("{{{FIRST}}}")), found(&FIRST.replace('-', ""))], [None, None]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod activity;
 mod cancel;
+mod everyone;
 mod guests;
 mod last_trigger;
 mod live;
@@ -11,11 +12,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use memdeck_app::api::{ImageFacts, Operations, Overview};
-use memdeck_capture::{BackendError, Clock, DumpBackend};
+use memdeck_capture::{BackendError, Clock, DumpBackend, Target};
 use memdeck_catalog::{Catalog, CatalogError, Place};
 use memdeck_model::{
-    ALL_GUESTS, Activity, DeleteRequest, DumpId, DumpStatus, Event, Guest, GuestState, Millis, Problem,
-    ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, ServiceHealth, ServiceStatus, Stats,
+    ALL_GUESTS, Activity, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, Guest, Millis, Omitted,
+    Problem, ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, ServiceHealth, ServiceStatus, Stats,
     Timestamp, TriggerRequest, Verification, VmRef,
 };
 use parking_lot::Mutex;
@@ -25,6 +26,7 @@ use crate::images::Images;
 use last_trigger::TriggerFollower;
 
 pub use cancel::cancel;
+pub use everyone::Everyone;
 pub use guests::{AgentGuests, GuestSource, HypervisorGuests};
 pub use live::{Heard, Listener, LiveFeed, Position};
 
@@ -52,10 +54,12 @@ pub struct Desk {
 pub struct Accepted {
     /// When.
     pub at: Timestamp,
-    /// The guests as they were named.
+    /// The guests as they were named; by name where they were chosen from a list.
     pub vm_ids: Vec<String>,
     /// The present state of each.
     pub statuses: BTreeMap<String, DumpStatus>,
+    /// Where all guests were asked for: those that are left out.
+    pub omitted: Vec<Omitted>,
 }
 
 /// What the desk works with.
@@ -134,8 +138,8 @@ impl Desk {
         tokio::join!(pass_on, deletions, watch);
     }
 
-    /// Asks for dumps; the guests as they were named (the running ones by name where all were asked for), when the
-    /// request was accepted, and the present state of each.
+    /// Asks for dumps of the guests that a request names, or of every running one: when it was accepted, the guests as
+    /// they were named (the running ones by name where all were asked for), and the present state of each.
     ///
     /// # Errors
     /// The request names no guest, no guest is running where all were asked for, or the dump service is away.
@@ -145,18 +149,50 @@ impl Desk {
         requested_by: &str,
     ) -> Result<Accepted, Problem> {
         let options = request.options.clone();
-        let targets =
-            request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
-        let targets = match targets.as_slice() {
-            [only] if only.as_str() == ALL_GUESTS => self.running_guests().await?,
-            _ => targets,
+        let named = targets_of(request)?;
+        let Everyone { targets, omitted } = match named.as_slice() {
+            [only] if only.as_str() == ALL_GUESTS => self.everyone().await?,
+            _ => Everyone { targets: named.into_iter().map(Target::from).collect(), omitted: Vec::new() },
         };
-        let vm_ids: Vec<String> = targets.iter().map(ToString::to_string).collect();
+        self.ask_for(targets, omitted, options, requested_by).await
+    }
+
+    /// Asks for dumps of guests that were chosen from the list, which the request names by their UUIDs. One that is not
+    /// on the list any more keeps its UUID as its name.
+    ///
+    /// # Errors
+    /// The request names no guest, or the dump service is away.
+    pub async fn request_chosen(
+        &self,
+        request: TriggerRequest,
+        requested_by: &str,
+    ) -> Result<Accepted, Problem> {
+        let options = request.options.clone();
+        let named = targets_of(request)?;
+        let guests = self.guests.list().await.unwrap_or_default();
+        let chosen = |uuid: &VmRef| guests.iter().find(|guest| guest.uuid == uuid.as_str());
+        let target =
+            |vm: VmRef| chosen(&vm).and_then(|guest| Target::chosen(guest).ok()).unwrap_or(vm.into());
+        let targets = named.into_iter().map(target).collect();
+        self.ask_for(targets, Vec::new(), options, requested_by).await
+    }
+
+    async fn ask_for(
+        &self,
+        targets: Vec<Target>,
+        omitted: Vec<Omitted>,
+        options: DumpOptions,
+        requested_by: &str,
+    ) -> Result<Accepted, Problem> {
+        let vm_ids: Vec<String> = targets.iter().map(|target| target.vm.to_string()).collect();
         let at = self.clock.now();
+        if targets.is_empty() {
+            return Ok(Accepted { at, vm_ids, statuses: BTreeMap::new(), omitted });
+        }
         match self.backend.trigger(targets, options, requested_by).await {
             Ok(statuses) => {
                 self.follower.lock().follow(at, vm_ids.clone(), statuses.values());
-                Ok(Accepted { at, vm_ids, statuses })
+                Ok(Accepted { at, vm_ids, statuses, omitted })
             }
             Err(error) => {
                 self.follower.lock().refuse(at, vm_ids, error.to_string());
@@ -173,19 +209,16 @@ impl Desk {
         cancel(self.backend.as_ref(), dump_id, by).await
     }
 
-    async fn running_guests(&self) -> Result<Vec<VmRef>, Problem> {
+    async fn everyone(&self) -> Result<Everyone, Problem> {
         let guests = self.guests.list().await?;
-        let running: Vec<VmRef> = guests
-            .iter()
-            .filter(|guest| guest.state == GuestState::Running)
-            .filter_map(|guest| VmRef::new(&guest.name.0).ok())
-            .collect();
-        if running.is_empty() {
+        let dumps = self.backend.statuses().await?;
+        let everyone = Everyone::of(&guests, dumps.values());
+        if everyone.is_nobody() {
             let detail =
                 format!("no VM is running on {}; start one, or name a paused one", self.guests.uri());
             return Err(Problem::new(ProblemKind::Conflict, detail));
         }
-        Ok(running)
+        Ok(everyone)
     }
 
     /// Whether the dump service answers, and the newest dump of every guest. Never an error: the answer says it.
@@ -302,12 +335,20 @@ impl Desk {
             Ok(guests) => events.extend([Event::Hypervisor(None), Event::Guests(guests)]),
             Err(problem) => events.push(Event::Hypervisor(Some(problem.detail))),
         }
-        let active = statuses.into_values().filter(|status| !status.exact_state().is_final());
-        events.extend(active.map(|status| Event::Dump(Box::new(status))));
+        let active: BTreeMap<DumpId, DumpStatus> = statuses
+            .into_values()
+            .filter(|status| !status.exact_state().is_final())
+            .map(|status| (status.dump_id.clone(), status))
+            .collect();
+        events.extend(active.into_values().map(|status| Event::Dump(Box::new(status))));
         let verifications = self.images.verifications().into_iter();
         events.extend(verifications.map(|verification| Event::Verification(Box::new(verification))));
         events
     }
+}
+
+fn targets_of(request: TriggerRequest) -> Result<Vec<VmRef>, Problem> {
+    request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))
 }
 
 fn check(filter: &RecordFilter) -> Result<(), Problem> {
@@ -342,11 +383,19 @@ impl Operations for Desk {
     async fn dumps(&self) -> Result<Vec<DumpStatus>, Problem> {
         let now = self.clock.now();
         let recent = |status: &DumpStatus| status.finished_at.is_none_or(|end| now.since(end) < RECENTLY);
-        Ok(self.dump_statuses().await?.into_values().filter(recent).collect())
+        // One dump may stand under several names.
+        let dumps: BTreeMap<DumpId, DumpStatus> = self
+            .dump_statuses()
+            .await?
+            .into_values()
+            .filter(recent)
+            .map(|status| (status.dump_id.clone(), status))
+            .collect();
+        Ok(dumps.into_values().collect())
     }
 
     async fn trigger(&self, request: TriggerRequest) -> Result<Vec<DumpStatus>, Problem> {
-        Ok(self.request_dumps(request, "page").await?.statuses.into_values().collect())
+        Ok(self.request_chosen(request, "page").await?.statuses.into_values().collect())
     }
 
     async fn activity(&self) -> Result<Vec<Activity>, Problem> {

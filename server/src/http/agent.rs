@@ -6,8 +6,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use memdeck_capture::Target;
 use memdeck_model::{
-    CancelReply, CancelRequest, DumpId, DumpStatus, Guest, Problem, ProblemKind, TriggerRequest,
+    CancelReply, CancelRequest, Capabilities, DumpId, DumpStatus, Guest, Problem, ProblemKind, TriggerRequest,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -31,6 +32,7 @@ pub fn routes() -> OpenApiRouter<AgentState> {
         .routes(routes!(records))
         .routes(routes!(deletions))
         .routes(routes!(guests))
+        .routes(routes!(capabilities))
 }
 
 type Statuses = Json<BTreeMap<String, DumpStatus>>;
@@ -49,21 +51,23 @@ async fn trigger(
 ) -> Result<Statuses, RestError> {
     let options = request.options.clone();
     let targets = request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
+    let targets = targets.into_iter().map(Target::from).collect();
     Ok(Json(agent.backend.trigger(targets, options, "api").await.map_err(Problem::from)?))
 }
 
-/// The newest dump of every guest that had one.
+/// The newest dump of every guest that had one, by the guest's name and by the texts by which it was asked for in the last
+/// day.
 #[utoipa::path(get, path = "/api/dumps", tag = "dumps", responses((status = 200, body = BTreeMap<String, DumpStatus>)))]
 async fn statuses(State(agent): State<AgentState>) -> Result<Statuses, RestError> {
     Ok(Json(agent.backend.statuses().await.map_err(Problem::from)?))
 }
 
-/// The newest dump of one guest.
+/// The newest dump of one guest, whatever it was asked for by.
 #[utoipa::path(
     get,
     path = "/api/dumps/{vm}",
     tag = "dumps",
-    params(("vm" = String, Path, description = "The guest: libvirt's id or its name")),
+    params(("vm" = String, Path, description = "The guest by UUID, by libvirt's id, by name, or as a request named it")),
     responses(
         (status = 200, body = DumpStatus),
         (status = 404, description = "It had no dump", body = ErrorBody),
@@ -151,6 +155,12 @@ async fn deletions(
         .map_err(|error| catalog_problem(&error))?;
     let deletions = deletions.into_iter().map(|(seq, deletion)| NumberedDeletion { seq, deletion }).collect();
     Ok(Json(DeletionFeedPage { catalog_id: agent.catalog_id, deletions }))
+}
+
+/// What this service can do beyond the three calls of the older protocol. A field that is missing means no.
+#[utoipa::path(get, path = "/api/capabilities", tag = "guests", responses((status = 200, body = Capabilities)))]
+async fn capabilities() -> Json<Capabilities> {
+    std::future::ready(Json(Capabilities::ALL)).await
 }
 
 /// Every guest of this hypervisor, running or not.

@@ -47,6 +47,8 @@ async fn trigger(
         message: format!("Memory dump scheduled for {} VM(s)", accepted.vm_ids.len()),
         vm_ids: accepted.vm_ids,
         timestamp: accepted.at,
+        dumps: accepted.statuses.into_values().collect(),
+        omitted: accepted.omitted,
     }))
 }
 
@@ -87,12 +89,12 @@ async fn status(State(state): State<DashboardState>) -> Json<ServiceStatus> {
     Json(state.desk.service_status().await)
 }
 
-/// The newest dump of one guest.
+/// The newest dump of one guest, whatever it was asked for by.
 #[utoipa::path(
     get,
     path = "/status/{vm}",
     tag = "memory dumps",
-    params(("vm" = String, Path, description = "The guest as it was named in the request: libvirt's id or its name")),
+    params(("vm" = String, Path, description = "The guest by UUID, by libvirt's id, by name, or as a request named it")),
     responses(
         (status = 200, body = DumpStatus),
         (status = 404, description = "It had no dump", body = ErrorBody),

@@ -1,13 +1,13 @@
 //! Follows a dump service by asking it, and tells what changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use memdeck_capture::{BackendError, DumpBackend};
+use memdeck_capture::{BackendError, DumpBackend, Target};
 use memdeck_catalog::Catalog;
-use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event, JobState, ServiceHealth, VmRef};
+use memdeck_model::{Capabilities, DumpId, DumpOptions, DumpStatus, Event, JobState, ServiceHealth};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
@@ -24,7 +24,9 @@ const EVENT_BACKLOG: usize = 1024;
 /// What is known of the service.
 #[derive(Default)]
 struct Known {
-    statuses: BTreeMap<String, DumpStatus>,
+    dumps: BTreeMap<DumpId, DumpStatus>,
+    /// `None` until it was asked, and after it was away: it may come back as another version.
+    capabilities: Option<Capabilities>,
     error: Option<String>,
     /// Whether the service answered at least once since it was last away.
     records_are_current: bool,
@@ -76,7 +78,8 @@ impl RemoteBackend {
                 known.records_are_current = false;
                 // It may come back as a newer one.
                 known.tells_no_deletions = false;
-                return known.statuses.values().any(is_active);
+                known.capabilities = None;
+                return known.dumps.values().any(is_active);
             }
         };
         self.note_health(None);
@@ -90,6 +93,17 @@ impl RemoteBackend {
             self.import_deletions().await;
         }
         active
+    }
+
+    /// What the service can do, asked once until it goes away.
+    async fn capabilities(&self) -> Result<Capabilities, CallError> {
+        let known = self.known.lock().capabilities;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let told = self.client.capabilities().await?;
+        self.known.lock().capabilities = Some(told);
+        Ok(told)
     }
 
     async fn import_deletions(&self) {
@@ -115,16 +129,18 @@ impl RemoteBackend {
     fn note(&self, statuses: &BTreeMap<String, DumpStatus>) -> bool {
         let mut completed = false;
         let mut known = self.known.lock();
-        for (vm, status) in statuses {
-            if known.statuses.get(vm) == Some(status) {
+        // A dump may stand under several names.
+        let mut told = BTreeSet::new();
+        for status in statuses.values() {
+            if !told.insert(&status.dump_id) || known.dumps.get(&status.dump_id) == Some(status) {
                 continue;
             }
             completed |= status.exact_state() == JobState::Completed;
-            known.statuses.insert(vm.clone(), status.clone());
+            known.dumps.insert(status.dump_id.clone(), status.clone());
             let _ = self.events.send(Event::Dump(Box::new(status.clone())));
         }
         // A service that was started anew has forgotten its dumps: they are over, whatever they were.
-        known.statuses.retain(|vm, _| statuses.contains_key(vm));
+        known.dumps.retain(|dump_id, _| told.contains(dump_id));
         completed
     }
 
@@ -186,20 +202,18 @@ impl DumpBackend for RemoteBackend {
 
     async fn trigger(
         &self,
-        targets: Vec<VmRef>,
+        targets: Vec<Target>,
         options: DumpOptions,
         _requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
-        let statuses = self
-            .client
-            .trigger(Face::Service, targets, options)
-            .await
-            .map_err(|error| self.failed(&error))?;
+        let capabilities = self.capabilities().await.map_err(|error| self.failed(&error))?;
+        let asked = self.client.trigger(&targets, &options, capabilities).await;
+        let statuses = asked.map_err(|error| self.failed(&error))?;
         self.note_health(None);
         {
             let mut known = self.known.lock();
-            for (vm, status) in &statuses {
-                known.statuses.insert(vm.clone(), status.clone());
+            for status in statuses.values() {
+                known.dumps.insert(status.dump_id.clone(), status.clone());
                 let _ = self.events.send(Event::Dump(Box::new(status.clone())));
             }
         }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use memdeck_capture::Target;
 use memdeck_model::{
-    CancelReply, CancelRequest, Deletion, DumpId, DumpOptions, DumpStatus, Guest, Record, ServiceStatus,
-    TriggerReply, TriggerRequest, VmRef,
+    ALL_GUESTS, CancelReply, CancelRequest, Capabilities, Deletion, DumpId, DumpOptions, DumpStatus, Guest,
+    MAX_TRIGGER_TARGETS, Omitted, Record, ServiceStatus, TriggerReply, TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};
 use rustls::ClientConfig;
@@ -88,6 +89,15 @@ pub enum Face {
     Dashboard,
 }
 
+/// What a service answered to a request for dumps.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// The present state of each guest that was named, by [`Target::vm`].
+    pub dumps: BTreeMap<String, DumpStatus>,
+    /// Where all guests were asked for: those that are left out.
+    pub omitted: Vec<Omitted>,
+}
+
 /// Calls one dump service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ServiceClient {
@@ -134,27 +144,66 @@ impl ServiceClient {
         self.base.as_str().trim_end_matches('/')
     }
 
-    /// Asks for dumps; the present state of each guest that was named.
+    /// What the service can do. One that does not tell is known by whether it lists records.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn capabilities(&self) -> Result<Capabilities, CallError> {
+        let told = answer(self.request(Method::GET, &["api", "capabilities"])).await;
+        if let Some(capabilities) = lacking_as_none(told)? {
+            return Ok(capabilities);
+        }
+        let records: Result<RecordFeedPage, _> =
+            answer(self.request(Method::GET, &["api", "records"]).query(&[("limit", 1)])).await;
+        Ok(lacking_as_none(records)?.map_or(Capabilities::NONE, |_| Capabilities::FIRST_VERSION))
+    }
+
+    /// Asks a dump service for dumps; the present state of each guest that was named. However many there are, none is
+    /// left out: they go in as many calls as they need.
     ///
     /// # Errors
     /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn trigger(
         &self,
-        face: Face,
-        targets: Vec<VmRef>,
-        options: DumpOptions,
+        targets: &[Target],
+        options: &DumpOptions,
+        capabilities: Capabilities,
     ) -> Result<BTreeMap<String, DumpStatus>, CallError> {
-        let request = TriggerRequest { options, ..TriggerRequest::of(targets) };
-        match face {
-            Face::Service => answer(self.request(Method::POST, &["api", "dumps"]).json(&request)).await,
-            Face::Dashboard => {
-                let call = self.request(Method::POST, &["api", "memory-dumps", "trigger"]).json(&request);
-                let TriggerReply { vm_ids, .. } = answer(call).await?;
-                let mut statuses = self.statuses(face).await?;
-                statuses.retain(|vm, _| vm_ids.contains(vm));
-                Ok(statuses)
+        let mut dumps = BTreeMap::new();
+        for targets in targets.chunks(MAX_TRIGGER_TARGETS) {
+            let sent: Vec<VmRef> = targets.iter().map(|target| sent_as(target, capabilities)).collect();
+            let request = TriggerRequest { options: options.clone(), ..TriggerRequest::of(sent.clone()) };
+            let mut statuses: BTreeMap<String, DumpStatus> =
+                answer(self.request(Method::POST, &["api", "dumps"]).json(&request)).await?;
+            for (target, sent) in targets.iter().zip(&sent) {
+                let Some(status) = statuses.remove(sent.as_str()) else {
+                    return Err(CallError::Unreadable(format!(
+                        "it does not say what becomes of VM '{sent}'"
+                    )));
+                };
+                dumps.insert(target.vm.to_string(), status);
             }
         }
+        Ok(dumps)
+    }
+
+    /// Asks a dashboard for dumps of the guests that these texts name, or of all.
+    ///
+    /// # Errors
+    /// The dashboard does not answer, refuses, or answers what cannot be read.
+    pub async fn trigger_on_dashboard(
+        &self,
+        targets: Vec<VmRef>,
+        options: DumpOptions,
+    ) -> Result<Asked, CallError> {
+        let request = TriggerRequest { options, ..TriggerRequest::of(targets) };
+        let call = self.request(Method::POST, &["api", "memory-dumps", "trigger"]).json(&request);
+        let TriggerReply { vm_ids, dumps, omitted, .. } = answer(call).await?;
+        if dumps.is_empty() && !vm_ids.is_empty() {
+            return Err(CallError::Unreadable("it is an older memdeck; restart it".to_owned()));
+        }
+        let dumps = dumps.into_iter().map(|dump| (dump.dump_id.to_string(), dump)).collect();
+        Ok(Asked { dumps, omitted })
     }
 
     /// The newest dump of every guest that had one.
@@ -193,11 +242,7 @@ impl ServiceClient {
             Face::Dashboard => ["api", "memory-dumps", "cancel", dump_id.as_str()],
         };
         let call = self.request(Method::POST, &path).json(&CancelRequest::by(by));
-        let reply: Option<CancelReply> = match answer(call).await {
-            // A service of the contract alone has nothing there, or something that takes other methods only.
-            Err(CallError::Refused { status: StatusCode::METHOD_NOT_ALLOWED, .. }) => None,
-            other => absent_as_none(other)?,
-        };
+        let reply: Option<CancelReply> = lacking_as_none(answer(call).await)?;
         Ok(reply.is_some())
     }
 
@@ -255,6 +300,28 @@ fn client_builder(config: &ServiceConfig) -> reqwest::ClientBuilder {
         .connect_timeout(config.timeout.min(Duration::from_secs(5)))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
+}
+
+/// How a service is told of a guest: by UUID where it takes one. Else by name, or by id where the name would be read as
+/// an id or as all guests.
+fn sent_as(target: &Target, capabilities: Capabilities) -> VmRef {
+    let Some(guest) = &target.guest else { return target.vm.clone() };
+    let name = target.vm.as_str();
+    let is_mistakable = name == ALL_GUESTS || name.bytes().all(|byte| byte.is_ascii_digit());
+    let text = match capabilities.uuids {
+        true => &guest.uuid,
+        false if is_mistakable => &guest.vmid,
+        false => name,
+    };
+    VmRef::new(text).unwrap_or_else(|_| target.vm.clone())
+}
+
+/// `None` where the service has no such call: a path that is not there, or one that takes other methods only.
+fn lacking_as_none<T>(result: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match result {
+        Err(CallError::Refused { status: StatusCode::METHOD_NOT_ALLOWED, .. }) => Ok(None),
+        other => absent_as_none(other),
+    }
 }
 
 fn absent_as_none<T>(result: Result<T, CallError>) -> Result<Option<T>, CallError> {

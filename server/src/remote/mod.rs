@@ -12,7 +12,7 @@ mod records;
 
 pub use backend::RemoteBackend;
 pub use client::{
-    CallError, DELETIONS_PER_CALL, DeletionFeedPage, Face, NumberedDeletion, NumberedRecord,
+    Asked, CallError, DELETIONS_PER_CALL, DeletionFeedPage, Face, NumberedDeletion, NumberedRecord,
     RECORDS_PER_CALL, RecordFeedPage, ServiceClient,
 };
 pub use images::OMITTED;

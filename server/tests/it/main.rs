@@ -9,6 +9,7 @@ mod dashboard;
 mod documents;
 mod events;
 mod guard;
+mod identity;
 mod image_care;
 mod images;
 mod layers;

@@ -1,6 +1,6 @@
 //! Which guests can be dumped, and what dumping them means, in words.
 
-use memdeck_model::{ByteCount, Guest, GuestState, VmRef};
+use memdeck_model::{ByteCount, Guest, GuestState, Omitted, VmRef};
 
 use super::jobs::Jobs;
 
@@ -9,7 +9,7 @@ pub fn obstacle(guest: &Guest, jobs: &Jobs) -> Option<String> {
     if !guest.state.has_memory() {
         return Some("Does not run: there is no memory to read.".to_owned());
     }
-    jobs.active_of(&guest.name.0, guest.id).map(|status| match status.exact_state() {
+    jobs.active_of(guest).map(|status| match status.exact_state() {
         memdeck_model::JobState::Queued => "A dump of it is waiting.".to_owned(),
         _ => "Is being dumped.".to_owned(),
     })
@@ -21,15 +21,18 @@ pub fn running(guests: &[Guest], jobs: &Jobs) -> Vec<Guest> {
     guests.iter().filter(is_running).filter(|guest| obstacle(guest, jobs).is_none()).cloned().collect()
 }
 
-/// How a request names `guest`: by its name, which a restart does not change; by its id where the name could be
-/// read as something else.
+/// The guests that "all running guests" leaves out although they have memory, and why.
+pub fn left_out(guests: &[Guest], jobs: &Jobs) -> Vec<(Guest, String)> {
+    let why = |guest: &Guest| match Omitted::by_state(guest) {
+        Some(omitted) => omitted.why.leaves_memory().then(|| format!("It is {}.", guest.state.as_str())),
+        None => obstacle(guest, jobs),
+    };
+    guests.iter().filter_map(|guest| Some((guest.clone(), why(guest)?))).collect()
+}
+
+/// How a request names `guest`: by its UUID, so that no name can mean another one.
 pub fn reference(guest: &Guest) -> Option<VmRef> {
-    let name = guest.name.0.as_str();
-    let is_ambiguous = name == memdeck_model::ALL_GUESTS || name.bytes().all(|b| b.is_ascii_digit());
-    match guest.id {
-        Some(id) if is_ambiguous => VmRef::new(&id.to_string()).ok(),
-        _ => VmRef::new(name).ok(),
-    }
+    VmRef::new(&guest.uuid).ok()
 }
 
 /// The memory of all of them.
@@ -101,9 +104,39 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_could_mean_something_else_is_replaced_by_the_id() {
-        let named = |name| reference(&guest(name, Some(7), GuestState::Running)).unwrap().to_string();
-        assert_eq!([named("web-01"), named("42"), named("all")], ["web-01", "7", "7"]);
+    fn a_guest_is_asked_for_by_its_uuid_whatever_its_name_could_mean() {
+        for name in ["web-01", "42", "all", "twin "] {
+            let guest = Guest { uuid: "the-uuid".into(), ..guest(name, Some(7), GuestState::Running) };
+            assert_eq!(reference(&guest).unwrap().as_str(), "the-uuid");
+        }
+    }
+
+    #[test]
+    fn what_all_running_guests_leaves_out_is_told_with_its_reason() {
+        let guests = [
+            guest("a", Some(1), GuestState::Running),
+            guest("b", Some(2), GuestState::Paused),
+            guest("c", None, GuestState::Shutoff),
+            guest("d", Some(4), GuestState::Running),
+        ];
+        let told: Vec<_> =
+            left_out(&guests, &dumping("d")).into_iter().map(|(guest, why)| (guest.name.0, why)).collect();
+        assert_eq!(
+            told,
+            [("b".to_owned(), "It is paused.".to_owned()), ("d".to_owned(), "Is being dumped.".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_dump_of_a_guest_is_not_taken_for_one_of_its_namesake() {
+        let json = serde_json::json!({
+            "dump_id": "a", "vm": "2", "state": "running", "progress": 1.0, "guest": "web-01", "guest_uuid": "other",
+        });
+        let mut jobs = Jobs::default();
+        jobs.tell(serde_json::from_value(json).unwrap(), std::time::UNIX_EPOCH.into());
+        assert_eq!(obstacle(&guest("2", Some(9), GuestState::Running), &jobs), None);
+        assert_eq!(obstacle(&guest("x", Some(2), GuestState::Running), &jobs), None);
+        assert!(obstacle(&guest("other", Some(1), GuestState::Running), &jobs).is_some());
     }
 
     #[test]

@@ -8,6 +8,11 @@ use super::state::State;
 use super::verification::words::sentence;
 use crate::ui::{Button, ButtonKind, Dialog, Failure, Instant, TextField, Unknown};
 
+/// Whether `written` is the name of `guest`. Blanks around it are nobody's intention, unless they are part of the name.
+fn names(written: &str, guest: &str) -> bool {
+    !guest.is_empty() && (written == guest || written.trim() == guest)
+}
+
 /// Says what is lost and asks for the guest's name, as the server does; deletes the image when that is given.
 #[component]
 pub fn DeleteDialog() -> impl IntoView {
@@ -37,7 +42,7 @@ pub fn DeleteDialog() -> impl IntoView {
     let guest = Memo::new(move |_| {
         state.deleting.with(|record| record.as_ref().map(|record| record.dom.0.clone())).unwrap_or_default()
     });
-    let is_confirmed = Memo::new(move |_| confirm.with(|written| written.trim() == guest.get()));
+    let is_confirmed = Memo::new(move |_| confirm.with(|written| names(written, &guest.get())));
     let delete = move |()| {
         let id =
             state.deleting.with_untracked(|record| record.as_ref().and_then(|record| record.dump_id.clone()));
@@ -45,7 +50,7 @@ pub fn DeleteDialog() -> impl IntoView {
         pending.set(true);
         problem.set(None);
         leptos::task::spawn_local(async move {
-            let refused = state.delete(id, confirm.get_untracked().trim().to_owned()).await.err();
+            let refused = state.delete(id, guest.get_untracked()).await.err();
             pending.set(false);
             if refused.is_none() {
                 open.set(false);
@@ -122,5 +127,16 @@ fn what(record: Record) -> impl IntoView {
                 )}
             </dd>
         </dl>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn the_name_of_a_guest_that_ends_in_a_blank_confirms_as_it_is() {
+        assert!(names("twin", "twin") && names(" twin ", "twin") && names("twin ", "twin "));
+        assert!(!names("twin", "twin ") && !names("Twin", "twin") && !names("", ""));
     }
 }

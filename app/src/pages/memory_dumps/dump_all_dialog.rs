@@ -14,6 +14,8 @@ pub fn DumpAllDialog(
     open: RwSignal<bool>,
     /// The guests that were free when it was opened: those it names are those it dumps.
     guests: RwSignal<Vec<Guest>>,
+    /// Guests with memory that are not dumped, and why.
+    omitted: RwSignal<Vec<(Guest, String)>>,
 ) -> impl IntoView {
     let state = State::expect();
     let confirm = move |()| {
@@ -50,6 +52,23 @@ pub fn DumpAllDialog(
                         .collect_view()
                 }}
             </ul>
+            <Show when=move || !omitted.with(Vec::is_empty)>
+                <p class="secondary">"Left out:"</p>
+                <ul class="dialog-guests" aria-label="Guests that are left out">
+                    {move || {
+                        omitted
+                            .get()
+                            .into_iter()
+                            .map(|(guest, why)| view! {
+                                <li>
+                                    <span>{guest.name.0}</span>
+                                    <span>{why}</span>
+                                </li>
+                            })
+                            .collect_view()
+                    }}
+                </ul>
+            </Show>
             <div class="dialog-buttons">
                 <Button on_press=move |()| open.set(false) autofocus=true>
                     "Cancel"

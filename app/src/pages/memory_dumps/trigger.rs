@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
-use super::choice::{obstacle, running};
+use super::choice::{left_out, obstacle, running};
 use super::dump_all_dialog::DumpAllDialog;
 use super::jobs::Jobs;
 use super::mode_words::consequence;
@@ -31,16 +31,18 @@ pub fn TriggerButtons() -> impl IntoView {
     // Only where it matters: it is no choice to make in passing.
     let asks_consent = Memo::new(move |_| {
         let was_refused = |guest: &Guest| {
-            state.jobs.with_data(|jobs| jobs.was_refused_as_encrypted(&guest.name.0)).unwrap_or(false)
+            state.jobs.with_data(|jobs| jobs.was_refused_as_encrypted(guest)).unwrap_or(false)
         };
         state.options.accept_encrypted.get()
             || selection.with(|selection| selection.guests.iter().any(was_refused))
     });
     let all_open = RwSignal::new(false);
     let planned = RwSignal::new(Vec::new());
+    let omitted = RwSignal::new(Vec::new());
     let dump_selected = move |()| state.dump(&selection.get_untracked().guests);
     let ask_for_all = move |()| {
         planned.set(runnable.get_untracked());
+        omitted.set(untrack(|| with_guests_and_jobs(&state, left_out)));
         all_open.set(true);
     };
     let invalid = Memo::new(move |_| state.options.read().err());
@@ -102,7 +104,7 @@ pub fn TriggerButtons() -> impl IntoView {
                 detail=Signal::derive(move || problem.get().unwrap_or_default())
             />
         </Show>
-        <DumpAllDialog open=all_open guests=planned />
+        <DumpAllDialog open=all_open guests=planned omitted />
     }
 }
 

@@ -39,6 +39,7 @@ fn an_image_that_was_sealed_when_memdeck_died_gets_its_record() {
         .enqueue(NewJob {
             dump_id,
             vm: vm("db-01"),
+            asked_by_text: true,
             guest: None,
             options: DumpOptions::default(),
             requested_by: "a test".into(),

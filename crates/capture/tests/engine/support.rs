@@ -159,6 +159,7 @@ pub fn job_of_a_dead_process(bench: &Bench, name: &str) -> DumpId {
     let job = NewJob {
         dump_id: dump_id.clone(),
         vm: vm(name),
+        asked_by_text: true,
         guest: None,
         options: DumpOptions::default(),
         requested_by: "a test".into(),

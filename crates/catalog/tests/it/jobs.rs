@@ -70,9 +70,12 @@ fn a_guest_with_an_active_job_gets_no_second_one() {
         id("d5")
     );
 
+    assert_eq!(already_active(test.catalog.enqueue(new_job("d7", "7")).unwrap()).dump_id, id("d4"));
+
     // Running is active too; ended is not.
     test.catalog.start_next(1, second(1)).unwrap();
-    assert_eq!(already_active(test.catalog.enqueue(new_job("d7", "7")).unwrap()).dump_id, id("d1"));
+    let again = test.catalog.enqueue(resolved("d7", "web-01", "web-01")).unwrap();
+    assert_eq!(already_active(again).dump_id, id("d1"));
     test.catalog.end(&id("d1"), &cancelled("operator"), second(2)).unwrap();
     accepted(test.catalog.enqueue(resolved("d8", "web-01", "web-01")).unwrap());
 }
@@ -247,13 +250,15 @@ fn after_a_crash_running_jobs_are_failed_and_queued_ones_wait() {
 }
 
 #[test]
-fn the_newest_job_is_found_by_text_then_name_then_libvirt_id() {
+fn the_newest_job_of_a_guest_is_found_by_everything_that_names_it() {
     let test = TestCatalog::new();
-    let ask = |dump_id: &str, text: &str, name: &str, vmid| {
-        let job = NewJob { guest: Some(guest(name, vmid)), ..new_job(dump_id, text) };
+    let ask_at = |at, dump_id: &str, text: &str, name: &str, vmid| {
+        let queued_at = second(at);
+        let job = NewJob { guest: Some(guest(name, vmid)), queued_at, ..new_job(dump_id, text) };
         assert!(matches!(test.catalog.enqueue(job).unwrap(), Enqueued::Accepted(_)));
         test.catalog.end(&id(dump_id), &failed(""), second(1)).unwrap();
     };
+    let ask = |dump_id: &str, text: &str, name: &str, vmid| ask_at(0, dump_id, text, name, vmid);
     ask("d1", "7", "web-01", 7);
     ask("d2", "db-01", "db-01", 8);
     ask("d3", "7", "web-01", 7);
@@ -264,8 +269,43 @@ fn the_newest_job_is_found_by_text_then_name_then_libvirt_id() {
     assert_eq!(found("web-01").as_deref(), Some("d3"), "by the guest's name");
     assert_eq!(found("8").as_deref(), Some("d4"), "the text comes before the libvirt id of d2");
     assert_eq!(found("nobody"), None);
-    assert_eq!(ids(&test.catalog.newest_jobs().unwrap()), ["d2", "d3", "d4"]);
+    assert_eq!(found("uuid-of-web-01"), None, "that is no UUID, so it is no way to name a guest");
+    let listed = |recent| {
+        let named = test.catalog.newest_by_name(second(recent)).unwrap();
+        named.into_iter().map(|(name, job)| format!("{name}: {}", job.dump_id)).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(0), ["7: d3", "8: d4", "db-01: d2", "web-01: d3"]);
+    assert_eq!(
+        listed(1),
+        ["8: d4", "db-01: d2", "web-01: d3"],
+        "a text that was asked for long ago is no key"
+    );
 
     ask("d5", "mail", "mail", 9);
     assert_eq!(found("9").as_deref(), Some("d5"), "by libvirt id");
+
+    // A newer dump by another name is the newest of the guest under every name; an id goes to its last owner.
+    ask_at(5, "d6", "web-01", "web-01", 7);
+    assert_eq!(found("7").as_deref(), Some("d6"));
+    ask_at(6, "d7", "mail", "mail", 7);
+    assert_eq!(found("7").as_deref(), Some("d7"));
+    assert_eq!(found("web-01").as_deref(), Some("d6"));
+}
+
+#[test]
+fn a_guest_that_was_chosen_is_not_found_by_the_text_that_means_another() {
+    let test = TestCatalog::new();
+    let chosen = |dump_id: &str, name: &str, vmid| NewJob {
+        asked_by_text: false,
+        guest: Some(guest(name, vmid)),
+        ..new_job(dump_id, name)
+    };
+    accepted(test.catalog.enqueue(new_job("d1", "2")).unwrap());
+    accepted(test.catalog.enqueue(chosen("d2", "2", 9)).unwrap());
+    accepted(test.catalog.enqueue(chosen("d3", "x", 2)).unwrap());
+    let again = test.catalog.enqueue(new_job("d4", "2")).unwrap();
+    assert_eq!(already_active(again).dump_id, id("d1"), "the one that was asked for by this text");
+    let named = test.catalog.newest_by_name(second(0)).unwrap();
+    let named: Vec<_> = named.iter().map(|(name, job)| (name.as_str(), job.dump_id.as_str())).collect();
+    assert_eq!(named, [("2", "d1"), ("uuid-of-2", "d2"), ("x", "d3")]);
 }

@@ -83,6 +83,7 @@ pub fn new_job(dump_id: &str, text: &str) -> NewJob {
     NewJob {
         dump_id: id(dump_id),
         vm: vm(text),
+        asked_by_text: true,
         guest: None,
         requested_by: "operator".to_owned(),
         queued_at: second(0),

@@ -37,8 +37,13 @@ pub(super) fn describe(domain: &Domain) -> Result<Guest, Error> {
     })
 }
 
-/// The domain that `vm` names, if there is one.
+/// The domain that `vm` names, if there is one. The order is that of [`VmRef::find_in`].
 pub(super) fn find(connect: &Connect, vm: &VmRef) -> Result<Option<Domain>, Error> {
+    if let Some(uuid) = vm.as_uuid()
+        && let Some(domain) = find_uuid(connect, &uuid)?
+    {
+        return Ok(Some(domain));
+    }
     // libvirt's ids are C integers; a larger number can only be a name.
     let id = vm.as_id().filter(|id| i32::try_from(*id).is_ok());
     if let Some(id) = id

@@ -102,6 +102,11 @@ impl Simulated {
         self.world.add(name, memory)
     }
 
+    /// Gives a guest another id, as a restart of it does.
+    pub fn set_id(&self, name: &str, id: u32) {
+        self.world.set_id(name, id);
+    }
+
     /// Removes a guest, as if it had been undefined.
     pub fn remove_guest(&self, name: &str) {
         self.world.remove(name);
@@ -219,9 +224,7 @@ impl Hypervisor for Simulated {
 
     fn resolve(&self, vm: &VmRef) -> Result<Guest, HypervisorError> {
         let guests = self.world.guests()?;
-        let by_id = guests.iter().find(|guest| guest.id.is_some() && guest.id == vm.as_id());
-        let found = by_id.or_else(|| guests.iter().find(|guest| guest.name.0 == vm.as_str()));
-        found.cloned().ok_or_else(|| not_found(vm.as_str()))
+        vm.find_in(&guests).cloned().ok_or_else(|| not_found(vm.as_str()))
     }
 
     fn guest(&self, uuid: &str) -> Result<Guest, HypervisorError> {

@@ -84,6 +84,10 @@ impl World {
         guest
     }
 
+    pub(super) fn set_id(&self, name: &str, id: u32) {
+        self.change(name, |machine| machine.guest.id = Some(id));
+    }
+
     pub(super) fn remove(&self, name: &str) {
         self.lock().machines.retain(|machine| machine.guest.name.0 != name);
     }

@@ -6,15 +6,17 @@
 mod bars;
 mod session;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use memdeck_model::{CaptureMode, DumpStatus, JobState, VmRef};
+use memdeck_model::{CaptureMode, DumpId, DumpStatus, JobState, Omitted, VmRef};
 use serde_json::json;
 
 use super::listen::stop_signal;
 use super::{Exit, Failure};
 use crate::cli::DumpArgs;
 use crate::config::Config;
+use crate::remote::Asked;
 use bars::Bars;
 use session::{Ends, Session};
 
@@ -30,7 +32,12 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
         .map_err(|error| Failure { exit: Exit::Usage, message: error.to_string() })?;
     let session = Session::open(config)?;
     let mut ends = session.ends();
-    let dumps = session.trigger(targets, args.options()).await?;
+    let Asked { dumps, omitted } = session.trigger(targets, args.options()).await?;
+    omitted.iter().for_each(tell_omitted);
+    // Two names may mean one guest.
+    let dumps: BTreeMap<DumpId, DumpStatus> =
+        dumps.into_values().map(|dump| (dump.dump_id.clone(), dump)).collect();
+    let dumps: Vec<DumpStatus> = dumps.into_values().collect();
     let bars = (!args.json).then(Bars::new);
     let ended = tokio::select! {
         ended = follow(&session, &mut ends, dumps.clone(), bars.as_ref()) => ended?,
@@ -42,9 +49,10 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
         }
     };
     drop(bars);
-    let all_completed = ended.iter().all(|dump| dump.exact_state() == JobState::Completed);
+    let all_completed = ended.iter().all(|dump| dump.exact_state() == JobState::Completed)
+        && !omitted.iter().any(|omitted| omitted.why.leaves_memory());
     if args.json {
-        println!("{}", json!({"dumps": ended}));
+        println!("{}", json!({"dumps": ended, "omitted": omitted}));
     } else {
         ended.iter().for_each(print_summary);
     }
@@ -82,6 +90,11 @@ async fn follow(
             }
         }
     }
+}
+
+fn tell_omitted(omitted: &Omitted) {
+    let Omitted { name, uuid, reason, .. } = omitted;
+    eprintln!("memdeck: '{name}' ({uuid}) is left out: {reason}");
 }
 
 fn print_summary(dump: &DumpStatus) {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::{DumpBackend, Engine, LocalBackend};
+use memdeck_capture::{DumpBackend, Engine, LocalBackend, Target};
 use memdeck_catalog::{LockError, LockHolder, LockRole};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_influx::RecordFeed;
-use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Event, Guest, GuestState, VmRef};
+use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Event, Guest, VmRef};
 use reqwest::Url;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -16,10 +16,11 @@ use super::Failure;
 use crate::blocking;
 use crate::commands::with_causes;
 use crate::config::{Config, ServiceConfig};
+use crate::desk::Everyone;
 use crate::http::tls;
 use crate::node::{self, StartError, State};
 use crate::outbox;
-use crate::remote::{CallError, Face, ServiceClient, pinned_tls};
+use crate::remote::{Asked, CallError, Face, ServiceClient, pinned_tls};
 
 /// How long a call to a service on this machine may take.
 const LOCAL_SERVICE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -104,15 +105,22 @@ impl Session {
         Ok(Self::Service { client, face })
     }
 
-    pub async fn trigger(
-        &self,
-        targets: Vec<VmRef>,
-        options: DumpOptions,
-    ) -> Result<Vec<DumpStatus>, Failure> {
+    pub async fn trigger(&self, targets: Vec<VmRef>, options: DumpOptions) -> Result<Asked, Failure> {
         let all = matches!(targets.as_slice(), [only] if only.as_str() == ALL_GUESTS);
-        let statuses = match self {
+        if let Self::Service { client, face: Face::Dashboard } = self {
+            let asked = client.trigger_on_dashboard(targets, options).await;
+            return asked.map_err(|error| failed(client, &error));
+        }
+        let Everyone { targets, omitted } = if all {
+            self.everyone().await?
+        } else {
+            Everyone { targets: targets.into_iter().map(Target::from).collect(), omitted: Vec::new() }
+        };
+        if targets.is_empty() {
+            return Ok(Asked { omitted, ..Asked::default() });
+        }
+        let dumps = match self {
             Self::Here(here) => {
-                let targets = if all { running(&here.guests().await?)? } else { targets };
                 let who = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
                 let who =
                     who.map_or_else(|_| "command line".to_owned(), |user| format!("{user} (command line)"));
@@ -121,24 +129,29 @@ impl Session {
                     .await
                     .map_err(|error| Failure::new(error.to_string()))?
             }
-            Self::Service { client, face: Face::Service } if all => {
-                let guests = client.guests().await.map_err(|error| failed(client, &error))?;
-                let guests = guests.ok_or_else(|| {
-                    Failure::new(format!(
-                        "the dump service {} does not tell its guests; name them",
-                        client.url()
-                    ))
-                })?;
-                client
-                    .trigger(Face::Service, running(&guests)?, options)
-                    .await
-                    .map_err(|error| failed(client, &error))?
-            }
-            Self::Service { client, face } => {
-                client.trigger(*face, targets, options).await.map_err(|error| failed(client, &error))?
+            Self::Service { client, .. } => {
+                let capabilities = client.capabilities().await.map_err(|error| failed(client, &error))?;
+                let asked = client.trigger(&targets, &options, capabilities).await;
+                asked.map_err(|error| failed(client, &error))?
             }
         };
-        Ok(statuses.into_values().collect())
+        Ok(Asked { dumps, omitted })
+    }
+
+    /// What "all" means here.
+    async fn everyone(&self) -> Result<Everyone, Failure> {
+        let guests = match self {
+            Self::Here(here) => here.guests().await?,
+            Self::Service { client, .. } => {
+                let guests = client.guests().await.map_err(|error| failed(client, &error))?;
+                guests.ok_or_else(|| {
+                    let url = client.url();
+                    Failure::new(format!("the dump service {url} does not tell its guests; name them"))
+                })?
+            }
+        };
+        let everyone = Everyone::of(&guests, self.statuses().await?.iter());
+        if everyone.is_nobody() { Err(Failure::new("no VM is running")) } else { Ok(everyone) }
     }
 
     pub async fn statuses(&self) -> Result<Vec<DumpStatus>, Failure> {
@@ -236,15 +249,6 @@ impl Here {
         let hypervisor = Arc::clone(&self.hypervisor);
         blocking(move || hypervisor.guests()).await.map_err(|error| Failure::new(with_causes(&error)))
     }
-}
-
-fn running(guests: &[Guest]) -> Result<Vec<VmRef>, Failure> {
-    let running: Vec<VmRef> = guests
-        .iter()
-        .filter(|guest| guest.state == GuestState::Running)
-        .filter_map(|guest| VmRef::new(&guest.name.0).ok())
-        .collect();
-    if running.is_empty() { Err(Failure::new("no VM is running")) } else { Ok(running) }
 }
 
 fn failed(client: &ServiceClient, error: &CallError) -> Failure {

@@ -13,7 +13,7 @@ pub mod words;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use memdeck_model::{CaptureMode, DumpId, DumpStatus, JobState, Millis, Timestamp};
+use memdeck_model::{CaptureMode, DumpId, DumpStatus, Guest, JobState, Millis, Timestamp};
 
 pub use active_dumps::ActiveDumps;
 use rate::Rate;
@@ -80,16 +80,10 @@ impl Jobs {
         self.jobs.iter().find(|job| &job.status.dump_id == id)
     }
 
-    /// The dump that `guest` waits for or is stopped for, by the name or the id it was asked for.
-    pub fn active_of(&self, name: &str, id: Option<u32>) -> Option<&DumpStatus> {
-        let id = id.map(|id| id.to_string());
-        self.jobs.iter().map(|job| &job.status).find(|status| {
-            let names_it = match &status.guest {
-                Some(guest) => guest.0 == name,
-                None => status.vm == name || Some(&status.vm) == id.as_ref(),
-            };
-            names_it && !status.exact_state().is_final()
-        })
+    /// The dump that `guest` waits for or is stopped for.
+    pub fn active_of(&self, guest: &Guest) -> Option<&DumpStatus> {
+        let mut statuses = self.jobs.iter().map(|job| &job.status);
+        statuses.find(|status| is_of(status, guest) && !status.exact_state().is_final())
     }
 
     /// How many wait or run.
@@ -104,11 +98,11 @@ impl Jobs {
     }
 
     /// Whether the last dump of the guest was refused because its memory is encrypted.
-    pub fn was_refused_as_encrypted(&self, name: &str) -> bool {
+    pub fn was_refused_as_encrypted(&self, guest: &Guest) -> bool {
         // The word that the refusal asks for stands for its reason: sentences change.
         self.jobs.iter().map(|job| &job.status).any(|status| {
             status.exact_state() == JobState::Failed
-                && status.display_name() == name
+                && is_of(status, guest)
                 && status.message.contains("accept_encrypted")
         })
     }
@@ -193,11 +187,11 @@ impl Jobs {
     /// The result of a guest's dump is no news any more once a later dump of it was asked for.
     /// In the place of the result of the guest's dump before; else behind all others.
     fn insert(&mut self, job: Job) {
-        let name = job.status.display_name();
-        let superseded = self
-            .jobs
-            .iter()
-            .position(|known| known.ended_at.is_some() && known.status.display_name() == name);
+        let is_same_guest = |known: &Job| match (&known.status.guest_uuid, &job.status.guest_uuid) {
+            (Some(known), Some(new)) => known == new,
+            _ => known.status.display_name() == job.status.display_name(),
+        };
+        let superseded = self.jobs.iter().position(|known| known.ended_at.is_some() && is_same_guest(known));
         match superseded.and_then(|place| self.jobs.get_mut(place)) {
             // Two results that are told together: the later one stays.
             Some(known) if began(&known.status) > began(&job.status) => {}
@@ -215,6 +209,20 @@ impl Job {
     fn note_rate(&mut self, now: Timestamp) {
         if let (JobState::Running, Some(bytes)) = (self.status.exact_state(), self.status.bytes) {
             self.rate.note(now, bytes.bytes_done);
+        }
+    }
+}
+
+/// Whether it is a dump of `guest`: by UUID; where the service does not tell it, by name, or else by the text that was
+/// asked for.
+fn is_of(status: &DumpStatus, guest: &Guest) -> bool {
+    match (&status.guest_uuid, &status.guest) {
+        (Some(uuid), _) => *uuid == guest.uuid,
+        (None, Some(name)) => *name == guest.name,
+        (None, None) => {
+            status.vm == guest.name.0
+                || status.vm == guest.uuid
+                || guest.id.is_some_and(|id| status.vm == id.to_string())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the list of dumps does with what it is told; and dumps for the tests of its parts.
 
-use memdeck_model::{DumpState, GuestName};
+use memdeck_model::{ByteCount, DumpState, GuestName, GuestState};
 
 use super::*;
 
@@ -15,6 +15,19 @@ fn status(id: &str, state: DumpState, progress: f64) -> DumpStatus {
 fn status_of_guest(vm: &str, id: &str, state: DumpState, progress: f64) -> DumpStatus {
     let json = serde_json::json!({"dump_id": id, "vm": vm, "state": state, "progress": progress});
     serde_json::from_value(json).unwrap()
+}
+
+fn guest(name: &str, id: Option<u32>) -> Guest {
+    Guest {
+        id,
+        name: GuestName(name.into()),
+        uuid: format!("uuid-of-{name}"),
+        state: GuestState::Running,
+        vcpus: 1,
+        memory_max: ByteCount(0),
+        memory: ByteCount(0),
+        cpu_time_ns: 0,
+    }
 }
 
 /// A running dump of web-01, of which the service told `fields` too.
@@ -193,8 +206,8 @@ fn a_refusal_of_encrypted_memory_is_known_by_the_word_it_asks_for() {
     let mut jobs = Jobs::default();
     jobs.tell(refused, at(0));
     jobs.tell(status_of_guest("db-01", "b", DumpState::Failed, 0.0), at(0));
-    assert!(jobs.was_refused_as_encrypted("web-01"));
-    assert!(!jobs.was_refused_as_encrypted("db-01"));
+    assert!(jobs.was_refused_as_encrypted(&guest("web-01", None)));
+    assert!(!jobs.was_refused_as_encrypted(&guest("db-01", None)));
 }
 
 #[test]
@@ -203,12 +216,12 @@ fn a_guest_is_found_by_its_name_or_by_the_id_it_was_asked_for() {
     by_id.vm = "7".into();
     let mut jobs = Jobs::default();
     jobs.tell(by_id.clone(), at(0));
-    assert!(jobs.active_of("web-01", Some(7)).is_some());
-    assert!(jobs.active_of("web-01", Some(8)).is_none());
+    assert!(jobs.active_of(&guest("web-01", Some(7))).is_some());
+    assert!(jobs.active_of(&guest("web-01", Some(8))).is_none());
     // Once the service has resolved the reference, only the name counts.
     by_id.guest = Some(GuestName("db-01".into()));
     jobs.tell(by_id, at(0));
-    assert!(jobs.active_of("db-01", None).is_some());
-    assert!(jobs.active_of("web-01", Some(7)).is_none());
+    assert!(jobs.active_of(&guest("db-01", None)).is_some());
+    assert!(jobs.active_of(&guest("web-01", Some(7))).is_none());
     assert_eq!(jobs.active_count(), 1);
 }

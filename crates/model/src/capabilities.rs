@@ -1,0 +1,34 @@
+//! What a dump service can do.
+
+use serde::{Deserialize, Serialize};
+
+/// What a dump service can do beyond taking dumps, listing them and telling one (contract section 1). What is not told is
+/// not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct Capabilities {
+    /// It takes a guest's UUID wherever a guest is named.
+    pub uuids: bool,
+    /// It takes a mode, a case, a note and the other options of a request.
+    pub options: bool,
+    /// It cancels dumps.
+    pub cancel: bool,
+    /// It hands out, verifies and deletes images.
+    pub images: bool,
+    /// It lists its guests.
+    pub guests: bool,
+    /// It lists its records, with hashes.
+    pub records: bool,
+}
+
+impl Capabilities {
+    /// This version of memdeck.
+    pub const ALL: Self =
+        Self { uuids: true, options: true, cancel: true, images: true, guests: true, records: true };
+    /// The first version of memdeck, which does not tell what it can do.
+    pub const FIRST_VERSION: Self = Self { uuids: false, ..Self::ALL };
+    /// The three calls and nothing else.
+    pub const NONE: Self =
+        Self { uuids: false, options: false, cancel: false, images: false, guests: false, records: false };
+}
