@@ -70,9 +70,11 @@ export class Home {
 
 // A running `memdeck serve` or `memdeck agent`.
 export class Service {
-  // Starts it and waits until it says that it is ready. Without a port it takes a free one.
+  // Starts it and waits until it says that it is ready. Without a port it takes a free one. A test that is not about
+  // signing in, and so names no token, needs none.
   static async start(home, role, variables = {}, port = 0) {
-    const child = home.spawn([role], { MEMDECK_BIND: `127.0.0.1:${port}`, ...variables });
+    const access = 'MEMDECK_TOKEN' in variables ? {} : { OPEN_ACCESS: 'loopback' };
+    const child = home.spawn([role], { MEMDECK_BIND: `127.0.0.1:${port}`, ...access, ...variables });
     child.stdout.resume();
     const service = new Service(home, role, variables, child);
     service.url = await service.#ready();

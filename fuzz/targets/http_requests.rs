@@ -254,7 +254,7 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
         images,
     };
     let state_of_dashboard = DashboardState { desk, closing };
-    let open = guard(HttpConfig::default());
+    let open = guard(http(&[("OPEN_ACCESS", "loopback")]));
     let closed = guard(http(&[("MEMDECK_TOKEN", TOKEN), ("MEMDECK_BEHIND_PROXY", "127.0.0.1")]));
     let routers = [
         agent(state, Arc::clone(&open)),

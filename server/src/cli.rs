@@ -44,6 +44,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Say what a stored image is: guest, segments, notes, sizes in each format.
     Inspect(InspectArgs),
+    /// Print a link with which a browser signs in to the dashboard of this machine, once and within five minutes.
+    SignInLink,
     /// Print the effective configuration, secrets masked.
     Config,
     /// Look after guests if the memdeck that started this dies.

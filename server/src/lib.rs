@@ -12,7 +12,9 @@ pub mod http;
 pub mod images;
 mod node;
 pub mod outbox;
+mod ownership;
 pub mod remote;
+mod token;
 
 /// Runs work that blocks (SQLite, libvirt, files) off the async runtime's threads.
 ///

@@ -1,5 +1,8 @@
 //! The parts of one memdeck process, wired together: state directory, catalog, hypervisor, engine, InfluxDB.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +16,7 @@ use memdeck_model::DumpId;
 use crate::config::{Config, DumpConfig, InfluxConfig, LibvirtConfig};
 use crate::guardian::GuardProcess;
 use crate::images::Images;
+use crate::ownership::{self, OwnershipError};
 use crate::remote::ServiceClient;
 
 /// The setting that holds the identity of a catalog.
@@ -33,6 +37,9 @@ pub enum StartError {
     /// The engine cannot start.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The state directory or the directory of the images is not trusted.
+    #[error(transparent)]
+    Ownership(#[from] OwnershipError),
     /// InfluxDB's settings cannot be used.
     #[error(transparent)]
     Influx(#[from] FeedError),
@@ -47,6 +54,7 @@ pub struct State {
 impl State {
     /// Takes the state directory and opens its catalog.
     pub fn take(config: &Config, role: LockRole) -> Result<Self, StartError> {
+        private_directory(&config.state_dir)?;
         let lock = StateLock::acquire(&config.state_dir, &holder(role, None))?;
         let catalog = Arc::new(Catalog::open(&config.state_dir)?);
         Ok(Self { lock, catalog })
@@ -63,9 +71,17 @@ impl State {
     }
 }
 
+/// Makes the state directory where it is missing. One that somebody else can change is not used: whoever plants a lock
+/// file or a catalog there would be believed.
+fn private_directory(state_dir: &Path) -> Result<(), StartError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(state_dir);
+    made.map_err(|source| LockError::Io { dir: state_dir.to_owned(), source })?;
+    Ok(ownership::check_directory(state_dir)?)
+}
+
 /// Who this process is to others that want its state directory.
 pub fn holder(role: LockRole, url: Option<String>) -> LockHolder {
-    LockHolder { pid: std::process::id(), role, url }
+    LockHolder { pid: std::process::id(), role, url, token_in_state_dir: false }
 }
 
 /// The hypervisor of this host.
@@ -88,6 +104,7 @@ pub fn engine(
     shutdown_grace: Duration,
 ) -> Result<Arc<Engine>, StartError> {
     let store = ImageStore::open(&config.dumps.dir)?;
+    ownership::check_directory(&config.dumps.dir)?;
     Ok(Arc::new(Engine::start(EngineParts {
         catalog: Arc::clone(&state.catalog),
         hypervisor,

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -52,6 +52,9 @@ pub struct LockHolder {
     pub role: LockRole,
     /// Where it answers, once it does.
     pub url: Option<String>,
+    /// Whether callers send it the token that lies in the state directory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub token_in_state_dir: bool,
 }
 
 impl fmt::Display for LockHolder {
@@ -117,6 +120,16 @@ impl StateLock {
         Ok(lock)
     }
 
+    /// Whether the process `pid` holds the lock of `state_dir`, as the kernel says, not the file.
+    #[must_use]
+    pub fn is_held_by(state_dir: &Path, pid: u32) -> bool {
+        let Ok(file) = open(state_dir, OpenOptions::new().read(true)) else { return false };
+        let (Ok(metadata), Ok(locks)) = (file.metadata(), std::fs::read_to_string("/proc/locks")) else {
+            return false;
+        };
+        locks.lines().any(|line| is_lock_of(line, pid, metadata.ino()))
+    }
+
     /// Rewrites who holds the directory, for instance once its URL is known.
     ///
     /// # Errors
@@ -142,6 +155,19 @@ pub fn holder_of(state_dir: &Path) -> Option<LockHolder> {
         // Nobody holds it. Closing the file releases the shared lock.
         _ => None,
     }
+}
+
+/// Whether a line of `/proc/locks` is the lock of a process on a file:
+/// `1: FLOCK  ADVISORY  WRITE 21482 fe:00:5374096 0 EOF`. A volume may show other numbers for its device there than to
+/// whoever looks at the file (btrfs), so only the inode counts.
+fn is_lock_of(line: &str, pid: u32, inode: u64) -> bool {
+    let mut fields = line.split_whitespace().skip(1);
+    let (kind, _, access, holder, file) =
+        (fields.next(), fields.next(), fields.next(), fields.next(), fields.next());
+    kind == Some("FLOCK")
+        && access == Some("WRITE")
+        && holder.and_then(|holder| holder.parse().ok()) == Some(pid)
+        && file.and_then(|file| file.rsplit(':').next()?.parse().ok()) == Some(inode)
 }
 
 fn open(state_dir: &Path, options: &mut OpenOptions) -> io::Result<File> {

@@ -56,6 +56,8 @@ class Server:
             "DUMP_DIR": str(self.home / "dumps"),
             "MEMDECK_BIND": "127.0.0.1:0",
             "LIBVIRT_URI": "test:///default",
+            # What is measured is not how a browser signs in.
+            "OPEN_ACCESS": "loopback",
             **self.variables,
         }
         self.process = subprocess.Popen(

@@ -7,11 +7,12 @@ use memdeck_capture::DumpBackend;
 use memdeck_catalog::LockRole;
 use tokio::sync::watch;
 
+use super::access;
 use super::listen;
 use super::{Exit, Failure, with_causes};
 use crate::config::{Config, Role};
 use crate::desk::HypervisorGuests;
-use crate::http::{self, AgentState, Guard};
+use crate::http::{self, AgentState};
 use crate::node::{self, State};
 use crate::outbox;
 
@@ -25,13 +26,13 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let engine = node::engine(&config, &state, Arc::clone(&hypervisor), SHUTDOWN_GRACE)?;
     let backend = node::local(&engine);
     let feed = node::influx(config.influx.as_ref())?;
+    let guard = access::guard(&config, address).await?;
     let listener = listen::bind(address, &config.http).await?;
-    let holder = listen::publish(&state.lock, LockRole::Agent, &listener)?;
+    let holder = listen::publish(&state.lock, LockRole::Agent, &config.http, &listener)?;
 
     let relay =
         feed.map(|feed| tokio::spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe())));
     let libvirt = hypervisor.uri().to_owned();
-    let guard = Guard::new(address, &config.http, &node::clock());
     let images = node::images(&state, None).await;
     let routes = http::agent(
         AgentState {
@@ -41,7 +42,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
             guests: Arc::new(HypervisorGuests::new(hypervisor)),
             images,
         },
-        Arc::new(guard),
+        guard,
     );
     tracing::info!(url = holder.url, dump_dir = %config.dumps.dir.display(), libvirt, "agent ready");
     listen::answer(listener, routes, watch::channel(false).0).await?;

@@ -42,11 +42,17 @@ pub async fn bind(address: SocketAddr, http: &HttpConfig) -> Result<Door, Failur
 }
 
 /// Tells others where this process answers.
-pub fn publish(lock: &StateLock, role: LockRole, door: &Door) -> Result<LockHolder, Failure> {
+pub fn publish(
+    lock: &StateLock,
+    role: LockRole,
+    http: &HttpConfig,
+    door: &Door,
+) -> Result<LockHolder, Failure> {
     let address =
         door.listener.local_addr().map_err(|error| Failure::new(format!("no local address: {error}")))?;
     let scheme = if door.tls.is_some() { "https" } else { "http" };
-    let holder = node::holder(role, Some(format!("{scheme}://{address}")));
+    let mut holder = node::holder(role, Some(format!("{scheme}://{address}")));
+    holder.token_in_state_dir = http.token.is_none();
     lock.publish(&holder).map_err(|error| Failure::new(super::with_causes(&error)))?;
     Ok(holder)
 }

@@ -1,5 +1,6 @@
 //! The subcommands: each reads its arguments, calls one use case and shows the result.
 
+mod access;
 mod agent;
 mod config;
 mod dump;
@@ -7,7 +8,9 @@ mod export;
 mod guard;
 mod inspect;
 mod listen;
+mod own_service;
 mod serve;
+mod sign_in_link;
 mod verify;
 
 use std::error::Error;
@@ -114,6 +117,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Verify(args) => verify::run(args),
             Command::Export(args) => export::run(args),
             Command::Inspect(args) => inspect::run(args),
+            Command::SignInLink => on_runtime(sign_in_link::run(config)),
             Command::Config => Ok(config::run(&sources)),
             Command::Guard => on_runtime(guard::run(config)),
         }

@@ -1,5 +1,6 @@
 //! `memdeck serve`
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,12 +10,13 @@ use memdeck_model::Millis;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::access;
 use super::agent::SHUTDOWN_GRACE;
 use super::listen;
 use super::{Exit, Failure};
 use crate::config::{Config, Role, ServiceConfig};
 use crate::desk::{AgentGuests, Desk, DeskParts, GuestSource, HypervisorGuests};
-use crate::http::{self, DashboardState, Guard};
+use crate::http::{self, DashboardState};
 use crate::node::{self, State};
 use crate::outbox;
 use crate::remote::{RemoteBackend, ServiceClient};
@@ -45,14 +47,20 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         let desk = Arc::clone(&desk);
         async move { desk.run().await }
     });
+    let guard = access::guard(&config, address).await?;
     let listener = listen::bind(address, &config.http).await?;
-    let holder = listen::publish(&state.lock, LockRole::Serve, &listener)?;
-    let guard = Guard::new(address, &config.http, &node::clock());
+    let holder = listen::publish(&state.lock, LockRole::Serve, &config.http, &listener)?;
     let (closing, closed) = watch::channel(false);
     let site = config.http.site_dir.clone().or_else(installed_site);
-    let routes = http::dashboard(DashboardState { desk, closing: closed }, Arc::new(guard), site);
+    let routes = http::dashboard(DashboardState { desk, closing: closed }, Arc::clone(&guard), site);
     let service = config.service.as_ref().map_or("local", |service| service.url.as_str());
     tracing::info!(url = holder.url, service, guests = guests_of, "dashboard ready");
+    // Only to a terminal: a journal keeps what is printed.
+    if std::io::stdout().is_terminal()
+        && let Some(url) = &holder.url
+    {
+        println!("{}", access::invitation(&config.http, url, &guard)?);
+    }
     listen::answer(listener, routes, closing).await?;
     tasks.shutdown().await;
     // Waits for running dumps, off the runtime's threads.

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::settings::{ALLOWED_HOSTS, BEHIND_PROXY, BIND, INSECURE_HTTP, SITE_DIR, TLS_CERT, TLS_KEY, TOKEN};
+use super::settings::{
+    ALLOWED_HOSTS, BEHIND_PROXY, BIND, INSECURE_HTTP, OPEN_ACCESS, SITE_DIR, TLS_CERT, TLS_KEY, TOKEN,
+};
 use super::{ConfigError, Secret, Sources};
 
 /// Shortest token accepted for incoming calls.
@@ -37,13 +39,70 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// Who needs no token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenAccess {
+    /// Every caller of this machine.
+    pub loopback: bool,
+    /// Callers at these addresses; of an agent only.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl OpenAccess {
+    /// Every caller of this machine.
+    #[must_use]
+    pub fn loopback() -> Self {
+        Self { loopback: true, addresses: Vec::new() }
+    }
+
+    /// Whether a caller at `address` needs none.
+    #[must_use]
+    pub fn includes(&self, address: IpAddr) -> bool {
+        (self.loopback && address.is_loopback()) || self.addresses.contains(&address)
+    }
+
+    /// Whether anybody needs none.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        *self != Self::default()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut open = Self::default();
+        for item in list(text) {
+            match item {
+                "loopback" => open.loopback = true,
+                address => {
+                    let address: IpAddr = address.parse().ok()?;
+                    // One address of this machine is not apart from the others, and `any` is nobody's.
+                    let is_somebody = !address.is_unspecified() && !address.to_canonical().is_loopback();
+                    open.addresses.push(address.to_canonical());
+                    is_somebody.then_some(())?;
+                }
+            }
+        }
+        Some(open)
+    }
+}
+
+impl std::fmt::Display for OpenAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let loopback = self.loopback.then(|| "loopback".to_owned());
+        let all: Vec<_> =
+            loopback.into_iter().chain(self.addresses.iter().map(ToString::to_string)).collect();
+        f.write_str(&all.join(", "))
+    }
+}
+
 /// How clients reach this service.
 #[derive(Clone, Debug, Default)]
 pub struct HttpConfig {
     /// Set where the default of the role does not hold.
     pub bind: Option<SocketAddr>,
-    /// What callers must send.
+    /// What callers must send, where somebody set it.
     pub token: Option<Secret>,
+    /// Who needs no token.
+    pub open_access: OpenAccess,
     /// Host names beyond loopback and the bind address, lower case, without port.
     pub allowed_hosts: Vec<String>,
     /// Set where this service speaks TLS itself.
@@ -71,6 +130,12 @@ impl HttpConfig {
                 SocketAddr::from_str(text).ok().map(Some)
             })?,
             token,
+            open_access: sources.parse(
+                &OPEN_ACCESS,
+                OpenAccess::default(),
+                "`loopback`, and for an agent addresses of dashboards such as 10.0.0.7, separated by commas",
+                OpenAccess::parse,
+            )?,
             allowed_hosts: sources.parse(
                 &ALLOWED_HOSTS,
                 Vec::new(),
@@ -92,21 +157,22 @@ impl HttpConfig {
     /// Where `role` listens.
     ///
     /// # Errors
-    /// The address is not loopback, and there is no token, or what is sent there could be read on the way.
+    /// The address is not loopback, and what is sent there could be read on the way; or a dashboard is to be open to
+    /// other machines.
     pub fn listen_address(&self, role: Role) -> Result<SocketAddr, ConfigError> {
+        if role == Role::Serve && !self.open_access.addresses.is_empty() {
+            return Err(ConfigError::Missing(format!(
+                "{} names addresses, which is for `memdeck agent` alone: a dashboard is opened to other machines by its \
+                 token; the one value for it is loopback",
+                OPEN_ACCESS.name(),
+            )));
+        }
         let address =
             self.bind.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), role.default_port()));
         if address.ip().is_loopback() {
             return Ok(address);
         }
         let bind = BIND.name();
-        if self.token.is_none() {
-            return Err(ConfigError::Missing(format!(
-                "{bind} is {address}, which other machines can reach: set {} to a secret of at least {MIN_TOKEN_CHARS} \
-                 characters, or bind to 127.0.0.1",
-                TOKEN.name(),
-            )));
-        }
         if self.tls.is_none() && self.proxies.is_empty() && !self.insecure_http {
             return Err(ConfigError::Missing(format!(
                 "{bind} is {address}, which other machines can reach, and without TLS the token and guest memory can \

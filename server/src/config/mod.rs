@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-pub use http::{HttpConfig, Role, TlsFiles};
+pub use http::{HttpConfig, OpenAccess, Role, TlsFiles};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{ConfigError, Origin, Sources, dot_env};
 
@@ -26,6 +26,12 @@ use settings::{
 pub struct Secret(String);
 
 impl Secret {
+    /// A secret that does not come from the settings.
+    #[must_use]
+    pub fn new(secret: &str) -> Self {
+        Self(secret.to_owned())
+    }
+
     /// For the one place that sends or compares it.
     pub fn expose(&self) -> &str {
         &self.0

@@ -54,12 +54,22 @@ pub const BIND: Setting = setting(
     "http.bind",
     &["MEMDECK_BIND"],
     "127.0.0.1:8000 for serve, 127.0.0.1:5001 for agent",
-    "Address and port to listen on. Anything but loopback needs MEMDECK_TOKEN, and TLS or a proxy that has it",
+    "Address and port to listen on. Anything but loopback needs TLS or a proxy that has it",
 );
-pub const TOKEN: Setting = secret(
-    "http.token",
-    &["MEMDECK_TOKEN"],
-    "Token with which operators sign in and scripts call (`Authorization: Bearer`), 16 characters or more",
+pub const TOKEN: Setting = Setting {
+    default: "made at the first start and kept in the file `token` of STATE_DIR",
+    ..secret(
+        "http.token",
+        &["MEMDECK_TOKEN"],
+        "Token with which operators sign in and scripts call (`Authorization: Bearer`), 16 characters or more",
+    )
+};
+pub const OPEN_ACCESS: Setting = setting(
+    "http.open_access",
+    &["OPEN_ACCESS"],
+    "unset: everybody needs the token but scripts of root and of memdeck's own user on this machine",
+    "Who needs no token: `loopback` is every user and program of this machine; an agent also takes addresses of \
+     dashboards that send none, separated by commas",
 );
 pub const ALLOWED_HOSTS: Setting = setting(
     "http.allowed_hosts",
@@ -181,9 +191,10 @@ pub const INFLUX_TIMEOUT: Setting = setting(
 );
 
 /// All of them, in the order in which they are shown.
-pub static SETTINGS: [&Setting; 24] = [
+pub static SETTINGS: [&Setting; 25] = [
     &BIND,
     &TOKEN,
+    &OPEN_ACCESS,
     &ALLOWED_HOSTS,
     &TLS_CERT,
     &TLS_KEY,

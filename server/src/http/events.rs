@@ -85,7 +85,7 @@ impl Connection {
         let (listener, resumed) = state.desk.live().listen(told);
         let session = match standing {
             Standing::SignedIn(session) => Some(session),
-            Standing::Open | Standing::Bearer | Standing::Stranger => None,
+            Standing::Open | Standing::Local | Standing::Bearer | Standing::Stranger => None,
         };
         let mut session_check = interval(SESSION_CHECK_INTERVAL);
         session_check.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -36,7 +36,8 @@ use utoipa_axum::routes;
 use crate::desk::{Desk, GuestSource};
 use crate::images::Images;
 
-pub use guard::{Guard, Peer};
+pub use guard::{Guard, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks};
+pub use sign_in::{SignInLink, link_path};
 
 /// The longest request body: a list of a thousand names fits many times.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -72,7 +73,8 @@ pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<Path
     let described = OpenApiRouter::with_openapi(openapi::dashboard())
         .nest("/api/memory-dumps", memory_dumps::routes())
         .nest("/api/telemetry", telemetry::routes())
-        .routes(routes!(events::stream));
+        .routes(routes!(events::stream))
+        .routes(routes!(sign_in::links::make));
     let described = described.with_state(state).merge(images);
     let routes = described_routes(described, true)
         .merge(memdeck_app::api::router(&operations))
@@ -116,6 +118,7 @@ fn protected(routes: Router, guard: Arc<Guard>) -> Router {
         .route("/api/{*rest}", any(answer::unknown_route))
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(Extension(Arc::clone(&guard)))
         .layer(middleware::from_fn_with_state(guard, guard::check))
         .layer(middleware::from_fn(request_id::name))
 }

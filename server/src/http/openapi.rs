@@ -88,9 +88,9 @@ impl Document {
         }
         let mut security = vec![SecurityRequirement::new::<_, [&str; 0], &str>("token", [])];
         if let Some(components) = &mut openapi.components {
-            let bearer = HttpBuilder::new()
-                .scheme(HttpAuthScheme::Bearer)
-                .description(Some("The value of MEMDECK_TOKEN, where it is set"));
+            let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+                "The value of MEMDECK_TOKEN, else what the file `token` in STATE_DIR holds",
+            ));
             components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
             if has_sign_in {
                 let cookie = ApiKeyValue::with_description(

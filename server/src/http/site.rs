@@ -93,7 +93,7 @@ impl Visit {
     /// What the page is told about the session; `None` where the operator must sign in first.
     fn session(&self) -> Option<&'static str> {
         match &self.standing {
-            Standing::Open => Some("none"),
+            Standing::Open | Standing::Local => Some("none"),
             Standing::Bearer | Standing::SignedIn(_) => Some("signed-in"),
             // Coming from a link on another site the browser sends no cookie even if it has one. The page's own calls
             // do, so it finds out.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::config::{Secret, ServiceConfig};
+use crate::http::SignInLink;
 
 /// Records asked for in one call.
 pub const RECORDS_PER_CALL: u32 = 500;
@@ -270,6 +271,14 @@ impl ServiceClient {
     pub async fn deletions(&self, since: u64) -> Result<Option<DeletionFeedPage>, CallError> {
         let query = [("since", since), ("limit", DELETIONS_PER_CALL.into())];
         absent_as_none(answer(self.request(Method::GET, &["api", "deletions"]).query(&query)).await)
+    }
+
+    /// `POST /api/sign-in-links` of a dashboard.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn make_sign_in_link(&self) -> Result<SignInLink, CallError> {
+        answer(self.request(Method::POST, &["api", "sign-in-links"]).json(&serde_json::json!({}))).await
     }
 
     pub(super) fn request(&self, method: Method, path: &[&str]) -> reqwest::RequestBuilder {

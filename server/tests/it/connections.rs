@@ -149,8 +149,8 @@ async fn with_tls_operators_sign_in_streams_go_on_and_a_stop_is_quick() {
 
     // Another process: what happened before it began is not known, and whoever was signed in is not any more.
     let running = Running::serve(home.path(), &identity.variables());
-    let old =
-        client.get(format!("{}/api/events", running.url)).header("cookie", cookie).send().await.unwrap();
+    let old = client.get(format!("{}/api/events", running.url)).header("cookie", cookie);
+    let old = old.header("sec-fetch-site", "same-origin").send().await.unwrap();
     assert_eq!(old.status(), StatusCode::UNAUTHORIZED);
     let again = client.get(format!("{}/api/events", running.url)).bearer_auth(TOKEN);
     let response = again.header("last-event-id", left_at).send().await.unwrap();

@@ -2,8 +2,10 @@
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
-use memdeck::config::Role;
+use memdeck::config::{HttpConfig, OpenAccess, Role};
+use memdeck::http::Peer;
 
 use crate::support::{HOST, TestApp, http, send, text};
 
@@ -155,13 +157,46 @@ async fn with_a_token_every_call_must_carry_it() {
     assert_eq!(text(&app.agent, healthz).await.0, StatusCode::OK);
 }
 
-#[test]
-fn listening_to_other_machines_needs_a_token() {
-    for address in ["0.0.0.0:8000", "10.1.2.3:8000", "[::]:8000"] {
-        let open =
-            http(&[("MEMDECK_BIND", address)]).unwrap().listen_address(Role::Serve).unwrap_err().to_string();
-        assert!(open.contains(address) && open.contains("set MEMDECK_TOKEN"), "{open}");
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_word_of_openness_nobody_is_let_in_who_is_not_known() {
+    let strict =
+        HttpConfig { open_access: OpenAccess::default(), ..http(&[("MEMDECK_TOKEN", TOKEN)]).unwrap() };
+    let app = TestApp::start_with(strict);
+    for peer in ["127.0.0.1:4711", "[::1]:4711", "[::ffff:127.0.0.1]:4711", "10.0.0.9:4711"] {
+        let mut request =
+            Request::get("/api/memory-dumps/stats").header("host", HOST).body(Body::empty()).unwrap();
+        // An address alone says nothing of who calls.
+        request.extensions_mut().insert(ConnectInfo(Peer::new(peer.parse().unwrap(), None)));
+        assert_eq!(send(&app.dashboard, request).await.status(), StatusCode::UNAUTHORIZED, "{peer}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_open_to_the_dashboards_that_were_named_and_to_nobody_else() {
+    let app = TestApp::start_with(http(&[("MEMDECK_TOKEN", TOKEN), ("OPEN_ACCESS", "10.0.0.7")]).unwrap());
+    for (peer, forwarded, status) in [
+        ("10.0.0.7:1", "", StatusCode::OK),
+        ("[::ffff:10.0.0.7]:1", "", StatusCode::OK),
+        ("10.0.0.8:1", "", StatusCode::UNAUTHORIZED),
+        ("10.0.0.8:1", "10.0.0.7", StatusCode::UNAUTHORIZED),
+        ("127.0.0.1:1", "", StatusCode::UNAUTHORIZED),
+    ] {
+        let mut request = Request::get("/api/dumps").header("host", HOST);
+        if !forwarded.is_empty() {
+            request = request.header("x-forwarded-for", forwarded);
+        }
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(ConnectInfo(Peer::new(peer.parse().unwrap(), None)));
+        assert_eq!(send(&app.agent, request).await.status(), status, "{peer} {forwarded}");
+    }
+    let open = http(&[("OPEN_ACCESS", "10.0.0.7")]).unwrap();
+    assert!(open.listen_address(Role::Agent).is_ok());
+    let refused = open.listen_address(Role::Serve).unwrap_err().to_string();
+    assert!(refused.contains("OPEN_ACCESS names addresses, which is for `memdeck agent` alone"), "{refused}");
+}
+
+#[test]
+fn services_listen_on_loopback_by_default() {
     for (role, address) in [(Role::Serve, "127.0.0.1:8000"), (Role::Agent, "127.0.0.1:5001")] {
         assert_eq!(http(&[]).unwrap().listen_address(role).unwrap(), address.parse().unwrap());
     }
@@ -182,8 +217,8 @@ fn listening_to_other_machines_needs_tls_or_a_word_that_it_does_not() {
     ] {
         let config = http(&[&[address, token], said].concat()).unwrap();
         assert_eq!(config.listen_address(Role::Serve).unwrap(), "10.1.2.3:8000".parse().unwrap(), "{said:?}");
-        let without_token = http(&[&[address], said].concat()).unwrap();
-        assert!(without_token.listen_address(Role::Serve).is_err(), "{said:?}");
+        // A token is made where none is set.
+        assert!(http(&[&[address], said].concat()).unwrap().listen_address(Role::Serve).is_ok(), "{said:?}");
     }
     let unsaid = http(&[address, token, ("MEMDECK_INSECURE_HTTP", "false")]).unwrap();
     assert!(unsaid.listen_address(Role::Serve).is_err());

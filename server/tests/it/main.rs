@@ -13,6 +13,7 @@ mod identity;
 mod image_care;
 mod images;
 mod layers;
+mod local_callers;
 #[path = "../markdown/mod.rs"]
 mod markdown;
 mod openapi;

@@ -13,8 +13,10 @@ use crate::support::{TestApp, answer, get, routed_paths, text};
 
 /// What is routed and not described: pages and forms, which no script calls, and what only says that nothing is there.
 fn is_undescribed(path: &str) -> bool {
-    matches!(path, "/" | "/memory-dumps" | "/ui" | "/sign-in" | "/sign-out" | "/api" | "/api/{*rest}")
-        || path.starts_with("/api/ui/")
+    matches!(
+        path,
+        "/" | "/memory-dumps" | "/ui" | "/sign-in" | "/sign-in.js" | "/sign-out" | "/api" | "/api/{*rest}"
+    ) || path.starts_with("/api/ui/")
 }
 
 async fn described(router: &Router) -> Value {

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get as route_get;
 use axum::{Json, Router};
-use memdeck::config::{HttpConfig, ServiceConfig};
+use memdeck::config::{HttpConfig, OpenAccess, ServiceConfig};
 use memdeck::desk::{AgentGuests, Desk, HypervisorGuests};
 use memdeck::http::{DashboardState, Guard};
 use memdeck::images::Images;
@@ -86,7 +86,8 @@ impl Front {
         let desk = support::desk(&catalog, remote, guests, Arc::clone(&images), &app.clock);
         let (closing, closed) = watch::channel(false);
         let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-        let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &HttpConfig::default(), &clock));
+        let open = HttpConfig { open_access: OpenAccess::loopback(), ..HttpConfig::default() };
+        let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &open, &clock));
         let router = memdeck::http::dashboard(
             DashboardState { desk: Arc::clone(&desk), closing: closed },
             guard,

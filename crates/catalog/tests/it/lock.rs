@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use memdeck_catalog::{LockError, LockHolder, LockRole, StateLock, holder_of};
 
 fn me(role: LockRole) -> LockHolder {
-    LockHolder { pid: std::process::id(), role, url: None }
+    LockHolder { pid: std::process::id(), role, url: None, token_in_state_dir: false }
 }
 
 #[test]
@@ -43,6 +43,19 @@ fn what_the_holder_publishes_replaces_what_it_said_before() {
     }
     let text = std::fs::read_to_string(dir.path().join("lock")).unwrap();
     assert_eq!(text, format!(r#"{{"pid":{},"role":"serve","url":null}}"#, std::process::id()));
+}
+
+#[test]
+fn the_kernel_says_who_holds_the_directory_whatever_the_file_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = std::process::id();
+    let stranger = LockHolder { pid: 1, ..me(LockRole::Serve) };
+    let lock = StateLock::acquire(dir.path(), &stranger).unwrap();
+    assert_eq!(holder_of(dir.path()).unwrap().pid, 1, "what the file says");
+    assert!(StateLock::is_held_by(dir.path(), own));
+    assert!(!StateLock::is_held_by(dir.path(), 1));
+    drop(lock);
+    assert!(!StateLock::is_held_by(dir.path(), own));
 }
 
 #[test]

@@ -8,22 +8,17 @@ use memdeck_catalog::{LockError, LockHolder, LockRole};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_influx::RecordFeed;
 use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Event, Guest, VmRef};
-use reqwest::Url;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Failure;
 use crate::blocking;
-use crate::commands::with_causes;
+use crate::commands::{own_service, with_causes};
 use crate::config::{Config, ServiceConfig};
 use crate::desk::Everyone;
-use crate::http::tls;
 use crate::node::{self, StartError, State};
 use crate::outbox;
-use crate::remote::{Asked, CallError, Face, ServiceClient, pinned_tls};
-
-/// How long a call to a service on this machine may take.
-const LOCAL_SERVICE_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::remote::{Asked, CallError, Face, ServiceClient};
 
 /// Who cancels the dumps of this command.
 const CTRL_C: &str = "Ctrl-C on the command line";
@@ -66,38 +61,13 @@ impl Session {
 
     /// The service that holds the state directory, if it says where it answers.
     fn holder(config: &Config, holder: &LockHolder) -> Option<Result<Self, Failure>> {
-        let url = Url::parse(holder.url.as_deref()?).ok()?;
         let face = match holder.role {
             LockRole::Serve => Face::Dashboard,
             LockRole::Agent => Face::Service,
             LockRole::Dump => return None,
         };
-        let service = ServiceConfig { url, timeout: LOCAL_SERVICE_TIMEOUT, token: config.http.token.clone() };
-        Some(match service.url.scheme() {
-            "https" => Self::own_service(config, &service, face),
-            _ => Self::service(&service, face),
-        })
-    }
-
-    /// A service of this machine with TLS. Its certificate names the address by which others reach it, if any.
-    fn own_service(config: &Config, service: &ServiceConfig, face: Face) -> Result<Self, Failure> {
-        let Some(files) = &config.http.tls else {
-            return Err(Failure::new(format!(
-                "the memdeck that uses {} answers at {} with TLS: set TLS_CERT and TLS_KEY as it has them, so that it \
-                 is recognised",
-                config.state_dir.display(),
-                service.url
-            )));
-        };
-        let certificates =
-            tls::certificates(&files.cert).map_err(|error| Failure::new(with_causes(&error)))?;
-        let own = certificates.into_iter().next();
-        let tls = own.map(pinned_tls).transpose().map_err(|error| Failure::new(with_causes(&error)))?;
-        let client = match tls {
-            Some(tls) => ServiceClient::with_tls(service, &tls),
-            None => ServiceClient::new(service),
-        };
-        Ok(Self::Service { client: client.map_err(|error| Failure::new(with_causes(&error)))?, face })
+        let client = own_service::client(config, holder)?;
+        Some(client.map(|client| Self::Service { client, face }))
     }
 
     fn service(config: &ServiceConfig, face: Face) -> Result<Self, Failure> {

@@ -1,5 +1,5 @@
-//! How many wrong tokens are answered: from one address, and from all together. Beyond that not even the right one is
-//! looked at, or the limit would slow nobody who guesses.
+//! How many wrong tokens of one address are answered. The right one is always let in, whoever else guesses from its
+//! address: a token cannot be found by guessing, so that slowing down is only about noise and work.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,30 +11,34 @@ use parking_lot::Mutex;
 
 /// From one address: ten at once, then one in 30 s.
 const PER_ADDRESS: Limit = Limit { at_once: 10, every: Duration::from_secs(30) };
-/// From all addresses: a hundred at once, then one a second.
-const OVERALL: Limit = Limit { at_once: 100, every: Duration::from_secs(1) };
+/// Failures that are logged, of all addresses: a hundred at once, then one a second. Guessing fills no disk.
+const LOGGED: Limit = Limit { at_once: 100, every: Duration::from_secs(1) };
+/// Addresses that are remembered; beyond this the one that is forgiven next is forgotten.
+const MOST_ADDRESSES: usize = 10_000;
 
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The token is right.
     Right,
-    /// It is not. `last` says that further attempts are refused for now.
+    /// It is not. `last` says that further wrong ones of this address are refused for now.
     Wrong {
         /// Whether it was the last one that is answered for now.
         last: bool,
+        /// Whether the log has room for it.
+        logged: bool,
     },
-    /// It was not looked at.
+    /// It is not, and too many of this address were not.
     Blocked {
-        /// Seconds until the next one is.
+        /// Seconds until the next wrong one is answered.
         retry_after_s: u64,
     },
 }
 
 impl Verdict {
-    /// Failures are logged, and only as many as are answered: guessing fills no disk.
+    /// Logs a failure, if it is one that is to be logged.
     pub(super) fn log(self, what: &str, address: IpAddr) {
-        if let Self::Wrong { last } = self {
+        if let Self::Wrong { last, logged: true } = self {
             tracing::warn!(%address, what, "a wrong token was sent");
             if last {
                 tracing::warn!(%address, what, "too many wrong tokens: further ones are refused for a while");
@@ -70,8 +74,8 @@ impl Debt {
 
 #[derive(Default)]
 struct Debts {
-    overall: Debt,
-    /// Bounded by `OVERALL`: what is paid off is forgotten with the next failure.
+    logged: Debt,
+    /// What is paid off is forgotten when there are many.
     by_address: HashMap<IpAddr, Debt>,
 }
 
@@ -86,27 +90,45 @@ impl Attempts {
         Self { clock, debts: Mutex::default() }
     }
 
-    /// Looks at the token of a caller at `address`, unless too many of its tokens were wrong.
+    /// Looks at the token of a caller at `address`.
     pub fn attempt(&self, address: IpAddr, is_right: impl FnOnce() -> bool) -> Verdict {
+        if is_right() {
+            return Verdict::Right;
+        }
         let address = network(address);
         let now = self.clock.monotonic();
         let mut debts = self.debts.lock();
         let own = debts.by_address.get(&address).copied().unwrap_or_default();
-        let waits = [own.wait(PER_ADDRESS, now), debts.overall.wait(OVERALL, now)];
-        if let Some(wait) = waits.into_iter().flatten().max() {
+        if let Some(wait) = own.wait(PER_ADDRESS, now) {
             return Verdict::Blocked {
                 retry_after_s: wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
             };
         }
-        if is_right() {
-            return Verdict::Right;
-        }
-        debts.by_address.retain(|_, debt| debt.paid_off_at > now);
-        debts.overall.add(OVERALL, now);
+        debts.make_room(now);
         let debt = debts.by_address.entry(address).or_default();
         debt.add(PER_ADDRESS, now);
         let last = debt.wait(PER_ADDRESS, now).is_some();
-        Verdict::Wrong { last: last || debts.overall.wait(OVERALL, now).is_some() }
+        let logged = debts.logged.wait(LOGGED, now).is_none();
+        if logged {
+            debts.logged.add(LOGGED, now);
+        }
+        Verdict::Wrong { last, logged }
+    }
+}
+
+impl Debts {
+    /// For one more address.
+    fn make_room(&mut self, now: Duration) {
+        if self.by_address.len() < MOST_ADDRESSES {
+            return;
+        }
+        self.by_address.retain(|_, debt| debt.paid_off_at > now);
+        if self.by_address.len() >= MOST_ADDRESSES
+            && let Some(next) = self.by_address.iter().min_by_key(|(_, debt)| debt.paid_off_at)
+        {
+            let next = *next.0;
+            self.by_address.remove(&next);
+        }
     }
 }
 
@@ -139,31 +161,52 @@ mod tests {
     const RIGHT: fn() -> bool = || true;
     const WRONG: fn() -> bool = || false;
 
+    fn wrong(last: bool) -> Verdict {
+        Verdict::Wrong { last, logged: true }
+    }
+
     #[test]
     fn ten_wrong_tokens_are_answered_and_then_one_every_half_minute() {
         let (attempts, clock) = attempts();
         for n in 1..=10 {
-            assert_eq!(attempts.attempt(v4(1), WRONG), Verdict::Wrong { last: n == 10 }, "{n}");
+            assert_eq!(attempts.attempt(v4(1), WRONG), wrong(n == 10), "{n}");
         }
-        assert_eq!(attempts.attempt(v4(1), RIGHT), Verdict::Blocked { retry_after_s: 30 });
+        assert_eq!(attempts.attempt(v4(1), WRONG), Verdict::Blocked { retry_after_s: 30 });
         clock.advance(Duration::from_millis(29_500));
-        assert_eq!(attempts.attempt(v4(1), RIGHT), Verdict::Blocked { retry_after_s: 1 });
+        assert_eq!(attempts.attempt(v4(1), WRONG), Verdict::Blocked { retry_after_s: 1 });
         clock.advance(Duration::from_millis(500));
-        assert_eq!(attempts.attempt(v4(1), WRONG), Verdict::Wrong { last: true });
-        assert_eq!(attempts.attempt(v4(1), RIGHT), Verdict::Blocked { retry_after_s: 30 });
+        assert_eq!(attempts.attempt(v4(1), WRONG), wrong(true));
+        assert_eq!(attempts.attempt(v4(1), WRONG), Verdict::Blocked { retry_after_s: 30 });
         clock.advance(Duration::from_mins(5));
-        assert_eq!(attempts.attempt(v4(1), RIGHT), Verdict::Right);
+        assert_eq!(attempts.attempt(v4(1), WRONG), wrong(false));
     }
 
     #[test]
-    fn one_address_does_not_block_another_but_many_together_do() {
-        let (attempts, clock) = attempts();
-        for n in 0..100 {
-            assert!(matches!(attempts.attempt(v4(n / 10), WRONG), Verdict::Wrong { .. }), "{n}");
+    fn wrong_tokens_keep_no_right_one_out_neither_at_their_address_nor_elsewhere() {
+        let (attempts, _) = attempts();
+        for n in 0..1000_u16 {
+            let _ = attempts.attempt(v4(u8::try_from(n % 40).unwrap()), WRONG);
+            assert_eq!(attempts.attempt(v4(1), RIGHT), Verdict::Right);
+            assert_eq!(attempts.attempt(v4(200), RIGHT), Verdict::Right);
         }
-        assert_eq!(attempts.attempt(v4(200), RIGHT), Verdict::Blocked { retry_after_s: 1 });
+        assert!(matches!(attempts.attempt(v4(200), WRONG), Verdict::Wrong { last: false, .. }));
+    }
+
+    #[test]
+    fn guessing_from_many_addresses_fills_no_log() {
+        let (attempts, clock) = attempts();
+        let mut logged = 0;
+        let guess = |n: u32| {
+            let address = IpAddr::from(std::net::Ipv4Addr::from(0x0a00_0000 + n));
+            matches!(attempts.attempt(address, WRONG), Verdict::Wrong { logged: true, .. })
+        };
+        for n in 0..1000 {
+            logged += u32::from(guess(n));
+        }
+        assert_eq!(logged, 100);
         clock.advance(Duration::from_secs(1));
-        assert_eq!(attempts.attempt(v4(200), RIGHT), Verdict::Right);
+        assert!(guess(2000));
+        assert!(!guess(2001));
     }
 
     #[test]
@@ -175,16 +218,20 @@ mod tests {
         }
         let same = IpAddr::from([0x2001, 0xdb8, 0, 7, 9, 9, 9, 9]);
         let other = IpAddr::from([0x2001, 0xdb8, 0, 8, 9, 9, 9, 9]);
-        assert!(matches!(attempts.attempt(same, RIGHT), Verdict::Blocked { .. }));
-        assert_eq!(attempts.attempt(other, RIGHT), Verdict::Right);
+        assert!(matches!(attempts.attempt(same, WRONG), Verdict::Blocked { .. }));
+        assert!(matches!(attempts.attempt(other, WRONG), Verdict::Wrong { last: false, .. }));
     }
 
     #[test]
-    fn what_is_paid_off_is_forgotten() {
+    fn what_is_remembered_is_bounded() {
         let (attempts, clock) = attempts();
-        attempts.attempt(v4(1), WRONG);
+        let guess = |n: u32| attempts.attempt(IpAddr::from(std::net::Ipv4Addr::from(0x0a00_0000 + n)), WRONG);
+        for n in 0..20_000 {
+            guess(n);
+        }
+        assert_eq!(attempts.debts.lock().by_address.len(), MOST_ADDRESSES);
         clock.advance(Duration::from_secs(31));
-        attempts.attempt(v4(2), WRONG);
+        guess(0);
         assert_eq!(attempts.debts.lock().by_address.len(), 1);
     }
 }

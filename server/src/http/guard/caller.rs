@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::serve::IncomingStream;
 use tokio::net::TcpListener;
 
+use super::local::Peer;
 use crate::config::HttpConfig;
 use crate::http::answer::RestError;
 use crate::http::tls::TlsListener;
@@ -15,19 +16,15 @@ use crate::http::tls::TlsListener;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// The other end of the connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
-
 impl Connected<IncomingStream<'_, TcpListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self(*stream.remote_addr())
+        Self::new(*stream.remote_addr(), stream.io().local_addr().ok())
     }
 }
 
 impl Connected<IncomingStream<'_, TlsListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        Self(*stream.remote_addr())
+        Self::new(*stream.remote_addr(), stream.io().get_ref().0.local_addr().ok())
     }
 }
 
@@ -84,6 +81,16 @@ impl Proxies {
             StatusCode::FORBIDDEN,
             "this service is reached through its proxy, which adds TLS; call that one",
         ))
+    }
+
+    /// Whether anybody may speak for others.
+    pub fn are_declared(&self) -> bool {
+        !self.declared.is_empty()
+    }
+
+    /// Whether this peer speaks for others.
+    pub fn contains(&self, peer: IpAddr) -> bool {
+        self.declared.contains(&peer)
     }
 
     /// The last address that no proxy of ours has: those before it are what the caller says of itself.

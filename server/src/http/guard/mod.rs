@@ -5,15 +5,19 @@
 //! - a request that may change something must be JSON (415 otherwise), which a foreign page cannot send without a
 //!   preflight that nothing here answers, and must be same-origin where the browser says so (403 otherwise). The two
 //!   forms of signing in and out are forms: for them the origin alone counts;
-//! - with a token configured, `/api` takes only callers that send it, or the cookie of somebody who did (401
-//!   otherwise), and answers only a few wrong tokens (429 for more).
+//! - `/api` takes only callers that send the token, or the cookie of somebody who signed in (401 otherwise), and answers
+//!   only a few wrong tokens of an address (429 for more). A script of this machine needs none if the kernel says that its socket is
+//!   root's or that of memdeck's own user ([`local`]), and `OPEN_ACCESS` names who needs none without a question.
 //!
 //! There is no CORS header anywhere, on purpose. What a page may show to whom is decided where it is shown: the guard
 //! tells routes who asks ([`Standing`]).
 
 mod attempts;
 mod caller;
+mod local;
 mod sessions;
+mod sign_in_links;
+mod socket_owner;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -29,13 +33,16 @@ use subtle::ConstantTimeEq as _;
 
 use super::answer::RestError;
 use super::headers;
-use crate::config::{HttpConfig, Secret};
+use crate::config::{HttpConfig, OpenAccess, Secret};
 use attempts::Attempts;
 use caller::Proxies;
+use local::Distrust;
 
 pub use attempts::Verdict;
-pub use caller::{Caller, Peer};
+pub use caller::Caller;
+pub use local::{LocalTrust, Peer};
 pub use sessions::{OpenSession, Sessions};
+pub use sign_in_links::{LIFETIME as SIGN_IN_LINK_LIFETIME, SignInLinks};
 
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// What takes a form instead of JSON: a page without script sends it.
@@ -45,8 +52,10 @@ const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 /// Who asks, as far as it matters to routes that anybody may call.
 #[derive(Clone, Debug)]
 pub enum Standing {
-    /// No token is configured: everybody who gets this far may do everything.
+    /// `OPEN_ACCESS` says that this caller needs no token.
     Open,
+    /// A script of root or of memdeck's own user on this machine.
+    Local,
     /// A script that sent the token.
     Bearer,
     /// A browser whose operator is signed in.
@@ -59,15 +68,18 @@ pub enum Standing {
 pub struct Guard {
     hosts: Vec<String>,
     token: Option<TokenDigest>,
+    open_access: OpenAccess,
+    local: Arc<LocalTrust>,
     proxies: Proxies,
     sessions: Arc<Sessions>,
+    links: Arc<SignInLinks>,
     sign_ins: Attempts,
     /// Counted apart: a script with an old token must not keep operators out.
     calls: Attempts,
 }
 
 impl Guard {
-    /// Rules of the service that listens on `address`.
+    /// Rules of the service that listens on `address`. Nobody is trusted by the user of its socket.
     #[must_use]
     pub fn new(address: SocketAddr, http: &HttpConfig, clock: &Arc<dyn Clock>) -> Self {
         let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).into();
@@ -81,16 +93,20 @@ impl Guard {
         Self {
             hosts,
             token: http.token.as_ref().map(TokenDigest::of),
+            open_access: http.open_access.clone(),
+            local: Arc::new(LocalTrust::off()),
             proxies: Proxies::new(http),
+            links: Arc::new(SignInLinks::new(Arc::clone(clock))),
             sessions: Arc::new(Sessions::new(Arc::clone(clock))),
             sign_ins: Attempts::new(Arc::clone(clock)),
             calls: Attempts::new(Arc::clone(clock)),
         }
     }
 
-    /// Whether there is anything to sign in to.
-    pub fn wants_sign_in(&self) -> bool {
-        self.token.is_some()
+    /// The same rules, with `trust` in users of this machine.
+    #[must_use]
+    pub fn with_local_trust(self, trust: Arc<LocalTrust>) -> Self {
+        Self { local: trust, ..self }
     }
 
     /// The sessions of signed-in operators.
@@ -98,16 +114,28 @@ impl Guard {
         &self.sessions
     }
 
+    /// The links with which a browser signs in.
+    pub fn links(&self) -> &Arc<SignInLinks> {
+        &self.links
+    }
+
     /// Whether `given` is the token, as `caller` says when signing in.
     pub fn judge_sign_in(&self, caller: &Caller, given: &str) -> Verdict {
-        let Some(token) = &self.token else { return Verdict::Right };
-        let verdict = self.sign_ins.attempt(caller.address, || token.matches(given.as_bytes()));
+        let is_right = || self.token.as_ref().is_some_and(|token| token.matches(given.as_bytes()));
+        let verdict = self.sign_ins.attempt(caller.address, is_right);
         verdict.log("sign-in", caller.address);
         verdict
     }
 
+    /// Whether `code` is that of a link that was made and not used.
+    pub fn judge_link(&self, caller: &Caller, code: &str) -> Verdict {
+        let verdict = self.sign_ins.attempt(caller.address, || self.links.take(code));
+        verdict.log("sign-in link", caller.address);
+        verdict
+    }
+
     /// Judges a request by its head, and notes what routes need to know about who asks.
-    fn judge(
+    async fn judge(
         &self,
         method: &Method,
         path: &str,
@@ -115,20 +143,35 @@ impl Guard {
         known: &mut Extensions,
     ) -> Result<(), Refusal> {
         self.check_host(headers)?;
-        let peer = known.get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(address))| address.ip());
-        let caller = self.proxies.caller(peer, headers)?;
+        let peer = known.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.clone());
+        let caller = self.proxies.caller(peer.as_ref().map(|peer| peer.remote.ip()), headers)?;
         if !matches!(*method, Method::GET | Method::HEAD) {
             check_same_origin(headers, &caller)?;
             check_content_type(path, headers)?;
         }
         let is_api = path.starts_with("/api/") || path == "/api";
-        let standing = self.standing(is_api, headers, &caller)?;
-        if is_api && matches!(standing, Standing::Stranger) {
-            return Err(Refusal::unauthorized());
+        let mut standing = self.standing(is_api, headers, &caller, peer.as_ref())?;
+        if matches!(standing, Standing::Stranger) {
+            let trusted = self.trust(headers, peer.as_ref()).await;
+            match trusted {
+                Ok(true) => standing = Standing::Local,
+                refused if is_api => return Err(Refusal::unauthorized(&caller, refused.err())),
+                _ => {}
+            }
         }
         known.insert(standing);
         known.insert(caller);
         Ok(())
+    }
+
+    /// Whether the other end of the connection is trusted by its user. A browser is not, whoever runs it, since its
+    /// pages are of others; nor is what speaks for somebody else.
+    async fn trust(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<bool, Distrust> {
+        let Some(peer) = peer else { return Ok(false) };
+        if self.proxies.are_declared() || !is_a_script(headers) {
+            return Ok(false);
+        }
+        self.local.judge(peer).await
     }
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), RestError> {
@@ -144,14 +187,25 @@ impl Guard {
     }
 
     /// A token that is sent must be right: a cookie beside a wrong one does not help.
-    fn standing(&self, is_api: bool, headers: &HeaderMap, caller: &Caller) -> Result<Standing, Refusal> {
-        let Some(token) = &self.token else { return Ok(Standing::Open) };
+    fn standing(
+        &self,
+        is_api: bool,
+        headers: &HeaderMap,
+        caller: &Caller,
+        peer: Option<&Peer>,
+    ) -> Result<Standing, Refusal> {
+        // None where no connection is: in tests.
+        let address = peer.map_or(caller.address, |peer| peer.remote.ip().to_canonical());
+        if self.open_access.includes(address) && !self.proxies.contains(address) {
+            return Ok(Standing::Open);
+        }
         if is_api && let Some(given) = bearer(headers) {
-            let verdict = self.calls.attempt(caller.address, || token.matches(given));
+            let is_right = || self.token.as_ref().is_some_and(|token| token.matches(given));
+            let verdict = self.calls.attempt(caller.address, is_right);
             verdict.log("call", caller.address);
             return match verdict {
                 Verdict::Right => Ok(Standing::Bearer),
-                Verdict::Wrong { .. } => Err(Refusal::unauthorized()),
+                Verdict::Wrong { .. } => Err(Refusal::unauthorized(caller, None)),
                 Verdict::Blocked { retry_after_s } => Err(Refusal::TooMany { retry_after_s }),
             };
         }
@@ -190,10 +244,17 @@ impl From<RestError> for Refusal {
 }
 
 impl Refusal {
-    fn unauthorized() -> Self {
-        Self::Plain(RestError::unauthorized(
-            "sign in, or send the service's token as `Authorization: Bearer <token>`",
-        ))
+    /// To a caller of this machine it says why it needs the token too.
+    fn unauthorized(caller: &Caller, distrust: Option<Distrust>) -> Self {
+        let mut detail = "sign in, or send the service's token as `Authorization: Bearer <token>`".to_owned();
+        match distrust {
+            Some(distrust) if caller.address.is_loopback() && distrust != Distrust::NotUsed => {
+                detail.push_str("; root and memdeck's own user need it too: ");
+                detail.push_str(&distrust.to_string());
+            }
+            _ => {}
+        }
+        Self::Plain(RestError::unauthorized(detail))
     }
 
     fn into_response(self) -> Response {
@@ -214,6 +275,16 @@ impl Refusal {
             }
         }
     }
+}
+
+/// Whether nothing says that a browser sent it or that it was passed on for somebody else.
+fn is_a_script(headers: &HeaderMap) -> bool {
+    !headers.keys().any(|name| {
+        let name = name.as_str();
+        matches!(name, "origin" | "forwarded" | "via" | "x-real-ip")
+            || name.starts_with("sec-fetch-")
+            || name.starts_with("x-forwarded-")
+    })
 }
 
 /// What is sent as the token, where one is sent.
@@ -283,7 +354,7 @@ fn without_port(host: &str) -> &str {
 /// The middleware before every route.
 pub async fn check(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
     let mut known = std::mem::take(request.extensions_mut());
-    let judged = guard.judge(request.method(), request.uri().path(), request.headers(), &mut known);
+    let judged = guard.judge(request.method(), request.uri().path(), request.headers(), &mut known).await;
     *request.extensions_mut() = known;
     let mut response = match judged {
         Ok(()) => next.run(request).await,

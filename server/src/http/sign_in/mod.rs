@@ -1,6 +1,7 @@
-//! Signing in and out: the token is exchanged once for a session's cookie, which the browser sends by itself with
-//! everything the page asks for, event streams and downloads included. Works without script.
+//! Signing in and out: the token, or the code of a link, is exchanged once for a session's cookie, which the browser
+//! sends by itself with everything the page asks for, event streams and downloads included. Only the link needs script.
 
+pub mod links;
 mod next_page;
 mod page;
 
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{DefaultBodyLimit, Form, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -17,17 +18,19 @@ use serde::Deserialize;
 
 use super::guard::{Caller, Guard, Standing, Verdict};
 
+pub use links::{SignInLink, link_path};
 pub use next_page::NextPage;
 
-/// Nothing but the stylesheet, the icon, and the form itself.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
-                      frame-ancestors 'none'";
+/// Nothing but the stylesheet, the icon, the form itself, and the script that sends the code of a link.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+                      form-action 'self'; frame-ancestors 'none'";
 /// A token and what a form adds to it.
 const MAX_FORM_BYTES: usize = 8 << 10;
 
 pub fn routes(guard: Arc<Guard>) -> Router {
     Router::new()
         .route("/sign-in", get(show).post(sign_in))
+        .route("/sign-in.js", get(script))
         .route("/sign-out", post(sign_out))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .with_state(guard)
@@ -35,34 +38,56 @@ pub fn routes(guard: Arc<Guard>) -> Router {
 
 #[derive(Deserialize)]
 struct SignIn {
-    token: String,
+    token: Option<String>,
+    code: Option<String>,
 }
 
-async fn show(
-    State(guard): State<Arc<Guard>>,
-    Extension(standing): Extension<Standing>,
-    uri: Uri,
-) -> Response {
+async fn show(Extension(standing): Extension<Standing>, uri: Uri) -> Response {
     let next = NextPage::asked_for(&uri);
-    if guard.wants_sign_in() && !matches!(standing, Standing::SignedIn(_)) {
-        form(StatusCode::OK, &next, None)
-    } else {
+    if matches!(standing, Standing::SignedIn(_) | Standing::Open) {
         Redirect::to(next.path()).into_response()
+    } else {
+        form(StatusCode::OK, &next, None)
     }
+}
+
+async fn script() -> Response {
+    let headers = [(CONTENT_TYPE, "text/javascript"), (CACHE_CONTROL, "no-cache")];
+    (headers, include_str!("sign-in.js")).into_response()
 }
 
 async fn sign_in(
     State(guard): State<Arc<Guard>>,
     Extension(caller): Extension<Caller>,
+    Extension(standing): Extension<Standing>,
     uri: Uri,
     sent: Result<Form<SignIn>, FormRejection>,
 ) -> Response {
     let next = NextPage::asked_for(&uri);
+    if matches!(standing, Standing::Open) {
+        return Redirect::to(next.path()).into_response();
+    }
     let Ok(Form(sent)) = sent else {
         return form(StatusCode::BAD_REQUEST, &next, Some("The form did not arrive whole. Send it again."));
     };
-    // A token that was copied often has white space around it, which none begins or ends with.
-    match guard.judge_sign_in(&caller, sent.token.trim()) {
+    let (verdict, problem) = match sent {
+        SignIn { code: Some(code), .. } => (
+            guard.judge_link(&caller, &code),
+            "This link was used already or is older than five minutes. The command memdeck sign-in-link prints a new one.",
+        ),
+        // A token that was copied often has white space around it, which none begins or ends with.
+        SignIn { token: Some(token), .. } => {
+            (guard.judge_sign_in(&caller, token.trim()), "That is not the token of this memdeck.")
+        }
+        SignIn { .. } => {
+            return form(
+                StatusCode::BAD_REQUEST,
+                &next,
+                Some("The form did not arrive whole. Send it again."),
+            );
+        }
+    };
+    match verdict {
         Verdict::Right => match guard.sessions().open() {
             Ok(id) => {
                 tracing::info!(address = %caller.address, "an operator signed in");
@@ -73,9 +98,7 @@ async fn sign_in(
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         },
-        Verdict::Wrong { .. } => {
-            form(StatusCode::UNAUTHORIZED, &next, Some("That is not the token of this memdeck."))
-        }
+        Verdict::Wrong { .. } => form(StatusCode::UNAUTHORIZED, &next, Some(problem)),
         Verdict::Blocked { retry_after_s } => {
             let problem = format!("Too many wrong tokens. Try again in {retry_after_s} s.");
             let mut response = form(StatusCode::TOO_MANY_REQUESTS, &next, Some(&problem));

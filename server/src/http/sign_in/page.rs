@@ -1,4 +1,4 @@
-//! The sign-in page. It needs no script; its look comes from the stylesheet of the built page.
+//! The sign-in page. The token needs no script, a link does; its look comes from the stylesheet of the built page.
 
 use super::NextPage;
 
@@ -25,6 +25,7 @@ pub fn sign_in(next: &NextPage, problem: Option<&str>) -> String {
 <meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="/memdeck.css">
 <link rel="icon" href="/favicon.svg">
+<script src="/sign-in.js" defer></script>
 </head>
 <body>
 <header class="navbar"><div class="navbar-inner">
@@ -34,7 +35,7 @@ pub fn sign_in(next: &NextPage, problem: Option<&str>) -> String {
 <form class="card" method="post" action="{action}">
 <div>
 <h1>Sign in</h1>
-<p class="page-lead">Enter the token of this memdeck. Whoever set it up knows it.</p>
+<p class="page-lead">Open the link that memdeck prints at its start or with <code>memdeck sign-in-link</code>, or enter the token of this memdeck.</p>
 </div>
 {problem}
 <div>
@@ -44,6 +45,7 @@ pub fn sign_in(next: &NextPage, problem: Option<&str>) -> String {
 <button class="button button-primary" type="submit">Sign in</button>
 <p class="footnote">You are signed out when you close the browser, 12 hours after the last use, and after 7 days.</p>
 </form>
+<form id="link" method="post" action="{action}" hidden><input type="hidden" name="code"></form>
 </main>
 </body>
 </html>

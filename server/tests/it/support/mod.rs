@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use memdeck::config::{Config, ConfigError, HttpConfig, Places, Sources};
+use memdeck::config::{Config, ConfigError, HttpConfig, OpenAccess, Places, Sources};
 use memdeck::desk::{Desk, DeskParts, HypervisorGuests};
 use memdeck::http::{AgentState, DashboardState, Guard};
 use memdeck::images::Images;
@@ -56,7 +56,11 @@ impl TestApp {
         Self::start_with(HttpConfig::default())
     }
 
-    pub fn start_with(http: HttpConfig) -> Self {
+    /// Open to everybody on loopback where no token is set: what signing in is not about need not sign in.
+    pub fn start_with(mut http: HttpConfig) -> Self {
+        if http.token.is_none() {
+            http.open_access = OpenAccess::loopback();
+        }
         let dir = tempfile::tempdir().unwrap();
         let hypervisor = Simulated::new();
         drop(hypervisor.add_guest("web-01", ByteCount::from_mib(1)));

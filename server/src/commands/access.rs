@@ -1,0 +1,71 @@
+//! Who is let in, as both services decide it at their start; and how an operator's browser gets in.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use memdeck_catalog::LockHolder;
+
+use super::{Failure, with_causes};
+use crate::config::{Config, HttpConfig, Secret};
+use crate::http::{Guard, LocalTrust, link_path};
+use crate::node;
+use crate::token::{self, TokenError};
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        Self::new(with_causes(&error))
+    }
+}
+
+/// The rules of the service that listens on `address`. The caller holds the state directory.
+pub async fn guard(config: &Config, address: SocketAddr) -> Result<Arc<Guard>, Failure> {
+    let token = match &config.http.token {
+        Some(token) => token.clone(),
+        None => token::read_or_make(&config.state_dir)?,
+    };
+    let http = HttpConfig { token: Some(token), ..config.http.clone() };
+    let trust = Arc::new(LocalTrust::new(&config.libvirt.uri));
+    if http.open_access.is_used() {
+        tracing::warn!(
+            open_access = %http.open_access,
+            "callers need no token there, as OPEN_ACCESS says: they can take, read and delete every dump"
+        );
+    } else if let Some(distrust) = trust.distrust().await {
+        tracing::warn!("root and memdeck's own user need the token too: {distrust}");
+    }
+    Ok(Arc::new(Guard::new(address, &http, &node::clock()).with_local_trust(trust)))
+}
+
+/// The token with which the command line calls the service that holds the state directory.
+pub fn token_for(config: &Config, holder: &LockHolder) -> Result<Option<Secret>, Failure> {
+    match &config.http.token {
+        Some(token) => Ok(Some(token.clone())),
+        None if holder.token_in_state_dir => Ok(token::read(&config.state_dir)?),
+        None => Ok(None),
+    }
+}
+
+/// The address under which a browser reaches the service that answers at `url` on this machine.
+pub fn browser_url(http: &HttpConfig, url: &str) -> String {
+    let named = http.allowed_hosts.first().filter(|_| !http.proxies.is_empty());
+    match named {
+        Some(host) => format!("https://{host}"),
+        None => url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:"),
+    }
+}
+
+/// What is printed for an operator who sits at a terminal.
+pub fn invitation(http: &HttpConfig, url: &str, guard: &Guard) -> Result<String, Failure> {
+    let url = browser_url(http, url);
+    if http.open_access.loopback {
+        return Ok(format!("memdeck is at {url}"));
+    }
+    let code = guard
+        .links()
+        .make()
+        .map_err(|error| Failure::new(format!("the system gives no random numbers: {error}")))?;
+    Ok(format!(
+        "memdeck is at {url}\nSign in with this link, once and within five minutes: {url}{}",
+        link_path(&code)
+    ))
+}

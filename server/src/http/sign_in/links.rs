@@ -1,0 +1,51 @@
+//! The call that makes a sign-in link.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::http::SIGN_IN_LINK_LIFETIME;
+use crate::http::answer::RestError;
+use crate::http::guard::{Guard, Standing};
+
+/// A link with which one browser signs in, once.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SignInLink {
+    /// What follows the address of this dashboard. The code stands in the fragment, which no browser sends.
+    pub path: String,
+    /// How long it can be used.
+    pub expires_in_sec: u64,
+}
+
+/// Makes a link with which one browser signs in, once, within five minutes. Not for a browser that is signed in: it
+/// could make its session last for ever.
+#[utoipa::path(
+    post,
+    path = "/api/sign-in-links",
+    tag = "service",
+    responses((status = 201, body = SignInLink))
+)]
+pub async fn make(
+    Extension(guard): Extension<Arc<Guard>>,
+    Extension(standing): Extension<Standing>,
+) -> Result<Response, RestError> {
+    if !matches!(standing, Standing::Bearer | Standing::Local | Standing::Open) {
+        return Err(RestError::new(StatusCode::FORBIDDEN, "a link is made for whoever sends the token"));
+    }
+    let code = guard.links().make().map_err(|error| {
+        tracing::error!(%error, "the system gives no random numbers");
+        RestError::new(StatusCode::INTERNAL_SERVER_ERROR, "the system gives no random numbers")
+    })?;
+    let link = SignInLink { path: link_path(&code), expires_in_sec: SIGN_IN_LINK_LIFETIME.as_secs() };
+    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(link)).into_response())
+}
+
+/// The path and fragment of a link with `code`.
+pub fn link_path(code: &str) -> String {
+    format!("/sign-in#code={code}")
+}
