@@ -1,22 +1,36 @@
 //! The single-page app: pages, components, live updates, and the server functions they call.
 //!
-//! Compiled twice and never as one: for the browser with the feature `csr`, and into the server with `ssr`, which
-//! only adds the bodies of the server functions in [`api`]. Nothing is rendered on the server.
+//! Compiled twice and never as one: for the browser with the feature `csr`, and into the server with `ssr`, which has
+//! only [`api`], with the bodies of the server functions, and the sentences they answer with. Nothing is rendered on the
+//! server, so it contains no view.
 
 // A view is one type that nests as deep as the page.
 #![recursion_limit = "256"]
 
 pub mod api;
+pub mod words;
+
+// What is on screen: for the browser, and for tests of its rules.
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod app;
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod frame;
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod live;
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod load;
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod pages;
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod session;
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod shortcuts;
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod time;
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 pub mod ui;
 
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 pub use app::App;
 
 /// What the fuzz targets need beyond the public interface: a door to what reads the page's address.

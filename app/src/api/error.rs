@@ -6,6 +6,7 @@ use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use memdeck_model::{Problem, ProblemKind};
 use serde::{Deserialize, Serialize};
 
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 use crate::session;
 
 /// Why a call failed. On the wire it is the [`Problem`] itself.
@@ -54,6 +55,7 @@ impl FromServerFnError for ApiError {
             })
             .unwrap_or_else(|_| Self(unreachable_server()));
         // Every refusal of every call comes through here: no caller can forget to look.
+        #[cfg(any(feature = "csr", feature = "fuzzing", test))]
         session::note_refusal(&error.0);
         error
     }

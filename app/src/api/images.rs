@@ -24,7 +24,7 @@ pub async fn fetch_details(
     let operations = operations::present()?;
     let record = operations.record(dump_id.clone()).await.map_err(operations::refuse)?;
     let image = if with_image { Some(operations.image(dump_id).await) } else { None };
-    Ok(crate::pages::details_in_words(record, image))
+    Ok(crate::words::details::in_words(record, image))
 }
 
 /// How far the newest verification of an image is, or what it found. `begin` begins one, unless it goes on already: its

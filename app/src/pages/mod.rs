@@ -7,8 +7,6 @@ mod showcase;
 mod title;
 
 pub use memory_dumps::MemoryDumps;
-#[cfg(feature = "ssr")]
-pub use memory_dumps::details_in_words;
 
 use leptos::prelude::*;
 use not_found::NotFound;

@@ -2,7 +2,7 @@
 
 use memdeck_model::{Activity, ActivityKind, Timestamp};
 
-use super::mode_words::because;
+use crate::words::{because, by_whom, upper_first};
 
 /// One line after the guest's name: what happened, and why or with what result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,16 +41,6 @@ pub fn sentence(line: &Activity) -> Told {
     Told { what, why: (!why.is_empty()).then_some(why) }
 }
 
-/// Who did something, in the words in which the catalog keeps it, and perhaps when: `page before it began`.
-pub fn by_whom(told: &str) -> String {
-    let (who, when) = told.split_at(told.find(' ').unwrap_or(told.len()));
-    match who {
-        "page" => format!("on the page{when}"),
-        "api" => format!("over REST{when}"),
-        _ => format!("by {told}"),
-    }
-}
-
 /// What tells one line from another.
 pub fn key_of(line: &Activity) -> String {
     let dump = line.dump_id.as_ref().map_or(line.guest.as_str(), |id| id.as_str());
@@ -71,12 +61,6 @@ pub fn spoken(lines: &[Activity], before: Option<Timestamp>) -> Option<String> {
         0 => Some(text),
         more => Some(format!("{text} {more} more in the activity log.")),
     }
-}
-
-/// With a capital letter at its beginning.
-pub fn upper_first(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use memdeck_model::{Problem, Record};
 
 use super::records::focus_in_row;
 use super::state::State;
-use super::verification::words::sentence;
 use crate::ui::{Button, ButtonKind, Dialog, Failure, Instant, TextField, Unknown};
+use crate::words::sentence;
 
 /// Whether `written` is the name of `guest`. Blanks around it are nobody's intention, unless they are part of the name.
 fn names(written: &str, guest: &str) -> bool {

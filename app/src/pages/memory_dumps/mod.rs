@@ -13,7 +13,6 @@ mod guest_selector;
 mod jobs;
 mod mode_selector;
 mod mode_words;
-mod numbers;
 mod options;
 mod records;
 mod remark_fields;
@@ -29,8 +28,6 @@ use crate::shortcuts::{Shortcuts, focus_on};
 use control_panel::{ControlPanel, TRIGGER_PANEL};
 use delete_dialog::DeleteDialog;
 use details::DetailsDialog;
-#[cfg(feature = "ssr")]
-pub use details::in_words as details_in_words;
 use records::RecordsTable;
 use state::State;
 

@@ -1,6 +1,6 @@
 //! What the modes do to a guest, in words.
 
-use memdeck_model::{CaptureMode, Guest, ModeChoice};
+use memdeck_model::{Guest, ModeChoice};
 
 use super::choice::{expected_pause, memory_of};
 
@@ -62,16 +62,6 @@ pub fn space(guests: &[Guest]) -> String {
     format!("up to {}, usually much less once compressed", memory_of(guests))
 }
 
-/// Why a dump was taken in `mode` and not as it was first tried.
-pub fn because(mode: Option<CaptureMode>, reason: &str) -> String {
-    let mode = match mode {
-        Some(CaptureMode::Live) => "Live",
-        Some(CaptureMode::Frozen) => "Frozen",
-        None => "Another mode",
-    };
-    format!("{mode}, because {}.", reason.trim_end_matches('.'))
-}
-
 #[cfg(test)]
 mod tests {
     use memdeck_model::{ByteCount, GuestName, GuestState};
@@ -124,11 +114,5 @@ mod tests {
     #[test]
     fn nothing_is_said_of_no_guest() {
         assert_eq!(ModeChoice::ALL.map(|choice| consequence(choice, &[])), ["", "", ""]);
-    }
-
-    #[test]
-    fn a_reason_becomes_one_sentence() {
-        let told = because(Some(CaptureMode::Frozen), "the live copy was not complete after 2 min 00 s.");
-        assert_eq!(told, "Frozen, because the live copy was not complete after 2 min 00 s.");
     }
 }

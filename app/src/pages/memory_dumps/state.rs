@@ -17,6 +17,7 @@ use crate::live::Live;
 use crate::load::Loader;
 use crate::time::{Clock, browser_now};
 use crate::ui::{Announcer, ToastKind, Toaster};
+use crate::words::sentence;
 
 /// What became of the last press on a dump button.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -168,7 +169,7 @@ impl State {
                 Err(ApiError(problem)) => Some(problem.detail),
             };
             if let Some(why) = why {
-                let why = verification_words::sentence(&why);
+                let why = sentence(&why);
                 let text = format!("The image of {name} cannot be downloaded. {why}");
                 self.toaster.show(ToastKind::Error, text);
             }

@@ -2,13 +2,9 @@
 //! verify, download and delete the image, and follows what others do with it.
 
 mod downloads;
-#[cfg(any(feature = "ssr", test))]
-mod facts;
 mod groups;
 mod notices;
 mod pages;
-#[cfg(any(feature = "ssr", test))]
-mod told;
 mod verification;
 
 use gloo_timers::callback::Interval;
@@ -18,7 +14,6 @@ use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record};
 use super::downloads::downloads;
 use super::records::focus_in_row;
 use super::state::State;
-use super::verification::words::sentence;
 use crate::api;
 use crate::live::Live;
 use crate::load::Loader;
@@ -26,14 +21,12 @@ use crate::ui::{
     Badge, Button, ButtonKind, ButtonSize, Dialog, EmptyState, Failure, Icon, IconView, Instant, Skeleton,
     Tone,
 };
+use crate::words::{absence, sentence, why_absent};
 use downloads::DownloadList;
 use groups::GroupView;
-use notices::{Notices, absence, why_absent};
+use notices::Notices;
 use pages::PageTable;
 use verification::VerificationPanel;
-
-#[cfg(feature = "ssr")]
-pub use told::in_words;
 
 /// Between two looks at the verification of the image that is shown: one may go on that no event tells of.
 const LOOK_INTERVAL_MS: u32 = 5_000;

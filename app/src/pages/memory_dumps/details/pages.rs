@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::super::numbers::{grouped, percent, share};
 use crate::api::{PageClass, PageStatistics};
+use crate::words::{grouped, percent, share};
 
 /// A sentence, and a table with a bar for each class.
 #[component]

@@ -4,8 +4,9 @@ use leptos::prelude::*;
 use memdeck_model::{DumpId, Verification, VerificationState};
 
 use super::super::state::State;
-use super::super::verification::words::{percent, sentence, told};
+use super::super::verification::words::{percent, told};
 use crate::ui::{Badge, Button, ButtonSize, Icon, IconView, Moment, ProgressBar};
+use crate::words::sentence;
 
 /// Findings that are shown; there may be one for every frame.
 const MOST_FINDINGS: usize = 20;

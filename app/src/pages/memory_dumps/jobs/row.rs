@@ -3,13 +3,13 @@
 use leptos::prelude::*;
 use memdeck_model::{DumpId, JobState};
 
-use super::super::mode_words::because;
 use super::super::state::State;
 use super::button::{CancelQuestion, JobButton, is_asked};
 use super::words::{figures_of, result_of};
 use super::{Cancel, Job};
 use crate::time::Clock;
 use crate::ui::{Badge, Icon, ProgressBar, Tone};
+use crate::words::because;
 
 /// State, mode, progress, figures and a way to cancel it; the result and a way to dismiss it when it has ended.
 #[component]

@@ -4,8 +4,8 @@ use memdeck_model::{
     ByteCount, CaptureMode, DumpPhase, DumpStatus, JobState, LiveProgress, Millis, Timestamp,
 };
 
-use super::super::activity_words::{by_whom, upper_first};
 use super::Job;
+use crate::words::{by_whom, upper_first};
 
 /// What is known of a dump under way, at `now`.
 pub fn figures_of(job: &Job, now: Timestamp) -> String {

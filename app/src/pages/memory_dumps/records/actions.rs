@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 use memdeck_model::{DumpId, Record};
 
-use super::super::activity_words::by_whom;
 use super::super::downloads::{Size, downloads};
 use super::super::state::State;
 use super::Deleted;
 use crate::shortcuts::focus_on;
 use crate::ui::{Icon, IconView, Menu, MenuItem, MenuLink, Moment, Unknown};
+use crate::words::by_whom;
 
 /// The id of the link to the details of a dump.
 fn link_id(dump: &str) -> String {

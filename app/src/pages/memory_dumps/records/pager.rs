@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 
-use super::super::numbers::grouped;
 use super::super::state::State;
 use super::History;
 use super::paging::page_count;
 use super::view::PAGE_SIZES;
 use crate::ui::{Pagination, Select};
+use crate::words::grouped;
 
 /// Rows per page, the number of records, Previous, page x of y, Next. The page is in the address.
 #[component]

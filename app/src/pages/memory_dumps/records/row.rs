@@ -3,13 +3,13 @@
 use leptos::prelude::*;
 use memdeck_model::{ByteCount, CaptureMode, DumpId, Millis, Record, Remark};
 
-use super::super::mode_words::because;
 use super::super::state::State;
 use super::super::verification::words::told;
 use super::actions::RecordActions;
 use super::table::{ACTIONS, COLUMNS, size_column};
 use super::view::SizeShown;
 use crate::ui::{Badge, CopyButton, Icon, Instant, Tone, Unknown};
+use crate::words::because;
 
 /// As many characters of a hash as tell dumps apart at a glance.
 const HASH_SHOWN: usize = 16;

@@ -3,6 +3,7 @@
 use memdeck_model::{Verification, VerificationState};
 
 use crate::ui::{Icon, ToastKind, Tone};
+use crate::words::sentence;
 
 /// What is shown of a verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,15 +72,6 @@ pub fn outcome_of(verification: &Verification, guest: &str) -> (ToastKind, Strin
         Tone::Neutral | Tone::Active | Tone::Waiting => ToastKind::Warning,
     };
     (kind, format!("The image of {guest}: {}. {}", told.word.to_lowercase(), told.sentence))
-}
-
-/// `text` with a capital and a full stop.
-pub fn sentence(text: &str) -> String {
-    let mut letters = text.trim_end_matches('.').chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).chain(['.']).collect(),
-        None => String::new(),
-    }
 }
 
 #[cfg(test)]

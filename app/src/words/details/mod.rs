@@ -1,17 +1,15 @@
 //! Everything that is known of a dump, in the words in which the page shows it. Made on the server.
 
+mod facts;
+
 use memdeck_model::{ByteCount, Problem, Record};
 
-use super::super::activity_words::by_whom;
-use super::super::mode_words::because;
-use super::super::numbers::{grouped, share};
-use super::super::verification::words::sentence;
-use super::facts::{fallback_of, groups, missing_of};
-use super::notices::{absence, why_absent};
+use super::{absence, because, by_whom, grouped, sentence, share, why_absent};
 use crate::api::{
     Details, ExportFacts, Form, ImageFacts, Notice, PageClass, PageMapFacts, PageStatistics, PageTotals,
     Weight,
 };
+use facts::{fallback_of, groups, missing_of};
 
 /// What the record tells and, where it was looked at, what the image tells or why it does not.
 pub fn in_words(record: Record, image: Option<Result<ImageFacts, Problem>>) -> Details {

@@ -5,9 +5,7 @@
 
 use memdeck_model::{ByteCount, CaptureMode, HostClock, Millis, PauseSource, Record, Remark, Timestamp};
 
-use super::super::activity_words::by_whom;
-use super::super::mode_words::because;
-use super::super::numbers::{grouped, share};
+use super::super::{because, by_whom, grouped, share};
 use crate::api::{Fact, Group, ImageFacts, ManifestFacts, SegmentKind, Value};
 
 /// Everything that is known, in groups; none of them is empty.

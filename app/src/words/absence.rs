@@ -1,0 +1,24 @@
+//! Why the image of a dump cannot be read.
+
+use memdeck_model::{Problem, ProblemKind};
+
+use super::sentence;
+
+/// What it means that an image cannot be read.
+pub fn absence(problem: &Problem) -> &'static str {
+    match problem.kind {
+        ProblemKind::Gone => "The image file is gone",
+        ProblemKind::Conflict => "The image cannot be read",
+        ProblemKind::Unavailable => "The image cannot be reached now",
+        ProblemKind::NotFound => "The image is out of reach",
+        ProblemKind::Invalid | ProblemKind::Unauthorized | ProblemKind::Internal => {
+            "What the image tells could not be loaded"
+        }
+    }
+}
+
+/// Why, and what is told all the same.
+pub fn why_absent(problem: &Problem, has_manifest: bool) -> String {
+    let from = if has_manifest { "the record and the manifest" } else { "the record" };
+    format!("{} What is shown is from {from}.", sentence(&problem.detail))
+}

@@ -1,0 +1,13 @@
+//! Sentences about dumps that the server and the page share: no views, no state.
+//!
+//! The server composes the details of a dump from them, so that the page need not carry the code for it.
+
+mod absence;
+#[cfg(any(feature = "ssr", test))]
+pub mod details;
+mod numbers;
+mod phrases;
+
+pub use absence::{absence, why_absent};
+pub use numbers::{grouped, percent, share};
+pub use phrases::{because, by_whom, sentence, upper_first};
