@@ -20,6 +20,9 @@ impl Catalog {
     /// Name of the database file in the state directory.
     pub const FILE_NAME: &'static str = "catalog.db";
 
+    /// The setting that holds the identity of a catalog, to which the sequence numbers of its records belong.
+    pub const ID_SETTING: &'static str = "catalog id";
+
     /// Opens `catalog.db` in `state_dir`, creates both where they are missing (0700 and 0600), and brings an older
     /// database up to date. Hold the directory's [`crate::StateLock`] while it is open.
     ///
@@ -29,6 +32,17 @@ impl Catalog {
         let path = state_dir.join(Self::FILE_NAME);
         let connection = Mutex::new(schema::open(&path)?);
         let reader = Mutex::new(schema::open_reader(&path)?);
+        Ok(Self { reader, connection })
+    }
+
+    /// Opens the catalog in `state_dir` to read it, beside whoever has the directory. Creates and changes nothing.
+    ///
+    /// # Errors
+    /// There is none, it cannot be opened or is not a catalog, or another version of memdeck wrote it.
+    pub fn open_to_read(state_dir: &Path) -> Result<Self, CatalogError> {
+        let path = state_dir.join(Self::FILE_NAME);
+        let connection = Mutex::new(schema::open_as_is(&path)?);
+        let reader = Mutex::new(schema::open_as_is(&path)?);
         Ok(Self { reader, connection })
     }
 

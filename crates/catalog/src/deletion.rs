@@ -11,7 +11,7 @@ use memdeck_model::{Deletion, DumpId, Record};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::record::{instant, numbered_records, word};
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, row_digest};
 
 /// A record, and the service it was imported from.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,6 +146,11 @@ fn mark(connection: &Connection, deletion: &Deletion) -> rusqlite::Result<bool> 
         "UPDATE records SET deleted_at = ?2, deleted_by = ?3 WHERE dump_id = ?1 AND deleted_at IS NULL",
         (deletion.dump_id.as_str(), deletion.deleted_at.unix_micros(), &deletion.deleted_by),
     )?;
+    if changed > 0 {
+        let of_dump = "SELECT seq FROM records WHERE dump_id = ?1";
+        let seq = connection.query_row(of_dump, [deletion.dump_id.as_str()], |row| row.get(0))?;
+        row_digest::refresh(connection, seq)?;
+    }
     Ok(changed > 0)
 }
 

@@ -17,6 +17,15 @@ pub enum CatalogError {
         #[source]
         source: io::Error,
     },
+    /// A backup could not be made or listed.
+    #[error("the backup {} of the catalog could not be made or read", path.display())]
+    Backup {
+        /// The backup, or the directory of backups.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The file holds something else.
     #[error("{} is not a catalog of memdeck: move it away, or set STATE_DIR to another directory", path.display())]
     Foreign {
@@ -43,6 +52,20 @@ pub enum CatalogError {
         /// Schema version of the database.
         found: i64,
         /// The newest schema version this program knows.
+        known: i64,
+    },
+    /// An older program wrote the database, and it may not be changed now.
+    #[error(
+        "the catalog {} was written by an older memdeck (schema {found}, this program reads {known}): \
+         start memdeck serve or memdeck agent once, which brings it up to date",
+        path.display()
+    )]
+    Older {
+        /// The database file.
+        path: PathBuf,
+        /// Schema version of the database.
+        found: i64,
+        /// The schema version this program reads.
         known: i64,
     },
     /// `SQLite` refused.

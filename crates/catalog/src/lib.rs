@@ -14,7 +14,9 @@
 //!
 //! What a dump does to its guest has a life of its own: see [`Intent`].
 
+mod backup;
 mod catalog;
+mod check;
 mod deletion;
 mod error;
 mod import;
@@ -23,10 +25,14 @@ mod job;
 mod listing;
 mod lock;
 mod outbox;
+mod rebuild;
 mod record;
+mod restore;
+mod row_digest;
 mod schema;
 mod settings;
 
+pub use backup::Backup;
 pub use catalog::Catalog;
 pub use deletion::OwnedRecord;
 pub use error::CatalogError;
@@ -35,3 +41,6 @@ pub use job::{Enqueued, GuestIdentity, Job, NewJob};
 pub use listing::Place;
 pub use lock::{LockError, LockHolder, LockRole, StateLock, holder_of};
 pub use outbox::OutboxEntry;
+pub use rebuild::Adopted;
+pub use restore::Restoration;
+pub use row_digest::AlteredRow;

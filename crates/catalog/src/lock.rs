@@ -31,6 +31,8 @@ pub enum LockRole {
     Agent,
     /// `memdeck dump`
     Dump,
+    /// `memdeck catalog`
+    Catalog,
 }
 
 impl fmt::Display for LockRole {
@@ -39,6 +41,7 @@ impl fmt::Display for LockRole {
             Self::Serve => "memdeck serve",
             Self::Agent => "memdeck agent",
             Self::Dump => "memdeck dump",
+            Self::Catalog => "memdeck catalog",
         })
     }
 }

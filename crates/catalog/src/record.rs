@@ -3,7 +3,7 @@
 use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Record, Remark, Stats, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, row_digest};
 
 /// The columns that [`read_record`] reads, as a statement selects them.
 pub(crate) const RECORD_COLUMNS: &str =
@@ -12,7 +12,8 @@ pub(crate) const RECORD_COLUMNS: &str =
     records.ctime, records.mtime, records.atime, records.dump_path, records.mode, records.pause_ms,
     records.format, records.codec, records.ok, records.point_in_time, records.fallback,
     records.job_downtime_ms, records.iterations, records.dirty_bytes_per_s, records.encrypted,
-    records.case_number, records.note, records.deleted_at, records.deleted_by";
+    records.case_number, records.note, records.deleted_at, records.deleted_by, records.origin,
+    records.manifest_sha256, records.digests_root, records.rebuilt_at, records.row_digest";
 
 impl Catalog {
     /// Up to `limit` of this catalog's own records with a sequence number above `seq`, in order of insertion. This
@@ -91,11 +92,13 @@ pub(crate) fn insert(
         "INSERT INTO records (origin, dump_id, timestamp, dom, vmid, host, sha256, duration_sec, raw_size_bytes,
                               gzip_size_bytes, ctime, mtime, atime, dump_path, mode, pause_ms, format, codec, ok,
                               point_in_time, fallback, job_downtime_ms, iterations, dirty_bytes_per_s,
-                              encrypted, case_number, note, deleted_at, deleted_by)
+                              encrypted, case_number, note, deleted_at, deleted_by, manifest_sha256, digests_root,
+                              rebuilt_at)
          VALUES (:origin, :dump_id, :timestamp, :dom, :vmid, :host, :sha256, :duration_sec, :raw_size_bytes,
                  :gzip_size_bytes, :ctime, :mtime, :atime, :dump_path, :mode, :pause_ms, :format, :codec, :ok,
                  :point_in_time, :fallback, :job_downtime_ms, :iterations, :dirty_bytes_per_s,
-                 :encrypted, :case_number, :note, :deleted_at, :deleted_by)",
+                 :encrypted, :case_number, :note, :deleted_at, :deleted_by, :manifest_sha256, :digests_root,
+                 :rebuilt_at)",
         named_params! {
             ":origin": origin,
             ":dump_id": record.dump_id.as_ref().map(DumpId::as_str),
@@ -126,9 +129,14 @@ pub(crate) fn insert(
             ":note": record.note.as_ref().map(Remark::as_str),
             ":deleted_at": record.deleted_at.map(Timestamp::unix_micros),
             ":deleted_by": record.deleted_by,
+            ":manifest_sha256": record.manifest_sha256,
+            ":digests_root": record.digests_root,
+            ":rebuilt_at": record.rebuilt_at.map(Timestamp::unix_micros),
         },
     )?;
-    Ok(connection.last_insert_rowid())
+    let seq = connection.last_insert_rowid();
+    row_digest::refresh(connection, seq)?;
+    Ok(seq)
 }
 
 /// Whether the record is stored already: by its dump's name, or, without one, by guest and start.
@@ -198,6 +206,10 @@ pub(crate) fn read_record(row: &Row<'_>) -> Result<Record, CatalogError> {
         encrypted: row.get("encrypted")?,
         case: word(row, "case_number")?,
         note: word(row, "note")?,
+        manifest_sha256: row.get("manifest_sha256")?,
+        digests_root: row.get("digests_root")?,
+        rebuilt_at: moment("rebuilt_at")?,
+        altered: row_digest::is_altered(row)?,
         deleted_at: moment("deleted_at")?,
         deleted_by: row.get("deleted_by")?,
     })

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use crate::CatalogError;
+use crate::{CatalogError, row_digest};
 
 /// Marks the file as ours (`PRAGMA application_id`): "mdck".
 const APPLICATION_ID: i32 = 0x6d64_636b;
@@ -23,6 +23,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_dense_listing.sql"),
     include_str!("../migrations/0007_end_reason.sql"),
     include_str!("../migrations/0008_asked.sql"),
+    include_str!("../migrations/0009_row_digests.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.
@@ -39,6 +40,13 @@ pub(crate) fn open(path: &Path) -> Result<Connection, CatalogError> {
     check_pages(path, &connection)?;
     migrate(path, &mut connection, MIGRATIONS)?;
     Ok(connection)
+}
+
+/// Whether the database at `path`, which is there, is sound as far as opening it looks.
+pub(crate) fn check(path: &Path) -> Result<(), CatalogError> {
+    let connection = open_reader(path)?;
+    identity(path, &connection)?;
+    check_pages(path, &connection)
 }
 
 /// Creates the file before `SQLite` would, so that nobody else can read it even for a moment; `SQLite` gives the
@@ -81,6 +89,20 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, CatalogError> {
     connect().map_err(|error| explain(path, error))
 }
 
+/// Opens the database at `path` to read it, whoever uses it; it must be of this version.
+pub(crate) fn open_as_is(path: &Path) -> Result<Connection, CatalogError> {
+    // SQLite says no more than that it cannot.
+    let open_error = |source| CatalogError::Open { path: path.to_owned(), source };
+    File::open(path).map_err(open_error)?;
+    let connection = open_reader(path)?;
+    let found = identity(path, &connection)?;
+    let known = version_of(MIGRATIONS);
+    if found < known {
+        return Err(CatalogError::Older { path: path.to_owned(), found, known });
+    }
+    Ok(connection)
+}
+
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -91,8 +113,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// An empty file becomes a catalog; any other must be one.
-fn check_owner(path: &Path, connection: &Connection) -> Result<(), CatalogError> {
+/// The schema version of a catalog; an empty file has version 0, any other must be a catalog.
+pub(crate) fn identity(path: &Path, connection: &Connection) -> Result<i64, CatalogError> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let read = || Ok((number("application_id")?, number("user_version")?, number("page_count")?));
     let (application, version, pages) = read().map_err(|error| explain(path, error))?;
@@ -103,6 +125,12 @@ fn check_owner(path: &Path, connection: &Connection) -> Result<(), CatalogError>
     if version > known {
         return Err(CatalogError::Newer { path: path.to_owned(), found: version, known });
     }
+    Ok(version)
+}
+
+/// An empty file becomes a catalog; any other must be one.
+fn check_owner(path: &Path, connection: &Connection) -> Result<(), CatalogError> {
+    identity(path, connection)?;
     // WAL survives in the file; a file system that cannot do it answers with another word.
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
@@ -138,6 +166,10 @@ pub(crate) fn migrate(
             for script in scripts.iter().skip(seen) {
                 transaction.execute_batch(script)?;
             }
+            // Last, when every column is there that a digest covers.
+            if seen < row_digest::SINCE_VERSION && scripts.len() >= MIGRATIONS.len() {
+                row_digest::fill(&transaction)?;
+            }
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", version_of(scripts))?;
         }
@@ -147,7 +179,7 @@ pub(crate) fn migrate(
     result.map_err(|error| explain(path, error).during("be brought up to date"))
 }
 
-fn version_of(scripts: &[&str]) -> i64 {
+pub(crate) fn version_of(scripts: &[&str]) -> i64 {
     i64::try_from(scripts.len()).unwrap_or(i64::MAX)
 }
 
@@ -287,6 +319,25 @@ mod tests {
             max_downtime: Some(Millis(300)),
         };
         catalog.intend(&intent).unwrap();
+    }
+
+    #[test]
+    fn a_catalog_of_an_older_version_is_backed_up_before_it_is_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(Catalog::FILE_NAME);
+        let mut old = Connection::open(&path).unwrap();
+        migrated(&mut old, &MIGRATIONS[..1]).unwrap();
+        old.execute_batch(ROWS_OF_VERSION_1).unwrap();
+        drop(old);
+        let at = Timestamp::from_unix_micros(1_763_110_710_000_000).unwrap();
+        for _ in 0..2 {
+            let (catalog, restoration) = Catalog::open_or_restore(dir.path(), at, || false).unwrap();
+            assert_eq!((catalog.stats().unwrap().total_dumps, restoration), (2, None));
+            assert_eq!(catalog.altered_records().unwrap(), [], "rows of before have their digests");
+            let backups = Catalog::backups(dir.path()).unwrap();
+            assert_eq!(backups.len(), 1);
+            assert_eq!(version(&Connection::open(&backups[0].path).unwrap()), 1);
+        }
     }
 
     #[test]

@@ -48,12 +48,14 @@ pub(crate) fn line(record: &Record, types: &FieldTypes) -> String {
     line
 }
 
-fn fields(record: &Record) -> [(&'static str, Option<Value<'_>>); 12] {
+fn fields(record: &Record) -> [(&'static str, Option<Value<'_>>); 13] {
     // The store's integers end where an i64 does.
     let size = |size: ByteCount| Value::Integer(i64::try_from(size.0).unwrap_or(i64::MAX));
     [
         ("ok", Some(Value::Boolean(record.ok))),
         ("sha256", record.sha256.as_deref().map(Value::Text)),
+        // A witness outside of this host: whoever exchanges files and catalog does not reach this one.
+        ("manifest_sha256", record.manifest_sha256.as_deref().map(Value::Text)),
         ("dump_path", record.dump_path.as_deref().map(Value::Text)),
         ("raw_size_bytes", record.raw_size_bytes.map(size)),
         ("gzip_size_bytes", record.gzip_size_bytes.map(size)),
@@ -202,6 +204,13 @@ mod tests {
         };
         let types = FieldTypes::default();
         assert_eq!(line(&told, &types), line(&record(), &types));
+    }
+
+    #[test]
+    fn the_hash_of_the_manifest_is_in_the_point_where_nobody_on_this_host_reaches_it() {
+        let told = Record { manifest_sha256: Some("ef".repeat(32)), ..record() };
+        let line = line(&told, &FieldTypes::default());
+        assert!(line.contains(&format!(r#",manifest_sha256="{}","#, "ef".repeat(32))), "{line}");
     }
 
     #[test]

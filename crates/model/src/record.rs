@@ -74,6 +74,21 @@ pub struct Record {
     #[serde(default)]
     pub note: Option<Remark>,
 
+    /// SHA-256 of the manifest file as it was sealed, 64 hexadecimal digits. Unknown where the version that took the dump
+    /// did not record it.
+    #[serde(default)]
+    pub manifest_sha256: Option<String>,
+    /// BLAKE3 root over the digests of the image's frames, 64 hexadecimal digits. Unknown as above.
+    #[serde(default)]
+    pub digests_root: Option<String>,
+    /// When this record was made anew from the manifest, because the catalog had lost it: it is no witness against the
+    /// manifest then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuilt_at: Option<Timestamp>,
+    /// Whether the catalog's row is not as memdeck wrote it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub altered: bool,
+
     /// When its image was deleted. The record stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
@@ -114,6 +129,10 @@ impl Record {
             encrypted: false,
             case: None,
             note: None,
+            manifest_sha256: None,
+            digests_root: None,
+            rebuilt_at: None,
+            altered: false,
             deleted_at: None,
             deleted_by: None,
         }

@@ -1,9 +1,11 @@
 //! The catalog as its callers see it: on a real database file, reopened, damaged, shared and locked.
 
 mod activity;
+mod backup;
 mod concurrency;
 mod deletions;
 mod files;
+mod integrity;
 mod intents;
 mod jobs;
 mod listing;

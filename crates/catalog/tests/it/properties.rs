@@ -203,13 +203,15 @@ fn any_record() -> impl Strategy<Value = Record> {
     let count = || of(0..=i64::MAX.unsigned_abs());
     let live = (of(instant()), of(text()), count(), count(), size(), any::<bool>(), remark(), remark());
     let deleted = (of(instant()), of(text()));
-    (names, numbers, rest, live, deleted).prop_map(
+    let promised = (of(text()), of(text()), of(instant()));
+    (names, numbers, rest, live, deleted, promised).prop_map(
         |(
             (timestamp, dom, vmid, dump_id, host, sha256, dump_path),
             (duration_sec, raw_size_bytes, gzip_size_bytes, ctime, mtime, atime),
             (mode, pause_ms, format, codec, ok),
             (point_in_time, fallback, downtime, iterations, dirty_bytes_per_s, encrypted, case, note),
             (deleted_at, deleted_by),
+            (manifest_sha256, digests_root, rebuilt_at),
         )| Record {
             timestamp,
             time: timestamp,
@@ -238,6 +240,10 @@ fn any_record() -> impl Strategy<Value = Record> {
             encrypted,
             case,
             note,
+            manifest_sha256,
+            digests_root,
+            rebuilt_at,
+            altered: false,
             deleted_at,
             deleted_by,
         },

@@ -1,0 +1,181 @@
+//! A catalog that is lost: kept aside, restored from its newest sound backup, and never replaced silently.
+
+use std::fs;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::Path;
+
+use memdeck_catalog::{Adopted, Catalog, CatalogError, Enqueued, Restoration};
+use memdeck_model::{Deletion, JobState, Record};
+use rusqlite::Connection;
+
+use crate::support::*;
+
+fn opened(dir: &Path, at: i64) -> (Catalog, Option<Restoration>) {
+    Catalog::open_or_restore(dir, second(at), || false).unwrap()
+}
+
+fn file(dir: &Path) -> std::path::PathBuf {
+    dir.join(Catalog::FILE_NAME)
+}
+
+/// A catalog as a process leaves it: two records, of which the backup has the first, and a dump that waits.
+fn left_by_a_process() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let (catalog, restoration) = opened(dir.path(), 0);
+    assert_eq!(restoration, None);
+    let test = TestCatalog { dir, catalog };
+    test.completed("d1", "web-01", 1);
+    test.catalog.set_setting(Catalog::ID_SETTING, "the first").unwrap();
+    test.ask("d2", "db-01");
+    Catalog::back_up(test.dir.path(), second(10)).unwrap().unwrap();
+    test.catalog.start_next(2, second(11)).unwrap();
+    test.catalog.complete(&id("d2"), second(12), "Dump completed", &record("d2", "db-01", 11)).unwrap();
+    test.dir
+}
+
+#[test]
+fn a_backup_is_a_sound_catalog_that_only_its_owner_can_read() {
+    let dir = left_by_a_process();
+    let backups = Catalog::backups(dir.path()).unwrap();
+    assert_eq!((backups.len(), backups[0].taken_at), (1, second(10)));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&backups[0].path), mode(&dir.path().join("backups"))), (0o600, 0o700));
+    let copy = tempfile::tempdir().unwrap();
+    fs::copy(&backups[0].path, file(copy.path())).unwrap();
+    let catalog = Catalog::open(copy.path()).unwrap();
+    assert_eq!(catalog.record_of(&id("d1")).unwrap(), Some(record("d1", "web-01", 1)));
+    assert_eq!(catalog.record_of(&id("d2")).unwrap(), None);
+    assert_eq!(catalog.altered_records().unwrap(), []);
+}
+
+#[test]
+fn a_backup_is_made_beside_a_writer_that_does_not_wait_for_it() {
+    let test = TestCatalog::new();
+    test.completed("d1", "web-01", 1);
+    let writer = Connection::open(file(test.dir.path())).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE; INSERT INTO settings VALUES ('half', 'done')").unwrap();
+    Catalog::back_up(test.dir.path(), second(2)).unwrap().unwrap();
+    writer.execute_batch("COMMIT").unwrap();
+    assert_eq!(test.catalog.setting("half").unwrap().as_deref(), Some("done"));
+}
+
+#[test]
+fn an_empty_catalog_that_was_none_is_kept_aside_and_the_newest_backup_restored() {
+    let dir = left_by_a_process();
+    fs::File::options().write(true).open(file(dir.path())).unwrap().set_len(0).unwrap();
+    let _ = fs::remove_file(dir.path().join("catalog.db-wal"));
+
+    let (catalog, restoration) = opened(dir.path(), 20);
+    let restoration = restoration.unwrap();
+    assert_eq!((restoration.found.as_str(), restoration.at), ("it was empty", second(20)));
+    assert_eq!(fs::metadata(restoration.kept_aside.unwrap()).unwrap().len(), 0);
+    assert_eq!(restoration.backup.unwrap().taken_at, second(10));
+    assert_eq!(catalog.record_of(&id("d1")).unwrap(), Some(record("d1", "web-01", 1)));
+    assert_eq!(catalog.setting(Catalog::ID_SETTING).unwrap(), None, "its numbers are given anew");
+    let waiting = catalog.job(&id("d2")).unwrap().unwrap();
+    assert_eq!(waiting.state, JobState::Failed, "nobody asks for it now");
+    assert!(waiting.message.contains("restored from a backup"), "{}", waiting.message);
+    drop(catalog);
+    assert_eq!(opened(dir.path(), 21).1, None, "once");
+}
+
+#[test]
+fn a_catalog_that_is_gone_is_restored_and_a_first_start_begins_one() {
+    let dir = left_by_a_process();
+    for name in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {
+        let _ = fs::remove_file(dir.path().join(name));
+    }
+    let (catalog, restoration) = opened(dir.path(), 20);
+    let restoration = restoration.unwrap();
+    assert_eq!((restoration.found.as_str(), restoration.kept_aside), ("it was gone", None));
+    assert!(catalog.record_of(&id("d1")).unwrap().is_some());
+
+    let first = tempfile::tempdir().unwrap();
+    fs::write(file(first.path()), "").unwrap();
+    assert_eq!(opened(first.path(), 1).1, None, "a start that died before the first write");
+    let with_images = tempfile::tempdir().unwrap();
+    fs::write(file(with_images.path()), "").unwrap();
+    let restoration = Catalog::open_or_restore(with_images.path(), second(1), || true).unwrap().1.unwrap();
+    assert_eq!((restoration.found.as_str(), restoration.backup), ("it was empty", None));
+}
+
+#[test]
+fn a_damaged_catalog_is_kept_as_it_was_found_and_damaged_backups_are_passed_over() {
+    for keep_first_page in [true, false] {
+        let dir = left_by_a_process();
+        drop(Catalog::open(dir.path()).unwrap());
+        Catalog::back_up(dir.path(), second(13)).unwrap().unwrap();
+        let newest = Catalog::backups(dir.path()).unwrap().remove(0).path;
+        Connection::open(&newest)
+            .unwrap()
+            .execute_batch("UPDATE records SET dom = 'x' WHERE seq = 1")
+            .unwrap();
+        let path = file(dir.path());
+        let length = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
+        let start = if keep_first_page { 4096 } else { 0 };
+        let catalog = fs::File::options().write(true).open(&path).unwrap();
+        catalog.write_all_at(&vec![0xa5; length - start], start as u64).unwrap();
+        let as_found = fs::read(&path).unwrap();
+
+        let (catalog, restoration) = opened(dir.path(), 20);
+        let restoration = restoration.unwrap();
+        assert!(restoration.found.starts_with("it was damaged ("), "{}", restoration.found);
+        assert!(fs::read(restoration.kept_aside.unwrap()).unwrap() == as_found);
+        assert_eq!(restoration.unsound, [newest]);
+        assert_eq!(restoration.backup.unwrap().taken_at, second(10));
+        assert!(catalog.record_of(&id("d1")).unwrap().is_some());
+    }
+}
+
+#[test]
+fn a_file_that_never_was_a_catalog_is_still_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "This is a letter to my aunt. ".repeat(100);
+    fs::write(file(dir.path()), &text).unwrap();
+    let refused = Catalog::open_or_restore(dir.path(), second(1), || true).unwrap_err();
+    assert!(matches!(refused, CatalogError::Foreign { .. }), "{refused:?}");
+    assert_eq!(fs::read_to_string(file(dir.path())).unwrap(), text);
+}
+
+#[test]
+fn a_record_that_was_lost_is_added_once_and_completes_the_job_that_a_backup_has() {
+    let test = TestCatalog::new();
+    test.ask("d2", "db-01");
+    let lost = |dump_id: &str| Record { rebuilt_at: Some(second(30)), ..record(dump_id, "db-01", 11) };
+    let adopt = |record: &Record| {
+        let guest = guest("db-01", 7);
+        let adopted = Adopted {
+            record,
+            guest: &guest,
+            requested_by: "operator",
+            finished_at: second(12),
+            message: "made anew",
+        };
+        test.catalog.adopt(&adopted).unwrap()
+    };
+    let deleted = Record { deleted_at: Some(second(30)), ..lost("d3") };
+    for (record, is_new) in [(&lost("d2"), true), (&deleted, true), (&lost("d2"), false), (&deleted, false)] {
+        assert_eq!(adopt(record), is_new);
+        let job = test.catalog.job(record.dump_id.as_ref().unwrap()).unwrap().unwrap();
+        assert_eq!((job.state, job.record.as_ref()), (JobState::Completed, Some(record)));
+    }
+    assert_eq!(test.catalog.outbox_len().unwrap(), 2);
+    assert_eq!(test.catalog.unsettled_deletions().unwrap(), []);
+    let told: Vec<Deletion> =
+        test.catalog.deletions_since(0, 9).unwrap().into_iter().map(|(_, deletion)| deletion).collect();
+    assert_eq!((told.len(), &told[0].dump_id), (1, &id("d3")));
+    assert!(matches!(test.catalog.enqueue(new_job("d9", "db-01")).unwrap(), Enqueued::Accepted(_)));
+    assert_eq!(test.catalog.altered_records().unwrap(), []);
+}
+
+#[test]
+fn a_catalog_is_read_beside_the_service_and_by_nobody_who_would_change_it() {
+    let test = TestCatalog::new();
+    test.completed("d1", "web-01", 1);
+    let beside = Catalog::open_to_read(test.dir.path()).unwrap();
+    assert!(beside.record_of(&id("d1")).unwrap().is_some());
+    assert!(beside.set_setting("theme", "dark").is_err());
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(Catalog::open_to_read(empty.path()).unwrap_err(), CatalogError::Open { .. }));
+    assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0, "nothing is created");
+}
