@@ -20,9 +20,21 @@ pub fn recover(catalog: &Catalog, store: &ImageStore, clock: &dyn Clock) -> Resu
             tracing::warn!(dump_id = %job.dump_id, vm = %job.vm, "found a sealed image without its record; recorded it");
         }
     }
-    for job in catalog.recover(clock.now(), &EndReason::LostInRestart)? {
+    // The files first: a job that is no longer running would not lead to them again.
+    for job in catalog.active_jobs()?.into_iter().filter(|job| job.state == JobState::Running) {
         let removed = store.remove_partials(&job.dump_id)?;
         tracing::warn!(dump_id = %job.dump_id, vm = %job.vm, removed = removed.len(), "a dump was cut off by the end of memdeck");
+    }
+    catalog.recover(clock.now(), &EndReason::LostInRestart)?;
+    sweep(catalog, store)
+}
+
+/// Removes files that no job leads to: the catalog that knew of them was lost, or a removal was cut off.
+fn sweep(catalog: &Catalog, store: &ImageStore) -> Result<(), EngineError> {
+    let active = catalog.active_jobs()?;
+    let removed = store.sweep(&|dump_id| active.iter().any(|job| job.dump_id == *dump_id))?;
+    if !removed.is_empty() {
+        tracing::warn!(files = ?removed, "removed files of dumps that nobody knows of any more");
     }
     Ok(())
 }
@@ -58,6 +70,10 @@ pub fn record_of(manifest: &Manifest, sealed: &Sealed, sealed_at: Timestamp) -> 
         encrypted: facts.encrypted,
         case: manifest.case.clone(),
         note: manifest.note.clone(),
+        manifest_sha256: Some(sealed.manifest_sha256.clone()),
+        digests_root: manifest.frame_digests.as_ref().map(|digests| digests.root.clone()),
+        rebuilt_at: None,
+        altered: false,
         deleted_at: None,
         deleted_by: None,
     }

@@ -27,6 +27,18 @@ pub(crate) fn belongs_to(name: &str, dump_id: &DumpId) -> bool {
         .any(|(guest, id)| !guest.is_empty() && id == dump_id.as_str())
 }
 
+/// The dump whose file with that suffix has that name.
+pub(crate) fn dump_id_in(name: &str, suffix: &str) -> Option<DumpId> {
+    let (guest, id) = name.strip_suffix(suffix)?.rsplit_once('_')?;
+    if guest.is_empty() { None } else { id.parse().ok() }
+}
+
+/// The dump whose image that file is, by its name; `None` where the name is not one that memdeck gave.
+#[must_use]
+pub fn dump_id_of(image: &Path) -> Option<DumpId> {
+    dump_id_in(image.file_name()?.to_str()?, IMAGE_SUFFIX)
+}
+
 /// The file of the same image with another suffix.
 pub(crate) fn companion(image: &Path, suffix: &str) -> PathBuf {
     let name = image.file_name().unwrap_or_default().to_string_lossy();
@@ -92,6 +104,21 @@ mod tests {
             ["web_a10.json", "web_ba1.json", "web_a1.txt", "_a1.json", "a1.json", "web_a1.elf.zst.old"]
         {
             assert!(!belongs_to(foreign, &id), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_image_tells_its_dump() {
+        let of = |name: &str| dump_id_of(Path::new(name)).map(|id| id.to_string());
+        assert_eq!(of("/d/w_e_b_a1.elf.zst").as_deref(), Some("a1"));
+        for other in [
+            "/d/a1.elf.zst",
+            "/d/_a1.elf.zst",
+            "/d/web_a1.elf.zst.partial",
+            "/d/web_a1.json",
+            "/d/web_.elf.zst",
+        ] {
+            assert_eq!(of(other), None, "{other}");
         }
     }
 

@@ -86,7 +86,7 @@ impl Directory {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut attempt = 0_u32;
         loop {
-            let name = format!(".spool-{}-{attempt}", std::process::id());
+            let name = spool_name(std::process::id(), attempt);
             match rustix::fs::openat(&self.fd, &name, flags, FILE_MODE) {
                 Ok(fd) => {
                     self.remove(&name)?;
@@ -96,6 +96,12 @@ impl Directory {
                 Err(errno) => return Err(errno.into()),
             }
         }
+    }
+
+    /// Opens a file to read it; a link is not followed.
+    pub(crate) fn open_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.fd, name, flags, Mode::empty())?.into())
     }
 
     /// Whether anything has that name, a dangling link included.
@@ -130,6 +136,17 @@ impl Directory {
         let volume = rustix::fs::fstatvfs(&self.fd)?;
         Ok(ByteCount(volume.f_bavail.saturating_mul(volume.f_frsize)))
     }
+}
+
+fn spool_name(process: u32, attempt: u32) -> String {
+    format!(".spool-{process}-{attempt}")
+}
+
+/// The process whose spool file that is, by its name.
+pub(crate) fn process_of_spool(name: &str) -> Option<u32> {
+    let (process, attempt) = name.strip_prefix(".spool-")?.split_once('-')?;
+    let (process, attempt) = (process.parse().ok()?, attempt.parse().ok()?);
+    (spool_name(process, attempt) == name).then_some(process)
 }
 
 #[cfg(test)]

@@ -16,19 +16,19 @@ mod ring;
 mod sink;
 mod stream;
 
-use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use memdeck_model::ByteCount;
+use memdeck_model::{ByteCount, Record};
 
 use self::layout::Layout;
+use self::ring::Hashed;
 use self::stream::Expected;
 use crate::elf::{ElfCore, Segment};
+use crate::evidence::Evidence;
 use crate::manifest::Manifest;
-use crate::reader::{ImageReader, ReadError, open_image, read_manifest};
-use crate::seek_table::SeekTable;
+use crate::reader::ReadError;
 
 pub use self::format::{ExportFormat, ParseFormatError};
 pub use self::layout::LayoutError;
@@ -47,35 +47,71 @@ pub struct Exported {
     pub confirmed: bool,
 }
 
-/// A stored image seen in one format.
+/// A stored image seen in one format. Every frame is held against its digest before a byte of it is given out; an image
+/// that was stored without digests can only be checked as a whole ([`Self::frames_are_checked`]).
 pub struct ImageExport {
-    path: PathBuf,
-    file: File,
-    table: SeekTable,
+    evidence: Evidence,
     layout: Layout,
     format: ExportFormat,
-    manifest: Option<Manifest>,
+    /// What the whole of it must hash to, where that is known.
+    whole: Option<Whole>,
+}
+
+/// What is known of all bytes of an export.
+struct Whole {
+    /// SHA-256.
+    recorded: Option<String>,
+    hashed: Hashed,
 }
 
 impl ImageExport {
     /// Opens a stored image to read it as `format`. Only the headers of the image are read.
     ///
     /// # Errors
-    /// It cannot be opened or read, its manifest is unusable, or its segments cannot be told in that format.
+    /// It cannot be opened or read, its manifest or its digests are unusable, or its segments cannot be told in that
+    /// format.
     pub fn open(path: &Path, format: ExportFormat) -> Result<Self, ReadError> {
-        let mut file = open_image(path)?;
-        let manifest = read_manifest(path)?;
-        let table = SeekTable::read_from(&mut file)
-            .map_err(|source| ReadError::SeekTable { path: path.to_owned(), source })?;
-        let layout = match format {
-            ExportFormat::Elf => Layout::elf(table.raw_size().0),
+        Self::of(Evidence::open(path, None)?, format)
+    }
+
+    /// The same for the image of a dump that the catalog has a record of.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; also where the image or its manifest is not what the record says.
+    pub fn open_recorded(path: &Path, format: ExportFormat, record: &Record) -> Result<Self, ReadError> {
+        Self::of(Evidence::open(path, Some(record))?, format)
+    }
+
+    /// The stored file itself, as it is, of a dump that the catalog has a record of. Frames are checked as in any export.
+    ///
+    /// # Errors
+    /// As [`Self::open_recorded`].
+    pub fn open_stored(path: &Path, record: &Record) -> Result<Self, ReadError> {
+        let evidence = Evidence::open(path, Some(record))?;
+        let mut table = Vec::new();
+        let error = |source| ReadError::Read { path: path.to_owned(), offset: 0, source };
+        evidence.table.write_to(&mut table).map_err(error)?;
+        let layout = Layout::stored(evidence.table.frames_end(), &table);
+        let recorded = evidence.manifest.as_ref().map(|manifest| manifest.file_sha256.clone());
+        let whole = Some(Whole { recorded, hashed: Hashed::Stored { table } });
+        Ok(Self { evidence, layout, format: ExportFormat::Elf, whole })
+    }
+
+    fn of(evidence: Evidence, format: ExportFormat) -> Result<Self, ReadError> {
+        let raw_size = evidence.table.raw_size().0;
+        let (layout, whole) = match format {
+            ExportFormat::Elf => {
+                let recorded = evidence.sha256.clone();
+                (Layout::elf(raw_size), Some(Whole { recorded, hashed: Hashed::Image }))
+            }
             ExportFormat::Raw | ExportFormat::Lime | ExportFormat::Avml => {
-                let core = read_core(path)?;
-                Layout::of_memory(format, &core, table.raw_size().0)
-                    .map_err(|source| ReadError::Layout { path: path.to_owned(), source })?
+                let core = read_core(&evidence)?;
+                let layout = Layout::of_memory(format, &core, raw_size)
+                    .map_err(|source| ReadError::Layout { path: evidence.path.clone(), source })?;
+                (layout, None)
             }
         };
-        Ok(Self { path: path.to_owned(), file, table, layout, format, manifest })
+        Ok(Self { evidence, layout, format, whole })
     }
 
     /// The format.
@@ -99,20 +135,28 @@ impl ImageExport {
     /// The size of the image under the codec.
     #[must_use]
     pub fn raw_size(&self) -> ByteCount {
-        self.table.raw_size()
+        self.evidence.table.raw_size()
     }
 
     /// The manifest beside the image, if there is one.
     #[must_use]
     pub fn manifest(&self) -> Option<&Manifest> {
-        self.manifest.as_ref()
+        self.evidence.manifest.as_ref()
     }
 
-    /// Gives the export from `offset` to its end to `sink`, decompressing in parallel. All of an image as ELF is hashed
-    /// on the way, and its last frame is held back until the hash is what the manifest says.
+    /// Whether each frame is checked before a byte of it is given out. If not, the image was stored without digests, or
+    /// there is no manifest that says what they must be.
+    #[must_use]
+    pub fn frames_are_checked(&self) -> bool {
+        self.evidence.digests.is_some()
+    }
+
+    /// Gives the export from `offset` to its end to `sink`, decompressing in parallel. Every frame is checked before a byte
+    /// of it is given out. All of an image as ELF, or of the stored file, is hashed on the way too, and its last frame is
+    /// held back until the hash is what the manifest says.
     ///
     /// # Errors
-    /// The image is damaged or cannot be read, its hash is another one, `sink` fails, or the format has no such offset.
+    /// The image is damaged or cannot be read, a frame or the hash is another one, `sink` fails, or the format has no such offset.
     /// What was written until then is of no use.
     pub fn write_from(
         &self,
@@ -153,12 +197,13 @@ impl ImageExport {
         effort: Effort,
         sink: &mut impl ExportSink,
     ) -> Result<Exported, ReadError> {
-        let whole_image = self.format == ExportFormat::Elf && range == (0..self.table.raw_size().0);
-        let recorded = self.manifest.as_ref().map(|manifest| manifest.sha256.as_str());
-        let expected = if whole_image { Expected::Hash(recorded) } else { Expected::Nothing };
-        let streamed = stream::stream(self, &range, effort, &expected, sink)?;
-        let confirmed = whole_image && recorded.is_some();
-        Ok(Exported { size: ByteCount(streamed.bytes), sha256: streamed.sha256, confirmed })
+        let whole = self.whole.as_ref().filter(|_| range == (0..self.layout.length().unwrap_or(u64::MAX)));
+        let recorded = whole.and_then(|whole| whole.recorded.as_deref());
+        let expected = whole.map(|whole| Expected { recorded, hashed: &whole.hashed });
+        let streamed = stream::stream(self, &range, effort, expected.as_ref(), sink)?;
+        let is_image = whole.is_some_and(|whole| matches!(whole.hashed, Hashed::Image));
+        let sha256 = streamed.sha256.filter(|_| is_image);
+        Ok(Exported { size: ByteCount(streamed.bytes), sha256, confirmed: recorded.is_some() })
     }
 
     /// The export as something that is read and sought like a file. Keeps one frame in memory, and unpacks on the
@@ -170,9 +215,7 @@ impl ImageExport {
         if self.layout.length().is_none() {
             return Err(ReadError::Sequential(self.format));
         }
-        let image = ImageReader::new(self.file)
-            .map_err(|source| ReadError::SeekTable { path: self.path.clone(), source })?;
-        Ok(ExportReader::new(image, self.layout))
+        Ok(ExportReader::new(self.evidence.reader()?, self.layout))
     }
 }
 
@@ -187,14 +230,27 @@ pub fn export(path: &Path, out: &mut impl Write) -> Result<Exported, ReadError> 
     Ok(exported)
 }
 
+/// How long an image with these headers is in a format, where that is known beforehand, and what the format leaves out.
+pub(crate) fn layout_in(
+    format: ExportFormat,
+    core: &ElfCore,
+    raw_size: ByteCount,
+) -> Result<(Option<ByteCount>, Vec<Segment>), LayoutError> {
+    let layout = match format {
+        ExportFormat::Elf => Layout::elf(raw_size.0),
+        _ => Layout::of_memory(format, core, raw_size.0)?,
+    };
+    Ok((layout.length().map(ByteCount), layout.omitted().to_vec()))
+}
+
 /// What the headers of a stored image say.
-pub(crate) fn read_core(path: &Path) -> Result<ElfCore, ReadError> {
-    let mut image = ImageReader::open(path)?;
-    layout::scan(&mut image).map_err(|error| match error {
-        Ok(source) => ReadError::Layout { path: path.to_owned(), source },
+pub(crate) fn read_core(evidence: &Evidence) -> Result<ElfCore, ReadError> {
+    let path = || evidence.path.clone();
+    layout::scan(&mut evidence.reader()?).map_err(|error| match error {
+        Ok(source) => ReadError::Layout { path: path(), source },
         Err(source) => match source.downcast::<ReadError>() {
             Ok(error) => error,
-            Err(source) => ReadError::Read { path: path.to_owned(), offset: 0, source },
+            Err(source) => ReadError::Read { path: path(), offset: 0, source },
         },
     })
 }

@@ -1,20 +1,21 @@
 //! What a stored image is, without unpacking it: its segments, its notes, what the manifest says of it, and how long it
 //! is in each format.
 //!
-//! Nothing is verified here, and no memory is shown but the guest kernel's own description of itself (`VMCOREINFO`).
+//! Only what is read is checked here, and no memory is shown but the guest kernel's own description of itself (`VMCOREINFO`).
 
 mod notes;
 
 use std::path::{Path, PathBuf};
 
-use memdeck_model::ByteCount;
+use memdeck_model::{ByteCount, Record};
 use serde::Serialize;
 
 pub use self::notes::NoteFacts;
-use crate::elf::{Segment, SegmentKind};
-use crate::export::{ExportFormat, ImageExport, read_core};
+use crate::elf::{ElfCore, Segment, SegmentKind};
+use crate::evidence::Evidence;
+use crate::export::{ExportFormat, layout_in, read_core};
 use crate::manifest::Manifest;
-use crate::reader::{ImageReader, ReadError, read_manifest};
+use crate::reader::ReadError;
 use crate::verify::sentence;
 
 /// A stored image as its own headers and its manifest describe it.
@@ -65,31 +66,53 @@ pub struct ExportFacts {
     pub problem: Option<String>,
 }
 
-/// Describes a stored image. Reads its headers, its notes and its manifest.
+/// Describes a stored image. Reads its headers, its notes and its manifest; where there are digests of its frames, what
+/// is read is held against them.
 ///
 /// # Errors
-/// It cannot be read as far as its notes.
+/// It cannot be read as far as its notes, or what is read is not what was stored.
 pub fn inspect(path: &Path) -> Result<Inspection, ReadError> {
-    let core = read_core(path)?;
-    let mut image = ImageReader::open(path)?;
+    match Evidence::open(path, None) {
+        Err(ReadError::Manifest { path: manifest, source }) => {
+            let problem = sentence(&ReadError::Manifest { path: manifest, source });
+            describe(Evidence::with_manifest(path, None, None)?, Some(problem))
+        }
+        evidence => describe(evidence?, None),
+    }
+}
+
+/// The same for the image of a dump that the catalog has a record of.
+///
+/// # Errors
+/// As [`inspect`]; also where the image or its manifest is not what the record says, or the manifest cannot be read.
+pub fn inspect_recorded(path: &Path, record: &Record) -> Result<Inspection, ReadError> {
+    describe(Evidence::open(path, Some(record))?, None)
+}
+
+fn describe(mut evidence: Evidence, problem: Option<String>) -> Result<Inspection, ReadError> {
+    let path = evidence.path.clone();
+    let core = read_core(&evidence)?;
+    let mut image = evidence.reader()?;
     let notes = notes::read(&mut image, &core.segments).map_err(|source| {
         source.downcast::<ReadError>().unwrap_or_else(|source| ReadError::Read {
-            path: path.to_owned(),
+            path: path.clone(),
             offset: 0,
             source,
         })
     })?;
-    let (manifest, manifest_problem) = match read_manifest(path) {
-        Ok(Some(manifest)) if manifest.raw_size_bytes == image.raw_size() => (Some(manifest), None),
-        Ok(Some(_)) => (None, Some("it describes another image".to_owned())),
-        Ok(None) => (None, Some("there is none beside the image".to_owned())),
-        Err(error) => (None, Some(sentence(&error))),
+    let (manifest, manifest_problem) = match (evidence.manifest.take(), problem) {
+        (Some(manifest), _) if manifest.raw_size_bytes == image.raw_size() => (Some(manifest), None),
+        (Some(_), _) => (None, Some("it describes another image".to_owned())),
+        (None, Some(problem)) => (None, Some(problem)),
+        (None, None) => (None, Some("there is none beside the image".to_owned())),
     };
+    let facts = |format| export_facts(&path, &core, image.raw_size(), format);
+    let exports = ExportFormat::ALL.into_iter().map(facts).collect();
     let table = image.seek_table();
     let stored_size = table.frames_end().saturating_add(table.table_bytes());
     let memory = core.segments.iter().filter(|segment| segment.kind == SegmentKind::Load);
     Ok(Inspection {
-        path: path.to_owned(),
+        path,
         stored_size_bytes: ByteCount(stored_size),
         raw_size_bytes: image.raw_size(),
         compression_ratio: ratio(stored_size, image.raw_size().0),
@@ -100,23 +123,19 @@ pub fn inspect(path: &Path) -> Result<Inspection, ReadError> {
         cpus: notes.cpus,
         notes: notes.listed,
         vmcoreinfo: notes.vmcoreinfo,
-        exports: ExportFormat::ALL.into_iter().map(|format| export_facts(path, format)).collect(),
+        exports,
         segments: core.segments,
         manifest,
         manifest_problem,
     })
 }
 
-fn export_facts(path: &Path, format: ExportFormat) -> ExportFacts {
-    match ImageExport::open(path, format) {
-        Ok(export) => ExportFacts {
-            format,
-            size_bytes: export.length(),
-            omitted: export.omitted().to_vec(),
-            problem: None,
-        },
-        Err(error) => {
-            ExportFacts { format, size_bytes: None, omitted: Vec::new(), problem: Some(sentence(&error)) }
+fn export_facts(path: &Path, core: &ElfCore, raw_size: ByteCount, format: ExportFormat) -> ExportFacts {
+    match layout_in(format, core, raw_size) {
+        Ok((size_bytes, omitted)) => ExportFacts { format, size_bytes, omitted, problem: None },
+        Err(source) => {
+            let problem = sentence(&ReadError::Layout { path: path.to_owned(), source });
+            ExportFacts { format, size_bytes: None, omitted: Vec::new(), problem: Some(problem) }
         }
     }
 }

@@ -33,6 +33,7 @@ mod companions;
 mod digests;
 mod directory;
 mod elf;
+mod evidence;
 mod export;
 mod frames;
 mod frozen;
@@ -57,6 +58,7 @@ mod synthetic;
 mod testing;
 
 pub use capture::{CaptureError, Captured};
+pub use companions::dump_id_of;
 pub use digests::FrameDigestFacts;
 pub use elf::{ElfCore, ElfError, ElfScanner, Segment, SegmentKind};
 pub use export::{
@@ -66,17 +68,19 @@ pub use export::{
 pub use frames::FRAME_BYTES;
 pub use frozen::FrozenCapture;
 pub use hash::sha256_hex;
-pub use inspect::{ExportFacts, Inspection, NoteFacts, inspect};
+pub use inspect::{ExportFacts, Inspection, NoteFacts, inspect, inspect_recorded};
 pub use live::{LiveCapture, LiveEvent, Received};
 pub use manifest::{
     CaptureFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest, ManifestError,
-    OmittedBlock, Provenance,
+    ManifestFile, OmittedBlock, Provenance,
 };
 pub use ordered::{OrderedImage, PageCounts, SpoolError};
 pub use pages::{PageClass, PageEntries, PageEntry, PageMap, PageMapError, PageMapFacts, PageTotals};
 pub use qevm::QevmError;
-pub use reader::{ImageReader, ReadError, read_manifest};
+pub use reader::{ImageReader, ReadError, read_manifest, read_recorded_manifest};
 pub use seek_table::{FrameSpan, SeekTable, SeekTableError};
-pub use store::{ImageStore, PartialImage, SealError, Sealed, StoreError, remove_stored};
+pub use store::{
+    ImageStore, PartialImage, SealError, Sealed, StoreError, StoredDump, StoredDumps, remove_stored,
+};
 pub use unpack::FrameFault;
-pub use verify::{Companion, Finding, Sample, Verdict, VerifyReport, verify, verify_sample};
+pub use verify::{Companion, Finding, RecordCheck, Sample, Verdict, VerifyReport, verify, verify_sample};

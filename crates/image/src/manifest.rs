@@ -290,13 +290,33 @@ impl Manifest {
     /// # Errors
     /// The file cannot be read, or does not hold a manifest of this version.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        ManifestFile::read(path).map(|file| file.manifest)
+    }
+}
+
+/// A manifest, and what the file it was read from hashes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestFile {
+    /// What the file says.
+    pub manifest: Manifest,
+    /// SHA-256 of the file, 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+impl ManifestFile {
+    /// Reads the manifest in that file; both are of the same bytes.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not hold a manifest of this version.
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let mut json = Vec::new();
         let file = File::open(path).map_err(ManifestError::Io)?;
         file.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut json).map_err(ManifestError::Io)?;
         if crate::hash::byte_len(&json) > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLarge);
         }
-        Self::from_json(&json)
+        let manifest = Manifest::from_json(&json)?;
+        Ok(Self { manifest, sha256: crate::hash::sha256_hex(&json) })
     }
 }
 

@@ -3,15 +3,18 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use memdeck_model::ByteCount;
+use memdeck_model::{ByteCount, Record};
 
 use crate::companions::{MANIFEST_SUFFIX, companion};
+use crate::digests::Digests;
 use crate::export::{ExportFormat, LayoutError};
 use crate::hash::byte_len;
-use crate::manifest::{Manifest, ManifestError};
+use crate::manifest::{Manifest, ManifestError, ManifestFile};
 use crate::seek_table::{FrameSpan, SeekTable, SeekTableError};
 use crate::unpack::{FrameFault, UnpackError, unpack_frame};
+use crate::verify::{Finding, Seen, differences};
 
 /// Why a stored image cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,30 @@ pub enum ReadError {
         span: FrameSpan,
         /// What is wrong with it.
         source: FrameFault,
+    },
+    /// A frame is sound, but not the one that was stored.
+    #[error("frame {} (image bytes {} to {}) is not the one that was recorded: its BLAKE3 digest is another; \
+            nothing of it was handed out",
+            span.frame, span.image.start, span.image.end)]
+    FrameDigest {
+        /// Which one.
+        span: FrameSpan,
+    },
+    /// The digests of the frames cannot be used, so no frame can be checked.
+    #[error("the frames of the image cannot be checked: {path} is not the file of digests that was recorded")]
+    Digests {
+        /// The file of digests.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// The image or its manifest is not what the catalog's record says.
+    #[error("{path} is not the image that was recorded: {}; verify it", listed(findings))]
+    NotAsRecorded {
+        /// The stored image.
+        path: PathBuf,
+        /// Everything that differs.
+        findings: Vec<Finding>,
     },
     /// The exported bytes cannot be written.
     #[error("writing the exported image failed")]
@@ -105,11 +132,23 @@ pub enum ReadError {
     Panicked,
 }
 
+/// The first findings as a part of a sentence.
+fn listed(findings: &[Finding]) -> String {
+    const MOST: usize = 3;
+    let mut text: Vec<String> = findings.iter().take(MOST).map(ToString::to_string).collect();
+    if let Some(more @ 1..) = findings.len().checked_sub(MOST) {
+        text.push(format!("and {more} more"));
+    }
+    text.join("; ")
+}
+
 /// A stored image as the bytes it holds. Keeps one frame in memory.
 pub struct ImageReader<R = File> {
     source: R,
     table: SeekTable,
     decompressor: zstd::bulk::Decompressor<'static>,
+    /// What each frame must hash to, where that is known.
+    digests: Option<Arc<Digests>>,
     position: u64,
     /// The frame in `raw`.
     current: Option<FrameSpan>,
@@ -136,7 +175,12 @@ impl<R: Read + Seek> ImageReader<R> {
         let table = SeekTable::read_from(&mut source)?;
         let decompressor = zstd::bulk::Decompressor::new().map_err(SeekTableError::Io)?;
         let (stored, raw) = (Vec::new(), Vec::new());
-        Ok(Self { source, table, decompressor, position: 0, current: None, stored, raw })
+        Ok(Self { source, table, decompressor, digests: None, position: 0, current: None, stored, raw })
+    }
+
+    /// Gives out a frame only if it has its digest.
+    pub(crate) fn checked(self, digests: Option<Arc<Digests>>) -> Self {
+        Self { digests, ..self }
     }
 
     /// The size of the uncompressed image.
@@ -164,6 +208,13 @@ impl<R: Read + Seek> ImageReader<R> {
         unpack_frame(&mut self.decompressor, span, &self.stored, &mut self.raw).map_err(|source| {
             io::Error::new(io::ErrorKind::InvalidData, ReadError::Frame { span: span.clone(), source })
         })?;
+        if let Some(digests) = &self.digests
+            && !digests.has(span.frame, &blake3::hash(&self.raw))
+        {
+            self.raw.clear();
+            let error = ReadError::FrameDigest { span: span.clone() };
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
         self.current = Some(span.clone());
         Ok(())
     }
@@ -225,12 +276,34 @@ pub(crate) fn unpack_error<E>(
 ///
 /// # Errors
 /// It cannot be read, or is no manifest of this version.
-pub fn read_manifest(image: &Path) -> Result<Option<Manifest>, ReadError> {
+pub fn read_manifest(image: &Path) -> Result<Option<ManifestFile>, ReadError> {
     let path = companion(image, MANIFEST_SUFFIX);
-    match Manifest::read(&path) {
+    match ManifestFile::read(&path) {
         Ok(manifest) => Ok(Some(manifest)),
         Err(ManifestError::Io(source)) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ReadError::Manifest { path, source }),
+    }
+}
+
+/// The manifest beside the image of a dump that the catalog has a record of; `None` where there is none. The image itself
+/// need not be there.
+///
+/// # Errors
+/// As [`read_manifest`]; also where the manifest is not what the record says.
+pub fn read_recorded_manifest(image: &Path, record: &Record) -> Result<Option<Manifest>, ReadError> {
+    let Some(file) = read_manifest(image)? else { return Ok(None) };
+    let seen = Seen {
+        manifest: Some((&file.manifest, &file.sha256)),
+        sha256: None,
+        digests_root: None,
+        stored_size: None,
+        raw_size: None,
+    };
+    let findings = differences(record, &seen);
+    if findings.is_empty() {
+        Ok(Some(file.manifest))
+    } else {
+        Err(ReadError::NotAsRecorded { path: image.to_owned(), findings })
     }
 }
 

@@ -5,13 +5,16 @@
 //!                     └── dropped without a seal, or the seal failed: every file of it is removed
 //! ```
 //!
-//! What a crash leaves is found again by the dump's id: [`ImageStore::remove_partials`].
+//! What a crash leaves is found again by the dump's id: [`ImageStore::remove_partials`]; what nobody knows of any more is
+//! swept: [`ImageStore::sweep`]. A deleted image leaves its manifest.
 
 mod error;
 mod find;
 mod partial;
 mod remove;
 mod seal;
+mod stored;
+mod sweep;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,6 +31,7 @@ pub use self::error::{SealError, StoreError};
 pub use self::partial::PartialImage;
 pub use self::remove::remove_stored;
 pub use self::seal::Sealed;
+pub use self::stored::{StoredDump, StoredDumps};
 
 /// The directory that holds stored images. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -4,13 +4,15 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, Progress, Timestamp};
+use memdeck_model::{
+    ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, Progress, Record, Timestamp,
+};
 use tempfile::TempDir;
 
 use crate::synthetic::{headers, noise};
 use crate::{
     CaptureError, CaptureFacts, Captured, FrozenCapture, GuestFacts, HypervisorFacts, ImageStore,
-    PartialImage, Provenance, Sealed, SeekTable,
+    ManifestFile, PartialImage, Provenance, Sealed, SeekTable,
 };
 
 /// A core that holds this memory in one segment.
@@ -104,6 +106,18 @@ impl Lab {
         partial.seal(provenance()).unwrap()
     }
 
+    /// Stores another dump, of another guest.
+    pub(crate) fn store_other(&self, image: &[u8]) -> Sealed {
+        let other = GuestName("db-01".to_owned());
+        let dump_id = "5b1f7a52-93c4-4b5e-8a01-6d2f5d1f9c40".parse().unwrap();
+        let mut partial = self.store.create(&other, &dump_id).unwrap();
+        partial.capture_core(image).unwrap();
+        let provenance = provenance();
+        partial
+            .seal(Provenance { guest: GuestFacts { name: other, ..provenance.guest }, ..provenance })
+            .unwrap()
+    }
+
     /// The names of all files, sorted.
     pub(crate) fn files(&self) -> Vec<String> {
         let names = fs::read_dir(self.store.dir()).unwrap();
@@ -127,6 +141,51 @@ impl Lab {
         fs::write(&path, file).unwrap();
         path
     }
+}
+
+/// What the catalog keeps of a dump that was just sealed.
+pub(crate) fn record_of(sealed: &Sealed) -> Record {
+    let file = ManifestFile::read(&sealed.manifest).unwrap();
+    let manifest = file.manifest;
+    Record {
+        sha256: Some(manifest.sha256),
+        gzip_size_bytes: Some(sealed.stored_size),
+        dump_path: Some(sealed.image.display().to_string()),
+        dump_id: Some(manifest.dump_id),
+        host: Some(manifest.host),
+        mode: Some(manifest.mode),
+        pause_ms: manifest.pause_ms,
+        raw_size_bytes: Some(manifest.raw_size_bytes),
+        format: Some(manifest.format),
+        codec: Some(manifest.codec),
+        case: manifest.case,
+        note: manifest.note,
+        manifest_sha256: Some(file.sha256),
+        digests_root: manifest.frame_digests.map(|digests| digests.root),
+        ..Record::unknown(manifest.guest.name, manifest.guest.vmid, manifest.started_at)
+    }
+}
+
+/// An image as memdeck stores it, without the files beside it.
+pub(crate) fn packed(image: &[u8]) -> Vec<u8> {
+    let mut compressor = zstd::bulk::Compressor::new(1).unwrap();
+    compressor.include_checksum(true).unwrap();
+    let (mut file, mut table) = (Vec::new(), SeekTable::new());
+    for frame in image.chunks(crate::FRAME_BYTES) {
+        let stored = compressor.compress(frame).unwrap();
+        table.push(stored.len().try_into().unwrap(), frame.len().try_into().unwrap()).unwrap();
+        file.extend(stored);
+    }
+    table.write_to(&mut file).unwrap();
+    file
+}
+
+/// The digests of an image's frames as memdeck stores them, and the root over them.
+pub(crate) fn digests_of(image: &[u8]) -> (Vec<u8>, String) {
+    let digests: Vec<u8> =
+        image.chunks(crate::FRAME_BYTES).flat_map(|frame| *blake3::hash(frame).as_bytes()).collect();
+    let root = blake3::hash(&digests).to_hex().to_string();
+    (digests, root)
 }
 
 pub(crate) fn silent(_: Progress) {}

@@ -4,8 +4,12 @@
 //! map, the digests of the frames, the manifest, the `.sha256` file. An error of [`verify`] means that the image could
 //! not be checked at all; an image that is damaged is a [`VerifyReport`] with findings.
 //!
+//! That these are the files of this dump, and not those of another that was put in their place, only the catalog's record
+//! can say: [`VerifyReport::hold_against`].
+//!
 //! [`verify_sample`] checks a few frames against their digests instead of all, and says so.
 
+mod against;
 mod contents;
 mod digests;
 mod finding;
@@ -17,9 +21,10 @@ mod sample;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use memdeck_model::{ByteCount, Progress};
+use memdeck_model::{ByteCount, Progress, Record};
 use serde::Serialize;
 
+pub(crate) use self::against::{Seen, differences};
 pub(crate) use self::finding::sentence;
 pub use self::finding::{Finding, Verdict};
 use self::records::Records;
@@ -53,6 +58,51 @@ pub struct VerifyReport {
     pub frame_digests: Companion,
     /// The manifest, where there is a readable one.
     pub manifest: Option<Box<Manifest>>,
+    /// SHA-256 of the manifest file, where it is a readable one.
+    pub manifest_sha256: Option<String>,
+    /// BLAKE3 root over the digests of the frames as they are; in a sample, over the recorded digests.
+    pub digests_root: Option<String>,
+    /// What the catalog's record says.
+    pub record: RecordCheck,
+}
+
+/// How an image stands to the catalog's record of its dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordCheck {
+    /// There was none to compare with: that these are the files of this dump, nobody can say.
+    NotChecked,
+    /// All of it agrees, the hash of the manifest included.
+    Agrees,
+    /// What it has agrees; the version that made it did not record the manifest's hash.
+    AgreesWithoutManifest,
+    /// It agrees, but was made anew from this manifest, so it is no witness against it.
+    Rebuilt,
+    /// Something differs.
+    Differs,
+}
+
+impl VerifyReport {
+    /// Compares the image and its manifest with the catalog's record of the dump: what differs becomes findings.
+    pub fn hold_against(&mut self, record: &Record) {
+        let manifest = self.manifest.as_deref().zip(self.manifest_sha256.as_deref());
+        let seen = Seen {
+            manifest,
+            sha256: self.sha256.as_deref(),
+            digests_root: self.digests_root.as_deref(),
+            stored_size: Some(self.stored_size),
+            raw_size: self.raw_size,
+        };
+        let different = differences(record, &seen);
+        self.record = match (different.is_empty(), &record.manifest_sha256, record.rebuilt_at) {
+            (false, _, _) => RecordCheck::Differs,
+            (true, _, Some(_)) => RecordCheck::Rebuilt,
+            (true, Some(_), None) => RecordCheck::Agrees,
+            (true, None, None) => RecordCheck::AgreesWithoutManifest,
+        };
+        self.findings.extend(different);
+        self.verdict = Verdict::of(&self.findings, self.sample.is_some());
+    }
 }
 
 /// A sample of an image's frames.
@@ -136,6 +186,11 @@ fn report(path: &Path, mut contents: Contents) -> VerifyReport {
         findings.append(own);
     }
     findings.extend(records.compare(&mut contents, is_sound));
+    let (manifest, manifest_sha256) =
+        records.into_manifest().map(|file| (Box::new(file.manifest), file.sha256)).unzip();
+    let digests = &contents.digests;
+    let of_sample = digests.file_root.as_ref().filter(|_| contents.sample.is_some());
+    let digests_root = digests.image_root.as_ref().or(of_sample).cloned();
     VerifyReport {
         path: path.to_owned(),
         verdict: Verdict::of(&findings, contents.sample.is_some()),
@@ -148,7 +203,10 @@ fn report(path: &Path, mut contents: Contents) -> VerifyReport {
         frames: contents.frames,
         page_map: contents.page_map.state,
         frame_digests: contents.digests.state,
-        manifest: records.into_manifest().map(Box::new),
+        manifest,
+        manifest_sha256,
+        digests_root,
+        record: RecordCheck::NotChecked,
     }
 }
 

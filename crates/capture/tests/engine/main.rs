@@ -4,5 +4,6 @@ mod asking;
 mod crash;
 mod frozen;
 mod live;
+mod lost_catalog;
 mod room;
 mod support;

@@ -49,6 +49,8 @@ pub(super) enum Piece {
     Zeroes(u64),
     /// These bytes of the image, half-open.
     Image(Range<u64>),
+    /// These bytes of the stored file's frames, half-open.
+    Stored(Range<u64>),
     /// These bytes of the image in snappy's framing format, and the number of bytes that took.
     Snappy(Range<u64>),
 }
@@ -66,6 +68,13 @@ impl Layout {
     /// The image as it is.
     pub(super) fn elf(raw_size: u64) -> Self {
         Self { pieces: vec![Piece::Image(0..raw_size)], ends: vec![raw_size], omitted: Vec::new() }
+    }
+
+    /// The stored file as it is: its frames, and this table behind them.
+    pub(super) fn stored(frames_end: u64, table: &[u8]) -> Self {
+        let length = frames_end.saturating_add(crate::hash::byte_len(table));
+        let pieces = vec![Piece::Stored(0..frames_end), Piece::Literal(table.to_vec())];
+        Self { pieces, ends: vec![frames_end, length], omitted: Vec::new() }
     }
 
     /// The image's memory in a format for memory alone.
@@ -127,7 +136,7 @@ impl Piece {
         match self {
             Self::Literal(bytes) => u64::try_from(bytes.len()).ok(),
             Self::Zeroes(count) => Some(*count),
-            Self::Image(range) => Some(range.end.saturating_sub(range.start)),
+            Self::Image(range) | Self::Stored(range) => Some(range.end.saturating_sub(range.start)),
             Self::Snappy(_) => None,
         }
     }
@@ -141,12 +150,16 @@ impl Piece {
                 Self::Literal(bytes.to_vec())
             }
             Self::Zeroes(_) => Self::Zeroes(part.end.saturating_sub(part.start)),
-            Self::Image(range) => {
-                Self::Image(range.start.saturating_add(part.start)..range.start.saturating_add(part.end))
-            }
+            Self::Image(range) => Self::Image(shifted(range, &part)),
+            Self::Stored(range) => Self::Stored(shifted(range, &part)),
             Self::Snappy(range) => Self::Snappy(range.clone()),
         }
     }
+}
+
+/// These bytes of a range, counted from its first.
+fn shifted(range: &Range<u64>, part: &Range<u64>) -> Range<u64> {
+    range.start.saturating_add(part.start)..range.start.saturating_add(part.end)
 }
 
 /// The segments that hold memory, in ascending order; checked to lie within the image and apart from each other.

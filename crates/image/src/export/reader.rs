@@ -38,7 +38,7 @@ impl Read for ExportReader {
                 self.image.seek(SeekFrom::Start(range.start))?;
                 (&mut self.image).take(range.end.saturating_sub(range.start)).read(buffer)?
             }
-            Piece::Snappy(_) => return Err(io::ErrorKind::Unsupported.into()),
+            Piece::Snappy(_) | Piece::Stored(_) => return Err(io::ErrorKind::Unsupported.into()),
         };
         self.position = self.position.saturating_add(u64::try_from(count).unwrap_or(0));
         Ok(count)

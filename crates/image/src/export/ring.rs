@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use sha2::{Digest, Sha256};
 
+use crate::digests::Digests;
 use crate::hash::hex_digest;
 use crate::unpack::{FrameFault, unpack_frame};
 use crate::{FrameSpan, SeekTable};
@@ -18,15 +19,35 @@ pub(super) struct Wanted {
     pub(super) span: FrameSpan,
     /// Bytes of the frame, half-open.
     pub(super) within: Range<usize>,
-    pub(super) packing: Option<Packing>,
+    pub(super) given: Given,
 }
 
-/// A frame that is packed anew, with snappy.
+/// What is given out of a frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packing {
-    /// The first of its range: it keeps the stream identifier.
+pub(super) enum Given {
+    /// Its bytes of the image.
+    Image,
+    /// Its bytes in the stored file.
+    Stored,
+    /// Its bytes of the image, packed anew with snappy; the first of its range, which keeps the stream identifier.
     First,
+    /// The same further on.
     Further,
+}
+
+impl Given {
+    fn is_packed(self) -> bool {
+        matches!(self, Self::First | Self::Further)
+    }
+}
+
+/// What is hashed of a whole export.
+#[derive(Clone, Debug)]
+pub(super) enum Hashed {
+    /// The image.
+    Image,
+    /// The stored file, which ends with this table.
+    Stored { table: Vec<u8> },
 }
 
 pub(super) struct Slot {
@@ -41,8 +62,13 @@ pub(super) struct Slot {
 
 pub(super) enum Fault {
     Frame(FrameFault),
+    /// It is not the frame that was recorded.
+    Digest,
     Pack(io::Error),
-    Hash { recorded: String, found: String },
+    Hash {
+        recorded: String,
+        found: String,
+    },
 }
 
 /// What a slot is made of when nothing is in it.
@@ -53,11 +79,37 @@ pub(super) struct Buffers {
     pub(super) packed: Vec<u8>,
 }
 
-/// A full frame of zeroes as memdeck stores it.
-pub(super) fn zero_frame(table: &SeekTable) -> io::Result<Vec<u8>> {
-    let mut compressor = zstd::bulk::Compressor::new(1)?;
-    compressor.include_checksum(true)?;
-    compressor.compress(&vec![0; usize::try_from(table.frame_bytes()).unwrap_or(0)])
+/// What a frame must be, and how one of zeroes is known without unpacking it.
+pub(super) struct Check<'a> {
+    digests: Option<&'a Digests>,
+    frame_bytes: u64,
+    /// A full frame of zeroes as memdeck stores it.
+    zero_frame: Vec<u8>,
+    zero_digest: blake3::Hash,
+}
+
+impl<'a> Check<'a> {
+    pub(super) fn new(table: &SeekTable, digests: Option<&'a Digests>) -> io::Result<Self> {
+        let mut compressor = zstd::bulk::Compressor::new(1)?;
+        compressor.include_checksum(true)?;
+        let zeroes = vec![0; usize::try_from(table.frame_bytes()).unwrap_or(0)];
+        let zero_frame = compressor.compress(&zeroes)?;
+        let zero_digest = blake3::hash(&zeroes);
+        Ok(Self { digests, frame_bytes: table.frame_bytes().into(), zero_frame, zero_digest })
+    }
+
+    fn is_zero(&self, slot: &Slot) -> bool {
+        let image = &slot.wanted.span.image;
+        image.end.saturating_sub(image.start) == self.frame_bytes && slot.stored == self.zero_frame
+    }
+
+    /// Whether a slot holds the frame that was recorded, as far as that is known.
+    fn is_recorded(&self, slot: &Slot) -> bool {
+        self.digests.is_none_or(|digests| {
+            let digest = if slot.is_zero { self.zero_digest } else { blake3::hash(&slot.raw) };
+            digests.has(slot.wanted.span.frame, &digest)
+        })
+    }
 }
 
 /// The stored bytes of every frame that is wanted, to the unpackers in turn.
@@ -81,16 +133,19 @@ pub(super) fn read(
     Ok(())
 }
 
-pub(super) fn unpack(zero_frame: &[u8], frames: &Receiver<Slot>, done: &SyncSender<Slot>) {
+pub(super) fn unpack(check: &Check<'_>, frames: &Receiver<Slot>, done: &SyncSender<Slot>) {
     let Ok(mut decompressor) = zstd::bulk::Decompressor::new() else { return };
     let mut packed_zeroes = PackedZeroes::default();
     for mut slot in frames {
-        slot.is_zero = slot.stored == zero_frame;
+        slot.is_zero = check.is_zero(&slot);
         if !slot.is_zero {
             let unpacked = unpack_frame(&mut decompressor, &slot.wanted.span, &slot.stored, &mut slot.raw);
             slot.fault = unpacked.err().map(Fault::Frame);
         }
-        if slot.wanted.packing.is_some() && slot.fault.is_none() {
+        if slot.fault.is_none() && !check.is_recorded(&slot) {
+            slot.fault = Some(Fault::Digest);
+        }
+        if slot.wanted.given.is_packed() && slot.fault.is_none() {
             slot.packed.clear();
             let packed = if slot.is_zero {
                 packed_zeroes.append(slot.wanted.within.len(), &mut slot.packed)
@@ -136,19 +191,25 @@ pub(super) fn hash(
     unpacked: &[Receiver<Slot>],
     hashed: &SyncSender<Slot>,
     last_frame: u64,
+    what: &Hashed,
     recorded: Option<&str>,
 ) -> String {
     let mut sha256 = Sha256::new();
     let mut zeroes = Vec::new();
     let mut digest = String::new();
     for mut slot in unpacked.iter().cycle().map_while(|turn| turn.recv().ok()) {
-        if slot.is_zero {
-            zeroes.resize(slot.wanted.within.len(), 0);
-            sha256.update(&zeroes);
-        } else {
-            sha256.update(&slot.raw);
+        match what {
+            Hashed::Stored { .. } => sha256.update(&slot.stored),
+            Hashed::Image if slot.is_zero => {
+                zeroes.resize(slot.wanted.within.len(), 0);
+                sha256.update(&zeroes);
+            }
+            Hashed::Image => sha256.update(&slot.raw),
         }
         if slot.wanted.span.frame == last_frame && slot.fault.is_none() {
+            if let Hashed::Stored { table } = what {
+                sha256.update(table);
+            }
             digest = hex_digest(std::mem::take(&mut sha256));
             slot.fault = recorded
                 .filter(|recorded| *recorded != digest)

@@ -17,9 +17,10 @@ use std::sync::mpsc::sync_channel;
 use std::thread::Builder;
 
 use super::layout::{Layout, Piece};
-use super::ring::{Buffers, Fault, Packing, Slot, Wanted, hash, read, unpack, zero_frame};
+use super::ring::{Buffers, Check, Fault, Given, Hashed, Slot, Wanted, hash, read, unpack};
 use super::{ExportSink, ImageExport};
 use crate::SeekTable;
+use crate::evidence::Evidence;
 use crate::hash::byte_len;
 use crate::reader::ReadError;
 
@@ -48,13 +49,11 @@ impl Effort {
     }
 }
 
-/// What is known of the bytes beforehand.
+/// All bytes are given: they are hashed, and compared with this SHA-256 where there is one.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Expected<'a> {
-    /// Nothing: they are not hashed.
-    Nothing,
-    /// They are the whole image: they are hashed, and compared with this SHA-256 where there is one.
-    Hash(Option<&'a str>),
+pub(super) struct Expected<'a> {
+    pub(super) recorded: Option<&'a str>,
+    pub(super) hashed: &'a Hashed,
 }
 
 pub(super) struct Streamed {
@@ -81,9 +80,10 @@ fn steps<'a>(
         match piece {
             Piece::Literal(bytes) => Box::new(std::iter::once(Step::Literal(bytes))),
             Piece::Zeroes(count) => Box::new(std::iter::once(Step::Zeroes(count))),
-            Piece::Image(range) => Box::new(frames(table, range, None).map(Step::Frame)),
+            Piece::Image(range) => Box::new(frames(table, range, Given::Image).map(Step::Frame)),
+            Piece::Stored(range) => Box::new(stored_frames(table, range).map(Step::Frame)),
             Piece::Snappy(range) => {
-                let frames = frames(table, range, Some(Packing::First)).map(Step::Frame);
+                let frames = frames(table, range, Given::First).map(Step::Frame);
                 Box::new(frames.chain([Step::PackedLength]))
             }
         }
@@ -91,9 +91,9 @@ fn steps<'a>(
 }
 
 /// The frames that hold these bytes of the image.
-fn frames(table: &SeekTable, range: Range<u64>, first: Option<Packing>) -> impl Iterator<Item = Wanted> + '_ {
+fn frames(table: &SeekTable, range: Range<u64>, first: Given) -> impl Iterator<Item = Wanted> + '_ {
     let mut position = range.start;
-    let mut packing = first;
+    let mut given = first;
     std::iter::from_fn(move || {
         if position >= range.end {
             return None;
@@ -101,10 +101,27 @@ fn frames(table: &SeekTable, range: Range<u64>, first: Option<Packing>) -> impl 
         let span = table.span_at(position)?;
         let end = span.image.end.min(range.end);
         let place = |at: u64| usize::try_from(at.saturating_sub(span.image.start)).ok();
-        let wanted = Wanted { within: place(position)?..place(end)?, packing, span };
-        packing = packing.map(|_| Packing::Further);
+        let wanted = Wanted { within: place(position)?..place(end)?, given, span };
+        if given == Given::First {
+            given = Given::Further;
+        }
         position = end;
         Some(wanted)
+    })
+}
+
+/// The frames that lie at these bytes of the stored file.
+fn stored_frames(table: &SeekTable, range: Range<u64>) -> impl Iterator<Item = Wanted> + '_ {
+    let spans = table.spans().skip_while({
+        let start = range.start;
+        move |span| span.stored.end <= start
+    });
+    let end = range.end;
+    spans.take_while(move |span| span.stored.start < end).filter_map(move |span| {
+        let place =
+            |at: u64| usize::try_from(at.clamp(span.stored.start, span.stored.end) - span.stored.start);
+        let within = place(range.start).ok()?..place(range.end).ok()?;
+        Some(Wanted { within, given: Given::Stored, span })
     })
 }
 
@@ -113,12 +130,12 @@ pub(super) fn stream(
     export: &ImageExport,
     range: &Range<u64>,
     effort: Effort,
-    expected: &Expected<'_>,
+    expected: Option<&Expected<'_>>,
     sink: &mut impl ExportSink,
 ) -> Result<Streamed, ReadError> {
-    let ImageExport { path, file, table, layout, .. } = export;
+    let ImageExport { evidence: Evidence { path, file, table, digests, .. }, layout, .. } = export;
     let (unpackers, slots) = effort.size();
-    let zero_frame = zero_frame(table).map_err(ReadError::Threads)?;
+    let check = Check::new(table, digests.as_deref()).map_err(ReadError::Threads)?;
     std::thread::scope(|scope| {
         let (free, free_slots) = sync_channel(slots);
         for _ in 0..slots {
@@ -129,10 +146,10 @@ pub(super) fn stream(
         for _ in 0..unpackers {
             let (stored, frames) = sync_channel(slots);
             let (finished, done) = sync_channel(slots);
-            let zero_frame = zero_frame.as_slice();
+            let check = &check;
             Builder::new()
                 .name("export-unpack".to_owned())
-                .spawn_scoped(scope, move || unpack(zero_frame, &frames, &finished))
+                .spawn_scoped(scope, move || unpack(check, &frames, &finished))
                 .map_err(ReadError::Threads)?;
             to_unpack.push(stored);
             unpacked.push(done);
@@ -148,21 +165,21 @@ pub(super) fn stream(
                 move || read(file, wanted, &free_slots, &to_unpack)
             })
             .map_err(ReadError::Threads)?;
-        let hasher = match *expected {
-            Expected::Nothing => None,
-            Expected::Hash(recorded) => {
+        let hasher = match expected {
+            None => None,
+            Some(&Expected { recorded, hashed }) => {
                 let (passed, done) = sync_channel(slots);
                 let unpacked = std::mem::replace(&mut unpacked, vec![done]);
                 let last_frame = table.frames().saturating_sub(1);
                 let hasher = Builder::new()
                     .name("export-hash".to_owned())
-                    .spawn_scoped(scope, move || hash(&unpacked, &passed, last_frame, recorded))
+                    .spawn_scoped(scope, move || hash(&unpacked, &passed, last_frame, hashed, recorded))
                     .map_err(ReadError::Threads)?;
                 Some(hasher)
             }
         };
 
-        let mut given = Given { sink, bytes: 0, packed: 0 };
+        let mut given = Output { sink, bytes: 0, packed: 0 };
         let mut turns = unpacked.iter().cycle();
         for step in steps(layout, table, range) {
             match step {
@@ -200,14 +217,14 @@ pub(super) fn stream(
 }
 
 /// What the sink was given.
-struct Given<'a, S> {
+struct Output<'a, S> {
     sink: &'a mut S,
     bytes: u64,
     /// Bytes of frames since the last literal.
     packed: u64,
 }
 
-impl<S: ExportSink> Given<'_, S> {
+impl<S: ExportSink> Output<'_, S> {
     fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.sink.bytes(bytes)?;
         self.bytes = self.bytes.saturating_add(byte_len(bytes));
@@ -225,20 +242,22 @@ impl<S: ExportSink> Given<'_, S> {
         match fault {
             None => {}
             Some(Fault::Frame(source)) => return Err(ReadError::Frame { span: wanted.span, source }),
+            Some(Fault::Digest) => return Err(ReadError::FrameDigest { span: wanted.span }),
             Some(Fault::Pack(source)) => return Err(ReadError::Write(source)),
             Some(Fault::Hash { recorded, found }) => {
                 return Err(ReadError::HashMismatch { recorded, found });
             }
         }
-        let told = match wanted.packing {
-            Some(packing) => {
-                let skipped = if packing == Packing::First { 0 } else { SNAPPY_IDENTIFIER_BYTES };
+        let told = match wanted.given {
+            Given::First | Given::Further => {
+                let skipped = if wanted.given == Given::First { 0 } else { SNAPPY_IDENTIFIER_BYTES };
                 let bytes = packed.get(skipped..).unwrap_or_default();
                 self.packed = self.packed.saturating_add(byte_len(bytes));
                 self.bytes(bytes)
             }
-            None if is_zero => self.zeroes(u64::try_from(wanted.within.len()).unwrap_or(u64::MAX)),
-            None => self.bytes(raw.get(wanted.within).unwrap_or_default()),
+            Given::Stored => self.bytes(stored.get(wanted.within).unwrap_or_default()),
+            Given::Image if is_zero => self.zeroes(u64::try_from(wanted.within.len()).unwrap_or(u64::MAX)),
+            Given::Image => self.bytes(raw.get(wanted.within).unwrap_or_default()),
         };
         told.map_err(ReadError::Write)?;
         Ok(Buffers { stored, raw, packed })

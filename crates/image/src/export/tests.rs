@@ -1,13 +1,14 @@
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::ReadError;
 use crate::synthetic::{headers, noise};
-use crate::testing::{Lab, memory};
+use crate::testing::{Lab, digests_of, memory, packed, record_of};
 
 const MIB: usize = 1 << 20;
 const FIRMWARE: u64 = 0xfffc_0000;
@@ -207,6 +208,113 @@ fn an_image_of_other_bytes_than_its_manifest_says_is_not_given_out_whole() {
     assert!(matches!(error, ReadError::HashMismatch { .. }), "{error}");
     let last_frame = elf.raw_size().0 % MIB as u64;
     assert_eq!(out.len() as u64, elf.raw_size().0 - last_frame, "the last frame is held back");
+}
+
+#[test]
+fn memory_that_was_changed_and_compressed_anew_leaves_in_no_format() {
+    let lab = Lab::new();
+    let guest = Guest(vec![(0, noise(1, 4 * MIB))]);
+    let image = guest.image();
+    let sealed = lab.store(&image);
+    let record = record_of(&sealed);
+    let mut changed = image.clone();
+    changed[2 * MIB + 5000] ^= 1;
+    fs::write(&sealed.image, packed(&changed)).unwrap();
+    for format in ExportFormat::ALL {
+        for effort in [Effort::AllCores, Effort::Shared] {
+            let mut out = Vec::new();
+            let export = ImageExport::open(&sealed.image, format).unwrap();
+            let error = export.write_from(0, effort, &mut out).unwrap_err();
+            assert!(matches!(&error, ReadError::FrameDigest { span } if span.frame == 2), "{error}");
+            assert!(out.len() <= 2 * MIB + 200, "{format}: {} bytes left", out.len());
+            if format != ExportFormat::Avml {
+                assert!(guest.expected(format).starts_with(&out), "{format}");
+            }
+        }
+    }
+    let mut reader = ImageExport::open(&sealed.image, ExportFormat::Raw).unwrap().into_reader().unwrap();
+    reader.seek(SeekFrom::Start(2 * MIB as u64 + 100)).unwrap();
+    let error = reader.read(&mut [0; 10]).unwrap_err().to_string();
+    assert!(error.contains("is not the one that was recorded"), "{error}");
+    let stored = ImageExport::open_stored(&sealed.image, &record);
+    // Noise takes the same room whatever it is.
+    let error = stored.unwrap().write_from(0, Effort::Shared, &mut io::sink()).unwrap_err();
+    assert!(matches!(&error, ReadError::FrameDigest { span } if span.frame == 2), "{error}");
+
+    // With digests that fit, the root does not; with a root that fits, the record does not.
+    let (digests, root) = digests_of(&changed);
+    fs::write(sealed.digests.unwrap(), digests).unwrap();
+    for format in ExportFormat::ALL {
+        let error = ImageExport::open(&sealed.image, format).err().unwrap();
+        assert!(matches!(error, ReadError::Digests { .. }), "{error}");
+    }
+    let manifest = fs::read_to_string(&sealed.manifest).unwrap();
+    let manifest = manifest.replace(record.digests_root.as_ref().unwrap(), &root);
+    let sha256 = crate::sha256_hex(&changed);
+    fs::write(&sealed.manifest, manifest.replace(record.sha256.as_ref().unwrap(), &sha256)).unwrap();
+    for format in ExportFormat::ALL {
+        assert!(ImageExport::open(&sealed.image, format).is_ok(), "the files agree with each other");
+        let error = ImageExport::open_recorded(&sealed.image, format, &record).err().unwrap();
+        assert!(matches!(error, ReadError::NotAsRecorded { .. }), "{error}");
+        assert!(error.to_string().contains("the manifest was changed or exchanged"), "{error}");
+    }
+}
+
+#[test]
+fn the_stored_file_is_given_out_as_it_is_and_in_parts() {
+    let lab = Lab::new();
+    let sealed = small_guest(4).stored(&lab);
+    let sealed =
+        lab.store.find_sealed(&crate::testing::dump_id()).unwrap().filter(|found| found.1.image == sealed);
+    let sealed = sealed.unwrap().1;
+    let (record, file) = (record_of(&sealed), fs::read(&sealed.image).unwrap());
+    let stored = ImageExport::open_stored(&sealed.image, &record).unwrap();
+    let length = file.len() as u64;
+    assert_eq!(stored.length(), Some(ByteCount(length)));
+    let mut out = Vec::new();
+    assert!(stored.write_from(0, Effort::Shared, &mut out).unwrap().confirmed);
+    assert!(out == file);
+    let parts = [0..1, 5..length, length - 20..length, length / 3..length / 2, 7..7, length - 60..length - 1];
+    for part in parts {
+        let mut out = Vec::new();
+        stored.write_range(part.clone(), Effort::Shared, &mut out).unwrap();
+        assert!(out == file[part.start as usize..part.end as usize], "{part:?}");
+    }
+}
+
+#[test]
+fn an_image_that_was_stored_without_digests_is_read_and_said_to_be_checked_as_a_whole_only() {
+    let lab = Lab::new();
+    let sealed = lab.store(&small_guest(5).image());
+    let text = fs::read(&sealed.manifest).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    manifest.as_object_mut().unwrap().remove("frame_digests");
+    fs::write(&sealed.manifest, manifest.to_string()).unwrap();
+    fs::remove_file(sealed.digests.unwrap()).unwrap();
+    for format in ExportFormat::ALL {
+        let export = ImageExport::open(&sealed.image, format).unwrap();
+        assert!(!export.frames_are_checked(), "{format}");
+        export.write_from(0, Effort::Shared, &mut io::sink()).unwrap();
+    }
+}
+
+#[test]
+fn digests_that_are_gone_end_an_export_before_its_first_byte() {
+    let lab = Lab::new();
+    let sealed = lab.store(&small_guest(6).image());
+    let digests = sealed.digests.unwrap();
+    let whole = fs::read(&digests).unwrap();
+    let mut longer = whole.clone();
+    longer.push(0);
+    for odd in [&whole[..32], &longer, b""] {
+        fs::write(&digests, odd).unwrap();
+        let error = ImageExport::open(&sealed.image, ExportFormat::Elf).err().unwrap();
+        let text = crate::verify::sentence(&error);
+        assert!(text.contains("it does not have 32 bytes for each of"), "{text}");
+    }
+    fs::remove_file(&digests).unwrap();
+    let error = ImageExport::open(&sealed.image, ExportFormat::Elf).err().unwrap();
+    assert!(matches!(error, ReadError::Digests { .. }), "{error}");
 }
 
 #[test]

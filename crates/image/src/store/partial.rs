@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use memdeck_model::{DumpId, Progress};
+use rustix::fs::FlockOperation;
 
 use super::StoreError;
 use crate::capture::{CaptureError, Captured, Targets, capture};
@@ -74,6 +75,8 @@ impl PartialImage {
         // Whatever is created from here on is removed if the next step fails.
         let mut created = Unsealed { directory, names: Vec::new() };
         let file = created.create(format!("{stem}{PARTIAL_SUFFIX}"))?;
+        // Tells others that somebody works here, until this process ends. Where locks do not work, nothing is told.
+        let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
         let page_map = created.create(format!("{stem}{PAGE_MAP_SUFFIX}"))?;
         let digests = created.create(format!("{stem}{DIGESTS_SUFFIX}"))?;
         Ok(Self {

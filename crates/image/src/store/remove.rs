@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use memdeck_model::DumpId;
 
 use super::StoreError;
-use crate::companions::belongs_to;
+use crate::companions::{IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, belongs_to};
 use crate::directory::Directory;
 
-/// Removes a stored image and the files beside it, as far as they are there. The directory is the one the image was
-/// stored in, whichever is used for new dumps now. Returns what it removed.
+/// Removes a stored image and the files beside it, as far as they are there, but for its manifest, which goes on telling
+/// what was taken. The directory is the one the image was stored in, whichever is used for new dumps now. Returns what it
+/// removed.
 ///
 /// # Errors
 /// The directory cannot be opened or listed, or a file cannot be removed; files before it are.
@@ -19,18 +20,32 @@ pub fn remove_stored(image: &Path, dump_id: &DumpId) -> Result<Vec<PathBuf>, Sto
     match dir.symlink_metadata() {
         // Opening would create it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        _ => remove_all(&Directory::open(dir)?, dump_id),
+        _ => remove(&Directory::open(dir)?, dump_id, |name| !name.ends_with(MANIFEST_SUFFIX)),
     }
 }
 
 /// Removes every file that belongs to a dump.
 pub(super) fn remove_all(directory: &Directory, dump_id: &DumpId) -> Result<Vec<PathBuf>, StoreError> {
+    remove(directory, dump_id, |_| true)
+}
+
+/// Removes these files of a dump. The image goes first, so that what a crash leaves is not taken for one; a partial file
+/// goes last, so that it still tells what is left.
+fn remove(
+    directory: &Directory,
+    dump_id: &DumpId,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<Vec<PathBuf>, StoreError> {
     let list_error = |source| StoreError::List { path: directory.path().to_owned(), source };
+    let names = directory.names().map_err(list_error)?;
+    let is_of_dump = |name: &String| belongs_to(name, dump_id) && is_meant(name);
+    let mut names: Vec<String> =
+        names.into_iter().filter_map(|name| name.into_string().ok()).filter(is_of_dump).collect();
+    names.sort_by_key(|name| (name.ends_with(PARTIAL_SUFFIX), !name.ends_with(IMAGE_SUFFIX)));
     let mut removed = Vec::new();
-    for name in directory.names().map_err(list_error)? {
-        let Some(name) = name.to_str().filter(|name| belongs_to(name, dump_id)) else { continue };
-        let path = directory.path().join(name);
-        match directory.remove(name) {
+    for name in names {
+        let path = directory.path().join(&name);
+        match directory.remove(&name) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 return Err(StoreError::Remove { path, source });
             }

@@ -10,7 +10,9 @@ use super::{PartialImage, SealError};
 use crate::companions::{
     CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX,
 };
+use crate::hash::sha256_hex;
 use crate::manifest::{Manifest, Provenance};
+use crate::verify::records::checksum_line;
 
 /// A stored image: its bytes, manifest and checksum are on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Sealed {
     pub image: PathBuf,
     /// Its manifest.
     pub manifest: PathBuf,
+    /// SHA-256 of the manifest file, 64 hexadecimal digits.
+    pub manifest_sha256: String,
     /// Its `.sha256` file.
     pub checksum: PathBuf,
     /// Its page map, if it has one.
@@ -48,7 +52,7 @@ impl PartialImage {
         let manifest = Manifest::new(self.dump_id.clone(), provenance, captured);
         let json =
             manifest.to_json().map_err(|source| SealError::Manifest { path: self.path.clone(), source })?;
-        let checksum = format!("{}  -\n", manifest.sha256);
+        let checksum = checksum_line(&manifest.sha256);
 
         self.file.sync_all().map_err(failed("made durable", &self.path))?;
         let page_map = self.seal_page_map(manifest.page_map.is_some())?;
@@ -64,6 +68,7 @@ impl PartialImage {
         Ok(Sealed {
             image,
             manifest: manifest_path,
+            manifest_sha256: sha256_hex(&json),
             checksum: checksum_path,
             page_map,
             digests: Some(digests),

@@ -177,6 +177,12 @@ pub enum Finding {
         /// What is wrong with it.
         reason: String,
     },
+    /// The `.sha256` file has the right digest and other text beside it.
+    #[error("the checksum file {path} has the right SHA-256, but something else in it was changed")]
+    ChecksumRewritten {
+        /// The file.
+        path: PathBuf,
+    },
     /// The `.sha256` file is of other bytes.
     #[error("the SHA-256 of the image is {found}, but {path} says {recorded}")]
     ChecksumMismatch {
@@ -187,6 +193,32 @@ pub enum Finding {
         /// As it is.
         found: String,
     },
+    /// The manifest is another file than the one that was sealed.
+    #[error(
+        "the manifest was changed or exchanged: its SHA-256 is {found}, but the catalog's record says {recorded}"
+    )]
+    ManifestChanged {
+        /// As the record says.
+        recorded: String,
+        /// As it is.
+        found: String,
+    },
+    /// A value of the image or of its manifest is not what the catalog recorded.
+    #[error("the {what} is {found}, but the catalog's record says {recorded}")]
+    RecordMismatch {
+        /// `guest in the manifest`, `SHA-256 of the image`, ...
+        what: &'static str,
+        /// As the record says.
+        recorded: String,
+        /// As it is.
+        found: String,
+    },
+    /// The record itself is not to be believed.
+    #[error(
+        "the catalog's record of this dump was changed after memdeck wrote it, so it is no witness; \
+             run: memdeck catalog check"
+    )]
+    RecordAltered,
 }
 
 impl Finding {

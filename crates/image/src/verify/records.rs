@@ -8,16 +8,17 @@ use super::finding::{Finding, sentence};
 use super::{Companion, Contents};
 use crate::companions::{CHECKSUM_SUFFIX, MANIFEST_SUFFIX, companion};
 use crate::hash::is_hex_digest;
-use crate::manifest::{Manifest, ManifestError};
+use crate::manifest::{Manifest, ManifestError, ManifestFile};
 
 /// A digest, two spaces and a file name.
 const MAX_CHECKSUM_BYTES: u64 = 64 + 2 + 4096;
 
 pub(super) struct Records {
     manifest_path: PathBuf,
-    manifest: Result<Manifest, ManifestError>,
+    manifest: Result<ManifestFile, ManifestError>,
     checksum_path: PathBuf,
-    checksum: io::Result<String>,
+    /// The digest, and whether the file is as memdeck writes it.
+    checksum: io::Result<(String, bool)>,
 }
 
 impl Records {
@@ -25,20 +26,20 @@ impl Records {
         let manifest_path = companion(image, MANIFEST_SUFFIX);
         let checksum_path = companion(image, CHECKSUM_SUFFIX);
         Self {
-            manifest: Manifest::read(&manifest_path),
-            checksum: File::open(&checksum_path).and_then(read_checksum),
+            manifest: ManifestFile::read(&manifest_path),
+            checksum: File::open(&checksum_path).and_then(read_checksum_file),
             manifest_path,
             checksum_path,
         }
     }
 
-    pub(super) fn into_manifest(self) -> Option<Manifest> {
+    pub(super) fn into_manifest(self) -> Option<ManifestFile> {
         self.manifest.ok()
     }
 
     /// What these records say against the contents. `is_sound` tells that the contents agree with themselves.
     pub(super) fn compare(&self, contents: &mut Contents, is_sound: bool) -> Vec<Finding> {
-        let mut findings = match &self.manifest {
+        let mut findings = match self.manifest.as_ref().map(|file| &file.manifest) {
             Ok(manifest) if is_sound && is_of_another_image(manifest, contents) => {
                 let (dump_id, guest) = (manifest.dump_id.clone(), manifest.guest.name.clone());
                 vec![Finding::ManifestOfAnotherImage { path: self.manifest_path.clone(), dump_id, guest }]
@@ -68,15 +69,16 @@ impl Records {
     fn compare_checksum(&self, contents: &Contents) -> Option<Finding> {
         let path = self.checksum_path.clone();
         // Where the image was not hashed, the manifest's word has to do.
-        let promised = || contents.sample.and(self.manifest.as_ref().ok()).map(|manifest| &manifest.sha256);
+        let promised = || contents.sample.and(self.manifest.as_ref().ok()).map(|file| &file.manifest.sha256);
         match (&self.checksum, contents.sha256.as_ref().or_else(promised)) {
             (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
                 Some(Finding::ChecksumMissing { path })
             }
             (Err(error), _) => Some(Finding::ChecksumUnusable { path, reason: sentence(error) }),
-            (Ok(recorded), Some(found)) if recorded != found => {
+            (Ok((recorded, _)), Some(found)) if recorded != found => {
                 Some(Finding::ChecksumMismatch { path, recorded: recorded.clone(), found: found.clone() })
             }
+            (Ok((_, false)), _) => Some(Finding::ChecksumRewritten { path }),
             _ => None,
         }
     }
@@ -156,6 +158,19 @@ fn mismatches<const N: usize>(
         Some(Finding::ManifestMismatch { what, recorded, found })
     });
     different.collect()
+}
+
+fn read_checksum_file(file: impl Read) -> io::Result<(String, bool)> {
+    let mut text = Vec::new();
+    file.take(MAX_CHECKSUM_BYTES).read_to_end(&mut text)?;
+    let digest = read_checksum(text.as_slice())?;
+    let is_as_written = text == checksum_line(&digest).as_bytes();
+    Ok((digest, is_as_written))
+}
+
+/// What the checksum file of an image holds.
+pub(crate) fn checksum_line(sha256: &str) -> String {
+    format!("{sha256}  -\n")
 }
 
 /// The digest in a file that `sha256sum` writes or reads.

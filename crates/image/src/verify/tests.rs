@@ -1,6 +1,8 @@
 //! Verifying an image: here what is wrong with its own file; with what lies beside it, in the modules.
 
+mod against;
 mod companions;
+mod manipulations;
 mod records;
 mod sample;
 

@@ -1,0 +1,47 @@
+//! Removes what processes that died left and nobody knows of.
+
+use std::path::{Path, PathBuf};
+
+use memdeck_model::DumpId;
+use rustix::fs::{FlockOperation, flock};
+
+use super::{ImageStore, StoreError, remove};
+use crate::companions::{IMAGE_SUFFIX, PARTIAL_SUFFIX, dump_id_in};
+use crate::directory::process_of_spool;
+
+impl ImageStore {
+    /// Removes the files of dumps that were never sealed, and spool files, as far as nobody works on them: neither a dump
+    /// that `is_active` knows, nor another process. Only files that have memdeck's own names are looked at; a sealed image
+    /// and a manifest without one stay. Returns what it removed.
+    ///
+    /// # Errors
+    /// The directory cannot be listed, or a file cannot be removed; files before it are.
+    pub fn sweep(&self, is_active: &dyn Fn(&DumpId) -> bool) -> Result<Vec<PathBuf>, StoreError> {
+        let list_error = |source| StoreError::List { path: self.dir().to_owned(), source };
+        let mut removed = Vec::new();
+        for name in self.directory.names().map_err(list_error)? {
+            let Some(name) = name.to_str() else { continue };
+            if let Some(dump_id) = dump_id_in(name, PARTIAL_SUFFIX) {
+                let sealed = name.replace(PARTIAL_SUFFIX, IMAGE_SUFFIX);
+                let is_sealed = self.directory.has(&sealed).map_err(list_error)?;
+                if !is_sealed && !is_active(&dump_id) && !self.is_in_use(name) {
+                    removed.extend(remove::remove_all(&self.directory, &dump_id)?);
+                }
+            } else if let Some(process) = process_of_spool(name)
+                && !Path::new("/proc").join(process.to_string()).exists()
+            {
+                let path = self.dir().join(name);
+                let error = |source| StoreError::Remove { path: path.clone(), source };
+                self.directory.remove(name).map_err(error)?;
+                removed.push(path);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Whether a process holds a partial file; one that cannot be asked is left alone.
+    fn is_in_use(&self, name: &str) -> bool {
+        let file = self.directory.open_file(name);
+        !file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
+    }
+}
