@@ -46,6 +46,9 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Print a link with which a browser signs in to the dashboard of this machine, once and within five minutes.
     SignInLink,
+    /// Check the catalog of the state directory, or make records anew from manifests.
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// Print the effective configuration, secrets masked.
     Config,
     /// Look after guests if the memdeck that started this dies.
@@ -124,6 +127,23 @@ pub struct ExportArgs {
     /// Where to write it; `-` is standard output. An existing file is not replaced.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
+}
+
+/// `memdeck catalog`
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// Say what is wrong with the catalog, which backups there are, and which images it does not know. Changes nothing.
+    Check(CatalogArgs),
+    /// Add a record for every manifest in DUMP_DIR of which the catalog knows no dump. Nothing may run on the state directory.
+    Rebuild(CatalogArgs),
+}
+
+/// `memdeck catalog check` and `memdeck catalog rebuild`
+#[derive(Debug, Args)]
+pub struct CatalogArgs {
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `memdeck inspect`

@@ -13,14 +13,12 @@ use memdeck_image::{ImageStore, StoreError};
 use memdeck_influx::{FeedError, Influx, InfluxSettings, RecordFeed};
 use memdeck_model::DumpId;
 
+use crate::catalog_care;
 use crate::config::{Config, DumpConfig, InfluxConfig, LibvirtConfig};
 use crate::guardian::GuardProcess;
 use crate::images::Images;
 use crate::ownership::{self, OwnershipError};
 use crate::remote::ServiceClient;
-
-/// The setting that holds the identity of a catalog.
-const CATALOG_ID: &str = "catalog id";
 
 /// Why the parts cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -56,17 +54,22 @@ impl State {
     pub fn take(config: &Config, role: LockRole) -> Result<Self, StartError> {
         private_directory(&config.state_dir)?;
         let lock = StateLock::acquire(&config.state_dir, &holder(role, None))?;
-        let catalog = Arc::new(Catalog::open(&config.state_dir)?);
-        Ok(Self { lock, catalog })
+        let (dump_dir, now) = (&config.dumps.dir, clock().now());
+        let (catalog, restoration) =
+            Catalog::open_or_restore(&config.state_dir, now, || catalog_care::has_images(dump_dir))?;
+        if let Some(restoration) = restoration {
+            catalog_care::after_restoration(&catalog, dump_dir, &restoration);
+        }
+        Ok(Self { lock, catalog: Arc::new(catalog) })
     }
 
     /// The identity of the catalog: sequence numbers of its records mean nothing in another one.
     pub fn catalog_id(&self) -> Result<String, CatalogError> {
-        if let Some(id) = self.catalog.setting(CATALOG_ID)? {
+        if let Some(id) = self.catalog.setting(Catalog::ID_SETTING)? {
             return Ok(id);
         }
         let id = DumpId::from_uuid_bits(uuid::Uuid::new_v4().as_u128()).to_string();
-        self.catalog.set_setting(CATALOG_ID, &id)?;
+        self.catalog.set_setting(Catalog::ID_SETTING, &id)?;
         Ok(id)
     }
 }

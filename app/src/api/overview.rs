@@ -14,6 +14,9 @@ pub struct Overview {
     pub hypervisor_uri: String,
     /// The host whose guests these are, where it is known.
     pub host: Option<String>,
+    /// What operators must know of the catalog: that it was restored and what is missing, or that it is not sound.
+    #[serde(default)]
+    pub catalog: Option<String>,
     /// Figures over all records.
     pub stats: Stats,
     /// The version of the server.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::access;
 use super::listen;
 use super::{Exit, Failure, with_causes};
+use crate::catalog_care;
 use crate::config::{Config, Role};
 use crate::desk::HypervisorGuests;
 use crate::http::{self, AgentState};
@@ -22,6 +23,8 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
 pub async fn run(config: Config) -> Result<Exit, Failure> {
     let address = config.http.listen_address(Role::Agent)?;
     let state = State::take(&config, LockRole::Agent)?;
+    let care = catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock());
+    let care = tokio::spawn(care);
     let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);
     let engine = node::engine(&config, &state, Arc::clone(&hypervisor), SHUTDOWN_GRACE)?;
     let backend = node::local(&engine);
@@ -46,6 +49,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     );
     tracing::info!(url = holder.url, dump_dir = %config.dumps.dir.display(), libvirt, "agent ready");
     listen::answer(listener, routes, watch::channel(false).0).await?;
+    care.abort();
     if let Some(relay) = relay {
         relay.abort();
     }

@@ -8,21 +8,23 @@ use std::path::{Path, PathBuf};
 use memdeck_image::{Effort, Exported, ImageExport, ReadError, Segment, SparseFile};
 use rustix::fs::{CWD, RenameFlags};
 
+use super::recorded::{self, Recorded};
 use super::{Exit, Failure, with_causes};
 use crate::cli::ExportArgs;
+use crate::config::Config;
 
 /// What a file is called until it is whole.
 const PARTIAL_SUFFIX: &str = ".partial";
 
-pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
-    if args.output == Path::new("-") { to_standard_output(args) } else { to_file(args) }
+pub fn run(config: &Config, args: &ExportArgs) -> Result<Exit, Failure> {
+    if args.output == Path::new("-") { to_standard_output(config, args) } else { to_file(config, args) }
 }
 
-fn to_standard_output(args: &ExportArgs) -> Result<Exit, Failure> {
+fn to_standard_output(config: &Config, args: &ExportArgs) -> Result<Exit, Failure> {
     if io::stdout().is_terminal() {
         return Err(Failure::usage("an image is nothing for a terminal: name a file with -o, or redirect"));
     }
-    let export = open(args)?;
+    let export = open(config, args)?;
     // Without the buffer of `stdout`, which ends lines that are none.
     let out = io::stdout().lock();
     let mut out =
@@ -35,14 +37,14 @@ fn to_standard_output(args: &ExportArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn to_file(args: &ExportArgs) -> Result<Exit, Failure> {
+fn to_file(config: &Config, args: &ExportArgs) -> Result<Exit, Failure> {
     let shown = args.output.display();
     let cannot = |what: &str, error: &io::Error| Failure::new(format!("cannot {what} {shown}: {error}"));
     if args.output.symlink_metadata().is_ok() {
         return Err(cannot("create", &io::ErrorKind::AlreadyExists.into()));
     }
     let partial = Partial::create(&args.output)?;
-    let export = open(args)?;
+    let export = open(config, args)?;
     let mut out = SparseFile::new(partial.file.try_clone().map_err(|error| cannot("write", &error))?);
     let exported =
         export.write_from(args.offset, Effort::AllCores, &mut out).map_err(|error| failed(&error))?;
@@ -55,8 +57,19 @@ fn to_file(args: &ExportArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn open(args: &ExportArgs) -> Result<ImageExport, Failure> {
-    ImageExport::open(&args.file, args.format).map_err(|error| failed(&error))
+fn open(config: &Config, args: &ExportArgs) -> Result<ImageExport, Failure> {
+    let export = match recorded::of(config, &args.file) {
+        Recorded::By(record) => ImageExport::open_recorded(&args.file, args.format, &record),
+        Recorded::Unknown(_) => ImageExport::open(&args.file, args.format),
+    };
+    let export = export.map_err(|error| failed(&error))?;
+    if export.manifest().is_some() && !export.frames_are_checked() {
+        eprintln!(
+            "memdeck: {} was stored without digests: it can only be checked as a whole (memdeck verify)",
+            args.file.display()
+        );
+    }
+    Ok(export)
 }
 
 fn failed(error: &ReadError) -> Failure {

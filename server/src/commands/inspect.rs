@@ -4,14 +4,20 @@ use std::fmt::Write as _;
 
 use memdeck_image::{ExportFacts, Inspection, Manifest, NoteFacts, Segment, SegmentKind};
 
+use super::recorded::{self, Recorded};
 use super::{Exit, Failure, with_causes};
 use crate::cli::InspectArgs;
+use crate::config::Config;
 
 /// Segments that are listed; a guest has a handful.
 const MAX_LISTED: usize = 64;
 
-pub fn run(args: &InspectArgs) -> Result<Exit, Failure> {
-    let seen = memdeck_image::inspect(&args.file).map_err(|error| Failure::new(with_causes(&error)))?;
+pub fn run(config: &Config, args: &InspectArgs) -> Result<Exit, Failure> {
+    let seen = match recorded::of(config, &args.file) {
+        Recorded::By(record) => memdeck_image::inspect_recorded(&args.file, &record),
+        Recorded::Unknown(_) => memdeck_image::inspect(&args.file),
+    };
+    let seen = seen.map_err(|error| Failure::new(with_causes(&error)))?;
     if args.json {
         println!("{}", serde_json::to_string(&seen).map_err(|error| Failure::new(error.to_string()))?);
     } else {

@@ -2,6 +2,7 @@
 
 mod access;
 mod agent;
+mod catalog;
 mod config;
 mod dump;
 mod export;
@@ -9,6 +10,7 @@ mod guard;
 mod inspect;
 mod listen;
 mod own_service;
+mod recorded;
 mod serve;
 mod sign_in_link;
 mod verify;
@@ -114,9 +116,10 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Serve => on_runtime(serve::run(config)),
             Command::Agent => on_runtime(agent::run(config)),
             Command::Dump(args) => on_runtime(dump::run(&config, args)),
-            Command::Verify(args) => verify::run(args),
-            Command::Export(args) => export::run(args),
-            Command::Inspect(args) => inspect::run(args),
+            Command::Verify(args) => verify::run(&config, args),
+            Command::Export(args) => export::run(&config, args),
+            Command::Inspect(args) => inspect::run(&config, args),
+            Command::Catalog(command) => catalog::run(&config, command),
             Command::SignInLink => on_runtime(sign_in_link::run(config)),
             Command::Config => Ok(config::run(&sources)),
             Command::Guard => on_runtime(guard::run(config)),

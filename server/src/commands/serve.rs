@@ -14,6 +14,7 @@ use super::access;
 use super::agent::SHUTDOWN_GRACE;
 use super::listen;
 use super::{Exit, Failure};
+use crate::catalog_care;
 use crate::config::{Config, Role, ServiceConfig};
 use crate::desk::{AgentGuests, Desk, DeskParts, GuestSource, HypervisorGuests};
 use crate::http::{self, DashboardState};
@@ -28,6 +29,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let address = config.http.listen_address(Role::Serve)?;
     let state = State::take(&config, LockRole::Serve)?;
     let mut tasks = JoinSet::new();
+    tasks.spawn(catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock()));
     let client = config.service.as_ref().map(client).transpose()?;
     let images = node::images(&state, client.clone()).await;
     let (backend, guests, engine) = dumps(&config, &state, client, &mut tasks)?;

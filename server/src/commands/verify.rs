@@ -1,16 +1,19 @@
 //! `memdeck verify`
 
 use indicatif::{ProgressBar, ProgressStyle};
-use memdeck_image::{Companion, Sample, Verdict, VerifyReport, verify, verify_sample};
+use memdeck_image::{Companion, RecordCheck, Sample, Verdict, VerifyReport, verify, verify_sample};
 use memdeck_model::Progress;
+use serde::Serialize;
 
+use super::recorded::{self, Recorded};
 use super::{Exit, Failure, with_causes};
 use crate::cli::VerifyArgs;
+use crate::config::Config;
 
 const TEMPLATE: &str =
     "verifying {bar:40} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}";
 
-pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
+pub fn run(config: &Config, args: &VerifyArgs) -> Result<Exit, Failure> {
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
     bar.set_style(ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut observer = |progress: Progress| {
@@ -22,12 +25,20 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         None => verify(&args.file, &mut observer),
     };
     bar.finish_and_clear();
-    let report = report.map_err(|error| Failure::new(with_causes(&error)))?;
+    let mut report = report.map_err(|error| Failure::new(with_causes(&error)))?;
+    let unchecked = match recorded::of(config, &args.file) {
+        Recorded::By(record) => {
+            report.hold_against(&record);
+            None
+        }
+        Recorded::Unknown(why) => Some(why),
+    };
     if args.json {
-        let json = serde_json::to_string(&report).map_err(|error| Failure::new(error.to_string()))?;
+        let told = Told { report: &report, record_problem: unchecked.as_deref() };
+        let json = serde_json::to_string(&told).map_err(|error| Failure::new(error.to_string()))?;
         println!("{json}");
     } else {
-        print_report(&report);
+        print_report(&report, unchecked.as_deref());
     }
     Ok(match report.verdict {
         Verdict::Intact | Verdict::Sampled | Verdict::Unconfirmed => Exit::Done,
@@ -35,7 +46,16 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     })
 }
 
-fn print_report(report: &VerifyReport) {
+/// The report as JSON.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    report: &'a VerifyReport,
+    /// Why the image was not compared with a record.
+    record_problem: Option<&'a str>,
+}
+
+fn print_report(report: &VerifyReport, unchecked: Option<&str>) {
     println!("{}: {}", report.path.display(), report.verdict);
     for finding in &report.findings {
         println!("  - {finding}");
@@ -70,6 +90,27 @@ fn print_report(report: &VerifyReport) {
     let root = manifest.and_then(|manifest| manifest.frame_digests.as_ref()).map(|digests| &digests.root);
     let root = root.map(|root| format!(", BLAKE3 root {root}")).unwrap_or_default();
     println!("  digests      {}", in_words(report.frame_digests, &root));
+    println!("  record       {}", record_in_words(report, unchecked));
+}
+
+fn record_in_words(report: &VerifyReport, unchecked: Option<&str>) -> String {
+    let sha256 = report.manifest_sha256.as_deref().unwrap_or("unknown");
+    match report.record {
+        RecordCheck::NotChecked => format!(
+            "without the catalog, whether these are the files of this dump was not checked ({})",
+            unchecked.unwrap_or("no record")
+        ),
+        RecordCheck::Agrees => format!("agrees, manifest SHA-256 {sha256}"),
+        RecordCheck::AgreesWithoutManifest => {
+            "agrees as far as it goes: the version that took the dump did not \
+             record the manifest's hash, so what only the manifest says was not checked"
+                .to_owned()
+        }
+        RecordCheck::Rebuilt => format!(
+            "agrees, but was made anew from this manifest when the catalog had lost it (manifest SHA-256 {sha256})"
+        ),
+        RecordCheck::Differs => "differs".to_owned(),
+    }
 }
 
 fn in_words(companion: Companion, intact: &str) -> String {

@@ -22,6 +22,7 @@ use memdeck_model::{
 use parking_lot::Mutex;
 
 use crate::blocking;
+use crate::catalog_care;
 use crate::images::Images;
 use last_trigger::TriggerFollower;
 
@@ -365,7 +366,10 @@ pub(crate) fn catalog_problem(error: &CatalogError) -> Problem {
 impl Operations for Desk {
     async fn overview(&self) -> Result<Overview, Problem> {
         let stats = self.stats().await?;
+        let (catalog, now) = (Arc::clone(&self.catalog), self.clock.now());
+        let notice = blocking(move || catalog_care::notice(&catalog, now)).await;
         Ok(Overview {
+            catalog: notice.map_err(|error| catalog_problem(&error))?,
             service: self.live.service(),
             hypervisor: self.live.hypervisor_error(),
             hypervisor_uri: self.guests.uri(),

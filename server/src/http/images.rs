@@ -25,7 +25,7 @@ use utoipa_axum::routes;
 use super::answer::{JsonBody, RestError, UrlPath, UrlQuery};
 use super::conditional::{Wanted, has_it_already, wanted};
 use crate::images::{Form, Images, Opened, Place, StoredImage};
-use crate::remote::OMITTED;
+use crate::remote::{CHECKED, OMITTED};
 
 /// When to ask again for a place among the downloads.
 const RETRY_AFTER_S: &str = "30";
@@ -238,6 +238,8 @@ fn description(opened: &Opened) -> Result<HeaderMap, RestError> {
     if let Some(tag) = opened.entity_tag() {
         told.insert(ETAG, header(&tag)?);
     }
+    let checked = if opened.is_checked() { "frames" } else { "whole" };
+    told.insert(CHECKED, HeaderValue::from_static(checked));
     if !opened.omitted().is_empty() {
         told.insert(OMITTED, header(&omitted(opened.omitted()))?);
     }

@@ -7,9 +7,10 @@
 //! A slow client stops the thread, and with it everything before it: a download holds a few MiB, whatever the client
 //! does. A client that goes away ends the thread with its next chunk. What goes wrong in the middle ends the body with
 //! an error, so that the connection breaks and nobody takes a part for the whole.
+//!
+//! Whatever the form, each frame is held against its recorded digest before a byte of it is sent.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use super::{StoredImage, internal, unreadable};
 
 /// Chunks between the thread and the connection.
 const CHUNKS: usize = 2;
-/// What is read at once of a stored file.
+/// What is sent at once.
 const CHUNK_BYTES: usize = 256 << 10;
 /// A client that takes nothing for so long is given up, so that its place is free for others.
 const STALL_LIMIT: Duration = Duration::from_mins(2);
@@ -75,70 +76,32 @@ impl Form {
     }
 }
 
-enum Source {
-    File { file: File, length: u64 },
-    Export(Box<ImageExport>),
-}
-
 /// An image that can be read in a form.
 pub struct Opened {
     image: StoredImage,
     form: Form,
-    source: Source,
+    export: Box<ImageExport>,
 }
 
 /// Opens an image, and makes sure that it is the one that was recorded: the entity tag promises its bytes.
 pub(super) fn open(image: &StoredImage, form: Form) -> Result<Opened, Problem> {
-    let told = |error: ReadError| unreadable(image, &error);
-    let source = match form {
-        Form::Export(format) => {
-            let export = ImageExport::open(&image.path, format).map_err(told)?;
-            let (size, sha256) = (&image.record.raw_size_bytes, &image.record.sha256);
-            let same_size = size.is_none_or(|size| size == export.raw_size());
-            let manifest = export.manifest();
-            let same_hash =
-                manifest.zip(sha256.as_ref()).is_none_or(|(manifest, sha256)| manifest.sha256 == *sha256);
-            if !(same_size && same_hash) {
-                return Err(another(image));
-            }
-            Source::Export(Box::new(export))
-        }
-        Form::Stored => {
-            let io_error = |source| told(ReadError::Open { path: image.path.clone(), source });
-            if !image.path.metadata().map_err(io_error)?.is_file() {
-                return Err(told(ReadError::NotAFile { path: image.path.clone() }));
-            }
-            let file = File::open(&image.path).map_err(io_error)?;
-            let length = file.metadata().map_err(io_error)?.len();
-            if image.record.gzip_size_bytes.is_some_and(|size| size.0 != length) {
-                return Err(another(image));
-            }
-            Source::File { file, length }
-        }
+    let export = match form {
+        Form::Export(format) => ImageExport::open_recorded(&image.path, format, &image.record),
+        Form::Stored => ImageExport::open_stored(&image.path, &image.record),
     };
-    Ok(Opened { image: image.clone(), form, source })
-}
-
-fn another(image: &StoredImage) -> Problem {
-    let detail = format!(
-        "the file of dump {} of {} is not the one that was recorded: it was changed or exchanged; verify it",
-        image.dump_id, image.record.dom
-    );
-    Problem::new(ProblemKind::Conflict, detail)
+    let export = export.map_err(|error| unreadable(image, &error))?;
+    Ok(Opened { image: image.clone(), form, export: Box::new(export) })
 }
 
 /// The manifest beside an image, as it is stored. It tells what is known even where the image itself is gone.
 pub(super) fn manifest(image: &StoredImage) -> Result<Value, Problem> {
-    let manifest = memdeck_image::read_manifest(&image.path).map_err(|error| unreadable(image, &error))?;
+    let manifest = memdeck_image::read_recorded_manifest(&image.path, &image.record)
+        .map_err(|error| unreadable(image, &error))?;
     let missing = || {
         let detail = format!("the image of dump {} has no manifest beside it", image.dump_id);
         Problem::new(ProblemKind::NotFound, detail)
     };
     let manifest = manifest.ok_or_else(missing)?;
-    if manifest.dump_id != image.dump_id {
-        let detail = format!("the manifest beside dump {} is that of another one", image.dump_id);
-        return Err(Problem::new(ProblemKind::Conflict, detail));
-    }
     serde_json::to_value(manifest).map_err(|error| internal(&error))
 }
 
@@ -152,19 +115,20 @@ impl Opened {
     /// How many bytes there are, where that is known beforehand.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
-        match &self.source {
-            Source::File { length, .. } => Some(*length),
-            Source::Export(export) => export.length().map(|length| length.0),
-        }
+        self.export.length().map(|length| length.0)
     }
 
     /// Segments of memory that the form leaves out.
     #[must_use]
     pub fn omitted(&self) -> &[Segment] {
-        match &self.source {
-            Source::File { .. } => &[],
-            Source::Export(export) => export.omitted(),
-        }
+        self.export.omitted()
+    }
+
+    /// Whether each part of it is checked before it is sent; if not, the image was stored without digests and can only be
+    /// checked as a whole.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.export.frames_are_checked()
     }
 
     /// A strong entity tag, quotes included; `None` where the image's hash is not known.
@@ -219,22 +183,13 @@ impl Download {
         Ok(Body::from_stream(futures_util::stream::unfold(Some(receiver), next)))
     }
 
-    fn run(mut self, part: Option<Range<u64>>, mut sink: ChannelSink) {
-        let written = match &mut self.opened.source {
-            Source::Export(export) => match part {
-                Some(part) => export.write_range(part, Effort::Shared, &mut sink),
-                None => export.write_from(0, Effort::Shared, &mut sink),
-            }
-            .map(drop),
-            Source::File { file, length } => {
-                copy(file, part.unwrap_or(0..*length), &mut sink).map_err(|source| match source {
-                    CopyError::Read(source) => {
-                        ReadError::Read { path: self.opened.image.path.clone(), offset: 0, source }
-                    }
-                    CopyError::Sink(source) => ReadError::Write(source),
-                })
-            }
-        };
+    fn run(self, part: Option<Range<u64>>, mut sink: ChannelSink) {
+        let export = &self.opened.export;
+        let written = match part {
+            Some(part) => export.write_range(part, Effort::Shared, &mut sink),
+            None => export.write_from(0, Effort::Shared, &mut sink),
+        }
+        .map(drop);
         let image = &self.opened.image;
         match written {
             Ok(()) => {
@@ -249,24 +204,6 @@ impl Download {
             }
         }
     }
-}
-
-enum CopyError {
-    Read(io::Error),
-    Sink(io::Error),
-}
-
-fn copy(file: &mut File, part: Range<u64>, sink: &mut ChannelSink) -> Result<(), CopyError> {
-    let mut left = part.end.saturating_sub(part.start);
-    file.seek(SeekFrom::Start(part.start)).map_err(CopyError::Read)?;
-    while left > 0 {
-        let count = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-        let mut chunk = vec![0; count];
-        file.read_exact(&mut chunk).map_err(CopyError::Read)?;
-        sink.send(Message::Chunk(chunk.into())).map_err(CopyError::Sink)?;
-        left -= count as u64;
-    }
-    Ok(())
 }
 
 enum Message {

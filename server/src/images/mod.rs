@@ -166,16 +166,23 @@ impl Images {
         Ok(Download::new(opened, permit, in_use))
     }
 
-    /// The manifest of an image, as it is stored.
+    /// The manifest of an image, as it is stored. It stays when the image is deleted.
     ///
     /// # Errors
-    /// There is no such image, or no manifest beside it.
+    /// There is no such image, or no manifest beside it, or it is not the one that was recorded.
     pub async fn manifest(&self, dump_id: &str) -> Result<Value, Problem> {
-        match self.locate(dump_id).await? {
+        let (id, owned) = self.find(dump_id).await?;
+        let gone = owned.as_ref().and_then(|owned| deleted(&id, &owned.record));
+        let told = match self.place(id, owned)? {
             Place::There(service, id) => {
                 service.image_call(reqwest::Method::GET, &id, Some("manifest"), None).await
             }
             Place::Here(image) => blocking(move || download::manifest(&image)).await,
+        };
+        match (told, gone) {
+            // Earlier versions deleted it with its image.
+            (Err(problem), Some(gone)) if problem.kind == ProblemKind::NotFound => Err(gone),
+            (told, _) => told,
         }
     }
 
@@ -190,7 +197,8 @@ impl Images {
             }
             Place::Here(image) => {
                 let seen = blocking(move || {
-                    memdeck_image::inspect(&image.path).map_err(|error| unreadable(&image, &error))
+                    memdeck_image::inspect_recorded(&image.path, &image.record)
+                        .map_err(|error| unreadable(&image, &error))
                 });
                 serde_json::to_value(seen.await?).map_err(|error| internal(&error))
             }
@@ -223,6 +231,14 @@ fn unreadable(image: &StoredImage, error: &ReadError) -> Problem {
         return Problem::new(ProblemKind::Gone, detail);
     }
     tracing::warn!(%dump_id, vm = %guest, error = error as &dyn std::error::Error, "a stored image cannot be read");
+    if let ReadError::NotAsRecorded { findings, .. } = error {
+        let first = findings.first().map(ToString::to_string).unwrap_or_default();
+        let detail = format!(
+            "the file of dump {dump_id} of {guest} is not the one that was recorded: it was changed or exchanged; \
+             verify it ({first})"
+        );
+        return Problem::new(ProblemKind::Conflict, detail);
+    }
     let detail = format!("the image of dump {dump_id} of {guest} cannot be read: {}", with_causes(error));
     Problem::new(ProblemKind::Conflict, detail.replace(&format!("{}", image.path.display()), "the file"))
 }

@@ -151,6 +151,10 @@ impl Job {
                 self.verifications.tell(&now);
             }
         });
+        let result = result.map(|mut report| {
+            report.hold_against(&self.image.record);
+            report
+        });
         let ended = self.ended(result, self.clock.now());
         tracing::info!(
             dump_id = %self.image.dump_id,

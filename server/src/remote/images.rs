@@ -15,11 +15,14 @@ use super::client::{CallError, ServiceClient, answer, bounded_body, detail_of, r
 
 /// Names the memory that a format leaves out.
 pub const OMITTED: HeaderName = HeaderName::from_static("memdeck-omitted");
+/// The header that tells what is checked before it is sent: `frames`, each of them; or `whole`: the image was stored
+/// without digests, and a part of it cannot be checked.
+pub const CHECKED: HeaderName = HeaderName::from_static("memdeck-checked");
 
 /// What of a request decides about the answer.
 const ASKED: [HeaderName; 3] = [RANGE, IF_RANGE, IF_NONE_MATCH];
 /// What of the answer is about the image.
-const TOLD: [HeaderName; 9] = [
+const TOLD: [HeaderName; 10] = [
     ACCEPT_RANGES,
     CACHE_CONTROL,
     CONTENT_DISPOSITION,
@@ -29,6 +32,7 @@ const TOLD: [HeaderName; 9] = [
     ETAG,
     RETRY_AFTER,
     OMITTED,
+    CHECKED,
 ];
 
 impl ServiceClient {

@@ -15,5 +15,5 @@ pub use client::{
     Asked, CallError, DELETIONS_PER_CALL, DeletionFeedPage, Face, NumberedDeletion, NumberedRecord,
     RECORDS_PER_CALL, RecordFeedPage, ServiceClient,
 };
-pub use images::OMITTED;
+pub use images::{CHECKED, OMITTED};
 pub use pinned::client_config as pinned_tls;

@@ -343,3 +343,107 @@ fn wrong_usage_is_code_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {:?}", text(&output));
     }
 }
+
+#[test]
+fn verify_without_the_catalog_names_what_was_not_checked() {
+    let printed = verified("frozen_with-page-map", &[]);
+    let sentence =
+        "record       without the catalog, whether these are the files of this dump was not checked";
+    assert_says(&printed, &[sentence]);
+    let json = verified("frozen_with-page-map", &["--json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["record"], "not_checked");
+    assert!(report["record_problem"].as_str().unwrap().contains("catalog"), "{json}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_and_export_hold_an_image_against_the_catalog_of_the_state_directory() {
+    let app = TestApp::start();
+    let (_, stored) = app.dumped("web-01").await;
+    let run = |arguments: &[&str]| {
+        let mut command = memdeck(app.dir.path());
+        command.env("STATE_DIR", app.dir.path()).args(arguments).arg(&stored);
+        text(&command.output().unwrap())
+    };
+    let (code, stdout, _) = run(&["verify"]);
+    assert_eq!(code, Some(0), "{stdout}");
+    assert_says(&stdout, &[": intact", "record       agrees, manifest SHA-256 "]);
+
+    let manifest = stored.to_str().unwrap().replace(".elf.zst", ".json");
+    let as_sealed = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, as_sealed.replace("web-01", "web-02")).unwrap();
+    let (code, stdout, _) = run(&["verify"]);
+    assert_eq!(code, Some(3), "{stdout}");
+    assert_says(
+        &stdout,
+        &[
+            ": damaged",
+            "the manifest was changed or exchanged: its SHA-256 is",
+            "the guest in the manifest is web-02, but the catalog's record says web-01",
+            "record       differs",
+        ],
+    );
+    for arguments in [["export", "--format", "raw"].as_slice(), &["inspect"]] {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stdout.len()), (Some(1), 0), "{stderr}");
+        assert!(stderr.contains("is not the image that was recorded"), "{stderr}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_catalog_is_checked_and_rebuilt_from_the_command_line() {
+    let app = TestApp::start();
+    let (dump_id, _) = app.dumped("web-01").await;
+    let home = app.dir.path().join("other");
+    std::fs::create_dir(&home).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = memdeck(&home);
+        command.env("DUMP_DIR", app.dir.path().join("dumps")).args(arguments);
+        text(&command.output().unwrap())
+    };
+    let (code, _, stderr) = run(&["catalog", "check"]);
+    assert!(code == Some(1) && stderr.contains("catalog.db could not be opened"), "{stderr}");
+    for expected in ["1 records added, 0 were there", "0 records added, 1 were there"] {
+        let (code, stdout, stderr) = run(&["catalog", "rebuild"]);
+        assert_eq!(code, Some(0), "{stderr}");
+        assert!(stdout.contains(expected), "{stdout}");
+    }
+    let (code, stdout, _) = run(&["catalog", "check", "--json"]);
+    let seen: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &seen["sound"], &seen["records"]), (Some(0), &true.into(), &1.into()));
+
+    let state = home.join("state/catalog.db");
+    let catalog = memdeck_catalog::Catalog::open(&home.join("state")).unwrap();
+    let record = catalog.record_of(&dump_id.parse().unwrap()).unwrap().unwrap();
+    assert!(record.rebuilt_at.is_some());
+    drop(catalog);
+    let mut bytes = std::fs::read(&state).unwrap();
+    let sha256 = record.sha256.unwrap();
+    let at = bytes.windows(64).position(|window| window == sha256.as_bytes()).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&state, bytes).unwrap();
+    let (code, stdout, _) = run(&["catalog", "check"]);
+    assert_eq!(code, Some(3), "{stdout}");
+    assert_says(&stdout, &["not sound", "Stop memdeck, move catalog.db away"]);
+}
+
+#[test]
+fn a_start_with_an_empty_catalog_tells_what_was_restored_and_what_is_missing() {
+    let home = tempfile::tempdir().unwrap();
+    drop(crate::support::program::Running::serve(home.path(), &[]));
+    let state = home.path().join("state");
+    for name in ["catalog.db-wal", "catalog.db-shm"] {
+        let _ = std::fs::remove_file(state.join(name));
+    }
+    std::fs::write(state.join("catalog.db"), "").unwrap();
+    drop(crate::support::program::Running::serve(home.path(), &[]));
+    let kept =
+        std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let kept: Vec<_> = kept.filter(|name| name.starts_with("catalog.db.damaged-")).collect();
+    assert_eq!(kept.len(), 1, "it is kept aside");
+    let catalog = memdeck_catalog::Catalog::open(&state).unwrap();
+    let told = catalog.setting("catalog restored").unwrap().unwrap();
+    for part in ["its catalog could not be used: it was empty", &kept[0], "were made anew from manifests"] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+}

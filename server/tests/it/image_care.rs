@@ -87,7 +87,7 @@ async fn an_image_is_deleted_with_its_files_and_the_record_says_so() {
     let (status, record) = answer(&app.dashboard, delete(&path, r#"{"confirm": "web-01"}"#)).await;
     assert_eq!((status, &record["deleted_by"]), (StatusCode::OK, &"api".into()));
     assert_eq!(record["deleted_at"], "2025-11-14T08:59:23.550273Z");
-    assert_eq!(files(&stored), 5, "those of the other dump");
+    assert_eq!(files(&stored), 6, "those of the other dump, and the manifest");
     let Event::Record(told) = changed.recv().await.unwrap() else { panic!("another event") };
     assert_eq!(serde_json::to_value(told).unwrap(), record);
 
@@ -96,7 +96,11 @@ async fn an_image_is_deleted_with_its_files_and_the_record_says_so() {
         |id: &str| page["records"].as_array().unwrap().iter().find(|known| known["dump_id"] == id).unwrap();
     assert_eq!((of(&dump_id), of(&other).get("deleted_at")), (&record, None));
     assert_eq!(answer(&app.dashboard, get(&path)).await, (StatusCode::OK, record));
-    for what in ["image", "manifest", "inspect", "verify"] {
+    let (status, manifest) = answer(&app.dashboard, get(&format!("{path}/manifest"))).await;
+    assert_eq!((status, &manifest["dump_id"]), (StatusCode::OK, &dump_id.as_str().into()));
+    let facts = app.images.facts(&dump_id).await.unwrap();
+    assert!(facts.manifest.is_some(), "the details still show it");
+    for what in ["image", "inspect", "verify"] {
         let (status, answer) = answer(&app.dashboard, get(&format!("{path}/{what}"))).await;
         assert_eq!(status, StatusCode::GONE, "{what}");
         let sentence = format!(
@@ -184,7 +188,7 @@ async fn an_image_that_is_being_downloaded_is_not_deleted() {
             "a download that was given up still holds the image"
         );
     }
-    assert_eq!(files(&stored), 0);
+    assert_eq!(files(&stored), 1, "the manifest stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,7 +209,7 @@ async fn a_deletion_that_was_cut_off_is_finished_by_the_next_start() {
 
     let next: Arc<Images> = support::images(&app.catalog, &app.clock, None);
     next.finish_deletions();
-    assert_eq!(files(&stored), 5);
+    assert_eq!(files(&stored), 6);
     assert!(app.catalog.unsettled_deletions().unwrap().is_empty());
     let (status, _) = answer(&app.dashboard, get(&format!("/api/memory-dumps/{kept}/manifest"))).await;
     assert_eq!(status, StatusCode::OK);
@@ -226,7 +230,7 @@ async fn a_deletion_whose_files_stay_can_be_asked_for_again() {
     assert!(refused["detail"].as_str().unwrap().contains("not all of its files can be removed"), "{refused}");
     open_to_all(0o700);
     assert_eq!(answer(&app.dashboard, delete(&path, r#"{"confirm": "web-01"}"#)).await.0, StatusCode::OK);
-    assert_eq!(files(&stored), 0);
+    assert_eq!(files(&stored), 1, "the manifest stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,4 +247,63 @@ async fn an_imported_image_is_not_looked_for_on_this_host() {
     let request = memdeck_model::DeleteRequest::confirmed("web-01");
     assert!(images.delete(&dump_id, request, "api").await.is_err());
     assert_eq!(files(&stored), 5);
+}
+
+/// The five files of an image.
+fn five(stored: &Path) -> [std::path::PathBuf; 5] {
+    ["elf.zst", "json", "sha256", "pages", "blake3"].map(|suffix| {
+        let name = stored.file_name().unwrap().to_str().unwrap().replace("elf.zst", suffix);
+        stored.with_file_name(name)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_was_exchanged_for_another_dumps_is_found_and_not_handed_out() {
+    let app = TestApp::start();
+    let (dump_id, stored) = app.dumped("web-01").await;
+    let (other, exchanged) = app.dumped("db-01").await;
+    for (to, from) in five(&stored).into_iter().zip(five(&exchanged)) {
+        std::fs::copy(from, to).unwrap();
+    }
+    for edited in [false, true] {
+        if edited {
+            let manifest = stored.with_file_name(companion(&stored));
+            let text = std::fs::read_to_string(&manifest).unwrap();
+            std::fs::write(&manifest, text.replace(&other, &dump_id).replace("db-01", "web-01")).unwrap();
+        }
+        let found = verified(&app.dashboard, &dump_id).await;
+        assert_eq!(found["verdict"], "damaged", "{found}");
+        assert_eq!(found["report"]["record"], "differs");
+        let sentences = found["findings"].to_string();
+        assert!(sentences.contains("the manifest was changed or exchanged"), "{sentences}");
+        assert!(sentences.contains("but the catalog's record says"), "{sentences}");
+        let path = format!("/api/memory-dumps/{dump_id}");
+        for what in ["image?format=elf", "image?format=raw", "image?format=stored", "inspect", "manifest"] {
+            let (status, refused) = answer(&app.dashboard, get(&format!("{path}/{what}"))).await;
+            assert_eq!(status, StatusCode::CONFLICT, "{what}");
+            let detail = refused["detail"].as_str().unwrap();
+            assert!(
+                detail.contains("is not the one that was recorded: it was changed or exchanged"),
+                "{detail}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_of_the_pause_in_the_manifest_is_found_and_the_page_does_not_show_it() {
+    let app = TestApp::start();
+    let (dump_id, stored) = app.dumped("web-01").await;
+    let record = app.images.record(&dump_id).await.unwrap();
+    let manifest = stored.with_file_name(companion(&stored));
+    let text = std::fs::read(&manifest).unwrap();
+    assert_eq!(record.manifest_sha256, Some(memdeck_image::sha256_hex(&text)));
+    let mut edited: Value = serde_json::from_slice(&text).unwrap();
+    edited["pause_ms"] = 0.into();
+    edited["requested_by"] = "nobody".into();
+    std::fs::write(&manifest, serde_json::to_vec_pretty(&edited).unwrap()).unwrap();
+    let found = verified(&app.agent, &dump_id).await;
+    assert_eq!((&found["verdict"], &found["report"]["record"]), (&"damaged".into(), &"differs".into()));
+    let problem = app.images.facts(&dump_id).await.unwrap_err();
+    assert_eq!(problem.kind, ProblemKind::Conflict, "{problem}");
 }

@@ -137,8 +137,21 @@ fn hashes(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
             facts.add("SHA-256 in the manifest, another one", Value::Copied(manifest.sha256.clone()));
         }
         facts.add("SHA-256 of the stored file", Value::Copied(manifest.file_sha256.clone()));
+    }
+    match &record.manifest_sha256 {
+        Some(sha256) => facts.add("SHA-256 of the manifest", Value::Copied(sha256.clone())),
+        None if manifest.is_some() => {
+            facts.add("SHA-256 of the manifest", text("not recorded by the version that took the dump"));
+        }
+        None => {}
+    }
+    if let Some(manifest) = manifest {
         let root = manifest.frame_digests.as_ref().map(|digests| digests.root.clone());
-        facts.add_some("BLAKE3 root of the frames", root.map(Value::Copied));
+        let root = root.map_or_else(
+            || text("none: stored by a version that made no digests, so it can only be checked as a whole"),
+            Value::Copied,
+        );
+        facts.add("BLAKE3 root of the frames", root);
         let page_map = manifest.page_map.as_ref().map(|map| map.file_blake3.clone());
         facts.add_some("BLAKE3 of the page map", page_map.map(Value::Copied));
         let domain_xml = manifest.guest.domain_xml_sha256.clone();

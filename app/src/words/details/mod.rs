@@ -46,12 +46,23 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
             ..notice(
                 Weight::Loss,
                 &format!("The image was deleted{by}"),
-                "The record stays and tells what is known. Nothing can be downloaded or verified any more."
+                "The record and the manifest stay and tell what is known. Nothing can be downloaded or verified any more."
                     .to_owned(),
             )
         });
     }
-    if let Some(problem) = image.and_then(|image| image.problem.as_ref()) {
+    if record.altered {
+        notices.push(notice(
+            Weight::Loss,
+            "The record was changed",
+            "It is not as memdeck wrote it into the catalog: something else changed it, or its disk did. Run memdeck \
+             catalog check."
+                .to_owned(),
+        ));
+    }
+    // Of a deleted image it says no more than that.
+    let problem = image.and_then(|image| image.problem.as_ref()).filter(|_| record.deleted_at.is_none());
+    if let Some(problem) = problem {
         notices.push(notice(Weight::Loss, absence(problem), why_absent(problem, manifest.is_some())));
     }
     if !record.ok {
@@ -69,6 +80,18 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
             "The manifest is of other bytes",
             "Its SHA-256 is not that of the record: the files were changed or exchanged.".to_owned(),
         ));
+    }
+    if let Some(at) = record.rebuilt_at {
+        notices.push(Notice {
+            at: Some(at),
+            ..notice(
+                Weight::Note,
+                "The record was made anew",
+                "The catalog had lost it, and took it from the manifest: it is no witness that the manifest was not \
+                 changed before."
+                    .to_owned(),
+            )
+        });
     }
     if record.encrypted {
         notices.push(notice(

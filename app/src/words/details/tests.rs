@@ -110,3 +110,13 @@ fn of_a_deleted_image_nothing_more_is_asked_and_of_one_that_is_away_it_is_said()
     let deleted = Record { deleted_at: Some(record().timestamp), ..record() };
     assert_eq!(in_words(deleted, away()).problem, None);
 }
+
+#[test]
+fn a_record_that_was_changed_or_made_anew_is_no_witness_and_the_page_says_so() {
+    let titles = |record: &Record| -> Vec<String> {
+        notices(record, None).into_iter().map(|notice| notice.title).collect()
+    };
+    assert_eq!(titles(&Record { altered: true, ..record() }), ["The record was changed"]);
+    let rebuilt = Record { rebuilt_at: Some(record().timestamp), ..record() };
+    assert_eq!(titles(&rebuilt), ["The record was made anew"]);
+}

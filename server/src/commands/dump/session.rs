@@ -64,7 +64,7 @@ impl Session {
         let face = match holder.role {
             LockRole::Serve => Face::Dashboard,
             LockRole::Agent => Face::Service,
-            LockRole::Dump => return None,
+            LockRole::Dump | LockRole::Catalog => return None,
         };
         let client = own_service::client(config, holder)?;
         Some(client.map(|client| Self::Service { client, face }))

@@ -121,6 +121,7 @@ fn the_manifest_tells_what_the_record_does_not() {
         [
             "SHA-256 of the image: aa",
             "SHA-256 of the stored file: ff",
+            "SHA-256 of the manifest: not recorded by the version that took the dump",
             "BLAKE3 root of the frames: bb",
             "SHA-256 of the domain XML: dd"
         ]
@@ -135,6 +136,12 @@ fn another_hash_in_the_manifest_is_shown_beside_that_of_the_record() {
         values(&groups, "Hashes")[..2],
         ["SHA-256 of the image: ee", "SHA-256 in the manifest, another one: aa"]
     );
+}
+
+#[test]
+fn the_hash_of_the_manifest_is_told_as_the_record_has_it() {
+    let record = Record { manifest_sha256: Some("ab".into()), ..unknown() };
+    assert_eq!(values(&groups(&record, None), "Hashes")[1..], ["SHA-256 of the manifest: ab"]);
 }
 
 #[test]

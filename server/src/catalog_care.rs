@@ -1,0 +1,188 @@
+//! Looks after the catalog while memdeck serves: what a restoration did, a check at the start, a backup every hour.
+//!
+//! What operators must know is kept in the catalog itself, so that a restart does not hide it, and shown on the page.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use memdeck_capture::{Clock, NOT_KNOWN, Rebuilt, rebuild};
+use memdeck_catalog::{Catalog, CatalogError, Restoration};
+use memdeck_image::ImageStore;
+use memdeck_model::{Millis, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::blocking;
+use crate::commands::with_causes;
+
+/// Between two backups.
+const BACKUP_INTERVAL: Duration = Duration::from_hours(1);
+/// Between two looks at whether one is due.
+const LOOK_INTERVAL: Duration = Duration::from_mins(5);
+/// For so long operators are told of a restoration.
+const TOLD_FOR: Duration = Duration::from_hours(7 * 24);
+/// The settings in which operators are told something: of a restoration, and of the last check.
+const RESTORED: &str = "catalog restored";
+const FOUND: &str = "catalog check";
+
+#[derive(Serialize, Deserialize)]
+struct Told {
+    at: Timestamp,
+    text: String,
+}
+
+/// Whether the directory of images holds manifests: then an empty catalog is one that was lost. The directory is not
+/// created.
+pub fn has_images(dump_dir: &Path) -> bool {
+    let Ok(entries) = dump_dir.read_dir() else { return false };
+    entries.filter_map(Result::ok).any(|entry| {
+        let name = entry.file_name();
+        name.to_str().is_some_and(|name| name.ends_with(".elf.zst"))
+    })
+}
+
+/// After a restoration: makes records anew from manifests, and tells in log and page what was done and what is missing.
+/// What cannot be rebuilt does not stop the start.
+pub fn after_restoration(catalog: &Catalog, dump_dir: &Path, restoration: &Restoration) {
+    let rebuilt = if dump_dir.is_dir() {
+        let store = ImageStore::open(dump_dir).map_err(|error| with_causes(&error));
+        store.and_then(|store| rebuild(catalog, &store, restoration.at).map_err(|error| with_causes(&error)))
+    } else {
+        Ok(Rebuilt::default())
+    };
+    let text = restored(restoration, rebuilt.as_ref().map_err(String::as_str));
+    tracing::error!("{text}");
+    tell(catalog, RESTORED, Some(Told { at: restoration.at, text }));
+}
+
+/// What was found, what is in its place, and what is missing.
+fn restored(restoration: &Restoration, rebuilt: Result<&Rebuilt, &str>) -> String {
+    let Restoration { at, found, kept_aside, backup, unsound } = restoration;
+    let mut text = format!("When memdeck started at {at}, its catalog could not be used: {found}.");
+    if let Some(aside) = kept_aside {
+        text.push_str(&format!(" It is kept as {}.", aside.display()));
+    }
+    match backup {
+        Some(backup) => text.push_str(&format!(
+            " The backup of {} is in its place; what happened after that is missing, as far as manifests do not tell it.",
+            backup.taken_at
+        )),
+        None => text.push_str(" There was no sound backup, so a new catalog was begun."),
+    }
+    if !unsound.is_empty() {
+        text.push_str(&format!(" {} newer backups are damaged.", unsound.len()));
+    }
+    match rebuilt {
+        Ok(rebuilt) => {
+            text.push_str(&format!(" {} records were made anew from manifests.", rebuilt.added.len()));
+            if !rebuilt.unusable.is_empty() {
+                text.push_str(&format!(" {} manifests are of no use.", rebuilt.unusable.len()));
+            }
+        }
+        Err(why) => text.push_str(&format!(
+            " Records could not be made anew from manifests ({why}); when that is mended, stop memdeck and run: \
+             memdeck catalog rebuild."
+        )),
+    }
+    format!("{text} {NOT_KNOWN}")
+}
+
+fn tell(catalog: &Catalog, key: &str, told: Option<Told>) {
+    let text = told.and_then(|told| serde_json::to_string(&told).ok()).unwrap_or_default();
+    let is_told_already = catalog.setting(key).is_ok_and(|known| known.unwrap_or_default() == text);
+    if !is_told_already && let Err(error) = catalog.set_setting(key, &text) {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "what was found in the catalog cannot be kept"
+        );
+    }
+}
+
+/// What operators must know of the catalog now.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub fn notice(catalog: &Catalog, now: Timestamp) -> Result<Option<String>, CatalogError> {
+    let mut texts = Vec::new();
+    for key in [FOUND, RESTORED] {
+        let Some(told) = catalog.setting(key)? else { continue };
+        let Ok(told) = serde_json::from_str::<Told>(&told) else { continue };
+        if key == FOUND || now.since(told.at) < Millis::from(TOLD_FOR) {
+            texts.push(told.text);
+        }
+    }
+    Ok((!texts.is_empty()).then(|| texts.join(" ")))
+}
+
+/// Checks the catalog once, then backs it up every hour. Never ends.
+pub async fn keep(catalog: Arc<Catalog>, state_dir: PathBuf, clock: Arc<dyn Clock>) {
+    blocking({
+        let (catalog, state_dir, clock) = (Arc::clone(&catalog), state_dir.clone(), Arc::clone(&clock));
+        move || check(&catalog, &state_dir, clock.now())
+    })
+    .await;
+    loop {
+        let (state_dir, now) = (state_dir.clone(), clock.now());
+        blocking(move || back_up_if_due(&state_dir, now)).await;
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+}
+
+/// Reads all of the catalog on connections of its own.
+fn check(catalog: &Catalog, state_dir: &Path, at: Timestamp) {
+    match findings(state_dir) {
+        Ok(findings) if findings.is_empty() => tell(catalog, FOUND, None),
+        Ok(findings) => {
+            let text = format!(
+                "The catalog is not sound: {}. Run memdeck catalog check, which says what to do.",
+                findings.join("; ")
+            );
+            tracing::error!("{text}");
+            tell(catalog, FOUND, Some(Told { at, text }));
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the catalog cannot be checked")
+        }
+    }
+}
+
+/// What is wrong with the catalog of that directory, in parts of a sentence.
+///
+/// # Errors
+/// It cannot be read.
+pub fn findings(state_dir: &Path) -> Result<Vec<String>, CatalogError> {
+    let catalog = Catalog::open_to_read(state_dir)?;
+    let mut findings = catalog.damage()?;
+    findings.extend(catalog.altered_records()?.into_iter().map(|row| {
+        let unknown = || "unknown".to_owned();
+        format!(
+            "record {} (dump {} of {}) was changed after memdeck wrote it",
+            row.seq,
+            row.dump_id.unwrap_or_else(unknown),
+            row.dom.unwrap_or_else(unknown)
+        )
+    }));
+    Ok(findings)
+}
+
+fn back_up_if_due(state_dir: &Path, now: Timestamp) {
+    let newest = Catalog::backups(state_dir).map(|backups| backups.into_iter().next());
+    let result = match newest {
+        Ok(Some(newest))
+            if newest.taken_at <= now && now.since(newest.taken_at) < Millis::from(BACKUP_INTERVAL) =>
+        {
+            return;
+        }
+        Ok(_) => Catalog::back_up(state_dir, now),
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(Some(backup)) => tracing::debug!(path = %backup.path.display(), "catalog backed up"),
+        Ok(None) => {
+            tracing::warn!("no room for a backup of the catalog on the volume of the state directory")
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the catalog cannot be backed up")
+        }
+    }
+}
