@@ -58,7 +58,7 @@ impl Catalog {
                          :started_at, :started_at, :finished_at, :mode, :fallback, :seq)
                  ON CONFLICT (dump_id) DO UPDATE SET
                     guest_uuid = excluded.guest_uuid, guest_name = excluded.guest_name,
-                    guest_vmid = excluded.guest_vmid, state = 'completed', message = excluded.message,
+                    guest_vmid = excluded.guest_vmid, state = 'completed', end_reason = NULL, message = excluded.message,
                     started_at = excluded.started_at, finished_at = excluded.finished_at, mode = excluded.mode,
                     fallback = excluded.fallback, record_seq = excluded.record_seq",
                 parameters,

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use memdeck_model::Timestamp;
+use memdeck_model::{EndReason, Timestamp};
 
 use crate::backup::{self, Backup, in_name};
 use crate::schema::{self, MIGRATIONS};
@@ -89,12 +89,18 @@ impl Catalog {
     fn begin_anew(&self, restoration: &Restoration) -> Result<(), CatalogError> {
         self.write("begin anew from a backup", |tx| {
             tx.execute("DELETE FROM settings WHERE key = ?1", [Self::ID_SETTING])?;
+            let reason = EndReason::CatalogFailed {
+                detail: "the catalog was restored from a backup in which this dump still waited; if it is still \
+                         wanted, start it again"
+                    .to_owned(),
+            };
             tx.execute(
-                "UPDATE jobs SET state = 'failed', finished_at = ?1, message = ?2 WHERE state = 'queued'",
+                "UPDATE jobs SET state = ?2, finished_at = ?1, message = ?3, end_reason = ?4 WHERE state = 'queued'",
                 (
                     restoration.at.unix_micros(),
-                    "The catalog was restored from a backup, in which this dump still waited. If it is still \
-                     wanted, start it again.",
+                    reason.state().as_str(),
+                    reason.to_string(),
+                    reason.to_json(),
                 ),
             )?;
             Ok(())
