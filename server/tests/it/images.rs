@@ -177,13 +177,24 @@ async fn what_cannot_be_downloaded_is_a_sentence() {
     let bytes = std::fs::read(&stored).unwrap();
     std::fs::write(&stored, &bytes[..bytes.len() - 1]).unwrap();
     let (status, detail) = refused(&image(&dump_id, "stored")).await;
+    let length = bytes.len();
     assert_eq!(
         (status, detail.as_str()),
         (
             StatusCode::CONFLICT,
-            "the file of dump <dump> of web-01 is not the one that was recorded: it was changed or exchanged; verify it"
+            format!(
+                "the file of dump <dump> of web-01 is not the one that was recorded: it was changed or exchanged; \
+                 verify it (the size of the stored file in bytes is {}, but the catalog's record says {length})",
+                length - 1
+            )
+            .as_str()
         )
     );
+    let (status, raw) = refused(&image(&dump_id, "raw")).await;
+    assert_eq!((status, raw), (StatusCode::CONFLICT, detail));
+    let mut without_table = bytes.clone();
+    without_table[length - 1] ^= 1;
+    std::fs::write(&stored, without_table).unwrap();
     let (status, detail) = refused(&image(&dump_id, "raw")).await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert!(detail.contains("does not end with a seek table") && !detail.contains("/dumps/"), "{detail}");

@@ -135,7 +135,7 @@ async fn a_deletion_reaches_the_agent_and_both_records() {
     let known = |catalog: &memdeck_catalog::Catalog| catalog.record_of(&dump_id.parse().unwrap()).unwrap();
     assert_eq!(known(&front.catalog), known(&agent.catalog));
     assert_eq!(serde_json::to_value(known(&front.catalog)).unwrap(), record);
-    assert_eq!(std::fs::read_dir(agent.dir.path().join("dumps")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(agent.dir.path().join("dumps")).unwrap().count(), 1, "the manifest stays");
     assert_eq!(answer(&front.router, get(&format!("{path}/image"))).await.0, StatusCode::GONE);
 }
 

@@ -40,7 +40,7 @@ impl<'a> Transcript<'a> {
         writeln!(self.text, "> {call}\n{}\n{body}\n", status.as_u16()).unwrap();
     }
 
-    /// Replaces what no run repeats: ids, temporary directories, file times and sizes that depend on the codec.
+    /// Replaces what no run repeats: ids and hashes of them, temporary directories, file times and sizes that depend on the codec.
     fn name(&mut self, key: Option<&str>, value: &mut Value) {
         match value {
             Value::Object(fields) => fields.iter_mut().for_each(|(key, value)| self.name(Some(key), value)),
@@ -48,6 +48,10 @@ impl<'a> Transcript<'a> {
             Value::String(text) => {
                 if key == Some("dump_id") && !self.dump_ids.contains(text) {
                     self.dump_ids.push(text.clone());
+                }
+                if key == Some("manifest_sha256") {
+                    *value = "<sha256>".into();
+                    return;
                 }
                 *text = text.replace(&self.app.dir.path().display().to_string(), "<state>");
                 for (index, id) in self.dump_ids.iter().enumerate() {
