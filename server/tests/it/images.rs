@@ -8,7 +8,9 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use memdeck::images::MAX_DOWNLOADS;
-use memdeck_image::{Effort, ExportFormat, ImageExport};
+use memdeck_image::{
+    Effort, ExportFormat, FrozenCapture, ImageExport, ImageStore, Provenance, read_manifest,
+};
 use memdeck_model::ByteCount;
 
 use crate::guard::TOKEN;
@@ -228,6 +230,89 @@ async fn damage_in_the_middle_breaks_the_connection() {
         let broken = response.bytes().await;
         assert!(broken.is_err(), "{form}: {} bytes came as if they were all", broken.unwrap().len());
     }
+}
+
+/// The stored file of the same image with one byte of memory changed and compressed anew, as long as the original; and
+/// where the byte is.
+fn forged(stored: &Path, elf: &[u8]) -> (usize, Vec<u8>) {
+    let manifest = read_manifest(stored).unwrap().unwrap().manifest;
+    let length = std::fs::metadata(stored).unwrap().len();
+    for at in (9 << 20..elf.len()).step_by(40_961) {
+        let mut changed = elf.to_vec();
+        changed[at] ^= 1;
+        let dir = tempfile::tempdir().unwrap();
+        let store = ImageStore::open(&dir.path().join("dumps")).unwrap();
+        let received = FrozenCapture::prepare(&store).unwrap();
+        let received = received.receive(changed.as_slice(), &|| false, &mut |_| {}).unwrap();
+        let mut partial = store.create(&manifest.guest.name, &"forged".parse().unwrap()).unwrap();
+        partial.capture(received, &|| false, &mut |_| {}).unwrap();
+        let manifest = manifest.clone();
+        let sealed = partial.seal(Provenance {
+            guest: manifest.guest,
+            host: manifest.host,
+            host_kernel: manifest.host_kernel,
+            host_clock: manifest.host_clock,
+            hypervisor: manifest.hypervisor,
+            memdeck_version: manifest.memdeck_version,
+            requested_by: manifest.requested_by,
+            mode: manifest.mode,
+            started_at: manifest.started_at,
+            finished_at: manifest.finished_at,
+            pause_ms: manifest.pause_ms,
+            capture: manifest.capture,
+            case: manifest.case,
+            note: manifest.note,
+        });
+        let sealed = sealed.unwrap();
+        if sealed.stored_size.0 == length {
+            return (at, std::fs::read(sealed.image).unwrap());
+        }
+    }
+    panic!("no changed byte leaves the length of the stored file as it is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_that_was_changed_and_compressed_anew_is_not_sent_in_any_form() {
+    const MIB: usize = 1 << 20;
+    let app = TestApp::start();
+    drop(app.hypervisor.add_guest("mail-01", ByteCount::from_mib(16)));
+    let (dump_id, stored) = app.dumped("mail-01").await;
+    let original = std::fs::read(&stored).unwrap();
+    let elf = exported(&stored, ExportFormat::Elf);
+    let forms = ["elf", "raw", "lime", "avml", "stored"];
+    let expected = forms.map(|form| match form.parse() {
+        Ok(format) => exported(&stored, format),
+        Err(_) => original.clone(),
+    });
+    let (at, changed) = forged(&stored, &elf);
+    std::fs::write(&stored, changed).unwrap();
+    let service = Listening::with(app.dashboard.clone()).await;
+    memdeck::commands::install_tls_provider();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (form, expected) in forms.into_iter().zip(expected) {
+        let url = format!("http://{}{}", service.address, image(&dump_id, form));
+        let mut response = client.get(&url).header("host", HOST).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let mut came = Vec::new();
+        let broken = loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => came.extend(chunk),
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+        };
+        assert!(broken, "{form}: {} bytes came as if they were all", came.len());
+        assert!(expected.starts_with(&came), "{form}: a byte that differs was sent");
+        assert!(form == "avml" || came.len() <= at, "{form}");
+    }
+    let url = format!("http://{}{}", service.address, image(&dump_id, "elf"));
+    let part = async |range: String| {
+        let response = client.get(&url).header("host", HOST).header("range", range).send().await.unwrap();
+        response.bytes().await
+    };
+    let frame = at / MIB * MIB;
+    assert!(part(format!("bytes={frame}-{}", frame + 9)).await.is_err(), "no byte of the frame");
+    assert!(part(format!("bytes={}-{}", frame - 10, frame - 1)).await.unwrap() == elf[frame - 10..frame]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
