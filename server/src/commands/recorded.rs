@@ -1,19 +1,16 @@
 //! The catalog's record of an image that somebody names by its file.
 
 use std::path::Path;
-use std::time::Duration;
 
 use memdeck_catalog::{Catalog, holder_of};
 use memdeck_image::{dump_id_of, read_manifest};
 use memdeck_model::{DumpId, Record};
-use reqwest::{Method, Url};
+use reqwest::Method;
 
-use super::with_causes;
-use crate::config::{Config, ServiceConfig};
+use super::{own_service, with_causes};
+use crate::config::Config;
+use crate::ownership;
 use crate::remote::ServiceClient;
-
-/// How long a service may take that is asked for a record.
-const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the catalog knows of an image.
 pub enum Recorded {
@@ -30,31 +27,35 @@ pub fn of(config: &Config, image: &Path) -> Recorded {
     let Some(dump_id) = dump_id_of(image).or_else(of_manifest) else {
         return Recorded::Unknown("neither its name nor a manifest says of which dump it is".to_owned());
     };
-    let in_catalog = Catalog::open_to_read(&config.state_dir).and_then(|catalog| catalog.record_of(&dump_id));
-    let why = match in_catalog {
+    // What others may write to is no witness, and its lock file is not believed.
+    let trusted = ownership::check_directory(&config.state_dir).map_err(|error| with_causes(&error));
+    let catalog = || Catalog::open_to_read(&config.state_dir).map_err(|error| with_causes(&error));
+    let found = trusted.as_ref().map_err(Clone::clone).and_then(|()| catalog());
+    let found = found.and_then(|catalog| catalog.record_of(&dump_id).map_err(|error| with_causes(&error)));
+    let state_dir = config.state_dir.display();
+    let why = match found {
         Ok(Some(record)) => return Recorded::By(Box::new(record)),
-        Ok(None) => format!("the catalog in {} does not know dump {dump_id}", config.state_dir.display()),
-        Err(error) => with_causes(&error),
+        Ok(None) => format!("the catalog in {state_dir} does not know dump {dump_id}"),
+        Err(error) => format!("the catalog in {state_dir} cannot be used: {error}"),
     };
-    match asked(config, &dump_id) {
+    match asked(config, &dump_id, trusted.is_ok()) {
         Some(Ok(record)) => Recorded::By(Box::new(record)),
         Some(Err(refusal)) => Recorded::Unknown(format!("{why}; {refusal}")),
         None => Recorded::Unknown(why),
     }
 }
 
-/// Asks the configured service, or the one that holds the state directory, where there is one.
-fn asked(config: &Config, dump_id: &DumpId) -> Option<Result<Record, String>> {
-    let holder = || {
-        let url = Url::parse(holder_of(&config.state_dir)?.url.as_deref()?).ok()?;
-        let (timeout, token) = (ASK_TIMEOUT, config.http.token.clone());
-        Some(ServiceConfig { url, timeout, token })
+/// Asks the configured service, or the one that holds the state directory, where there is one that can be believed.
+fn asked(config: &Config, dump_id: &DumpId, is_trusted: bool) -> Option<Result<Record, String>> {
+    let client = match &config.service {
+        Some(service) => ServiceClient::new(service).map_err(|error| with_causes(&error)),
+        None if !is_trusted => return None,
+        None => own_service::client(config, &holder_of(&config.state_dir)?)?
+            .map_err(|failure| failure.message().to_owned()),
     };
-    let service = config.service.clone().or_else(holder)?;
     let ask = async {
-        let client = ServiceClient::new(&service).map_err(|error| with_causes(&error))?;
         let told =
-            client.image_call(Method::GET, dump_id, None, None).await.map_err(|problem| problem.detail)?;
+            client?.image_call(Method::GET, dump_id, None, None).await.map_err(|problem| problem.detail)?;
         serde_json::from_value(told).map_err(|error| error.to_string())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
