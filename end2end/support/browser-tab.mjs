@@ -29,6 +29,13 @@ export class BrowserTab {
     return tab;
   }
 
+  // Opens `url` in another tab of the browser that `tab` is in.
+  static async beside(tab, url) {
+    const another = new BrowserTab(await tab.page.context().newPage());
+    await another.page.goto(url);
+    return another;
+  }
+
   // Nothing is loaded yet.
   static async blank(browser, { width = 1280, height = 900, colorScheme = 'light', ...others } = {}) {
     const context = await browser.newContext({

@@ -1,4 +1,5 @@
-// A cable between a browser and a service, which can be cut: connections break and new ones are refused.
+// A cable between a browser and a service, which can be cut: connections break and new ones are refused. It notes the
+// streams of events that were asked for: those that a worker opens are no requests of a page.
 
 import { createServer, connect } from 'node:net';
 
@@ -10,7 +11,11 @@ export class Cable {
     return cable;
   }
 
+  // The addresses of all streams that were asked for, the oldest first.
+  streams = [];
+
   #sockets = new Set();
+  #streaming = new Set();
   #target;
   #server;
   #port = 0;
@@ -21,6 +26,11 @@ export class Cable {
 
   get url() {
     return `http://127.0.0.1:${this.#port}`;
+  }
+
+  // How many streams are open now.
+  get openStreams() {
+    return this.#streaming.size;
   }
 
   async cut() {
@@ -37,9 +47,16 @@ export class Cable {
         socket.on('error', () => {});
         socket.on('close', () => {
           this.#sockets.delete(socket);
+          this.#streaming.delete(socket);
           other.destroy();
         });
       }
+      near.on('data', (chunk) => {
+        const [, path] = /^GET (\/\S*) HTTP/.exec(chunk.toString('latin1')) ?? [];
+        if (!path || new URL(path, this.url).pathname !== '/api/events') return;
+        this.streams.push(new URL(path, this.url));
+        this.#streaming.add(near);
+      });
       near.pipe(far).pipe(near);
     });
     await new Promise((resolve) => this.#server.listen(this.#port, '127.0.0.1', resolve));

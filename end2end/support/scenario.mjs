@@ -90,6 +90,13 @@ class Stage {
     return memoryDumps;
   }
 
+  // Opens the page of a dashboard in another tab of the browser that `other` is in.
+  async openBeside(other, dashboard, { path = '/memory-dumps' } = {}) {
+    const tab = await BrowserTab.beside(other.tab, dashboard.url + path);
+    this.#tabs.push(tab);
+    return new MemoryDumpsPage(tab);
+  }
+
   assertNoComplaints() {
     for (const tab of this.#tabs) assert.deepEqual(tab.unexpectedComplaints(), []);
   }

@@ -1,10 +1,11 @@
-//! Live updates: one event stream per page, from which every part of the page hears what changed.
+//! Live updates: one event stream for all tabs of a browser, from which every part of a page hears what changed.
 //!
 //! Parts subscribe with [`Live::subscribe`]. A connection that breaks off is made again, and goes on where the last one
 //! ended. Where the server cannot tell what was missed, the stream begins anew, and the parts fetch what they show
 //! ([`Live::on_connected`]). Nothing here knows what a part does with an event.
 
 mod backoff;
+mod source;
 mod stream;
 mod wire;
 

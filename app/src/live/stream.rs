@@ -1,4 +1,4 @@
-//! Keeping the event stream open.
+//! Keeping the page told of events, by the stream that the tabs of a browser share or by one of its own.
 //!
 //! ```text
 //!             open                  error, or nothing heard for 40 s
@@ -7,6 +7,10 @@
 //!                     └──► resting ──► (page visible) ──► connecting
 //!             page hidden for 1 min
 //! ```
+//!
+//! A browser has few connections to a server, so all its tabs listen to one stream, which a shared worker holds
+//! (`public/events.js`). Where there are no shared workers a page has a stream of its own, and gives it up as soon as it is
+//! hidden. Both are a [`Source`].
 //!
 //! The browser's own reconnection is not relied on: it gives up for good on an answer that is not an event stream.
 //! So the id of the last event is sent along in the address: the server tells what was missed, or says that it cannot.
@@ -19,20 +23,19 @@ use leptos::prelude::*;
 use memdeck_model::{Event, Timestamp};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
-use web_sys::{EventSource, MessageEvent};
 
-use super::{Live, StreamState, backoff, wire};
+use super::source::{OwnStream, SharedStream, Source};
+use super::{Live, StreamState, backoff};
 use crate::{session, time};
-
-const URL: &str = "/api/events";
 
 /// Pings come every 15 s: two may be lost.
 const SILENCE_LIMIT_MS: u32 = 40_000;
 
-/// A hidden page keeps its stream this long, so that a short look at another tab costs nothing.
+/// A hidden page listens to the shared stream this long, so that a short look at another tab costs nothing.
 const HIDDEN_LIMIT_MS: u64 = 60_000;
 
-enum Message {
+/// What a [`Source`] tells.
+pub(super) enum Message {
     Opened,
     /// The server's first word: whether it goes on where the last connection broke off.
     Started {
@@ -45,6 +48,8 @@ enum Message {
     },
     KeepAlive,
     Broken,
+    /// The shared stream cannot be had.
+    NoSharing,
     VisibilityChanged,
 }
 
@@ -54,6 +59,7 @@ enum Ended {
     Refused,
     Broken,
     Hidden,
+    NoSharing,
 }
 
 /// What outlives a connection.
@@ -70,13 +76,27 @@ pub(super) async fn run(live: Live) {
     let (sender, mut inbox) = mpsc::unbounded();
     watch_visibility(sender.clone());
     let mut memory = Memory { attempt: 0, last_heard: time::browser_now(), last_event_id: String::new() };
+    let mut is_sharing = true;
     loop {
         if is_hidden() {
+            // A tab that opens in the background has something to show when somebody looks.
+            live.settle();
             until_visible(&mut inbox).await;
         }
-        let connection = StreamConnection::open(&sender, &memory.last_event_id);
-        let ended = listen(live, &mut inbox, &mut memory).await;
-        drop(connection);
+        let shared = if is_sharing { SharedStream::open(&sender, &memory.last_event_id) } else { None };
+        let hidden_limit_ms = if shared.is_some() { HIDDEN_LIMIT_MS } else { 0 };
+        let source = match shared {
+            Some(shared) => Source::Shared(shared),
+            None => Source::Own(OwnStream::open(&sender, &memory.last_event_id)),
+        };
+        let ended = listen(live, &source, &mut inbox, &mut memory, hidden_limit_ms).await;
+        drop(source);
+        // Asked for anew at the next connection: the worker's script may only have been out of reach.
+        is_sharing = !matches!(ended, Ended::NoSharing);
+        if !is_sharing {
+            while inbox.next().now_or_never().flatten().is_some() {}
+            continue;
+        }
         live.stream.set(StreamState::Broken(memory.last_heard));
         live.settle();
         if matches!(ended, Ended::Refused) {
@@ -92,14 +112,22 @@ pub(super) async fn run(live: Live) {
 }
 
 /// Passes events on until the stream breaks, falls silent, or nobody has looked for a while.
-async fn listen(live: Live, inbox: &mut UnboundedReceiver<Message>, memory: &mut Memory) -> Ended {
+async fn listen(
+    live: Live,
+    source: &Source,
+    inbox: &mut UnboundedReceiver<Message>,
+    memory: &mut Memory,
+    hidden_limit_ms: u64,
+) -> Ended {
     let mut hidden_since = None;
     let mut opened = false;
     loop {
         let next = select(inbox.next(), TimeoutFuture::new(SILENCE_LIMIT_MS)).await;
         let Either::Left((Some(message), _)) = next else { return Ended::Broken };
-        if matches!(message, Message::Broken) {
-            return if opened { Ended::Broken } else { Ended::Refused };
+        match message {
+            Message::Broken => return if opened { Ended::Broken } else { Ended::Refused },
+            Message::NoSharing => return Ended::NoSharing,
+            _ => {}
         }
         if !matches!(message, Message::VisibilityChanged) {
             memory.last_heard = time::browser_now();
@@ -120,14 +148,15 @@ async fn listen(live: Live, inbox: &mut UnboundedReceiver<Message>, memory: &mut
                     memory.last_event_id = id;
                 }
             }
+            Message::KeepAlive => source.answer(),
             Message::Started { resumed: true }
-            | Message::KeepAlive
             | Message::VisibilityChanged
+            | Message::NoSharing
             | Message::Broken => {}
         }
         let now = time::browser_now();
         hidden_since = is_hidden().then(|| hidden_since.unwrap_or(now));
-        if hidden_since.is_some_and(|since: Timestamp| now.since(since).0 > HIDDEN_LIMIT_MS) {
+        if hidden_since.is_some_and(|since: Timestamp| now.since(since).0 >= hidden_limit_ms) {
             return Ended::Hidden;
         }
     }
@@ -154,76 +183,5 @@ fn watch_visibility(sender: UnboundedSender<Message>) {
     if listened.is_ok() {
         // Lives as long as the page.
         on_change.forget();
-    }
-}
-
-type Handler = Closure<dyn FnMut(MessageEvent)>;
-
-/// An open `EventSource`; closed when dropped.
-struct StreamConnection {
-    source: Option<EventSource>,
-    _handlers: Vec<Handler>,
-}
-
-impl StreamConnection {
-    fn open(sender: &UnboundedSender<Message>, last_event_id: &str) -> Self {
-        // The server's ids are made of digits, letters and dashes.
-        let url = match last_event_id {
-            "" => URL.to_owned(),
-            id => format!("{URL}?last_event_id={id}"),
-        };
-        let Ok(source) = EventSource::new(&url) else {
-            let _ = sender.unbounded_send(Message::Broken);
-            return Self { source: None, _handlers: Vec::new() };
-        };
-        let mut handlers: Vec<Handler> = Vec::new();
-        let mut on = |name: &str, handler: Handler| {
-            let _ = source.add_event_listener_with_callback(name, handler.as_ref().unchecked_ref());
-            handlers.push(handler);
-        };
-        let reply = |make: fn() -> Message| {
-            let sender = sender.clone();
-            Handler::new(move |_| {
-                let _ = sender.unbounded_send(make());
-            })
-        };
-        on("open", reply(|| Message::Opened));
-        on("error", reply(|| Message::Broken));
-        on(wire::KEEP_ALIVE, reply(|| Message::KeepAlive));
-        let started = sender.clone();
-        on(
-            wire::START,
-            Handler::new(move |message: MessageEvent| {
-                let resumed = message.data().as_string().is_some_and(|data| wire::is_resumed(&data));
-                let _ = started.unbounded_send(Message::Started { resumed });
-            }),
-        );
-        for kind in wire::KINDS {
-            let sender = sender.clone();
-            on(
-                kind,
-                Handler::new(move |message: MessageEvent| {
-                    let message_id = message.last_event_id();
-                    let event = message.data().as_string().and_then(|data| wire::read(kind, &data));
-                    if event.is_none() {
-                        leptos::logging::warn!("An event '{kind}' cannot be read: reload the page.");
-                    }
-                    let message = event.map_or(Message::KeepAlive, |event| Message::Event {
-                        event: Box::new(event),
-                        id: message_id,
-                    });
-                    let _ = sender.unbounded_send(message);
-                }),
-            );
-        }
-        Self { source: Some(source), _handlers: handlers }
-    }
-}
-
-impl Drop for StreamConnection {
-    fn drop(&mut self) {
-        if let Some(source) = &self.source {
-            source.close();
-        }
     }
 }

@@ -25,6 +25,10 @@ use super::sign_in::NextPage;
 const NONCE_MARK: &str = "{{__TRUNK NONCE__}}";
 /// Where the shell is told whether somebody is signed in: `none`, `signed-in` or `unknown`.
 const SESSION_MARK: &str = "{{MEMDECK SESSION}}";
+/// The script of the shared worker that holds the event stream, and what it may do: a worker's policy is that of its
+/// own script's response.
+const WORKER: &str = "/events.js";
+const WORKER_POLICY: &str = "default-src 'none'; connect-src 'self'";
 /// How long the hash in the name of a file may be. A shorter one happens once in a million builds, and browsers ask
 /// again for such a file.
 const HASH_DIGITS: RangeInclusive<usize> = 12..=16;
@@ -62,7 +66,11 @@ pub fn routes(dir: Option<PathBuf>) -> Router {
 /// later build brings must not be kept.
 async fn keep_hashed_files(request: Request, next: Next) -> Response {
     let hashed = is_hashed(request.uri().path());
+    let is_worker = request.uri().path() == WORKER;
     let mut response = next.run(request).await;
+    if is_worker {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(WORKER_POLICY));
+    }
     if response.status() == StatusCode::OK {
         let cache = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cache));

@@ -57,6 +57,19 @@ async fn every_shell_has_a_nonce_of_its_own_that_its_policy_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_worker_that_tabs_share_may_open_the_event_stream_and_nothing_else_may() {
+    let (site, app) = built();
+    std::fs::write(site.path().join("events.js"), "'use strict'").unwrap();
+    let (status, headers, _) = fetch(&app, "/events.js?1").await;
+    assert_eq!(
+        (status, headers["content-security-policy"].to_str().unwrap()),
+        (StatusCode::OK, "default-src 'none'; connect-src 'self'")
+    );
+    let (_, headers, _) = fetch(&app, "/app-0123456789abcdef.js").await;
+    assert!(!headers["content-security-policy"].to_str().unwrap().contains("connect-src"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hashed_files_are_kept_and_missing_ones_are_404() {
     let (site, app) = built();
     let kept = "public, max-age=31536000, immutable";

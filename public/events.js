@@ -1,0 +1,134 @@
+// One event stream for all tabs of a browser, which would run out of connections with one for each.
+//
+// A shared worker. Tabs send ['listen', id of the last event they heard], then ['alive'] after each ping, and at the
+// end ['leave']. They receive what an EventSource would dispatch, as [name, data, id]: 'open', 'error', then the events.
+// After an 'error' a tab is forgotten: it listens again when it wants to. The stream is open while a tab listens.
+//
+// A tab that comes later is told what it missed ('start' with "resumed": true), or else the present state, as the
+// server does. The page's side is app/src/live/.
+
+'use strict';
+
+const KINDS = ['dump', 'record', 'verification', 'guests', 'service', 'hypervisor'];
+// Events kept for tabs that come back.
+const KEPT = 256;
+// A ping comes every 15 s. A tab that leaves this many unanswered is gone or frozen.
+const UNANSWERED_PINGS = 4;
+// Less than the time after which a tab gives up a silent stream: the first that does opens another.
+const SILENCE_LIMIT_MS = 35_000;
+
+// What each tab heard last, and how many pings it has not answered.
+const tabs = new Map();
+let source = null;
+let isStarted = false;
+let heardAt = 0;
+// Where the stream goes on. Survives the stream.
+let position = '';
+let kept = [];
+// What is known of each thing: the present state.
+const latest = new Map();
+
+self.onconnect = ({ ports: [tab] }) => {
+  tab.onmessage = ({ data: [what, id] }) => {
+    if (what === 'listen') {
+      listen(tab, id);
+    } else if (what === 'leave') {
+      forget(tab);
+    } else if (tabs.has(tab)) {
+      tabs.get(tab).unanswered = 0;
+    }
+  };
+};
+
+function listen(tab, id) {
+  if (source && Date.now() - heardAt > SILENCE_LIMIT_MS) breakOff();
+  tabs.set(tab, { id, unanswered: 0 });
+  if (!source) open();
+  else if (isStarted) begin(tab, id);
+}
+
+function forget(tab) {
+  tabs.delete(tab);
+  if (tabs.size === 0) close();
+}
+
+function open() {
+  const url = new URL('api/events', self.location.href);
+  if (position) url.searchParams.set('last_event_id', position);
+  source = new EventSource(url);
+  heardAt = Date.now();
+  source.onerror = breakOff;
+  source.addEventListener('start', ({ data }) => start(data));
+  source.addEventListener('ping', ping);
+  for (const kind of KINDS) source.addEventListener(kind, hear);
+}
+
+function close() {
+  source?.close();
+  source = null;
+  isStarted = false;
+}
+
+function breakOff() {
+  const told = [...tabs.keys()];
+  tabs.clear();
+  close();
+  for (const tab of told) tab.postMessage(['error', '', '']);
+}
+
+function start(data) {
+  heardAt = Date.now();
+  isStarted = true;
+  if (!JSON.parse(data).resumed) {
+    position = '';
+    kept = [];
+    latest.clear();
+  }
+  for (const [tab, { id }] of tabs) begin(tab, id);
+}
+
+function begin(tab, id) {
+  const last = id ? kept.findIndex(([, , keptId]) => keptId === id) : -1;
+  const resumed = last >= 0;
+  tab.postMessage(['open', '', '']);
+  tab.postMessage(['start', JSON.stringify({ resumed }), '']);
+  for (const message of resumed ? kept.slice(last + 1) : present()) tab.postMessage(message);
+}
+
+// As the server tells it: only the last one has an id, since whoever heard half of it must hear it all again.
+function present() {
+  const messages = [...latest.values()];
+  const last = messages.pop();
+  return last ? [...messages, [last[0], last[1], position]] : [];
+}
+
+function hear({ type, data, lastEventId }) {
+  heardAt = Date.now();
+  // An event without an id of its own has the id before it.
+  const id = lastEventId === position ? '' : lastEventId;
+  const message = [type, data, id];
+  if (id) position = id;
+  kept.push(message);
+  if (kept.length > KEPT) kept.shift();
+  remember(message);
+  for (const tab of tabs.keys()) tab.postMessage(message);
+}
+
+function remember([type, data]) {
+  const isOfDump = type === 'dump' || type === 'verification';
+  const { dump_id, state } = isOfDump ? JSON.parse(data) : {};
+  const key = isOfDump ? `${type} ${dump_id}` : type;
+  latest.delete(key);
+  // Tabs fetch records, and dumps that have ended.
+  const isFetched = type === 'record' || (type === 'dump' && state !== 'queued' && state !== 'running');
+  if (!isFetched) latest.set(key, [type, data, '']);
+}
+
+function ping() {
+  heardAt = Date.now();
+  for (const [tab, known] of tabs) {
+    known.unanswered += 1;
+    if (known.unanswered > UNANSWERED_PINGS) forget(tab);
+    else tab.postMessage(['ping', '{}', '']);
+  }
+}
