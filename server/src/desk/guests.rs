@@ -151,13 +151,8 @@ pub(super) async fn watch(source: &dyn GuestSource, live: &LiveFeed) {
 }
 
 impl LiveFeed {
-    fn note_guests(&self, guests: Vec<Guest>) {
-        // The CPU time of a running guest always changes; alone it is no news for a selector.
-        let mut shown = guests;
-        for guest in &mut shown {
-            guest.cpu_time_ns = 0;
-        }
-        self.publish_if_news(Event::Guests(shown));
+    pub(super) fn note_guests(&self, guests: Vec<Guest>) {
+        self.publish_if_news(Event::Guests(guests));
     }
 
     fn note_hypervisor(&self, error: Option<String>) {

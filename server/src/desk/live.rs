@@ -151,7 +151,9 @@ impl LiveFeed {
             match &event {
                 Event::Service(health) => stream.service == *health,
                 Event::Hypervisor(error) => stream.hypervisor == Some(health(error.as_ref())),
-                Event::Guests(guests) => stream.guests.as_ref() == Some(guests),
+                Event::Guests(guests) => {
+                    stream.guests.as_ref().is_some_and(|known| are_shown_alike(known, guests))
+                }
                 Event::Dump(_) | Event::Record(_) | Event::Verification(_) => false,
             }
         };
@@ -230,6 +232,12 @@ impl Listener {
     }
 }
 
+/// Whether a list of guests would look the same: the CPU time of a running guest always changes, and alone is no news.
+fn are_shown_alike(known: &[Guest], told: &[Guest]) -> bool {
+    let timeless = |guest: &Guest| Guest { cpu_time_ns: 0, ..guest.clone() };
+    known.iter().map(timeless).eq(told.iter().map(timeless))
+}
+
 fn health(error: Option<&String>) -> Result<(), String> {
     error.cloned().map_or(Ok(()), Err)
 }
@@ -298,6 +306,27 @@ mod tests {
             told.iter().map(|event| &**event).collect::<Vec<_>>(),
             [&dump(1, 30.0), &service("30"), &dump(2, 5.0)]
         );
+    }
+
+    #[test]
+    fn guests_are_told_with_the_cpu_time_they_have_and_not_because_of_it() {
+        let guest = |cpu_time_ns, state: &str| {
+            let json = serde_json::json!({
+                "id": 1, "name": "web-01", "uuid": "11051664", "state": state, "vcpus": 1, "memory_max": 1024,
+                "memory": 1024, "cpu_time_ns": cpu_time_ns,
+            });
+            serde_json::from_value::<Guest>(json).unwrap()
+        };
+        let feed = feed();
+        let (mut listener, _) = feed.listen(None);
+        for (cpu_time_ns, state) in [(10, "running"), (20, "running"), (30, "paused")] {
+            feed.note_guests(vec![guest(cpu_time_ns, state)]);
+        }
+        let news = told(&mut listener).unwrap();
+        let paused = Event::Guests(vec![guest(30, "paused")]);
+        assert_eq!(news.iter().map(|event| &**event).collect::<Vec<_>>(), [&paused]);
+        feed.note_guests(vec![guest(40, "paused")]);
+        assert!(told(&mut listener).unwrap().is_empty());
     }
 
     #[test]
