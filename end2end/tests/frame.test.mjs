@@ -49,6 +49,21 @@ scenario('the page says where one is', async (stage) => {
   assert.ok(await hasFocus(page.getByRole('main')));
 });
 
+scenario('an address that leads nowhere shows the app’s page and is 404; a slash too many leads to the page', async (stage) => {
+  const dashboard = await stage.start('serve');
+  const { page, tab } = await stage.open(dashboard);
+  tab.expectComplaints(/^response: 404 .*\/nope$/, /^console: .*404.*\/nope/, ...DOCUMENT_LEFT);
+  const answer = await page.goto(`${dashboard.url}/nope`);
+  assert.equal(answer.status(), 404);
+  await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+  await page.getByRole('main').getByRole('link', { name: 'Go to Memory Dumps' }).click();
+  await page.getByRole('heading', { name: 'Recorded dumps' }).waitFor();
+
+  await page.goto(`${dashboard.url}/memory-dumps/?rows=50`);
+  assert.equal(page.url(), `${dashboard.url}/memory-dumps?rows=50`);
+  await page.getByRole('heading', { name: 'Recorded dumps' }).waitFor();
+});
+
 scenario('a chosen theme is kept, and never flashes in the other one', async (stage) => {
   const dashboard = await stage.start('serve');
   const { page, tab } = await stage.open(dashboard, { colorScheme: 'light' });

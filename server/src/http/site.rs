@@ -6,9 +6,9 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_SECURITY_POLICY, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -35,7 +35,8 @@ const HASH_DIGITS: RangeInclusive<usize> = 12..=16;
 /// Paths that are pages of the single-page app. Builds for development have one that shows its components.
 const PAGES: &[&str] = if cfg!(debug_assertions) { &["/memory-dumps", "/ui"] } else { &["/memory-dumps"] };
 
-/// Routes of the page in `dir`. Everything that is neither a page nor a file of `dir` is 404.
+/// Routes of the page in `dir`. What is neither a page nor a file of `dir` is 404; where it could be the address of a page,
+/// the app says so.
 pub fn routes(dir: Option<PathBuf>) -> Router {
     let mut router = Router::new().route("/", get(|| async { Redirect::temporary("/memory-dumps") }));
     for page in PAGES {
@@ -43,23 +44,66 @@ pub fn routes(dir: Option<PathBuf>) -> Router {
         router = router.route(
             page,
             get(move |uri: Uri, headers: HeaderMap, Extension(standing): Extension<Standing>| {
-                shell(dir.clone(), Visit { uri, headers, standing })
+                visited(dir.clone(), Visit { uri, headers, standing })
             }),
         );
     }
     match dir {
         Some(dir) => {
+            let shell_dir = dir.clone();
             // The build leaves a `.br` and a `.gz` beside every file that gets smaller by it.
             let files = ServeDir::new(dir)
                 .append_index_html_on_directories(false)
                 .precompressed_br()
                 .precompressed_gzip();
-            router.fallback_service(
-                ServiceBuilder::new().layer(middleware::from_fn(keep_hashed_files)).service(files),
-            )
+            let missing_page = middleware::from_fn_with_state(shell_dir, answer_missing_page);
+            let keep = middleware::from_fn(keep_hashed_files);
+            router.fallback_service(ServiceBuilder::new().layer(missing_page).layer(keep).service(files))
         }
         None => router,
     }
+}
+
+/// Answers with the shell where there is no such page, and leads from a page's address with a slash too many to the page.
+async fn answer_missing_page(State(dir): State<PathBuf>, request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !reads || !is_like_a_page(request.uri().path()) {
+        return next.run(request).await;
+    }
+    if let Some(page) = page_without_slash(request.uri().path()) {
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        return Redirect::permanent(&format!("{page}{query}")).into_response();
+    }
+    let visit = request.extensions().get::<Standing>().map(|standing| Visit {
+        uri: request.uri().clone(),
+        headers: request.headers().clone(),
+        standing: standing.clone(),
+    });
+    let response = next.run(request).await;
+    match visit {
+        Some(visit) if response.status() == StatusCode::NOT_FOUND => {
+            // Nobody is told which addresses are pages: the app leads whoever is not signed in to the sign-in.
+            let session = visit.session().unwrap_or("unknown");
+            let mut page = shell(Some(dir), session).await;
+            if page.status() != StatusCode::OK {
+                return response;
+            }
+            *page.status_mut() = StatusCode::NOT_FOUND;
+            page
+        }
+        _ => response,
+    }
+}
+
+/// Whether an address could be that of a page: files have an extension.
+fn is_like_a_page(path: &str) -> bool {
+    !path.rsplit('/').next().unwrap_or_default().contains('.')
+}
+
+/// The page that an address with slashes at its end means.
+fn page_without_slash(path: &str) -> Option<&'static str> {
+    let page = path.strip_suffix('/')?.trim_end_matches('/');
+    PAGES.iter().copied().chain(["/sign-in"]).find(|known| *known == page)
 }
 
 /// A file that carries a hash of its content in its name never changes: browsers may keep it. A 404 of a file that a
@@ -112,10 +156,15 @@ impl Visit {
     }
 }
 
-async fn shell(dir: Option<PathBuf>, visit: Visit) -> Response {
-    let Some(session) = visit.session() else {
-        return Redirect::to(&NextPage::here(&visit.uri).sign_in_url()).into_response();
-    };
+async fn visited(dir: Option<PathBuf>, visit: Visit) -> Response {
+    match visit.session() {
+        Some(session) => shell(dir, session).await,
+        None => Redirect::to(&NextPage::here(&visit.uri).sign_in_url()).into_response(),
+    }
+}
+
+/// The shell, which is told what it may know about the session.
+async fn shell(dir: Option<PathBuf>, session: &str) -> Response {
     let html = match dir {
         Some(dir) => read_shell(&dir).await,
         None => None,

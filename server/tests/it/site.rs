@@ -87,11 +87,51 @@ async fn hashed_files_are_kept_and_missing_ones_are_404() {
         let (status, headers, _) = fetch(&app, &format!("/{name}")).await;
         assert_eq!((status, headers["cache-control"].to_str().unwrap()), (StatusCode::OK, cache), "{name}");
     }
-    for missing in
-        ["/app-ffffffffffffffff.js", "/nothing", "/memory-dumps/nothing", "/../Cargo.toml", "/%2e%2e/lock"]
-    {
-        let (status, headers, _) = fetch(&app, missing).await;
+    for missing in ["/app-ffffffffffffffff.js", "/nothing.txt", "/../Cargo.toml", "/%2e%2e/lock.db"] {
+        let (status, headers, body) = fetch(&app, missing).await;
         assert_eq!((status, headers.get("cache-control")), (StatusCode::NOT_FOUND, None), "{missing}");
+        assert_eq!(body, "", "{missing}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_does_not_exist_is_404_and_the_app_says_so() {
+    let (_site, app) = built();
+    for missing in ["/nope", "/memory-dumps/nothing", "/memory-dumps/nothing/", "/%2e%2e/lock"] {
+        let (status, headers, body) = fetch(&app, missing).await;
+        assert_eq!(
+            (status, headers["cache-control"].to_str().unwrap()),
+            (StatusCode::NOT_FOUND, "no-store"),
+            "{missing}"
+        );
+        assert!(body.contains("<script nonce=") && !body.contains("TRUNK"), "{missing}: {body}");
+        assert!(
+            headers["content-security-policy"].to_str().unwrap().contains("'wasm-unsafe-eval'"),
+            "{missing}"
+        );
+    }
+    let (status, headers, body) = fetch(&app, "/api/nope").await;
+    assert_eq!(
+        (status, headers["content-type"].to_str().unwrap()),
+        (StatusCode::NOT_FOUND, "application/json")
+    );
+    assert!(body.contains("detail"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_with_a_slash_at_its_end_leads_to_the_page() {
+    let (_site, app) = built();
+    for (asked, page) in [
+        ("/memory-dumps/", "/memory-dumps"),
+        ("/memory-dumps//?rows=50", "/memory-dumps?rows=50"),
+        ("/sign-in/", "/sign-in"),
+    ] {
+        let (status, headers, _) = fetch(&app, asked).await;
+        assert_eq!(
+            (status, headers["location"].to_str().unwrap()),
+            (StatusCode::PERMANENT_REDIRECT, page),
+            "{asked}"
+        );
     }
 }
 
