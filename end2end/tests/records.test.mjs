@@ -95,6 +95,50 @@ scenario('what is typed is one step back, and reload and back keep the view', as
   assert.equal(await page.search.inputValue(), 'mail-1');
 });
 
+scenario('a link with the days the wrong way round says so and offers two ways out', async (stage) => {
+  const { page } = await open(stage, { path: '?from=2026-11-26&to=2026-11-25' });
+  await page.page.getByText('The last day lies before the first').first().waitFor();
+  assert.equal(await page.page.getByText('Loading the records').count(), 0);
+  assert.equal(await page.page.getByRole('link', { name: 'Export CSV' }).getAttribute('href'), null);
+  await page.page.getByRole('button', { name: 'Swap the days' }).click();
+  await page.page.getByText('No dump matches these filters').waitFor();
+  assert.deepEqual(page.parameters, { from: '2026-11-25', to: '2026-11-26' });
+
+  await page.page.goBack();
+  await page.page.getByRole('button', { name: 'Clear the filters' }).click();
+  await page.hasRecords(COUNT);
+  assert.deepEqual(page.parameters, {});
+});
+
+scenario('values of the address that mean nothing are named, left out, and go when they are told to', async (stage) => {
+  const nonsense = { sort: 'weight', rows: '7', state: 'lost', page: 'x', from: '2025-02-30', mode: 'molten' };
+  const { page } = await open(stage, { path: `?${new URLSearchParams({ ...nonsense, search: 'web' })}` });
+  await page.hasRecords(20);
+  const note = page.page.getByRole('status').filter({ hasText: 'mean nothing here' });
+  const told = await note.innerText();
+  for (const part of Object.keys(nonsense)) assert.ok(told.includes(`“${part}”`), told);
+  await note.getByRole('button', { name: 'Remove from the address' }).click();
+  await note.waitFor({ state: 'hidden' });
+  assert.deepEqual(page.parameters, { search: 'web' });
+});
+
+scenario('a page beyond the end says so and leads back', async (stage) => {
+  const { page } = await open(stage, { path: '?page=99&rows=10' });
+  await page.page.getByText('This page is past the end of the table').waitFor();
+  await page.page.getByRole('link', { name: 'Go to page 6' }).click();
+  await page.hasRecords(COUNT);
+  assert.equal(await page.rows.count(), 10);
+});
+
+scenario('a text that cannot be searched for is told to be one', async (stage) => {
+  const { page } = await open(stage);
+  await page.search.fill('x'.repeat(201));
+  await page.page.getByText('a search has at most 200 characters').waitFor();
+  await page.search.fill('web');
+  await page.hasRecords(20);
+  assert.equal(await page.page.getByText('a search has at most 200 characters').count(), 0);
+});
+
 // The columns, what they are sorted by, and the order of the first press.
 const SORTED_BY = [
   ['VM ID', ({ vmid }) => Number(vmid), 'ascending'],

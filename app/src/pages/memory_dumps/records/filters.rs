@@ -51,7 +51,13 @@ pub fn Filters() -> impl IntoView {
     // On a narrow screen only the search is there at once; what is filtered by is not hidden.
     let in_use = Memo::new(move |_| view.with(others_in));
     let open = RwSignal::new(in_use.get_untracked() > 0);
-    let error = move || records.filter_error().map(|_| "The last day lies before the first.");
+    let error = move || {
+        if records.filter_error().is_some() {
+            Some("The last day lies before the first.".to_owned())
+        } else {
+            search.error()
+        }
+    };
     view! {
         <form
             class="filters"
@@ -184,6 +190,16 @@ impl Search {
 
     fn is_typed(self) -> bool {
         self.text.with(|text| !text.trim().is_empty())
+    }
+
+    /// Why what is typed cannot be searched for.
+    fn error(self) -> Option<String> {
+        self.text.with(|text| if text.trim().is_empty() { None } else { text.parse::<SearchText>().err() }).map(|_| {
+            format!(
+                "This cannot be searched for, so nothing is: a search has at most {} characters and no control characters.",
+                SearchText::MAX_CHARS
+            )
+        })
     }
 
     fn type_in(self, text: String) {

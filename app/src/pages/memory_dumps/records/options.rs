@@ -48,7 +48,12 @@ pub fn TableOptions() -> impl IntoView {
 #[component]
 pub fn TableActions() -> impl IntoView {
     let records = State::expect().records;
-    let export = move || records.view.with(|view| view.export_href(start_of_local_day));
+    // With the days the wrong way round there is nothing to export.
+    let export = move || {
+        let href = records.view.with(|view| view.export_href(start_of_local_day));
+        records.filter_error().is_none().then_some(href)
+    };
+    let has_none = move || records.filter_error().map(|_| "true");
     view! {
         <div class="table-actions">
             <Button size=ButtonSize::Small on_press=move |()| records.fetch()>
@@ -59,6 +64,8 @@ pub fn TableActions() -> impl IntoView {
             <a
                 class="button button-small"
                 href=export
+                role="link"
+                aria-disabled=has_none
                 download
                 title="All records that match the filters, not only this page"
             >

@@ -18,7 +18,11 @@ pub fn Pager() -> impl IntoView {
     let page = Memo::new(move |_| view.with(|view| view.page));
     let page_size = Memo::new(move |_| view.with(|view| view.page_size));
     let pages = Memo::new(move |_| page_count(total.get().unwrap_or(0), page_size.get()));
-    let is_shown = move || total.get().is_some_and(|total| total > 0) && page.get() <= pages.get();
+    let is_shown = move || {
+        records.filter_error().is_none()
+            && total.get().is_some_and(|total| total > 0)
+            && page.get() <= pages.get()
+    };
     let in_words = Signal::derive(move || match total.get() {
         Some(1) => "1 record".to_owned(),
         Some(total) => format!("{} records", grouped(total)),

@@ -14,7 +14,8 @@ use super::row::RecordRow;
 use super::view::{RecordsView, SizeShown};
 use super::{History, Records};
 use crate::ui::{
-    self, Button, ButtonKind, ButtonSize, Card, EmptyState, Failure, Select, Skeleton, SortHeader,
+    self, Button, ButtonKind, ButtonSize, Card, EmptyState, Failure, Icon, IconView, Select, Skeleton,
+    SortHeader,
 };
 
 /// The columns that can be sorted by, as the customer of the table knows them, but for the size.
@@ -52,14 +53,21 @@ fn size_heading(size: SizeShown) -> impl IntoView {
 enum Shape {
     Loading,
     Failed,
+    /// The days of the filter are the wrong way round: nothing is asked for.
+    Reversed,
     Rows,
     Empty,
     EmptyByFilter,
-    PastTheEnd { last_page: u64 },
+    PastTheEnd {
+        last_page: u64,
+    },
 }
 
 impl Shape {
     fn of(records: Records) -> Self {
+        if records.filter_error().is_some() {
+            return Self::Reversed;
+        }
         let failed = records.page.with(|page| page.problem.is_some());
         // Which page and filter the rows belong to is known when they are there; the address may be ahead.
         let (is_filtered, page_size) = records.view.with(|view| (view.is_filtered(), view.page_size));
@@ -87,11 +95,17 @@ pub fn RecordsTable() -> impl IntoView {
             let _ = frame.focus();
         }
     };
+    let swap_days = move |()| {
+        records.show(History::Push, |view| {
+            std::mem::swap(&mut view.from, &mut view.to);
+            view.page = 1;
+        });
+    };
     let clear = move |()| records.show(History::Push, RecordsView::clear_filter);
     view! {
-        <Card id="recorded-dumps" title="Recorded dumps" aside=|| view! { <TableActions /> }>
+        <Card id="recorded-dumps" title="Recorded dumps" aside=|| view! { <TableOptions /> <TableActions /> }>
             <Filters />
-            <TableOptions />
+            <Meaningless />
             <SortSelect />
             <Show when=move || problem.with(Option::is_some)>
                 <Failure
@@ -112,6 +126,16 @@ pub fn RecordsTable() -> impl IntoView {
                 {move || match shape.get() {
                     Shape::Failed => ().into_any(),
                     Shape::Loading => view! { <Skeleton rows=5 label="Loading the records" /> }.into_any(),
+                    Shape::Reversed => {
+                        view! {
+                            <EmptyState title="The last day lies before the first" icon=Icon::Search>
+                                <Button on_press=swap_days>"Swap the days"</Button>
+                                " "
+                                <Button on_press=clear>"Clear the filters"</Button>
+                            </EmptyState>
+                        }
+                            .into_any()
+                    }
                     Shape::Rows => view! { <Rows /> }.into_any(),
                     Shape::Empty => {
                         view! {
@@ -145,6 +169,36 @@ pub fn RecordsTable() -> impl IntoView {
             <Pager />
         </Card>
     }
+}
+
+/// Says which parts of the address mean nothing, and takes them out of it.
+#[component]
+fn Meaningless() -> impl IntoView {
+    let records = State::expect().records;
+    let sentence = Memo::new(move |_| records.view.with(|view| not_understood(&view.meaningless)));
+    let tidy = move |()| records.show(History::Replace, |view| view.meaningless.clear());
+    view! {
+        <Show when=move || sentence.with(Option::is_some)>
+            <div class="table-note" role="status">
+                <IconView icon=Icon::Info />
+                <p>{sentence}</p>
+                <Button size=ButtonSize::Small on_press=tidy>
+                    "Remove from the address"
+                </Button>
+            </div>
+        </Show>
+    }
+}
+
+/// `None` where every part of the address means something.
+fn not_understood(parts: &[&str]) -> Option<String> {
+    let (last, others) = parts.split_last()?;
+    Some(if others.is_empty() {
+        format!("The address has a value of “{last}” that means nothing here. It is left out.")
+    } else {
+        let others = others.iter().map(|part| format!("“{part}”")).collect::<Vec<_>>().join(", ");
+        format!("The address has values of {others} and “{last}” that mean nothing here. They are left out.")
+    })
 }
 
 /// The eight columns and their rows.
@@ -248,5 +302,23 @@ fn in_words(problem: &Problem) -> String {
     match &problem.request_id {
         Some(id) => format!("{} (Request {id}.)", problem.detail),
         None => problem.detail.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_an_address_that_mean_nothing_are_named() {
+        let told = [&[][..], &["rows"], &["from", "to", "sort"]].map(not_understood);
+        assert_eq!(
+            told.map(Option::unwrap_or_default),
+            [
+                "",
+                "The address has a value of “rows” that means nothing here. It is left out.",
+                "The address has values of “from”, “to” and “sort” that mean nothing here. They are left out.",
+            ]
+        );
     }
 }

@@ -8,6 +8,11 @@ use memdeck_model::{
 
 /// The page that the table is on.
 const PATH: &str = "/memory-dumps";
+/// What of an address is about the table.
+const PARTS: [&str; 13] = [
+    "search", "from", "to", "state", "host", "mode", "sort", "order", "page", "rows", "size", "refresh",
+    "dump",
+];
 /// How many rows a page may have.
 pub const PAGE_SIZES: [u32; 4] = [10, 25, 50, 100];
 const DEFAULT_PAGE_SIZE: u32 = 25;
@@ -61,6 +66,8 @@ pub struct RecordsView {
     pub auto_refresh: bool,
     /// The id of the dump whose details are shown, as the address has it: it may be none.
     pub dump: Option<String>,
+    /// What the address says about the table and means nothing: the names of its parts.
+    pub meaningless: Vec<&'static str>,
     /// What other parts of the page keep in the address.
     others: Vec<(String, String)>,
 }
@@ -80,38 +87,63 @@ impl Default for RecordsView {
             size: SizeShown::default(),
             auto_refresh: true,
             dump: None,
+            meaningless: Vec::new(),
             others: Vec::new(),
         }
     }
 }
 
 impl RecordsView {
-    /// Reads the part of an address behind the question mark. What means nothing is passed over.
+    /// Reads the part of an address behind the question mark. What means nothing is passed over and named in
+    /// [`Self::meaningless`].
     pub fn from_query(query: &str) -> Self {
         let mut view = Self::default();
         let mut order = None;
         for (name, value) in form_urlencoded::parse(query.trim_start_matches('?').as_bytes()) {
-            match name.as_ref() {
-                "search" => {
-                    view.search = value.parse::<SearchText>().map_or_else(|_| String::new(), String::from);
-                }
-                "from" => view.from = value.parse().ok(),
-                "to" => view.to = value.parse().ok(),
-                "state" => view.state = value.parse().ok(),
-                "host" => view.host = value.parse().ok(),
-                "mode" => view.mode = value.parse().ok(),
-                "sort" => view.sort.by = value.parse().unwrap_or_default(),
-                "order" => order = value.parse().ok(),
-                "page" => view.page = value.parse().unwrap_or(1).clamp(1, LAST_PAGE),
-                "rows" => {
-                    let rows = value.parse().ok().filter(|rows| PAGE_SIZES.contains(rows));
-                    view.page_size = rows.unwrap_or(DEFAULT_PAGE_SIZE);
-                }
-                "size" if value == "raw" => view.size = SizeShown::Raw,
-                "refresh" if value == "off" => view.auto_refresh = false,
-                "dump" if !value.is_empty() => view.dump = Some(value.into_owned()),
-                "size" | "refresh" | "dump" => {}
-                _ => view.others.push((name.into_owned(), value.into_owned())),
+            let Some(part) = PARTS.into_iter().find(|part| *part == name) else {
+                view.others.push((name.into_owned(), value.into_owned()));
+                continue;
+            };
+            let means_something = value.is_empty()
+                || match part {
+                    "search" => read(&value, &mut view.search, |text: SearchText| text.into()),
+                    "from" => read(&value, &mut view.from, Some),
+                    "to" => read(&value, &mut view.to, Some),
+                    "state" => read(&value, &mut view.state, Some),
+                    "host" => read(&value, &mut view.host, Some),
+                    "mode" => read(&value, &mut view.mode, Some),
+                    "sort" => read(&value, &mut view.sort.by, |column| column),
+                    "order" => read(&value, &mut order, Some),
+                    "page" => {
+                        read(&value, &mut view.page, |page: u64| page.clamp(1, LAST_PAGE)) && *value != *"0"
+                    }
+                    "rows" => {
+                        value.parse().ok().filter(|rows| PAGE_SIZES.contains(rows)).is_some_and(|rows| {
+                            view.page_size = rows;
+                            true
+                        })
+                    }
+                    "size" => match value.as_ref() {
+                        "raw" => {
+                            view.size = SizeShown::Raw;
+                            true
+                        }
+                        other => other == "compressed",
+                    },
+                    "refresh" => match value.as_ref() {
+                        "off" => {
+                            view.auto_refresh = false;
+                            true
+                        }
+                        other => other == "on",
+                    },
+                    _ => {
+                        view.dump = Some(value.into_owned());
+                        true
+                    }
+                };
+            if !means_something && !view.meaningless.contains(&part) {
+                view.meaningless.push(part);
             }
         }
         view.sort.order = order.unwrap_or(view.sort.by.first_order());
@@ -232,6 +264,11 @@ impl RecordsView {
     }
 }
 
+/// Puts what `value` means into `place`; false where it means nothing.
+fn read<T: std::str::FromStr, P>(value: &str, place: &mut P, take: fn(T) -> P) -> bool {
+    value.parse().map(|meaning| *place = take(meaning)).is_ok()
+}
+
 fn address<'a>(path: &str, pairs: impl Iterator<Item = (&'a str, String)>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(pairs);
@@ -268,9 +305,13 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_passed_over() {
+    fn what_means_nothing_is_passed_over_and_named() {
         let nonsense = "?search=%00&from=x&to=2025-02-30&state=lost&host=&mode=x&sort=note&order=up&page=0&rows=7&size=x&refresh=x&dump=";
-        assert_eq!(view(nonsense), RecordsView::default());
+        let meaningless =
+            ["search", "from", "to", "state", "mode", "sort", "order", "page", "rows", "size", "refresh"];
+        assert_eq!(view(nonsense), RecordsView { meaningless: meaningless.into(), ..RecordsView::default() });
+        assert_eq!(view(nonsense).href(), "/memory-dumps", "and goes with the next change of the view");
+        assert_eq!(view("?search=&from=&rows=&sort=dom&size=compressed&refresh=on").meaningless, [""; 0]);
         let pages = ["", "page=-1", "page=1.5", "page=2", "page=18446744073709551615"].map(|q| view(q).page);
         assert_eq!(pages, [1, 1, 1, 2, LAST_PAGE]);
     }
