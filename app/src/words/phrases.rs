@@ -2,14 +2,19 @@
 
 use memdeck_model::CaptureMode;
 
-/// Who did something, in the words in which the catalog keeps it, and perhaps when: `page before it began`.
+/// Who did something, in the words in which the catalog keeps it.
 pub fn by_whom(told: &str) -> String {
-    let (who, when) = told.split_at(told.find(' ').unwrap_or(told.len()));
-    match who {
-        "page" => format!("on the page{when}"),
-        "api" => format!("over REST{when}"),
+    match told {
+        "page" => "on the page".to_owned(),
+        "api" => "over REST".to_owned(),
         _ => format!("by {told}"),
     }
+}
+
+/// Who cancelled a dump, and when.
+pub fn by_whom_and_when(by: &str, before_start: bool) -> String {
+    let when = if before_start { " before it began" } else { "" };
+    format!("{}{when}", by_whom(by))
 }
 
 /// Why a dump was taken in `mode` and not as it was first tried.

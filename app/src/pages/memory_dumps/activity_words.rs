@@ -1,8 +1,8 @@
 //! What happened to dumps, in words.
 
-use memdeck_model::{Activity, ActivityKind, Timestamp};
+use memdeck_model::{Activity, ActivityKind, EndReason, Timestamp};
 
-use crate::words::{because, by_whom, upper_first};
+use crate::words::{because, by_whom, by_whom_and_when, shown, upper_first};
 
 /// One line after the guest's name: what happened, and why or with what result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,9 +32,12 @@ pub fn sentence(line: &Activity) -> Told {
         ActivityKind::Completed => {
             upper_first(line.detail.strip_prefix("Dump completed: ").unwrap_or(&line.detail))
         }
-        ActivityKind::Cancelled => match line.detail.strip_prefix("cancelled by ") {
-            Some(who) => upper_first(&by_whom(who)),
-            None => upper_first(line.detail.strip_prefix("cancelled: ").unwrap_or(&line.detail)),
+        ActivityKind::Cancelled => match &line.end_reason {
+            Some(EndReason::Cancelled { by, before_start }) => {
+                upper_first(&by_whom_and_when(by, *before_start))
+            }
+            // Its first word is said already.
+            _ => upper_first(line.detail.strip_prefix("cancelled: ").unwrap_or(&line.detail)),
         },
         ActivityKind::Queued | ActivityKind::Started | ActivityKind::Failed => upper_first(&line.detail),
     };
@@ -56,7 +59,7 @@ pub fn spoken(lines: &[Activity], before: Option<Timestamp>) -> Option<String> {
     let is_new = |line: &&Activity| before.is_none_or(|before| line.at > before);
     let mut news = lines.iter().filter(is_new).filter(|line| !is_end(line));
     let newest = news.next()?;
-    let text = format!("{} {}.", newest.guest, sentence(newest).what);
+    let text = format!("{} {}.", shown(&newest.guest), sentence(newest).what);
     match news.count() {
         0 => Some(text),
         more => Some(format!("{text} {more} more in the activity log.")),
@@ -87,6 +90,13 @@ mod tests {
         }
     }
 
+    fn cancelled(by: &str, before_start: bool) -> String {
+        let end_reason = Some(EndReason::Cancelled { by: by.to_owned(), before_start });
+        let Told { what, why } =
+            sentence(&Activity { end_reason, ..line(ActivityKind::Cancelled, "stopped") });
+        format!("{what}: {}", why.unwrap_or_default())
+    }
+
     fn told(kind: ActivityKind, detail: &str) -> String {
         let Told { what, why } = sentence(&line(kind, detail));
         why.map_or(what.clone(), |why| format!("{what}: {why}"))
@@ -100,8 +110,8 @@ mod tests {
             told(ActivityKind::Fallback, "the guest is paused"),
             told(ActivityKind::Completed, "Dump completed: 512 MiB stored as 28.9 MiB"),
             told(ActivityKind::Failed, "the guest is gone"),
-            told(ActivityKind::Cancelled, "cancelled by page before it began"),
-            told(ActivityKind::Cancelled, "cancelled by the night shift"),
+            cancelled("page", true),
+            cancelled("the night shift", false),
             told(ActivityKind::Cancelled, "cancelled: memdeck was stopped"),
         ];
         assert_eq!(

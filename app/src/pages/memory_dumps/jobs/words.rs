@@ -1,11 +1,11 @@
 //! How far a dump is and how it ended, in words.
 
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpPhase, DumpStatus, JobState, LiveProgress, Millis, Timestamp,
+    ByteCount, CaptureMode, DumpPhase, DumpStatus, EndReason, JobState, LiveProgress, Millis, Timestamp,
 };
 
 use super::Job;
-use crate::words::{by_whom, upper_first};
+use crate::words::{by_whom_and_when, upper_first};
 
 /// What is known of a dump under way, at `now`.
 pub fn figures_of(job: &Job, now: Timestamp) -> String {
@@ -77,9 +77,11 @@ fn copying(live: LiveProgress) -> impl Iterator<Item = String> {
 pub fn result_of(status: &DumpStatus) -> String {
     match status.exact_state() {
         JobState::Completed => stored(status),
-        JobState::Cancelled => match status.message.strip_prefix("cancelled by ") {
-            Some(who) => format!("Cancelled {}.", by_whom(who)),
-            None => told(&status.message),
+        JobState::Cancelled => match &status.end_reason {
+            Some(EndReason::Cancelled { by, before_start }) => {
+                format!("Cancelled {}.", by_whom_and_when(by, *before_start))
+            }
+            _ => told(&status.message),
         },
         JobState::Failed | JobState::Queued | JobState::Running => told(&status.message),
     }
@@ -202,15 +204,15 @@ mod tests {
 
     #[test]
     fn a_cancelled_dump_says_by_whom() {
-        let cancelled = |message| {
-            let job =
-                job(serde_json::json!({"state": "failed", "job_state": "cancelled", "message": message}));
+        let cancelled = |message, reason| {
+            let job = job(serde_json::json!({
+                "state": "failed", "job_state": "cancelled", "message": message, "end_reason": reason,
+            }));
             result_of(&job.status)
         };
-        assert_eq!(
-            cancelled("cancelled by an operator on the page before it began"),
-            "Cancelled by an operator on the page before it began."
-        );
-        assert_eq!(cancelled("the service was stopped"), "The service was stopped");
+        let reason = serde_json::json!({"kind": "cancelled", "by": "page", "before_start": true});
+        assert_eq!(cancelled("stopped", reason), "Cancelled on the page before it began.");
+        let unread = serde_json::json!({"kind": "shutdown"});
+        assert_eq!(cancelled("cancelled by a restart", unread), "Cancelled by a restart");
     }
 }
