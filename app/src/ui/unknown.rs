@@ -2,19 +2,21 @@
 
 use leptos::prelude::*;
 
-/// A dash for the eye; `<what> unknown` for screen readers and on hover.
+/// `unknown`, which a screen reader is told of `what`; `hash unknown` where the place alone does not say what.
 #[component]
 pub fn Unknown(
     /// What is unknown: `hash`.
     #[prop(into)]
     what: String,
+    /// Whether the eye is told too what is unknown.
+    #[prop(optional)]
+    in_full: bool,
 ) -> impl IntoView {
-    let sentence = what + " unknown";
-    let title = sentence.clone();
+    let class = if in_full { "" } else { "visually-hidden" };
     view! {
-        <span class="unknown" title=title>
-            <span aria-hidden="true">"–"</span>
-            <span class="visually-hidden">{sentence}</span>
+        <span class="unknown">
+            <span class=class>{what} " "</span>
+            "unknown"
         </span>
     }
 }

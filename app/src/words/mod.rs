@@ -5,9 +5,11 @@
 mod absence;
 #[cfg(any(feature = "ssr", test))]
 pub mod details;
+mod guest_name;
 mod numbers;
 mod phrases;
 
 pub use absence::{absence, why_absent};
+pub use guest_name::shown;
 pub use numbers::{grouped, percent, share};
 pub use phrases::{because, by_whom, by_whom_and_when, sentence, upper_first};

@@ -72,7 +72,7 @@ impl Remark {
     /// The longest one.
     pub const MAX_CHARS: usize = 500;
 
-    /// As it was written.
+    /// As it was written; its lines end with a line feed.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -82,7 +82,9 @@ impl Remark {
 impl TryFrom<String> for Remark {
     type Error = ParseRemarkError;
 
+    /// Line ends of other systems and of forms (CR LF) become a line feed.
     fn try_from(text: String) -> Result<Self, Self::Error> {
+        let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
         let allowed = |c: char| !c.is_control() || c == '\n';
         if !text.trim().is_empty() && text.chars().count() <= Self::MAX_CHARS && text.chars().all(allowed) {
             Ok(Self(text))
@@ -154,9 +156,17 @@ mod tests {
     #[test]
     fn a_remark_is_short_text() {
         assert_eq!("IR-2026-17\nsecond line".parse::<Remark>().unwrap().as_str(), "IR-2026-17\nsecond line");
-        for bad in ["", "  ", "a\0b", "a\u{1b}[31mb", &"x".repeat(501)] {
+        for bad in ["", "  ", "a\0b", "a\rb", "a\u{1b}[31mb", &"x".repeat(501)] {
             assert_eq!(bad.parse::<Remark>(), Err(ParseRemarkError), "{bad:?}");
         }
         assert!("é".repeat(500).parse::<Remark>().is_ok());
+    }
+
+    #[test]
+    fn a_remark_with_the_line_ends_of_a_form_is_kept_with_line_feeds() {
+        let note: Remark = serde_json::from_str(r#""first\r\nsecond\r\n\r\nthird""#).unwrap();
+        assert_eq!(note.as_str(), "first\nsecond\n\nthird");
+        let longest = format!("{}\r\n{}", "x".repeat(249), "y".repeat(250));
+        assert_eq!(longest.parse::<Remark>().unwrap().as_str().chars().count(), Remark::MAX_CHARS);
     }
 }

@@ -13,6 +13,7 @@ use crate::live::Live;
 use crate::load::Loader;
 use crate::time::{Clock, local_date, local_time};
 use crate::ui::{Announcer, Card, EmptyState, Failure, Icon, IconView, Skeleton};
+use crate::words::shown;
 
 /// Events come in bursts: a queued dump starts at once. One question serves them all.
 const SETTLES_MS: u32 = 300;
@@ -90,7 +91,7 @@ fn Line(line: Activity, today: Memo<String>) -> impl IntoView {
                 <IconView icon />
             </span>
             <p class="activity-text">
-                <strong class="activity-guest">{line.guest}</strong>
+                <strong class="activity-guest">{shown(&line.guest)}</strong>
                 " "
                 {told.what}
                 {told.why.map(|why| view! { <span class="activity-why">{why}</span> })}

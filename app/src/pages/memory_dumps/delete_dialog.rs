@@ -6,7 +6,7 @@ use memdeck_model::{Problem, Record};
 use super::records::focus_in_row;
 use super::state::State;
 use crate::ui::{Button, ButtonKind, Dialog, Failure, Instant, TextField, Unknown};
-use crate::words::sentence;
+use crate::words::{sentence, shown};
 
 /// Whether `written` is the name of `guest`. Blanks around it are nobody's intention, unless they are part of the name.
 fn names(written: &str, guest: &str) -> bool {
@@ -62,7 +62,7 @@ pub fn DeleteDialog() -> impl IntoView {
         <Dialog
             open
             id="delete-title"
-            title=Signal::derive(move || format!("Delete the image of {}?", guest.get()))
+            title=Signal::derive(move || format!("Delete the image of {}?", shown(&guest.get())))
         >
             <p class="dialog-consequence">
                 "The image is removed from the disk for good, with its manifest and hashes. The record stays in the table, \
@@ -73,7 +73,6 @@ pub fn DeleteDialog() -> impl IntoView {
                 id="delete-confirm"
                 label="Name of the guest"
                 value=confirm
-                hint="Written as above, it confirms that this is the image you mean."
             />
             <Show when=move || problem.with(Option::is_some)>
                 <Failure
@@ -85,7 +84,7 @@ pub fn DeleteDialog() -> impl IntoView {
                 />
             </Show>
             <p class="secondary" id="delete-obstacle">
-                {move || (!is_confirmed.get()).then(|| format!("Write {} to delete it.", guest.get()))}
+                {move || (!is_confirmed.get()).then(|| format!("Write {} to delete it.", shown(&guest.get())))}
             </p>
             <div class="dialog-buttons">
                 <Button on_press=move |()| open.set(false) autofocus=true>
@@ -105,14 +104,12 @@ pub fn DeleteDialog() -> impl IntoView {
     }
 }
 
-/// Which image: guest, time, size, hash.
+/// Which image of the guest: time, size, hash.
 fn what(record: Record) -> impl IntoView {
     let size = record.gzip_size_bytes.zip(record.raw_size_bytes);
     let size = size.map(|(stored, raw)| format!("{stored} on disk, {raw} of memory"));
     view! {
         <dl class="facts delete-facts">
-            <dt>"Guest"</dt>
-            <dd>{record.dom.0}</dd>
             <dt>"Taken"</dt>
             <dd>
                 <Instant instant=record.timestamp />
@@ -122,7 +119,7 @@ fn what(record: Record) -> impl IntoView {
             <dt>"SHA-256"</dt>
             <dd>
                 {record.sha256.map_or_else(
-                    || view! { <Unknown what="hash" /> }.into_any(),
+                    || view! { <Unknown what="hash" in_full=true /> }.into_any(),
                     |hash| view! { <code>{hash}</code> }.into_any(),
                 )}
             </dd>

@@ -6,6 +6,7 @@ use memdeck_model::Guest;
 use super::mode_words::{pause, space, subject};
 use super::state::State;
 use crate::ui::{Button, ButtonKind, Dialog};
+use crate::words::shown;
 
 /// Names how many guests, how much memory, and what happens to them; dumps `guests` when confirmed.
 #[component]
@@ -45,7 +46,7 @@ pub fn DumpAllDialog(
                         .into_iter()
                         .map(|guest| view! {
                             <li>
-                                <span>{guest.name.0}</span>
+                                <span class="guest-name">{shown(&guest.name.0)}</span>
                                 <span class="number">{guest.memory.to_string()}</span>
                             </li>
                         })
@@ -61,7 +62,7 @@ pub fn DumpAllDialog(
                             .into_iter()
                             .map(|(guest, why)| view! {
                                 <li>
-                                    <span>{guest.name.0}</span>
+                                    <span class="guest-name">{shown(&guest.name.0)}</span>
                                     <span>{why}</span>
                                 </li>
                             })

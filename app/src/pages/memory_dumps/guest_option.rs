@@ -7,6 +7,7 @@ use super::choice::obstacle;
 use super::jobs::Jobs;
 use super::state::State;
 use crate::ui::{Badge, Icon, Tone};
+use crate::words::shown;
 
 /// Name, id, state and memory of the guest `uuid`, with a checkbox to choose it.
 #[component]
@@ -41,7 +42,7 @@ pub fn GuestOption(uuid: String) -> impl IntoView {
     };
     // A guest that is off cannot be chosen. One that is being dumped stays chosen: it can be dumped again after.
     let is_off = move || guest.with(|guest| guest.as_ref().is_none_or(|guest| !guest.state.has_memory()));
-    let name = move || guest.with(|guest| guest.as_ref().map(|guest| guest.name.0.clone()));
+    let name = move || guest.with(|guest| guest.as_ref().map(|guest| shown(&guest.name.0)));
     let id = move || {
         guest.with(|guest| {
             guest.as_ref().and_then(|guest| guest.id).map_or("no id".to_owned(), |id| format!("id {id}"))

@@ -3,6 +3,7 @@
 use memdeck_model::{Guest, ModeChoice};
 
 use super::choice::{expected_pause, memory_of};
+use crate::words::shown;
 
 /// The name of a mode on screen.
 pub fn name(choice: ModeChoice) -> &'static str {
@@ -40,7 +41,7 @@ pub fn consequence(choice: ModeChoice, guests: &[Guest]) -> String {
 pub fn subject(guests: &[Guest]) -> String {
     let memory = memory_of(guests);
     match guests {
-        [guest] => format!("{}, {memory} of memory", guest.name),
+        [guest] => format!("{}, {memory} of memory", shown(&guest.name.0)),
         _ => format!("{} guests, {memory} of memory", guests.len()),
     }
 }

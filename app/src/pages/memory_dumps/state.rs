@@ -17,7 +17,7 @@ use crate::live::Live;
 use crate::load::Loader;
 use crate::time::{Clock, browser_now};
 use crate::ui::{Announcer, ToastKind, Toaster};
-use crate::words::sentence;
+use crate::words::{sentence, shown};
 
 /// What became of the last press on a dump button.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -180,7 +180,7 @@ impl State {
     pub async fn delete(self, id: DumpId, confirm: String) -> Result<(), Problem> {
         let record = api::delete_image(id, confirm).await.map_err(|ApiError(problem)| problem)?;
         self.records.hear(&record);
-        self.toaster.show(ToastKind::Success, format!("The image of {} is deleted.", record.dom));
+        self.toaster.show(ToastKind::Success, format!("The image of {} is deleted.", shown(&record.dom.0)));
         Ok(())
     }
 
@@ -229,7 +229,7 @@ impl State {
         let mut name = None;
         self.jobs.change(|jobs| {
             if jobs.ask_cancel(&id) {
-                name = jobs.get(&id).map(|job| job.status.display_name().to_owned());
+                name = jobs.get(&id).map(|job| shown(job.status.display_name()));
             }
         });
         let Some(name) = name else { return };
@@ -280,7 +280,7 @@ fn sort(guests: &mut [Guest]) {
 
 /// What to say of a dump that has ended; `was_asked`: after the operator of this page cancelled it.
 fn outcome_of(status: &DumpStatus, was_asked: bool) -> (ToastKind, String) {
-    let name = status.display_name();
+    let name = shown(status.display_name());
     let message = &status.message;
     match status.exact_state() {
         JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed: {message}")),

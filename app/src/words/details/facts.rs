@@ -5,7 +5,7 @@
 
 use memdeck_model::{ByteCount, CaptureMode, HostClock, Millis, PauseSource, Record, Remark, Timestamp};
 
-use super::super::{because, by_whom, grouped, share};
+use super::super::{by_whom, grouped, share, shown};
 use crate::api::{Fact, Group, ImageFacts, ManifestFacts, SegmentKind, Value};
 
 /// Everything that is known, in groups; none of them is empty.
@@ -25,7 +25,7 @@ pub fn groups(record: &Record, image: Option<&ImageFacts>) -> Vec<Group> {
 fn guest(record: &Record, image: Option<&ImageFacts>, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
     let guest = manifest.map(|manifest| &manifest.guest);
     let mut facts = Facts::default();
-    facts.add("Name", text(&record.dom.0));
+    facts.add("Name", text(shown(&record.dom.0)));
     let mut vmids = [Some(&record.vmid), guest.map(|guest| &guest.vmid)].into_iter().flatten();
     facts.add_or_unknown("VM ID", vmids.find(|vmid| !vmid.is_empty()).map(text));
     facts.add_some("UUID", guest.map(|guest| Value::Code(guest.uuid.clone())));
@@ -52,8 +52,6 @@ fn capture(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
     let mut facts = Facts::default();
     let mode = record.mode.or(manifest.map(|manifest| manifest.mode));
     facts.add_or_unknown("Mode", mode.map(|mode| text(what_mode(mode))));
-    let fallback = fallback_of(record, manifest);
-    facts.add_some("Not the first choice", fallback.map(|reason| text(because(mode, reason))));
     facts.add("Began", Value::Instant(record.timestamp));
     facts.add_some("Image complete", manifest.map(|manifest| Value::Instant(manifest.finished_at)));
     facts.add_or_unknown("Took", record.duration_sec.map(|seconds| text(format!("{seconds:.2} s"))));

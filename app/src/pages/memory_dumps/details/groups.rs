@@ -37,7 +37,7 @@ pub fn GroupView(
 fn FactView(fact: Fact, guest: String) -> impl IntoView {
     let Fact { name, value } = fact;
     let value = match value {
-        Value::Text(text) => text.into_any(),
+        Value::Text(text) => view! { <span class="details-text">{text}</span> }.into_any(),
         Value::Code(text) => view! { <code>{text}</code> }.into_any(),
         Value::Copied(text) => {
             let what = format!("{} of {guest}", lower_first(&name));

@@ -172,7 +172,9 @@ fn DumpDetails(
         title.set(match shape.get() {
             Shape::Unknown => NO_SUCH_DUMP.to_owned(),
             Shape::Loading | Shape::Failed => "A dump".to_owned(),
-            Shape::Known => format!("Dump of {}", fetched.read(|details| details.record.dom.0.clone())),
+            Shape::Known => {
+                format!("Dump of {}", fetched.read(|details| crate::words::shown(&details.record.dom.0)))
+            }
         });
     });
     let problem = Signal::derive(move || {
@@ -221,7 +223,8 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
     let state = State::expect();
     let shown = fetched.shown;
     let is_deleted = Memo::new(move |_| fetched.is_deleted());
-    let guest = StoredValue::new(untrack(|| fetched.read(|details| details.record.dom.0.clone())));
+    let guest =
+        StoredValue::new(untrack(|| fetched.read(|details| crate::words::shown(&details.record.dom.0))));
     let id = StoredValue::new(id);
     let told = Signal::derive(move || fetched.read(|details| details.notices.clone()));
     let absent = Memo::new(move |_| if is_deleted.get() { None } else { fetched.problem() });

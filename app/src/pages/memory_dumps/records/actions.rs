@@ -8,7 +8,7 @@ use super::super::state::State;
 use super::Deleted;
 use crate::shortcuts::focus_on;
 use crate::ui::{Icon, IconView, Menu, MenuItem, MenuLink, Moment, Unknown};
-use crate::words::by_whom;
+use crate::words::{by_whom, shown};
 
 /// The id of the link to the details of a dump.
 fn link_id(dump: &str) -> String {
@@ -45,7 +45,7 @@ pub fn RecordActions(
 fn Actions(id: DumpId, record: Record) -> impl IntoView {
     let state = State::expect();
     let records = state.records;
-    let guest = record.dom.0.clone();
+    let guest = shown(&record.dom.0);
     let dump = StoredValue::new(id.as_str().to_owned());
     let href = move || dump.with_value(|dump| records.view.with(|view| view.with_details(dump).href()));
     let open = move |event: leptos::ev::MouseEvent| {
@@ -97,16 +97,16 @@ fn deletion(deleted: &Deleted) -> AnyView {
 #[component]
 fn More(id: DumpId, record: Record) -> impl IntoView {
     let state = State::expect();
-    let guest = record.dom.0.clone();
+    let guest = shown(&record.dom.0);
     let label = format!("Actions for {guest}");
     let kept = StoredValue::new((id, record));
     let verify = move |()| {
         let (id, record) = kept.get_value();
-        state.verify(id, record.dom.0);
+        state.verify(id, shown(&record.dom.0));
     };
     let explain = move |()| {
         let (id, record) = kept.get_value();
-        state.explain_download(id, record.dom.0);
+        state.explain_download(id, shown(&record.dom.0));
     };
     let delete = move |()| state.deleting.set(kept.with_value(|(_, record)| Some(record.clone())));
     view! {

@@ -9,7 +9,7 @@ use super::actions::RecordActions;
 use super::table::{ACTIONS, COLUMNS, size_column};
 use super::view::SizeShown;
 use crate::ui::{Badge, CopyButton, Icon, Instant, Tone, Unknown};
-use crate::words::because;
+use crate::words::{because, shown};
 
 /// As many characters of a hash as tell dumps apart at a glance.
 const HASH_SHOWN: usize = 16;
@@ -21,7 +21,7 @@ pub fn RecordRow(record: Record) -> impl IntoView {
     let has_arrived = records.has_arrived(&record);
     let [id, name, timestamp, duration, hash, path] = COLUMNS.map(|(_, name)| name);
     let size = Memo::new(move |_| records.view.with(|view| view.size));
-    let vm = record.dom.0.clone();
+    let vm = shown(&record.dom.0);
     let sizes = sizes_in_full(&record);
     let (compressed, raw) = (record.gzip_size_bytes, record.raw_size_bytes);
     let verification = record.dump_id.clone().map(|id| view! { <Verified id /> });
@@ -32,7 +32,7 @@ pub fn RecordRow(record: Record) -> impl IntoView {
                 {known_text(record.vmid, "VM id")}
             </td>
             <td role="cell" data-label=name class="record-name">
-                {record.dom.0}
+                {shown(&record.dom.0)}
                 {(!record.ok).then(|| view! { " " <Badge tone=Tone::Bad icon=Icon::Alert>"Failed"</Badge> })}
                 {record.case.map(|case| view! { <CaseNumber case /> })}
             </td>
@@ -46,7 +46,7 @@ pub fn RecordRow(record: Record) -> impl IntoView {
             <td role="cell" data-label=hash class="record-cell-wide">
                 {match record.sha256 {
                     Some(hash) => view! { <Hash hash vm=vm.clone() /> }.into_any(),
-                    None => view! { <Unknown what="hash" /> }.into_any(),
+                    None => view! { <Unknown what="hash" in_full=true /> }.into_any(),
                 }}
                 {verification}
             </td>

@@ -84,7 +84,6 @@ fn the_manifest_tells_what_the_record_does_not() {
         values(&groups, "Capture"),
         [
             "Mode: frozen: the guest stood still while it was read",
-            "Not the first choice: Frozen, because the guest is paused.",
             "Began: 1970-01-01T00:00:00.000000Z",
             "Image complete: 1970-01-01T00:00:02.000000Z",
             "Took: ?",
