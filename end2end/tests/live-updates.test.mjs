@@ -37,7 +37,7 @@ scenario('a dump that others take leaves the focus on the dismiss button of a fi
   const dashboard = await stage.start('serve');
   await dashboard.home.dump('web-01');
   // Low enough for the page to be scrolled.
-  const page = await stage.open(dashboard, { height: 300 });
+  const page = await stage.open(dashboard, { height: 200 });
   const button = page.dismissButtonOf('web-01');
   await button.focus();
   const focused = await page.focusedElement();

@@ -1,4 +1,4 @@
-//! The figures; choosing guests and dumping them; what is being dumped; what happened.
+//! Choosing guests and dumping them; what is being dumped; what happened.
 
 use leptos::prelude::*;
 
@@ -7,7 +7,6 @@ use super::guest_selector::GuestSelector;
 use super::jobs::ActiveDumps;
 use super::mode_selector::ModeSelector;
 use super::remark_fields::RemarkFields;
-use super::status::Status;
 use super::trigger::TriggerButtons;
 use crate::ui::Card;
 
@@ -19,15 +18,16 @@ pub const TRIGGER_PANEL: &str = "dump-panel";
 pub fn ControlPanel() -> impl IntoView {
     view! {
         <div class="control-panel">
-            <Status />
             <div class="panel">
                 // Where the shortcut for dumping leads to.
                 <div class="panel-trigger" id=TRIGGER_PANEL tabindex="-1">
                     <Card id="trigger-dump" title="Trigger dump">
-                        <GuestSelector />
-                        <ModeSelector />
-                        <RemarkFields />
-                        <TriggerButtons />
+                        <div class="trigger-parts">
+                            <GuestSelector />
+                            <ModeSelector />
+                            <RemarkFields />
+                            <TriggerButtons />
+                        </div>
                     </Card>
                 </div>
                 <ActiveDumps />

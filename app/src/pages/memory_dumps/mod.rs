@@ -30,6 +30,7 @@ use delete_dialog::DeleteDialog;
 use details::DetailsDialog;
 use records::RecordsTable;
 use state::State;
+use status::Status;
 
 #[cfg(feature = "fuzzing")]
 pub use records::RecordsView;
@@ -48,8 +49,11 @@ pub fn MemoryDumps() -> impl IntoView {
     shortcuts.add("d", "Go to the dump panel", || focus_on(TRIGGER_PANEL));
     view! {
         <header class="page-head">
-            <h1>"Memory Dumps"</h1>
-            <p class="page-lead">"Take a guest’s memory, watch it being read, and keep it with its hash."</p>
+            <div>
+                <h1>"Memory Dumps"</h1>
+                <p class="page-lead">"Take a guest’s memory, watch it being read, and keep it with its hash."</p>
+            </div>
+            <Status />
         </header>
         <ControlPanel />
         <RecordsTable />

@@ -11,32 +11,33 @@ use super::state::State;
 pub fn ModeSelector() -> impl IntoView {
     let mode = State::expect().options.mode;
     let option = move |choice: ModeChoice| {
-        let name_id = format!("mode-{choice}");
         let hint_id = format!("mode-{choice}-hint");
         view! {
-            <label class="mode">
+            <label class="segment">
                 <input
+                    id=format!("mode-{choice}")
                     type="radio"
                     name="mode"
                     value=choice.as_str()
                     prop:checked=move || mode.get() == choice
-                    aria-labelledby=name_id.clone()
                     aria-describedby=hint_id.clone()
                     on:change=move |_| mode.set(choice)
                 />
-                <span class="mode-name" id=name_id>
-                    {name(choice)}
-                </span>
-                <span class="mode-hint" id=hint_id>
-                    {hint(choice)}
-                </span>
+                {name(choice)}
             </label>
+            // What each does is described to whoever goes through them; the eye reads it of the chosen one.
+            <span id=hint_id hidden>
+                {hint(choice)}
+            </span>
         }
     };
     view! {
         <fieldset class="mode-list">
             <legend class="field-label">"Mode"</legend>
-            {ModeChoice::ALL.map(option).collect_view()}
+            <div class="segments mode-segments">{ModeChoice::ALL.map(option).collect_view()}</div>
+            <p class="mode-hint" aria-hidden="true">
+                {move || hint(mode.get())}
+            </p>
         </fieldset>
     }
 }

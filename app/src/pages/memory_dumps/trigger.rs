@@ -9,6 +9,7 @@ use super::jobs::Jobs;
 use super::mode_words::consequence;
 use super::state::State;
 use crate::ui::{Button, ButtonKind, Checkbox, Failure};
+use crate::words::shown;
 
 /// The guests that are chosen and have memory, and why they cannot be dumped together now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,16 +72,16 @@ pub fn TriggerButtons() -> impl IntoView {
         selection.with(|selection| consequence(state.options.mode.get(), &selection.guests))
     };
     view! {
-        <Show when=move || asks_consent.get()>
-            <Checkbox
-                checked=state.options.accept_encrypted
-                on_change=move |accepted| state.options.accept_encrypted.set(accepted)
-            >
-                "Dump encrypted memory all the same. The image is ciphertext: nothing in it can be analysed without the guest’s key."
-            </Checkbox>
-        </Show>
         // One place for both: what follows, or why nothing can.
         <div class="trigger-outlook">
+            <Show when=move || asks_consent.get()>
+                <Checkbox
+                    checked=state.options.accept_encrypted
+                    on_change=move |accepted| state.options.accept_encrypted.set(accepted)
+                >
+                    "Dump encrypted memory all the same. The image is ciphertext: nothing in it can be analysed without the guest’s key."
+                </Checkbox>
+            </Show>
             <p id="dump-obstacle">{obstacle}</p>
             <p id="dump-consequence">{outlook}</p>
         </div>
@@ -122,7 +123,7 @@ fn selection_of(state: &State) -> Selection {
             Some("Select a guest first.".to_owned())
         } else {
             guests.iter().find_map(|guest| {
-                obstacle(guest, jobs).map(|why| format!("{}: {}", guest.name, lower_first(&why)))
+                obstacle(guest, jobs).map(|why| format!("{}: {}", shown(&guest.name.0), lower_first(&why)))
             })
         };
         Selection { guests, obstacle }

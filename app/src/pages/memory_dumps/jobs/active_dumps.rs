@@ -1,18 +1,31 @@
 //! The dumps that wait or run, and those that ended a moment ago.
 
 use leptos::prelude::*;
+use memdeck_model::DumpId;
 
 use super::super::state::State;
 use super::Jobs;
 use super::row::JobRow;
 use crate::ui::{Card, EmptyState, Failure, Icon, Skeleton};
 
+/// A row that the operator points at or is in with the keyboard.
+const ROWS_IN_USE: &str = ".jobs:hover, .jobs:focus-within";
+
+fn are_in_use() -> bool {
+    document().query_selector(ROWS_IN_USE).is_ok_and(|rows| rows.is_some())
+}
+
 /// A row for each, in a part of fixed size that scrolls.
 #[component]
 pub fn ActiveDumps() -> impl IntoView {
     let state = State::expect();
-    let ids = Memo::new(move |_| {
-        state.jobs.with_data(|jobs| jobs.iter().map(|job| job.status.dump_id.clone()).collect::<Vec<_>>())
+    // Counts how often the operator turned away from the rows: then they take their places.
+    let left = RwSignal::new(0_u32);
+    let turn_away = move || left.update(|left| *left = left.wrapping_add(1));
+    let ids = Memo::new(move |shown: Option<&Option<Vec<DumpId>>>| {
+        left.track();
+        let held = shown.and_then(Option::as_deref).filter(|_| are_in_use()).unwrap_or_default();
+        state.jobs.with_data(|jobs| jobs.shown(held))
     });
     // Apart from the ids, so that the rows are not built anew when a dump begins or goes.
     let is_empty = Memo::new(move |_| ids.with(|ids| ids.as_ref().map(Vec::is_empty)));
@@ -43,7 +56,12 @@ pub fn ActiveDumps() -> impl IntoView {
                     }
                     Some(false) => {
                         view! {
-                            <ul class="jobs">
+                            <ul
+                                class="jobs"
+                                on:mouseleave=move |_| turn_away()
+                                // The focus is nowhere while it goes from one row to another.
+                                on:focusout=move |_| request_animation_frame(turn_away)
+                            >
                                 <For each=move || ids.get().unwrap_or_default() key=Clone::clone let:id>
                                     <JobRow id />
                                 </For>

@@ -132,7 +132,7 @@ pub fn CancelQuestion(
         <Button
             kind=ButtonKind::Danger
             size=ButtonSize::Small
-            label=Signal::derive(move || format!("Yes, cancel the dump of {}", name.get()))
+            label=Signal::derive(move || format!("Cancel dump of {}", name.get()))
             on_press=confirm
         >
             "Cancel dump"

@@ -10,10 +10,10 @@ mod row;
 mod tests;
 pub mod words;
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 
-use memdeck_model::{CaptureMode, DumpId, DumpStatus, Guest, JobState, Millis, Timestamp};
+use memdeck_model::{CaptureMode, DumpId, DumpStatus, EndReason, Guest, JobState, Millis, Timestamp};
 
 pub use active_dumps::ActiveDumps;
 use rate::Rate;
@@ -44,7 +44,7 @@ pub enum Cancel {
 }
 
 /// The dumps in the order in which they were asked for. A new one comes last, or in the place of the result of its
-/// guest's dump before: no row moves because another dump begins or changes its state.
+/// guest's dump before.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Jobs {
     jobs: Vec<Job>,
@@ -70,9 +70,22 @@ pub enum Change {
 }
 
 impl Jobs {
-    /// The dumps in the order in which they are shown.
-    pub fn iter(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.iter()
+    /// The dumps in the order in which they are shown: those that run, those that wait, those that ended, the latest
+    /// first. Among those that run or wait, the one that was asked for first comes first.
+    ///
+    /// Where `held` are shown and in use, they keep their places and the others follow.
+    pub fn shown(&self, held: &[DumpId]) -> Vec<DumpId> {
+        let place = |job: &&Job| held.iter().position(|id| *id == job.status.dump_id).unwrap_or(held.len());
+        let group = |job: &&Job| match job.status.exact_state() {
+            JobState::Running => 0,
+            JobState::Queued => 1,
+            JobState::Completed | JobState::Failed | JobState::Cancelled => 2,
+        };
+        let ended = |job: &&Job| Reverse(job.ended_at.map(|told| job.status.finished_at.unwrap_or(told)));
+        let mut jobs: Vec<&Job> = self.jobs.iter().collect();
+        // Stable: equals stay in the order in which they were asked for.
+        jobs.sort_by_key(|job| (place(job), group(job), ended(job)));
+        jobs.into_iter().map(|job| job.status.dump_id.clone()).collect()
     }
 
     /// The dump `id`.
@@ -99,11 +112,8 @@ impl Jobs {
 
     /// Whether the last dump of the guest was refused because its memory is encrypted.
     pub fn was_refused_as_encrypted(&self, guest: &Guest) -> bool {
-        // The word that the refusal asks for stands for its reason: sentences change.
         self.jobs.iter().map(|job| &job.status).any(|status| {
-            status.exact_state() == JobState::Failed
-                && is_of(status, guest)
-                && status.message.contains("accept_encrypted")
+            is_of(status, guest) && matches!(status.end_reason, Some(EndReason::Encrypted { .. }))
         })
     }
 

@@ -9,7 +9,7 @@ use super::words::{figures_of, result_of};
 use super::{Cancel, Job};
 use crate::time::Clock;
 use crate::ui::{Badge, Icon, ProgressBar, Tone};
-use crate::words::because;
+use crate::words::{because, shown};
 
 /// State, mode, progress, figures and a way to cancel it; the result and a way to dismiss it when it has ended.
 #[component]
@@ -24,7 +24,7 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
     let mode = Memo::new(move |_| job.with(|job| job.as_ref().and_then(|job| job.status.mode)));
     let fallback = Memo::new(move |_| job.with(|job| job.as_ref().and_then(fallback_of)));
     let refusal = Memo::new(move |_| job.with(|job| job.as_ref().and_then(refusal_of)));
-    let name = Memo::new(move |_| of(|job| job.status.display_name().to_owned())().unwrap_or_default());
+    let name = Memo::new(move |_| of(|job| shown(job.status.display_name()))().unwrap_or_default());
     let progress = Memo::new(move |_| job.with(|job| job.as_ref().map_or(0.0, |job| job.status.progress)));
     let is_final = Memo::new(move |_| phase.get().is_some_and(JobState::is_final));
     let words = move || {

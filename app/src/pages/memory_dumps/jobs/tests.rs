@@ -152,24 +152,46 @@ fn at_second(vm: &str, id: &str, second: i64, state: DumpState) -> DumpStatus {
 }
 
 fn shown(jobs: &Jobs) -> Vec<String> {
-    jobs.iter().map(|job| job.status.dump_id.to_string()).collect()
+    shown_with(jobs, &[])
+}
+
+fn shown_with(jobs: &Jobs, held: &[&str]) -> Vec<String> {
+    let held: Vec<DumpId> = held.iter().map(|id| id.parse().unwrap()).collect();
+    jobs.shown(&held).iter().map(ToString::to_string).collect()
+}
+
+/// Two that run, of which the second began first, one that waits, and two that ended, the second later.
+fn of_every_state() -> Jobs {
+    let mut jobs = Jobs::default();
+    for (id, state, second) in [
+        ("ended-first", DumpState::Completed, 1),
+        ("ended-last", DumpState::Failed, 2),
+        ("waits", DumpState::Queued, 3),
+        ("runs", DumpState::Running, 4),
+        ("runs-too", DumpState::Running, 5),
+    ] {
+        jobs.tell(at_second(id, id, second, state), at(second));
+    }
+    jobs
 }
 
 #[test]
-fn no_row_moves_because_another_dump_begins_or_ends() {
-    let mut jobs = Jobs::default();
-    let list =
-        vec![at_second("web-01", "b", 2, DumpState::Running), at_second("db-01", "a", 1, DumpState::Running)];
-    jobs.reconcile(list, &BTreeSet::new(), at(3));
-    assert_eq!(shown(&jobs), ["a", "b"]);
-    for (vm, id, state) in [
-        ("mail", "c", DumpState::Queued),
-        ("db-01", "a", DumpState::Completed),
-        ("db-02", "d", DumpState::Queued),
-    ] {
-        jobs.tell(at_second(vm, id, 4, state), at(4));
+fn running_dumps_stand_above_waiting_ones_and_those_above_ended_ones_the_latest_first() {
+    assert_eq!(shown(&of_every_state()), ["runs", "runs-too", "waits", "ended-last", "ended-first"]);
+}
+
+#[test]
+fn rows_that_are_in_use_hold_their_places_and_new_ones_follow() {
+    let mut jobs = of_every_state();
+    let before = shown(&jobs);
+    let held: Vec<&str> = before.iter().map(String::as_str).collect();
+    for (id, state) in
+        [("runs", DumpState::Completed), ("waits", DumpState::Running), ("new", DumpState::Running)]
+    {
+        jobs.tell(at_second(id, id, 6, state), at(6));
     }
-    assert_eq!(shown(&jobs), ["a", "b", "c", "d"]);
+    assert_eq!(shown_with(&jobs, &held), ["runs", "runs-too", "waits", "ended-last", "ended-first", "new"]);
+    assert_eq!(shown(&jobs), ["waits", "runs-too", "new", "runs", "ended-last", "ended-first"]);
 }
 
 #[test]
@@ -182,7 +204,7 @@ fn a_later_dump_of_the_guest_takes_the_place_of_a_result() {
     // What is told late about the dump before changes nothing.
     jobs.tell(at_second("web-01", "c", 3, DumpState::Completed), at(4));
     jobs.tell(at_second("web-01", "a", 1, DumpState::Failed), at(5));
-    assert_eq!(shown(&jobs), ["c", "b"]);
+    assert_eq!(shown(&jobs), ["b", "c"]);
 }
 
 #[test]
@@ -200,12 +222,14 @@ fn those_that_wait_and_those_that_run_are_counted() {
 }
 
 #[test]
-fn a_refusal_of_encrypted_memory_is_known_by_the_word_it_asks_for() {
+fn a_refusal_of_encrypted_memory_is_known_by_its_reason_and_not_by_its_words() {
     let mut refused = status("a", DumpState::Failed, 0.0);
-    refused.message = "the memory of web-01 is encrypted (sev); ask with accept_encrypted".into();
+    refused.end_reason = Some(EndReason::Encrypted { guest: "web-01".into(), encryption: "sev".into() });
     let mut jobs = Jobs::default();
     jobs.tell(refused, at(0));
-    jobs.tell(status_of_guest("db-01", "b", DumpState::Failed, 0.0), at(0));
+    let mut other = status_of_guest("db-01", "b", DumpState::Failed, 0.0);
+    other.message = "ask with accept_encrypted".into();
+    jobs.tell(other, at(0));
     assert!(jobs.was_refused_as_encrypted(&guest("web-01", None)));
     assert!(!jobs.was_refused_as_encrypted(&guest("db-01", None)));
 }
