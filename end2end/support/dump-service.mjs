@@ -5,8 +5,8 @@ import { createServer } from 'node:http';
 
 export class DumpService {
   // Starts on a free port of loopback.
-  static async start(records = []) {
-    const service = new DumpService(records);
+  static async start(records = [], guests = []) {
+    const service = new DumpService(records, guests);
     await new Promise((resolve, reject) => {
       service.#server.once('error', reject);
       service.#server.listen(0, '127.0.0.1', resolve);
@@ -16,7 +16,8 @@ export class DumpService {
   }
 
   #records;
-  #finished = {};
+  #guests;
+  #statuses = {};
   #server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url, 'http://127.0.0.1');
     const answer = this.#answer(pathname, Number(searchParams.get('since') ?? 0));
@@ -24,13 +25,14 @@ export class DumpService {
     response.end(JSON.stringify(answer ?? { detail: `there is no ${pathname}` }));
   });
 
-  constructor(records) {
+  constructor(records, guests) {
     this.#records = records;
+    this.#guests = guests;
   }
 
   #answer(path, since) {
-    if (path === '/api/dumps') return this.#finished;
-    if (path === '/api/guests') return [];
+    if (path === '/api/dumps') return this.#statuses;
+    if (path === '/api/guests') return this.#guests;
     if (path !== '/api/records') return undefined;
     const numbered = this.#records.map((record, index) => ({ seq: index + 1, record }));
     return { catalog_id: 'of-the-test', records: numbered.filter(({ seq }) => seq > since).slice(0, 1000) };
@@ -39,7 +41,7 @@ export class DumpService {
   // Another dump has ended; dashboards learn of it when they ask the next time.
   finish(record) {
     this.#records = [...this.#records, record];
-    this.#finished[record.dom] = {
+    this.tell({
       dump_id: record.dump_id,
       vm: record.dom,
       state: 'completed',
@@ -49,7 +51,12 @@ export class DumpService {
       finished_at: record.timestamp,
       dump_path: record.dump_path,
       duration_sec: record.duration_sec,
-    };
+    });
+  }
+
+  // A dump is, goes on or has ended as `status` says.
+  tell(status) {
+    this.#statuses[status.vm] = status;
   }
 
   stop() {

@@ -26,7 +26,7 @@ scenario('a dump is cancelled in its row, after a question', async (stage) => {
   await page.progressOf('db-01').waitFor();
 
   await row.getByRole('button', { name: 'Cancel the dump of db-01' }).click();
-  const sure = row.getByRole('button', { name: 'Yes, cancel the dump of db-01' });
+  const sure = row.getByRole('button', { name: 'Cancel dump of db-01' });
   await sure.waitFor();
   assert.ok(await hasFocus(row.getByRole('button', { name: 'Keep going with the dump of db-01' })), 'a second press is harmless');
   await page.page.keyboard.press('Escape');

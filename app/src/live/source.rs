@@ -17,7 +17,10 @@ const WORKER_URL: &str = "/events.js?1";
 /// A source of events; none are told any more after it is dropped.
 pub(super) enum Source {
     Shared(SharedStream),
-    Own(OwnStream),
+    /// Kept to be closed when it is dropped.
+    Own {
+        _stream: OwnStream,
+    },
 }
 
 impl Source {

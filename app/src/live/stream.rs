@@ -87,7 +87,7 @@ pub(super) async fn run(live: Live) {
         let hidden_limit_ms = if shared.is_some() { HIDDEN_LIMIT_MS } else { 0 };
         let source = match shared {
             Some(shared) => Source::Shared(shared),
-            None => Source::Own(OwnStream::open(&sender, &memory.last_event_id)),
+            None => Source::Own { _stream: OwnStream::open(&sender, &memory.last_event_id) },
         };
         let ended = listen(live, &source, &mut inbox, &mut memory, hidden_limit_ms).await;
         drop(source);
