@@ -120,3 +120,20 @@ scenario('where no token is set, nobody is asked to sign in or can sign out', as
   assert.equal(new URL(opened.page.url()).pathname, '/memory-dumps');
   assert.equal(await opened.page.getByRole('button', { name: 'Sign out' }).count(), 0);
 });
+
+scenario('a printed link signs the browser in and leaves no trace in the address or the history', async (stage) => {
+  const dashboard = await stage.start('serve', { MEMDECK_TOKEN: TOKEN });
+  const child = dashboard.home.spawn(['sign-in-link'], { MEMDECK_TOKEN: TOKEN });
+  let link = '';
+  child.stdout.on('data', (chunk) => (link += chunk));
+  assert.equal(await child.ended, 0);
+  assert.match(link, /^http:\/\/127\.0\.0\.1:\d+\/sign-in#code=[\w-]{43}\n$/);
+  const opened = await stage.open({ url: link.trim() }, { path: '' });
+  assert.equal(new URL(opened.page.url()).pathname, '/memory-dumps');
+  await opened.page.goBack();
+  assert.ok(!opened.page.url().includes('code='), opened.page.url());
+
+  const other = await stage.open({ url: link.trim() }, { path: '', withGuests: false });
+  other.tab.expectComplaints(/^response: 401 .*\/sign-in/, /^console: .*\b401\b.*\/sign-in/);
+  await other.page.getByText('This link was used already or is older than five minutes.').waitFor();
+});

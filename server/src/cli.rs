@@ -66,7 +66,7 @@ pub struct DumpArgs {
     #[arg(long, default_value_t)]
     pub mode: ModeChoice,
     /// Milliseconds the guest may be stopped in live mode [default: the setting `PAUSE_BUDGET_MS`].
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=60_000))]
     pub pause_budget: Option<u64>,
     /// MiB per second a live dump may read while the guest runs, 0 for no limit [default: the setting
     /// `LIVE_BANDWIDTH_MIBPS`].

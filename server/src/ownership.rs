@@ -75,6 +75,17 @@ pub fn check_directory(directory: &Path) -> Result<(), OwnershipError> {
     Ok(())
 }
 
+/// Checks the directory of a file that was checked itself. In a sticky one nobody exchanges what belongs to us.
+///
+/// # Errors
+/// Somebody else owns it, or may put something else in the place of a file.
+pub fn check_place(directory: &Path) -> Result<(), OwnershipError> {
+    let metadata = directory
+        .metadata()
+        .map_err(|source| OwnershipError::Unknown { path: directory.to_owned(), source })?;
+    check(directory, &metadata, true)
+}
+
 /// Checks a file that was opened, so that it cannot be exchanged after the check.
 ///
 /// # Errors

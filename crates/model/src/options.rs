@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Millis;
 
@@ -115,8 +116,8 @@ impl From<Remark> for String {
 pub struct DumpOptions {
     /// How.
     pub mode: ModeChoice,
-    /// The longest the guest may be stopped in live mode; the server's setting where it is not given.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The longest the guest may be stopped in live mode, up to 60000; the server's setting where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "pause_budget")]
     pub pause_budget_ms: Option<Millis>,
     /// MiB per second that a live dump may read from the running guest, 0 for as fast as it can; the server's setting
     /// where it is not given. A guest that is stopped is always read as fast as it can.
@@ -132,9 +133,37 @@ pub struct DumpOptions {
     pub accept_encrypted: bool,
 }
 
+/// The longest pause budget that a setting or a request may name.
+pub const MAX_PAUSE_BUDGET: Millis = Millis(60_000);
+
+fn pause_budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Millis>, D::Error> {
+    let budget = Option::<Millis>::deserialize(deserializer)?;
+    match budget {
+        Some(budget) if budget > MAX_PAUSE_BUDGET => {
+            let why = format!(
+                "pause_budget_ms is {}; allowed are up to {} milliseconds",
+                budget.0, MAX_PAUSE_BUDGET.0
+            );
+            Err(D::Error::custom(why))
+        }
+        budget => Ok(budget),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_cannot_ask_for_a_longer_pause_than_the_setting_allows() {
+        let read = |ms: &str| serde_json::from_str::<DumpOptions>(&format!(r#"{{"pause_budget_ms": {ms}}}"#));
+        assert_eq!(read("60000").unwrap().pause_budget_ms, Some(MAX_PAUSE_BUDGET));
+        assert_eq!(read("null").unwrap().pause_budget_ms, None);
+        for ms in ["60001", "18446744073709551615"] {
+            let error = read(ms).unwrap_err().to_string();
+            assert!(error.contains("allowed are up to 60000 milliseconds"), "{error}");
+        }
+    }
 
     #[test]
     fn nothing_given_is_the_default() {

@@ -8,7 +8,7 @@ use memdeck_catalog::LockHolder;
 use super::{Failure, with_causes};
 use crate::config::{Config, HttpConfig, Secret};
 use crate::http::{Guard, LocalTrust, link_path};
-use crate::node;
+use crate::node::{self, State};
 use crate::token::{self, TokenError};
 
 impl From<TokenError> for Failure {
@@ -18,7 +18,7 @@ impl From<TokenError> for Failure {
 }
 
 /// The rules of the service that listens on `address`. The caller holds the state directory.
-pub async fn guard(config: &Config, address: SocketAddr) -> Result<Arc<Guard>, Failure> {
+pub async fn guard(config: &Config, state: &State, address: SocketAddr) -> Result<Arc<Guard>, Failure> {
     let token = match &config.http.token {
         Some(token) => token.clone(),
         None => token::read_or_make(&config.state_dir)?,
@@ -33,7 +33,9 @@ pub async fn guard(config: &Config, address: SocketAddr) -> Result<Arc<Guard>, F
     } else if let Some(distrust) = trust.distrust().await {
         tracing::warn!("root and memdeck's own user need the token too: {distrust}");
     }
-    Ok(Arc::new(Guard::new(address, &http, &node::clock()).with_local_trust(trust)))
+    let instance = state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?;
+    let guard = Guard::new(address, &http, &node::clock()).with_local_trust(trust).with_instance(&instance);
+    Ok(Arc::new(guard))
 }
 
 /// The token with which the command line calls the service that holds the state directory.

@@ -29,7 +29,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let engine = node::engine(&config, &state, Arc::clone(&hypervisor), SHUTDOWN_GRACE)?;
     let backend = node::local(&engine);
     let feed = node::influx(config.influx.as_ref())?;
-    let guard = access::guard(&config, address).await?;
+    let guard = access::guard(&config, &state, address).await?;
     let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Agent, &config.http, &listener)?;
 

@@ -1,6 +1,5 @@
 //! What both services do alike: listen, answer until a signal, end.
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +13,7 @@ use tokio::sync::watch;
 
 use super::{Exit, Failure};
 use crate::config::HttpConfig;
-use crate::http::Peer;
-use crate::http::tls::{self, TlsListener};
+use crate::http::{Connections, server, tls};
 use crate::node;
 
 /// How long requests that are being answered may take after a signal.
@@ -59,24 +57,14 @@ pub fn publish(
 
 /// Answers until SIGINT or SIGTERM, then tells `closing` and lets requests end.
 pub async fn answer(mut door: Door, routes: Router, closing: watch::Sender<bool>) -> Result<(), Failure> {
-    let mut closed = closing.subscribe();
-    let closed = async move {
-        let _ = closed.wait_for(|closed| *closed).await;
-    };
-    let routes = routes.into_make_service_with_connect_info::<Peer>();
-    let server = match door.tls {
-        Some(tls) => {
-            let listener = TlsListener::new(door.listener, tls);
-            tokio::spawn(axum::serve(listener, routes).with_graceful_shutdown(closed).into_future())
-        }
-        None => tokio::spawn(axum::serve(door.listener, routes).with_graceful_shutdown(closed).into_future()),
-    };
+    let connections = Connections::new(server::limits());
+    let server =
+        tokio::spawn(server::serve(door.listener, door.tls, routes, connections, closing.subscribe()));
     door.stop.wait().await;
     tracing::info!("stopping");
     let _ = closing.send(true);
     match tokio::time::timeout(REQUEST_GRACE, server).await {
-        Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error))) => tracing::warn!(%error, "the listener ended with an error"),
+        Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "the listener panicked"),
         Err(_) => tracing::warn!("some requests were cut off"),
     }

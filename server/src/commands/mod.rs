@@ -120,7 +120,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Export(args) => export::run(&config, args),
             Command::Inspect(args) => inspect::run(&config, args),
             Command::Catalog(command) => catalog::run(&config, command),
-            Command::SignInLink => on_runtime(sign_in_link::run(config)),
+            Command::SignInLink => on_runtime(sign_in_link::run(&config)),
             Command::Config => Ok(config::run(&sources)),
             Command::Guard => on_runtime(guard::run(config)),
         }

@@ -39,11 +39,10 @@ pub fn client(config: &Config, holder: &LockHolder) -> Option<Result<ServiceClie
 
 fn connect(config: &Config, holder: &LockHolder, url: Url) -> Result<ServiceClient, Failure> {
     let service = ServiceConfig { url, timeout: TIMEOUT, token: access::token_for(config, holder)? };
-    let client = match service.url.scheme() {
+    match service.url.scheme() {
         "https" => with_tls(config, &service),
         _ => ServiceClient::new(&service).map_err(|error| Failure::new(with_causes(&error))),
-    };
-    client
+    }
 }
 
 /// A service with TLS. Its certificate names the address by which others reach it, if any.

@@ -49,7 +49,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         let desk = Arc::clone(&desk);
         async move { desk.run().await }
     });
-    let guard = access::guard(&config, address).await?;
+    let guard = access::guard(&config, &state, address).await?;
     let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Serve, &config.http, &listener)?;
     let (closing, closed) = watch::channel(false);

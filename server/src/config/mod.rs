@@ -144,7 +144,7 @@ impl Config {
         Ok(Self {
             http: HttpConfig::from_sources(sources)?,
             libvirt: LibvirtConfig {
-                uri: sources.text(&LIBVIRT_URI).unwrap_or("qemu:///system").to_owned(),
+                uri: libvirt_uri(sources)?,
                 uri_given: sources.text(&LIBVIRT_URI).is_some(),
                 timeout: seconds(&LIBVIRT_TIMEOUT, 30.0, 0.1, 3600.0)?,
             },
@@ -187,6 +187,24 @@ impl Config {
             }),
         })
     }
+}
+
+/// A URI that makes libvirt start a program (`qemu+ext://…?command=`, `…?netcat=`) is no setting but a command: it is
+/// taken only from whoever starts memdeck, not from a file.
+fn libvirt_uri(sources: &Sources) -> Result<String, ConfigError> {
+    let from_file = matches!(sources.origin(&LIBVIRT_URI), Origin::DotEnv(_) | Origin::File);
+    let allowed = "in a file a URI that starts no program; with one that does, set it in the environment";
+    sources.parse(&LIBVIRT_URI, "qemu:///system".to_owned(), allowed, |text| {
+        (!from_file || !starts_a_program(text)).then(|| text.to_owned())
+    })
+}
+
+fn starts_a_program(uri: &str) -> bool {
+    let scheme = uri.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.to_ascii_lowercase());
+    scheme.split_once('+').is_some_and(|(_, transport)| transport == "ext")
+        || names.any(|name| matches!(name.as_str(), "command" | "netcat"))
 }
 
 /// A URL of HTTP without user, query and fragment: those would end up in logs and messages.

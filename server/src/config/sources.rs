@@ -1,10 +1,12 @@
 //! Where a setting's value comes from: flag, environment, `.env`, configuration file, in this order.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::settings::{SETTINGS, Setting};
 use super::without_user;
+use crate::ownership::{self, OwnershipError};
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// Somebody else could have written the file.
+    #[error("{source}; memdeck does not start with settings that somebody else may have written to {}", path.display())]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: OwnershipError,
     },
     /// The file has a key nobody reads.
     #[error("the configuration file {path} has an unknown key '{key}'; known are: {known}")]
@@ -159,7 +169,9 @@ impl Sources {
 /// Flattens the file's sections into `section.key`.
 fn read_file(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
     let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let text = trusted(path, &file)
+        .and_then(|()| std::io::read_to_string(file).map_err(|error| unreadable(error.to_string())))?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| unreadable(reason(&error, &text)))?;
     let mut values = HashMap::new();
     for (section, content) in table {
@@ -194,10 +206,18 @@ fn reason(error: &toml::de::Error, text: &str) -> String {
     }
 }
 
+/// A file that names programs and addresses is read only if nobody else wrote it, nor can put another in its place.
+fn trusted(path: &Path, file: &File) -> Result<(), ConfigError> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    ownership::check_file(path, file)
+        .and_then(|()| ownership::check_place(directory))
+        .map_err(|source| ConfigError::Untrusted { path: path.to_owned(), source })
+}
+
 /// The variables in this file, which do not become variables of this process. No file is no variables.
 ///
 /// # Errors
-/// The file cannot be read.
+/// The file cannot be read, or somebody else may have written it.
 pub fn dot_env(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let unreadable = |error: dotenvy::Error| {
         let reason = match error {
@@ -212,11 +232,13 @@ pub fn dot_env(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
         };
         ConfigError::Unreadable { path: path.to_owned(), reason }
     };
-    match dotenvy::from_path_iter(path) {
-        Ok(variables) => variables.collect::<Result<_, _>>().map_err(unreadable),
-        Err(error) if error.not_found() => Ok(BTreeMap::new()),
-        Err(error) => Err(unreadable(error)),
-    }
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(unreadable(dotenvy::Error::Io(error))),
+    };
+    trusted(path, &file)?;
+    dotenvy::from_read_iter(file).collect::<Result<_, _>>().map_err(unreadable)
 }
 
 fn unknown_key(path: &Path, key: String) -> ConfigError {

@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{
@@ -13,6 +12,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use headers::ETag;
 use memdeck_image::Segment;
 use memdeck_model::{DeleteRequest, Problem, ProblemKind, Record, Verification};
@@ -24,6 +24,7 @@ use utoipa_axum::routes;
 
 use super::answer::{JsonBody, RestError, UrlPath, UrlQuery};
 use super::conditional::{Wanted, has_it_already, wanted};
+use super::guard::Caller;
 use crate::images::{Form, Images, Opened, Place, StoredImage};
 use crate::remote::{CHECKED, OMITTED};
 
@@ -157,19 +158,21 @@ async fn image(
     method: Method,
     UrlPath(dump_id): UrlPath,
     UrlQuery(query): UrlQuery<ImageQuery>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
 ) -> Result<Response, RestError> {
     let form = Form::parse(query.format.as_deref().unwrap_or("elf"))?;
     match images.locate(&dump_id).await? {
         Place::There(service, dump_id) => {
-            let permit = if method == Method::HEAD { None } else { Some(images.admit_download()) };
+            let permit =
+                if method == Method::HEAD { None } else { Some(images.admit_download(caller.address)) };
             let permit = match permit.transpose() {
                 Ok(permit) => permit,
                 Err(problem) => return Ok(too_many(problem)),
             };
             Ok(service.image(method, &dump_id, form.as_str(), &headers, permit).await?)
         }
-        Place::Here(image) => here(&images, *image, form, &method, &headers).await,
+        Place::Here(image) => here(&images, *image, form, (&method, &headers, &caller)).await,
     }
 }
 
@@ -177,8 +180,7 @@ async fn here(
     images: &Images,
     image: StoredImage,
     form: Form,
-    method: &Method,
-    headers: &HeaderMap,
+    (method, headers, caller): (&Method, &HeaderMap, &Caller),
 ) -> Result<Response, RestError> {
     let opened = images.open(image, form).await?;
     let tag = opened.entity_tag().and_then(|tag| tag.parse::<ETag>().ok());
@@ -214,7 +216,7 @@ async fn here(
     if method == Method::HEAD {
         return Ok((status, told, nothing()).into_response());
     }
-    let permit = match images.admit_download() {
+    let permit = match images.admit_download(caller.address) {
         Ok(permit) => permit,
         Err(problem) => return Ok(too_many(problem)),
     };

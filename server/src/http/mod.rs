@@ -3,6 +3,7 @@
 mod agent;
 mod answer;
 mod conditional;
+mod connections;
 mod events;
 mod export;
 mod guard;
@@ -13,6 +14,7 @@ mod openapi;
 mod record_parameters;
 mod records_csv;
 mod request_id;
+pub mod server;
 mod sign_in;
 mod site;
 mod telemetry;
@@ -22,6 +24,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::routing::any;
 use axum::{Extension, Json, Router, middleware};
 use memdeck_app::api::Operations;
@@ -29,6 +33,8 @@ use memdeck_capture::DumpBackend;
 use memdeck_catalog::Catalog;
 use serde::Serialize;
 use tokio::sync::watch;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -36,11 +42,20 @@ use utoipa_axum::routes;
 use crate::desk::{Desk, GuestSource};
 use crate::images::Images;
 
+pub use connections::{Connections, network};
 pub use guard::{Guard, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks};
 pub use sign_in::{SignInLink, link_path};
 
 /// The longest request body: a list of a thousand names fits many times.
 const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// Shorter answers are not worth the work: they fit into a packet.
+const MIN_COMPRESSED_BYTES: u16 = 1024;
+
+/// Whether an answer is JSON: event streams must not wait, and images are compressed or belong to nobody else.
+fn is_json(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+}
 
 /// What the dashboard's routes work with.
 #[derive(Clone)]
@@ -117,6 +132,7 @@ fn protected(routes: Router, guard: Arc<Guard>) -> Router {
         .route("/api", any(answer::unknown_route))
         .route("/api/{*rest}", any(answer::unknown_route))
         .method_not_allowed_fallback(answer::wrong_method)
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(MIN_COMPRESSED_BYTES).and(is_json)))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(Arc::clone(&guard)))
         .layer(middleware::from_fn_with_state(guard, guard::check))

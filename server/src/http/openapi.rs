@@ -95,7 +95,8 @@ impl Document {
             if has_sign_in {
                 let cookie = ApiKeyValue::with_description(
                     "memdeck_session",
-                    "What signing in gives a browser; with TLS it is called __Host-memdeck_session",
+                    "What signing in gives a browser; its name goes on with an id of the instance, and begins with __Host- \
+                     where there is TLS",
                 );
                 components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
                 security.push(SecurityRequirement::new::<_, [&str; 0], &str>("session", []));

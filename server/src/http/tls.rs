@@ -1,29 +1,15 @@
-//! TLS in front of the routes: certificate and key from PEM files, and a listener whose connections are encrypted.
+//! TLS in front of the routes: certificate and key from PEM files.
 
-use std::io;
-use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::serve::Listener;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::config::TlsFiles;
-
-/// How long a client may take to agree on keys. It holds nobody else up meanwhile.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// Connections that are encrypted and wait to be taken.
-const WAITING: usize = 64;
+use crate::ownership;
 
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -59,11 +45,15 @@ pub fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| unusable("TLS_KEY", &files.key, reason(&error, "private key")))?;
     warn_of_readers(&files.key);
+    let file = std::fs::File::open(&files.key)
+        .map_err(|error| unusable("TLS_KEY", &files.key, error.to_string()))?;
+    ownership::check_file(&files.key, &file)
+        .map_err(|error| unusable("TLS_KEY", &files.key, error.to_string()))?;
     let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(certificates, key)
         .map_err(|source| TlsError::Pair { cert: files.cert.clone(), key: files.key.clone(), source })?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 
@@ -102,71 +92,5 @@ fn warn_of_readers(key: &Path) {
             mode = format!("{mode:o}"),
             "others than its owner have access to the private key of TLS: chmod 600"
         );
-    }
-}
-
-/// Accepts connections and encrypts them, each on its own, so that a client that does not go on delays nobody.
-pub struct TlsListener {
-    address: io::Result<SocketAddr>,
-    encrypted: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
-    accepting: JoinHandle<()>,
-}
-
-impl TlsListener {
-    /// Encrypts what `listener` accepts.
-    pub fn new(listener: TcpListener, config: Arc<ServerConfig>) -> Self {
-        let address = listener.local_addr();
-        let (sender, encrypted) = mpsc::channel(WAITING);
-        let accepting = tokio::spawn(accept(listener, TlsAcceptor::from(config), sender));
-        Self { address, encrypted, accepting }
-    }
-}
-
-impl Drop for TlsListener {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-async fn accept(
-    mut listener: TcpListener,
-    acceptor: TlsAcceptor,
-    encrypted: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
-) {
-    loop {
-        let (stream, peer) = Listener::accept(&mut listener).await;
-        let acceptor = acceptor.clone();
-        let encrypted = encrypted.clone();
-        tokio::spawn(async move {
-            match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => {
-                    // Nobody takes it any more where the service is stopping.
-                    let _ = encrypted.send((stream, peer)).await;
-                }
-                // Scanners, browsers that do not trust the certificate: no concern of the operator.
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS with this client"),
-                Err(_) => tracing::debug!(%peer, "this client did not go on with TLS"),
-            }
-        });
-    }
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.encrypted.recv().await {
-            Some(accepted) => accepted,
-            // The task that sends ends only with this listener.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        match &self.address {
-            Ok(address) => Ok(*address),
-            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
-        }
     }
 }

@@ -12,15 +12,16 @@
 
 use std::io;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use memdeck_image::{Effort, ExportFormat, ExportSink, ImageExport, ReadError, Segment};
 use memdeck_model::{DumpId, Problem, ProblemKind};
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
+use super::downloads::DownloadPlace;
 use super::uses::InUse;
 use super::{StoredImage, internal, unreadable};
 
@@ -30,6 +31,11 @@ const CHUNKS: usize = 2;
 const CHUNK_BYTES: usize = 256 << 10;
 /// A client that takes nothing for so long is given up, so that its place is free for others.
 const STALL_LIMIT: Duration = Duration::from_mins(2);
+/// A client that takes less than this in [`PACE_WINDOW`] is given up too: a place is not for keeping. Slower than the
+/// slowest line over which somebody would fetch an image; `Range` goes on where it broke off.
+const LEAST_BYTES_PER_WINDOW: u64 = 2 << 20;
+/// How long the pace is measured.
+const PACE_WINDOW: Duration = Duration::from_mins(1);
 /// Part of every entity tag: to be raised when the same image makes other bytes in some format.
 const REVISION: u32 = 1;
 
@@ -161,11 +167,11 @@ impl Opened {
 pub struct Download {
     opened: Opened,
     /// Given back when the thread ends.
-    _held: (OwnedSemaphorePermit, InUse),
+    _held: (DownloadPlace, InUse),
 }
 
 impl Download {
-    pub(super) fn new(opened: Opened, permit: OwnedSemaphorePermit, in_use: InUse) -> Self {
+    pub(super) fn new(opened: Opened, permit: DownloadPlace, in_use: InUse) -> Self {
         Self { opened, _held: (permit, in_use) }
     }
 
@@ -178,7 +184,7 @@ impl Download {
         let runtime = Handle::current();
         std::thread::Builder::new()
             .name("image-download".to_owned())
-            .spawn(move || self.run(part, ChannelSink { runtime, sender }))
+            .spawn(move || self.run(part, ChannelSink::new(runtime, sender)))
             .map_err(|error| internal(&error))?;
         Ok(Body::from_stream(futures_util::stream::unfold(Some(receiver), next)))
     }
@@ -217,9 +223,35 @@ enum Message {
 struct ChannelSink {
     runtime: Handle,
     sender: mpsc::Sender<Message>,
+    /// What the client took since when.
+    taken_bytes: u64,
+    since: Instant,
 }
 
 impl ChannelSink {
+    fn new(runtime: Handle, sender: mpsc::Sender<Message>) -> Self {
+        Self { runtime, sender, taken_bytes: 0, since: Instant::now() }
+    }
+
+    fn send_bytes(&mut self, chunk: Bytes) -> io::Result<()> {
+        let (length, begun) = (chunk.len() as u64, Instant::now());
+        self.send(Message::Chunk(chunk))?;
+        self.taken_bytes += length;
+        let waited = self.since.elapsed();
+        if waited >= PACE_WINDOW {
+            // A pause of ours, reading or unpacking, is not the client's fault.
+            let is_its_fault = begun.elapsed() > Duration::from_millis(1);
+            if is_its_fault && self.taken_bytes < LEAST_BYTES_PER_WINDOW {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the client is too slow to keep its place",
+                ));
+            }
+            (self.taken_bytes, self.since) = (0, Instant::now());
+        }
+        Ok(())
+    }
+
     fn send(&self, message: Message) -> io::Result<()> {
         let sent = async { tokio::time::timeout(STALL_LIMIT, self.sender.send(message)).await };
         match self.runtime.block_on(sent) {
@@ -232,16 +264,14 @@ impl ChannelSink {
 
 impl ExportSink for ChannelSink {
     fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        bytes
-            .chunks(CHUNK_BYTES)
-            .try_for_each(|chunk| self.send(Message::Chunk(Bytes::copy_from_slice(chunk))))
+        bytes.chunks(CHUNK_BYTES).try_for_each(|chunk| self.send_bytes(Bytes::copy_from_slice(chunk)))
     }
 
     fn zeroes(&mut self, mut count: u64) -> io::Result<()> {
         static ZEROES: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
         while count > 0 {
             let part = usize::try_from(count).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-            self.send(Message::Chunk(Bytes::from_static(&ZEROES[..part])))?;
+            self.send_bytes(Bytes::from_static(&ZEROES[..part]))?;
             count -= part as u64;
         }
         Ok(())

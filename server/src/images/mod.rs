@@ -6,10 +6,12 @@
 
 mod deletion;
 mod download;
+mod downloads;
 mod facts;
 mod uses;
 mod verification;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ use memdeck_catalog::{Catalog, OwnedRecord};
 use memdeck_image::ReadError;
 use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::broadcast;
 
 use crate::blocking;
 use crate::commands::with_causes;
@@ -26,11 +28,10 @@ use crate::desk::catalog_problem;
 use crate::remote::ServiceClient;
 
 pub use download::{Download, Form, Opened};
+pub use downloads::{DownloadPlace, Downloads, MAX_DOWNLOADS, MAX_DOWNLOADS_OF_ONE};
 use uses::Uses;
 use verification::Verifications;
 
-/// Downloads at the same time: each takes two threads, a few MiB and its share of the disk.
-pub const MAX_DOWNLOADS: usize = 4;
 /// Events kept for a slow subscriber.
 const EVENT_BACKLOG: usize = 64;
 
@@ -39,7 +40,7 @@ pub struct Images {
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
     service: Option<ServiceClient>,
-    downloads: Arc<Semaphore>,
+    downloads: Arc<Downloads>,
     uses: Uses,
     verifications: Verifications,
     changed: broadcast::Sender<Event>,
@@ -72,7 +73,7 @@ impl Images {
             catalog,
             clock,
             service,
-            downloads: Arc::new(Semaphore::new(MAX_DOWNLOADS)),
+            downloads: Arc::default(),
             uses: Uses::default(),
             verifications: Verifications::new(changed.clone()),
             changed,
@@ -137,16 +138,12 @@ impl Images {
         Ok((id, owned.map_err(|error| catalog_problem(&error))?))
     }
 
-    /// A place among the downloads.
+    /// A place among the downloads, for a caller at `address`.
     ///
     /// # Errors
-    /// All are taken.
-    pub fn admit_download(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.downloads).try_acquire_owned().map_err(|_| {
-            let detail =
-                format!("{MAX_DOWNLOADS} images are being downloaded, which is the limit; try again later");
-            Problem::new(ProblemKind::Unavailable, detail)
-        })
+    /// All are taken, or all that one caller may have.
+    pub fn admit_download(&self, address: IpAddr) -> Result<DownloadPlace, Problem> {
+        self.downloads.admit(address)
     }
 
     /// Opens an image on this host in a form.
@@ -161,7 +158,7 @@ impl Images {
     ///
     /// # Errors
     /// It is being deleted.
-    pub fn download(&self, opened: Opened, permit: OwnedSemaphorePermit) -> Result<Download, Problem> {
+    pub fn download(&self, opened: Opened, permit: DownloadPlace) -> Result<Download, Problem> {
         let in_use = self.uses.download(opened.dump_id())?;
         Ok(Download::new(opened, permit, in_use))
     }

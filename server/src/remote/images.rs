@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, HeaderName, Method, Response, StatusCode};
 use futures_util::{StreamExt, TryStreamExt};
 use memdeck_model::{DumpId, Problem, ProblemKind};
 use serde_json::Value;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::client::{CallError, ServiceClient, answer, bounded_body, detail_of, root_cause};
+use crate::images::DownloadPlace;
 
 /// Names the memory that a format leaves out.
 pub const OMITTED: HeaderName = HeaderName::from_static("memdeck-omitted");
@@ -22,18 +22,8 @@ pub const CHECKED: HeaderName = HeaderName::from_static("memdeck-checked");
 /// What of a request decides about the answer.
 const ASKED: [HeaderName; 3] = [RANGE, IF_RANGE, IF_NONE_MATCH];
 /// What of the answer is about the image.
-const TOLD: [HeaderName; 10] = [
-    ACCEPT_RANGES,
-    CACHE_CONTROL,
-    CONTENT_DISPOSITION,
-    CONTENT_LENGTH,
-    CONTENT_RANGE,
-    CONTENT_TYPE,
-    ETAG,
-    RETRY_AFTER,
-    OMITTED,
-    CHECKED,
-];
+const TOLD: [HeaderName; 8] =
+    [ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, RETRY_AFTER, OMITTED, CHECKED];
 
 impl ServiceClient {
     /// A call about a dump's image that is answered with JSON.
@@ -67,7 +57,7 @@ impl ServiceClient {
         dump_id: &DumpId,
         form: &str,
         headers: &HeaderMap,
-        permit: Option<OwnedSemaphorePermit>,
+        permit: Option<DownloadPlace>,
     ) -> Result<Response<Body>, Problem> {
         let path = ["api", "memory-dumps", dump_id.as_str(), "image"];
         let mut request = self.stream_request(method, &path).query(&[("format", form)]);
@@ -85,7 +75,10 @@ impl ServiceClient {
             let body = bounded_body(response).await.map_err(|error| self.problem(&error))?;
             return Err(self.problem(&CallError::Refused { status, detail: detail_of(&body) }));
         }
-        let mut passed = Response::builder().status(status);
+        // What the bytes are and who may keep them is said here: they are of a guest, whatever the service says of them.
+        let kind = if form == "stored" { "application/zstd" } else { "application/octet-stream" };
+        let mut passed =
+            Response::builder().status(status).header(CONTENT_TYPE, kind).header(CACHE_CONTROL, "no-store");
         for name in TOLD {
             if let Some(value) = response.headers().get(&name) {
                 passed = passed.header(&name, value);

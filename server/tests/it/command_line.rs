@@ -71,6 +71,70 @@ fn what_is_wrong_with_a_configuration_is_told_without_its_secrets() {
     });
 }
 
+/// Exit code and complaint of `memdeck config` in `dir`.
+fn configured(dir: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = memdeck(dir).arg("config").args(arguments).env_remove("LIBVIRT_URI").output().unwrap();
+    let (code, _, stderr) = text(&output);
+    (code, stderr)
+}
+
+#[test]
+fn settings_that_somebody_else_may_have_written_are_not_read() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+
+    let mode =
+        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    for name in [".env", "memdeck.toml"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::write(&path, if name == ".env" { "DUMP_TIMEOUT=20\n" } else { "[dumps]\ntimeout = 20\n" })
+            .unwrap();
+        let arguments: &[&str] = if name == ".env" { &[] } else { &["--config", "memdeck.toml"] };
+        assert_eq!(configured(dir.path(), arguments).0, Some(0), "{name}");
+        let refused = |why: &str| {
+            let (code, stderr) = configured(dir.path(), arguments);
+            assert_eq!(code, Some(2), "{name} {why}: {stderr}");
+            assert!(stderr.contains(why) && stderr.contains("somebody else may have written to"), "{stderr}");
+        };
+        mode(&path, 0o666);
+        refused("can be changed by others");
+        mode(&path, 0o640);
+        mode(dir.path(), 0o777);
+        refused("can be changed by others");
+        mode(dir.path(), 0o700);
+        chown(&path, Some(65_534), None).unwrap();
+        refused("belongs to user 65534");
+        chown(&path, Some(0), None).unwrap();
+        assert_eq!(configured(dir.path(), arguments).0, Some(0), "{name}");
+    }
+}
+
+#[test]
+fn a_uri_that_starts_a_program_is_taken_from_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    for uri in [
+        "qemu+ext:///system?command=/tmp/evil",
+        "qemu+ext://host/system",
+        "qemu+ssh://host/system?command=/tmp/evil",
+        "qemu+ssh://host/system?netcat=/tmp/evil",
+        "qemu+libssh2://host/system?NetCat=/tmp/evil",
+        "QEMU+EXT:///system?comm%61nd=/tmp/evil",
+    ] {
+        std::fs::write(dir.path().join(".env"), format!("LIBVIRT_URI='{uri}'\n")).unwrap();
+        let (code, stderr) = configured(dir.path(), &[]);
+        assert_eq!(code, Some(2), "{uri}: {stderr}");
+        assert!(stderr.contains("starts no program"), "{stderr}");
+        std::fs::remove_file(dir.path().join(".env")).unwrap();
+        std::fs::write(dir.path().join("memdeck.toml"), format!("[libvirt]\nuri = \"{uri}\"\n")).unwrap();
+        assert_eq!(configured(dir.path(), &["--config", "memdeck.toml"]).0, Some(2), "{uri}");
+        assert_eq!(configured(dir.path(), &["--libvirt-uri", uri]).0, Some(0), "{uri}: of whoever starts it");
+    }
+    for uri in ["qemu:///system", "qemu+ssh://root@host/system", "test:///default"] {
+        std::fs::write(dir.path().join(".env"), format!("LIBVIRT_URI='{uri}'\n")).unwrap();
+        assert_eq!(configured(dir.path(), &[]).0, Some(0), "{uri}");
+    }
+}
+
 #[test]
 fn flags_win_over_the_environment_over_dot_env_over_the_file() {
     let dir = tempfile::tempdir().unwrap();

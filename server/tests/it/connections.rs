@@ -8,6 +8,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, Response, StatusCode, redirect};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 
 use crate::support::program::{Running, memdeck};
@@ -127,7 +128,7 @@ async fn with_tls_operators_sign_in_streams_go_on_and_a_stop_is_quick() {
     let signed_in = form.body(format!("token={}", TOKEN.replace(' ', "+"))).send().await.unwrap();
     assert_eq!(signed_in.status(), StatusCode::SEE_OTHER);
     let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
-    assert!(cookie.starts_with("__Host-memdeck_session=") && cookie.ends_with("; Secure"), "{cookie}");
+    assert!(cookie.starts_with("__Host-memdeck_session_") && cookie.ends_with("; Secure"), "{cookie}");
     let cookie = cookie.split(';').next().unwrap();
 
     let mut stream = Stream::open(&client, &url, cookie, None).await;
@@ -172,6 +173,109 @@ async fn a_client_that_does_not_go_on_with_tls_holds_nobody_up() {
     assert!(!answer.starts_with(b"HTTP/"), "no answer without TLS");
     let health = identity.client().get(format!("{}/healthz", running.url)).send().await.unwrap();
     assert_eq!(health.status(), StatusCode::OK);
+    assert_eq!(running.stop().0, Some(0));
+}
+
+/// Sends something and keeps the connection.
+fn connected(address: &str, sent: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(sent.as_bytes()).unwrap();
+    stream
+}
+
+fn status_of(address: &str, path: &str) -> String {
+    let mut stream =
+        connected(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn half_sent_requests_take_no_descriptor_that_the_service_needs() {
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let running = Running::serve_with_descriptors(home.path(), 1024);
+    let address = running.url.strip_prefix("http://").unwrap();
+    // Each of ours is one too many: what never asked anything gives way.
+    let half: Vec<TcpStream> =
+        (0..1100).map(|_| connected(address, "GET /healthz HTTP/1.1\r\nHost: ")).collect();
+    for path in ["/healthz", "/api/memory-dumps/records", "/api/telemetry/live-vms"] {
+        assert_eq!(status_of(address, path), "200", "{path}");
+    }
+    let open = std::fs::read_dir(format!("/proc/{}/fd", running.id())).unwrap().count();
+    assert!(open < 1024 - 256, "{open} descriptors are open");
+    drop(half);
+    assert_eq!(running.stop().0, Some(0));
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused_before_it_is_all_there() {
+    let home = tempfile::tempdir().unwrap();
+    let running = Running::serve(home.path(), &[]);
+    let address = running.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nx-large: {}", "x".repeat(390_000));
+    // The service may have closed before all is sent.
+    let _ = stream.write_all(head.as_bytes());
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert_eq!(status_of(address, "/healthz"), "200");
+}
+
+#[test]
+fn whoever_does_not_go_on_with_a_request_is_given_up() {
+    let home = tempfile::tempdir().unwrap();
+    let running = Running::serve(home.path(), &[]);
+    let address = running.url.strip_prefix("http://").unwrap();
+    let body = "POST /api/memory-dumps/trigger HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                Content-Length: 100\r\n\r\n{";
+    let begun = std::time::Instant::now();
+    for sent in ["", "GET /healthz HTT", "GET /healthz HTTP/1.1\r\nHost: localhost\r\nx: ", body] {
+        let mut stream = connected(address, sent);
+        stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
+        let mut answer = Vec::new();
+        // It ends, with an answer or without one.
+        stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{sent:?}: {error}"));
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.starts_with("HTTP/1.1 200"), "{sent:?}: {answer}");
+    }
+    assert!(begun.elapsed() < Duration::from_mins(4));
+}
+
+#[test]
+fn http_2_is_spoken_where_there_is_tls() {
+    let home = tempfile::tempdir().unwrap();
+    let identity = Identity::of("127.0.0.1", home.path());
+    let running = Running::serve(home.path(), &identity.variables());
+    for (how, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        let output = std::process::Command::new("curl")
+            .args(["-sS", how, "--cacert", identity.cert.to_str().unwrap(), "-o", "/dev/null"])
+            .args(["-w", "%{http_version} %{http_code}", "-H", &format!("Authorization: Bearer {TOKEN}")])
+            .arg(format!("{}/api/memory-dumps/stats", running.url))
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{version} 200"));
+    }
+    // The name of the service is judged there too.
+    let rebound = std::process::Command::new("curl")
+        .args([
+            "-ksS",
+            "--http2",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_version} %{http_code}",
+            "-H",
+            "Host: evil.example",
+        ])
+        .arg(format!("{}/healthz", running.url))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(rebound.stdout).unwrap(), "2 421");
     assert_eq!(running.stop().0, Some(0));
 }
 

@@ -91,6 +91,69 @@ async fn another_pages_requests_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_page_gets_no_answer_by_get_and_no_download() {
+    let app = TestApp::start();
+    let (dump_id, _) = app.dumped("web-01").await;
+    let image = format!("/api/memory-dumps/{dump_id}/image");
+    for (router, path) in [
+        (&app.dashboard, "/api/memory-dumps/records"),
+        (&app.dashboard, "/api/events"),
+        (&app.dashboard, image.as_str()),
+        (&app.agent, "/api/dumps"),
+        (&app.agent, image.as_str()),
+    ] {
+        let with = async |site: &str, mode: &str| {
+            let request = Request::get(path).header("host", HOST);
+            let request = request.header("sec-fetch-site", site).header("sec-fetch-mode", mode);
+            send(router, request.body(Body::empty()).unwrap()).await.status()
+        };
+        for site in ["cross-site", "same-site"] {
+            for mode in ["no-cors", "cors", "navigate"] {
+                assert_eq!(with(site, mode).await, StatusCode::FORBIDDEN, "{path} {site} {mode}");
+            }
+        }
+        for site in ["same-origin", "none"] {
+            assert_eq!(with(site, "navigate").await, StatusCode::OK, "{path} {site}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_a_longer_pause_than_the_setting_allows_is_refused_at_every_entrance() {
+    let app = TestApp::start();
+    let body = r#"{"vms": ["web-01"], "pause_budget_ms": 60001}"#;
+    for (router, path, body) in [
+        (&app.dashboard, "/api/memory-dumps/trigger", body.to_owned()),
+        (&app.agent, "/api/dumps", body.to_owned()),
+        (&app.dashboard, "/api/ui/trigger", format!(r#"{{"request": {body}}}"#)),
+    ] {
+        let (status, told) = text(router, crate::support::post(path, &body)).await;
+        assert!(status.is_client_error() || status.is_server_error(), "{path}: {status}");
+        assert!(told.contains("allowed are up to 60000 milliseconds"), "{path}: {told}");
+    }
+    assert_eq!(app.hypervisor.calls(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_calls_are_compressed_and_nothing_else_is() {
+    let app = TestApp::start();
+    let (dump_id, _) = app.dumped("web-01").await;
+    let image = format!("/api/memory-dumps/{dump_id}/image");
+    for (path, accepted, compressed) in [
+        ("/api/openapi.json", "gzip, br", true),
+        ("/api/openapi.json", "identity", false),
+        ("/api/events", "gzip", false),
+        ("/healthz", "gzip", false),
+        (image.as_str(), "gzip", false),
+    ] {
+        let request = Request::get(path).header("host", HOST).header("accept-encoding", accepted);
+        let response = send(&app.dashboard, request.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert_eq!(response.headers().get("content-encoding").is_some(), compressed, "{path} {accepted}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_pages_own_calls_obey_the_same_rules() {
     let app = TestApp::start();
     let path = "/api/ui/trigger";

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use memdeck::images::MAX_DOWNLOADS;
+use memdeck::images::MAX_DOWNLOADS_OF_ONE;
 use memdeck_image::{
     Effort, ExportFormat, FrozenCapture, ImageExport, ImageStore, Provenance, read_manifest,
 };
@@ -322,7 +322,7 @@ async fn downloads_are_bounded_and_one_that_is_given_up_makes_room() {
     let (dump_id, _) = app.dumped("mail-01").await;
     let path = image(&dump_id, "lime");
     let mut open = Vec::new();
-    for _ in 0..MAX_DOWNLOADS {
+    for _ in 0..MAX_DOWNLOADS_OF_ONE {
         // Nobody reads the body, so it stays open.
         open.push(send(&app.dashboard, get(&path)).await);
     }

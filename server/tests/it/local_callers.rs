@@ -272,6 +272,36 @@ fn a_directory_that_others_can_change_is_no_place_for_a_catalog_or_images() {
 }
 
 #[test]
+fn two_instances_on_one_host_do_not_sign_each_other_out() {
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let token = "a token of some length";
+    let both = homes.each_ref().map(|home| Running::serve(home.path(), &[("MEMDECK_TOKEN", token)]));
+    let cookies: Vec<String> = both
+        .iter()
+        .map(|running| {
+            let body = format!("token={}", token.replace(' ', "+"));
+            let form = format!(
+                "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                 Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let mut stream = TcpStream::connect(address(running)).unwrap();
+            stream.write_all(form.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+            cookie.split(';').next().unwrap().to_owned()
+        })
+        .collect();
+    let names: Vec<&str> = cookies.iter().map(|cookie| cookie.split('=').next().unwrap()).collect();
+    assert_ne!(names[0], names[1], "a browser keeps one cookie of a name for all ports");
+    for running in &both {
+        let headers = format!("Sec-Fetch-Site: same-origin\r\nCookie: {}\r\n", cookies.join("; "));
+        assert_eq!(send(address(running), &request("GET", "/api/memory-dumps/stats", &headers, "")).0, 200);
+    }
+}
+
+#[test]
 fn a_planted_lock_file_gets_no_token() {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -314,7 +314,7 @@ async fn other_pages_can_neither_use_a_session_nor_begin_or_end_one() {
     // A neighbour on another port is of the same site, so the browser sends the cookie along.
     let neighbour =
         with(get("/api/memory-dumps/records"), &[("cookie", &cookie), ("sec-fetch-site", "same-site")]);
-    assert_eq!(send(&app.dashboard, neighbour).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(send(&app.dashboard, neighbour).await.status(), StatusCode::FORBIDDEN);
     assert_eq!(app.hypervisor.calls(), []);
     assert_eq!(status(&app, "/api/memory-dumps/records", &cookie).await, StatusCode::OK);
 }

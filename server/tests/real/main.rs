@@ -11,7 +11,9 @@ mod lab;
 mod libvirtd;
 #[path = "../markdown/mod.rs"]
 mod markdown;
+mod overload;
 mod services;
+mod session_guests;
 mod space;
 mod support;
 mod vanishing;

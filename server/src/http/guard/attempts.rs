@@ -2,12 +2,14 @@
 //! address: a token cannot be found by guessing, so that slowing down is only about noise and work.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_capture::Clock;
 use parking_lot::Mutex;
+
+use crate::http::network;
 
 /// From one address: ten at once, then one in 30 s.
 const PER_ADDRESS: Limit = Limit { at_once: 10, every: Duration::from_secs(30) };
@@ -128,17 +130,6 @@ impl Debts {
         {
             let next = *next.0;
             self.by_address.remove(&next);
-        }
-    }
-}
-
-/// Who has one IPv6 address has a whole /64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }

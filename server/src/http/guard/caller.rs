@@ -3,30 +3,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use axum::extract::connect_info::Connected;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
-use axum::serve::IncomingStream;
-use tokio::net::TcpListener;
 
-use super::local::Peer;
 use crate::config::HttpConfig;
 use crate::http::answer::RestError;
-use crate::http::tls::TlsListener;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-
-impl Connected<IncomingStream<'_, TcpListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self::new(*stream.remote_addr(), stream.io().local_addr().ok())
-    }
-}
-
-impl Connected<IncomingStream<'_, TlsListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        Self::new(*stream.remote_addr(), stream.io().get_ref().0.local_addr().ok())
-    }
-}
 
 /// Who calls, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +18,6 @@ pub struct Caller {
     pub address: IpAddr,
     /// Whether its browser came by TLS.
     pub secure: bool,
-}
-
-impl Caller {
-    /// The name of the session's cookie. With TLS it has the prefix that binds it to this very host.
-    pub fn cookie_name(&self) -> &'static str {
-        if self.secure { "__Host-memdeck_session" } else { "memdeck_session" }
-    }
 }
 
 /// Whose word is taken for who calls.

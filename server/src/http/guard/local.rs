@@ -149,12 +149,11 @@ impl LocalTrust {
         }
         let seen =
             self.look.lock().as_ref().filter(|look| look.at.elapsed() < LOOK_AGAIN_AFTER).map(Look::guests);
-        let guests = match seen {
-            Some(guests) => guests,
-            None => {
-                let this = Arc::clone(self);
-                crate::blocking(move || this.look_again()).await
-            }
+        let guests = if let Some(guests) = seen {
+            guests
+        } else {
+            let this = Arc::clone(self);
+            crate::blocking(move || this.look_again()).await
         };
         let (pid, user) = *guests.iter().find(|(_, of)| *of == user)?;
         Some(Distrust::QemuRuns { pid, user })

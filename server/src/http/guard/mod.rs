@@ -68,6 +68,8 @@ pub enum Standing {
 pub struct Guard {
     hosts: Vec<String>,
     token: Option<TokenDigest>,
+    /// Distinguishes the cookies of services under one host name: cookies know no ports.
+    instance: String,
     open_access: OpenAccess,
     local: Arc<LocalTrust>,
     proxies: Proxies,
@@ -93,6 +95,7 @@ impl Guard {
         Self {
             hosts,
             token: http.token.as_ref().map(TokenDigest::of),
+            instance: String::new(),
             open_access: http.open_access.clone(),
             local: Arc::new(LocalTrust::off()),
             proxies: Proxies::new(http),
@@ -107,6 +110,20 @@ impl Guard {
     #[must_use]
     pub fn with_local_trust(self, trust: Arc<LocalTrust>) -> Self {
         Self { local: trust, ..self }
+    }
+
+    /// The same rules, with cookies that are told apart from those of other services by `id`, of which the first eight
+    /// letters and digits count.
+    #[must_use]
+    pub fn with_instance(self, id: &str) -> Self {
+        let id: String = id.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+        Self { instance: format!("_{id}"), ..self }
+    }
+
+    /// The name of the session's cookie. With TLS it has the prefix that binds it to this very host.
+    pub fn cookie_name(&self, caller: &Caller) -> String {
+        let prefix = if caller.secure { "__Host-" } else { "" };
+        format!("{prefix}memdeck_session{}", self.instance)
     }
 
     /// The sessions of signed-in operators.
@@ -150,6 +167,9 @@ impl Guard {
             check_content_type(path, headers)?;
         }
         let is_api = path.starts_with("/api/") || path == "/api";
+        if is_api {
+            check_site(headers)?;
+        }
         let mut standing = self.standing(is_api, headers, &caller, peer.as_ref())?;
         if matches!(standing, Standing::Stranger) {
             let trusted = self.trust(headers, peer.as_ref()).await;
@@ -211,8 +231,8 @@ impl Guard {
         }
         // Sent by the browser by itself: it counts only for what our own page, or the operator, asked for.
         let ours = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin" || site == "none");
-        let session =
-            cookies(headers, caller.cookie_name()).filter(|_| ours).find_map(|id| self.sessions.resume(id));
+        let name = self.cookie_name(caller);
+        let session = cookies(headers, &name).filter(|_| ours).find_map(|id| self.sessions.resume(id));
         Ok(session.map_or(Standing::Stranger, Standing::SignedIn))
     }
 }
@@ -303,13 +323,7 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'
 }
 
 fn check_same_origin(headers: &HeaderMap, caller: &Caller) -> Result<(), RestError> {
-    let refused = || RestError::new(StatusCode::FORBIDDEN, "requests from other web pages are not accepted");
-    if let Some(site) = headers.get(SEC_FETCH_SITE)
-        && site != "same-origin"
-        && site != "none"
-    {
-        return Err(refused());
-    }
+    check_site(headers)?;
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let same = origin.to_str().is_ok_and(|origin| {
         // A page that came without TLS is not ours where we have it. Without a declared proxy there may be one still.
@@ -317,7 +331,19 @@ fn check_same_origin(headers: &HeaderMap, caller: &Caller) -> Result<(), RestErr
         let authority = plain.or_else(|| origin.strip_prefix("https://"));
         authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host(headers)))
     });
-    if same { Ok(()) } else { Err(refused()) }
+    if same { Ok(()) } else { Err(from_another_page()) }
+}
+
+/// Another page asks for nothing here, not even to look: links to pages of ours are all it may have.
+fn check_site(headers: &HeaderMap) -> Result<(), RestError> {
+    match headers.get(SEC_FETCH_SITE) {
+        Some(site) if site != "same-origin" && site != "none" => Err(from_another_page()),
+        _ => Ok(()),
+    }
+}
+
+fn from_another_page() -> RestError {
+    RestError::new(StatusCode::FORBIDDEN, "requests from other web pages are not accepted")
 }
 
 fn check_content_type(path: &str, headers: &HeaderMap) -> Result<(), RestError> {

@@ -91,7 +91,7 @@ async fn sign_in(
         Verdict::Right => match guard.sessions().open() {
             Ok(id) => {
                 tracing::info!(address = %caller.address, "an operator signed in");
-                with_cookie(Redirect::to(next.path()), &caller, &id, "")
+                with_cookie(&guard, Redirect::to(next.path()), &caller, &id, "")
             }
             Err(error) => {
                 tracing::error!(%error, "the system gives no random numbers");
@@ -109,6 +109,7 @@ async fn sign_in(
 }
 
 async fn sign_out(
+    State(guard): State<Arc<Guard>>,
     Extension(caller): Extension<Caller>,
     Extension(standing): Extension<Standing>,
 ) -> Response {
@@ -116,7 +117,7 @@ async fn sign_out(
         session.close();
         tracing::info!(address = %caller.address, "an operator signed out");
     }
-    with_cookie(Redirect::to("/sign-in"), &caller, "", "; Max-Age=0")
+    with_cookie(&guard, Redirect::to("/sign-in"), &caller, "", "; Max-Age=0")
 }
 
 fn form(status: StatusCode, next: &NextPage, problem: Option<&str>) -> Response {
@@ -128,9 +129,9 @@ fn form(status: StatusCode, next: &NextPage, problem: Option<&str>) -> Response 
 }
 
 /// Without a lifetime of its own the cookie goes when the browser is closed; what it opens ends earlier or later.
-fn with_cookie(redirect: Redirect, caller: &Caller, value: &str, lifetime: &str) -> Response {
+fn with_cookie(guard: &Guard, redirect: Redirect, caller: &Caller, value: &str, lifetime: &str) -> Response {
     let secure = if caller.secure { "; Secure" } else { "" };
-    let name = caller.cookie_name();
+    let name = guard.cookie_name(caller);
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{lifetime}");
     let mut response = redirect.into_response();
     let headers = response.headers_mut();

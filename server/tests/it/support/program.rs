@@ -32,6 +32,26 @@ impl Running {
     pub fn serve(home: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = memdeck(home);
         command.arg("serve").env("MEMDECK_BIND", "127.0.0.1:0").envs(variables.iter().copied());
+        Self::start(command)
+    }
+
+    /// The same, where the system allows so many descriptors and no more.
+    pub fn serve_with_descriptors(home: &Path, count: u32) -> Self {
+        let mut command = memdeck(home);
+        command.arg("serve");
+        let mut limited = Command::new("prlimit");
+        limited.arg(format!("--nofile={count}:{count}")).arg(command.get_program()).args(command.get_args());
+        limited.current_dir(home).env_clear().env("PATH", "/usr/bin:/bin").env("MEMDECK_BIND", "127.0.0.1:0");
+        limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Self::start(limited)
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn start(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut before = Vec::new();

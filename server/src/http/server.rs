@@ -1,0 +1,320 @@
+//! Answers on a listener, with the same limits with TLS and without: how many connections, how long the head and the body
+//! of a request may take, how large a head may be, and how long a client may take nothing of its answer. With TLS a client
+//! may speak HTTP/2.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::ConnectInfo;
+use axum::http::header::HOST;
+use axum::http::{HeaderValue, Request, Response, Version};
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use super::connections::{Busy, Connection, Connections, Limits};
+use super::guard::Peer;
+
+/// How long a client may take to agree on keys, to send the head of its first request, and that of a further one.
+const HEAD_LIMIT: Duration = Duration::from_secs(20);
+/// How long the body of a request may take: 1 MiB at most, which a slow line sends in that time.
+const BODY_LIMIT: Duration = Duration::from_secs(30);
+/// A client that takes nothing of what is sent for so long is given up.
+const WRITE_LIMIT: Duration = Duration::from_mins(2);
+/// The longest head of a request.
+const MAX_HEAD_BYTES: usize = 32 << 10;
+/// Requests at the same time on one connection of HTTP/2.
+const MAX_STREAMS: u32 = 100;
+/// Between two signs of life that a client of HTTP/2 is asked for.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Before the next try, where the system gives no connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Lets this process have as many descriptors as it may, and returns the limits of connections that follow.
+pub fn limits() -> Limits {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let now = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of descriptors cannot be raised");
+    }
+    Limits::within(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+}
+
+/// Answers until `closing` is true, then until every request has been answered.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    routes: Router,
+    connections: Arc<Connections>,
+    mut closing: watch::Receiver<bool>,
+) {
+    let tls = tls.map(TlsAcceptor::from);
+    // Every connection holds a receiver: the sender learns when the last one is gone.
+    let (open, alive) = watch::channel(());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.wait_for(|closing| *closing) => break,
+        };
+        let (stream, remote) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Of one client that went away, or of a system that has no more: neither ends the service.
+                tracing::debug!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Some(place) = connections.admit(remote.ip()) else {
+            tracing::debug!(%remote, "a connection was refused: all others are busy");
+            continue;
+        };
+        let client =
+            Client { remote, place: Arc::new(place), routes: routes.clone(), closing: closing.clone() };
+        let (tls, alive) = (tls.clone(), alive.clone());
+        tokio::spawn(async move {
+            client.answer(stream, tls).await;
+            drop(alive);
+        });
+    }
+    drop((listener, alive));
+    open.closed().await;
+}
+
+/// One connection.
+struct Client {
+    remote: SocketAddr,
+    place: Arc<Connection>,
+    routes: Router,
+    closing: watch::Receiver<bool>,
+}
+
+impl Client {
+    async fn answer(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let peer = Peer::new(self.remote, stream.local_addr().ok());
+        // Small answers are not to wait for the next one.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = tls else { return self.speak(Patient::new(stream), peer, false).await };
+        let encrypted = tokio::select! {
+            encrypted = timeout(HEAD_LIMIT, tls.accept(Patient::new(stream))) => encrypted,
+            () = self.place.has_to_go() => return,
+        };
+        match encrypted {
+            Ok(Ok(stream)) => {
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                self.speak(stream, peer, http2).await;
+            }
+            // Scanners, browsers that do not trust the certificate: no concern of the operator.
+            Ok(Err(error)) => tracing::debug!(peer = %self.remote, %error, "no TLS with this client"),
+            Err(_) => tracing::debug!(peer = %self.remote, "this client did not go on with TLS"),
+        }
+    }
+
+    async fn speak<S>(self, stream: S, peer: Peer, http2: bool)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { remote, place, routes, mut closing } = self;
+        let answering = Arc::clone(&place);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let busy = answering.busy();
+            let (routes, peer) = (routes.clone(), peer.clone());
+            async move { Ok::<_, Infallible>(answered(routes, request, peer, busy).await) }
+        });
+        let builder = builder(http2);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut unserved = pin!(sleep(HEAD_LIMIT));
+        let mut is_closing = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(peer = %remote, error, "a connection ended early");
+                    }
+                    return;
+                }
+                () = place.has_to_go() => return,
+                () = unserved.as_mut() => {
+                    if !place.was_served() {
+                        return;
+                    }
+                    unserved.as_mut().reset(Instant::now() + Duration::from_hours(24));
+                }
+                _ = closing.wait_for(|closing| *closing), if !is_closing => {
+                    is_closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+fn builder(http2: bool) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(MAX_HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_INTERVAL);
+    if http2 { builder.http2_only() } else { builder.http1_only() }
+}
+
+async fn answered(routes: Router, request: Request<Incoming>, peer: Peer, busy: Busy) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    // HTTP/2 has the name of the service in the URI alone, where nothing else may contradict it.
+    if parts.version == Version::HTTP_2
+        && let Some(authority) = parts.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        parts.headers.insert(HOST, host);
+    }
+    parts.extensions.insert(ConnectInfo(peer));
+    let body = Body::new(InTime { body, deadline: Box::pin(sleep(BODY_LIMIT)) });
+    let answer = match routes.oneshot(Request::from_parts(parts, body)).await {
+        Ok(answer) => answer,
+        Err(never) => match never {},
+    };
+    answer.map(|body| Body::new(UntilSent { body, _busy: busy }))
+}
+
+/// The body of a request, which must be there in time.
+struct InTime {
+    body: Incoming,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl HttpBody for InTime {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        ready!(self.deadline.as_mut().poll(context));
+        let late = format!("it did not arrive within {} s", BODY_LIMIT.as_secs());
+        Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, late).into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of an answer; the connection is busy until it is gone.
+struct UntilSent {
+    body: Body,
+    _busy: Busy,
+}
+
+impl HttpBody for UntilSent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A stream that is given up when the other end takes nothing for too long.
+struct Patient {
+    stream: TcpStream,
+    /// Set while the other end takes nothing.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patient {
+    fn new(stream: TcpStream) -> Self {
+        Self { stream, waiting: None }
+    }
+
+    fn in_time<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.waiting = None;
+            return polled;
+        }
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(WRITE_LIMIT)));
+        ready!(waiting.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client took nothing")))
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.in_time(context, polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.in_time(context, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
