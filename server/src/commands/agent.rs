@@ -12,7 +12,7 @@ use super::listen;
 use super::{Exit, Failure, with_causes};
 use crate::catalog_care;
 use crate::config::{Config, Role};
-use crate::desk::HypervisorGuests;
+use crate::desk::{HypervisorGuests, SharedGuests};
 use crate::http::{self, AgentState};
 use crate::node::{self, State};
 use crate::outbox;
@@ -42,7 +42,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
             backend,
             catalog: Arc::clone(&state.catalog),
             catalog_id: state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?,
-            guests: Arc::new(HypervisorGuests::new(hypervisor)),
+            guests: Arc::new(SharedGuests::new(Arc::new(HypervisorGuests::new(hypervisor)))),
             images,
         },
         guard,

@@ -16,7 +16,7 @@ use super::listen;
 use super::{Exit, Failure};
 use crate::catalog_care;
 use crate::config::{Config, Role, ServiceConfig};
-use crate::desk::{AgentGuests, Desk, DeskParts, GuestSource, HypervisorGuests};
+use crate::desk::{AgentGuests, Desk, DeskParts, GuestSource, HypervisorGuests, SharedGuests};
 use crate::http::{self, DashboardState};
 use crate::node::{self, State};
 use crate::outbox;
@@ -33,6 +33,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let client = config.service.as_ref().map(client).transpose()?;
     let images = node::images(&state, client.clone()).await;
     let (backend, guests, engine) = dumps(&config, &state, client, &mut tasks)?;
+    let guests: Arc<dyn GuestSource> = Arc::new(SharedGuests::new(guests));
     let guests_of = guests.uri();
     if let Some(feed) = node::influx(config.influx.as_ref())? {
         tasks.spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe()));

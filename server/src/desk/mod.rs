@@ -6,6 +6,7 @@ mod everyone;
 mod guests;
 mod last_trigger;
 mod live;
+mod shared_guests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use cancel::cancel;
 pub use everyone::Everyone;
 pub use guests::{AgentGuests, GuestSource, HypervisorGuests};
 pub use live::{Heard, Listener, LiveFeed, Position};
+pub use shared_guests::SharedGuests;
 
 /// How long an ended dump stays among the present ones of the page.
 const RECENTLY: Millis = Millis(10 * 60 * 1000);
