@@ -55,7 +55,6 @@ impl Catalog {
     ) -> Result<(Self, Option<Restoration>), CatalogError> {
         let path = state_dir.join(Self::FILE_NAME);
         let marker = state_dir.join(MARKER);
-        let open_error = |source| CatalogError::Open { path: path.clone(), source };
         let there_was_one = marker.exists() || !Self::backups(state_dir)?.is_empty();
         let found = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -80,7 +79,8 @@ impl Catalog {
         if let Some(restoration) = &restoration {
             catalog.begin_anew(restoration)?;
         }
-        mark(&marker).map_err(open_error)?;
+        // On a full volume memdeck starts without it, and the next start makes up for it.
+        let _ = mark(&marker);
         Ok((catalog, restoration))
     }
 

@@ -5,6 +5,8 @@
 //! It is no signature: who can write to the catalog can make a new digest. Against that, the manifest's hash is in the
 //! time-series store too.
 
+use std::sync::LazyLock;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
@@ -51,6 +53,16 @@ const COVERED: [&str; 33] = [
     "rebuilt_at",
 ];
 
+/// Where each of them stands in a row: every statement that reads records begins with [`RECORD_COLUMNS`]. To look them up
+/// by name in each row would take longer than the digest.
+static PLACES: LazyLock<[usize; COVERED.len()]> = LazyLock::new(|| {
+    let place_of = |column: &str| {
+        let mut columns = RECORD_COLUMNS.split(',').map(str::trim);
+        columns.position(|selected| selected.strip_prefix("records.") == Some(column)).unwrap_or(usize::MAX)
+    };
+    COVERED.map(place_of)
+});
+
 /// A record whose row is not as memdeck wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlteredRow {
@@ -80,7 +92,7 @@ pub(crate) fn fill(connection: &Connection) -> rusqlite::Result<()> {
     rows.into_iter().try_for_each(|seq| refresh(connection, seq))
 }
 
-/// Whether a row that selects [`RECORD_COLUMNS`] is another than was written.
+/// Whether a row that begins with [`RECORD_COLUMNS`] is another than was written.
 pub(crate) fn is_altered(row: &Row<'_>) -> rusqlite::Result<bool> {
     let written = row.get_ref("row_digest")?;
     Ok(written != ValueRef::Text(of(row)?.as_bytes()))
@@ -111,8 +123,8 @@ pub(crate) fn altered(connection: &Connection) -> Result<Vec<AlteredRow>, Catalo
 /// BLAKE3 over (name, type, value) of every covered column that is not NULL; 64 hexadecimal digits.
 fn of(row: &Row<'_>) -> rusqlite::Result<String> {
     let mut digest = blake3::Hasher::new();
-    for column in COVERED {
-        let (kind, bytes): (u8, &[u8]) = match row.get_ref(column)? {
+    for (column, place) in COVERED.into_iter().zip(*PLACES) {
+        let (kind, bytes): (u8, &[u8]) = match row.get_ref(place)? {
             ValueRef::Null => continue,
             ValueRef::Integer(value) => (b'i', &value.to_le_bytes()),
             ValueRef::Real(value) => (b'r', &value.to_bits().to_le_bytes()),
@@ -144,8 +156,9 @@ mod tests {
         columns.sort();
         covered.sort();
         assert_eq!(columns, covered);
-        for column in columns {
-            assert!(RECORD_COLUMNS.contains(&format!("records.{column}")), "{column} is not selected");
+        let selected: Vec<&str> = RECORD_COLUMNS.split(',').map(str::trim).collect();
+        for (column, place) in COVERED.iter().zip(*PLACES) {
+            assert_eq!(selected.get(place), Some(&format!("records.{column}").as_str()), "{column}");
         }
     }
 }
