@@ -79,7 +79,7 @@ pub(crate) fn refresh(connection: &Connection, seq: i64) -> rusqlite::Result<()>
     let digest = connection.query_row(
         &format!("SELECT {RECORD_COLUMNS} FROM records WHERE records.seq = ?1"),
         [seq],
-        |row| of(row),
+        of,
     )?;
     connection.execute("UPDATE records SET row_digest = ?2 WHERE seq = ?1", (seq, digest))?;
     Ok(())
