@@ -5,6 +5,9 @@ use memdeck_model::{Millis, Record};
 use super::*;
 use crate::testing::record_of;
 
+/// What is told, the edit, and whether the record has the field too.
+type Edit = (&'static str, fn(&mut serde_json::Value), bool);
+
 fn held(path: &Path, record: &Record) -> VerifyReport {
     let mut report = check(path);
     report.hold_against(record);
@@ -77,7 +80,7 @@ fn an_edit_of_guest_times_who_pause_or_note_in_the_manifest_is_found() {
     let sealed = small(&lab);
     let record = record_of(&sealed);
     let original = fs::read(&sealed.manifest).unwrap();
-    let edits: [(&str, fn(&mut serde_json::Value), bool); 9] = [
+    let edits: [Edit; 9] = [
         ("guest in the manifest is db-09", |m| m["guest"]["name"] = "db-09".into(), true),
         ("id of the guest in the manifest is 8", |m| m["guest"]["vmid"] = "8".into(), true),
         ("host in the manifest is kvm-b", |m| m["host"] = "kvm-b".into(), true),
