@@ -58,33 +58,34 @@ pub fn after_restoration(catalog: &Catalog, dump_dir: &Path, restoration: &Resto
 /// What was found, what is in its place, and what is missing.
 fn restored(restoration: &Restoration, rebuilt: Result<&Rebuilt, &str>) -> String {
     let Restoration { at, found, kept_aside, backup, unsound } = restoration;
-    let mut text = format!("When memdeck started at {at}, its catalog could not be used: {found}.");
+    let mut told = vec![format!("When memdeck started at {at}, its catalog could not be used: {found}.")];
     if let Some(aside) = kept_aside {
-        text.push_str(&format!(" It is kept as {}.", aside.display()));
+        told.push(format!("It is kept as {}.", aside.display()));
     }
     match backup {
-        Some(backup) => text.push_str(&format!(
-            " The backup of {} is in its place; what happened after that is missing, as far as manifests do not tell it.",
+        Some(backup) => told.push(format!(
+            "The backup of {} is in its place; what happened after that is missing, as far as manifests do not tell it.",
             backup.taken_at
         )),
-        None => text.push_str(" There was no sound backup, so a new catalog was begun."),
+        None => told.push("There was no sound backup, so a new catalog was begun.".to_owned()),
     }
     if !unsound.is_empty() {
-        text.push_str(&format!(" {} newer backups are damaged.", unsound.len()));
+        told.push(format!("{} newer backups are damaged.", unsound.len()));
     }
     match rebuilt {
         Ok(rebuilt) => {
-            text.push_str(&format!(" {} records were made anew from manifests.", rebuilt.added.len()));
+            told.push(format!("{} records were made anew from manifests.", rebuilt.added.len()));
             if !rebuilt.unusable.is_empty() {
-                text.push_str(&format!(" {} manifests are of no use.", rebuilt.unusable.len()));
+                told.push(format!("{} manifests are of no use.", rebuilt.unusable.len()));
             }
         }
-        Err(why) => text.push_str(&format!(
-            " Records could not be made anew from manifests ({why}); when that is mended, stop memdeck and run: \
+        Err(why) => told.push(format!(
+            "Records could not be made anew from manifests ({why}); when that is mended, stop memdeck and run: \
              memdeck catalog rebuild."
         )),
     }
-    format!("{text} {NOT_KNOWN}")
+    told.push(NOT_KNOWN.to_owned());
+    told.join(" ")
 }
 
 fn tell(catalog: &Catalog, key: &str, told: Option<Told>) {
@@ -141,7 +142,7 @@ fn check(catalog: &Catalog, state_dir: &Path, at: Timestamp) {
             tell(catalog, FOUND, Some(Told { at, text }));
         }
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the catalog cannot be checked")
+            tracing::error!(error = &error as &dyn std::error::Error, "the catalog cannot be checked");
         }
     }
 }
@@ -179,10 +180,10 @@ fn back_up_if_due(state_dir: &Path, now: Timestamp) {
     match result {
         Ok(Some(backup)) => tracing::debug!(path = %backup.path.display(), "catalog backed up"),
         Ok(None) => {
-            tracing::warn!("no room for a backup of the catalog on the volume of the state directory")
+            tracing::warn!("no room for a backup of the catalog on the volume of the state directory");
         }
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the catalog cannot be backed up")
+            tracing::error!(error = &error as &dyn std::error::Error, "the catalog cannot be backed up");
         }
     }
 }

@@ -134,7 +134,7 @@ pub struct ExportArgs {
 pub enum CatalogCommand {
     /// Say what is wrong with the catalog, which backups there are, and which images it does not know. Changes nothing.
     Check(CatalogArgs),
-    /// Add a record for every manifest in DUMP_DIR of which the catalog knows no dump. Nothing may run on the state directory.
+    /// Add a record for every manifest in `DUMP_DIR` of which the catalog knows no dump. Nothing may run on the state directory.
     Rebuild(CatalogArgs),
 }
 
