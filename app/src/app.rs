@@ -5,6 +5,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::components::{Redirect, Route, Router, Routes};
 use leptos_router::path;
 
+use crate::base;
 use crate::frame::Frame;
 use crate::live::Live;
 use crate::pages::{Elsewhere, MemoryDumps};
@@ -26,7 +27,7 @@ pub fn App() -> impl IntoView {
         view! { <Redirect path="/memory-dumps" options /> }
     };
     view! {
-        <Router>
+        <Router base=base::path()>
             <Frame session=SignOutButton>
                 <Routes fallback=Elsewhere>
                     <Route path=path!("/") view=home />

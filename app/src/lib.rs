@@ -14,6 +14,8 @@ pub mod words;
 #[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod app;
 #[cfg(any(feature = "csr", feature = "fuzzing", test))]
+mod base;
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod frame;
 #[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod live;
@@ -46,6 +48,7 @@ pub fn mount() {
     use wasm_bindgen::JsCast;
 
     std::panic::set_hook(Box::new(|info| leptos::logging::error!("{info}")));
+    leptos::server_fn::client::set_server_url(base::path());
     let shell = document().get_element_by_id("app");
     let Some(shell) = shell.and_then(|shell| shell.dyn_into::<web_sys::HtmlElement>().ok()) else { return };
     shell.set_text_content(None);

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use leptos::prelude::*;
 use memdeck_model::{Problem, ProblemKind};
 
-use crate::api;
 use crate::ui::{Button, ButtonKind, Icon, IconView};
+use crate::{api, base};
 
 /// What the server told when it sent this page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +56,11 @@ pub fn check() {
 /// Where to sign in and come back to what is shown now.
 fn sign_in_url() -> String {
     let location = window().location();
-    let here = location.pathname().unwrap_or_default() + &location.search().unwrap_or_default();
-    format!("/sign-in?next={}", String::from(js_sys::encode_uri_component(&here)))
+    let path = location.pathname().unwrap_or_default();
+    // The server counts from its own root.
+    let path = path.strip_prefix(base::path()).unwrap_or(&path);
+    let here = format!("{path}{}", location.search().unwrap_or_default());
+    format!("{}/sign-in?next={}", base::path(), String::from(js_sys::encode_uri_component(&here)))
 }
 
 /// Says that the session has ended, once it has, and leads to the sign-in.
@@ -91,7 +94,7 @@ pub fn SignOutButton() -> impl IntoView {
     (Session::of_this_page() != Session::NotNeeded).then(|| {
         // A form, as signing in is: the answer is a page, and takes the place of this one.
         view! {
-            <form class="sign-out" method="post" action="/sign-out">
+            <form class="sign-out" method="post" action="sign-out">
                 <button class="button button-quiet" type="submit">
                     "Sign out"
                 </button>

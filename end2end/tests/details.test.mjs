@@ -107,11 +107,12 @@ for (const arrangement of Object.keys(ARRANGEMENTS)) {
 
     const links = page.group('Download').getByRole('link');
     const hrefs = await links.evaluateAll((all) => all.map((link) => link.getAttribute('href')));
-    const path = `/api/memory-dumps/${dump.dump_id}`;
+    // Relative to where the page is.
+    const path = `api/memory-dumps/${dump.dump_id}`;
     const forms = ['elf', 'raw', 'lime', 'avml', 'stored'].map((form) => `${path}/image?format=${form}`);
     assert.deepEqual(hrefs, [...forms, `${path}/manifest`]);
     for (const { format, size_bytes: size } of inspection.exports) {
-      const head = await fetch(`${dashboard.url}${path}/image?format=${format}`, { method: 'HEAD' });
+      const head = await fetch(`${dashboard.url}/${path}/image?format=${format}`, { method: 'HEAD' });
       assert.equal(head.status, 200);
       assert.equal(head.headers.get('content-length'), size === null ? null : String(size));
     }

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 
 use super::connection_chip::ConnectionChip;
+use crate::base;
 use crate::ui::{Button, ButtonKind, ButtonSize, Icon, IconView, ThemeSwitch, close_on_dismissal};
 
 /// The pages there are, in the order of the bar.
@@ -28,7 +29,7 @@ pub fn Navbar(
         .map(|(path, name)| {
             view! {
                 <li>
-                    <A href=path>{name}</A>
+                    <A href=base::href(path)>{name}</A>
                 </li>
             }
         })
@@ -36,7 +37,7 @@ pub fn Navbar(
     view! {
         <header class="navbar" node_ref=bar>
             <div class="navbar-inner">
-                <a class="brand" href="/">
+                <a class="brand" href="./">
                     <span class="brand-mark">
                         <IconView icon=Icon::Memory />
                     </span>

@@ -9,10 +9,10 @@ use web_sys::{Event as DomEvent, EventSource, MessageEvent, MessagePort, SharedW
 use super::stream::Message;
 use super::wire;
 
-const URL: &str = "/api/events";
+const URL: &str = "api/events";
 
 /// The shared worker's script. Tabs of different builds understand each other only with the same number.
-const WORKER_URL: &str = "/events.js?1";
+const WORKER_URL: &str = "events.js?1";
 
 /// A source of events; none are told any more after it is dropped.
 pub(super) enum Source {

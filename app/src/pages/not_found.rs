@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 
 use super::title::set_title;
+use crate::base;
 
 /// Says so, and where to go.
 #[component]
@@ -13,7 +14,7 @@ pub fn NotFound() -> impl IntoView {
         <header class="page-head">
             <h1>"There is no such page"</h1>
             <p class="page-lead">
-                "The address leads nowhere. " <A href="/memory-dumps">"Go to Memory Dumps"</A> "."
+                "The address leads nowhere. " <A href=base::href("/memory-dumps")>"Go to Memory Dumps"</A> "."
             </p>
         </header>
     }

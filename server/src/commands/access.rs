@@ -51,7 +51,7 @@ pub fn token_for(config: &Config, holder: &LockHolder) -> Result<Option<Secret>,
 pub fn browser_url(http: &HttpConfig, url: &str) -> String {
     let named = http.allowed_hosts.first().filter(|_| !http.proxies.is_empty());
     match named {
-        Some(host) => format!("https://{host}"),
+        Some(host) => format!("https://{host}{}", http.base_path.clone().unwrap_or_default()),
         None => url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:"),
     }
 }

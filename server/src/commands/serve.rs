@@ -56,6 +56,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let (closing, closed) = watch::channel(false);
     let site = config.http.site_dir.clone().or_else(installed_site);
     let routes = http::dashboard(DashboardState { desk, closing: closed }, Arc::clone(&guard), site);
+    let routes = http::below(routes, &config.http);
     let service = config.service.as_ref().map_or("local", |service| service.url.as_str());
     tracing::info!(url = holder.url, service, guests = guests_of, "dashboard ready");
     // Only to a terminal: a journal keeps what is printed.

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::settings::{
-    ALLOWED_HOSTS, BEHIND_PROXY, BIND, INSECURE_HTTP, OPEN_ACCESS, SITE_DIR, TLS_CERT, TLS_KEY, TOKEN,
+    ALLOWED_HOSTS, BASE_PATH, BEHIND_PROXY, BIND, INSECURE_HTTP, OPEN_ACCESS, SITE_DIR, TLS_CERT, TLS_KEY,
+    TOKEN,
 };
-use super::{ConfigError, Secret, Sources};
+use super::{BasePath, ConfigError, Secret, Sources};
 
 /// Shortest token accepted for incoming calls.
 const MIN_TOKEN_CHARS: usize = 16;
@@ -111,6 +112,8 @@ pub struct HttpConfig {
     pub proxies: Vec<IpAddr>,
     /// Whether other machines may call without TLS.
     pub insecure_http: bool,
+    /// The path below which a reverse proxy shows the dashboard; `None`: what a declared proxy says.
+    pub base_path: Option<BasePath>,
     /// The built page.
     pub site_dir: Option<PathBuf>,
 }
@@ -150,6 +153,8 @@ impl HttpConfig {
                 addresses,
             )?,
             insecure_http: sources.parse(&INSECURE_HTTP, false, "true or false", |text| text.parse().ok())?,
+            base_path: sources
+                .parse(&BASE_PATH, None, "a path such as /memdeck", |text| text.parse().ok().map(Some))?,
             site_dir: sources.text(&SITE_DIR).map(PathBuf::from),
         })
     }

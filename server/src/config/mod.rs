@@ -1,5 +1,6 @@
 //! The configuration: one struct per concern, made from flags, environment, `.env` and one TOML file.
 
+mod base_path;
 mod http;
 mod settings;
 mod sources;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+pub use base_path::BasePath;
 pub use http::{HttpConfig, OpenAccess, Role, TlsFiles};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{ConfigError, Origin, Sources, dot_env};

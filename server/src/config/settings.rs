@@ -96,6 +96,12 @@ pub const INSECURE_HTTP: Setting = switch(
     &["MEMDECK_INSECURE_HTTP"],
     "Listen to other machines without TLS: the token and guest memory can be read on the way",
 );
+pub const BASE_PATH: Setting = setting(
+    "http.base_path",
+    &["MEMDECK_BASE_PATH"],
+    "what a proxy named by MEMDECK_BEHIND_PROXY sends as X-Forwarded-Prefix, else /",
+    "Path below which a reverse proxy shows the dashboard, such as /memdeck; only for serve",
+);
 pub const SITE_DIR: Setting = setting(
     "http.site_dir",
     &["SITE_DIR"],
@@ -191,7 +197,7 @@ pub const INFLUX_TIMEOUT: Setting = setting(
 );
 
 /// All of them, in the order in which they are shown.
-pub static SETTINGS: [&Setting; 25] = [
+pub static SETTINGS: [&Setting; 26] = [
     &BIND,
     &TOKEN,
     &OPEN_ACCESS,
@@ -200,6 +206,7 @@ pub static SETTINGS: [&Setting; 25] = [
     &TLS_KEY,
     &BEHIND_PROXY,
     &INSECURE_HTTP,
+    &BASE_PATH,
     &SITE_DIR,
     &LIBVIRT_URI,
     &LIBVIRT_TIMEOUT,

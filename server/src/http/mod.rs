@@ -2,6 +2,7 @@
 
 mod agent;
 mod answer;
+mod base_path;
 mod conditional;
 mod connections;
 mod events;
@@ -42,6 +43,7 @@ use utoipa_axum::routes;
 use crate::desk::{Desk, GuestSource};
 use crate::images::Images;
 
+pub use base_path::below;
 pub use connections::{Connections, network};
 pub use guard::{Guard, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks};
 pub use sign_in::{SignInLink, link_path};

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum::{Extension, Router, middleware};
+use axum::{Router, middleware};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tower::ServiceBuilder;
@@ -20,9 +20,12 @@ use tower_http::services::ServeDir;
 
 use super::guard::{SEC_FETCH_SITE, Standing};
 use super::sign_in::NextPage;
+use crate::config::BasePath;
 
 /// What the bundler writes where a nonce belongs.
 const NONCE_MARK: &str = "{{__TRUNK NONCE__}}";
+/// What the bundler writes before and after the address that the page's own addresses are relative to.
+const BASE_MARK: (&str, &str) = ("<base href=", ">");
 /// Where the shell is told whether somebody is signed in: `none`, `signed-in` or `unknown`.
 const SESSION_MARK: &str = "{{MEMDECK SESSION}}";
 /// The script of the shared worker that holds the event stream, and what it may do: a worker's policy is that of its
@@ -41,12 +44,7 @@ pub fn routes(dir: Option<PathBuf>) -> Router {
     let mut router = Router::new().route("/", get(|| async { Redirect::temporary("/memory-dumps") }));
     for page in PAGES {
         let dir = dir.clone();
-        router = router.route(
-            page,
-            get(move |uri: Uri, headers: HeaderMap, Extension(standing): Extension<Standing>| {
-                visited(dir.clone(), Visit { uri, headers, standing })
-            }),
-        );
+        router = router.route(page, get(move |request: Request| visited(dir.clone(), Visit::of(&request))));
     }
     match dir {
         Some(dir) => {
@@ -74,25 +72,19 @@ async fn answer_missing_page(State(dir): State<PathBuf>, request: Request, next:
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
         return Redirect::permanent(&format!("{page}{query}")).into_response();
     }
-    let visit = request.extensions().get::<Standing>().map(|standing| Visit {
-        uri: request.uri().clone(),
-        headers: request.headers().clone(),
-        standing: standing.clone(),
-    });
+    let visit = Visit::of(&request);
     let response = next.run(request).await;
-    match visit {
-        Some(visit) if response.status() == StatusCode::NOT_FOUND => {
-            // Nobody is told which addresses are pages: the app leads whoever is not signed in to the sign-in.
-            let session = visit.session().unwrap_or("unknown");
-            let mut page = shell(Some(dir), session).await;
-            if page.status() != StatusCode::OK {
-                return response;
-            }
-            *page.status_mut() = StatusCode::NOT_FOUND;
-            page
-        }
-        _ => response,
+    if response.status() != StatusCode::NOT_FOUND {
+        return response;
     }
+    // Nobody is told which addresses are pages: the app leads whoever is not signed in to the sign-in.
+    let session = visit.session().unwrap_or("unknown");
+    let mut page = shell(Some(dir), session, &visit.base).await;
+    if page.status() != StatusCode::OK {
+        return response;
+    }
+    *page.status_mut() = StatusCode::NOT_FOUND;
+    page
 }
 
 /// Whether an address could be that of a page: files have an extension.
@@ -139,9 +131,21 @@ struct Visit {
     uri: Uri,
     headers: HeaderMap,
     standing: Standing,
+    base: BasePath,
 }
 
 impl Visit {
+    fn of(request: &Request) -> Self {
+        let known = request.extensions();
+        Self {
+            uri: request.uri().clone(),
+            headers: request.headers().clone(),
+            // The guard tells it of every request.
+            standing: known.get().cloned().unwrap_or(Standing::Stranger),
+            base: known.get().cloned().unwrap_or_default(),
+        }
+    }
+
     /// What the page is told about the session; `None` where the operator must sign in first.
     fn session(&self) -> Option<&'static str> {
         match &self.standing {
@@ -158,13 +162,13 @@ impl Visit {
 
 async fn visited(dir: Option<PathBuf>, visit: Visit) -> Response {
     match visit.session() {
-        Some(session) => shell(dir, session).await,
+        Some(session) => shell(dir, session, &visit.base).await,
         None => Redirect::to(&NextPage::here(&visit.uri).sign_in_url()).into_response(),
     }
 }
 
 /// The shell, which is told what it may know about the session.
-async fn shell(dir: Option<PathBuf>, session: &str) -> Response {
+async fn shell(dir: Option<PathBuf>, session: &str, base: &BasePath) -> Response {
     let html = match dir {
         Some(dir) => read_shell(&dir).await,
         None => None,
@@ -186,13 +190,31 @@ async fn shell(dir: Option<PathBuf>, session: &str) -> Response {
          img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'self'; \
          form-action 'self'; frame-ancestors 'none'"
     );
-    let mut response = Html(html.replace(NONCE_MARK, &nonce).replace(SESSION_MARK, session)).into_response();
+    let html = with_base(html.replace(NONCE_MARK, &nonce).replace(SESSION_MARK, session), base);
+    let mut response = Html(html).into_response();
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     // Stricter than `no-cache`: after signing out, the browser's Back shows nothing of what was on the page.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// The shell with the address that its own are relative to, whatever page it is sent for.
+fn with_base(html: String, base: &BasePath) -> String {
+    let (before, after) = BASE_MARK;
+    let mark = html.find(before).and_then(|start| {
+        let end = html.get(start..)?.find(after)?;
+        Some(start..start + end + after.len())
+    });
+    match mark {
+        Some(mark) => {
+            let mut html = html;
+            html.replace_range(mark, &format!("<base href=\"{base}/\">"));
+            html
+        }
+        None => html,
+    }
 }
 
 /// Read anew for every request: a few KiB, and a page that was built meanwhile is the one that is shown.

@@ -70,6 +70,16 @@ async fn the_worker_that_tabs_share_may_open_the_event_stream_and_nothing_else_m
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_shell_says_what_its_addresses_are_relative_to() {
+    let (site, app) = built();
+    std::fs::write(site.path().join("index.html"), "<head><base href=./><title>x</title>").unwrap();
+    for page in ["/memory-dumps", "/memory-dumps/nothing"] {
+        let (_, _, html) = fetch(&app, page).await;
+        assert_eq!(html, r#"<head><base href="/"><title>x</title>"#, "{page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hashed_files_are_kept_and_missing_ones_are_404() {
     let (site, app) = built();
     let kept = "public, max-age=31536000, immutable";

@@ -45,7 +45,7 @@ const FORMS: [(&str, &str, &str); 5] = [
 
 /// Everything that can be downloaded of a dump, with what is known of its forms.
 pub fn downloads(id: &DumpId, record: &Record, known_forms: &[Form]) -> Vec<Download> {
-    let path = format!("/api/memory-dumps/{id}");
+    let path = format!("api/memory-dumps/{id}");
     let told = |form: &str| known_forms.iter().find(|told| told.format == form);
     let size = |form: &str| match (form, told(form)) {
         ("avml", _) => Size::KnownAfterwards,
@@ -97,10 +97,10 @@ mod tests {
     #[test]
     fn every_form_and_the_manifest_can_be_had() {
         let links: Vec<_> = all(&[]).into_iter().map(|download| download.href).collect();
-        let image = |form| format!("/api/memory-dumps/a1/image?format={form}");
+        let image = |form| format!("api/memory-dumps/a1/image?format={form}");
         let expected = ["elf", "raw", "lime", "avml", "stored"].map(image);
         assert_eq!(links[..5], expected);
-        assert_eq!(links[5], "/api/memory-dumps/a1/manifest");
+        assert_eq!(links[5], "api/memory-dumps/a1/manifest");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use axum::{Extension, Router};
 use serde::Deserialize;
 
 use super::guard::{Caller, Guard, Standing, Verdict};
+use crate::config::BasePath;
 
 pub use links::{SignInLink, link_path};
 pub use next_page::NextPage;
@@ -42,12 +43,17 @@ struct SignIn {
     code: Option<String>,
 }
 
-async fn show(Extension(standing): Extension<Standing>, uri: Uri) -> Response {
+async fn show(
+    Extension(standing): Extension<Standing>,
+    base: Option<Extension<BasePath>>,
+    uri: Uri,
+) -> Response {
     let next = NextPage::asked_for(&uri);
+    let base = base.map(|Extension(base)| base).unwrap_or_default();
     if matches!(standing, Standing::SignedIn(_) | Standing::Open) {
         Redirect::to(next.path()).into_response()
     } else {
-        form(StatusCode::OK, &next, None)
+        form(StatusCode::OK, &base, &next, None)
     }
 }
 
@@ -60,15 +66,22 @@ async fn sign_in(
     State(guard): State<Arc<Guard>>,
     Extension(caller): Extension<Caller>,
     Extension(standing): Extension<Standing>,
+    base: Option<Extension<BasePath>>,
     uri: Uri,
     sent: Result<Form<SignIn>, FormRejection>,
 ) -> Response {
     let next = NextPage::asked_for(&uri);
+    let base = base.map(|Extension(base)| base).unwrap_or_default();
     if matches!(standing, Standing::Open) {
         return Redirect::to(next.path()).into_response();
     }
     let Ok(Form(sent)) = sent else {
-        return form(StatusCode::BAD_REQUEST, &next, Some("The form did not arrive whole. Send it again."));
+        return form(
+            StatusCode::BAD_REQUEST,
+            &base,
+            &next,
+            Some("The form did not arrive whole. Send it again."),
+        );
     };
     let (verdict, problem) = match sent {
         SignIn { code: Some(code), .. } => (
@@ -82,6 +95,7 @@ async fn sign_in(
         SignIn { .. } => {
             return form(
                 StatusCode::BAD_REQUEST,
+                &base,
                 &next,
                 Some("The form did not arrive whole. Send it again."),
             );
@@ -98,10 +112,10 @@ async fn sign_in(
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         },
-        Verdict::Wrong { .. } => form(StatusCode::UNAUTHORIZED, &next, Some(problem)),
+        Verdict::Wrong { .. } => form(StatusCode::UNAUTHORIZED, &base, &next, Some(problem)),
         Verdict::Blocked { retry_after_s } => {
             let problem = format!("Too many wrong tokens. Try again in {retry_after_s} s.");
-            let mut response = form(StatusCode::TOO_MANY_REQUESTS, &next, Some(&problem));
+            let mut response = form(StatusCode::TOO_MANY_REQUESTS, &base, &next, Some(&problem));
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
             response
         }
@@ -120,8 +134,10 @@ async fn sign_out(
     with_cookie(&guard, Redirect::to("/sign-in"), &caller, "", "; Max-Age=0")
 }
 
-fn form(status: StatusCode, next: &NextPage, problem: Option<&str>) -> Response {
-    let mut response = (status, Html(page::sign_in(next, problem))).into_response();
+fn form(status: StatusCode, base: &BasePath, next: &NextPage, problem: Option<&str>) -> Response {
+    // Every address in it begins with a slash.
+    let html = page::sign_in(next, problem).replace("=\"/", &format!("=\"{base}/"));
+    let mut response = (status, Html(html)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

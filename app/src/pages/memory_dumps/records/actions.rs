@@ -6,6 +6,7 @@ use memdeck_model::{DumpId, Record};
 use super::super::downloads::{Size, downloads};
 use super::super::state::State;
 use super::Deleted;
+use crate::base;
 use crate::shortcuts::focus_on;
 use crate::ui::{Icon, IconView, Menu, MenuItem, MenuLink, Moment, Unknown};
 use crate::words::{by_whom, shown};
@@ -47,7 +48,8 @@ fn Actions(id: DumpId, record: Record) -> impl IntoView {
     let records = state.records;
     let guest = shown(&record.dom.0);
     let dump = StoredValue::new(id.as_str().to_owned());
-    let href = move || dump.with_value(|dump| records.view.with(|view| view.with_details(dump).href()));
+    let href =
+        move || dump.with_value(|dump| base::href(&records.view.with(|view| view.with_details(dump).href())));
     let open = move |event: leptos::ev::MouseEvent| {
         let wants_other_tab = event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key();
         if event.button() == 0 && !wants_other_tab {

@@ -13,6 +13,7 @@ use super::paging;
 use super::row::RecordRow;
 use super::view::{RecordsView, SizeShown};
 use super::{History, Records};
+use crate::base;
 use crate::ui::{
     self, Button, ButtonKind, ButtonSize, Card, EmptyState, Failure, Icon, IconView, Select, Skeleton,
     SortHeader,
@@ -155,7 +156,7 @@ pub fn RecordsTable() -> impl IntoView {
                     }
                     Shape::PastTheEnd { last_page } => {
                         let href = move || {
-                            records.view.with(|view| view.at_page(last_page).href())
+                            base::href(&records.view.with(|view| view.at_page(last_page).href()))
                         };
                         view! {
                             <EmptyState title="This page is past the end of the table">

@@ -176,7 +176,7 @@ impl RecordsView {
     pub fn export_href(&self, start_of: fn(Day) -> Timestamp) -> String {
         let pairs =
             self.filter_pairs(|day| start_of(day).to_string(), |day| start_of(day.next()).to_string());
-        address("/api/memory-dumps/export.csv", pairs.into_iter())
+        address("api/memory-dumps/export.csv", pairs.into_iter())
     }
 
     fn filter_pairs(
@@ -340,10 +340,10 @@ mod tests {
         let all = view("search=a%26b&from=2025-11-01&to=2025-11-01&sort=dom&page=3&rows=10&size=raw&dump=x");
         assert_eq!(
             all.export_href(Day::start_utc),
-            "/api/memory-dumps/export.csv?search=a%26b&from=2025-11-01T00%3A00%3A00.000000Z\
+            "api/memory-dumps/export.csv?search=a%26b&from=2025-11-01T00%3A00%3A00.000000Z\
              &to=2025-11-02T00%3A00%3A00.000000Z"
         );
-        assert_eq!(view("page=2").export_href(Day::start_utc), "/api/memory-dumps/export.csv");
+        assert_eq!(view("page=2").export_href(Day::start_utc), "api/memory-dumps/export.csv");
     }
 
     #[test]

@@ -1,0 +1,73 @@
+// The dashboard below a path of somebody else's site.
+
+import assert from 'node:assert/strict';
+
+import { DOCUMENT_LEFT } from '../support/browser-tab.mjs';
+import { eventually } from '../support/eventually.mjs';
+import { ProxyBelowPath } from '../support/proxy.mjs';
+import { scenario } from '../support/scenario.mjs';
+
+const TOKEN = 'a token of some length';
+const PATH = '/ops/memdeck';
+
+const ARRANGEMENTS = {
+  'a proxy that leaves the path, which is configured': [{ MEMDECK_BASE_PATH: PATH }, { takesOff: false }],
+  'a declared proxy that takes the path off and says so': [{ MEMDECK_BEHIND_PROXY: '127.0.0.1' }, { takesOff: true }],
+};
+
+for (const [arrangement, [variables, how]] of Object.entries(ARRANGEMENTS)) {
+  scenario(`everything works below a path, with ${arrangement}`, async (stage) => {
+    const dashboard = await stage.start('serve', { MEMDECK_TOKEN: TOKEN, ...variables });
+    const proxy = await ProxyBelowPath.start(dashboard.url, PATH, how);
+    stage.defer(() => proxy.stop());
+    const opened = await stage.open(proxy, { path: '/', withGuests: false });
+    const { page, tab } = opened;
+    const origin = new URL(proxy.url).origin;
+    const here = () => page.url().slice(origin.length);
+
+    assert.equal(here(), `${PATH}/sign-in?next=%2Fmemory-dumps`);
+    await page.getByLabel('Token').fill(TOKEN);
+    await page.keyboard.press('Enter');
+    await opened.isReady();
+    assert.equal(here(), `${PATH}/memory-dumps`);
+
+    await opened.guest('web-01').check();
+    await opened.dumpSelected.click();
+    await opened.rowsOf('web-01').waitFor();
+    const details = await opened.detailsLinkOf('web-01').evaluate(({ href }) => new URL(href).pathname);
+    assert.equal(details, `${PATH}/memory-dumps`, 'also in another tab');
+    await opened.detailsLinkOf('web-01').click();
+    await opened.group('Hashes').waitFor();
+    assert.match(here(), /^\/ops\/memdeck\/memory-dumps\?dump=/);
+    const links = opened.details.getByRole('link');
+    const hrefs = await links.evaluateAll((links) => links.map(({ href }) => new URL(href).pathname));
+    assert.ok(hrefs.length > 0 && hrefs.every((href) => href.startsWith(`${PATH}/api/memory-dumps/`)), `${hrefs}`);
+    tab.expectComplaints(...DOCUMENT_LEFT);
+    await page.reload();
+    await opened.group('Hashes').waitFor();
+    await page.keyboard.press('Escape');
+    await eventually(() => assert.equal(here(), `${PATH}/memory-dumps`));
+
+    const download = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'Export CSV' }).click();
+    assert.equal(new URL((await download).url()).pathname, `${PATH}/api/memory-dumps/export.csv`);
+
+    await opened.sortBy('VM name');
+    await eventually(() => assert.equal(here(), `${PATH}/memory-dumps?sort=dom`));
+    await page.goBack();
+    const link = page.getByRole('link', { name: 'Memory Dumps' });
+    assert.equal(await link.getAttribute('aria-current'), 'page');
+    await page.getByRole('link', { name: 'memdeck', exact: true }).click();
+    await eventually(() => assert.equal(here(), `${PATH}/memory-dumps`));
+
+    tab.expectComplaints(/^response: 404 .*\/nope$/, /^console: .*404.*\/nope/, /^request: .*\/api\/events/);
+    await page.goto(`${proxy.url}/nope`);
+    await page.getByRole('main').getByRole('link', { name: 'Go to Memory Dumps' }).click();
+    await opened.isReady();
+
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    assert.equal(here(), `${PATH}/sign-in`);
+    assert.deepEqual(proxy.astray, [], 'nothing is asked for outside of the path');
+  });
+}
