@@ -10,7 +10,7 @@ pub fn obstacle(guest: &Guest, jobs: &Jobs) -> Option<String> {
         return Some("Does not run: there is no memory to read.".to_owned());
     }
     jobs.active_of(guest).map(|status| match status.exact_state() {
-        memdeck_model::JobState::Queued => "Its dump is waiting.".to_owned(),
+        memdeck_model::JobState::Queued => "Its dump waits.".to_owned(),
         _ => "Is being dumped.".to_owned(),
     })
 }
