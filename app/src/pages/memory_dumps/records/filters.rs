@@ -51,13 +51,7 @@ pub fn Filters() -> impl IntoView {
     // On a narrow screen only the search is there at once; what is filtered by is not hidden.
     let in_use = Memo::new(move |_| view.with(others_in));
     let open = RwSignal::new(in_use.get_untracked() > 0);
-    let error = move || {
-        if records.filter_error().is_some() {
-            Some("The last day lies before the first.".to_owned())
-        } else {
-            search.error()
-        }
-    };
+    let error = move || why_unusable(records, search);
     view! {
         <form
             class="filters"
@@ -225,6 +219,14 @@ impl Search {
         self.timer.set_value(None);
         self.applied.set_value(String::new());
         self.text.set(String::new());
+    }
+}
+
+/// Why what the fields hold cannot be used.
+fn why_unusable(records: Records, search: Search) -> Option<String> {
+    match records.filter_error() {
+        Some(_) => Some("The last day lies before the first.".to_owned()),
+        None => search.error(),
     }
 }
 
