@@ -18,10 +18,9 @@ use memdeck_image::{
 use memdeck_model::{CaptureMode, EndReason, Event, Guest, GuestState, ModeChoice, Timestamp};
 
 use crate::attempt::{Attempt, Taken};
-use crate::engine::{Shared, identity};
+use crate::engine::{Lines, Shared, identity};
 use crate::error::{as_error, sentence};
 use crate::live::LiveError;
-use crate::stream::StopSwitch;
 use crate::{frozen, guest, live, recovery, status};
 
 /// Between two attempts to record a sealed image.
@@ -85,47 +84,39 @@ impl From<EndReason> for DumpError {
 }
 
 /// Carries out `job` and brings it to its end in the catalog, whatever happens.
-pub fn run(shared: &Shared, job: Job, switch: &StopSwitch) {
+pub fn run(shared: &Shared, job: Job, lines: &Lines) {
     let dump_id = job.dump_id.clone();
     let vm = job.vm.clone();
-    let ended = match take(shared, job, switch) {
-        Ok(job) => Ok(job),
-        Err(error @ DumpError::Unrecorded) => {
-            tracing::error!(%dump_id, %vm, %error);
-            return;
-        }
-        Err(error) => {
-            tracing::warn!(%dump_id, %vm, error = as_error(&error), "dump ended without an image");
-            shared.catalog.end(&dump_id, &error.reason(), shared.clock.now())
-        }
-    };
-    match ended {
+    match take(shared, job, lines) {
         Ok(job) => {
             if let Some(record) = &job.record {
                 shared.publish(Event::Record(Box::new(record.clone())));
             }
             shared.publish(Event::Dump(Box::new(status::of(&job, None))));
         }
+        Err(error @ DumpError::Unrecorded) => {
+            tracing::error!(%dump_id, %vm, %error);
+        }
         Err(error) => {
-            tracing::error!(%dump_id, %vm, error = as_error(&error), "the end of a dump was not recorded");
+            tracing::warn!(%dump_id, %vm, error = as_error(&error), "dump ended without an image");
+            shared.end(&dump_id, error.reason());
         }
     }
 }
 
-fn take(shared: &Shared, mut job: Job, switch: &StopSwitch) -> Result<Job, DumpError> {
+fn take(shared: &Shared, mut job: Job, lines: &Lines) -> Result<Job, DumpError> {
     let begun = shared.clock.monotonic();
     let started_at = job.started_at.unwrap_or_else(|| shared.clock.now());
     let guest = guest::claim(shared, &mut job)?;
     shared.expect(&job, guest.memory_max);
     let encrypted = guest::admit(shared, &job, &guest)?;
-    let deadline = begun.saturating_add(shared.settings.time_limit);
     // Given back when nothing of the dump is written any more, whatever becomes of it.
-    let room = guest::make_room(shared, &Attempt { shared, job: &job, switch, deadline }, &guest)?;
+    let room = guest::make_room(shared, &Attempt { shared, job: &job, lines }, &guest)?;
     let host = shared.hypervisor.host()?;
     let xml = shared.hypervisor.domain_xml(&guest.uuid)?;
     let mut image = shared.store.create(&guest.name, &job.dump_id)?;
 
-    let mut taken = read(shared, &mut job, switch, deadline, &guest, &mut image)?;
+    let mut taken = read(shared, &mut job, lines, &guest, &mut image)?;
     taken.facts.encrypted = encrypted;
 
     let time_now = || started_at.plus(shared.clock.monotonic().saturating_sub(begun).into());
@@ -155,8 +146,7 @@ fn take(shared: &Shared, mut job: Job, switch: &StopSwitch) -> Result<Job, DumpE
 fn read(
     shared: &Shared,
     job: &mut Job,
-    switch: &StopSwitch,
-    deadline: Duration,
+    lines: &Lines,
     guest: &Guest,
     image: &mut PartialImage,
 ) -> Result<Taken, DumpError> {
@@ -168,8 +158,8 @@ fn read(
         }
         choice => {
             *job = shared.decide(job, CaptureMode::Live, None)?;
-            let attempt = Attempt { shared, job, switch, deadline };
-            let touched = guest::touch(shared, job, guest, CaptureMode::Live)?;
+            let attempt = Attempt { shared, job, lines };
+            let touched = guest::touch(&attempt, guest, CaptureMode::Live)?;
             match live::take(&attempt, guest, touched, image) {
                 Ok(taken) => return Ok(taken),
                 Err(LiveError::Ended(error)) => return Err(error),
@@ -184,8 +174,8 @@ fn read(
         }
     };
     *job = shared.decide(job, CaptureMode::Frozen, fallback.as_deref())?;
-    let attempt = Attempt { shared, job, switch, deadline };
-    let touched = guest::touch(shared, job, guest, CaptureMode::Frozen)?;
+    let attempt = Attempt { shared, job, lines };
+    let touched = guest::touch(&attempt, guest, CaptureMode::Frozen)?;
     let mut taken = frozen::take(&attempt, guest, touched, image)?;
     taken.facts.fallback = fallback;
     Ok(taken)

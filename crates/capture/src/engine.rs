@@ -1,5 +1,7 @@
 //! The engine's handle, and what its threads share.
 
+mod ends;
+mod gauge;
 mod progress;
 mod schedule;
 mod threads;
@@ -10,7 +12,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, Intent, NewJob};
+use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, NewJob};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_image::{ImageStore, StoreError};
 use memdeck_model::{DumpId, DumpOptions, DumpStatus, EndReason, Event, Guest, Millis};
@@ -18,13 +20,15 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 
 use self::schedule::schedule;
-use self::threads::start_thread;
+pub(crate) use self::threads::start_thread;
+use self::unsettled::Unsettled;
 use crate::room::Room;
 use crate::stream::StopReason;
 use crate::{Clock, Guardian, Target, Volume, keeper, recovery, status};
 
-pub(crate) use progress::Reached;
+use ends::Unrecorded;
 use progress::Running;
+pub(crate) use progress::{Lines, Reached};
 
 /// Events kept for a subscriber that is slow; one that falls further behind is told so and asks for the present state.
 const EVENT_BACKLOG: usize = 1024;
@@ -36,6 +40,9 @@ const ASKED_LATELY: Millis = Millis(24 * 60 * 60 * 1000);
 /// How long a shutdown without dumps waits for the engine's own threads. One that asks a hypervisor that does not
 /// answer is left behind: what it would have done is in the catalog, and the guardian sees to it.
 const THREAD_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a dump that was taken from the queue may need to be on the list of running ones.
+const BEGIN_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Limits of the engine.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +58,8 @@ pub struct EngineSettings {
     /// MiB per second that a live dump may read while the guest runs, where the request says nothing else; 0 is no
     /// limit.
     pub live_bandwidth_mibps: u64,
+    /// The longest a guest that runs may stand still for a dump; at the limit the dump ends and the guest runs.
+    pub frozen_pause_limit: Duration,
     /// How long a shutdown waits for running dumps before it stops them.
     pub shutdown_grace: Duration,
 }
@@ -91,7 +100,11 @@ pub enum EngineError {
 struct State {
     running: HashMap<DumpId, Running>,
     /// Guests that were not yet seen to be as they were before their dump.
-    unsettled: Vec<Intent>,
+    unsettled: Vec<Unsettled>,
+    /// Ends that the catalog has not taken yet.
+    unrecorded: Vec<Unrecorded>,
+    /// Counts what may let a queued job begin.
+    turn: u64,
     closing: bool,
     /// The engine's own threads that have not ended.
     threads: usize,
@@ -142,6 +155,9 @@ impl Engine {
         }
         let engine = Self { shared };
         start_thread("keeper", &engine.shared, keeper::keep)?;
+        start_thread("recorder", &engine.shared, ends::record)?;
+        start_thread("publisher", &engine.shared, progress::publish)?;
+        start_thread("watchdog", &engine.shared, progress::watch)?;
         start_thread("scheduler", &engine.shared, schedule)?;
         Ok(engine)
     }
@@ -201,20 +217,25 @@ impl Engine {
     /// # Errors
     /// The catalog failed.
     pub fn cancel(&self, dump_id: &DumpId, by: &str) -> Result<bool, EngineError> {
-        // With the lock held the scheduler cannot start it in between.
-        let state = self.shared.state.lock();
-        if let Some(running) = state.running.get(dump_id) {
-            running.stop(StopReason::Cancelled { by: by.to_owned() });
-            return Ok(true);
-        }
+        // Never with the lock held: the catalog's volume may hang, and the guests of running dumps must not wait for it.
         let reason = EndReason::Cancelled { by: by.to_owned(), before_start: true };
-        match self.shared.catalog.end(dump_id, &reason, self.shared.clock.now()) {
-            Ok(job) => self.shared.publish(Event::Dump(Box::new(status::of(&job, None)))),
-            Err(CatalogError::AlreadyFinal { .. }) => {}
-            Err(CatalogError::UnknownDump(_)) => return Ok(false),
-            Err(error) => return Err(error.into()),
+        loop {
+            if let Some(running) = self.shared.state.lock().running.get(dump_id) {
+                running.stop(StopReason::Cancelled { by: by.to_owned() });
+                return Ok(true);
+            }
+            match self.shared.catalog.end_queued(dump_id, &reason, self.shared.clock.now()) {
+                Ok(Some(job)) => {
+                    self.shared.publish(Event::Dump(Box::new(status::of(&job, None))));
+                    return Ok(true);
+                }
+                // It has just been started and is about to be on the list, or has ended and is not recorded yet.
+                Ok(None) if self.shared.will_run(dump_id) => {}
+                Ok(None) | Err(CatalogError::AlreadyFinal { .. }) => return Ok(true),
+                Err(CatalogError::UnknownDump(_)) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(true)
     }
 
     /// The newest dump of every guest that had one, by the guest's name and by the texts by which it was asked for
@@ -268,9 +289,16 @@ impl Shared {
     }
 
     fn wake(&self) {
-        // Taken so that a scheduler between its look at the queue and its wait does not miss the signal.
-        let _state = self.state.lock();
+        self.state.lock().turn += 1;
         self.changed.notify_all();
+    }
+
+    /// Waits a moment for a dump that the catalog calls running to be on the list. False if it is not, and will not be:
+    /// it has ended.
+    fn will_run(&self, dump_id: &DumpId) -> bool {
+        let mut state = self.state.lock();
+        self.changed.wait_while_for(&mut state, |state| !state.running.contains_key(dump_id), BEGIN_PATIENCE);
+        state.running.contains_key(dump_id)
     }
 
     /// Waits; false as soon as the engine closes.

@@ -4,16 +4,14 @@
 //! pipe ──► spool ─ end, pipe closed ─► libvirt's call returns, the guest runs ─► hash, compress, write ──► image
 //! ```
 
-use memdeck_hypervisor::{FrozenDump, HypervisorError};
+use memdeck_hypervisor::{FrozenDump, HypervisorError, Valve};
 use memdeck_image::{CaptureError, CaptureFacts, FrozenCapture, PartialImage};
-use memdeck_model::{CaptureMode, DumpPhase, EndReason, Guest, Millis};
+use memdeck_model::{CaptureMode, EndReason, Guest, Millis};
 
 use crate::attempt::{Attempt, Taken};
 use crate::dump::DumpError;
-use crate::engine::Reached;
 use crate::hold::HeldAtHalf;
 use crate::keeper::Touched;
-use crate::stream::PipeReader;
 
 /// Takes the memory. When this returns, libvirt's call has returned; the guest is let go as soon as it has.
 pub fn take(
@@ -27,18 +25,18 @@ pub fn take(
     let FrozenDump { stream, call } = shared.hypervisor.begin_frozen_dump(&guest.uuid)?;
     let point_in_time = shared.clock.now();
     let signs = call.signs();
-    // A call that has failed leaves QEMU writing where libvirtd died: the guest runs the sooner the pipe closes.
-    let give_up = || attempt.must_stop() || signs.has_failed();
-    let pipe = HeldAtHalf::new(PipeReader::new(stream, give_up), guest.memory_max, give_up);
+    let valve = attempt.guard(&stream, guest);
+    let give_up = || attempt.must_stop() || signs.has_failed() || valve.cut().is_some();
+    let pipe = HeldAtHalf::new(stream, guest.memory_max, give_up);
     let received = capture.receive(pipe, &give_up, &mut |bytes| {
-        shared.report(attempt.job, Reached { phase: DumpPhase::Copying, bytes, ..Reached::default() });
+        attempt.lines.gauge.copied(bytes);
     });
     // The read end is closed by now: a dump that was given up has failed in QEMU, and the guest resumes.
     let outcome = call.finish();
     touched.let_go();
     let (received, outcome) = match (received, outcome) {
         (Ok(received), Ok(outcome)) => (received, outcome),
-        (received, outcome) => return Err(why(attempt, received.err(), outcome.err())),
+        (received, outcome) => return Err(why(attempt, &valve, received.err(), outcome.err())),
     };
     let captured = attempt.store(received, image)?;
     Ok(Taken {
@@ -53,8 +51,13 @@ pub fn take(
     })
 }
 
-fn why(attempt: &Attempt<'_>, received: Option<CaptureError>, outcome: Option<HypervisorError>) -> DumpError {
-    if let Some(stopped) = attempt.stopped() {
+fn why(
+    attempt: &Attempt<'_>,
+    valve: &Valve,
+    received: Option<CaptureError>,
+    outcome: Option<HypervisorError>,
+) -> DumpError {
+    if let Some(stopped) = attempt.stopped().or_else(|| attempt.cut(valve)) {
         return stopped;
     }
     match (received, outcome) {

@@ -10,6 +10,9 @@ pub trait Guardian: Send + Sync {
 
     /// The guest is as it was.
     fn release(&self, intent: &Intent);
+
+    /// This process is alive: told several times a second while a dump runs. Must not wait for anything.
+    fn beat(&self) {}
 }
 
 /// Nobody: after the death of this process guests wait for its next start. For tests, and where no process can be

@@ -76,14 +76,10 @@ pub fn make_room<'a>(
 }
 
 /// Writes down how the guest is before a dump in this mode touches it.
-pub fn touch<'a>(
-    shared: &'a Shared,
-    job: &Job,
-    guest: &Guest,
-    mode: CaptureMode,
-) -> Result<Touched<'a>, DumpError> {
-    if !shared.wait_until_settled(&guest.uuid) {
-        return Err(EndReason::Shutdown.into());
+pub fn touch<'a>(attempt: &Attempt<'a>, guest: &Guest, mode: CaptureMode) -> Result<Touched<'a>, DumpError> {
+    let Attempt { shared, job, .. } = *attempt;
+    if !shared.wait_until_settled(&guest.uuid, &|| attempt.must_stop()) {
+        return Err(attempt.stopped().unwrap_or_else(|| EndReason::Shutdown.into()));
     }
     let max_downtime = match mode {
         CaptureMode::Live => max_downtime(shared, guest),

@@ -37,6 +37,12 @@ fn half_read(done: u64, expected: ByteCount, give_up: &dyn Fn() -> bool) {
     let _ = (half, give_up);
 }
 
+/// Whether the last pass of a live dump is to crawl. What the pump reads ahead would be more than that pass has.
+pub fn crawls_at_end() -> bool {
+    fail::fail_point!("capture::live-end", |_| true);
+    false
+}
+
 /// How much of the last pass of a live dump may be read now.
 fn live_end(is_last_pass: bool, wanted: usize, give_up: &dyn Fn() -> bool) -> usize {
     fail::fail_point!("capture::live-end", is_last_pass, |hold| crawl(hold.as_deref(), wanted, give_up));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use memdeck_catalog::{CatalogError, Intent};
 use memdeck_hypervisor::{Aftermath, Hypervisor, HypervisorError};
 
-use crate::engine::Shared;
+use crate::engine::{Shared, start_thread};
 use crate::error::{as_error, sentence};
 
 /// Between two attempts to reach a hypervisor that does not answer.
@@ -114,20 +114,28 @@ impl Shared {
     }
 }
 
-/// The keeper's thread: until the engine closes. What is open then stays in the catalog for the next start.
+/// The keeper's thread: until the engine closes. Each guest has a thread of its own, so that one whose hypervisor is slow
+/// to answer holds up no other.
 pub(crate) fn keep(shared: &Arc<Shared>) {
-    while let Some(open) = shared.unsettled() {
-        let mut all_settled = true;
-        for intent in &open {
-            if restore(shared.hypervisor.as_ref(), intent) {
-                shared.settle(intent);
-                shared.take_from_keeper(intent);
-            } else {
-                all_settled = false;
-            }
+    while let Some(intent) = shared.next_unsettled() {
+        let uuid = intent.guest_uuid.clone();
+        if let Err(error) = start_thread("keeper of one", shared, move |shared| keep_one(shared, &intent)) {
+            tracing::error!(
+                uuid,
+                error = as_error(&error),
+                "no thread for a guest that may be paused; the next start looks after it"
+            );
         }
-        if !all_settled && !shared.pause_unless_closing(RETRY_INTERVAL) {
+    }
+}
+
+/// Until the guest is as it was or the engine closes. What is open then stays in the catalog for the next start.
+fn keep_one(shared: &Shared, intent: &Intent) {
+    while !restore(shared.hypervisor.as_ref(), intent) {
+        if !shared.pause_unless_closing(RETRY_INTERVAL) {
             return;
         }
     }
+    shared.settle(intent);
+    shared.take_from_keeper(intent);
 }

@@ -6,28 +6,29 @@
 //!    └── watched: over its time budget or told to stop ──► abort, read to the end
 //! ```
 //!
-//! The read end is never closed before libvirt's call has returned: near the end of the stream that would leave the
+//! The pipe is never closed before libvirt's call has returned: near the end of the stream that would leave the
 //! guest paused.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use memdeck_hypervisor::{DumpSigns, HypervisorError, LiveControl, LiveDump, LiveOptions};
+use memdeck_hypervisor::{DumpSigns, HypervisorError, LiveControl, LiveDump, LiveOptions, Valve};
 use memdeck_image::{CaptureFacts, LiveCapture, LiveEvent, PartialImage, QevmError};
-use memdeck_model::{ByteCount, CaptureMode, DumpPhase, EndReason, Guest, LiveProgress, Millis};
+use memdeck_model::{ByteCount, CaptureMode, EndReason, Guest, LiveProgress, Millis};
 use parking_lot::{Condvar, Mutex};
 
 use crate::attempt::{Attempt, Taken};
 use crate::dump::DumpError;
-use crate::engine::Reached;
 use crate::error::{as_error, sentence};
-use crate::hold::{SlowAtEnd, half_live};
+use crate::hold::{SlowAtEnd, crawls_at_end, half_live};
 use crate::keeper::Touched;
-use crate::stream::PipeReader;
 use crate::throttle::{Throttled, time_for};
 
 /// Between two looks at a live dump.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How often a dump is told to end whose stream was cut.
+const ABORT_ATTEMPTS: u32 = 5;
 
 /// Why an image is not believed although the hypervisor calls it good.
 const INEXACT: &str = "this QEMU (before 9.0) may lose what an emulated guest writes between several passes over its \
@@ -69,28 +70,24 @@ pub fn take(
     let limit = bandwidth_limit(attempt);
     let (control, signs) = (call.control(), call.signs());
     let watch = Watch::new(time_budget(attempt, guest, limit), exact, signs.clone());
-    // The one case in which the read end closes early: then libvirt's call has returned, and a QEMU that libvirtd left
-    // behind goes on with its guest when nobody reads.
-    let has_failed = || signs.has_failed();
-    let released = || attempt.must_stop() || signs.has_failed();
+    let valve = attempt.guard(&stream, guest);
+    if crawls_at_end() {
+        valve.lockstep();
+    }
+    let released = || attempt.must_stop() || signs.has_failed() || valve.cut().is_some();
     let received = std::thread::scope(|scope| {
         let watcher = std::thread::Builder::new()
             .name("live watch".to_owned())
-            .spawn_scoped(scope, || watch.run(attempt, control.as_ref()));
+            .spawn_scoped(scope, || watch.run(attempt, control.as_ref(), &valve));
         if let Err(error) = watcher {
             tracing::error!(%error, "a live dump is not watched; it goes on without time limit");
         }
         let unlimited = || signs.guest_is_stopped() || signs.has_failed() || watch.is_given_up();
-        let pipe = PipeReader::new(stream, has_failed);
-        let pipe = SlowAtEnd { inner: pipe, signs: signs.clone(), give_up: released };
+        let pipe = SlowAtEnd { inner: stream, signs: signs.clone(), give_up: released };
         let stream = Throttled::new(pipe, limit, shared.clock.as_ref(), unlimited);
         let received = LiveCapture::receive(&shared.store, stream, &released, &mut |event| match event {
             LiveEvent::Progress { progress, .. } => {
-                let live = watch.live();
-                shared.report(
-                    job,
-                    Reached { phase: DumpPhase::Copying, bytes: progress, live, ..Reached::default() },
-                );
+                attempt.lines.gauge.copied(progress);
                 half_live(progress.bytes_done, progress.bytes_expected, &released);
             }
             LiveEvent::Failed(_) => watch.give_up(),
@@ -99,11 +96,14 @@ pub fn take(
         received
     });
     let end_of_stream = shared.clock.now();
+    if valve.cut().is_some() {
+        watch.see_to_abort(control.as_ref());
+    }
     let outcome = call.finish();
     touched.let_go();
     let received = match (received, outcome) {
         (Ok(received), Ok(outcome)) => (received, outcome),
-        (received, outcome) => return Err(why(attempt, &watch, received.err(), outcome.err())),
+        (received, outcome) => return Err(why(attempt, &valve, &watch, received.err(), outcome.err())),
     };
     let (received, outcome) = received;
     let live = outcome.live.unwrap_or_default();
@@ -145,11 +145,12 @@ fn time_budget(attempt: &Attempt<'_>, guest: &Guest, limit: Option<NonZeroU64>) 
 
 fn why(
     attempt: &Attempt<'_>,
+    valve: &Valve,
     watch: &Watch,
     stream: Option<QevmError>,
     call: Option<HypervisorError>,
 ) -> LiveError {
-    if let Some(stopped) = attempt.stopped() {
+    if let Some(stopped) = attempt.stopped().or_else(|| attempt.cut(valve)) {
         return LiveError::Ended(stopped);
     }
     if let Some(reason) = watch.verdict() {
@@ -193,7 +194,6 @@ struct Watched {
     ended: bool,
     useless: bool,
     aborted: bool,
-    live: Option<LiveProgress>,
     verdict: Option<String>,
 }
 
@@ -203,7 +203,7 @@ impl Watch {
     }
 
     /// Until the stream has ended: reports, and gives the dump up where it must.
-    fn run(&self, attempt: &Attempt<'_>, control: &dyn LiveControl) {
+    fn run(&self, attempt: &Attempt<'_>, control: &dyn LiveControl, valve: &Valve) {
         let began = attempt.shared.clock.monotonic();
         let mut state = self.state.lock();
         while !state.ended {
@@ -214,14 +214,21 @@ impl Watch {
             }
             // The reader must not wait for us: libvirt may answer only after it has read on.
             state.aborted = parking_lot::MutexGuard::unlocked(&mut state, || {
-                self.look(attempt, control, began.saturating_add(self.time_budget))
+                self.look(attempt, control, valve, began.saturating_add(self.time_budget))
             });
         }
     }
 
     /// One look; whether the dump was given up.
-    fn look(&self, attempt: &Attempt<'_>, control: &dyn LiveControl, budget_ends: Duration) -> bool {
-        if attempt.must_stop() || self.state.lock().useless {
+    fn look(
+        &self,
+        attempt: &Attempt<'_>,
+        control: &dyn LiveControl,
+        valve: &Valve,
+        budget_ends: Duration,
+    ) -> bool {
+        // A stream that was cut is read to its end by the pump; the sooner that comes, the better.
+        if attempt.must_stop() || valve.cut().is_some() || self.state.lock().useless {
             return abort(control);
         }
         let stats = match control.stats() {
@@ -236,7 +243,7 @@ impl Watch {
                 iteration: stats.iteration,
                 dirty_bytes_per_s: stats.dirty_rate_per_s.unwrap_or_default(),
             };
-            self.state.lock().live = Some(live);
+            attempt.lines.gauge.live(live);
             // In its last pass the guest is stopped, and runs soonest when that goes on.
             if self.exact_iterations.is_some_and(|exact| stats.iteration > exact)
                 && !self.signs.guest_is_stopped()
@@ -267,13 +274,19 @@ impl Watch {
         state.aborted || state.useless
     }
 
+    /// The stream was cut, so that the watcher may have ended before it gave the dump up.
+    fn see_to_abort(&self, control: &dyn LiveControl) {
+        for _ in 0..ABORT_ATTEMPTS {
+            if self.state.lock().aborted || abort(control) {
+                return;
+            }
+            std::thread::sleep(WATCH_INTERVAL);
+        }
+    }
+
     fn end(&self) {
         self.state.lock().ended = true;
         self.ended.notify_all();
-    }
-
-    fn live(&self) -> Option<LiveProgress> {
-        self.state.lock().live
     }
 
     fn verdict(&self) -> Option<String> {

@@ -243,6 +243,38 @@ impl Catalog {
         })
     }
 
+    /// Ends a job that is still queued, and returns it as it ended; `None` where it is running, which is left to whoever
+    /// runs it.
+    ///
+    /// # Errors
+    /// [`CatalogError::AlreadyFinal`] if it has ended; it is unknown; `SQLite` refused.
+    pub fn end_queued(
+        &self,
+        dump_id: &DumpId,
+        reason: &EndReason,
+        finished_at: Timestamp,
+    ) -> Result<Option<Job>, CatalogError> {
+        self.write("end a queued dump", |tx| match active(tx, dump_id)?.state {
+            JobState::Queued => finish(tx, dump_id, reason, finished_at).map(Some),
+            _ => Ok(None),
+        })
+    }
+
+    /// Queues a running job again that did not begin.
+    ///
+    /// # Errors
+    /// [`CatalogError::AlreadyFinal`] if it has ended; it is unknown; `SQLite` refused.
+    pub fn requeue(&self, dump_id: &DumpId) -> Result<(), CatalogError> {
+        self.write("queue a dump again", |tx| {
+            active(tx, dump_id)?;
+            tx.execute(
+                "UPDATE jobs SET state = 'queued', started_at = NULL WHERE dump_id = ?1",
+                [dump_id.as_str()],
+            )?;
+            Ok(())
+        })
+    }
+
     /// After a start: ends every job that was running when the last process died, for `reason`, and returns them, so
     /// that their partial files can be removed. Queued jobs stay queued, and intents stay until they are settled.
     ///

@@ -16,6 +16,7 @@ mod port;
 mod signs;
 #[cfg(any(test, feature = "simulated"))]
 pub mod simulated;
+mod stream;
 
 pub use error::{Cause, GuestEnd, HypervisorError};
 pub use libvirt::Libvirt;
@@ -23,3 +24,4 @@ pub use live::{LiveCall, LiveControl, LiveDump, LiveOptions, LiveStats};
 pub use outcome::{DumpOutcome, LiveOutcome};
 pub use port::{Aftermath, DumpCall, FrozenDump, Host, Hypervisor};
 pub use signs::DumpSigns;
+pub use stream::{Cut, DumpStream, Valve};

@@ -7,13 +7,12 @@
 //! ```
 
 use std::fmt;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_model::ByteCount;
 
-use crate::{DumpOutcome, DumpSigns, HypervisorError};
+use crate::{DumpOutcome, DumpSigns, DumpStream, HypervisorError};
 
 /// How a live dump is to be taken. There is no limit of bandwidth: who reads the stream slowly limits it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,9 +26,9 @@ pub struct LiveOptions {
 ///
 /// Dropping it aborts the dump and returns when the guest runs, or after the hypervisor's time limit.
 pub struct LiveDump {
-    /// The read end of a pipe: a QEMU migration stream (`QEVM`) as the hypervisor writes it. Reads block. Its end says
-    /// nothing about success: [`LiveCall::finish`] does, and the stream's own end mark.
-    pub stream: OwnedFd,
+    /// A QEMU migration stream (`QEVM`) as the hypervisor writes it. Reads block. Its end says nothing about success:
+    /// [`LiveCall::finish`] does, and the stream's own end mark.
+    pub stream: DumpStream,
     /// The hypervisor's call that writes into the stream.
     pub call: Box<dyn LiveCall>,
 }

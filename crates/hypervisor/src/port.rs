@@ -1,12 +1,11 @@
 //! The port: what memdeck asks of a hypervisor.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use memdeck_model::{Guest, HostClock, VmRef};
 
-use crate::{DumpOutcome, DumpSigns, HypervisorError, LiveDump, LiveOptions};
+use crate::{DumpOutcome, DumpSigns, DumpStream, HypervisorError, LiveDump, LiveOptions};
 
 /// A hypervisor and its guests. Every call blocks until it is answered or its time limit is over.
 pub trait Hypervisor: Send + Sync {
@@ -139,9 +138,9 @@ pub enum Aftermath {
 
 /// A dump under way. Dropping it closes the stream, which ends the dump.
 pub struct FrozenDump {
-    /// The read end of a pipe: an ELF core as the hypervisor writes it. Reads block. Its end says nothing about
-    /// success: [`DumpCall::finish`] does, and the ELF headers say how many bytes there must be.
-    pub stream: OwnedFd,
+    /// An ELF core as the hypervisor writes it. Reads block. Its end says nothing about success: [`DumpCall::finish`]
+    /// does, and the ELF headers say how many bytes there must be.
+    pub stream: DumpStream,
     /// The hypervisor's call that writes into the stream.
     pub call: Box<dyn DumpCall>,
 }

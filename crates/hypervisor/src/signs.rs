@@ -14,6 +14,7 @@ pub struct DumpSigns {
 struct Seen {
     failed: AtomicBool,
     stopped: AtomicBool,
+    returned: AtomicBool,
 }
 
 impl DumpSigns {
@@ -29,6 +30,15 @@ impl DumpSigns {
     #[must_use]
     pub fn guest_is_stopped(&self) -> bool {
         self.seen.stopped.load(Ordering::Acquire)
+    }
+
+    /// Whether the hypervisor's call has returned, well or not.
+    pub(crate) fn has_returned(&self) -> bool {
+        self.seen.returned.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn call_returned(&self) {
+        self.seen.returned.store(true, Ordering::Release);
     }
 
     pub(crate) fn fail(&self) {

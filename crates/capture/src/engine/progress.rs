@@ -1,19 +1,31 @@
-//! How far the running dumps are, and who is told when.
+//! The running dumps: how far they are, who is told when, and what ends them in time.
+//!
+//! ```text
+//! thread that reads ──stores──► Gauge ◄──samples── publisher ──► events
+//!                   StopSwitch ◄──time limit── watchdog ──► guardian: we are alive
+//! ```
+//!
+//! The lock of the state is never held while anything waits: not for the catalog, not for libvirt, not for a volume.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_catalog::{CatalogError, Job};
 use memdeck_model::{ByteCount, CaptureMode, DumpPhase, DumpStatus, Event, LiveProgress, Progress};
 
 use super::Shared;
+use super::gauge::Gauge;
 use crate::status;
 use crate::stream::{StopReason, StopSwitch};
 
 /// The shortest time between two progress events of one dump.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How often running dumps are compared with the clock, and the guardian is told that this process is alive.
+const WATCHDOG_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How far a dump is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reached {
     pub phase: DumpPhase,
     /// Of this phase.
@@ -36,37 +48,44 @@ impl Reached {
     }
 }
 
+/// What the thread of a dump and the rest of the engine have in common.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    pub switch: StopSwitch,
+    pub gauge: Arc<Gauge>,
+    /// When the dump is cancelled, on the monotonic scale of the clock.
+    pub deadline: Duration,
+}
+
 /// A dump that runs now.
 pub(super) struct Running {
-    reached: Reached,
-    told_at: Duration,
-    switch: StopSwitch,
+    job: Job,
+    lines: Lines,
+    told: Option<Reached>,
 }
 
 impl Running {
-    /// A dump that began `now`.
-    pub(super) fn new(switch: StopSwitch, now: Duration) -> Self {
-        Self { reached: Reached::default(), told_at: now, switch }
+    pub(super) fn new(job: Job, lines: Lines) -> Self {
+        Self { job, lines, told: None }
     }
 
     pub(super) fn stop(&self, reason: StopReason) {
-        self.switch.stop(reason);
+        self.lines.switch.stop(reason);
     }
 }
 
 impl Shared {
-    /// Notes what a dump that begins will read, and tells about it.
+    /// Records what a dump that begins will read, and publishes it.
     pub(crate) fn expect(&self, job: &Job, bytes_expected: ByteCount) {
-        let bytes = Progress { bytes_done: ByteCount(0), bytes_expected };
-        self.change(job, |running| running.reached.bytes = bytes);
+        self.change(job, |gauge| gauge.expect(bytes_expected));
     }
 
-    /// Notes and tells that a dump waits for the end of others.
+    /// Records and publishes that a dump waits for the end of others.
     pub(crate) fn report_waiting(&self, job: &Job) {
-        self.change(job, |running| running.reached.waits_for_room = true);
+        self.change(job, Gauge::wait_for_room);
     }
 
-    /// Notes and tells how a dump is taken.
+    /// Records and publishes how a dump is taken.
     pub(crate) fn decide(
         &self,
         job: &Job,
@@ -74,48 +93,75 @@ impl Shared {
         fallback: Option<&str>,
     ) -> Result<Job, CatalogError> {
         let job = self.catalog.decide(&job.dump_id, mode, fallback)?;
-        self.change(&job, |running| {
-            // Whatever an earlier mode had read counts no more.
-            let bytes = Progress { bytes_done: ByteCount(0), ..running.reached.bytes };
-            running.reached = Reached { bytes, ..Reached::default() };
-        });
+        self.change(&job, Gauge::begin_mode);
         Ok(job)
     }
 
-    /// Notes how far a dump is, and tells about it now and then, and when it comes to its next phase.
-    pub(crate) fn report(&self, job: &Job, reached: Reached) {
-        self.note(job, |running| running.reached = reached);
+    /// Publishes how far a dump is, out of turn: its phase has changed.
+    pub(crate) fn publish_progress(&self, job: &Job) {
+        self.change(job, |_| ());
     }
 
     pub(super) fn status_of(&self, job: &Job) -> DumpStatus {
         let state = self.state.lock();
-        status::of(job, state.running.get(&job.dump_id).map(|running| running.reached))
-    }
-
-    /// Changes what is known of a dump, and tells it.
-    fn change(&self, job: &Job, change: impl FnOnce(&mut Running)) {
-        if let Some(running) = self.state.lock().running.get_mut(&job.dump_id) {
-            change(running);
+        let reached = state.running.get(&job.dump_id).map(|running| running.lines.gauge.read());
+        let ended = state.unrecorded.iter().find(|end| end.dump_id == job.dump_id).cloned();
+        drop(state);
+        match ended {
+            Some(end) => status::of(&end.apply(job), None),
+            None => status::of(job, reached),
         }
-        self.publish(Event::Dump(Box::new(self.status_of(job))));
     }
 
-    /// Changes what is known of a dump, and tells it at most every [`PROGRESS_INTERVAL`] in one phase.
-    fn note(&self, job: &Job, change: impl FnOnce(&mut Running)) {
-        let now = self.clock.monotonic();
-        let reached = {
-            let mut state = self.state.lock();
-            let Some(running) = state.running.get_mut(&job.dump_id) else { return };
-            let phase = running.reached.phase;
-            change(running);
-            let is_recent = now.saturating_sub(running.told_at) < PROGRESS_INTERVAL;
-            if is_recent && running.reached.phase == phase {
-                return;
-            }
-            running.told_at = now;
-            running.reached
-        };
-        self.publish(Event::Dump(Box::new(status::of(job, Some(reached)))));
+    /// Changes what is known of a dump, and publishes it.
+    fn change(&self, job: &Job, change: impl FnOnce(&Gauge)) {
+        let reached = self.state.lock().running.get_mut(&job.dump_id).map(|running| {
+            change(&running.lines.gauge);
+            let reached = running.lines.gauge.read();
+            running.job = job.clone();
+            running.told = Some(reached);
+            reached
+        });
+        self.publish(Event::Dump(Box::new(status::of(job, reached))));
+    }
+
+    /// What has moved on since it was published last.
+    fn moved_on(&self) -> Vec<DumpStatus> {
+        let mut state = self.state.lock();
+        let moved = state.running.values_mut().filter_map(|running| {
+            let reached = running.lines.gauge.read();
+            (running.told.replace(reached) != Some(reached)).then(|| status::of(&running.job, Some(reached)))
+        });
+        moved.collect()
+    }
+
+    /// Waits so long, and as long as no dump runs; false once the engine has closed and none runs any more.
+    fn wait_while_dumps_run(&self, interval: Duration) -> bool {
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, |state| state.running.is_empty() && !state.closing);
+        self.changed.wait_while_for(&mut state, |state| !state.running.is_empty(), interval);
+        !(state.closing && state.running.is_empty())
+    }
+}
+
+/// The publisher's thread: tells how far running dumps are.
+pub(super) fn publish(shared: &Arc<Shared>) {
+    while shared.wait_while_dumps_run(PROGRESS_INTERVAL) {
+        for status in shared.moved_on() {
+            shared.publish(Event::Dump(Box::new(status)));
+        }
+    }
+}
+
+/// The watchdog's thread: stops dumps whose time is over, whatever their own threads wait for, and tells the guardian
+/// that this process is alive. It does no I/O that can wait.
+pub(super) fn watch(shared: &Arc<Shared>) {
+    while shared.wait_while_dumps_run(WATCHDOG_INTERVAL) {
+        let now = shared.clock.monotonic();
+        for running in shared.state.lock().running.values().filter(|running| running.lines.deadline <= now) {
+            running.stop(StopReason::TimeLimit);
+        }
+        shared.guardian.beat();
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::{EngineError, Shared};
 
 /// Starts a thread that works on what all share, until the engine closes.
-pub(super) fn start_thread(
+pub(crate) fn start_thread(
     name: &str,
     shared: &Arc<Shared>,
-    work: fn(&Arc<Shared>),
+    work: impl FnOnce(&Arc<Shared>) + Send + 'static,
 ) -> Result<(), EngineError> {
     shared.state.lock().threads += 1;
     let counted = Counted(Arc::clone(shared));

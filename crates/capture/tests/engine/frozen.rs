@@ -9,7 +9,7 @@ use memdeck_hypervisor::Hypervisor as _;
 use memdeck_hypervisor::simulated::{Call, Fault, PAUSE};
 use memdeck_image::Verdict;
 use memdeck_model::ModeChoice::Frozen;
-use memdeck_model::{DumpPhase, GuestName, GuestState, JobState, Millis, Timestamp};
+use memdeck_model::{DumpPhase, EndReason, GuestName, GuestState, JobState, Millis, Timestamp};
 
 use crate::support::*;
 
@@ -153,4 +153,32 @@ fn a_dump_lasts_until_it_is_sealed_on_disk() {
     let sealed = Duration::from_secs_f64(record.duration_sec.unwrap());
     assert_eq!(sealed, written + Duration::from_millis(1));
     assert_eq!((status.duration_sec, status.started_at), (record.duration_sec, Some(record.timestamp)));
+}
+
+#[test]
+fn a_guest_whose_dump_stalls_runs_again_at_the_pause_limit_and_the_reason_is_typed() {
+    let mut bench = Bench::with_guests(&["db-01"]);
+    bench.frozen_pause_limit = Duration::from_millis(300);
+    bench.hypervisor.next_dump("db-01", &[Fault::StallsAt(1 << 20)]);
+    let began = std::time::Instant::now();
+    let status = dump(&bench, "db-01");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(status.end_reason, Some(EndReason::PauseLimit { limit_ms: Millis(300) }));
+    assert_eq!(status.exact_state(), JobState::Failed);
+    assert_eq!((bench.files(), bench.hypervisor.state("db-01")), (vec![], GuestState::Running));
+}
+
+#[test]
+fn a_guest_that_was_paused_before_has_no_pause_limit() {
+    let mut bench = Bench::with_guests(&["db-01"]);
+    bench.frozen_pause_limit = Duration::from_millis(100);
+    bench.hypervisor.set_state("db-01", GuestState::Paused);
+    bench.hypervisor.next_dump("db-01", &[Fault::StallsAt(1 << 20)]);
+    let engine = bench.engine(1);
+    let mut events = engine.subscribe();
+    let dump_id = trigger(&engine, "db-01", Frozen).dump_id;
+    bench.hypervisor.wait_until_stalled("db-01");
+    std::thread::sleep(Duration::from_millis(300));
+    bench.hypervisor.release("db-01");
+    assert_eq!(end_of(&mut events, &dump_id).exact_state(), JobState::Completed);
 }

@@ -23,6 +23,7 @@ pub struct Bench {
     pub clock: ManualClock,
     /// Instead of the one that the images are on.
     pub volume: Option<Arc<dyn Volume>>,
+    pub frozen_pause_limit: Duration,
 }
 
 /// A volume that has so many MiB free, whatever is written to it.
@@ -42,6 +43,7 @@ impl Bench {
             hypervisor: Simulated::new(),
             clock: ManualClock::starting_at(start),
             volume: None,
+            frozen_pause_limit: Duration::from_secs(30),
         }
     }
 
@@ -85,6 +87,7 @@ impl Bench {
                 pause_budget: Duration::from_millis(60),
                 live_time_budget: LIVE_TIME_BUDGET,
                 live_bandwidth_mibps: 0,
+                frozen_pause_limit: self.frozen_pause_limit,
                 shutdown_grace: Duration::ZERO,
             },
         })

@@ -9,20 +9,19 @@
 //! Each dump has its own thread and its own connection, because libvirt serves only a few calls per connection at a
 //! time and this one takes as long as the dump.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use memdeck_model::Guest;
-use rustix::pipe::PipeFlags;
 
 use super::call::{Call, EVENT_DELAY, Outcome};
 use super::control::Control;
 use super::live::RunningLive;
-use super::target::{Arrival, Opening, Target, set_blocking, wait_for_bytes};
-use crate::{Cause, DumpCall, DumpSigns, HypervisorError, LiveOptions};
+use super::target::Target;
+use crate::stream::{Arrival, Ending, Pump};
+use crate::{Cause, DumpCall, DumpSigns, DumpStream, HypervisorError, LiveOptions};
 
 /// How long libvirt itself waits for another job of the guest to end before it refuses the dump with a reason.
 const LIBVIRT_JOB_WAIT: Duration = Duration::from_secs(30);
@@ -43,7 +42,7 @@ pub(super) struct Dump {
 
 /// A dump whose first bytes have arrived.
 pub(super) struct Begun {
-    pub(super) stream: OwnedFd,
+    pub(super) stream: DumpStream,
     pub(super) call: RunningCall,
 }
 
@@ -57,20 +56,31 @@ pub(super) struct NotBegun {
 impl Dump {
     /// Lets libvirt dump into `target` and waits for the first bytes.
     pub(super) fn start(&self, target: Target) -> Result<Begun, NotBegun> {
-        let path = target.path.clone();
-        self.run(target).map_err(|error| NotBegun { path_refused: is_about(&error, &path), error })
+        let signs = DumpSigns::default();
+        let ending = match self.way {
+            Way::Frozen => Ending::Close,
+            Way::Live(_) => Ending::Drain,
+        };
+        let limit = self.control.timeout().saturating_add(LIBVIRT_JOB_WAIT);
+        let pump = Pump::start(ending, signs.clone(), limit, target.opener())
+            .map_err(|error| NotBegun { path_refused: false, error: self.failed(error) })?;
+        let path = pump.path.clone();
+        self.run(target, pump, signs, limit)
+            .map_err(|error| NotBegun { path_refused: is_about(&error, &path), error })
     }
 
-    fn run(&self, target: Target) -> Result<Begun, HypervisorError> {
-        let Target { path, reader, opening } = target;
+    fn run(
+        &self,
+        target: Target,
+        pump: Pump,
+        signs: DumpSigns,
+        limit: Duration,
+    ) -> Result<Begun, HypervisorError> {
+        let Pump { stream, path, arrivals } = pump;
         let abandoned = Arc::new(AtomicBool::new(false));
-        let call = self.spawn_call(path, &abandoned)?;
-        let limit = self.control.timeout().saturating_add(LIBVIRT_JOB_WAIT);
-        let error = match wait_for_bytes(&reader, &call.returned, Some(limit)) {
-            Ok(Arrival::Bytes) => match set_blocking(&reader) {
-                Ok(()) => return Ok(Begun { stream: reader, call }),
-                Err(error) => self.failed(error),
-            },
+        let call = self.spawn_call(path, signs, &abandoned)?;
+        let error = match arrivals.recv() {
+            Ok(Arrival::Bytes) => return Ok(Begun { stream, call }),
             Ok(Arrival::Returned) => {
                 let nothing = "libvirt calls it done, but wrote nothing into the pipe it was given";
                 return Err(call.wait().err().unwrap_or_else(|| self.failed(nothing)));
@@ -79,15 +89,17 @@ impl Dump {
             Err(error) => self.failed(error),
         };
         abandoned.store(true, Ordering::Release);
-        self.abandon(call, reader, opening);
+        self.abandon(call, stream, arrivals, target);
         Err(error)
     }
 
-    fn spawn_call(&self, path: String, abandoned: &Arc<AtomicBool>) -> Result<RunningCall, HypervisorError> {
-        let (returned, returning) =
-            rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| self.failed(error))?;
+    fn spawn_call(
+        &self,
+        path: String,
+        signs: DumpSigns,
+        abandoned: &Arc<AtomicBool>,
+    ) -> Result<RunningCall, HypervisorError> {
         let (send, outcome) = sync_channel(1);
-        let signs = DumpSigns::default();
         let call = Call {
             uri: self.control.uri().clone(),
             guest: self.guest.clone(),
@@ -95,40 +107,35 @@ impl Dump {
             signs: signs.clone(),
         };
         let abandoned = Arc::clone(abandoned);
+        let returning = signs.clone();
         std::thread::Builder::new()
             .name("libvirt-dump".into())
             .spawn(move || {
                 let (outcome, unsettled) = call.run(&path, &abandoned);
                 // The caller may have closed the stream and gone.
                 let _ = send.send(outcome);
-                drop(returning);
+                returning.call_returned();
                 if let Some(aftercare) = unsettled {
                     aftercare.persist();
                 }
             })
             .map_err(|error| self.failed(error))?;
-        Ok(RunningCall {
-            control: Arc::clone(&self.control),
-            guest: self.guest.clone(),
-            signs,
-            outcome,
-            returned: Arc::new(returned),
-        })
+        Ok(RunningCall { control: Arc::clone(&self.control), guest: self.guest.clone(), signs, outcome })
     }
 
     /// Ends a dump that nobody waits for, whenever it begins. Closed earlier, a FIFO would block libvirtd when it opens
     /// it.
-    fn abandon(&self, call: RunningCall, reader: OwnedFd, opening: Opening) {
+    fn abandon(&self, call: RunningCall, stream: DumpStream, arrivals: Receiver<Arrival>, target: Target) {
         let way = self.way;
         let watch = std::thread::Builder::new().name("libvirt-abandon".into()).spawn(move || {
-            if let Err(error) = wait_for_bytes(&reader, &call.returned, None) {
-                tracing::warn!(%error, "waiting for an abandoned dump");
+            // The second one: the first was that there is nothing.
+            let _ = arrivals.recv();
+            let valve = stream.valve();
+            drop(stream);
+            if let Way::Live(_) = way {
+                drop(RunningLive::new(call, valve));
             }
-            match way {
-                Way::Frozen => drop(reader),
-                Way::Live(_) => drop(RunningLive::new(call, reader)),
-            }
-            drop(opening);
+            drop(target);
         });
         if let Err(error) = watch {
             tracing::warn!(%error, "an abandoned dump has no thread");
@@ -151,8 +158,6 @@ pub(super) struct RunningCall {
     pub(super) guest: Guest,
     pub(super) signs: DumpSigns,
     outcome: Receiver<Outcome>,
-    /// Its other end is closed when the outcome is there.
-    pub(super) returned: Arc<OwnedFd>,
 }
 
 impl RunningCall {

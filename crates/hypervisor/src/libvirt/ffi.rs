@@ -1,7 +1,9 @@
 //! The C calls that the `virt` crate does not wrap: event loop, lifecycle events, QEMU's events, close callback, jobs,
-//! who is at the other end of a socket, and the kernel's clock. The only unsafe code of this crate.
+//! who is at the other end of a socket, the kernel's clock,
+//! and a thread's own descriptors. The only unsafe code of this crate.
 
 pub(super) mod clock;
+pub(super) mod files;
 pub(super) mod job;
 pub(super) mod monitor;
 

@@ -136,8 +136,7 @@ impl Libvirt {
         if !self.shares_pid_namespace()? {
             return self.begin_through_fifo(&dump);
         }
-        let target = Target::pipe().map_err(|error| not_prepared(&dump, error))?;
-        match dump.start(target) {
+        match dump.start(Target::Anonymous) {
             // A security module may keep libvirtd out of our /proc.
             Err(not_begun) if not_begun.path_refused && self.fifo_dir.is_some() => {
                 tracing::debug!(error = %not_begun.error, "libvirt cannot open our pipe, trying a FIFO");
@@ -219,7 +218,7 @@ impl Hypervisor for Libvirt {
     }
 
     fn begin_live_dump(&self, uuid: &str, options: LiveOptions) -> Result<LiveDump, HypervisorError> {
-        live::hand_over(self.begin_dump(uuid, Way::Live(options))?)
+        self.begin_dump(uuid, Way::Live(options)).map(live::hand_over)
     }
 
     fn aftermath(&self, uuid: &str) -> Result<Aftermath, HypervisorError> {

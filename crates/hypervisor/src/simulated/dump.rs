@@ -13,14 +13,15 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::world::World;
 use super::{Call, Fault, PAUSE};
-use crate::{Cause, DumpCall, DumpOutcome, DumpSigns, FrozenDump, HypervisorError};
+use crate::stream::{Ending, Pipe, Pump};
+use crate::{Cause, DumpCall, DumpOutcome, DumpSigns, DumpStream, FrozenDump, HypervisorError};
 
 type Outcome = Result<DumpOutcome, HypervisorError>;
 
 pub(super) fn begin(world: &Arc<World>, guest: &Guest) -> Result<FrozenDump, HypervisorError> {
     let failed = |error: io::Error| failed(&guest.name, error);
     let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from).map_err(failed);
-    let (stream, writer) = pipe()?;
+    let (reader, writer) = pipe()?;
     let (released, hold) = pipe()?;
     let image = world.image(&guest.name.0);
     let faults = world.begin_dump(guest, Call::BeginDump(guest.name.clone()), hold)?;
@@ -28,6 +29,7 @@ pub(super) fn begin(world: &Arc<World>, guest: &Guest) -> Result<FrozenDump, Hyp
     let (send, outcome) = sync_channel(1);
     let (thread_world, name, before) = (Arc::clone(world), guest.name.clone(), guest.state);
     let signs = DumpSigns::default();
+    let stream = stream(reader, Ending::Close, &signs).map_err(failed)?;
     let thread_signs = signs.clone();
     let thread = std::thread::Builder::new().name("simulated-dump".into()).spawn(move || {
         let stall = || {
@@ -37,6 +39,7 @@ pub(super) fn begin(world: &Arc<World>, guest: &Guest) -> Result<FrozenDump, Hyp
         thread_world.end_dump(&name, faults.contains(&Fault::StaysPaused));
         // The reader may have gone.
         let outcome = judge(&name, before, &faults, written).inspect_err(|_| thread_signs.fail());
+        thread_signs.call_returned();
         let _ = send.send(outcome);
     });
     if let Err(error) = thread {
@@ -44,6 +47,12 @@ pub(super) fn begin(world: &Arc<World>, guest: &Guest) -> Result<FrozenDump, Hyp
         return Err(failed(error));
     }
     Ok(FrozenDump { stream, call: Box::new(SimulatedCall { guest: guest.name.clone(), signs, outcome }) })
+}
+
+/// The pump of a pipe.
+pub(super) fn stream(reader: OwnedFd, ending: Ending, signs: &DumpSigns) -> io::Result<DumpStream> {
+    let open = move || Ok(Pipe { reader, writer: None, path: String::new() });
+    Ok(Pump::start(ending, signs.clone(), Duration::MAX, open)?.stream)
 }
 
 /// Writes the stream; closes it before it returns.

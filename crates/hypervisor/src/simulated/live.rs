@@ -10,13 +10,14 @@ use std::time::Duration;
 use memdeck_model::{ByteCount, Guest, GuestName, GuestState};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::dump::{failed, pause, wait_for_release};
+use super::dump::{failed, pause, stream, wait_for_release};
 use super::qevm::LiveStream;
 use super::world::World;
 use super::{Call, Fault};
+use crate::stream::Ending;
 use crate::{
     DumpOutcome, DumpSigns, HypervisorError, LiveCall, LiveControl, LiveDump, LiveOptions, LiveOutcome,
-    LiveStats,
+    LiveStats, Valve,
 };
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -50,9 +51,8 @@ pub(super) fn begin(
 ) -> Result<LiveDump, HypervisorError> {
     let failure = |error: io::Error| failed(&guest.name, error);
     let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from).map_err(failure);
-    let (stream, writer) = pipe()?;
+    let (reader, writer) = pipe()?;
     let (released, hold) = pipe()?;
-    let kept = stream.try_clone().map_err(failure)?;
     let faults = world.begin_dump(guest, Call::BeginLiveDump(guest.name.clone(), options), hold)?;
 
     let control = SimulatedControl {
@@ -61,6 +61,7 @@ pub(super) fn begin(
         stats: if faults.contains(&Fault::DoesNotConverge) { HOT } else { CALM },
     };
     let signs = DumpSigns::default();
+    let stream = stream(reader, Ending::Drain, &signs).map_err(failure)?;
     let job = Job { world: Arc::clone(world), guest: guest.name.clone(), faults, signs: signs.clone() };
     let own_downtime = options.pause_budget.and_then(|budget| world.set_max_downtime(&guest.name.0, budget));
     let (send, outcome) = sync_channel(1);
@@ -72,6 +73,7 @@ pub(super) fn begin(
         }
         job.signs.guest_stopped(false);
         job.world.end_dump(&job.guest, job.faults.contains(&Fault::StaysPaused));
+        job.signs.call_returned();
         // The reader may have gone.
         let _ = send.send(outcome);
     });
@@ -79,7 +81,7 @@ pub(super) fn begin(
         world.end_dump(&guest.name, false);
         return Err(failure(error));
     }
-    let call = SimulatedLive { signs, control: Arc::new(control), kept: Some(kept), outcome };
+    let call = SimulatedLive { signs, control: Arc::new(control), rest: Some(stream.valve()), outcome };
     Ok(LiveDump { stream, call: Box::new(call) })
 }
 
@@ -180,8 +182,8 @@ impl Job {
 struct SimulatedLive {
     signs: DumpSigns,
     control: Arc<SimulatedControl>,
-    /// Kept open until the dump has ended; `None` then.
-    kept: Option<OwnedFd>,
+    /// Throws away what is left of the stream; `None` when the dump has ended.
+    rest: Option<Valve>,
     outcome: Receiver<Outcome>,
 }
 
@@ -189,8 +191,8 @@ impl SimulatedLive {
     /// Throws away what is left of the stream and waits.
     fn end(&mut self) -> Outcome {
         let guest = &self.control.guest;
-        if let Some(kept) = self.kept.take() {
-            io::copy(&mut File::from(kept), &mut io::sink()).map_err(|error| failed(guest, error))?;
+        if let Some(rest) = self.rest.take() {
+            rest.give_up();
         }
         self.outcome.recv().unwrap_or_else(|error| Err(failed(guest, error)))
     }
@@ -212,7 +214,7 @@ impl LiveCall for SimulatedLive {
 
 impl Drop for SimulatedLive {
     fn drop(&mut self) {
-        if self.kept.is_some() {
+        if self.rest.is_some() {
             // An unreachable hypervisor cannot be told, at a real one neither: then the dump ends by itself.
             let _ = self.control.abort();
             let _ = self.end();

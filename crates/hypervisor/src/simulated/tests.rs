@@ -1,4 +1,3 @@
-use std::fs::File;
 use std::io::Read;
 
 use super::*;
@@ -17,19 +16,19 @@ fn name(text: &str) -> GuestName {
 
 /// Dumps the guest to the end of its stream.
 fn dump(hypervisor: &Simulated, guest: &Guest) -> (Vec<u8>, Result<crate::DumpOutcome, HypervisorError>) {
-    let FrozenDump { stream, call } = hypervisor.begin_frozen_dump(&guest.uuid).unwrap();
+    let FrozenDump { mut stream, call } = hypervisor.begin_frozen_dump(&guest.uuid).unwrap();
     let mut bytes = Vec::new();
-    File::from(stream).read_to_end(&mut bytes).unwrap();
+    stream.read_to_end(&mut bytes).unwrap();
     (bytes, call.finish())
 }
 
 #[test]
 fn a_dump_streams_the_image_while_the_guest_is_paused() {
     let (hypervisor, guest) = with_guest("db-01");
-    let FrozenDump { stream, call } = hypervisor.begin_frozen_dump(&guest.uuid).unwrap();
+    let FrozenDump { mut stream, call } = hypervisor.begin_frozen_dump(&guest.uuid).unwrap();
     assert_eq!(hypervisor.state("db-01"), GuestState::Paused);
     let mut bytes = Vec::new();
-    File::from(stream).read_to_end(&mut bytes).unwrap();
+    stream.read_to_end(&mut bytes).unwrap();
     assert_eq!(call.finish().unwrap().pause, Some(PAUSE));
     assert!(bytes == hypervisor.image("db-01"));
     assert_eq!(hypervisor.state("db-01"), GuestState::Running);
@@ -68,9 +67,8 @@ fn a_stalled_dump_ends_when_its_stream_is_closed() {
 fn a_stalled_dump_goes_on_when_it_is_released() {
     let (hypervisor, guest) = with_guest("db-01");
     hypervisor.next_dump("db-01", &[Fault::StallsAt(100)]);
-    let FrozenDump { stream, call } = hypervisor.begin_frozen_dump(&guest.uuid).unwrap();
+    let FrozenDump { mut stream, call } = hypervisor.begin_frozen_dump(&guest.uuid).unwrap();
     hypervisor.wait_until_stalled("db-01");
-    let mut stream = File::from(stream);
     let mut bytes = vec![0; 100];
     stream.read_exact(&mut bytes).unwrap();
     hypervisor.release("db-01");
@@ -83,10 +81,10 @@ fn a_stalled_dump_goes_on_when_it_is_released() {
 fn a_stall_that_is_released_early_is_none() {
     let (hypervisor, guest) = with_guest("db-01");
     hypervisor.next_dump("db-01", &[Fault::StallsAt(1 << 20)]);
-    let FrozenDump { stream, call } = hypervisor.begin_frozen_dump(&guest.uuid).unwrap();
+    let FrozenDump { mut stream, call } = hypervisor.begin_frozen_dump(&guest.uuid).unwrap();
     hypervisor.release("db-01");
     let mut bytes = Vec::new();
-    File::from(stream).read_to_end(&mut bytes).unwrap();
+    stream.read_to_end(&mut bytes).unwrap();
     assert!(bytes == hypervisor.image("db-01"));
     assert!(call.finish().is_ok());
 }
@@ -136,6 +134,9 @@ fn a_stopped_guest_has_no_id_and_no_memory() {
 fn dumps_of_two_guests_are_counted_together() {
     let (hypervisor, first) = with_guest("db-01");
     let second = hypervisor.add_guest("web-01", MEMORY);
+    for name in ["db-01", "web-01"] {
+        hypervisor.next_dump(name, &[Fault::StallsAt(100)]);
+    }
     let dumps = [&first, &second].map(|guest| hypervisor.begin_frozen_dump(&guest.uuid).unwrap());
     assert!(hypervisor.begin_frozen_dump(&first.uuid).is_err(), "one per guest");
     for FrozenDump { stream, call } in dumps {

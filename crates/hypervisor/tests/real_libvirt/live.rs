@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 use std::thread;
 
-use memdeck_hypervisor::{LiveDump, LiveOptions};
+use memdeck_hypervisor::{DumpStream, LiveDump, LiveOptions};
 
 use super::*;
 
@@ -20,7 +20,7 @@ pub(crate) fn begin(hypervisor: &Libvirt, guest: &Guest, pause_budget: Option<Du
 
 /// Reads a dump to its end: its magic, its length, and what libvirt said.
 pub(crate) fn read(dump: LiveDump) -> ([u8; 4], u64, DumpOutcome) {
-    let mut stream = File::from(dump.stream);
+    let mut stream = dump.stream;
     let mut head = [0; 4];
     stream.read_exact(&mut head).unwrap();
     let rest = std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
@@ -33,7 +33,7 @@ fn state(hypervisor: &Libvirt, guest: &Guest) -> GuestState {
 }
 
 /// Throws away `bytes` of the stream.
-fn skip(stream: &mut File, bytes: u64) {
+fn skip(stream: &mut DumpStream, bytes: u64) {
     let skipped = std::io::copy(&mut stream.take(bytes), &mut std::io::sink()).unwrap();
     assert_eq!(skipped, bytes, "the stream is longer");
 }
@@ -47,9 +47,10 @@ fn stream_bytes(hypervisor: &Libvirt, guest: &Guest) -> u64 {
 fn begin_and_skip_to_last_pass(hypervisor: &Libvirt, guest: &Guest) -> LiveDump {
     caught(|| {
         let expected_bytes = stream_bytes(hypervisor, guest);
-        let dump = begin(hypervisor, guest, None);
-        let mut stream = File::from(dump.stream.try_clone().unwrap());
-        skip(&mut stream, expected_bytes / 4 * 3);
+        let mut dump = begin(hypervisor, guest, None);
+        dump.stream.valve().lockstep();
+        let stream = &mut dump.stream;
+        skip(stream, expected_bytes / 4 * 3);
         let mut buffer = vec![0; 128 << 10];
         while state(hypervisor, guest) != GuestState::Paused {
             if stream.read(&mut buffer).unwrap() == 0 {
@@ -64,8 +65,8 @@ fn begin_and_skip_to_last_pass(hypervisor: &Libvirt, guest: &Guest) -> LiveDump 
 /// A dump that is broken off here leaves the guest paused, because neither of the two resumes it.
 fn begin_and_skip_to_dangerous_end(hypervisor: &Libvirt, guest: &Guest) -> LiveDump {
     caught(|| {
-        let dump = begin_and_skip_to_last_pass(hypervisor, guest);
-        let mut stream = File::from(dump.stream.try_clone().unwrap());
+        let mut dump = begin_and_skip_to_last_pass(hypervisor, guest);
+        let stream = &mut dump.stream;
         // QEMU answers no question in the last pass, and libvirt waits for it.
         let (control, (answer, answers)) = (dump.call.control(), channel());
         thread::spawn(move || answer.send(control.stats()));
@@ -151,8 +152,7 @@ fn an_aborted_dump_leaves_the_guest_running() {
     let guest = lab_guest(&hypervisor, "db-01");
     let _own = OwnDowntime::set(&guest);
 
-    let LiveDump { stream, call } = begin(&hypervisor, &guest, BUDGET);
-    let mut stream = File::from(stream);
+    let LiveDump { mut stream, call } = begin(&hypervisor, &guest, BUDGET);
     skip(&mut stream, 20 << 20);
     let aborted = Instant::now();
     call.control().abort().unwrap();
@@ -174,8 +174,7 @@ fn an_abort_in_the_last_pass_does_not_wait_for_him_who_reads() {
     let hypervisor = hypervisor();
     let guest = lab_guest(&hypervisor, "db-01");
 
-    let LiveDump { stream, call } = begin_and_skip_to_last_pass(&hypervisor, &guest);
-    let mut stream = File::from(stream);
+    let LiveDump { mut stream, call } = begin_and_skip_to_last_pass(&hypervisor, &guest);
     let aborted = Instant::now();
     call.control().abort().unwrap();
     std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
@@ -196,10 +195,8 @@ fn a_dump_that_is_dropped_in_the_middle_leaves_the_guest_running() {
     let guest = lab_guest(&hypervisor, "db-01");
     let _own = OwnDowntime::set(&guest);
 
-    let dump = begin(&hypervisor, &guest, BUDGET);
-    let mut stream = File::from(dump.stream.try_clone().unwrap());
-    skip(&mut stream, 20 << 20);
-    drop(stream);
+    let mut dump = begin(&hypervisor, &guest, BUDGET);
+    skip(&mut dump.stream, 20 << 20);
     let dropped = Instant::now();
     drop(dump);
     assert_eq!(state(&hypervisor, &guest), GuestState::Running);

@@ -7,7 +7,6 @@ mod live;
 mod pause;
 
 use std::error::Error;
-use std::fs::File;
 use std::io::Read;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -53,7 +52,7 @@ fn begin(hypervisor: &Libvirt, guest: &Guest) -> FrozenDump {
 
 /// Reads a dump to its end: its first bytes, its length, and what libvirt said.
 fn read(dump: FrozenDump) -> ([u8; 7], u64, DumpOutcome) {
-    let mut stream = File::from(dump.stream);
+    let mut stream = dump.stream;
     let mut head = [0; 7];
     stream.read_exact(&mut head).unwrap();
     let rest = std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
@@ -119,8 +118,7 @@ fn a_stream_closed_early_fails_the_dump_and_the_guest_runs_within_a_second() {
     let hypervisor = hypervisor();
     let guest = lab_guest(&hypervisor, "db-01");
 
-    let FrozenDump { stream, call } = begin(&hypervisor, &guest);
-    let mut stream = File::from(stream);
+    let FrozenDump { mut stream, call } = begin(&hypervisor, &guest);
     std::io::copy(&mut Read::by_ref(&mut stream).take(100 << 20), &mut std::io::sink()).unwrap();
     assert_eq!(hypervisor.guest(&guest.uuid).unwrap().state, GuestState::Paused);
     let closed = Instant::now();

@@ -1,6 +1,5 @@
 //! Live dumps.
 
-use std::fs::File;
 use std::io::Read;
 
 use super::*;
@@ -16,9 +15,9 @@ fn dump(hypervisor: &Simulated, guest: &Guest) -> (Vec<u8>, Result<DumpOutcome, 
     (read(stream), call.finish())
 }
 
-fn read(stream: std::os::fd::OwnedFd) -> Vec<u8> {
+fn read(mut stream: crate::DumpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
-    File::from(stream).read_to_end(&mut bytes).unwrap();
+    stream.read_to_end(&mut bytes).unwrap();
     bytes
 }
 
