@@ -11,6 +11,7 @@ pub mod desk;
 mod guardian;
 pub mod http;
 pub mod images;
+pub mod log;
 mod node;
 pub mod outbox;
 mod ownership;

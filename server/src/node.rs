@@ -119,6 +119,7 @@ pub fn engine(
             max_parallel: config.dumps.max_parallel,
             time_limit: config.dumps.timeout,
             pause_budget: config.dumps.pause_budget,
+            frozen_pause_limit: config.dumps.frozen_pause_limit,
             live_time_budget: config.dumps.live_time_budget,
             live_bandwidth_mibps: config.dumps.live_bandwidth_mibps,
             shutdown_grace,

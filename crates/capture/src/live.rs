@@ -88,6 +88,9 @@ pub fn take(
         let received = LiveCapture::receive(&shared.store, stream, &released, &mut |event| match event {
             LiveEvent::Progress { progress, .. } => {
                 attempt.lines.gauge.copied(progress);
+                if let Some(live) = watch.live() {
+                    attempt.lines.gauge.live(live);
+                }
                 half_live(progress.bytes_done, progress.bytes_expected, &released);
             }
             LiveEvent::Failed(_) => watch.give_up(),
@@ -194,6 +197,7 @@ struct Watched {
     ended: bool,
     useless: bool,
     aborted: bool,
+    live: Option<LiveProgress>,
     verdict: Option<String>,
 }
 
@@ -243,7 +247,7 @@ impl Watch {
                 iteration: stats.iteration,
                 dirty_bytes_per_s: stats.dirty_rate_per_s.unwrap_or_default(),
             };
-            attempt.lines.gauge.live(live);
+            self.state.lock().live = Some(live);
             // In its last pass the guest is stopped, and runs soonest when that goes on.
             if self.exact_iterations.is_some_and(|exact| stats.iteration > exact)
                 && !self.signs.guest_is_stopped()
@@ -287,6 +291,10 @@ impl Watch {
     fn end(&self) {
         self.state.lock().ended = true;
         self.ended.notify_all();
+    }
+
+    fn live(&self) -> Option<LiveProgress> {
+        self.state.lock().live
     }
 
     fn verdict(&self) -> Option<String> {

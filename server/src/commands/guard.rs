@@ -18,6 +18,6 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         );
     }
     let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);
-    blocking(move || guardian::watch(io::stdin().lock(), hypervisor.as_ref())).await;
+    blocking(move || guardian::watch(io::BufReader::new(io::stdin()), hypervisor.as_ref())).await;
     Ok(Exit::Done)
 }

@@ -71,8 +71,9 @@ pub async fn answer(mut door: Door, routes: Router, closing: watch::Sender<bool>
     Ok(())
 }
 
-/// SIGINT and SIGTERM, which end nothing by themselves any more.
+/// SIGINT, SIGTERM and SIGHUP, which end nothing by themselves any more.
 pub struct StopSignal {
+    hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
@@ -84,6 +85,7 @@ impl StopSignal {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            hangup: signal(SignalKind::hangup()).map_err(failed)?,
         })
     }
 
@@ -92,11 +94,13 @@ impl StopSignal {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            // The terminal has gone. Running dumps end in order, as after SIGTERM.
+            _ = self.hangup.recv() => {}
         }
     }
 }
 
-/// Waits for SIGINT or SIGTERM.
+/// Waits for SIGINT, SIGTERM or SIGHUP.
 pub async fn stop_signal() -> Result<(), Failure> {
     StopSignal::receive()?.wait().await;
     Ok(())

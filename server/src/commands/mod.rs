@@ -125,6 +125,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Guard => on_runtime(guard::run(config)),
         }
     });
+    crate::log::flush();
     match ended {
         Ok(exit) => exit.into(),
         Err(Failure { exit, message }) => {
@@ -155,12 +156,14 @@ fn start_log(command: &Command) {
         })
     });
     let ansi = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .with_target(false)
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_target(false);
+    match crate::log::Log::start() {
+        Ok(queue) => log.with_writer(queue).init(),
+        Err(error) => {
+            log.with_writer(std::io::stderr).init();
+            tracing::warn!(%error, "the log has no thread: whoever logs waits for whoever reads it");
+        }
+    }
 }
 
 /// Chooses the one provider of cryptography for every TLS client of the process; before the first client is made.

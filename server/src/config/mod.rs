@@ -18,9 +18,9 @@ pub use settings::{SETTINGS, Setting};
 pub use sources::{ConfigError, Origin, Sources, dot_env};
 
 use settings::{
-    DUMP_DIR, DUMP_TIMEOUT, INFLUX_DB, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL, LIBVIRT_TIMEOUT,
-    LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET, MAX_PARALLEL_DUMPS, PAUSE_BUDGET, SERVICE_TIMEOUT,
-    SERVICE_TOKEN, SERVICE_URL, STATE_DIR,
+    DUMP_DIR, DUMP_TIMEOUT, FROZEN_PAUSE_LIMIT, INFLUX_DB, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL,
+    LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET, MAX_PARALLEL_DUMPS, PAUSE_BUDGET,
+    SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL, STATE_DIR,
 };
 
 /// A token. Never shown.
@@ -68,6 +68,8 @@ pub struct DumpConfig {
     pub timeout: Duration,
     /// The longest a live dump may stop its guest.
     pub pause_budget: Duration,
+    /// The longest a running guest may stand still for a dump.
+    pub frozen_pause_limit: Duration,
     /// The longest a live dump may go on copying.
     pub live_time_budget: Duration,
     /// MiB per second a live dump may read while the guest runs; 0 is no limit.
@@ -167,6 +169,7 @@ impl Config {
                         text.parse().ok().filter(|ms| (1..=60_000).contains(ms)).map(Duration::from_millis)
                     },
                 )?,
+                frozen_pause_limit: seconds(&FROZEN_PAUSE_LIMIT, 30.0, 1.0, 86_400.0)?,
                 live_time_budget: seconds(&LIVE_TIME_BUDGET, 120.0, 1.0, 86_400.0)?,
                 live_bandwidth_mibps: sources.parse(
                     &LIVE_BANDWIDTH,

@@ -140,6 +140,12 @@ pub const PAUSE_BUDGET: Setting = setting(
     "60",
     "Milliseconds a live dump may stop the guest for its last pages, 1 to 60000; QEMU goes by an estimate",
 );
+pub const FROZEN_PAUSE_LIMIT: Setting = setting(
+    "dumps.frozen_pause_limit",
+    &["FROZEN_PAUSE_LIMIT"],
+    "30",
+    "Seconds a running guest may stand still for a dump, 1 to 86400; at the limit the dump ends and the guest runs",
+);
 pub const LIVE_TIME_BUDGET: Setting = setting(
     "dumps.live_time_budget",
     &["LIVE_TIME_BUDGET"],
@@ -214,6 +220,7 @@ pub static SETTINGS: [&Setting; 26] = [
     &MAX_PARALLEL_DUMPS,
     &DUMP_TIMEOUT,
     &PAUSE_BUDGET,
+    &FROZEN_PAUSE_LIMIT,
     &LIVE_TIME_BUDGET,
     &LIVE_BANDWIDTH,
     &STATE_DIR,

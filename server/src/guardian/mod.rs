@@ -1,9 +1,12 @@
 //! The guardian: a small process of the same program that outlives this one by as long as a guest needs.
 //!
 //! ```text
-//! engine ──pipe──► memdeck guard       "watch" before a guest is touched, "release" when it is as it was
+//! engine ──pipe──► memdeck guard       "watch" before a guest is touched, "release" when it is as it was; "beat" meanwhile
 //!    ✗ dies ─ end of the pipe ─► guests that are still watched, ran before and were left paused are resumed
+//!    ✗ hangs, is stopped ─ no beat for 6 s ─► it is killed, which closes the pipes of its dumps; then the same
 //! ```
+//!
+//! The guardian opens no file, and nobody waits for its log: whatever the engine waits for does not concern it.
 //!
 //! What a live dump changed of its guest for its time is set back as well.
 //!
@@ -15,6 +18,7 @@ mod watch;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use memdeck_capture::{Guardian, Intent};
 use memdeck_model::{DumpId, Millis};
@@ -32,8 +36,21 @@ pub const SUBCOMMAND: &str = "guard";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Message {
-    Watch { dump_id: DumpId, guest_uuid: String, was_running: bool, max_downtime: Option<Millis> },
-    Release { dump_id: DumpId },
+    Watch {
+        dump_id: DumpId,
+        guest_uuid: String,
+        was_running: bool,
+        max_downtime: Option<Millis>,
+    },
+    Release {
+        dump_id: DumpId,
+    },
+    /// First of all: who is watched over.
+    Engine {
+        pid: i32,
+    },
+    /// The engine is alive.
+    Beat,
 }
 
 /// A guardian in a process of its own.
@@ -46,7 +63,11 @@ pub struct GuardProcess {
 struct State {
     process: Option<(Child, ChildStdin)>,
     watched: Vec<Intent>,
+    beaten_at: Option<Instant>,
 }
+
+/// Between two beats.
+const BEAT_INTERVAL: Duration = Duration::from_millis(500);
 
 impl GuardProcess {
     /// Starts it.
@@ -60,21 +81,28 @@ impl GuardProcess {
     /// after by the next start.
     fn launch(&self, state: &mut State) {
         state.process = None;
-        let program = std::env::current_exe();
-        let spawned = program.and_then(|program| {
-            Command::new(program)
-                .arg(SUBCOMMAND)
-                .env("LIBVIRT_URI", &self.libvirt.uri)
-                .env("LIBVIRT_TIMEOUT", self.libvirt.timeout.as_secs_f64().to_string())
-                // Ctrl-C in a terminal goes to the whole group: the guardian must outlive it.
-                .process_group(0)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .spawn()
-        });
+        // This very program, also where its file was replaced or removed since.
+        let spawned = Command::new("/proc/self/exe")
+            .arg(SUBCOMMAND)
+            .env("LIBVIRT_URI", &self.libvirt.uri)
+            .env("LIBVIRT_TIMEOUT", self.libvirt.timeout.as_secs_f64().to_string())
+            // Ctrl-C in a terminal goes to the whole group: the guardian must outlive it.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn();
         match spawned {
             Ok(mut child) => state.process = child.stdin.take().map(|pipe| (child, pipe)),
             Err(error) => tracing::error!(%error, "the guardian cannot be started; guests are not watched"),
+        }
+        if let Some((_, pipe)) = &state.process
+            && let Err(error) = set_nonblocking(pipe)
+        {
+            tracing::warn!(%error, "a guardian that does not listen will be waited for");
+        }
+        if let Ok(pid) = i32::try_from(std::process::id()) {
+            // What follows tells where it does not listen.
+            let _ = tell(state, &Message::Engine { pid });
         }
         for intent in state.watched.clone() {
             if let Err(error) = tell(state, &watched(&intent)) {
@@ -82,6 +110,12 @@ impl GuardProcess {
             }
         }
     }
+}
+
+/// A guardian that does not read must not hold up a dump, nor the thread that beats.
+fn set_nonblocking(pipe: &ChildStdin) -> std::io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(pipe)?;
+    Ok(rustix::fs::fcntl_setfl(pipe, flags | rustix::fs::OFlags::NONBLOCK)?)
 }
 
 fn watched(intent: &Intent) -> Message {
@@ -117,6 +151,19 @@ impl Guardian for GuardProcess {
         state.watched.retain(|watched| watched != intent);
         // A guardian that has ended watches nothing; the next watch starts another one.
         let _ = tell(&mut state, &Message::Release { dump_id: intent.dump_id.clone() });
+    }
+
+    fn beat(&self) {
+        let Some(mut state) = self.state.try_lock() else { return };
+        let is_early = state.beaten_at.is_some_and(|at| at.elapsed() < BEAT_INTERVAL);
+        if state.watched.is_empty() || is_early {
+            return;
+        }
+        state.beaten_at = Some(Instant::now());
+        if tell(&mut state, &Message::Beat).is_err() {
+            // Half a line may be in the pipe. The next guest starts another guardian, which is told of this one too.
+            state.process = None;
+        }
     }
 }
 

@@ -18,8 +18,11 @@ use super::gauge::Gauge;
 use crate::status;
 use crate::stream::{StopReason, StopSwitch};
 
-/// The shortest time between two progress events of one dump.
+/// The shortest time between two progress events of one dump, by the engine's clock.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often the publisher looks at the running dumps.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often running dumps are compared with the clock, and the guardian is told that this process is alive.
 const WATCHDOG_INTERVAL: Duration = Duration::from_millis(100);
@@ -62,11 +65,12 @@ pub(super) struct Running {
     job: Job,
     lines: Lines,
     told: Option<Reached>,
+    told_at: Duration,
 }
 
 impl Running {
     pub(super) fn new(job: Job, lines: Lines) -> Self {
-        Self { job, lines, told: None }
+        Self { job, lines, told: None, told_at: Duration::ZERO }
     }
 
     pub(super) fn stop(&self, reason: StopReason) {
@@ -115,11 +119,13 @@ impl Shared {
 
     /// Changes what is known of a dump, and publishes it.
     fn change(&self, job: &Job, change: impl FnOnce(&Gauge)) {
+        let now = self.clock.monotonic();
         let reached = self.state.lock().running.get_mut(&job.dump_id).map(|running| {
             change(&running.lines.gauge);
             let reached = running.lines.gauge.read();
             running.job = job.clone();
             running.told = Some(reached);
+            running.told_at = now;
             reached
         });
         self.publish(Event::Dump(Box::new(status::of(job, reached))));
@@ -127,8 +133,13 @@ impl Shared {
 
     /// What has moved on since it was published last.
     fn moved_on(&self) -> Vec<DumpStatus> {
+        let now = self.clock.monotonic();
         let mut state = self.state.lock();
         let moved = state.running.values_mut().filter_map(|running| {
+            if now.saturating_sub(running.told_at) < PROGRESS_INTERVAL {
+                return None;
+            }
+            running.told_at = now;
             let reached = running.lines.gauge.read();
             (running.told.replace(reached) != Some(reached)).then(|| status::of(&running.job, Some(reached)))
         });
@@ -146,7 +157,7 @@ impl Shared {
 
 /// The publisher's thread: tells how far running dumps are.
 pub(super) fn publish(shared: &Arc<Shared>) {
-    while shared.wait_while_dumps_run(PROGRESS_INTERVAL) {
+    while shared.wait_while_dumps_run(PUBLISH_INTERVAL) {
         for status in shared.moved_on() {
             shared.publish(Event::Dump(Box::new(status)));
         }

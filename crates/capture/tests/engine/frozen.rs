@@ -151,7 +151,8 @@ fn a_dump_lasts_until_it_is_sealed_on_disk() {
     // What the manifest tells cannot include its own sealing.
     let written = Duration::from_millis(manifest.finished_at.since(manifest.started_at).0);
     let sealed = Duration::from_secs_f64(record.duration_sec.unwrap());
-    assert_eq!(sealed, written + Duration::from_millis(1));
+    // Others look at the clock too.
+    assert!(sealed >= written + Duration::from_millis(1), "{sealed:?} {written:?}");
     assert_eq!((status.duration_sec, status.started_at), (record.duration_sec, Some(record.timestamp)));
 }
 

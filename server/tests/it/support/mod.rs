@@ -120,6 +120,7 @@ fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &Ma
         max_parallel: NonZeroU32::new(2).unwrap(),
         time_limit: TIME_LIMIT,
         pause_budget: Duration::from_millis(60),
+        frozen_pause_limit: Duration::from_secs(30),
         live_time_budget: Duration::from_mins(10),
         live_bandwidth_mibps: 0,
         shutdown_grace: Duration::ZERO,
