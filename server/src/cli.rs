@@ -9,7 +9,7 @@ use clap::{
 };
 
 use memdeck_image::ExportFormat;
-use memdeck_model::{DumpOptions, Millis, ModeChoice, Remark};
+use memdeck_model::{DumpId, DumpOptions, Millis, ModeChoice, Remark};
 
 use crate::config::{Config, ConfigError, Places, SETTINGS, Sources, dot_env};
 
@@ -18,7 +18,8 @@ use crate::config::{Config, ConfigError, Places, SETTINGS, Sources, dot_env};
 #[command(
     name = "memdeck",
     version,
-    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the image is damaged; 130 interrupted."
+    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the image is damaged; \
+                  130 interrupted; 141 the reader of an export went before its end."
 )]
 pub struct Cli {
     /// Configuration file (TOML).
@@ -38,6 +39,14 @@ pub enum Command {
     Agent,
     /// Dump the memory of one or more VMs and wait for the end.
     Dump(DumpArgs),
+    /// List the VMs of the hypervisor.
+    Guests(JsonArgs),
+    /// List records of finished dumps, newest first.
+    Records(RecordsArgs),
+    /// Cancel a dump that is queued or running; its VM runs on.
+    Cancel(CancelArgs),
+    /// Delete the stored image of a dump; its record stays.
+    Delete(DeleteArgs),
     /// Recompute every hash of a stored image and say what is wrong and where.
     Verify(VerifyArgs),
     /// Write a stored image in the format that a reader of memory images takes.
@@ -50,7 +59,7 @@ pub enum Command {
     #[command(subcommand)]
     Catalog(CatalogCommand),
     /// Print the effective configuration, secrets masked.
-    Config,
+    Config(JsonArgs),
     /// Look after guests if the memdeck that started this dies.
     #[command(hide = true)]
     Guard,
@@ -100,6 +109,77 @@ impl DumpArgs {
     }
 }
 
+/// A subcommand that only prints.
+#[derive(Debug, Args)]
+pub struct JsonArgs {
+    /// Print it as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `memdeck records`. The filters are those of the REST call.
+#[derive(Clone, Debug, Args)]
+pub struct RecordsArgs {
+    /// Text in a VM's name, id, SHA-256, dump id, case number or note.
+    #[arg(long, value_name = "TEXT")]
+    pub search: Option<String>,
+    /// Dumps that began at this day (2026-11-14, UTC) or instant (RFC 3339), or later.
+    #[arg(long, value_name = "WHEN")]
+    pub from: Option<String>,
+    /// Dumps that began on this day or earlier, or before this instant.
+    #[arg(long, value_name = "WHEN")]
+    pub to: Option<String>,
+    /// How the dump ended: complete or failed.
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+    /// The host of the hypervisor.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// How the dump was taken: live or frozen.
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<String>,
+    /// By what to sort: a field such as `timestamp`, `dom` or `raw_size_bytes`.
+    #[arg(long, value_name = "FIELD")]
+    pub sort: Option<String>,
+    /// Which end comes first: asc or desc.
+    #[arg(long, value_name = "ORDER")]
+    pub order: Option<String>,
+    /// At most this many; 0 for all.
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub limit: usize,
+    /// Print them as CSV, with every field.
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Print them as JSON, with every field.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `memdeck cancel`
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The dump's id, or the VM that is being dumped.
+    #[arg(value_name = "DUMP_ID|VM")]
+    pub target: String,
+    /// Print how the dump ended as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `memdeck delete`
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// The dump, as `memdeck records` lists it.
+    #[arg(value_name = "DUMP_ID")]
+    pub dump_id: DumpId,
+    /// Delete it without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Print the record as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `memdeck verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
@@ -127,6 +207,9 @@ pub struct ExportArgs {
     /// Where to write it; `-` is standard output. An existing file is not replaced.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
+    /// Print what was written as JSON (not with an export to standard output).
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `memdeck catalog`

@@ -3,6 +3,9 @@
 //! This crate is the outermost layer: configuration, subcommands, HTTP, and the wiring of adapters. What operators
 //! can ask for is in [`desk`]; both faces of HTTP, the REST calls and the page's server functions, go through it.
 
+// Where nobody reads, they panic: subcommands print through `commands::output`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod catalog_care;
 pub mod cli;
 pub mod commands;

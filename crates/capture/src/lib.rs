@@ -37,3 +37,11 @@ pub use local::LocalBackend;
 pub use memdeck_catalog::Intent;
 pub use rebuild::{NOT_KNOWN, Rebuilt, rebuild};
 pub use room::Volume;
+
+use memdeck_catalog::Job;
+use memdeck_model::DumpStatus;
+
+/// The status of a job that no engine runs: one that waits or has ended.
+pub fn status_of(job: &Job) -> DumpStatus {
+    status::of(job, None)
+}

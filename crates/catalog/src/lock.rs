@@ -33,6 +33,10 @@ pub enum LockRole {
     Dump,
     /// `memdeck catalog`
     Catalog,
+    /// `memdeck cancel`
+    Cancel,
+    /// `memdeck delete`
+    Delete,
 }
 
 impl fmt::Display for LockRole {
@@ -42,6 +46,8 @@ impl fmt::Display for LockRole {
             Self::Agent => "memdeck agent",
             Self::Dump => "memdeck dump",
             Self::Catalog => "memdeck catalog",
+            Self::Cancel => "memdeck cancel",
+            Self::Delete => "memdeck delete",
         })
     }
 }

@@ -5,7 +5,7 @@ use memdeck_catalog::{Backup, Catalog, LockRole};
 use memdeck_image::{ImageStore, StoredDump};
 use serde_json::{Value, json};
 
-use super::{Exit, Failure, with_causes};
+use super::{Exit, Failure, Output, with_causes};
 use crate::catalog_care;
 use crate::cli::CatalogCommand;
 use crate::config::Config;
@@ -33,33 +33,38 @@ fn check(config: &Config, as_json: bool) -> Result<Exit, Failure> {
     let backups = Catalog::backups(&config.state_dir).map_err(|error| failed(&error))?;
     let unknown = unknown_images(config, &catalog)?;
     let path = config.state_dir.join(Catalog::FILE_NAME);
+    let mut output = Output::default();
     if as_json {
         let backups: Vec<Value> =
             backups.iter().map(|backup| json!({"path": backup.path, "taken_at": backup.taken_at})).collect();
         let unknown: Vec<_> = unknown.iter().map(|dump| &dump.image).collect();
         let sound = findings.is_empty();
-        println!(
-            "{}",
-            json!({"path": path, "sound": sound, "findings": findings, "records": records, "backups": backups,
-                   "images_without_record": unknown})
-        );
+        output.json(&json!({"path": path, "sound": sound, "findings": findings, "records": records, "backups": backups,
+                   "images_without_record": unknown}))?;
     } else {
         let verdict = if findings.is_empty() { "sound" } else { "not sound" };
-        println!("{}: {verdict}, {records} records", path.display());
+        output.line(format_args!("{}: {verdict}, {records} records", path.display()))?;
         for finding in &findings {
-            println!("  - {finding}");
+            output.line(format_args!("  - {finding}"))?;
         }
         if !findings.is_empty() {
-            println!("  {REMEDY}");
+            output.line(format_args!("  {REMEDY}"))?;
         }
         match backups.first() {
             Some(Backup { path, taken_at }) => {
-                println!("  backups      {}, the newest of {taken_at}: {}", backups.len(), path.display());
+                output.line(format_args!(
+                    "  backups      {}, the newest of {taken_at}: {}",
+                    backups.len(),
+                    path.display()
+                ))?;
             }
-            None => println!("  backups      none yet"),
+            None => output.line("  backups      none yet")?,
         }
         for dump in &unknown {
-            println!("  no record    {}: memdeck catalog rebuild adds it", dump.image.display());
+            output.line(format_args!(
+                "  no record    {}: memdeck catalog rebuild adds it",
+                dump.image.display()
+            ))?;
         }
     }
     Ok(if findings.is_empty() { Exit::Done } else { Exit::Damaged })
@@ -86,33 +91,38 @@ fn rebuild_records(config: &Config, as_json: bool) -> Result<Exit, Failure> {
     let store = ImageStore::open(&config.dumps.dir).map_err(|error| failed(&error))?;
     let rebuilt = rebuild(&state.catalog, &store, clock().now()).map_err(|error| failed(&error))?;
     let Rebuilt { added, known, differing, unusable } = &rebuilt;
+    let mut output = Output::default();
     if as_json {
         let unusable: Vec<Value> =
             unusable.iter().map(|(path, why)| json!({"path": path, "reason": why})).collect();
-        println!(
-            "{}",
-            json!({"added": added, "known": known, "differing": differing, "unusable": unusable,
-                   "not_known": NOT_KNOWN})
-        );
+        output.json(&json!({"added": added, "known": known, "differing": differing, "unusable": unusable,
+                   "not_known": NOT_KNOWN}))?;
         return Ok(Exit::Done);
     }
-    println!("{}: {} records added, {known} were there", config.state_dir.display(), added.len());
+    output.line(format_args!(
+        "{}: {} records added, {known} were there",
+        config.state_dir.display(),
+        added.len()
+    ))?;
     for record in added {
         let id = record.dump_id.as_ref().map(ToString::to_string).unwrap_or_default();
         let deleted = if record.deleted_at.is_some() { ", its image is gone" } else { "" };
-        println!("  added        {id} of {}, taken {}{deleted}", record.dom, record.timestamp);
+        output.line(format_args!(
+            "  added        {id} of {}, taken {}{deleted}",
+            record.dom, record.timestamp
+        ))?;
     }
     for dump_id in differing {
-        println!(
+        output.line(format_args!(
             "  differs      the manifest of {dump_id} is not the one that was recorded: verify its image"
-        );
+        ))?;
     }
     for (path, why) in unusable {
-        println!("  of no use    {}: {why}", path.display());
+        output.line(format_args!("  of no use    {}: {why}", path.display()))?;
     }
     if !added.is_empty() {
-        println!("  {NOT_KNOWN}");
-        println!("  Images were not read: memdeck verify checks them.");
+        output.line(format_args!("  {NOT_KNOWN}"))?;
+        output.line(format_args!("  Images were not read: memdeck verify checks them."))?;
     }
     Ok(Exit::Done)
 }

@@ -1,15 +1,17 @@
 //! `memdeck export`
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use memdeck_image::{Effort, Exported, ImageExport, ReadError, Segment, SparseFile};
 use rustix::fs::{CWD, RenameFlags};
+use serde_json::json;
 
+use super::output::say;
 use super::recorded::{self, Recorded};
-use super::{Exit, Failure, with_causes};
+use super::{Exit, Failure, Output, with_causes};
 use crate::cli::ExportArgs;
 use crate::config::Config;
 
@@ -21,6 +23,11 @@ pub fn run(config: &Config, args: &ExportArgs) -> Result<Exit, Failure> {
 }
 
 fn to_standard_output(config: &Config, args: &ExportArgs) -> Result<Exit, Failure> {
+    if args.json {
+        return Err(Failure::usage(
+            "with an export to standard output there is no place for --json: name a file with -o",
+        ));
+    }
     if io::stdout().is_terminal() {
         return Err(Failure::usage("an image is nothing for a terminal: name a file with -o, or redirect"));
     }
@@ -29,9 +36,13 @@ fn to_standard_output(config: &Config, args: &ExportArgs) -> Result<Exit, Failur
     let out = io::stdout().lock();
     let mut out =
         File::from(rustix::io::dup(&out).map_err(|error| Failure::new(format!("standard output: {error}")))?);
-    let exported =
-        export.write_from(args.offset, Effort::AllCores, &mut out).map_err(|error| failed(&error))?;
-    out.flush().map_err(|error| Failure::new(format!("standard output: {error}")))?;
+    let exported = match export.write_from(args.offset, Effort::AllCores, &mut out) {
+        // Whoever read it has enough.
+        Err(ReadError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return Ok(Exit::ReaderGone);
+        }
+        exported => exported.map_err(|error| failed(&error))?,
+    };
     tell_omitted(export.omitted());
     tell_unconfirmed(args, &exported);
     Ok(Exit::Done)
@@ -50,8 +61,19 @@ fn to_file(config: &Config, args: &ExportArgs) -> Result<Exit, Failure> {
         export.write_from(args.offset, Effort::AllCores, &mut out).map_err(|error| failed(&error))?;
     out.finish().map_err(|error| cannot("write", &error))?;
     partial.keep(&args.output)?;
+    if args.json {
+        Output::default().json(&json!({
+            "path": args.output,
+            "format": export.format(),
+            "size_bytes": exported.size,
+            "sha256": exported.sha256,
+            "confirmed": exported.confirmed,
+            "omitted": export.omitted(),
+        }))?;
+        return Ok(Exit::Done);
+    }
     let hash = exported.sha256.as_ref().map_or_else(String::new, |sha256| format!(", SHA-256 {sha256}"));
-    eprintln!("wrote {} to {shown}{hash}", exported.size);
+    say(format_args!("wrote {} to {shown}{hash}", exported.size));
     tell_omitted(export.omitted());
     tell_unconfirmed(args, &exported);
     Ok(Exit::Done)
@@ -64,10 +86,10 @@ fn open(config: &Config, args: &ExportArgs) -> Result<ImageExport, Failure> {
     };
     let export = export.map_err(|error| failed(&error))?;
     if export.manifest().is_some() && !export.frames_are_checked() {
-        eprintln!(
+        say(format_args!(
             "memdeck: {} was stored without digests: it can only be checked as a whole (memdeck verify)",
             args.file.display()
-        );
+        ));
     }
     Ok(export)
 }
@@ -81,16 +103,19 @@ fn failed(error: &ReadError) -> Failure {
 
 fn tell_omitted(omitted: &[Segment]) {
     for part in omitted {
-        eprintln!(
+        say(format_args!(
             "left out {} at {:#x}: firmware or device memory, which is no RAM; --format elf has it",
             part.file_bytes, part.address.0
-        );
+        ));
     }
 }
 
 fn tell_unconfirmed(args: &ExportArgs, exported: &Exported) {
     if exported.sha256.is_some() && !exported.confirmed {
-        eprintln!("memdeck: there is no manifest beside {} that would confirm it", args.file.display());
+        say(format_args!(
+            "memdeck: there is no manifest beside {} that would confirm it",
+            args.file.display()
+        ));
     }
 }
 
@@ -118,7 +143,8 @@ impl Partial {
         Ok(Self { path, file, kept: false })
     }
 
-    /// Gives the file its name, unless somebody else has taken it in the meantime.
+    /// Gives the file its name, unless somebody else has taken it in the meantime, and makes the name durable. The file
+    /// itself must be durable already.
     fn keep(mut self, output: &Path) -> Result<(), Failure> {
         let renamed = match rustix::fs::renameat_with(CWD, &self.path, CWD, output, RenameFlags::NOREPLACE) {
             // Not every file system can do that.
@@ -129,7 +155,14 @@ impl Partial {
         };
         renamed.map_err(|error| Failure::new(format!("cannot create {}: {error}", output.display())))?;
         self.kept = true;
-        Ok(())
+        let directory =
+            output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| {
+            let (output, directory) = (output.display(), directory.display());
+            Failure::new(format!(
+                "{output} is written, but may be gone after a power failure: {directory} cannot be made durable: {error}"
+            ))
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use memdeck_image::{ExportFacts, Inspection, Manifest, NoteFacts, Segment, SegmentKind};
 
 use super::recorded::{self, Recorded};
-use super::{Exit, Failure, with_causes};
+use super::{Exit, Failure, Output, with_causes};
 use crate::cli::InspectArgs;
 use crate::config::Config;
 
@@ -18,10 +18,11 @@ pub fn run(config: &Config, args: &InspectArgs) -> Result<Exit, Failure> {
         Recorded::Unknown(_) => memdeck_image::inspect(&args.file),
     };
     let seen = seen.map_err(|error| Failure::new(with_causes(&error)))?;
+    let mut output = Output::default();
     if args.json {
-        println!("{}", serde_json::to_string(&seen).map_err(|error| Failure::new(error.to_string()))?);
+        output.json(&seen)?;
     } else {
-        print!("{}", told(&seen));
+        output.text(told(&seen))?;
     }
     Ok(Exit::Done)
 }

@@ -99,9 +99,3 @@ impl StopSignal {
         }
     }
 }
-
-/// Waits for SIGINT, SIGTERM or SIGHUP.
-pub async fn stop_signal() -> Result<(), Failure> {
-    StopSignal::receive()?.wait().await;
-    Ok(())
-}

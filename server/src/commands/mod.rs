@@ -2,17 +2,24 @@
 
 mod access;
 mod agent;
+mod cancel;
 mod catalog;
 mod config;
+mod delete;
 mod dump;
 mod export;
 mod guard;
+mod guests;
 mod inspect;
 mod listen;
+mod output;
 mod own_service;
 mod recorded;
+mod records;
 mod serve;
+mod service;
 mod sign_in_link;
+mod table;
 mod verify;
 
 use std::error::Error;
@@ -23,6 +30,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Command, Invocation};
 use crate::config::ConfigError;
+use output::Output;
 
 /// How long the end waits for work that was handed to another thread and that nobody waits for any more.
 const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
@@ -40,6 +48,8 @@ pub enum Exit {
     Damaged,
     /// Somebody pressed Ctrl-C.
     Interrupted,
+    /// Whoever read standard output went before the end of an image.
+    ReaderGone,
 }
 
 impl From<Exit> for u8 {
@@ -50,6 +60,8 @@ impl From<Exit> for u8 {
             Exit::Usage => 2,
             Exit::Damaged => 3,
             Exit::Interrupted => 130,
+            // As a shell counts a program that SIGPIPE ended.
+            Exit::ReaderGone => 141,
         }
     }
 }
@@ -116,12 +128,16 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Serve => on_runtime(serve::run(config)),
             Command::Agent => on_runtime(agent::run(config)),
             Command::Dump(args) => on_runtime(dump::run(&config, args)),
+            Command::Guests(args) => on_runtime(guests::run(&config, args)),
+            Command::Records(args) => on_runtime(records::run(&config, args)),
+            Command::Cancel(args) => on_runtime(cancel::run(&config, args)),
+            Command::Delete(args) => on_runtime(delete::run(&config, args)),
             Command::Verify(args) => verify::run(&config, args),
             Command::Export(args) => export::run(&config, args),
             Command::Inspect(args) => inspect::run(&config, args),
             Command::Catalog(command) => catalog::run(&config, command),
             Command::SignInLink => on_runtime(sign_in_link::run(&config)),
-            Command::Config => Ok(config::run(&sources)),
+            Command::Config(args) => config::run(&sources, args),
             Command::Guard => on_runtime(guard::run(config)),
         }
     });
@@ -129,7 +145,7 @@ pub fn run(invocation: &Invocation) -> u8 {
     match ended {
         Ok(exit) => exit.into(),
         Err(Failure { exit, message }) => {
-            eprintln!("memdeck: {message}");
+            output::say(format_args!("memdeck: {message}"));
             exit.into()
         }
     }
@@ -156,7 +172,12 @@ fn start_log(command: &Command) {
         })
     });
     let ansi = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_target(false);
+    // It would say with `eprintln!` that the log cannot be written, and that panics where nobody reads either.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(ansi)
+        .with_target(false)
+        .log_internal_errors(false);
     match crate::log::Log::start() {
         Ok(queue) => log.with_writer(queue).init(),
         Err(error) => {

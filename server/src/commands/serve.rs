@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::access;
 use super::agent::SHUTDOWN_GRACE;
 use super::listen;
-use super::{Exit, Failure};
+use super::{Exit, Failure, Output};
 use crate::catalog_care;
 use crate::config::{Config, Role, ServiceConfig};
 use crate::desk::{AgentGuests, Desk, DeskParts, GuestSource, HypervisorGuests, SharedGuests};
@@ -63,7 +63,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     if std::io::stdout().is_terminal()
         && let Some(url) = &holder.url
     {
-        println!("{}", access::invitation(&config.http, url, &guard)?);
+        Output::default().line(access::invitation(&config.http, url, &guard)?)?;
     }
     listen::answer(listener, routes, closing).await?;
     tasks.shutdown().await;

@@ -2,7 +2,7 @@
 
 use memdeck_catalog::{LockRole, holder_of};
 
-use super::{Exit, Failure, access, own_service};
+use super::{Exit, Failure, Output, access, own_service};
 use crate::config::Config;
 use crate::ownership;
 
@@ -21,6 +21,10 @@ pub async fn run(config: &Config) -> Result<Exit, Failure> {
         .make_sign_in_link()
         .await
         .map_err(|error| Failure::new(format!("{} made no link: {error}", client.url())))?;
-    println!("{}{}", access::browser_url(&config.http, client.url()), link.path);
+    Output::default().line(format_args!(
+        "{}{}",
+        access::browser_url(&config.http, client.url()),
+        link.path
+    ))?;
     Ok(Exit::Done)
 }

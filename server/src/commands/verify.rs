@@ -1,15 +1,21 @@
 //! `memdeck verify`
 
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read as _;
+
 use indicatif::{ProgressBar, ProgressStyle};
-use memdeck_image::{Companion, RecordCheck, Sample, Verdict, VerifyReport, verify, verify_sample};
+use memdeck_image::{Companion, Finding, RecordCheck, Sample, Verdict, VerifyReport, verify, verify_sample};
 use memdeck_model::Progress;
 use serde::Serialize;
 
 use super::recorded::{self, Recorded};
-use super::{Exit, Failure, with_causes};
+use super::{Exit, Failure, Output, with_causes};
 use crate::cli::VerifyArgs;
 use crate::config::Config;
 
+/// What every stored image begins with.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const TEMPLATE: &str =
     "verifying {bar:40} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}";
 
@@ -33,12 +39,13 @@ pub fn run(config: &Config, args: &VerifyArgs) -> Result<Exit, Failure> {
         }
         Recorded::Unknown(why) => Some(why),
     };
+    let mut output = Output::default();
     if args.json {
-        let told = Told { report: &report, record_problem: unchecked.as_deref() };
-        let json = serde_json::to_string(&told).map_err(|error| Failure::new(error.to_string()))?;
-        println!("{json}");
+        output.json(&Told { report: &report, record_problem: unchecked.as_deref() })?;
+    } else if let Some(reason) = no_image(&report) {
+        output.line(format_args!("{} is no memdeck image: {reason}", report.path.display()))?;
     } else {
-        print_report(&report, unchecked.as_deref());
+        output.text(told(&report, unchecked.as_deref()))?;
     }
     Ok(match report.verdict {
         Verdict::Intact | Verdict::Sampled | Verdict::Unconfirmed => Exit::Done,
@@ -55,42 +62,57 @@ struct Told<'a> {
     record_problem: Option<&'a str>,
 }
 
-fn print_report(report: &VerifyReport, unchecked: Option<&str>) {
-    println!("{}: {}", report.path.display(), report.verdict);
+/// Why the file is none, where nothing about it is of an image: neither its beginning nor its end, and no manifest.
+fn no_image(report: &VerifyReport) -> Option<String> {
+    let no_table = report.findings.iter().find(|finding| matches!(finding, Finding::SeekTable { .. }))?;
+    let no_manifest =
+        report.findings.iter().find(|finding| matches!(finding, Finding::ManifestMissing { .. }))?;
+    let mut beginning = [0; ZSTD_MAGIC.len()];
+    let is_read = File::open(&report.path).and_then(|mut file| file.read_exact(&mut beginning));
+    let is_zstd = is_read.is_ok() && beginning == ZSTD_MAGIC;
+    (!is_zstd).then(|| format!("it does not begin as zstd does; {no_table}; {no_manifest}"))
+}
+
+fn told(report: &VerifyReport, unchecked: Option<&str>) -> String {
+    let mut text = format!("{}: {}\n", report.path.display(), report.verdict);
     for finding in &report.findings {
-        println!("  - {finding}");
+        let _ = writeln!(text, "  - {finding}");
     }
-    if let Some(manifest) = &report.manifest {
-        println!("  guest        {} ({})", manifest.guest.name, manifest.guest.uuid);
-        println!("  taken        {}", manifest.started_at);
+    // Writing to a string does not fail.
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {name:<11}  {value}");
+    };
+    let manifest = report.manifest.as_ref();
+    if let Some(manifest) = manifest {
+        line("guest", &format!("{} ({})", manifest.guest.name, manifest.guest.uuid));
+        line("taken", &manifest.started_at.to_string());
     }
     if let Some(Sample { frames, compared, of }) = report.sample {
-        println!("  sample       {frames} of {of} frames were read; damage in the others would not be seen");
+        line("sample", &format!("{frames} of {of} frames were read; damage in the others would not be seen"));
         if compared < frames {
-            println!("               {} of them have no digest to compare with", frames - compared);
+            line("", &format!("{} of them have no digest to compare with", frames - compared));
         }
     }
-    match (report.raw_size, &report.sha256) {
-        (Some(size), Some(sha256)) => println!("  image        {size}, SHA-256 {sha256}"),
-        (Some(size), None) => println!("  image        {size}"),
-        (None, _) => {}
+    let hash = |sha256: &Option<String>| {
+        sha256.as_ref().map_or_else(String::new, |sha256| format!(", SHA-256 {sha256}"))
+    };
+    if let Some(size) = report.raw_size {
+        line("image", &format!("{size}{}", hash(&report.sha256)));
     }
-    match &report.file_sha256 {
-        Some(sha256) => println!("  stored file  {}, SHA-256 {sha256}", report.stored_size),
-        None => println!("  stored file  {}", report.stored_size),
-    }
-    let manifest = report.manifest.as_ref();
+    line("stored file", &format!("{}{}", report.stored_size, hash(&report.file_sha256)));
     let pages = manifest.and_then(|manifest| manifest.page_map.as_ref()).map(|map| map.pages);
     let (of_pages, unread) = match (pages, report.sample) {
         (Some(pages), None) => (format!(", {} pages, {} of them zero", pages.total, pages.zero), ""),
         (_, Some(_)) => (String::new(), "; its entries were not compared with the image"),
         (None, None) => (String::new(), ""),
     };
-    println!("  page map     {}", in_words(report.page_map, &format!("{of_pages}{unread}")));
+    let has_manifest = manifest.is_some();
+    line("page map", &in_words(report.page_map, has_manifest, &format!("{of_pages}{unread}")));
     let root = manifest.and_then(|manifest| manifest.frame_digests.as_ref()).map(|digests| &digests.root);
     let root = root.map(|root| format!(", BLAKE3 root {root}")).unwrap_or_default();
-    println!("  digests      {}", in_words(report.frame_digests, &root));
-    println!("  record       {}", record_in_words(report, unchecked));
+    line("digests", &in_words(report.frame_digests, has_manifest, &root));
+    line("record", &record_in_words(report, unchecked));
+    text
 }
 
 fn record_in_words(report: &VerifyReport, unchecked: Option<&str>) -> String {
@@ -113,8 +135,10 @@ fn record_in_words(report: &VerifyReport, unchecked: Option<&str>) -> String {
     }
 }
 
-fn in_words(companion: Companion, intact: &str) -> String {
+fn in_words(companion: Companion, has_manifest: bool, intact: &str) -> String {
     match companion {
+        // Without a manifest nobody knows whether there was one.
+        Companion::None if !has_manifest => "none".to_owned(),
         Companion::None => "none: the image was stored by a version that made none".to_owned(),
         Companion::Missing => "missing".to_owned(),
         Companion::Damaged => "damaged".to_owned(),

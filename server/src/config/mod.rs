@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Url;
+use serde::Serialize;
 
 pub use base_path::BasePath;
 pub use http::{HttpConfig, OpenAccess, Role, TlsFiles};
@@ -273,32 +274,51 @@ fn without_user(uri: &str) -> String {
     }
 }
 
+/// A setting as it holds.
+#[derive(Debug, Serialize)]
+pub struct Effective {
+    /// `section.key` in the configuration file.
+    pub key: &'static str,
+    /// The environment variables that set it.
+    pub env: &'static [&'static str],
+    /// What was set, secrets and users of URIs masked; `None` where nothing was.
+    pub value: Option<String>,
+    /// Who set it.
+    pub origin: String,
+    /// What holds where nothing is set, in words.
+    pub default: &'static str,
+}
+
+/// Every setting as it holds, in the order in which they are shown.
+pub fn effective(sources: &Sources) -> impl Iterator<Item = Effective> {
+    SETTINGS.iter().map(|setting| Effective {
+        key: setting.key,
+        env: setting.env,
+        value: sources.text(setting).map(|value| match value {
+            _ if setting.secret => "***".to_owned(),
+            value if value.contains('@') => without_user(value),
+            value => value.to_owned(),
+        }),
+        origin: sources.origin(setting).to_string(),
+        default: setting.default,
+    })
+}
+
 /// What `memdeck config` prints: every setting with its effective value and who set it, secrets masked.
 pub fn describe(sources: &Sources) -> String {
     use std::fmt::Write;
 
     let mut text = String::new();
     let mut section = "";
-    for setting in SETTINGS {
+    for setting in effective(sources) {
         let (this_section, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
         if this_section != section {
             section = this_section;
             let gap = if text.is_empty() { "" } else { "\n" };
             let _ = writeln!(text, "{gap}[{section}]");
         }
-        let _ = match sources.text(setting) {
-            Some(_) if setting.secret => writeln!(text, "{key} = \"***\"  # {}", sources.origin(setting)),
-            Some(value) if value.contains('@') => {
-                writeln!(
-                    text,
-                    "{key} = {}  # {}",
-                    toml::Value::from(without_user(value)),
-                    sources.origin(setting)
-                )
-            }
-            Some(value) => {
-                writeln!(text, "{key} = {}  # {}", toml::Value::from(value), sources.origin(setting))
-            }
+        let _ = match setting.value {
+            Some(value) => writeln!(text, "{key} = {}  # {}", toml::Value::from(value), setting.origin),
             None => writeln!(text, "# {key}: {}", setting.default),
         };
     }

@@ -30,6 +30,13 @@ impl RestError {
     }
 }
 
+impl RestError {
+    /// Its sentence.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
 impl IntoResponse for RestError {
     fn into_response(self) -> Response {
         let mut body = json!({"detail": self.detail});

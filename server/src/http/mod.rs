@@ -13,7 +13,7 @@ mod images;
 mod memory_dumps;
 mod openapi;
 mod record_parameters;
-mod records_csv;
+pub(crate) mod records_csv;
 mod request_id;
 pub mod server;
 mod sign_in;
@@ -43,9 +43,11 @@ use utoipa_axum::routes;
 use crate::desk::{Desk, GuestSource};
 use crate::images::Images;
 
+pub(crate) use answer::RestError;
 pub use base_path::below;
 pub use connections::{Connections, network};
 pub use guard::{Guard, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks};
+pub(crate) use record_parameters::{FilterParameters, SortParameters};
 pub use sign_in::{SignInLink, link_path};
 
 /// The longest request body: a list of a thousand names fits many times.
@@ -90,6 +92,7 @@ pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<Path
     let described = OpenApiRouter::with_openapi(openapi::dashboard())
         .nest("/api/memory-dumps", memory_dumps::routes())
         .nest("/api/telemetry", telemetry::routes())
+        .routes(routes!(telemetry::guests))
         .routes(routes!(events::stream))
         .routes(routes!(sign_in::links::make));
     let described = described.with_state(state).merge(images);

@@ -20,22 +20,22 @@ use super::answer::RestError;
 pub struct FilterParameters {
     /// Part of a guest's name, case number or note, or the beginning of a libvirt id or SHA-256, without wildcards.
     #[param(min_length = 1, max_length = 200)]
-    search: Option<String>,
+    pub search: Option<String>,
     /// Dumps that began at this instant (RFC 3339) or later; a day (`2026-11-14`, UTC) means its beginning.
     #[param(example = "2026-11-14")]
-    from: Option<String>,
+    pub from: Option<String>,
     /// Dumps that began before this instant (RFC 3339); a day (`2026-11-14`, UTC) means its end.
     #[param(example = "2026-11-14T08:58:23Z")]
-    to: Option<String>,
+    pub to: Option<String>,
     /// How the dump ended.
     #[param(inline, value_type = Option<RecordState>)]
-    state: Option<String>,
+    pub state: Option<String>,
     /// The host of the hypervisor, as records have it.
     #[param(min_length = 1, max_length = 255)]
-    host: Option<String>,
+    pub host: Option<String>,
     /// How the dump was taken.
     #[param(inline, value_type = Option<CaptureMode>)]
-    mode: Option<String>,
+    pub mode: Option<String>,
 }
 
 impl FilterParameters {
@@ -63,10 +63,10 @@ impl FilterParameters {
 pub struct SortParameters {
     /// By what; `timestamp` where it is not given.
     #[param(inline, value_type = Option<RecordColumn>)]
-    sort: Option<String>,
+    pub sort: Option<String>,
     /// Which end comes first; where it is not given, that which the column is mostly wanted in.
     #[param(inline, value_type = Option<SortOrder>)]
-    order: Option<String>,
+    pub order: Option<String>,
 }
 
 impl SortParameters {

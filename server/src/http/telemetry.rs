@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use memdeck_model::{GuestState, Vm};
+use memdeck_model::{Guest, GuestState, Vm};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -32,4 +32,10 @@ async fn live_vms(State(state): State<DashboardState>) -> Result<Json<LiveVms>, 
     let live = guests.into_iter().filter(|guest| guest.id.is_some() && guest.state != GuestState::Shutoff);
     let vms: Vec<Vm> = live.map(Vm::from).collect();
     Ok(Json(LiveVms { count: vms.len(), source: "libvirt", vms }))
+}
+
+/// Every guest of the hypervisor, running or not.
+#[utoipa::path(get, path = "/api/guests", tag = "guests", responses((status = 200, body = Vec<Guest>)))]
+pub async fn guests(State(state): State<DashboardState>) -> Result<Json<Vec<Guest>>, RestError> {
+    Ok(Json(state.desk.list_guests().await?))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use memdeck_capture::Target;
 use memdeck_model::{
     ALL_GUESTS, CancelReply, CancelRequest, Capabilities, Deletion, DumpId, DumpOptions, DumpStatus, Guest,
-    MAX_TRIGGER_TARGETS, Omitted, Record, ServiceStatus, TriggerReply, TriggerRequest, VmRef,
+    MAX_TRIGGER_TARGETS, Omitted, Record, RecordPage, ServiceStatus, TriggerReply, TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};
 use rustls::ClientConfig;
@@ -254,6 +254,14 @@ impl ServiceClient {
     pub async fn records(&self, since: u64) -> Result<Option<RecordFeedPage>, CallError> {
         let query = [("since", since), ("limit", RECORDS_PER_CALL.into())];
         absent_as_none(answer(self.request(Method::GET, &["api", "records"]).query(&query)).await)
+    }
+
+    /// Records of a dashboard as `query` says, in the words of its call.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn record_page(&self, query: &[(&'static str, String)]) -> Result<RecordPage, CallError> {
+        answer(self.request(Method::GET, &["api", "memory-dumps", "records"]).query(query)).await
     }
 
     /// `GET /api/guests`; `None` where the service has no such call.

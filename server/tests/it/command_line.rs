@@ -1,7 +1,8 @@
 //! The program as a shell sees it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use memdeck_model::ByteCount;
 
@@ -185,6 +186,68 @@ fn an_unknown_key_in_the_file_is_refused_with_the_known_ones() {
     assert_eq!(text(&output).0, Some(2));
 }
 
+/// A pipe whose reader has gone, as that of `| head -1` has after the first line.
+fn without_reader() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn a_reader_that_goes_ends_no_command_with_a_panic() {
+    let image = stored_with_the_sources("frozen_with-page-map");
+    let image = image.to_str().unwrap();
+    for (arguments, code) in [
+        (&["config"][..], 0),
+        (&["config", "--help"], 0),
+        (&["inspect", image], 0),
+        (&["inspect", "--json", image], 0),
+        (&["verify", image], 0),
+        (&["verify", "--json", image], 0),
+        (&["export", image, "-o", "-"], 141),
+        (&["dump", "web-09"], 1),
+        (&["dump", "--json", "web-09"], 1),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let output = memdeck(dir.path()).args(arguments).stdout(without_reader()).output().unwrap();
+        assert_eq!(text(&output), (Some(code), String::new(), String::new()), "{arguments:?}");
+        // And where whoever read both has gone (`2>&1 | head -1`).
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = memdeck(dir.path());
+        command.args(arguments).stdout(without_reader()).stderr(without_reader());
+        assert_eq!(command.status().unwrap().code(), Some(code), "{arguments:?}");
+    }
+    // Failures are told on standard error, and wrong usage before anything is configured.
+    for (arguments, code) in [(&["verify", "nothing.elf.zst"][..], 1), (&["frobnicate"], 2)] {
+        let dir = tempfile::tempdir().unwrap();
+        let ended = memdeck(dir.path()).args(arguments).stderr(without_reader()).status().unwrap();
+        assert_eq!(ended.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_service_whose_log_nobody_reads_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut serve = memdeck(dir.path());
+    serve
+        .arg("serve")
+        .env("MEMDECK_BIND", "127.0.0.1:0")
+        .env("MEMDECK_LOG", "trace")
+        .stderr(without_reader());
+    let mut serve = serve.spawn().unwrap();
+    let begun = Instant::now();
+    let is_ready =
+        || std::fs::read_to_string(dir.path().join("state/lock")).is_ok_and(|lock| lock.contains("http://"));
+    while !is_ready() {
+        assert!(serve.try_wait().unwrap().is_none(), "it ended at its first word");
+        assert!(begun.elapsed() < Duration::from_mins(1), "it does not get ready");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = rustix::process::Pid::from_child(&serve);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(serve.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_failed_dump_says_why_and_is_recorded_as_failed() {
     let dir = tempfile::tempdir().unwrap();
@@ -202,7 +265,14 @@ fn what_is_no_image_is_not_verified_and_not_exported() {
     let file = dir.path().join("letter.txt");
     std::fs::write(&file, "dear reader").unwrap();
     let verified = memdeck(dir.path()).arg("verify").arg(&file).output().unwrap();
-    assert_eq!(verified.status.code(), Some(3), "{:?}", text(&verified));
+    let (code, said, stderr) = text(&verified);
+    assert_eq!((code, stderr.as_str()), (Some(3), ""), "{said}");
+    let beginning = format!("{} is no memdeck image: it does not begin as zstd does; ", file.display());
+    assert!(said.starts_with(&beginning) && said.contains("no manifest"), "{said}");
+    assert!(
+        !said.contains("by a version that made none"),
+        "nothing is said of an image that is none: {said}"
+    );
     let out = dir.path().join("out.elf");
     let exported = memdeck(dir.path()).arg("export").arg(&file).arg("-o").arg(&out).output().unwrap();
     assert_eq!(exported.status.code(), Some(1), "{:?}", text(&exported));
@@ -213,11 +283,16 @@ fn what_is_no_image_is_not_verified_and_not_exported() {
     assert!(stderr.contains("nothing.elf.zst"), "{stderr}");
 }
 
-/// What is printed of a small image that is stored with the sources.
+/// A small image that is stored with the sources.
+fn stored_with_the_sources(name: &str) -> PathBuf {
+    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/image/tests/images");
+    images.join(format!("{name}.elf.zst"))
+}
+
+/// What is printed of such an image.
 fn verified(name: &str, arguments: &[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/image/tests/images");
-    let image = images.join(format!("{name}.elf.zst"));
+    let image = stored_with_the_sources(name);
     let output = memdeck(dir.path()).arg("verify").arg(&image).args(arguments).output().unwrap();
     let (code, stdout, stderr) = text(&output);
     assert_eq!(code, Some(0), "{stdout}{stderr}");

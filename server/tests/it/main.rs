@@ -5,6 +5,7 @@ mod activity;
 mod agent;
 mod base_path;
 mod command_line;
+mod commands;
 mod connections;
 mod dashboard;
 mod documents;

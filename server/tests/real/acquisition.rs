@@ -29,7 +29,7 @@ fn loadable(elf: &Path) -> Parts {
     .collect()
 }
 
-fn sha256(file: &Path) -> String {
+pub fn sha256(file: &Path) -> String {
     let output = Command::new("sha256sum").arg(file).output().unwrap();
     String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
 }

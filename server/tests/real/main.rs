@@ -14,6 +14,7 @@ mod markdown;
 mod overload;
 mod services;
 mod session_guests;
+mod shell;
 mod space;
 mod support;
 mod vanishing;

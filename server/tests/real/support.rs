@@ -25,11 +25,13 @@ pub fn holds_at_points() -> bool {
 pub struct Home {
     dir: tempfile::TempDir,
     has_volume: bool,
+    /// The file that its disk is, while it has a name.
+    disk: Option<tempfile::NamedTempFile>,
 }
 
 impl Home {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), has_volume: false }
+        Self { dir: tempfile::tempdir().unwrap(), has_volume: false, disk: None }
     }
 
     /// Its dump directory is a volume of its own, of that many MiB.
@@ -44,11 +46,20 @@ impl Home {
         disk.as_file().set_len(mib << 20).unwrap();
         let mut make = Command::new("mkfs.ext4");
         assert!(make.arg("-q").arg(disk.path()).status().unwrap().success());
-        let home = Self::on(&["-o", "loop", disk.path().to_str().unwrap()]);
+        let mut home = Self::on(&["-o", "loop", disk.path().to_str().unwrap()]);
         std::fs::remove_dir(home.volume().join("lost+found")).unwrap();
         std::fs::set_permissions(home.volume(), std::fs::Permissions::from_mode(0o700)).unwrap();
-        // It lasts as long as it is mounted.
+        home.disk = Some(disk);
         home
+    }
+
+    /// Takes the disk away and mounts it again, with what is on it.
+    pub fn mount_disk_again(&self) {
+        let disk = self.disk.as_ref().expect("a home on a disk");
+        assert!(Command::new("umount").arg(self.volume()).status().unwrap().success());
+        let mut mount = Command::new("mount");
+        mount.args(["-o", "loop"]).arg(disk.path()).arg(self.volume());
+        assert!(mount.status().unwrap().success());
     }
 
     /// With what these arguments of mount say as its dump directory.

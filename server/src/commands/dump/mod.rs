@@ -7,13 +7,15 @@ mod bars;
 mod session;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use memdeck_model::{CaptureMode, DumpId, DumpStatus, JobState, Omitted, VmRef};
 use serde_json::json;
 
-use super::listen::stop_signal;
-use super::{Exit, Failure};
+use super::listen::StopSignal;
+use super::output::say;
+use super::{Exit, Failure, Output};
 use crate::cli::DumpArgs;
 use crate::config::Config;
 use crate::remote::Asked;
@@ -22,6 +24,8 @@ use session::{Ends, Session};
 
 /// Between two looks at the dumps; the end of one that this process takes is seen at once.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// How long an interrupted command waits for the ends of its dumps, to print them.
+const INTERRUPT_PATIENCE: Duration = Duration::from_secs(10);
 
 pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
     let targets = args
@@ -32,6 +36,8 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
         .map_err(|error| Failure { exit: Exit::Usage, message: error.to_string() })?;
     let session = Session::open(config)?;
     let mut ends = session.ends();
+    // From here on: Ctrl-C must not end the command between asking for dumps and following them.
+    let mut stop = StopSignal::receive()?;
     let Asked { dumps, omitted } = session.trigger(targets, args.options()).await?;
     omitted.iter().for_each(tell_omitted);
     // Two names may mean one guest.
@@ -41,23 +47,47 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
     let bars = (!args.json).then(Bars::new);
     let ended = tokio::select! {
         ended = follow(&session, &mut ends, dumps.clone(), bars.as_ref()) => ended?,
-        stopped = stop_signal() => {
-            stopped?;
-            eprintln!("memdeck: {}", session.interrupt(&dumps).await);
+        () = stop.wait() => {
+            say(format_args!("memdeck: {}", session.interrupt(&dumps).await));
+            let printed = if args.json { print_interrupted(&session, ends, dumps, &omitted).await } else { Ok(()) };
             session.close().await;
+            printed?;
             return Ok(Exit::Interrupted);
         }
     };
     drop(bars);
     let all_completed = ended.iter().all(|dump| dump.exact_state() == JobState::Completed)
         && !omitted.iter().any(|omitted| omitted.why.leaves_memory());
-    if args.json {
-        println!("{}", json!({"dumps": ended, "omitted": omitted}));
+    let mut output = Output::default();
+    let printed = if args.json {
+        output.json(&json!({"dumps": ended, "omitted": omitted}))
     } else {
-        ended.iter().for_each(print_summary);
-    }
+        output.text(ended.iter().map(summary).collect::<String>())
+    };
     session.close().await;
+    printed?;
     Ok(if all_completed { Exit::Done } else { Exit::Failed })
+}
+
+/// The dumps as they ended, as far as they do so soon.
+async fn print_interrupted(
+    session: &Session,
+    mut ends: Ends,
+    mut dumps: Vec<DumpStatus>,
+    omitted: &[Omitted],
+) -> Result<(), Failure> {
+    let ended =
+        tokio::time::timeout(INTERRUPT_PATIENCE, follow(session, &mut ends, dumps.clone(), None)).await;
+    if let Ok(Ok(ended)) = ended {
+        dumps = ended;
+    } else if let Ok(now) = session.statuses().await {
+        for dump in &mut dumps {
+            if let Some(status) = now.iter().find(|status| status.dump_id == dump.dump_id) {
+                dump.clone_from(status);
+            }
+        }
+    }
+    Output::default().json(&json!({"dumps": dumps, "omitted": omitted, "interrupted": true}))
 }
 
 /// Looks until every dump has ended.
@@ -94,22 +124,26 @@ async fn follow(
 
 fn tell_omitted(omitted: &Omitted) {
     let Omitted { name, uuid, reason, .. } = omitted;
-    eprintln!("memdeck: '{name}' ({uuid}) is left out: {reason}");
+    say(format_args!("memdeck: '{name}' ({uuid}) is left out: {reason}"));
 }
 
-fn print_summary(dump: &DumpStatus) {
+fn summary(dump: &DumpStatus) -> String {
     let name = dump.display_name();
     let Some(record) = dump.record.as_ref().filter(|_| dump.exact_state() == JobState::Completed) else {
-        println!("{name}: {}: {}", dump.exact_state().as_str(), dump.message);
-        return;
+        return format!("{name}: {}: {}\n", dump.exact_state().as_str(), dump.message);
     };
     let unknown = || "unknown".to_owned();
-    println!("{name}: {}", dump.message);
-    println!("  mode    {}", record.mode.map_or("unknown", CaptureMode::as_str));
+    let mut text = format!("{name}: {}\n", dump.message);
+    // Writing to a string does not fail.
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {name:<6}  {value}");
+    };
+    line("mode", record.mode.map_or("unknown", CaptureMode::as_str));
     if let Some(reason) = &record.fallback {
-        println!("  reason  {reason}");
+        line("reason", reason);
     }
-    println!("  file    {}", record.dump_path.clone().unwrap_or_else(unknown));
-    println!("  sha256  {}", record.sha256.clone().unwrap_or_else(unknown));
-    println!("  took    {}", dump.duration_sec.map_or_else(unknown, |seconds| format!("{seconds:.2} s")));
+    line("file", &record.dump_path.clone().unwrap_or_else(unknown));
+    line("sha256", &record.sha256.clone().unwrap_or_else(unknown));
+    line("took", &dump.duration_sec.map_or_else(unknown, |seconds| format!("{seconds:.2} s")));
+    text
 }

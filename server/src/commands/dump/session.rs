@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_capture::{DumpBackend, Engine, LocalBackend, Target};
-use memdeck_catalog::{LockError, LockHolder, LockRole};
+use memdeck_catalog::{LockError, LockRole};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_influx::RecordFeed;
 use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Event, Guest, VmRef};
@@ -13,19 +13,21 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::Failure;
 use crate::blocking;
-use crate::commands::{own_service, with_causes};
-use crate::config::{Config, ServiceConfig};
+use crate::commands::output::say;
+use crate::commands::service::{Service, operator};
+use crate::commands::with_causes;
+use crate::config::Config;
 use crate::desk::Everyone;
 use crate::node::{self, StartError, State};
 use crate::outbox;
-use crate::remote::{Asked, CallError, Face, ServiceClient};
+use crate::remote::{Asked, Face};
 
 /// Who cancels the dumps of this command.
 const CTRL_C: &str = "Ctrl-C on the command line";
 
 pub enum Session {
     Here(Box<Here>),
-    Service { client: ServiceClient, face: Face },
+    Service(Service),
 }
 
 /// This process takes the dumps.
@@ -40,15 +42,16 @@ pub struct Here {
 
 impl Session {
     pub fn open(config: &Config) -> Result<Self, Failure> {
-        if let Some(service) = &config.service {
-            return Self::service(service, Face::Service);
+        if let Some(service) = Service::configured(config)? {
+            return Ok(Self::Service(service));
         }
         let state = match State::take(config, LockRole::Dump) {
             Ok(state) => state,
             Err(StartError::Lock(LockError::Held { holder: Some(holder), dir })) => {
-                return Self::holder(config, &holder).unwrap_or_else(|| {
-                    Err(StartError::from(LockError::Held { holder: Some(holder), dir }).into())
-                });
+                return match Service::of_holder(config, &holder)? {
+                    Some(service) => Ok(Self::Service(service)),
+                    None => Err(StartError::from(LockError::Held { holder: Some(holder), dir }).into()),
+                };
             }
             Err(error) => return Err(error.into()),
         };
@@ -59,27 +62,13 @@ impl Session {
         Ok(Self::Here(Box::new(Here { engine, backend, hypervisor, feed, state })))
     }
 
-    /// The service that holds the state directory, if it says where it answers.
-    fn holder(config: &Config, holder: &LockHolder) -> Option<Result<Self, Failure>> {
-        let face = match holder.role {
-            LockRole::Serve => Face::Dashboard,
-            LockRole::Agent => Face::Service,
-            LockRole::Dump | LockRole::Catalog => return None,
-        };
-        let client = own_service::client(config, holder)?;
-        Some(client.map(|client| Self::Service { client, face }))
-    }
-
-    fn service(config: &ServiceConfig, face: Face) -> Result<Self, Failure> {
-        let client = ServiceClient::new(config).map_err(|error| Failure::new(with_causes(&error)))?;
-        Ok(Self::Service { client, face })
-    }
-
     pub async fn trigger(&self, targets: Vec<VmRef>, options: DumpOptions) -> Result<Asked, Failure> {
         let all = matches!(targets.as_slice(), [only] if only.as_str() == ALL_GUESTS);
-        if let Self::Service { client, face: Face::Dashboard } = self {
-            let asked = client.trigger_on_dashboard(targets, options).await;
-            return asked.map_err(|error| failed(client, &error));
+        if let Self::Service(service) = self
+            && service.face == Face::Dashboard
+        {
+            let asked = service.client.trigger_on_dashboard(targets, options).await;
+            return asked.map_err(|error| service.failed(&error));
         }
         let Everyone { targets, omitted } = if all {
             self.everyone().await?
@@ -90,19 +79,16 @@ impl Session {
             return Ok(Asked { omitted, ..Asked::default() });
         }
         let dumps = match self {
-            Self::Here(here) => {
-                let who = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
-                let who =
-                    who.map_or_else(|_| "command line".to_owned(), |user| format!("{user} (command line)"));
-                here.backend
-                    .trigger(targets, options, &who)
-                    .await
-                    .map_err(|error| Failure::new(error.to_string()))?
-            }
-            Self::Service { client, .. } => {
-                let capabilities = client.capabilities().await.map_err(|error| failed(client, &error))?;
-                let asked = client.trigger(&targets, &options, capabilities).await;
-                asked.map_err(|error| failed(client, &error))?
+            Self::Here(here) => here
+                .backend
+                .trigger(targets, options, &operator())
+                .await
+                .map_err(|error| Failure::new(error.to_string()))?,
+            Self::Service(service) => {
+                let capabilities = service.client.capabilities().await;
+                let capabilities = capabilities.map_err(|error| service.failed(&error))?;
+                let asked = service.client.trigger(&targets, &options, capabilities).await;
+                asked.map_err(|error| service.failed(&error))?
             }
         };
         Ok(Asked { dumps, omitted })
@@ -112,13 +98,7 @@ impl Session {
     async fn everyone(&self) -> Result<Everyone, Failure> {
         let guests = match self {
             Self::Here(here) => here.guests().await?,
-            Self::Service { client, .. } => {
-                let guests = client.guests().await.map_err(|error| failed(client, &error))?;
-                guests.ok_or_else(|| {
-                    let url = client.url();
-                    Failure::new(format!("the dump service {url} does not tell its guests; name them"))
-                })?
-            }
+            Self::Service(service) => service.guests().await?,
         };
         let everyone = Everyone::of(&guests, self.statuses().await?.iter());
         if everyone.is_nobody() { Err(Failure::new("no VM is running")) } else { Ok(everyone) }
@@ -129,8 +109,8 @@ impl Session {
             Self::Here(here) => {
                 here.backend.statuses().await.map_err(|error| Failure::new(error.to_string()))?
             }
-            Self::Service { client, face } => {
-                client.statuses(*face).await.map_err(|error| failed(client, &error))?
+            Self::Service(service) => {
+                service.client.statuses(service.face).await.map_err(|error| service.failed(&error))?
             }
         };
         Ok(statuses.into_values().collect())
@@ -140,7 +120,7 @@ impl Session {
     pub fn ends(&self) -> Ends {
         Ends(match self {
             Self::Here(here) => Some(here.engine.subscribe()),
-            Self::Service { .. } => None,
+            Self::Service(_) => None,
         })
     }
 
@@ -152,14 +132,13 @@ impl Session {
                     .engine
                     .cancel(&dump.dump_id, CTRL_C)
                     .map_err(|error| Failure::new(with_causes(&error))),
-                Self::Service { client, face } => {
-                    client.cancel(*face, &dump.dump_id, CTRL_C).await.map_err(|error| failed(client, &error))
-                }
+                Self::Service(service) => service.cancel(&dump.dump_id, CTRL_C).await,
             };
             match (cancelled, self) {
                 (Ok(true), _) | (Ok(false), Self::Here(_)) => {}
-                (Ok(false), Self::Service { client, .. }) => {
-                    return format!("interrupted: {} cannot cancel, so the dumps go on there", client.url());
+                (Ok(false), Self::Service(service)) => {
+                    let url = service.client.url();
+                    return format!("interrupted: {url} cannot cancel, so the dumps go on there");
                 }
                 (Err(failure), _) => {
                     return format!("interrupted, and a dump may go on: {}", failure.message());
@@ -179,11 +158,11 @@ impl Session {
         if let Some(feed) = feed {
             match outbox::round(&state.catalog, feed.as_ref()).await {
                 Ok(outbox::Round::Empty) => {}
-                Ok(outbox::Round::Left) => eprintln!(
+                Ok(outbox::Round::Left) => say(format_args!(
                     "memdeck: {} did not take every point; the next `memdeck serve` or `memdeck dump` writes them",
                     feed.describe()
-                ),
-                Err(error) => eprintln!("memdeck: {}", with_causes(&error)),
+                )),
+                Err(error) => say(format_args!("memdeck: {}", with_causes(&error))),
             }
         }
     }
@@ -219,10 +198,6 @@ impl Here {
         let hypervisor = Arc::clone(&self.hypervisor);
         blocking(move || hypervisor.guests()).await.map_err(|error| Failure::new(with_causes(&error)))
     }
-}
-
-fn failed(client: &ServiceClient, error: &CallError) -> Failure {
-    Failure::new(format!("the dump service {} failed: {error}", client.url()))
 }
 
 #[cfg(test)]

@@ -1,0 +1,101 @@
+//! `memdeck delete`
+
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::sync::Arc;
+
+use memdeck_catalog::LockRole;
+use memdeck_model::{DeleteRequest, DumpId, Record};
+use reqwest::Method;
+
+use super::output::say;
+use super::service::{Service, operator};
+use super::table::printable;
+use super::{Exit, Failure, Output};
+use crate::cli::DeleteArgs;
+use crate::config::Config;
+use crate::images::Images;
+use crate::node::{self, State};
+
+pub async fn run(config: &Config, args: &DeleteArgs) -> Result<Exit, Failure> {
+    if !args.yes && !io::stdin().is_terminal() {
+        return Err(Failure::usage("nobody can be asked here; --yes deletes without asking"));
+    }
+    let store = Store::open(config).await?;
+    let record = store.record(&args.dump_id).await?;
+    if record.deleted_at.is_none() && !args.yes && !confirmed(&record)? {
+        return Err(Failure::new("nothing was deleted"));
+    }
+    let deleted = store.delete(&args.dump_id, &record).await?;
+    let mut output = Output::default();
+    if args.json {
+        output.json(&deleted)?;
+    } else {
+        let (name, id) = (printable(&deleted.dom.0), &args.dump_id);
+        output.line(format_args!("{name}: the image of dump {id} is deleted; its record stays"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Who has the images.
+enum Store {
+    Service(Service),
+    /// This process, which holds the state directory until the end.
+    Here {
+        images: Arc<Images>,
+        _held: State,
+    },
+}
+
+impl Store {
+    async fn open(config: &Config) -> Result<Self, Failure> {
+        if let Some(service) = Service::find(config)? {
+            return Ok(Self::Service(service));
+        }
+        let state = State::take(config, LockRole::Delete)?;
+        let images = node::images(&state, None).await;
+        Ok(Self::Here { images, _held: state })
+    }
+
+    async fn record(&self, dump_id: &DumpId) -> Result<Record, Failure> {
+        match self {
+            Self::Service(service) => {
+                read(service.client.image_call(Method::GET, dump_id, None, None).await?)
+            }
+            Self::Here { images, .. } => Ok(images.record(dump_id.as_str()).await?),
+        }
+    }
+
+    async fn delete(&self, dump_id: &DumpId, record: &Record) -> Result<Record, Failure> {
+        let request =
+            DeleteRequest { by: operator().parse().ok(), ..DeleteRequest::confirmed(&record.dom.0) };
+        match self {
+            Self::Service(service) => {
+                let body = serde_json::to_value(&request).map_err(|error| Failure::new(error.to_string()))?;
+                read(service.client.image_call(Method::DELETE, dump_id, None, Some(&body)).await?)
+            }
+            Self::Here { images, .. } => Ok(images.delete(dump_id.as_str(), request, &operator()).await?),
+        }
+    }
+}
+
+fn read(answer: serde_json::Value) -> Result<Record, Failure> {
+    serde_json::from_value(answer).map_err(|error| Failure::new(format!("the answer is no record: {error}")))
+}
+
+/// Shows what would go, and asks.
+fn confirmed(record: &Record) -> Result<bool, Failure> {
+    let unknown = || "unknown".to_owned();
+    say(format_args!(
+        "{}, dumped at {}\n  file    {}\n  size    {}\n  sha256  {}",
+        printable(&record.dom.0),
+        record.timestamp,
+        record.dump_path.clone().unwrap_or_else(unknown),
+        record.gzip_size_bytes.map_or_else(unknown, |size| size.to_string()),
+        record.sha256.clone().unwrap_or_else(unknown),
+    ));
+    say("Delete this image for good? The record stays. Write yes to delete it:");
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.map_err(|error| Failure::new(format!("standard input: {error}")))?;
+    Ok(answer.trim().eq_ignore_ascii_case("yes"))
+}

@@ -1,0 +1,86 @@
+//! The running memdeck that a command asks, instead of doing its work beside it.
+
+use memdeck_catalog::{LockHolder, LockRole, holder_of};
+use memdeck_model::{DumpId, Guest, Problem};
+
+use super::{Failure, own_service, with_causes};
+use crate::config::Config;
+use crate::node::StartError;
+use crate::ownership;
+use crate::remote::{CallError, Face, ServiceClient};
+
+/// A service that answers.
+pub struct Service {
+    /// Calls it.
+    pub client: ServiceClient,
+    /// Which of the two it is.
+    pub face: Face,
+}
+
+impl Service {
+    /// The dump service that `MEMDUMP_SERVICE_URL` names.
+    pub fn configured(config: &Config) -> Result<Option<Self>, Failure> {
+        let service = |service| {
+            let client = ServiceClient::new(service).map_err(|error| Failure::new(with_causes(&error)))?;
+            Ok(Self { client, face: Face::Service })
+        };
+        config.service.as_ref().map(service).transpose()
+    }
+
+    /// The service that holds the state directory; `None` if it is none, or does not say where it answers.
+    pub fn of_holder(config: &Config, holder: &LockHolder) -> Result<Option<Self>, Failure> {
+        let face = match holder.role {
+            LockRole::Serve => Face::Dashboard,
+            LockRole::Agent => Face::Service,
+            _ => return Ok(None),
+        };
+        let client = own_service::client(config, holder).transpose()?;
+        Ok(client.map(|client| Self { client, face }))
+    }
+
+    /// Who knows the dumps, records and guests that a command is about: the dashboard of the state directory, which has
+    /// what its dump service told it; else the configured dump service; else the agent of the state directory. `None`
+    /// where the state directory is all there is.
+    pub fn find(config: &Config) -> Result<Option<Self>, Failure> {
+        if config.state_dir.exists() {
+            ownership::check_directory(&config.state_dir).map_err(StartError::from)?;
+        }
+        let holder = holder_of(&config.state_dir);
+        let of_state = holder.map(|holder| Self::of_holder(config, &holder)).transpose()?.flatten();
+        match of_state {
+            Some(dashboard) if dashboard.face == Face::Dashboard => Ok(Some(dashboard)),
+            other => Ok(Self::configured(config)?.or(other)),
+        }
+    }
+
+    /// Its guests.
+    pub async fn guests(&self) -> Result<Vec<Guest>, Failure> {
+        let guests = self.client.guests().await.map_err(|error| self.failed(&error))?;
+        guests.ok_or_else(|| {
+            let url = self.client.url();
+            Failure::new(format!("the dump service {url} does not tell its guests; name them"))
+        })
+    }
+
+    /// Cancels a dump; false where the service knows no such dump or cannot cancel.
+    pub async fn cancel(&self, dump_id: &DumpId, by: &str) -> Result<bool, Failure> {
+        self.client.cancel(self.face, dump_id, by).await.map_err(|error| self.failed(&error))
+    }
+
+    /// A call that failed.
+    pub fn failed(&self, error: &CallError) -> Failure {
+        Failure::new(format!("the dump service {} failed: {error}", self.client.url()))
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::new(problem.detail)
+    }
+}
+
+/// Who uses the command line, as records and messages name them.
+pub fn operator() -> String {
+    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
+    user.map_or_else(|_| "command line".to_owned(), |user| format!("{user} (command line)"))
+}
