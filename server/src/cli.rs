@@ -120,7 +120,7 @@ pub struct JsonArgs {
 /// `memdeck records`. The filters are those of the REST call.
 #[derive(Clone, Debug, Args)]
 pub struct RecordsArgs {
-    /// Text in a VM's name, id, SHA-256, dump id, case number or note.
+    /// Part of a VM's name, id, SHA-256, case number or note.
     #[arg(long, value_name = "TEXT")]
     pub search: Option<String>,
     /// Dumps that began at this day (2026-11-14, UTC) or instant (RFC 3339), or later.

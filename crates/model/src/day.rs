@@ -8,13 +8,13 @@ use jiff::tz::TimeZone;
 
 use crate::Timestamp;
 
-/// A day, written `2025-11-14`, in the years 1970 to 9998. In which time zone is for the caller to say.
+/// A day, written `2025-11-14`, in the years 0001 to 9998. In which time zone is for the caller to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(Date);
 
 /// Text that is no day.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a day is written YYYY-MM-DD and lies in the years 1970 to 9998, not '{0}'")]
+#[error("a day is written YYYY-MM-DD and lies in the years 0001 to 9998, not '{0}'")]
 pub struct ParseDayError(String);
 
 impl Day {
@@ -56,7 +56,7 @@ impl FromStr for Day {
             return Err(refused());
         }
         let date: Date = text.parse().map_err(|_| refused())?;
-        if (1970..=9998).contains(&date.year()) { Ok(Self(date)) } else { Err(refused()) }
+        if (1..=9998).contains(&date.year()) { Ok(Self(date)) } else { Err(refused()) }
     }
 }
 
@@ -66,12 +66,19 @@ mod tests {
 
     #[test]
     fn a_day_is_read_as_it_is_written() {
-        for text in ["1970-01-01", "2024-02-29", "2025-11-14", "9998-12-31"] {
+        for text in ["0001-01-01", "1969-07-20", "1970-01-01", "2024-02-29", "2025-11-14", "9998-12-31"] {
             assert_eq!(text.parse::<Day>().unwrap().to_string(), text);
         }
-        for bad in ["", "2025", "2025-02-29", "14.11.2025", "2025-11-14T10:00", "0020-11-14", "9999-01-01"] {
+        for bad in ["", "2025", "2025-02-29", "14.11.2025", "2025-11-14T10:00", "0000-11-14", "9999-01-01"] {
             assert!(bad.parse::<Day>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_day_before_1970_has_its_place_before_it() {
+        let day: Day = "1969-12-31".parse().unwrap();
+        assert_eq!(day.start_utc().to_string(), "1969-12-31T00:00:00.000000Z");
+        assert_eq!(day.next().start_utc().unix_micros(), 0);
     }
 
     #[test]

@@ -8,11 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CaptureMode, Record, Remark, Timestamp};
 
-/// What somebody searches for: part of a guest's name, case number or note, or the beginning of a libvirt id or of a
-/// SHA-256. ASCII letters match in either case; no character has a special meaning.
+/// What somebody searches for: part of a guest's name, libvirt id, SHA-256, case number or note. Letters match in either
+/// case, in every script: both sides are folded by [`folded`]. No character has a special meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct SearchText(String);
+pub struct SearchText {
+    text: String,
+    folded: String,
+    is_hexadecimal: bool,
+}
 
 impl SearchText {
     /// The longest one.
@@ -21,30 +25,45 @@ impl SearchText {
     /// Without the white space around it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether a record that says this has it.
     #[must_use]
     pub fn is_in(&self, said: Said<'_>) -> bool {
-        let wanted = self.0.as_bytes();
-        let begins = |text: &str| begins_with(text.as_bytes(), wanted);
-        let has = |text: &str| text.as_bytes().windows(wanted.len()).any(|part| begins_with(part, wanted));
-        begins(said.vmid)
-            || said.sha256.is_some_and(|hash| begins(hash) && self.is_hexadecimal())
-            || has(said.dom)
-            || said.case.is_some_and(has)
-            || said.note.is_some_and(has)
+        self.is_part_of(said.dom)
+            || self.is_part_of(said.vmid)
+            || said.case.is_some_and(|case| self.is_part_of(case))
+            || said.note.is_some_and(|note| self.is_part_of(note))
+            || self.is_hexadecimal && said.sha256.is_some_and(|hash| self.is_part_of(hash))
     }
 
-    fn is_hexadecimal(&self) -> bool {
-        self.0.bytes().all(|b| b.is_ascii_hexdigit())
+    fn is_part_of(&self, text: &str) -> bool {
+        // Nearly every text of nearly every record is ASCII, and then nothing is folded or copied.
+        if text.is_ascii() {
+            has_ascii(text.as_bytes(), self.folded.as_bytes())
+        } else {
+            folded(text).contains(&self.folded)
+        }
     }
 }
 
-/// Whether `text` begins with `wanted`, ASCII letters in either case.
-fn begins_with(text: &[u8], wanted: &[u8]) -> bool {
-    text.get(..wanted.len()).is_some_and(|part| part.eq_ignore_ascii_case(wanted))
+/// Whether ASCII `text` has `wanted`, which is folded already.
+fn has_ascii(text: &[u8], wanted: &[u8]) -> bool {
+    let Some((first, rest)) = wanted.split_first() else { return true };
+    let upper = first.to_ascii_uppercase();
+    text.windows(wanted.len()).any(|part| match part.split_first() {
+        Some((begins, goes_on)) => {
+            (begins == first || *begins == upper) && goes_on.eq_ignore_ascii_case(rest)
+        }
+        None => false,
+    })
+}
+
+/// The text with each letter in upper and then in lower case, so that letters that differ only in case become the same:
+/// `GRÖSSE`, `größe` and `Größe` are all `grösse`. Accents count.
+fn folded(text: &str) -> String {
+    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
 /// What of a record is searched.
@@ -82,7 +101,8 @@ impl TryFrom<String> for SearchText {
     fn try_from(text: String) -> Result<Self, FilterError> {
         let text = text.trim();
         if (1..=Self::MAX_CHARS).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
-            Ok(Self(text.to_owned()))
+            let is_hexadecimal = text.bytes().all(|b| b.is_ascii_hexdigit());
+            Ok(Self { text: text.to_owned(), folded: folded(text), is_hexadecimal })
         } else {
             Err(FilterError::Search)
         }
@@ -98,8 +118,8 @@ impl FromStr for SearchText {
 }
 
 impl From<SearchText> for String {
-    fn from(text: SearchText) -> Self {
-        text.0
+    fn from(search: SearchText) -> Self {
+        search.text
     }
 }
 
@@ -283,13 +303,48 @@ mod tests {
     }
 
     #[test]
-    fn names_and_remarks_are_found_by_a_part_and_numbers_by_their_beginning() {
-        for found in ["w", "EB-0", " web ", "1", "17", "ABC", "abcdef0123", "ir-2026", "beacons", "100%_s"] {
+    fn everything_is_found_by_any_part_of_it() {
+        for found in [
+            "w",
+            "EB-0",
+            " web ",
+            "1",
+            "7",
+            "17",
+            "ABC",
+            "CDEF",
+            "0123",
+            "abcdef0123",
+            "ir-2026",
+            "beacons",
+            "100%_s",
+        ] {
             assert!(finds(found), "{found}");
         }
-        for missed in ["web-02", "7x", "cdef", "2_26", "b%c", "abcdefg"] {
+        for missed in ["web-02", "7x", "2_26", "b%c", "abcdefg", "f01234"] {
             assert!(!finds(missed), "{missed}");
         }
+    }
+
+    #[test]
+    fn letters_of_every_script_are_found_in_either_case() {
+        let says = |note: &str| Record { note: Some(note.parse().unwrap()), ..record() };
+        let finds = |search: &str, note: &str| {
+            RecordFilter { search: Some(search.parse().unwrap()), ..RecordFilter::default() }
+                .matches(&says(note))
+        };
+        for (one, other) in [
+            ("GRÖSSE", "größe"),
+            ("größe", "GRÖSSE"),
+            ("Größe", "die grösse"),
+            ("ΟΔΟΣ", "οδος"),
+            ("ёлка", "ЁЛКА"),
+        ] {
+            assert!(finds(one, other), "{one} in {other}");
+            assert!(finds(one, one) && finds(other, other));
+        }
+        assert!(!finds("grosse", "größe"), "accents count");
+        assert!(!finds("größen", "GRÖSSE"));
     }
 
     #[test]

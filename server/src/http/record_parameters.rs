@@ -10,6 +10,7 @@ use memdeck_model::{
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
 
 use super::answer::RestError;
 
@@ -18,14 +19,14 @@ use super::answer::RestError;
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 pub struct FilterParameters {
-    /// Part of a guest's name, case number or note, or the beginning of a libvirt id or SHA-256, without wildcards.
+    /// Part of a guest's name, libvirt id, SHA-256, case number or note, in either case, without wildcards.
     #[param(min_length = 1, max_length = 200)]
     pub search: Option<String>,
     /// Dumps that began at this instant (RFC 3339) or later; a day (`2026-11-14`, UTC) means its beginning.
-    #[param(example = "2026-11-14")]
+    #[param(schema_with = day_or_instant, example = "2026-11-14")]
     pub from: Option<String>,
     /// Dumps that began before this instant (RFC 3339); a day (`2026-11-14`, UTC) means its end.
-    #[param(example = "2026-11-14T08:58:23Z")]
+    #[param(schema_with = day_or_instant, example = "2026-11-14T08:58:23Z")]
     pub to: Option<String>,
     /// How the dump ended.
     #[param(inline, value_type = Option<RecordState>)]
@@ -36,6 +37,13 @@ pub struct FilterParameters {
     /// How the dump was taken.
     #[param(inline, value_type = Option<CaptureMode>)]
     pub mode: Option<String>,
+}
+
+fn day_or_instant() -> Schema {
+    let text = |format| {
+        ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)))
+    };
+    OneOfBuilder::new().item(text(KnownFormat::Date)).item(text(KnownFormat::DateTime)).build().into()
 }
 
 impl FilterParameters {
