@@ -10,11 +10,11 @@ use memdeck_capture::{Clock, Engine, EngineError, EngineParts, EngineSettings, L
 use memdeck_catalog::{Catalog, CatalogError, LockError, LockHolder, LockRole, StateLock};
 use memdeck_hypervisor::{Hypervisor, Libvirt};
 use memdeck_image::{ImageStore, StoreError};
-use memdeck_influx::{FeedError, Influx, InfluxSettings, RecordFeed};
+use memdeck_influx::{FeedError, Influx, InfluxSettings, Login, RecordFeed};
 use memdeck_model::DumpId;
 
 use crate::catalog_care;
-use crate::config::{Config, DumpConfig, InfluxConfig, LibvirtConfig};
+use crate::config::{Config, DumpConfig, InfluxConfig, InfluxLogin, LibvirtConfig};
 use crate::guardian::GuardProcess;
 use crate::images::Images;
 use crate::ownership::{self, OwnershipError};
@@ -151,11 +151,18 @@ pub fn clock() -> Arc<dyn Clock> {
 
 /// InfluxDB, where configured.
 pub fn influx(config: Option<&InfluxConfig>) -> Result<Option<Arc<dyn RecordFeed>>, StartError> {
-    let Some(InfluxConfig { url, database, token, timeout }) = config else { return Ok(None) };
+    let Some(InfluxConfig { url, database, login, timeout }) = config else { return Ok(None) };
+    let login = match login {
+        InfluxLogin::None => Login::None,
+        InfluxLogin::Token(token) => Login::Token(token.expose().to_owned()),
+        InfluxLogin::User { name, password } => {
+            Login::User { name: name.clone(), password: password.expose().to_owned() }
+        }
+    };
     let settings = InfluxSettings {
         url: url.as_str().trim_end_matches('/').to_owned(),
         database: database.clone(),
-        token: token.as_ref().map(|token| token.expose().to_owned()),
+        login,
         timeout: *timeout,
     };
     Ok(Some(Arc::new(Influx::new(settings)?)))

@@ -1,6 +1,5 @@
 //! Opening the database file and bringing its schema up to date.
 
-use std::cmp::Ordering;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};

@@ -30,7 +30,8 @@ pub enum FeedError {
     },
     /// The store does not accept the token, or the token may not do this.
     #[error(
-        "{store} refused the credentials (HTTP {status}): set INFLUX_TOKEN to a token that may write to this database"
+        "{store} refused the credentials (HTTP {status}): set INFLUX_TOKEN to a token, or INFLUX_USER and \
+         INFLUX_PASSWORD to a user, that may write to this database"
     )]
     Unauthorized {
         /// The store.

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use memdeck_model::Record;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, StatusCode, Url, redirect};
@@ -13,7 +15,7 @@ use crate::line::line;
 use crate::reply::Reply;
 use crate::settings::{is_loopback, public};
 use crate::types::FieldTypes;
-use crate::{FeedError, InfluxSettings, RecordFeed};
+use crate::{FeedError, InfluxSettings, Login, RecordFeed};
 
 /// A write is tried again with what a refusal taught: at most once for each field, and once for a new database.
 const MAX_ATTEMPTS: u32 = 14;
@@ -23,7 +25,7 @@ pub struct Influx {
     http: Client,
     base: Url,
     database: String,
-    token: Option<String>,
+    login: Login,
     timeout: Duration,
     description: String,
     /// The column types that the last write found to be right; `None` before the first.
@@ -46,14 +48,14 @@ impl Influx {
     /// The URL, the database's name or the token cannot be used.
     pub fn new(settings: InfluxSettings) -> Result<Self, FeedError> {
         let base = settings.base_url()?;
-        let InfluxSettings { database, token, timeout, .. } = settings;
+        let InfluxSettings { database, login, timeout, .. } = settings;
         if database.is_empty() || database.chars().any(char::is_control) {
             let reason = "INFLUX_DB must name a database, without control characters".to_owned();
             return Err(FeedError::Settings { reason });
         }
-        let http = client(&base, token.as_deref(), timeout)?;
+        let http = client(&base, &login, timeout)?;
         let description = format!("InfluxDB at {}, database {database}", public(&base));
-        Ok(Self { http, base, database, token, timeout, description, types: Mutex::default() })
+        Ok(Self { http, base, database, login, timeout, description, types: Mutex::default() })
     }
 
     fn url(&self, call: &str, parameters: &[(&str, &str)]) -> Url {
@@ -89,7 +91,7 @@ impl Influx {
     }
 
     fn refused(&self, reply: Reply, cause: Option<&str>) -> FeedError {
-        reply.into_error(&self.description, cause, self.token.as_deref())
+        reply.into_error(&self.description, cause, self.login.secret())
     }
 
     fn known_types(&self) -> Option<FieldTypes> {
@@ -145,10 +147,17 @@ impl RecordFeed for Influx {
 }
 
 /// An HTTP client that asks that store and no other: a redirected write would not be one.
-fn client(base: &Url, token: Option<&str>, timeout: Duration) -> Result<Client, FeedError> {
+fn client(base: &Url, login: &Login, timeout: Duration) -> Result<Client, FeedError> {
     let mut headers = HeaderMap::new();
-    if let Some(token) = token {
-        let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
+    let authorization = match login {
+        Login::None => None,
+        Login::Token(token) => Some(format!("Bearer {token}")),
+        Login::User { name, password } => {
+            Some(format!("Basic {}", BASE64.encode(format!("{name}:{password}"))))
+        }
+    };
+    if let Some(authorization) = authorization {
+        let mut value = HeaderValue::try_from(authorization).map_err(|_| {
             let reason = "INFLUX_TOKEN contains a character that cannot be sent".to_owned();
             FeedError::Settings { reason }
         })?;

@@ -23,7 +23,7 @@ use memdeck_model::Record;
 
 pub use error::FeedError;
 pub use influx::Influx;
-pub use settings::InfluxSettings;
+pub use settings::{InfluxSettings, Login};
 
 /// A store that takes the records of finished dumps as points in time.
 #[async_trait]

@@ -15,19 +15,55 @@ pub struct InfluxSettings {
     pub url: String,
     /// The database; created when it does not exist.
     pub database: String,
-    /// Sent as `Authorization: Bearer`.
-    pub token: Option<String>,
+    /// How it is told who writes.
+    pub login: Login,
     /// How long one call may take, from connecting to the end of the answer.
     pub timeout: Duration,
 }
 
-/// Neither the token nor what the URL may hold beside the address.
+/// How a store is told who writes. Never in a URL.
+#[derive(Clone)]
+pub enum Login {
+    /// Not at all.
+    None,
+    /// `Authorization: Bearer`.
+    Token(String),
+    /// `Authorization: Basic`: the users of version 1.
+    User {
+        /// Their name.
+        name: String,
+        /// Their password.
+        password: String,
+    },
+}
+
+impl Login {
+    /// What must not be repeated.
+    pub(crate) fn secret(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Token(secret) | Self::User { password: secret, .. } => Some(secret),
+        }
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Token(_) => f.write_str("Token(***)"),
+            Self::User { name, .. } => write!(f, "User({name:?}, ***)"),
+        }
+    }
+}
+
+/// Neither the login's secret nor what the URL may hold beside the address.
 impl fmt::Debug for InfluxSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InfluxSettings")
             .field("url", &self.base_url().map(|url| public(&url)).unwrap_or_default())
             .field("database", &self.database)
-            .field("token", &self.token.as_ref().map(|_| "***"))
+            .field("login", &self.login)
             .field("timeout", &self.timeout)
             .finish()
     }
@@ -76,7 +112,7 @@ mod tests {
         InfluxSettings {
             url: url.to_owned(),
             database: "vmstats".to_owned(),
-            token: Some("s3cret".to_owned()),
+            login: Login::Token("s3cret".to_owned()),
             timeout: Duration::from_secs(10),
         }
     }
@@ -99,10 +135,13 @@ mod tests {
 
     #[test]
     fn nothing_printed_holds_a_secret() {
-        let settings = settings("http://admin:s3cret@db:8086/?p=s3cret");
-        let printed = format!("{settings:?}");
-        assert!(printed.contains("http://db:8086") && printed.contains("***"), "{printed}");
-        assert!(!printed.contains("s3cret") && !printed.contains("admin"), "{printed}");
+        let with_user = Login::User { name: "memdeck".to_owned(), password: "s3cret".to_owned() };
+        for login in [Login::Token("s3cret".to_owned()), with_user] {
+            let settings = InfluxSettings { login, ..settings("http://admin:s3cret@db:8086/?p=s3cret") };
+            let printed = format!("{settings:?}");
+            assert!(printed.contains("http://db:8086") && printed.contains("***"), "{printed}");
+            assert!(!printed.contains("s3cret") && !printed.contains("admin"), "{printed}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 pub struct InfluxServer {
     address: SocketAddr,
     dir: TempDir,
+    has_users: bool,
     process: Option<Child>,
 }
 
@@ -26,9 +27,23 @@ impl InfluxServer {
     /// `influxd` is not installed or does not start: the test cannot be made.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_as(false)
+    }
+
+    /// Starts one that asks who calls, as soon as it has its first user.
+    ///
+    /// # Panics
+    /// `influxd` is not installed or does not start: the test cannot be made.
+    #[must_use]
+    pub fn start_with_users() -> Self {
+        Self::start_as(true)
+    }
+
+    fn start_as(has_users: bool) -> Self {
         // Another process may take a port between its choice and its use; then `influxd` ends and another is chosen.
         for _ in 0..5 {
             let mut server = Self::stopped();
+            server.has_users = has_users;
             if server.launch() {
                 return server;
             }
@@ -45,7 +60,7 @@ impl InfluxServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
         let address = listener.local_addr().expect("the address of a listener");
         let dir = tempfile::tempdir().expect("a temporary directory");
-        Self { address, dir, process: None }
+        Self { address, dir, has_users: false, process: None }
     }
 
     /// Starts it on the same address with the data it had.
@@ -81,6 +96,24 @@ impl InfluxServer {
         let mut url: Url = self.url().parse().expect("the URL of a socket address");
         url.set_path("query");
         url.query_pairs_mut().extend_pairs([("db", database), ("q", statement)]);
+        let (_, body) = self.call("POST", &url, "").expect("an answer of influxd");
+        serde_json::from_str(&body).expect("JSON from influxd")
+    }
+
+    /// The same as a user of the store.
+    ///
+    /// # Panics
+    /// It does not answer in JSON.
+    #[must_use]
+    pub fn query_as(&self, user: (&str, &str), database: &str, statement: &str) -> serde_json::Value {
+        let mut url: Url = self.url().parse().expect("the URL of a socket address");
+        url.set_path("query");
+        url.query_pairs_mut().extend_pairs([
+            ("db", database),
+            ("q", statement),
+            ("u", user.0),
+            ("p", user.1),
+        ]);
         let (_, body) = self.call("POST", &url, "").expect("an answer of influxd");
         serde_json::from_str(&body).expect("JSON from influxd")
     }
@@ -135,8 +168,8 @@ impl InfluxServer {
              [meta]\ndir = \"{dir}/meta\"\n\
              [data]\ndir = \"{dir}/data\"\nwal-dir = \"{dir}/wal\"\n\
              [monitor]\nstore-enabled = false\n\
-             [http]\nbind-address = \"{}\"\nlog-enabled = false\n",
-            self.address
+             [http]\nbind-address = \"{}\"\nlog-enabled = false\nauth-enabled = {}\n",
+            self.address, self.has_users
         )
     }
 

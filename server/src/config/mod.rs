@@ -19,9 +19,10 @@ pub use settings::{SETTINGS, Setting};
 pub use sources::{ConfigError, Origin, Sources, dot_env};
 
 use settings::{
-    DUMP_DIR, DUMP_TIMEOUT, FROZEN_PAUSE_LIMIT, INFLUX_DB, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL,
-    LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET, MAX_PARALLEL_DUMPS, PAUSE_BUDGET,
-    SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL, STATE_DIR,
+    BATCH_MAX_LINES, BATCH_MAX_SEC, DEVICE_CACHE_TTL, DUMP_DIR, DUMP_TIMEOUT, FROZEN_PAUSE_LIMIT,
+    INFLUX_BUCKET, INFLUX_DB, INFLUX_ORG, INFLUX_PASSWORD, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL,
+    INFLUX_USER, LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET, MAX_PARALLEL_DUMPS,
+    PAUSE_BUDGET, POLL_INTERVAL, SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL, STATE_DIR,
 };
 
 /// A token. Never shown.
@@ -95,10 +96,26 @@ pub struct InfluxConfig {
     pub url: Url,
     /// The database of the points.
     pub database: String,
-    /// What it must be sent.
-    pub token: Option<Secret>,
+    /// How it is told who writes.
+    pub login: InfluxLogin,
     /// The longest one call may take.
     pub timeout: Duration,
+}
+
+/// How `InfluxDB` is told who writes.
+#[derive(Clone, Debug)]
+pub enum InfluxLogin {
+    /// Not at all.
+    None,
+    /// By a token.
+    Token(Secret),
+    /// By name and password (version 1).
+    User {
+        /// The name.
+        name: String,
+        /// The password.
+        password: Secret,
+    },
 }
 
 /// The whole configuration.
@@ -133,6 +150,8 @@ impl Config {
                 .map(Duration::from_secs_f64)
         };
         let secret = |setting: &Setting| sources.text(setting).map(|text| Secret(text.to_owned()));
+        without_effect(sources)?;
+        let login = influx_login(sources)?;
 
         let service_timeout = seconds(&SERVICE_TIMEOUT, 30.0, 0.1, 3600.0)?;
         let influx_timeout = seconds(&INFLUX_TIMEOUT, 10.0, 0.1, 3600.0)?;
@@ -188,7 +207,7 @@ impl Config {
             influx: http_url(sources, &INFLUX_URL)?.map(|url| InfluxConfig {
                 url,
                 database,
-                token: secret(&INFLUX_TOKEN),
+                login,
                 timeout: influx_timeout,
             }),
         })
@@ -211,6 +230,49 @@ fn starts_a_program(uri: &str) -> bool {
     let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.to_ascii_lowercase());
     scheme.split_once('+').is_some_and(|(_, transport)| transport == "ext")
         || names.any(|name| matches!(name.as_str(), "command" | "netcat"))
+}
+
+/// Checks what is for parts that this version does not have: what is wrong is wrong now, and not after an update.
+fn without_effect(sources: &Sources) -> Result<(), ConfigError> {
+    for (setting, least, most) in
+        [(&POLL_INTERVAL, 0.1, 3600.0), (&BATCH_MAX_SEC, 0.01, 3600.0), (&DEVICE_CACHE_TTL, 0.0, 86_400.0)]
+    {
+        let allowed = format!("seconds from {least} to {most}");
+        sources.parse(setting, 0.0, &allowed, |text| {
+            text.parse::<f64>().ok().filter(|seconds| (least..=most).contains(seconds))
+        })?;
+    }
+    sources.parse(&BATCH_MAX_LINES, 1, "a whole number from 1 to 1000000", |text| {
+        text.parse::<u32>().ok().filter(|lines| (1..=1_000_000).contains(lines))
+    })?;
+    for setting in [&INFLUX_ORG, &INFLUX_BUCKET] {
+        sources.parse(setting, (), "a name of 1 to 255 characters without control characters", |text| {
+            (text.chars().count() <= 255 && !text.chars().any(char::is_control)).then_some(())
+        })?;
+    }
+    Ok(())
+}
+
+fn influx_login(sources: &Sources) -> Result<InfluxLogin, ConfigError> {
+    let name = sources.parse(&INFLUX_USER, None, "a name without ':' and control characters", |text| {
+        (!text.contains(':') && !text.chars().any(char::is_control)).then(|| Some(text.to_owned()))
+    })?;
+    let password =
+        sources.parse(&INFLUX_PASSWORD, None, "a password without control characters", |text| {
+            (!text.chars().any(char::is_control)).then(|| Some(Secret(text.to_owned())))
+        })?;
+    let token = sources.text(&INFLUX_TOKEN).map(|text| Secret(text.to_owned()));
+    let together = |what: &str| Err(ConfigError::Missing(what.to_owned()));
+    match (name, password, token) {
+        (None, None, None) => Ok(InfluxLogin::None),
+        (None, None, Some(token)) => Ok(InfluxLogin::Token(token)),
+        (Some(name), Some(password), None) => Ok(InfluxLogin::User { name, password }),
+        (Some(_), None, _) => together("INFLUX_USER is set without INFLUX_PASSWORD: set both, or none"),
+        (None, Some(_), _) => together("INFLUX_PASSWORD is set without INFLUX_USER: set both, or none"),
+        (Some(_), Some(_), Some(_)) => together(
+            "INFLUX_TOKEN is set, and INFLUX_USER with INFLUX_PASSWORD too: InfluxDB takes one of the two, so unset the other",
+        ),
+    }
 }
 
 /// A URL of HTTP without user, query and fragment: those would end up in logs and messages.

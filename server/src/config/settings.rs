@@ -202,8 +202,53 @@ pub const INFLUX_TIMEOUT: Setting = setting(
     "Seconds one call to InfluxDB may take, 0.1 to 3600",
 );
 
+pub const INFLUX_USER: Setting = setting(
+    "influx.user",
+    &["INFLUX_USER"],
+    "unset",
+    "User name at an InfluxDB 1 with passwords; needs INFLUX_PASSWORD, and no INFLUX_TOKEN beside it",
+);
+pub const INFLUX_PASSWORD: Setting =
+    secret("influx.password", &["INFLUX_PASSWORD"], "Password of INFLUX_USER");
+pub const INFLUX_ORG: Setting = setting(
+    "influx.org",
+    &["INFLUX_ORG"],
+    "unset",
+    "Organisation in InfluxDB 2, 1 to 255 characters; checked, without effect yet",
+);
+pub const INFLUX_BUCKET: Setting = setting(
+    "influx.bucket",
+    &["INFLUX_BUCKET"],
+    "unset",
+    "Bucket in InfluxDB 2, 1 to 255 characters; checked, without effect yet",
+);
+pub const BATCH_MAX_LINES: Setting = setting(
+    "influx.batch_max_lines",
+    &["BATCH_MAX_LINES"],
+    "2000",
+    "Lines of telemetry in one write, 1 to 1000000; checked, without effect yet",
+);
+pub const BATCH_MAX_SEC: Setting = setting(
+    "influx.batch_max_sec",
+    &["BATCH_MAX_SEC"],
+    "1.0",
+    "Seconds that telemetry waits for a full write, 0.01 to 3600; checked, without effect yet",
+);
+pub const POLL_INTERVAL: Setting = setting(
+    "telemetry.poll_interval",
+    &["POLL_INTERVAL"],
+    "1.0",
+    "Seconds between two collections of telemetry, 0.1 to 3600; checked, without effect yet",
+);
+pub const DEVICE_CACHE_TTL: Setting = setting(
+    "telemetry.device_cache_ttl",
+    &["DEVICE_CACHE_TTL"],
+    "300",
+    "Seconds for which the list of a guest's devices is kept, 0 to 86400; checked, without effect yet",
+);
+
 /// All of them, in the order in which they are shown.
-pub static SETTINGS: [&Setting; 26] = [
+pub static SETTINGS: [&Setting; 35] = [
     &BIND,
     &TOKEN,
     &OPEN_ACCESS,
@@ -231,4 +276,12 @@ pub static SETTINGS: [&Setting; 26] = [
     &INFLUX_DB,
     &INFLUX_TOKEN,
     &INFLUX_TIMEOUT,
+    &INFLUX_USER,
+    &INFLUX_PASSWORD,
+    &INFLUX_ORG,
+    &INFLUX_BUCKET,
+    &BATCH_MAX_LINES,
+    &BATCH_MAX_SEC,
+    &POLL_INTERVAL,
+    &DEVICE_CACHE_TTL,
 ];

@@ -25,6 +25,13 @@ fn an_invalid_value_stops_the_start_with_name_value_and_what_is_allowed() {
         ("MEMDECK_BIND", "8000", "an address and port such as 127.0.0.1:8000"),
         ("MEMDUMP_SERVICE_URL", "10.0.0.5:5001", "an http:// or https:// URL"),
         ("INFLUX_DB", "a b", "a name of 1 to 64 letters"),
+        ("POLL_INTERVAL", "abc", "seconds from 0.1 to 3600"),
+        ("BATCH_MAX_LINES", "0", "a whole number from 1 to 1000000"),
+        ("BATCH_MAX_SEC", "-1", "seconds from 0.01 to 3600"),
+        ("DEVICE_CACHE_TTL", "NaN", "seconds from 0 to 86400"),
+        ("INFLUX_ORG", "a\u{7}b", "a name of 1 to 255 characters"),
+        ("INFLUX_BUCKET", "a\nb", "a name of 1 to 255 characters"),
+        ("INFLUX_USER", "ada:x", "a name without ':'"),
     ] {
         let output = memdeck(dir.path()).arg("config").env(name, value).output().unwrap();
         let (code, _, stderr) = text(&output);
@@ -35,6 +42,71 @@ fn an_invalid_value_stops_the_start_with_name_value_and_what_is_allowed() {
             "{stderr}"
         );
         assert!(stderr.contains(&format!("allowed: {allowed}")), "{stderr}");
+    }
+}
+
+/// Section 6 of the contracts, and what memdeck itself adds to it.
+const CONTRACT: [&str; 28] = [
+    "LIBVIRT_URI",
+    "LIBVIRT_TIMEOUT",
+    "DUMP_DIR",
+    "MAX_PARALLEL_DUMPS",
+    "MEMDUMP_SERVICE_URL",
+    "MEMDUMP_SERVICE_TIMEOUT",
+    "MEMDUMP_SERVICE_TOKEN",
+    "DUMP_TIMEOUT",
+    "STATE_DIR",
+    "INFLUX_URL",
+    "INFLUX_HOST",
+    "INFLUXDB3_HOST",
+    "INFLUX_DB",
+    "INFLUX_DATABASE",
+    "INFLUXDB3_DATABASE",
+    "INFLUX_TOKEN",
+    "INFLUXDB3_TOKEN",
+    "INFLUX_ORG",
+    "INFLUX_BUCKET",
+    "INFLUX_TIMEOUT_S",
+    "POLL_INTERVAL",
+    "BATCH_MAX_LINES",
+    "BATCH_MAX_SEC",
+    "DEVICE_CACHE_TTL",
+    "INFLUX_USER",
+    "INFLUX_PASSWORD",
+    "MEMDECK_TOKEN",
+    "MEMDECK_BIND",
+];
+
+#[test]
+fn every_variable_of_the_contract_is_read_even_if_it_has_no_effect_yet() {
+    let known: Vec<&str> =
+        memdeck::config::SETTINGS.iter().flat_map(|setting| setting.env).copied().collect();
+    for variable in CONTRACT {
+        assert!(known.contains(&variable), "{variable} is not read, so a wrong value is not refused");
+    }
+}
+
+#[test]
+fn influxdb_is_told_who_writes_in_one_way_and_its_password_is_shown_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = |variables: &[(&str, &str)]| {
+        let output = memdeck(dir.path()).arg("config").envs(variables.iter().copied()).output().unwrap();
+        let (code, stdout, stderr) = text(&output);
+        assert!(!format!("{stdout}{stderr}").contains("very-secret"), "{stdout}{stderr}");
+        (code, stdout, stderr)
+    };
+    let (user, password) = (("INFLUX_USER", "ada"), ("INFLUX_PASSWORD", "very-secret"));
+    let (code, stdout, stderr) = config(&[user, password]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("user = \"ada\"") && stdout.contains("password = \"***\""), "{stdout}");
+    for (variables, sentence) in [
+        (&[user][..], "INFLUX_USER is set without INFLUX_PASSWORD"),
+        (&[password], "INFLUX_PASSWORD is set without INFLUX_USER"),
+        (&[user, password, ("INFLUX_TOKEN", "very-secret")], "InfluxDB takes one of the two"),
+        (&[user, ("INFLUX_PASSWORD", "very-secret\u{7}")], "a password without control characters"),
+    ] {
+        let (code, _, stderr) = config(variables);
+        assert!(code == Some(2) && stderr.contains(sentence), "{stderr}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use memdeck::outbox::{self, Round};
 use memdeck_influx::test_support::InfluxServer;
-use memdeck_influx::{Influx, InfluxSettings, RecordFeed};
+use memdeck_influx::{Influx, InfluxSettings, Login, RecordFeed};
 use memdeck_model::Event;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -17,7 +17,7 @@ fn feed(server: &InfluxServer) -> Arc<dyn RecordFeed> {
     let settings = InfluxSettings {
         url: server.url(),
         database: "vmstats".to_owned(),
-        token: None,
+        login: Login::None,
         timeout: Duration::from_secs(10),
     };
     Arc::new(Influx::new(settings).unwrap())

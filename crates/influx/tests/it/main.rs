@@ -2,6 +2,7 @@
 //! for what neither can be made to answer.
 
 mod double;
+mod login;
 mod refusals;
 mod store;
 mod writing;
@@ -9,7 +10,7 @@ mod writing;
 use std::sync::Once;
 use std::time::Duration;
 
-use memdeck_influx::{Influx, InfluxSettings};
+use memdeck_influx::{Influx, InfluxSettings, Login};
 use memdeck_model::{ByteCount, CaptureMode, GuestName, Millis, Record, Timestamp};
 
 /// A client with a time limit that no test reaches by being slow.
@@ -18,10 +19,14 @@ fn client(url: &str, database: &str, token: Option<&str>) -> Influx {
 }
 
 fn client_with_timeout(url: &str, database: &str, token: Option<&str>, timeout: Duration) -> Influx {
+    let login = token.map_or(Login::None, |token| Login::Token(token.to_owned()));
+    client_as(url, database, login, timeout)
+}
+
+fn client_as(url: &str, database: &str, login: Login, timeout: Duration) -> Influx {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
-    let token = token.map(ToOwned::to_owned);
-    Influx::new(InfluxSettings { url: url.to_owned(), database: database.to_owned(), token, timeout })
+    Influx::new(InfluxSettings { url: url.to_owned(), database: database.to_owned(), login, timeout })
         .unwrap()
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use memdeck_influx::{FeedError, Influx, InfluxSettings, RecordFeed};
+use memdeck_influx::{FeedError, Influx, InfluxSettings, Login, RecordFeed};
 
 use crate::double::{Answer, Double, field_keys, invalid_column_type, with};
 use crate::{client, client_with_timeout, record};
@@ -183,7 +183,7 @@ async fn no_secret_is_printed() {
     let settings = InfluxSettings {
         url: "http://admin:pa55word@127.0.0.1:1/?p=pa55word".to_owned(),
         database: "vmstats".to_owned(),
-        token: Some("s3cret".to_owned()),
+        login: Login::Token("s3cret".to_owned()),
         timeout: Duration::from_mins(1),
     };
     let printed_settings = format!("{settings:?}");
@@ -205,7 +205,7 @@ fn settings_that_cannot_be_used_are_refused_with_their_name() {
         let settings = InfluxSettings {
             url: url.to_owned(),
             database: database.to_owned(),
-            token: Some(token.to_owned()),
+            login: Login::Token(token.to_owned()),
             timeout: Duration::from_secs(1),
         };
         Influx::new(settings).unwrap_err().to_string()
