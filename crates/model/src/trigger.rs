@@ -17,9 +17,22 @@ pub const MAX_TRIGGER_TARGETS: usize = 1000;
 ///
 /// The text is never altered: libvirt accepts names with blanks at either end, and `twin` is another guest than `twin `.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct VmRef(String);
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for VmRef {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+        let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+        let id = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+        let words = "A guest as a request names it: by UUID, by libvirt's id or by name, compared exactly.";
+        OneOfBuilder::new().description(Some(words)).item(name).item(id).into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for VmRef {}
 
 impl VmRef {
     /// Longest name accepted; libvirt's own names end at 255 bytes with the file systems that hold them.
@@ -102,7 +115,7 @@ impl<'de> Deserialize<'de> for VmRef {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TriggerError {
     /// No guest was named.
-    #[error("name at least one VM in \"vm_ids\" (or \"vms\"), or [\"all\"] for every running VM")]
+    #[error("name at least one VM in \"vm_ids\" (or \"vms\")")]
     NoTargets,
     /// Too many guests were named.
     #[error("one request may name at most {MAX_TRIGGER_TARGETS} VMs")]

@@ -18,7 +18,7 @@ use memdeck_catalog::{Catalog, CatalogError, Place};
 use memdeck_model::{
     ALL_GUESTS, Activity, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, Guest, Millis, Omitted,
     Problem, ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, ServiceHealth, ServiceStatus, Stats,
-    Timestamp, TriggerRequest, Verification, VmRef,
+    Timestamp, TriggerError, TriggerRequest, Verification, VmRef,
 };
 use parking_lot::Mutex;
 
@@ -351,7 +351,15 @@ impl Desk {
 }
 
 fn targets_of(request: TriggerRequest) -> Result<Vec<VmRef>, Problem> {
-    request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))
+    request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, refusal(&error)))
+}
+
+/// Why a request for dumps is refused, with what would do.
+fn refusal(error: &TriggerError) -> String {
+    match error {
+        TriggerError::NoTargets => format!("{error}, or [\"all\"] for every running VM"),
+        error => error.to_string(),
+    }
 }
 
 fn check(filter: &RecordFilter) -> Result<(), Problem> {

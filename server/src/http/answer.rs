@@ -3,8 +3,10 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use memdeck_model::{CancelReply, Problem, ProblemKind};
 use serde::de::DeserializeOwned;
@@ -61,7 +63,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = RestError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, RestError> {
-        parsed(&body_of(request, state).await?).map(Self)
+        parsed(&json_of(request, state).await?).map(Self)
     }
 }
 
@@ -72,9 +74,38 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for JsonBodyI
     type Rejection = RestError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, RestError> {
-        let body = body_of(request, state).await?;
+        let body = json_of(request, state).await?;
         if body.is_empty() { Ok(Self(T::default())) } else { parsed(&body).map(Self) }
     }
+}
+
+/// The body, which is JSON by its own account or empty.
+async fn json_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, RestError> {
+    let is_json = is_json(request.headers());
+    let body = body_of(request, state).await?;
+    if is_json || body.is_empty() { Ok(body) } else { Err(not_json()) }
+}
+
+/// The media type that a request says its body has, without parameters.
+pub fn media_type(headers: &HeaderMap) -> &str {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case("application/json")
+}
+
+fn not_json() -> RestError {
+    RestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send JSON with `Content-Type: application/json`")
+}
+
+/// A layer for routes whose POSTs must be JSON and are read by somebody else.
+pub async fn json_only(request: Request, next: Next) -> Response {
+    if request.method() == Method::POST && !is_json(request.headers()) {
+        return not_json().into_response();
+    }
+    next.run(request).await
 }
 
 async fn body_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, RestError> {

@@ -18,7 +18,7 @@ use memdeck_image::Segment;
 use memdeck_model::{DeleteRequest, Problem, ProblemKind, Record, Verification};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -136,10 +136,23 @@ async fn verify(
     Ok((StatusCode::ACCEPTED, Json(images.verify(&dump_id).await?)))
 }
 
+/// The words of [`Form`], for the description.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only described")]
+enum FormWord {
+    Elf,
+    Raw,
+    Lime,
+    Avml,
+    Stored,
+}
+
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ImageQuery {
-    /// `elf` (default), `raw`, `lime`, `avml`, or `stored`: the file as it is.
+    /// An export of the image (`elf` where it is not given), or `stored`: the file as it is.
+    #[param(inline, value_type = Option<FormWord>)]
     format: Option<String>,
 }
 

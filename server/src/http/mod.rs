@@ -97,7 +97,7 @@ pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<Path
         .routes(routes!(sign_in::links::make));
     let described = described.with_state(state).merge(images);
     let routes = described_routes(described, true)
-        .merge(memdeck_app::api::router(&operations))
+        .merge(memdeck_app::api::router(&operations).layer(middleware::from_fn(answer::json_only)))
         .merge(sign_in::routes(Arc::clone(&guard)))
         .merge(site::routes(site_dir));
     protected(routes, guard)

@@ -29,7 +29,7 @@ pub struct ErrorBody {
     info(
         title = "memdeck: dashboard",
         description = "Memory dumps of KVM guests: ask for them, watch them, list their records. Times are RFC 3339 in \
-                       UTC. Errors are `{\"detail\": \"<sentence>\"}`. A POST must be `application/json`."
+                       UTC. Errors are `{\"detail\": \"<sentence>\"}`. A body must be `application/json`."
     ),
     components(schemas(ErrorBody))
 )]
@@ -40,7 +40,7 @@ struct Dashboard;
     info(
         title = "memdeck: agent",
         description = "The dump service of one hypervisor. Times are RFC 3339 in UTC. Errors are \
-                       `{\"detail\": \"<sentence>\"}`. A POST must be `application/json`."
+                       `{\"detail\": \"<sentence>\"}`. A body must be `application/json`."
     ),
     components(schemas(ErrorBody))
 )]

@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
 use serde_json::Value;
 
-use crate::support::{TestApp, answer, get, routed_paths, text};
+use crate::support::{HOST, TestApp, answer, get, routed_paths, send, text};
 
 /// What is routed and not described: pages and forms, which no script calls, and what only says that nothing is there.
 fn is_undescribed(path: &str) -> bool {
@@ -49,7 +51,7 @@ async fn the_described_methods_are_those_that_are_taken() {
             let mut request = get(path);
             *request.method_mut() = "PUT".parse().unwrap();
             request.headers_mut().insert("content-type", "application/json".parse().unwrap());
-            let refused = crate::support::send(router, request).await;
+            let refused = send(router, request).await;
             assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
             let allowed = refused.headers()["allow"].to_str().unwrap();
             let taken: BTreeSet<_> =
@@ -81,6 +83,195 @@ async fn every_reference_leads_somewhere_and_every_call_says_what_it_does() {
             }
         }
     }
+}
+
+/// Resolves a reference.
+fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
+        None => schema,
+    }
+}
+
+/// Values that a parameter is described to take: each word of an enum, one of each format.
+fn values_of(document: &Value, schema: &Value) -> Vec<String> {
+    let schema = resolved(document, schema);
+    if let Some(words) = schema["enum"].as_array() {
+        return words.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        return choices.iter().flat_map(|choice| values_of(document, choice)).collect();
+    }
+    let types = &schema["type"];
+    let is = |name: &str| types == name || types.as_array().is_some_and(|all| all.contains(&name.into()));
+    match schema["format"].as_str() {
+        Some("date") => vec!["1969-07-20".to_owned()],
+        Some("date-time") => vec!["2025-11-14T08:58:23.550273Z".to_owned()],
+        _ if is("integer") => vec!["1".to_owned()],
+        _ if is("null") => Vec::new(),
+        _ => vec!["db".to_owned()],
+    }
+}
+
+/// Bodies that the schema of that name is described to take.
+fn bodies_of(document: &Value, schema: &Value) -> Vec<String> {
+    let name = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
+    let texts = |bodies: &[&str]| bodies.iter().map(|body| (*body).to_owned()).collect();
+    match name {
+        Some("TriggerRequest") => {
+            let items = &document["components"]["schemas"]["TriggerRequest"];
+            assert!(items.to_string().contains("VmRef"), "{items}");
+            let kinds =
+                resolved(document, &document["components"]["schemas"]["VmRef"])["oneOf"].as_array().unwrap();
+            let example = |kind: &Value| if kind["type"] == "integer" { "2" } else { "\"web-01\"" };
+            kinds.iter().map(|kind| format!("{{\"vms\": [{}]}}", example(kind))).collect()
+        }
+        Some("DeleteRequest") => texts(&[r#"{"confirm": "web-01"}"#]),
+        Some("CancelRequest") => texts(&["{}", r#"{"by": "a test"}"#]),
+        None => schema["oneOf"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| one["type"] != "null")
+            .flat_map(|one| bodies_of(document, one))
+            .collect(),
+        Some(other) => panic!("no example of {other}: add one"),
+    }
+}
+
+/// Everything that one operation is described to take: address, content type and body.
+fn described_calls(
+    document: &Value,
+    (method, path): (&str, &str),
+    operation: &Value,
+) -> Vec<(String, Option<&'static str>, String)> {
+    let mut addresses = vec![path.to_owned()];
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        let name = parameter["name"].as_str().unwrap();
+        if parameter["in"] == "query" {
+            let values = values_of(document, &parameter["schema"]);
+            assert!(!values.is_empty(), "{path} {parameter}");
+            addresses.extend(values.iter().map(|value| format!("{path}?{name}={value}")));
+        }
+    }
+    let body = &operation["requestBody"];
+    let no_body = if method == "get" {
+        &[None][..]
+    } else {
+        &[None, Some("application/json"), Some("text/plain"), Some("application/x-www-form-urlencoded")]
+    };
+    let mut calls = Vec::new();
+    for address in addresses {
+        if body["required"] != true {
+            let without = no_body.iter().map(|content_type| (address.clone(), *content_type, String::new()));
+            calls.extend(without);
+        }
+        if body.is_object() {
+            let bodies = bodies_of(document, &body["content"]["application/json"]["schema"]);
+            calls.extend(bodies.into_iter().map(|body| (address.clone(), Some("application/json"), body)));
+        }
+    }
+    calls
+}
+
+fn call(method: &str, address: &str, content_type: Option<&str>, body: &str) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(address).header("host", HOST);
+    if let Some(content_type) = content_type {
+        request = request.header("content-type", content_type);
+    }
+    let body = if body.is_empty() { Body::empty() } else { Body::from(body.to_owned()) };
+    request.body(body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_takes_what_is_described_and_answers_as_is_described() {
+    for is_agent in [false, true] {
+        let app = TestApp::start();
+        let router = if is_agent { &app.agent } else { &app.dashboard };
+        let document = described(router).await;
+        let (kept, _) = app.dumped("web-01").await;
+        let mut refused = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                for (address, content_type, body) in described_calls(&document, (method, path), operation) {
+                    // Some calls delete it.
+                    let changes = method != "get" && path.contains("{dump_id}");
+                    let dump_id = if changes { app.dumped("web-01").await.0 } else { kept.clone() };
+                    let address = address.replace("{dump_id}", &dump_id).replace("{vm}", "web-01");
+                    let method = method.to_uppercase();
+                    let answered = send(router, call(&method, &address, content_type, &body)).await;
+                    let status = answered.status();
+                    let is_described = operation["responses"].get(status.as_str()).is_some();
+                    // What is read to its end holds no place among the downloads any more; the events have no end.
+                    if path != "/api/events" {
+                        answered.into_body().collect().await.unwrap();
+                    }
+                    if !status.is_success() || !is_described {
+                        refused.push(format!("{status}: {method} {address} {content_type:?} {body}"));
+                    }
+                    if body.contains("vms") {
+                        app.ended(1).await;
+                    }
+                    // Few images are verified at the same time.
+                    let verifies = method == "POST" && path.ends_with("/verify");
+                    while verifies && answer(router, get(&address)).await.1["state"] == "running" {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        }
+        assert_eq!(refused, [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_a_call_does_not_take_is_405_whatever_it_carries() {
+    let app = TestApp::start();
+    for router in [&app.dashboard, &app.agent] {
+        for path in routed_paths(router) {
+            if matches!(path.as_str(), "/api" | "/api/{*rest}") {
+                continue;
+            }
+            let address = path.replace(['{', '}'], "");
+            let allowed = send(router, call("PUT", &address, None, "")).await;
+            // A service without a page has none at this address.
+            if path == "/" && allowed.status() == StatusCode::NOT_FOUND {
+                continue;
+            }
+            let allow = allowed.headers().get("allow").unwrap_or_else(|| panic!("PUT {path} has no Allow"));
+            let allow = allow.to_str().unwrap().to_owned();
+            for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+                if allow.split(',').any(|taken| taken.trim() == method) {
+                    continue;
+                }
+                for (content_type, body) in
+                    [(None, ""), (None, "x"), (Some("text/plain"), "x"), (Some("application/json"), "{}")]
+                {
+                    let answer = send(router, call(method, &address, content_type, body)).await;
+                    assert_eq!(
+                        answer.status(),
+                        StatusCode::METHOD_NOT_ALLOWED,
+                        "{method} {path} {content_type:?}"
+                    );
+                    assert_eq!(answer.headers()["allow"], allow.as_str(), "{method} {path}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agent_recommends_nothing_that_it_does_not_take() {
+    let app = TestApp::start();
+    let refusal = |router, path| async move {
+        let (status, refusal) = answer(router, call("POST", path, Some("application/json"), "{}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        refusal["detail"].as_str().unwrap().to_owned()
+    };
+    let names = r#"name at least one VM in "vm_ids" (or "vms")"#;
+    assert_eq!(refusal(&app.agent, "/api/dumps").await, names);
+    let with_all = format!(r#"{names}, or ["all"] for every running VM"#);
+    assert_eq!(refusal(&app.dashboard, "/api/memory-dumps/trigger").await, with_all);
 }
 
 fn collect_references(value: &Value, into: &mut BTreeSet<String>) {

@@ -2,9 +2,10 @@
 //! foreign page must be told apart from what the operator does:
 //!
 //! - the `Host` header must name this service (421 otherwise): a foreign name that resolves to us is DNS rebinding;
-//! - a request that may change something must be JSON (415 otherwise), which a foreign page cannot send without a
-//!   preflight that nothing here answers, and must be same-origin where the browser says so (403 otherwise). The two
-//!   forms of signing in and out are forms: for them the origin alone counts;
+//! - a request that may change something must be same-origin where the browser says so (403 otherwise). What has a
+//!   body must be JSON, which a foreign page cannot send without a preflight that nothing here answers: that is asked
+//!   where the body is read (`answer::JsonBody`, 415 otherwise), so that a method that is not taken is told so. The
+//!   two forms of signing in and out are forms: for them the origin alone counts;
 //! - `/api` takes only callers that send the token, or the cookie of somebody who signed in (401 otherwise), and answers
 //!   only a few wrong tokens of an address (429 for more). A script of this machine needs none if the kernel says that its socket is
 //!   root's or that of memdeck's own user ([`local`]), and `OPEN_ACCESS` names who needs none without a question.
@@ -23,7 +24,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -31,7 +32,7 @@ use memdeck_capture::Clock;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::answer::RestError;
+use super::answer::{RestError, media_type};
 use super::headers;
 use crate::config::{HttpConfig, OpenAccess, Secret};
 use attempts::Attempts;
@@ -164,7 +165,9 @@ impl Guard {
         let caller = self.proxies.caller(peer.as_ref().map(|peer| peer.remote.ip()), headers)?;
         if !matches!(*method, Method::GET | Method::HEAD) {
             check_same_origin(headers, &caller)?;
-            check_content_type(path, headers)?;
+        }
+        if *method == Method::POST && FORMS.contains(&path) {
+            check_form(headers)?;
         }
         let is_api = path.starts_with("/api/") || path == "/api";
         if is_api {
@@ -346,19 +349,12 @@ fn from_another_page() -> RestError {
     RestError::new(StatusCode::FORBIDDEN, "requests from other web pages are not accepted")
 }
 
-fn check_content_type(path: &str, headers: &HeaderMap) -> Result<(), RestError> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    let (wanted, detail) = if FORMS.contains(&path) {
-        (FORM_TYPE, "send a form with `Content-Type: application/x-www-form-urlencoded`")
-    } else {
-        ("application/json", "send JSON with `Content-Type: application/json`")
-    };
-    if essence.eq_ignore_ascii_case(wanted) {
-        Ok(())
-    } else {
-        Err(RestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+fn check_form(headers: &HeaderMap) -> Result<(), RestError> {
+    if media_type(headers).eq_ignore_ascii_case(FORM_TYPE) {
+        return Ok(());
     }
+    let detail = "send a form with `Content-Type: application/x-www-form-urlencoded`";
+    Err(RestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
 }
 
 fn host(headers: &HeaderMap) -> &str {
