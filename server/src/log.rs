@@ -33,6 +33,9 @@ static COUNTS: OnceLock<Arc<Counts>> = OnceLock::new();
 
 impl Log {
     /// The log on standard error.
+    ///
+    /// # Errors
+    /// Its thread cannot be started.
     pub fn start() -> io::Result<Self> {
         let log = Self::to(io::stderr())?;
         let _ = COUNTS.set(Arc::clone(&log.counts));

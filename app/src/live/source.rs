@@ -39,13 +39,13 @@ fn message_of(name: &str, data: &str, id: String) -> Message {
         "error" => Message::Broken,
         wire::START => Message::Started { resumed: wire::is_resumed(data) },
         wire::KEEP_ALIVE => Message::KeepAlive,
-        kind => match wire::read(kind, data) {
-            Some(event) => Message::Event { event: Box::new(event), id },
-            None => {
+        kind => {
+            let Some(event) = wire::read(kind, data) else {
                 leptos::logging::warn!("An event '{kind}' cannot be read: reload the page.");
-                Message::KeepAlive
-            }
-        },
+                return Message::KeepAlive;
+            };
+            Message::Event { event: Box::new(event), id }
+        }
     }
 }
 

@@ -28,7 +28,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(500);
 
 /// Listens to the engine until it ends, dies or hangs, then looks after what is still watched.
 pub fn watch(messages: impl BufRead + Send + 'static, hypervisor: &dyn Hypervisor) {
-    let watched = listen(read(messages), SILENCE_LIMIT, EngineProcess::open);
+    let watched = listen(&read(messages), SILENCE_LIMIT, EngineProcess::open);
     for intent in watched.values().filter(|intent| intent.was_running) {
         tracing::warn!(dump_id = %intent.dump_id, uuid = intent.guest_uuid, "memdeck ended during a dump; looking after its guest");
     }
@@ -56,7 +56,7 @@ fn read(messages: impl BufRead + Send + 'static) -> Receiver<Message> {
 }
 
 fn listen(
-    heard: Receiver<Message>,
+    heard: &Receiver<Message>,
     silence_limit: Duration,
     open: impl Fn(i32) -> Option<EngineProcess>,
 ) -> BTreeMap<DumpId, Intent> {
@@ -149,7 +149,7 @@ mod tests {
 
     fn said(lines: &[&str]) -> Vec<String> {
         let heard = read(std::io::Cursor::new(lines.join("\n")));
-        listen(heard, Duration::from_mins(1), |_| None)
+        listen(&heard, Duration::from_mins(1), |_| None)
             .into_values()
             .map(|intent| intent.guest_uuid)
             .collect()
@@ -181,7 +181,7 @@ mod tests {
         said.send(Message::Engine { pid }).unwrap();
         said.send(watch()).unwrap();
         let left = std::thread::scope(|scope| {
-            let listening = scope.spawn(|| listen(heard, Duration::from_millis(400), child));
+            let listening = scope.spawn(move || listen(&heard, Duration::from_millis(400), child));
             for _ in 0..12 {
                 std::thread::sleep(Duration::from_millis(100));
                 said.send(Message::Beat).unwrap();

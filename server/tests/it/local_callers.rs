@@ -112,9 +112,9 @@ fn another_local_user_with_the_token_is_let_in() {
     let token = std::fs::read_to_string(home.path().join("state/token")).unwrap();
     let header = format!("Authorization: Bearer {}\r\n", token.trim());
     let stats = request("GET", "/api/memory-dumps/stats", &header, "");
-    let (status, body) =
+    let (code, answer) =
         split(&as_another_user(address(&running), &stats, "s.sendall(request); print(answer())"));
-    assert_eq!(status, 200, "{body}");
+    assert_eq!(code, 200, "{answer}");
     assert!(!running.stop().1.contains(token.trim()), "the token is in no log");
 }
 

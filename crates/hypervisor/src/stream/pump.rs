@@ -275,7 +275,7 @@ impl Thread {
 /// Reads and forgets, until the hypervisor is done. A call that has failed leaves a QEMU behind that runs on when nobody
 /// reads.
 fn drain(reader: &OwnedFd, signs: &DumpSigns) {
-    let mut scratch = [0; 64 << 10];
+    let mut scratch = [0; 16 << 10];
     while !signs.has_failed() {
         let has_returned = signs.has_returned();
         match rustix::io::read(reader, &mut scratch) {

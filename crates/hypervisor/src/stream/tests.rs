@@ -21,7 +21,7 @@ fn pump(ending: Ending) -> (DumpStream, File, DumpSigns) {
 
 /// Writes until the pipe is closed or `bytes` are written; how many that were.
 fn write_on(mut writer: File, bytes: usize) -> usize {
-    let piece = [7; 64 << 10];
+    let piece = [7; 16 << 10];
     let mut written = 0;
     while written < bytes && writer.write_all(&piece).is_ok() {
         written += piece.len();
