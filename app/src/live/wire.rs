@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn what_the_server_writes_is_read() {
-        let service = ServiceHealth { service: "local".into(), error: Some("it is down".into()) };
+        let service = ServiceHealth::of("local", Some("it is down".into()));
         for event in [
             Event::Verification(Box::new(Verification::none("a1".parse().unwrap()))),
             Event::Guests(Vec::new()),

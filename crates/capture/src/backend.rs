@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use memdeck_catalog::GuestIdentity;
-use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event, Guest, Problem, ProblemKind, VmRef};
+use memdeck_model::{
+    DumpId, DumpOptions, DumpStatus, Event, Guest, Problem, ProblemKind, ServiceHealth, VmRef,
+};
 use tokio::sync::broadcast;
 
 /// Why a dump service gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// It cannot be reached or does not answer in time.
-    #[error("the dump service {service} does not answer ({reason}); dumps wait until it is back")]
+    #[error("the dump service {service} does not answer ({reason}); no dump can be asked for until it does")]
     Unavailable {
         /// Its URL.
         service: String,
@@ -26,6 +28,14 @@ pub enum BackendError {
         /// Its own words.
         reason: String,
     },
+    /// It cannot do what the request asks for.
+    #[error("the dump service {service} takes no {what}: it decides that itself; ask without")]
+    Incapable {
+        /// Its URL.
+        service: String,
+        /// What it would have dropped without a word.
+        what: String,
+    },
     /// The engine of this process failed.
     #[error("the dump engine failed: {reason}")]
     Engine {
@@ -38,6 +48,7 @@ impl From<BackendError> for Problem {
     fn from(error: BackendError) -> Self {
         let kind = match error {
             BackendError::Unavailable { .. } | BackendError::Refused { .. } => ProblemKind::Unavailable,
+            BackendError::Incapable { .. } => ProblemKind::Conflict,
             BackendError::Engine { .. } => ProblemKind::Internal,
         };
         Self::new(kind, error.to_string())
@@ -108,6 +119,11 @@ pub trait DumpBackend: Send + Sync {
     /// # Errors
     /// The service does not answer.
     async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, BackendError>;
+
+    /// Whether the service answers as far as that is known, and what it can do.
+    fn health(&self) -> ServiceHealth {
+        ServiceHealth::of(self.service(), None)
+    }
 
     /// What happens from now on.
     fn subscribe(&self) -> broadcast::Receiver<Event>;

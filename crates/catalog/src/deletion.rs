@@ -54,7 +54,7 @@ impl Catalog {
                 )
                 .optional()?;
             let Some(seq) = own else { return Err(CatalogError::UnknownDump(dump_id.clone())) };
-            mark(tx, deletion)?;
+            mark(tx, deletion, None)?;
             tx.execute("INSERT OR IGNORE INTO deletions (record_seq) VALUES (?1)", [seq])?;
             record_of(tx, dump_id)?.ok_or_else(|| CatalogError::UnknownDump(dump_id.clone()))
         })
@@ -115,36 +115,42 @@ impl Catalog {
         })
     }
 
-    /// Marks imported records as deleted, as the service that owns them tells, and remembers under `origin` the highest
-    /// of its numbers. Gives the records that changed. A dump that is not known is passed over: its record will come
-    /// with the mark.
+    /// Marks records that were imported from `service` as deleted, as that service tells, and remembers under `cursor`
+    /// the highest of its numbers. Gives the records that changed. A dump that is not known is passed over: its record
+    /// will come with the mark. A dump of this memdeck or of another service is passed over, too: nobody speaks for
+    /// images of others.
+    ///
+    /// A record is from `service` if its origin is that, or that with `#` and the identity of one of its catalogs.
     ///
     /// # Errors
     /// `SQLite` refused.
     pub fn import_deletions(
         &self,
-        origin: &str,
+        service: &str,
+        cursor: &str,
         deletions: &[(u64, Deletion)],
     ) -> Result<Vec<Record>, CatalogError> {
         let Some(highest) = deletions.iter().map(|(seq, _)| *seq).max() else { return Ok(Vec::new()) };
         self.write("import deletions", |tx| {
             let mut changed = Vec::new();
             for (_, deletion) in deletions {
-                if mark(tx, deletion)? {
+                if mark(tx, deletion, Some(service))? {
                     changed.extend(record_of(tx, &deletion.dump_id)?);
                 }
             }
-            crate::import::remember(tx, origin, highest)?;
+            crate::import::remember(tx, cursor, highest)?;
             Ok(changed)
         })
     }
 }
 
-/// Whether that changed anything.
-fn mark(connection: &Connection, deletion: &Deletion) -> rusqlite::Result<bool> {
+/// Whether that changed anything. Only a record of `service` is marked; without one, only an own record.
+fn mark(connection: &Connection, deletion: &Deletion, service: Option<&str>) -> rusqlite::Result<bool> {
     let changed = connection.execute(
-        "UPDATE records SET deleted_at = ?2, deleted_by = ?3 WHERE dump_id = ?1 AND deleted_at IS NULL",
-        (deletion.dump_id.as_str(), deletion.deleted_at.unix_micros(), &deletion.deleted_by),
+        "UPDATE records SET deleted_at = ?2, deleted_by = ?3
+         WHERE dump_id = ?1 AND deleted_at IS NULL
+         AND (origin IS ?4 OR substr(origin, 1, length(?4) + 1) = ?4 || '#')",
+        (deletion.dump_id.as_str(), deletion.deleted_at.unix_micros(), &deletion.deleted_by, service),
     )?;
     if changed > 0 {
         let of_dump = "SELECT seq FROM records WHERE dump_id = ?1";

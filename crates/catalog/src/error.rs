@@ -85,6 +85,12 @@ pub enum CatalogError {
         /// The value.
         value: String,
     },
+    /// The queue takes no more.
+    #[error("{limit} dumps wait already, which is the limit; ask again when some have ended")]
+    QueueFull {
+        /// The limit.
+        limit: u32,
+    },
     /// There is no job of that name.
     #[error("there is no dump {0}")]
     UnknownDump(DumpId),

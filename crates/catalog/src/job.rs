@@ -2,6 +2,7 @@
 
 mod activity;
 mod named;
+mod prune;
 mod row;
 
 use memdeck_model::{
@@ -13,6 +14,9 @@ pub(crate) use self::row::active;
 use self::row::{existing, find, finish, insert, many, one};
 use crate::record::{self, decode};
 use crate::{Catalog, CatalogError};
+
+/// The most jobs that wait and run.
+const MAX_ACTIVE: u32 = 10_000;
 
 /// A guest beyond doubt, as libvirt told it when the request was resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,8 +97,10 @@ impl Catalog {
     /// the two is not resolved yet, an active job that was asked for by the same text. Either way the text leads to
     /// that job from now on.
     ///
+    /// Ended jobs beyond some thousands, and those of months ago, are forgotten on the way; their records are not.
+    ///
     /// # Errors
-    /// A dump of that name exists, or `SQLite` refused.
+    /// A dump of that name exists, too many wait already, or `SQLite` refused.
     pub fn enqueue(&self, job: NewJob) -> Result<Enqueued, CatalogError> {
         self.write("queue a dump", |tx| {
             let uuid = job.guest.as_ref().map(|guest| guest.uuid.as_str());
@@ -116,8 +122,16 @@ impl Catalog {
             if find(tx, &job.dump_id)?.is_some() {
                 return Err(CatalogError::DumpExists(job.dump_id));
             }
+            let waiting: u32 =
+                tx.query_row("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')", [], |row| {
+                    row.get(0)
+                })?;
+            if waiting >= MAX_ACTIVE {
+                return Err(CatalogError::QueueFull { limit: MAX_ACTIVE });
+            }
             insert(tx, &job)?;
             let queued = existing(tx, &job.dump_id)?;
+            prune::prune(tx, queued.seq, job.queued_at)?;
             if job.asked_by_text {
                 named::lead(tx, &job.vm, &queued, job.queued_at)?;
             }

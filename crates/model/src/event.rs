@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DumpStatus, Guest, Record, Verification};
+use crate::{Capabilities, DumpStatus, Guest, Record, Verification};
 
 /// Whether the service that takes dumps answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,29 @@ pub struct ServiceHealth {
     pub service: String,
     /// Why it does not answer; `None` while it does.
     pub error: Option<String>,
+    /// What is wrong with its answers; `None` where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// What it can do.
+    #[serde(default = "everything", skip_serializing_if = "is_everything")]
+    pub capabilities: Capabilities,
+}
+
+impl ServiceHealth {
+    /// Of a service that can do everything.
+    #[must_use]
+    pub fn of(service: &str, error: Option<String>) -> Self {
+        Self { service: service.to_owned(), error, warning: None, capabilities: Capabilities::ALL }
+    }
+}
+
+fn everything() -> Capabilities {
+    Capabilities::ALL
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_everything(capabilities: &Capabilities) -> bool {
+    *capabilities == Capabilities::ALL
 }
 
 /// One change. On the wire: the SSE event's name is the kind, its data the content as JSON.

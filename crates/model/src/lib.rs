@@ -19,6 +19,7 @@ mod record_filter;
 mod record_query;
 mod trigger;
 mod units;
+mod unknown;
 
 pub use activity::{Activity, ActivityKind};
 pub use capabilities::Capabilities;

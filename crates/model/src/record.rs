@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Remark, Timestamp};
 
 /// One finished dump in the shape of contract section 2. Fields after `dump_path` are memdeck's own. What is `None`
-/// is unknown: a service that is not memdeck tells less.
+/// is unknown: a service that is not memdeck tells less. On the wire the fields up to `dump_path` are never null, because
+/// existing clients end on it: an unknown text is empty, an unknown number 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Record {
@@ -18,18 +19,32 @@ pub struct Record {
     /// libvirt's id of the guest at that time, as text.
     pub vmid: String,
     /// SHA-256 of the uncompressed image, 64 hexadecimal digits.
+    #[serde(default, with = "crate::unknown::text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required))]
     pub sha256: Option<String>,
     /// Seconds from the start to the seal.
+    #[serde(default, with = "crate::unknown::number")]
+    #[cfg_attr(feature = "openapi", schema(value_type = f64, required))]
     pub duration_sec: Option<f64>,
     /// Size of the stored file, whatever its codec.
+    #[serde(default, with = "crate::unknown::number")]
+    #[cfg_attr(feature = "openapi", schema(value_type = ByteCount, required))]
     pub gzip_size_bytes: Option<ByteCount>,
     /// Change time of the stored file, Unix seconds.
+    #[serde(default, with = "crate::unknown::number")]
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, required))]
     pub ctime: Option<i64>,
     /// Modification time of the stored file, Unix seconds.
+    #[serde(default, with = "crate::unknown::number")]
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, required))]
     pub mtime: Option<i64>,
     /// Access time of the stored file, Unix seconds.
+    #[serde(default, with = "crate::unknown::number")]
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, required))]
     pub atime: Option<i64>,
     /// The stored file on `host`.
+    #[serde(default, with = "crate::unknown::text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required))]
     pub dump_path: Option<String>,
 
     /// Which dump.
@@ -153,4 +168,29 @@ pub struct Stats {
     pub avg_duration_sec: f64,
     /// When the newest dump began.
     pub last_dump: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_old_fields_of_a_record_of_which_little_is_known_are_not_null() {
+        let at = Timestamp::from_unix_micros(0).unwrap();
+        let unknown = Record::unknown(GuestName("web-01".into()), String::new(), at);
+        let json = serde_json::to_value(&unknown).unwrap();
+        let old = ["sha256", "duration_sec", "gzip_size_bytes", "ctime", "mtime", "atime", "dump_path"];
+        let told = old.map(|field| json[field].to_string());
+        assert_eq!(told, ["\"\"", "0.0", "0", "0", "0", "0", "\"\""]);
+        assert!(json["raw_size_bytes"].is_null(), "the fields that were added say what is not known");
+        assert_eq!(
+            serde_json::from_value::<Record>(json).unwrap(),
+            unknown,
+            "and it is unknown to whoever reads it"
+        );
+        let missing = serde_json::json!({
+            "timestamp": at, "time": at, "dom": "web-01", "vmid": "", "ok": true, "sha256": null,
+        });
+        assert_eq!(serde_json::from_value::<Record>(missing).unwrap(), unknown);
+    }
 }

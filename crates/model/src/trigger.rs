@@ -141,6 +141,9 @@ pub struct TriggerRequest {
     /// Guests by id or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vms: Option<Vec<VmRef>>,
+    /// Who wants it, in words that operators read: one service passes on who asked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<Remark>,
     /// How they are to be dumped.
     #[serde(flatten)]
     pub options: DumpOptions,
@@ -151,6 +154,18 @@ impl TriggerRequest {
     #[must_use]
     pub fn of(vms: Vec<VmRef>) -> Self {
         Self { vms: Some(vms), ..Self::default() }
+    }
+
+    /// On behalf of whoever that is, in words; of nobody in particular where the words cannot be passed on.
+    #[must_use]
+    pub fn by(self, who: &str) -> Self {
+        Self { requested_by: who.parse().ok(), ..self }
+    }
+
+    /// Who wants it, on one line; `otherwise` where the request does not say.
+    #[must_use]
+    pub fn who(&self, otherwise: &str) -> String {
+        self.requested_by.as_ref().map_or(otherwise, Remark::as_str).replace('\n', " ")
     }
 
     /// The guests that were named, each once, in the order they were named.

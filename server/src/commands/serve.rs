@@ -89,7 +89,11 @@ fn dumps(
         let engine = node::engine(config, state, hypervisor, SHUTDOWN_GRACE)?;
         return Ok((node::local(&engine), Arc::new(local_guests), Some(engine)));
     };
-    let remote = Arc::new(RemoteBackend::new(client, Arc::clone(&state.catalog)));
+    // Guests of another machine may have the same ids and names.
+    let is_here = config.libvirt.uri_given || is_loopback(client.url());
+    let guests_there = is_here.then(|| Arc::clone(&hypervisor));
+    let remote =
+        Arc::new(RemoteBackend::new(client, Arc::clone(&state.catalog), node::clock(), guests_there));
     tasks.spawn({
         let remote = Arc::clone(&remote);
         async move { remote.follow().await }
@@ -98,9 +102,18 @@ fn dumps(
     let guests: Arc<dyn GuestSource> = if config.libvirt.uri_given {
         Arc::new(local_guests)
     } else {
-        Arc::new(AgentGuests::new(Arc::clone(&remote), local_guests))
+        Arc::new(AgentGuests::new(Arc::clone(&remote), local_guests, is_here))
     };
     Ok((remote, guests, None))
+}
+
+/// Whether an URL leads to this machine.
+fn is_loopback(url: &str) -> bool {
+    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 fn client(service: &ServiceConfig) -> Result<ServiceClient, Failure> {

@@ -1,13 +1,13 @@
 //! What happened to dumps lately, from what is durable: it is told to a page that was closed when it happened.
 //!
-//! Own dumps are jobs of the catalog. Of a remote dump service the present states are asked, and the imported records
-//! tell what it completed before.
+//! Own dumps are jobs of the catalog. Of a remote dump service the present states are asked; the catalog remembers those that
+//! it told before, and how one ended that it has forgotten; and the imported records tell what else it completed.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use memdeck_catalog::Job;
+use memdeck_catalog::{Job, RemoteDump};
 use memdeck_model::{
     Activity, ActivityKind, CaptureMode, DumpId, DumpStatus, EndReason, JobState, Millis, Problem, Record,
     Timestamp,
@@ -26,21 +26,29 @@ impl Desk {
     /// The catalog failed.
     pub async fn list_activity(&self) -> Result<Vec<Activity>, Problem> {
         let catalog = Arc::clone(&self.catalog);
-        let read = move || Ok((catalog.latest_jobs(LINES)?, catalog.latest_imported(LINES)?));
-        let (jobs, imported) = blocking(read).await.map_err(|error| catalog_problem(&error))?;
+        let read = move || {
+            let (jobs, imported) = (catalog.latest_jobs(LINES)?, catalog.latest_imported(LINES)?);
+            Ok((jobs, catalog.latest_remote(LINES)?, imported))
+        };
+        let (jobs, remote, imported) = blocking(read).await.map_err(|error| catalog_problem(&error))?;
         // Of the local service they are the same jobs.
         let statuses = self.backend.statuses().await.unwrap_or_default();
-        Ok(newest(&jobs, statuses.values(), &imported))
+        Ok(newest(&jobs, statuses.values(), &remote, &imported))
     }
 }
 
-/// Puts together what is known from the three sides, each dump from the first that knows it.
+/// Puts together what is known from the four sides, each dump from the first that knows it.
 fn newest<'a>(
     jobs: &'a [Job],
     statuses: impl Iterator<Item = &'a DumpStatus>,
+    remote: &'a [RemoteDump],
     imported: &'a [Record],
 ) -> Vec<Activity> {
     let mut known: BTreeSet<&DumpId> = BTreeSet::new();
+    let asked_by: BTreeMap<&DumpId, &str> = remote
+        .iter()
+        .filter_map(|dump| Some((&dump.status.dump_id, dump.requested_by.as_deref()?)))
+        .collect();
     let mut lines = Vec::new();
     for job in jobs {
         known.insert(&job.dump_id);
@@ -48,7 +56,13 @@ fn newest<'a>(
     }
     for status in statuses {
         if known.insert(&status.dump_id) {
-            lines.extend(History::of_status(status).lines());
+            let by = asked_by.get(&status.dump_id).copied();
+            lines.extend(History { by, ..History::of_status(status) }.lines());
+        }
+    }
+    for dump in remote {
+        if known.insert(&dump.status.dump_id) {
+            lines.extend(History::of_remote(dump).lines());
         }
     }
     for record in imported {
@@ -107,6 +121,15 @@ impl<'a> History<'a> {
             queued_at: status.queued_at,
             started_at: status.started_at,
             finished_at: status.finished_at,
+        }
+    }
+
+    fn of_remote(dump: &'a RemoteDump) -> Self {
+        let is_final = dump.status.exact_state().is_final();
+        Self {
+            by: dump.requested_by.as_deref(),
+            finished_at: dump.status.finished_at.or_else(|| is_final.then_some(dump.changed_at)),
+            ..Self::of_status(&dump.status)
         }
     }
 
@@ -183,7 +206,7 @@ mod tests {
     }
 
     fn told(statuses: &[DumpStatus], imported: &[Record]) -> Vec<(i64, ActivityKind, String)> {
-        newest(&[], statuses.iter(), imported)
+        newest(&[], statuses.iter(), &[], imported)
             .into_iter()
             .map(|line| (line.at.unix_seconds(), line.kind, line.detail))
             .collect()

@@ -95,12 +95,19 @@ pub(crate) fn hypervisor_problem(error: &HypervisorError) -> Problem {
 pub struct AgentGuests {
     agent: Arc<RemoteBackend>,
     otherwise: HypervisorGuests,
+    is_same_host: bool,
 }
 
 impl AgentGuests {
-    /// The guests of `agent`, or else of `otherwise`.
-    pub fn new(agent: Arc<RemoteBackend>, otherwise: HypervisorGuests) -> Self {
-        Self { agent, otherwise }
+    /// The guests of `agent`, or else of `otherwise`; `is_same_host` says that these are the same guests.
+    pub fn new(agent: Arc<RemoteBackend>, otherwise: HypervisorGuests, is_same_host: bool) -> Self {
+        Self { agent, otherwise, is_same_host }
+    }
+
+    /// Whether guests may be listed without the service, while it is away: they are the same ones, or it never told its
+    /// guests.
+    fn may_be_listed_without(&self) -> bool {
+        self.is_same_host || self.agent.last_capabilities().is_some_and(|capabilities| !capabilities.guests)
     }
 }
 
@@ -119,6 +126,11 @@ impl GuestSource for AgentGuests {
             Ok(Some(guests)) => Ok(guests),
             Ok(None) => self.otherwise.list().await,
             Err(error) => {
+                if self.may_be_listed_without()
+                    && let Ok(guests) = self.otherwise.list().await
+                {
+                    return Ok(guests);
+                }
                 let detail = format!(
                     "the dump service {} does not tell its guests ({error})",
                     self.agent.client().url()

@@ -104,12 +104,12 @@ pub struct LiveFeed {
 }
 
 impl LiveFeed {
-    pub(super) fn new(service: String) -> Self {
+    pub(super) fn new(service: ServiceHealth) -> Self {
         let stream = Stream {
             last_id: 0,
             kept: VecDeque::new(),
             forgotten: 0,
-            service: ServiceHealth { service, error: None },
+            service,
             hypervisor: None,
             guests: None,
         };
@@ -247,11 +247,11 @@ mod tests {
     use super::*;
 
     fn feed() -> Arc<LiveFeed> {
-        Arc::new(LiveFeed::new("local".to_owned()))
+        Arc::new(LiveFeed::new(ServiceHealth::of("local", None)))
     }
 
     fn service(error: &str) -> Event {
-        Event::Service(ServiceHealth { service: "local".to_owned(), error: Some(error.to_owned()) })
+        Event::Service(ServiceHealth::of("local", Some(error.to_owned())))
     }
 
     fn dump(n: u32, percent: f64) -> Event {

@@ -86,14 +86,14 @@ impl Desk {
     #[must_use]
     pub fn new(parts: DeskParts) -> Self {
         let DeskParts { catalog, backend, guests, images, clock, dump_timeout } = parts;
-        let service = backend.service().to_owned();
+        let health = backend.health();
         Self {
             catalog,
             backend,
             guests,
             images,
             clock,
-            live: Arc::new(LiveFeed::new(service)),
+            live: Arc::new(LiveFeed::new(health)),
             follower: Arc::new(Mutex::new(TriggerFollower::new(dump_timeout))),
         }
     }
@@ -333,7 +333,7 @@ impl Desk {
             Ok(statuses) => (statuses, None),
             Err(error) => (BTreeMap::new(), Some(error.to_string())),
         };
-        events.push(Event::Service(ServiceHealth { service: self.backend.service().to_owned(), error }));
+        events.push(Event::Service(ServiceHealth { error, ..self.backend.health() }));
         match guests {
             Ok(guests) => events.extend([Event::Hypervisor(None), Event::Guests(guests)]),
             Err(problem) => events.push(Event::Hypervisor(Some(problem.detail))),

@@ -16,7 +16,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AgentState;
-use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery, cancelling};
+use super::answer::{
+    API_CALLER, JsonBody, JsonBodyIfAny, REQUESTED_BY_API, RestError, UrlPath, UrlQuery, cancelling,
+};
 use super::openapi::ErrorBody;
 use crate::blocking;
 use crate::desk::{self, catalog_problem};
@@ -49,10 +51,10 @@ async fn trigger(
     State(agent): State<AgentState>,
     JsonBody(request): JsonBody<TriggerRequest>,
 ) -> Result<Statuses, RestError> {
-    let options = request.options.clone();
+    let (options, who) = (request.options.clone(), request.who(REQUESTED_BY_API));
     let targets = request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
     let targets = targets.into_iter().map(Target::from).collect();
-    Ok(Json(agent.backend.trigger(targets, options, "api").await.map_err(Problem::from)?))
+    Ok(Json(agent.backend.trigger(targets, options, &who).await.map_err(Problem::from)?))
 }
 
 /// The newest dump of every guest that had one, by the guest's name and by the texts by which it was asked for in the last

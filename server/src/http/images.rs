@@ -25,7 +25,7 @@ use utoipa_axum::routes;
 use super::answer::{JsonBody, RestError, UrlPath, UrlQuery};
 use super::conditional::{Wanted, has_it_already, wanted};
 use super::guard::Caller;
-use crate::images::{Form, Images, Opened, Place, StoredImage};
+use crate::images::{Form, Images, Opened, Place, StoredImage, file_name_of};
 use crate::remote::{CHECKED, OMITTED};
 
 /// When to ask again for a place among the downloads.
@@ -183,7 +183,13 @@ async fn image(
                 Ok(permit) => permit,
                 Err(problem) => return Ok(too_many(problem)),
             };
-            Ok(service.image(method, &dump_id, form.as_str(), &headers, permit).await?)
+            let stem = match images.record(dump_id.as_str()).await {
+                Ok(record) => format!("{}_{dump_id}", record.dom),
+                // It may not be imported yet.
+                Err(_) => dump_id.to_string(),
+            };
+            let described = description_of(form, &file_name_of(&stem, form))?;
+            Ok(service.image(method, &dump_id, form.as_str(), &headers, described, permit).await?)
         }
         Place::Here(image) => here(&images, *image, form, (&method, &headers, &caller)).await,
     }
@@ -242,12 +248,18 @@ fn nothing() -> Body {
     Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>())
 }
 
+/// What a browser makes of an image: never a page, never kept, always a file of that name.
+fn description_of(form: Form, file_name: &str) -> Result<HeaderMap, RestError> {
+    let mut told = HeaderMap::new();
+    told.insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
+    told.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    told.insert(CONTENT_DISPOSITION, header(&format!("attachment; filename=\"{file_name}\""))?);
+    Ok(told)
+}
+
 /// The headers that do not depend on the part.
 fn description(opened: &Opened) -> Result<HeaderMap, RestError> {
-    let mut told = HeaderMap::new();
-    told.insert(CONTENT_TYPE, HeaderValue::from_static(opened.media_type()));
-    told.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    told.insert(CONTENT_DISPOSITION, header(&format!("attachment; filename=\"{}\"", opened.file_name()))?);
+    let mut told = description_of(opened.form(), &opened.file_name())?;
     let ranges = if opened.length().is_some() { "bytes" } else { "none" };
     told.insert(ACCEPT_RANGES, HeaderValue::from_static(ranges));
     if let Some(tag) = opened.entity_tag() {

@@ -13,7 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::DashboardState;
-use super::answer::{API_CALLER, JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery, cancelling};
+use super::answer::{
+    API_CALLER, JsonBody, JsonBodyIfAny, REQUESTED_BY_API, RestError, UrlPath, UrlQuery, cancelling,
+};
 use super::export;
 use super::openapi::ErrorBody;
 use super::record_parameters::{FilterParameters, SortParameters};
@@ -41,7 +43,8 @@ async fn trigger(
     State(state): State<DashboardState>,
     JsonBody(request): JsonBody<TriggerRequest>,
 ) -> Result<Json<TriggerReply>, RestError> {
-    let accepted = state.desk.request_dumps(request, "api").await?;
+    let who = request.who(REQUESTED_BY_API);
+    let accepted = state.desk.request_dumps(request, &who).await?;
     Ok(Json(TriggerReply {
         status: "scheduled".to_owned(),
         message: format!("Memory dump scheduled for {} VM(s)", accepted.vm_ids.len()),

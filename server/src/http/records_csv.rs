@@ -1,6 +1,6 @@
 //! Records as CSV (RFC 4180, UTF-8): the ten columns that existing spreadsheets know, and memdeck's own behind them.
 //!
-//! What is unknown is an empty cell. Spreadsheets run text that begins like a formula: such text gets an apostrophe
+//! What is unknown is an empty cell, and 0 where one of the ten holds a number. Spreadsheets run text that begins like a formula: such text gets an apostrophe
 //! in front, which they take for "this is text". Numbers are left as they are.
 
 use std::borrow::Cow;
@@ -62,13 +62,13 @@ fn cells(record: &Record) -> [Cow<'_, str>; COLUMNS.len()] {
         text(Some(&record.vmid)),
         text(Some(&record.dom.0)),
         value(Some(record.timestamp)),
-        value(record.duration_sec),
+        value(Some(record.duration_sec.unwrap_or_default())),
         text(record.sha256.as_deref()),
         text(record.dump_path.as_deref()),
-        value(record.gzip_size_bytes.map(|size| size.0)),
-        value(record.ctime),
-        value(record.mtime),
-        value(record.atime),
+        value(Some(record.gzip_size_bytes.unwrap_or_default().0)),
+        value(Some(record.ctime.unwrap_or_default())),
+        value(Some(record.mtime.unwrap_or_default())),
+        value(Some(record.atime.unwrap_or_default())),
         text(record.mode.map(CaptureMode::as_str)),
         value(record.pause_ms.map(|pause| pause.0)),
         value(record.raw_size_bytes.map(|size| size.0)),

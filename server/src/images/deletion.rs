@@ -96,8 +96,9 @@ impl Images {
         };
         let catalog = Arc::clone(&self.catalog);
         let deletion = Deletion { dump_id: dump_id.clone(), deleted_at, deleted_by };
-        let origin = format!("deletions asked of {service}");
-        let noted = blocking(move || catalog.import_deletions(&origin, &[(0, deletion)])).await;
+        let service = service.to_owned();
+        let cursor = format!("deletions asked of {service}");
+        let noted = blocking(move || catalog.import_deletions(&service, &cursor, &[(0, deletion)])).await;
         noted.map(drop).map_err(|error| catalog_problem(&error))
     }
 

@@ -74,6 +74,15 @@ impl Form {
         }
     }
 
+    /// The media type of the bytes.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Stored => "application/zstd",
+            Self::Export(_) => "application/octet-stream",
+        }
+    }
+
     fn suffix(self) -> &'static str {
         match self {
             Self::Stored => "elf.zst",
@@ -144,23 +153,25 @@ impl Opened {
         Some(format!("\"{sha256}-{}-{REVISION}\"", self.form.as_str()))
     }
 
-    /// A name for the file: ASCII letters, digits, `.`, `_` and `-` only.
+    /// A name for the file.
     #[must_use]
     pub fn file_name(&self) -> String {
         let stored = self.image.path.file_name().unwrap_or_default().to_string_lossy();
-        let stem = stored.strip_suffix(".elf.zst").unwrap_or(&stored);
-        let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
-        format!("{}.{}", stem.chars().map(safe).collect::<String>(), self.form.suffix())
+        file_name_of(stored.strip_suffix(".elf.zst").unwrap_or(&stored), self.form)
     }
 
-    /// The media type of the bytes.
+    /// The form of the bytes.
     #[must_use]
-    pub fn media_type(&self) -> &'static str {
-        match self.form {
-            Form::Stored => "application/zstd",
-            Form::Export(_) => "application/octet-stream",
-        }
+    pub fn form(&self) -> Form {
+        self.form
     }
+}
+
+/// A name for a download in a form: ASCII letters, digits, `.`, `_` and `-` only.
+#[must_use]
+pub fn file_name_of(stem: &str, form: Form) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+    format!("{}.{}", stem.chars().map(safe).collect::<String>(), form.suffix())
 }
 
 /// A download that was admitted.

@@ -27,7 +27,7 @@ use crate::commands::with_causes;
 use crate::desk::catalog_problem;
 use crate::remote::ServiceClient;
 
-pub use download::{Download, Form, Opened};
+pub use download::{Download, Form, Opened, file_name_of};
 pub use downloads::{DownloadPlace, Downloads, MAX_DOWNLOADS, MAX_DOWNLOADS_OF_ONE};
 use uses::Uses;
 use verification::Verifications;

@@ -1,18 +1,21 @@
 //! Follows a dump service by asking it, and tells what changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use memdeck_capture::{BackendError, DumpBackend, Target};
-use memdeck_catalog::Catalog;
-use memdeck_model::{Capabilities, DumpId, DumpOptions, DumpStatus, Event, JobState, ServiceHealth};
+use memdeck_capture::{BackendError, Clock, DumpBackend, Target};
+use memdeck_catalog::{Catalog, CatalogError, GuestIdentity, RemoteDump};
+use memdeck_hypervisor::Hypervisor;
+use memdeck_model::{Capabilities, DumpId, DumpOptions, DumpStatus, Event, Guest, ServiceHealth};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
-use super::client::{CallError, Face, ServiceClient};
+use super::client::{CallError, Face, ServiceClient, refused_options};
+use super::known::{Changes, Known};
 use super::{deletions, records};
+use crate::blocking;
 
 /// Between two looks while a dump is queued or running.
 const ACTIVE_INTERVAL: Duration = Duration::from_millis(500);
@@ -20,25 +23,19 @@ const ACTIVE_INTERVAL: Duration = Duration::from_millis(500);
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
 /// Events kept for a slow subscriber.
 const EVENT_BACKLOG: usize = 1024;
-
-/// What is known of the service.
-#[derive(Default)]
-struct Known {
-    dumps: BTreeMap<DumpId, DumpStatus>,
-    /// `None` until it was asked, and after it was away: it may come back as another version.
-    capabilities: Option<Capabilities>,
-    error: Option<String>,
-    /// Whether the service answered at least once since it was last away.
-    records_are_current: bool,
-    /// The service has no such call.
-    tells_no_deletions: bool,
-}
+/// Ended dumps that are read back at the start.
+const REMEMBERED: u32 = 100;
+/// The most dumps that are asked for one by one.
+const ASKED_ONE_BY_ONE: usize = 100;
 
 /// A dump service over HTTP.
 pub struct RemoteBackend {
     client: ServiceClient,
     url: String,
     catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+    /// Where the service's guests are known by name, too.
+    hypervisor: Option<Arc<dyn Hypervisor>>,
     known: Mutex<Known>,
     events: broadcast::Sender<Event>,
     /// Signalled when a dump was triggered, so that following it begins at once.
@@ -46,16 +43,38 @@ pub struct RemoteBackend {
 }
 
 impl RemoteBackend {
-    /// A door to the service that `client` calls. Records go into `catalog`.
-    pub fn new(client: ServiceClient, catalog: Arc<Catalog>) -> Self {
+    /// A door to the service that `client` calls. Records and dumps go into `catalog`. `hypervisor` is that of the
+    /// service's host, where this process can reach it: a service that does not tell its guests knows them by it.
+    pub fn new(
+        client: ServiceClient,
+        catalog: Arc<Catalog>,
+        clock: Arc<dyn Clock>,
+        hypervisor: Option<Arc<dyn Hypervisor>>,
+    ) -> Self {
         let url = client.url().to_owned();
         let (events, _) = broadcast::channel(EVENT_BACKLOG);
-        Self { client, url, catalog, known: Mutex::default(), events, triggered: Notify::new() }
+        let remembered = catalog.remote_dumps(&url, REMEMBERED).unwrap_or_else(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "dumps of the service cannot be read back"
+            );
+            Vec::new()
+        });
+        let capabilities = catalog.setting(&capabilities_of(&url)).ok().flatten();
+        let capabilities = capabilities.and_then(|json| serde_json::from_str(&json).ok());
+        let known = Mutex::new(Known::new(url.clone(), remembered, capabilities));
+        Self { client, url, catalog, clock, hypervisor, known, events, triggered: Notify::new() }
     }
 
     /// The calls of the service.
     pub fn client(&self) -> &ServiceClient {
         &self.client
+    }
+
+    /// What the service could do when it was asked last, in this or in an earlier process; `None` before that.
+    pub fn last_capabilities(&self) -> Option<Capabilities> {
+        let known = self.known.lock();
+        known.capabilities.or(known.last_capabilities)
     }
 
     /// Follows the service until the task that runs this is ended.
@@ -70,29 +89,106 @@ impl RemoteBackend {
 
     /// Asks once. Returns whether anything is queued or running.
     async fn look(&self) -> bool {
-        let statuses = match self.client.statuses(Face::Service).await {
-            Ok(statuses) => statuses,
+        // What is asked for from here on may be missing in the answer.
+        let before = self.known.lock().active();
+        let told = match self.client.statuses(Face::Service).await {
+            Ok(statuses) => {
+                self.warn(|known| known.note_list(None));
+                statuses.into_values().collect()
+            }
+            Err(CallError::TooLarge(limit)) => {
+                let wrong = format!("it tells of so many dumps that {limit} bytes do not hold them");
+                self.warn(|known| known.note_list(Some(wrong)));
+                let active: Vec<DumpId> = before.iter().cloned().collect();
+                self.one_by_one(&active).await
+            }
             Err(error) => {
                 self.note_health(Some(error.to_string()));
                 let mut known = self.known.lock();
                 known.records_are_current = false;
                 // It may come back as a newer one.
                 known.tells_no_deletions = false;
-                known.capabilities = None;
-                return known.dumps.values().any(is_active);
+                known.last_capabilities = known.capabilities.take().or(known.last_capabilities);
+                return !known.active().is_empty();
             }
         };
         self.note_health(None);
-        let ended = self.note(&statuses);
-        if ended || !self.known.lock().records_are_current {
-            self.import(&statuses).await;
+        // Where this fails the service has just gone away: the next look tells.
+        let _ = self.capabilities().await;
+        let told = self.with_missing(told, &before).await;
+        let changes = self.known.lock().take_in(told.into_iter(), &before, self.clock.now());
+        let completed = changes.completed;
+        self.publish(changes).await;
+        let (may_import, is_current, tells_no_deletions) = {
+            let known = self.known.lock();
+            (known.may_import(), known.records_are_current, known.tells_no_deletions)
+        };
+        if may_import && (completed || !is_current) {
+            self.import().await;
         }
-        let active = statuses.values().any(is_active);
+        let active = !self.known.lock().active().is_empty();
         // Others may delete images, too; that can wait while dumps are followed.
-        if !active && !self.known.lock().tells_no_deletions {
+        if !active && may_import && !tells_no_deletions {
             self.import_deletions().await;
         }
         active
+    }
+
+    /// `told`, and how dumps ended that a newer one has replaced: memdeck knows every dump by its id.
+    async fn with_missing(
+        &self,
+        mut told: Vec<DumpStatus>,
+        before: &std::collections::BTreeSet<DumpId>,
+    ) -> Vec<DumpStatus> {
+        if self.known.lock().capabilities_or_last().uuids {
+            let missing: Vec<DumpId> = before
+                .iter()
+                .filter(|id| !told.iter().any(|status| status.dump_id == **id))
+                .cloned()
+                .collect();
+            for dump_id in missing.iter().take(ASKED_ONE_BY_ONE) {
+                if let Ok(Some(status)) = self.client.status(dump_id.as_str()).await
+                    && status.dump_id == *dump_id
+                {
+                    told.push(status);
+                }
+            }
+        }
+        told
+    }
+
+    /// The dumps that are followed, each asked for by itself.
+    async fn one_by_one(&self, active: &[DumpId]) -> Vec<DumpStatus> {
+        let mut told = Vec::new();
+        for dump_id in active.iter().take(ASKED_ONE_BY_ONE) {
+            let Some(vm) = self.known.lock().asked_text(dump_id) else { continue };
+            if let Ok(Some(status)) = self.client.status(&vm).await {
+                told.push(status);
+            }
+        }
+        told
+    }
+
+    /// Tells changes and remembers those of a state.
+    async fn publish(&self, changes: Changes) {
+        self.remember(changes.states).await;
+        for status in changes.told {
+            let _ = self.events.send(Event::Dump(Box::new(status)));
+        }
+    }
+
+    async fn remember(&self, dumps: Vec<RemoteDump>) {
+        if dumps.is_empty() {
+            return;
+        }
+        let (catalog, url) = (Arc::clone(&self.catalog), self.url.clone());
+        let remembered = blocking(move || catalog.remember_remote(&url, &dumps)).await;
+        if let Err(error) = remembered {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "dumps of the service are not remembered"
+            );
+        }
     }
 
     /// What the service can do, asked once until it goes away.
@@ -102,19 +198,34 @@ impl RemoteBackend {
             return Ok(known);
         }
         let told = self.client.capabilities().await?;
-        self.known.lock().capabilities = Some(told);
+        let is_news = {
+            let mut known = self.known.lock();
+            let before = known.capabilities_or_last();
+            let was_unknown = known.last_capabilities.is_none();
+            known.capabilities = Some(told);
+            was_unknown || before != told
+        };
+        if is_news {
+            self.publish_health();
+            let (catalog, url) = (Arc::clone(&self.catalog), self.url.clone());
+            let json = serde_json::to_string(&told).unwrap_or_default();
+            let stored: Result<(), CatalogError> =
+                blocking(move || catalog.set_setting(&capabilities_of(&url), &json)).await;
+            if let Err(error) = stored {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "what the service can do is not kept"
+                );
+            }
+        }
         Ok(told)
     }
 
     async fn import_deletions(&self) {
         match deletions::import(&self.client, &self.catalog).await {
-            Ok(Some(records)) => {
-                for record in records {
-                    let _ = self.events.send(Event::Record(Box::new(record)));
-                }
-            }
+            Ok(Some(imported)) => self.note_import(imported).await,
             Ok(None) => self.known.lock().tells_no_deletions = true,
-            Err(error) => {
+            Err(records::ImportError::Service(error)) => {
                 // If the service went away, the next look tells.
                 tracing::debug!(
                     service = self.url,
@@ -122,60 +233,64 @@ impl RemoteBackend {
                     "deletions not imported"
                 );
             }
+            Err(error) => self.refuse_import(&error),
         }
     }
 
-    /// Takes over `statuses`, tells what changed, and returns whether a dump was completed.
-    fn note(&self, statuses: &BTreeMap<String, DumpStatus>) -> bool {
-        let mut completed = false;
-        let mut known = self.known.lock();
-        // A dump may stand under several names.
-        let mut told = BTreeSet::new();
-        for status in statuses.values() {
-            if !told.insert(&status.dump_id) || known.dumps.get(&status.dump_id) == Some(status) {
-                continue;
-            }
-            completed |= status.exact_state() == JobState::Completed;
-            known.dumps.insert(status.dump_id.clone(), status.clone());
-            let _ = self.events.send(Event::Dump(Box::new(status.clone())));
+    async fn import(&self) {
+        let dumps = self.known.lock().dumps();
+        match records::import(&self.client, &self.catalog, &dumps).await {
+            Ok(imported) => self.note_import(imported).await,
+            Err(error) => self.refuse_import(&error),
         }
-        // A service that was started anew has forgotten its dumps: they are over, whatever they were.
-        known.dumps.retain(|dump_id, _| told.contains(dump_id));
-        completed
+    }
+
+    async fn note_import(&self, imported: records::Imported) {
+        for record in imported.records {
+            let _ = self.events.send(Event::Record(Box::new(record)));
+        }
+        let wrong = (!imported.is_complete).then(|| {
+            "it has more records than are taken over at once; the rest is asked for later".to_owned()
+        });
+        self.warn(|known| known.note_import(wrong));
+    }
+
+    fn refuse_import(&self, error: &records::ImportError) {
+        tracing::warn!(service = self.url, error = error as &dyn std::error::Error, "records not imported");
+        self.warn(|known| known.note_import(Some(error.to_string())));
+    }
+
+    /// Notes what is wrong, or not any more, and tells it where that is news.
+    fn warn(&self, note: impl FnOnce(&mut Known)) {
+        let is_news = {
+            let mut known = self.known.lock();
+            let before = known.health();
+            note(&mut known);
+            before != known.health()
+        };
+        if is_news {
+            self.publish_health();
+        }
     }
 
     fn note_health(&self, error: Option<String>) {
-        let mut known = self.known.lock();
-        if known.error == error {
-            return;
+        {
+            let mut known = self.known.lock();
+            if known.error == error {
+                return;
+            }
+            if let Some(reason) = &error {
+                tracing::warn!(service = self.url, reason, "the dump service does not answer");
+            } else {
+                tracing::info!(service = self.url, "the dump service answers again");
+            }
+            known.error = error;
         }
-        if let Some(reason) = &error {
-            tracing::warn!(service = self.url, reason, "the dump service does not answer");
-        } else {
-            tracing::info!(service = self.url, "the dump service answers again");
-        }
-        known.error.clone_from(&error);
-        let health = ServiceHealth { service: self.url.clone(), error };
-        let _ = self.events.send(Event::Service(health));
+        self.publish_health();
     }
 
-    async fn import(&self, statuses: &BTreeMap<String, DumpStatus>) {
-        match records::import(&self.client, &self.catalog, statuses).await {
-            Ok(records) => {
-                self.known.lock().records_are_current = true;
-                for record in records {
-                    let _ = self.events.send(Event::Record(Box::new(record)));
-                }
-            }
-            Err(error) => {
-                self.known.lock().records_are_current = false;
-                tracing::warn!(
-                    service = self.url,
-                    error = &error as &dyn std::error::Error,
-                    "records not imported"
-                );
-            }
-        }
+    fn publish_health(&self) {
+        let _ = self.events.send(Event::Service(self.known.lock().health()));
     }
 
     fn failed(&self, error: &CallError) -> BackendError {
@@ -185,13 +300,50 @@ impl RemoteBackend {
                 self.note_health(Some(reason.clone()));
                 BackendError::Unavailable { service, reason }
             }
-            CallError::Refused { .. } | CallError::Unreadable(_) => BackendError::Refused { service, reason },
+            CallError::Refused { .. } | CallError::Unreadable(_) | CallError::TooLarge(_) => {
+                BackendError::Refused { service, reason }
+            }
         }
+    }
+
+    /// Whom the targets mean, as far as this process knows, for a service that does not tell. One that is named by its
+    /// UUID is sent by name.
+    async fn meant(
+        &self,
+        targets: Vec<Target>,
+        capabilities: Capabilities,
+    ) -> Vec<(Target, Option<GuestIdentity>)> {
+        let guests = match &self.hypervisor {
+            Some(hypervisor)
+                if !capabilities.uuids && targets.iter().any(|target| target.guest.is_none()) =>
+            {
+                let hypervisor = Arc::clone(hypervisor);
+                blocking(move || hypervisor.guests()).await.unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
+        let meant = |target: Target| {
+            if target.guest.is_some() {
+                let guest = target.guest.clone();
+                return (target, guest);
+            }
+            let found: Option<&Guest> = target.vm.find_in(&guests);
+            let chosen = found.and_then(|guest| Target::chosen(guest).ok());
+            let guest = chosen.as_ref().and_then(|chosen| chosen.guest.clone());
+            match chosen {
+                Some(chosen) if target.vm.as_uuid().is_some() => {
+                    (Target { vm: target.vm, guest: chosen.guest }, guest)
+                }
+                _ => (target, guest),
+            }
+        };
+        targets.into_iter().map(meant).collect()
     }
 }
 
-fn is_active(status: &DumpStatus) -> bool {
-    !status.exact_state().is_final()
+/// The setting that holds what the service at `url` could do last.
+fn capabilities_of(url: &str) -> String {
+    format!("capabilities of {url}")
 }
 
 #[async_trait]
@@ -204,21 +356,46 @@ impl DumpBackend for RemoteBackend {
         &self,
         targets: Vec<Target>,
         options: DumpOptions,
-        _requested_by: &str,
+        requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
         let capabilities = self.capabilities().await.map_err(|error| self.failed(&error))?;
-        let asked = self.client.trigger(&targets, &options, capabilities).await;
+        // Case and note are kept here, with the record of the dump.
+        let sent = DumpOptions { case: None, note: None, ..options.clone() };
+        if let Some(what) = refused_options(&sent, capabilities) {
+            return Err(BackendError::Incapable { service: self.url.clone(), what });
+        }
+        let meant = self.meant(targets, capabilities).await;
+        let targets: Vec<Target> = meant.iter().map(|(target, _)| target.clone()).collect();
+        let asked = self.client.trigger(&targets, &options, capabilities, requested_by).await;
         let statuses = asked.map_err(|error| self.failed(&error))?;
         self.note_health(None);
-        {
-            let mut known = self.known.lock();
-            for status in statuses.values() {
-                known.dumps.insert(status.dump_id.clone(), status.clone());
-                let _ = self.events.send(Event::Dump(Box::new(status.clone())));
-            }
+        let now = self.clock.now();
+        let mut dumps = Vec::new();
+        let mut names = Vec::new();
+        for (target, guest) in meant {
+            let Some(mut status) = statuses.get(target.vm.as_str()).cloned() else { continue };
+            status.queued_at = status.queued_at.or(Some(now));
+            names.push(target.vm.to_string());
+            dumps.push(RemoteDump {
+                guest,
+                requested_by: Some(requested_by.to_owned()),
+                case: options.case.clone(),
+                note: options.note.clone(),
+                ..RemoteDump::told(status, now)
+            });
+        }
+        let told = self.known.lock().ask(dumps);
+        let remembered = {
+            let asked: Vec<&DumpId> = told.iter().map(|status| &status.dump_id).collect();
+            let known = self.known.lock().dumps();
+            known.into_iter().filter(|dump| asked.contains(&&dump.status.dump_id)).collect()
+        };
+        self.remember(remembered).await;
+        for status in &told {
+            let _ = self.events.send(Event::Dump(Box::new(status.clone())));
         }
         self.triggered.notify_one();
-        Ok(statuses)
+        Ok(names.into_iter().zip(told).collect())
     }
 
     async fn cancel(&self, dump_id: DumpId, by: &str) -> Result<bool, BackendError> {
@@ -229,11 +406,24 @@ impl DumpBackend for RemoteBackend {
     }
 
     async fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
-        self.client.statuses(Face::Service).await.map_err(|error| self.failed(&error))
+        let told = self.client.statuses(Face::Service).await.map_err(|error| self.failed(&error))?;
+        let known = self.known.lock();
+        let mut statuses: BTreeMap<String, DumpStatus> =
+            told.into_iter().map(|(vm, status)| (vm, known.completed_by_memory(status))).collect();
+        for lost in known.lost() {
+            statuses.entry(lost.status.vm.clone()).or_insert_with(|| lost.status.clone());
+        }
+        Ok(statuses)
     }
 
     async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, BackendError> {
-        self.client.status(vm).await.map_err(|error| self.failed(&error))
+        let told = self.client.status(vm).await.map_err(|error| self.failed(&error))?;
+        let known = self.known.lock();
+        Ok(told.map(|status| known.completed_by_memory(status)).or_else(|| known.of_guest(vm)))
+    }
+
+    fn health(&self) -> ServiceHealth {
+        self.known.lock().health()
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {

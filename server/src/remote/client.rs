@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use memdeck_capture::Target;
+use memdeck_capture::{Clock, SystemClock, Target};
 use memdeck_model::{
     ALL_GUESTS, CancelReply, CancelRequest, Capabilities, Deletion, DumpId, DumpOptions, DumpStatus, Guest,
-    MAX_TRIGGER_TARGETS, Omitted, Record, RecordPage, ServiceStatus, TriggerReply, TriggerRequest, VmRef,
+    MAX_TRIGGER_TARGETS, ModeChoice, Omitted, Record, RecordPage, ServiceStatus, Timestamp, TriggerReply,
+    TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};
 use rustls::ClientConfig;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::checked;
 use crate::config::{Secret, ServiceConfig};
 use crate::http::SignInLink;
 
@@ -43,6 +45,9 @@ pub enum CallError {
     /// An answer that cannot be read.
     #[error("it answered what no dump service answers ({0})")]
     Unreadable(String),
+    /// An answer that is longer than so many bytes, and was not read further.
+    #[error("its answer has more than {0} bytes")]
+    TooLarge(usize),
 }
 
 /// A page of an agent's records (`GET /api/records?since=`).
@@ -169,20 +174,26 @@ impl ServiceClient {
         targets: &[Target],
         options: &DumpOptions,
         capabilities: Capabilities,
+        requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, CallError> {
         let mut dumps = BTreeMap::new();
         for targets in targets.chunks(MAX_TRIGGER_TARGETS) {
             let sent: Vec<VmRef> = targets.iter().map(|target| sent_as(target, capabilities)).collect();
-            let request = TriggerRequest { options: options.clone(), ..TriggerRequest::of(sent.clone()) };
-            let mut statuses: BTreeMap<String, DumpStatus> =
-                answer(self.request(Method::POST, &["api", "dumps"]).json(&request)).await?;
+            let call = self.request(Method::POST, &["api", "dumps"]);
+            let call = if capabilities.options {
+                let request = TriggerRequest::of(sent.clone()).by(requested_by);
+                call.json(&TriggerRequest { options: options.clone(), ..request })
+            } else {
+                call.json(&serde_json::json!({"vms": sent}))
+            };
+            let mut statuses: BTreeMap<String, DumpStatus> = answer(call).await?;
             for (target, sent) in targets.iter().zip(&sent) {
                 let Some(status) = statuses.remove(sent.as_str()) else {
                     return Err(CallError::Unreadable(format!(
                         "it does not say what becomes of VM '{sent}'"
                     )));
                 };
-                dumps.insert(target.vm.to_string(), status);
+                dumps.insert(target.vm.to_string(), checked::status(status, now()));
             }
         }
         Ok(dumps)
@@ -196,8 +207,9 @@ impl ServiceClient {
         &self,
         targets: Vec<VmRef>,
         options: DumpOptions,
+        requested_by: &str,
     ) -> Result<Asked, CallError> {
-        let request = TriggerRequest { options, ..TriggerRequest::of(targets) };
+        let request = TriggerRequest { options, ..TriggerRequest::of(targets).by(requested_by) };
         let call = self.request(Method::POST, &["api", "memory-dumps", "trigger"]).json(&request);
         let TriggerReply { vm_ids, dumps, omitted, .. } = answer(call).await?;
         if dumps.is_empty() && !vm_ids.is_empty() {
@@ -213,7 +225,12 @@ impl ServiceClient {
     /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn statuses(&self, face: Face) -> Result<BTreeMap<String, DumpStatus>, CallError> {
         match face {
-            Face::Service => answer(self.request(Method::GET, &["api", "dumps"])).await,
+            Face::Service => {
+                let told: BTreeMap<String, DumpStatus> =
+                    answer(self.request(Method::GET, &["api", "dumps"])).await?;
+                let now = now();
+                Ok(told.into_iter().map(|(vm, status)| (vm, checked::status(status, now))).collect())
+            }
             Face::Dashboard => {
                 let status: ServiceStatus =
                     answer(self.request(Method::GET, &["api", "memory-dumps", "status"])).await?;
@@ -230,7 +247,8 @@ impl ServiceClient {
     /// # Errors
     /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, CallError> {
-        absent_as_none(answer(self.request(Method::GET, &["api", "dumps", vm])).await)
+        let told = absent_as_none(answer(self.request(Method::GET, &["api", "dumps", vm])).await)?;
+        Ok(told.map(|status| checked::status(status, now())))
     }
 
     /// Cancels a dump on behalf of `by`; false where the service knows no such dump or has no such call.
@@ -253,7 +271,15 @@ impl ServiceClient {
     /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn records(&self, since: u64) -> Result<Option<RecordFeedPage>, CallError> {
         let query = [("since", since), ("limit", RECORDS_PER_CALL.into())];
-        absent_as_none(answer(self.request(Method::GET, &["api", "records"]).query(&query)).await)
+        let page: Option<RecordFeedPage> =
+            lacking_as_none(answer(self.request(Method::GET, &["api", "records"]).query(&query)).await)?;
+        let now = now();
+        let record = |NumberedRecord { seq, record }: NumberedRecord| NumberedRecord {
+            seq,
+            record: checked::record(record, now),
+        };
+        Ok(page
+            .map(|page| RecordFeedPage { records: page.records.into_iter().map(record).collect(), ..page }))
     }
 
     /// Records of a dashboard as `query` says, in the words of its call.
@@ -269,7 +295,8 @@ impl ServiceClient {
     /// # Errors
     /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn guests(&self) -> Result<Option<Vec<Guest>>, CallError> {
-        absent_as_none(answer(self.request(Method::GET, &["api", "guests"])).await)
+        let guests = lacking_as_none(answer(self.request(Method::GET, &["api", "guests"])).await)?;
+        Ok(guests.map(checked::guests))
     }
 
     /// `GET /api/deletions?since=`; `None` where the service has no such call.
@@ -278,7 +305,17 @@ impl ServiceClient {
     /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn deletions(&self, since: u64) -> Result<Option<DeletionFeedPage>, CallError> {
         let query = [("since", since), ("limit", DELETIONS_PER_CALL.into())];
-        absent_as_none(answer(self.request(Method::GET, &["api", "deletions"]).query(&query)).await)
+        let page: Option<DeletionFeedPage> =
+            lacking_as_none(answer(self.request(Method::GET, &["api", "deletions"]).query(&query)).await)?;
+        let now = now();
+        let deletion = |NumberedDeletion { seq, deletion }: NumberedDeletion| NumberedDeletion {
+            seq,
+            deletion: checked::deletion(deletion, now),
+        };
+        Ok(page.map(|page| DeletionFeedPage {
+            deletions: page.deletions.into_iter().map(deletion).collect(),
+            ..page
+        }))
     }
 
     /// `POST /api/sign-in-links` of a dashboard.
@@ -319,16 +356,38 @@ fn client_builder(config: &ServiceConfig) -> reqwest::ClientBuilder {
         .no_proxy()
 }
 
+/// What of `options` the service would drop without a word; `None` where nothing.
+pub fn refused_options(options: &DumpOptions, capabilities: Capabilities) -> Option<String> {
+    let asked = [
+        ("mode", options.mode != ModeChoice::Auto),
+        ("pause budget", options.pause_budget_ms.is_some()),
+        ("bandwidth", options.bandwidth_mibps.is_some()),
+        ("case number", options.case.is_some()),
+        ("note", options.note.is_some()),
+        ("consent to encrypted memory", options.accept_encrypted),
+    ];
+    let dropped: Vec<&str> =
+        asked.into_iter().filter(|(_, is_asked)| *is_asked).map(|(what, _)| what).collect();
+    (!capabilities.options && !dropped.is_empty()).then(|| dropped.join(", no "))
+}
+
+/// The present by this host's clock: what a service tells is measured by it.
+fn now() -> Timestamp {
+    SystemClock::default().now()
+}
+
 /// How a service is told of a guest: by UUID where it takes one. Else by name, or by id where the name would be read as
 /// an id or as all guests.
 fn sent_as(target: &Target, capabilities: Capabilities) -> VmRef {
     let Some(guest) = &target.guest else { return target.vm.clone() };
     let name = target.vm.as_str();
     let is_mistakable = name == ALL_GUESTS || name.bytes().all(|byte| byte.is_ascii_digit());
-    let text = match capabilities.uuids {
-        true => &guest.uuid,
-        false if is_mistakable => &guest.vmid,
-        false => name,
+    let text = if capabilities.uuids {
+        &guest.uuid
+    } else if is_mistakable {
+        &guest.vmid
+    } else {
+        name
     };
     VmRef::new(text).unwrap_or_else(|_| target.vm.clone())
 }
@@ -364,7 +423,7 @@ pub(super) async fn bounded_body(mut response: reqwest::Response) -> Result<Vec<
     while let Some(chunk) = response.chunk().await.map_err(|error| CallError::NoAnswer(root_cause(&error)))? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_ANSWER_BYTES {
-            return Err(CallError::Unreadable(format!("more than {MAX_ANSWER_BYTES} bytes")));
+            return Err(CallError::TooLarge(MAX_ANSWER_BYTES));
         }
     }
     Ok(body)

@@ -1,14 +1,15 @@
 //! A dump service's calls about its images: the small ones as JSON, downloads passed through as they come.
 
+use axum::Json;
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, IF_RANGE, RANGE, RETRY_AFTER,
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE, RETRY_AFTER,
 };
 use axum::http::{HeaderMap, HeaderName, Method, Response, StatusCode};
+use axum::response::IntoResponse as _;
 use futures_util::{StreamExt, TryStreamExt};
 use memdeck_model::{DumpId, Problem, ProblemKind};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::{CallError, ServiceClient, answer, bounded_body, detail_of, root_cause};
 use crate::images::DownloadPlace;
@@ -21,9 +22,10 @@ pub const CHECKED: HeaderName = HeaderName::from_static("memdeck-checked");
 
 /// What of a request decides about the answer.
 const ASKED: [HeaderName; 3] = [RANGE, IF_RANGE, IF_NONE_MATCH];
-/// What of the answer is about the image.
-const TOLD: [HeaderName; 8] =
-    [ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, RETRY_AFTER, OMITTED, CHECKED];
+/// What of the answer is about the image. What a browser makes of it (its type, its name, whether it is kept) is said
+/// here, not there.
+const TOLD: [HeaderName; 7] =
+    [ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, RETRY_AFTER, OMITTED, CHECKED];
 
 impl ServiceClient {
     /// A call about a dump's image that is answered with JSON.
@@ -46,8 +48,8 @@ impl ServiceClient {
         answer(request).await.map_err(|error| self.problem(&error))
     }
 
-    /// Passes a download on: what decides about the answer to the service, the answer to the caller, its body as it
-    /// comes. `permit` is given back when the body ends.
+    /// Passes a download on: what decides about the answer to the service, the answer to the caller under `described`,
+    /// its body as it comes. `permit` is given back when the body ends.
     ///
     /// # Errors
     /// The service does not answer or refuses.
@@ -57,6 +59,7 @@ impl ServiceClient {
         dump_id: &DumpId,
         form: &str,
         headers: &HeaderMap,
+        described: HeaderMap,
         permit: Option<DownloadPlace>,
     ) -> Result<Response<Body>, Problem> {
         let path = ["api", "memory-dumps", dump_id.as_str(), "image"];
@@ -69,19 +72,23 @@ impl ServiceClient {
         let response =
             request.send().await.map_err(|error| self.problem(&CallError::NoAnswer(root_cause(&error))))?;
         let status = response.status();
-        let is_ours = status.is_success()
-            || matches!(status, StatusCode::NOT_MODIFIED | StatusCode::RANGE_NOT_SATISFIABLE);
+        if status == StatusCode::RANGE_NOT_SATISFIABLE {
+            let range = response.headers().get(CONTENT_RANGE).cloned();
+            let body = bounded_body(response).await.map_err(|error| self.problem(&error))?;
+            let mut answer = (status, Json(json!({"detail": detail_of(&body)}))).into_response();
+            answer.headers_mut().extend(range.map(|range| (CONTENT_RANGE, range)));
+            return Ok(answer);
+        }
+        let is_ours =
+            matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
         if !is_ours {
             let body = bounded_body(response).await.map_err(|error| self.problem(&error))?;
             return Err(self.problem(&CallError::Refused { status, detail: detail_of(&body) }));
         }
-        // What the bytes are and who may keep them is said here: they are of a guest, whatever the service says of them.
-        let kind = if form == "stored" { "application/zstd" } else { "application/octet-stream" };
-        let mut passed =
-            Response::builder().status(status).header(CONTENT_TYPE, kind).header(CACHE_CONTROL, "no-store");
+        let mut passed = described;
         for name in TOLD {
             if let Some(value) = response.headers().get(&name) {
-                passed = passed.header(&name, value);
+                passed.insert(name, value.clone());
             }
         }
         let (dump_id, service) = (dump_id.clone(), self.url().to_owned());
@@ -93,12 +100,10 @@ impl ServiceClient {
             let _held = &permit;
             chunk
         });
-        passed.body(Body::from_stream(body)).map_err(|error| {
-            Problem::new(
-                ProblemKind::Unavailable,
-                format!("the dump service {} answered nonsense: {error}", self.url()),
-            )
-        })
+        let mut answer = Response::new(Body::from_stream(body));
+        *answer.status_mut() = status;
+        *answer.headers_mut() = passed;
+        Ok(answer)
     }
 
     fn problem(&self, error: &CallError) -> Problem {
@@ -119,7 +124,7 @@ impl ServiceClient {
                 };
                 Problem::new(kind, format!("the dump service {service} refuses: {detail}"))
             }
-            CallError::Unreadable(_) => Problem::new(
+            CallError::Unreadable(_) | CallError::TooLarge(_) => Problem::new(
                 ProblemKind::Unavailable,
                 format!("the dump service {service} cannot be understood: {error}"),
             ),

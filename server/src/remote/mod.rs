@@ -4,16 +4,18 @@
 //! its guests.
 
 mod backend;
+mod checked;
 mod client;
 mod deletions;
 mod images;
+mod known;
 mod pinned;
 mod records;
 
 pub use backend::RemoteBackend;
 pub use client::{
     Asked, CallError, DELETIONS_PER_CALL, DeletionFeedPage, Face, NumberedDeletion, NumberedRecord,
-    RECORDS_PER_CALL, RecordFeedPage, ServiceClient,
+    RECORDS_PER_CALL, RecordFeedPage, ServiceClient, refused_options,
 };
 pub use images::{CHECKED, OMITTED};
 pub use pinned::client_config as pinned_tls;

@@ -211,3 +211,20 @@ async fn one_guest_has_one_state_under_each_of_its_names() {
     let all = answer(&app.agent, get("/api/dumps")).await.1;
     assert_eq!((&all["1"]["state"], &all["1"]["dump_id"]), (&json!("completed"), &all["web-01"]["dump_id"]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn made_up_names_cannot_make_the_list_of_dumps_grow_without_end() {
+    let app = TestApp::start();
+    answer(&app.agent, post("/api/dumps", r#"{"vms": ["web-01"]}"#)).await;
+    app.ended(1).await;
+    for call in 0..2 {
+        let names: Vec<_> = (0..1_000).map(|n| format!("nobody-{call}-{n}")).collect();
+        let (status, _) = answer(&app.agent, post("/api/dumps", &json!({"vms": names}).to_string())).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    let (_, body) = crate::support::text(&app.agent, get("/api/dumps")).await;
+    let all: Value = serde_json::from_str(&body).unwrap();
+    assert!(all.as_object().unwrap().len() <= 2_000, "{}", all.as_object().unwrap().len());
+    assert!(body.len() < 4 << 20, "{} bytes", body.len());
+    assert_eq!(all["web-01"]["state"], "completed", "and no guest is pushed out");
+}

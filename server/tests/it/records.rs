@@ -226,7 +226,8 @@ async fn the_export_is_a_file_of_csv() {
          elf,zstd,false,,44,5,104857600\r\n",
         "ab".repeat(32)
     );
-    let sparse = "7,db-01,2025-11-13T23:59:59.000000Z,,,,,,,,,,,,,,,false,,,,false,,,,\r\n";
+    // The first ten are as spreadsheets know them: an unknown number is 0.
+    let sparse = "7,db-01,2025-11-13T23:59:59.000000Z,0,,,0,0,0,0,,,,,,,,false,,,,false,,,,\r\n";
     assert_eq!(String::from_utf8(bytes.to_vec()).unwrap(), format!("{HEAD}{full}{sparse}"));
 }
 

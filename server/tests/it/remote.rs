@@ -17,7 +17,7 @@ use memdeck::images::Images;
 use memdeck::remote::{RemoteBackend, ServiceClient};
 use memdeck_capture::{Clock, DumpBackend};
 use memdeck_catalog::Catalog;
-use memdeck_hypervisor::simulated::{Fault, Simulated};
+use memdeck_hypervisor::simulated::Fault;
 use memdeck_model::ActivityKind::{Completed, Queued, Started};
 use memdeck_model::Event;
 use parking_lot::Mutex;
@@ -51,10 +51,10 @@ impl Listening {
 
 /// A dashboard that forwards.
 pub struct Front {
-    state: tempfile::TempDir,
+    pub state: tempfile::TempDir,
     _closing: watch::Sender<bool>,
     pub router: Router,
-    desk: Arc<Desk>,
+    pub desk: Arc<Desk>,
     pub catalog: Arc<Catalog>,
     pub images: Arc<Images>,
     events: broadcast::Receiver<Event>,
@@ -65,7 +65,7 @@ impl Front {
         Self::on(tempfile::tempdir().unwrap(), app, service)
     }
 
-    fn on(state: tempfile::TempDir, app: &TestApp, service: SocketAddr) -> Self {
+    pub fn on(state: tempfile::TempDir, app: &TestApp, service: SocketAddr) -> Self {
         memdeck::commands::install_tls_provider();
         let catalog = Arc::new(Catalog::open(state.path()).unwrap());
         let config = ServiceConfig {
@@ -75,14 +75,20 @@ impl Front {
         };
         let client = ServiceClient::new(&config).unwrap();
         let images = support::images(&catalog, &app.clock, Some(client.clone()));
-        let remote = Arc::new(RemoteBackend::new(client, Arc::clone(&catalog)));
+        let hypervisor: Arc<dyn memdeck_hypervisor::Hypervisor> = Arc::new(app.libvirt.clone());
+        let remote = Arc::new(RemoteBackend::new(
+            client,
+            Arc::clone(&catalog),
+            Arc::new(app.clock.clone()),
+            Some(Arc::clone(&hypervisor)),
+        ));
         let events = remote.subscribe();
         tokio::spawn({
             let remote = Arc::clone(&remote);
             async move { remote.follow().await }
         });
-        let otherwise = HypervisorGuests::new(Arc::new(Simulated::new()));
-        let guests = Arc::new(AgentGuests::new(Arc::clone(&remote), otherwise));
+        let otherwise = HypervisorGuests::new(hypervisor);
+        let guests = Arc::new(AgentGuests::new(Arc::clone(&remote), otherwise, true));
         let desk = support::desk(&catalog, remote, guests, Arc::clone(&images), &app.clock);
         let (closing, closed) = watch::channel(false);
         let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
@@ -98,7 +104,12 @@ impl Front {
 
     pub async fn event(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
         loop {
-            let event = self.events.recv().await.unwrap();
+            let event = match self.events.recv().await {
+                Ok(event) => event,
+                // Of thousands of records the newest events are kept.
+                Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                Err(broadcast::error::RecvError::Closed) => panic!("the dashboard ended"),
+            };
             if wanted(&event) {
                 return event;
             }
@@ -206,7 +217,7 @@ async fn a_dump_by_an_agent_is_cancelled_through_the_dashboard() {
 
 /// A service that has the three calls of the contract and nothing else: a double of the customer's Python service.
 #[derive(Clone, Default)]
-pub struct ContractOnly(Arc<Mutex<BTreeMap<String, Value>>>);
+pub struct ContractOnly(Arc<Mutex<BTreeMap<String, Value>>>, Arc<Mutex<Vec<Value>>>);
 
 impl ContractOnly {
     pub fn routes(&self) -> Router {
@@ -218,6 +229,7 @@ impl ContractOnly {
 
     #[expect(clippy::unused_async, reason = "a handler")]
     async fn trigger(State(service): State<Self>, Json(body): Json<Value>) -> Json<Value> {
+        service.1.lock().push(body.clone());
         let mut dumps = service.0.lock();
         for vm in body["vms"].as_array().unwrap() {
             let vm = vm.as_str().unwrap();
@@ -242,14 +254,29 @@ impl ContractOnly {
     pub fn complete(&self, vm: &str) {
         self.0.lock().insert(vm.to_owned(), contract_status(vm, "completed", 100.0));
     }
+
+    pub fn fail(&self, vm: &str) {
+        self.0.lock().insert(vm.to_owned(), contract_status(vm, "failed", 10.0));
+    }
+
+    /// As if it had been killed and started again.
+    pub fn forget(&self) {
+        self.0.lock().clear();
+    }
+
+    /// What it was asked for, oldest first.
+    pub fn asked(&self) -> Vec<Value> {
+        self.1.lock().clone()
+    }
 }
 
 fn contract_status(vm: &str, state: &str, progress: f64) -> Value {
     let done = state == "completed";
+    let ended = state != "running";
     json!({
         "dump_id": format!("id-of-{vm}"), "vm": vm, "state": state, "progress": progress, "message": "as it is",
         "started_at": "2025-11-14T08:58:23.550273Z",
-        "finished_at": done.then_some("2025-11-14T08:58:25.550273Z"),
+        "finished_at": ended.then_some("2025-11-14T08:58:25.550273Z"),
         "dump_path": done.then(|| format!("/dumps/{vm}.mem")),
         "duration_sec": done.then_some(2.0),
     })
@@ -275,7 +302,7 @@ async fn a_service_with_only_the_contract_is_followed_and_its_hash_is_unknown() 
     let record = &page["records"][0];
     assert_eq!(
         (&record["vmid"], &record["sha256"], &record["dump_path"]),
-        (&json!("7"), &json!(null), &json!("/dumps/7.mem"))
+        (&json!("7"), &json!(""), &json!("/dumps/7.mem"))
     );
     assert_eq!(page["total"], 1);
     let status = answer(&front.router, get("/api/memory-dumps/status")).await.1;
@@ -285,4 +312,38 @@ async fn a_service_with_only_the_contract_is_followed_and_its_hash_is_unknown() 
     );
     // It tells no guests, so they come from the libvirt that the dashboard was given: here, one without guests.
     assert!(front.desk.list_guests().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asked_is_known_behind_an_agent_too() {
+    let agent = TestApp::start();
+    let service = Listening::with(agent.agent.clone()).await;
+    let front = Front::of(&agent, service.address);
+    let asked_by = |status: &memdeck_model::DumpStatus| {
+        agent.catalog.job(&status.dump_id).unwrap().unwrap().requested_by
+    };
+    front.trigger("db-01").await;
+    assert_eq!(asked_by(&agent.ended(1).await[0]), "api");
+
+    let guests = front.desk.list_guests().await.unwrap();
+    let body = json!({"request": {"vms": [guests[0].uuid]}}).to_string();
+    answer(&front.router, post("/api/ui/trigger", &body)).await;
+    assert_eq!(asked_by(&agent.ended(1).await[0]), "page");
+
+    let body = r#"{"vms": ["db-01"], "requested_by": "the night shift"}"#;
+    answer(&front.router, post("/api/memory-dumps/trigger", body)).await;
+    let status = agent.ended(1).await.remove(0);
+    assert_eq!(asked_by(&status), "the night shift");
+    let path = status.record.unwrap().dump_path.unwrap();
+    let manifest = memdeck_image::read_manifest(std::path::Path::new(&path)).unwrap().unwrap();
+    assert_eq!(manifest.manifest.requested_by, "the night shift", "and evidence names who asked");
+
+    let url = format!("http://{}", service.address);
+    let output = tokio::task::spawn_blocking(move || {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = crate::support::program::memdeck(home.path());
+        command.args(["dump", "db-01"]).env("MEMDUMP_SERVICE_URL", url).env("USER", "ada").output().unwrap()
+    });
+    assert!(output.await.unwrap().status.success());
+    assert_eq!(asked_by(&agent.ended(1).await[0]), "ada (command line)");
 }

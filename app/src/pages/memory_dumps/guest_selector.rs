@@ -30,6 +30,13 @@ pub fn GuestSelector() -> impl IntoView {
             state.guests.with(|guests| guests.problem.as_ref().map(|problem| problem.detail.clone()));
         of_fetch.or_else(|| state.overview.with_data(|overview| overview.hypervisor.clone()).flatten())
     });
+    let service_warning = Memo::new(move |_| {
+        let told = |overview: &crate::api::Overview| {
+            let warning = overview.service.warning.as_ref()?;
+            Some(format!("{}: {warning}", overview.service.service))
+        };
+        state.overview.with_data(told).flatten()
+    });
     let search = RwSignal::new(String::new());
     let uuids = Memo::new(move |_| {
         state.guests.with_data(|guests| {
@@ -92,6 +99,12 @@ pub fn GuestSelector() -> impl IntoView {
                     title="The hypervisor’s guests cannot be listed."
                     detail=Signal::derive(move || problem.get().unwrap_or_default())
                     on_retry=retry
+                />
+            </Show>
+            <Show when=move || service_warning.with(Option::is_some) && service_error.with(Option::is_none)>
+                <Failure
+                    title="The dump service tells something that cannot be used."
+                    detail=Signal::derive(move || service_warning.get().unwrap_or_default())
                 />
             </Show>
             <Show when=move || service_error.with(Option::is_some)>

@@ -1,5 +1,6 @@
 //! Memory Dumps: take dumps of guests, watch them being taken, find them again.
 
+mod abilities;
 mod activity_log;
 mod activity_words;
 mod choice;

@@ -3,13 +3,22 @@
 use leptos::prelude::*;
 use memdeck_model::ModeChoice;
 
+use super::abilities::{NO_MODE, can};
 use super::mode_words::{hint, name};
 use super::state::State;
 
 /// The modes to choose from, each with what it does to the guest.
 #[component]
 pub fn ModeSelector() -> impl IntoView {
-    let mode = State::expect().options.mode;
+    let state = State::expect();
+    let mode = state.options.mode;
+    let can_choose = can(state, |service| service.options);
+    // What was chosen before the service said so is not asked of it.
+    Effect::new(move || {
+        if !can_choose.get() {
+            mode.set(ModeChoice::Auto);
+        }
+    });
     let option = move |choice: ModeChoice| {
         let hint_id = format!("mode-{choice}-hint");
         view! {
@@ -20,6 +29,7 @@ pub fn ModeSelector() -> impl IntoView {
                     name="mode"
                     value=choice.as_str()
                     prop:checked=move || mode.get() == choice
+                    disabled=move || !can_choose.get()
                     aria-describedby=hint_id.clone()
                     on:change=move |_| mode.set(choice)
                 />
@@ -38,6 +48,9 @@ pub fn ModeSelector() -> impl IntoView {
             <p class="mode-hint" aria-hidden="true">
                 {move || hint(mode.get())}
             </p>
+            <Show when=move || !can_choose.get()>
+                <p class="secondary">{NO_MODE}</p>
+            </Show>
         </fieldset>
     }
 }

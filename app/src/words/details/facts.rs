@@ -25,7 +25,8 @@ pub fn groups(record: &Record, image: Option<&ImageFacts>) -> Vec<Group> {
 fn guest(record: &Record, image: Option<&ImageFacts>, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
     let guest = manifest.map(|manifest| &manifest.guest);
     let mut facts = Facts::default();
-    facts.add("Name", text(shown(&record.dom.0)));
+    let name = Some(&record.dom.0).filter(|name| !name.is_empty());
+    facts.add_or_unknown("Name", name.map(|name| text(shown(name))));
     let mut vmids = [Some(&record.vmid), guest.map(|guest| &guest.vmid)].into_iter().flatten();
     facts.add_or_unknown("VM ID", vmids.find(|vmid| !vmid.is_empty()).map(text));
     facts.add_some("UUID", guest.map(|guest| Value::Code(guest.uuid.clone())));

@@ -35,7 +35,8 @@ impl Catalog {
     /// `recent` or that led to a job which has not ended. Where a text means one guest and is the name of another, it
     /// shows the one it means, and the other stands under its UUID.
     ///
-    /// Active jobs come first, then the newest; no more than a thousand guests and a thousand texts.
+    /// No more than a thousand guests and a thousand texts: first those of guests that exist, of these the active ones,
+    /// then the newest. Names that somebody makes up neither let the answer grow nor push a guest out of it.
     ///
     /// # Errors
     /// `SQLite` refused.
@@ -45,7 +46,8 @@ impl Catalog {
                 connection,
                 &format!(
                     "WHERE jobs.seq IN (SELECT newest FROM ({NEWEST}))
-                     ORDER BY jobs.state IN ('queued', 'running') DESC, jobs.seq DESC LIMIT {MOST}"
+                     ORDER BY jobs.guest_uuid IS NOT NULL DESC, jobs.state IN ('queued', 'running') DESC,
+                              jobs.seq DESC LIMIT {MOST}"
                 ),
             )?;
             let mut named = BTreeMap::new();
@@ -124,7 +126,7 @@ fn recently_asked(connection: &Connection, recent: Timestamp) -> Result<Vec<(Str
                           ELSE (SELECT max(seq) FROM jobs WHERE guest_uuid = led.guest_uuid) END
          FROM asked JOIN jobs AS led ON led.seq = asked.job_seq
          WHERE asked.at >= ?1 OR led.state IN ('queued', 'running')
-         ORDER BY asked.at DESC LIMIT {MOST}"
+         ORDER BY led.guest_uuid IS NOT NULL DESC, asked.at DESC LIMIT {MOST}"
     ))?;
     let rows = statement
         .query_map([recent.unix_micros()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;

@@ -86,11 +86,30 @@ fn deletions_are_told_in_order_and_taken_over_once() {
     assert_eq!(owner.catalog.deletions_since(1, 1).unwrap(), told[1..2]);
     assert_eq!(owner.catalog.deletions_since(u64::MAX, 1).unwrap(), []);
 
-    let changed = copy.catalog.import_deletions("deletions", &told).unwrap();
+    let changed = copy.catalog.import_deletions("http://hv2:5001", "deletions", &told).unwrap();
     assert_eq!(changed.len(), 1, "d2 was known to be deleted, d3 is not known at all: {changed:?}");
     assert_eq!(changed[0], owner.catalog.record_of(&id("d1")).unwrap().unwrap());
-    assert_eq!(copy.catalog.import_deletions("deletions", &told).unwrap(), []);
+    assert_eq!(copy.catalog.import_deletions("http://hv2:5001", "deletions", &told).unwrap(), []);
     assert_eq!((copy.catalog.cursor("deletions").unwrap(), copy.catalog.cursor(origin).unwrap()), (3, 2));
     let rest = owner.catalog.records_since(2, 10).unwrap();
     assert_eq!(copy.catalog.import(origin, &rest).unwrap()[0].deleted_at, Some(second(70)));
+}
+
+#[test]
+fn a_service_cannot_mark_images_of_others_as_deleted() {
+    let test = TestCatalog::new();
+    test.completed("own", "a", 1);
+    let catalog = &test.catalog;
+    catalog.import("http://hv2:5001#c1", &[(1, record("theirs", "a", 2))]).unwrap();
+    catalog.import("http://hv3:5001#c1", &[(1, record("another", "a", 3))]).unwrap();
+    catalog.import("http://hv2:50011#c1", &[(1, record("alike", "a", 4))]).unwrap();
+    catalog.import("http://hv2:5001", &[(0, record("unnumbered", "a", 5))]).unwrap();
+    let all: Vec<_> = (1..).zip(["own", "theirs", "another", "alike", "unnumbered"]).collect();
+    let told: Vec<_> = all.iter().map(|(seq, dump_id)| (*seq, deletion(dump_id, 50))).collect();
+    let changed = catalog.import_deletions("http://hv2:5001", "deletions", &told).unwrap();
+    let changed: Vec<_> = changed.iter().map(|record| record.dump_id.as_ref().unwrap().as_str()).collect();
+    assert_eq!(changed, ["theirs", "unnumbered"]);
+    for dump_id in ["own", "another", "alike"] {
+        assert_eq!(catalog.record_of(&id(dump_id)).unwrap().unwrap().deleted_at, None, "{dump_id}");
+    }
 }

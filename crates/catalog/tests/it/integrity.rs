@@ -55,7 +55,7 @@ fn what_memdeck_itself_changes_of_a_record_is_no_finding() {
     };
     test.catalog.mark_deleted(&deletion("d1")).unwrap();
     test.catalog.settle_deletion(&id("d1")).unwrap();
-    test.catalog.import_deletions("http://hv2:5001", &[(1, deletion("d2"))]).unwrap();
+    test.catalog.import_deletions("http://hv2:5001", "deletions", &[(1, deletion("d2"))]).unwrap();
     assert_eq!(test.reopen().catalog.altered_records().unwrap(), []);
 }
 

@@ -309,3 +309,39 @@ fn a_guest_that_was_chosen_is_not_found_by_the_text_that_means_another() {
     let named: Vec<_> = named.iter().map(|(name, job)| (name.as_str(), job.dump_id.as_str())).collect();
     assert_eq!(named, [("2", "d1"), ("uuid-of-2", "d2"), ("x", "d3")]);
 }
+
+#[test]
+fn made_up_names_are_forgotten_before_guests_are_and_records_never() {
+    let test = TestCatalog::new();
+    accepted(
+        test.catalog
+            .enqueue(NewJob { guest: Some(guest("web-01", 7)), ..new_job("real", "web-01") })
+            .unwrap(),
+    );
+    test.catalog.start_next(1, second(0)).unwrap();
+    test.catalog.complete(&id("real"), second(1), "Dump completed", &record("real", "web-01", 0)).unwrap();
+    let ask_and_fail = |n: usize| {
+        let dump_id = format!("made-up-{n}");
+        test.ask(&dump_id, &format!("nobody-{n}"));
+        test.catalog.end(&id(&dump_id), &failed("no VM"), second(1)).unwrap();
+    };
+    (0..605).for_each(ask_and_fail);
+    let known = |n: usize| test.catalog.job(&id(&format!("made-up-{n}"))).unwrap().is_some();
+    assert!(!known(0) && !known(50) && known(604));
+    let named = test.catalog.newest_by_name(second(0)).unwrap();
+    assert!(named.len() <= 2_000 && named.contains_key("web-01"), "{} names", named.len());
+    assert!(test.catalog.job(&id("real")).unwrap().is_some());
+
+    let months_later = NewJob { queued_at: second(100 * 24 * 60 * 60), ..new_job("late", "web-01") };
+    accepted(test.catalog.enqueue(months_later).unwrap());
+    for n in 0..100 {
+        let at = second(100 * 24 * 60 * 60);
+        accepted(
+            test.catalog
+                .enqueue(NewJob { queued_at: at, ..new_job(&format!("l{n}"), &format!("l{n}")) })
+                .unwrap(),
+        );
+    }
+    assert!(test.catalog.job(&id("real")).unwrap().is_none());
+    assert!(test.catalog.record_of(&id("real")).unwrap().is_some());
+}

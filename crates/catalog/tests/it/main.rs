@@ -13,4 +13,5 @@ mod lock;
 mod outbox;
 mod properties;
 mod records;
+mod remote;
 mod support;

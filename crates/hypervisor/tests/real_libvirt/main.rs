@@ -239,3 +239,50 @@ fn virsh(arguments: &[&str]) {
     let status = Command::new("virsh").args(["-q", "-c", &uri]).args(arguments).status().unwrap();
     assert!(status.success(), "virsh {arguments:?}");
 }
+
+/// A guest that is defined and never runs; gone when dropped.
+struct Defined {
+    uuid: String,
+}
+
+impl Defined {
+    fn named(name: &str, number: u32) -> Self {
+        let uuid = format!("0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a{number:04x}");
+        let file = std::env::temp_dir().join(format!("memdeck-identity-{number}.xml"));
+        let xml = format!(
+            "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>16</memory>\
+             <os><type arch='x86_64'>hvm</type></os></domain>"
+        );
+        std::fs::write(&file, xml).unwrap();
+        // The guest of a run that was killed.
+        let uri = std::env::var("LIBVIRT_URI").unwrap_or_else(|_| "qemu:///system".into());
+        let _ = Command::new("virsh").args(["-q", "-c", &uri, "undefine", &uuid]).output();
+        virsh(&["define", file.to_str().unwrap()]);
+        std::fs::remove_file(&file).unwrap();
+        Self { uuid }
+    }
+}
+
+impl Drop for Defined {
+    fn drop(&mut self) {
+        virsh(&["undefine", &self.uuid]);
+    }
+}
+
+#[test]
+fn a_blank_at_the_end_of_a_name_and_a_name_like_an_id_lead_to_no_other_guest() {
+    let _alone = one_at_a_time();
+    let hypervisor = hypervisor();
+    let web = lab_guest(&hypervisor, "web-01");
+    let id = web.id.unwrap().to_string();
+    let guests = [Defined::named("twin", 1), Defined::named("twin ", 2), Defined::named(&id, 3)];
+    let uuid = |text: &str| hypervisor.resolve(&VmRef::new(text).unwrap()).ok().map(|guest| guest.uuid);
+    assert_eq!(uuid("twin").as_ref(), Some(&guests[0].uuid));
+    assert_eq!(uuid("twin ").as_ref(), Some(&guests[1].uuid));
+    assert_eq!(uuid(" twin"), None);
+    assert_eq!(uuid(&id), Some(web.uuid), "digits are an id first");
+    assert_eq!(uuid(&guests[2].uuid).as_ref(), Some(&guests[2].uuid));
+    let listed = hypervisor.guests().unwrap();
+    let found = listed.iter().find(|guest| guest.uuid == guests[1].uuid).unwrap();
+    assert_eq!(found.name.0, "twin ", "the list has the name as it is");
+}

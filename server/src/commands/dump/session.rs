@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::desk::Everyone;
 use crate::node::{self, StartError, State};
 use crate::outbox;
-use crate::remote::{Asked, Face};
+use crate::remote::{Asked, Face, refused_options};
 
 /// Who cancels the dumps of this command.
 const CTRL_C: &str = "Ctrl-C on the command line";
@@ -67,7 +67,7 @@ impl Session {
         if let Self::Service(service) = self
             && service.face == Face::Dashboard
         {
-            let asked = service.client.trigger_on_dashboard(targets, options).await;
+            let asked = service.client.trigger_on_dashboard(targets, options, &operator()).await;
             return asked.map_err(|error| service.failed(&error));
         }
         let Everyone { targets, omitted } = if all {
@@ -87,7 +87,13 @@ impl Session {
             Self::Service(service) => {
                 let capabilities = service.client.capabilities().await;
                 let capabilities = capabilities.map_err(|error| service.failed(&error))?;
-                let asked = service.client.trigger(&targets, &options, capabilities).await;
+                if let Some(what) = refused_options(&options, capabilities) {
+                    let url = service.client.url();
+                    return Err(Failure::usage(format!(
+                        "the dump service {url} takes no {what}: it decides that itself; ask without"
+                    )));
+                }
+                let asked = service.client.trigger(&targets, &options, capabilities, &operator()).await;
                 asked.map_err(|error| service.failed(&error))?
             }
         };

@@ -39,6 +39,8 @@ const TIME_LIMIT: Duration = Duration::from_mins(1);
 pub struct TestApp {
     pub dir: tempfile::TempDir,
     pub hypervisor: Simulated,
+    /// What a dashboard in front of this one is told by its own libvirt: no guests, at first.
+    pub libvirt: Simulated,
     pub clock: ManualClock,
     pub catalog: Arc<Catalog>,
     pub engine: Arc<Engine>,
@@ -90,7 +92,8 @@ impl TestApp {
             images: Arc::clone(&images),
         };
         let agent = memdeck::http::agent(state, guard);
-        Self { dir, hypervisor, clock, catalog, engine, images, dashboard, agent, closing, events }
+        let libvirt = Simulated::new();
+        Self { dir, hypervisor, libvirt, clock, catalog, engine, images, dashboard, agent, closing, events }
     }
 
     /// A finished dump of a running guest: its id, and where its image is.

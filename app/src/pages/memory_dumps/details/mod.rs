@@ -11,6 +11,7 @@ use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record};
 
+use super::abilities::{NO_IMAGE, can, is_out_of_reach};
 use super::downloads::downloads;
 use super::records::focus_in_row;
 use super::state::State;
@@ -229,10 +230,20 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
     let told = Signal::derive(move || fetched.read(|details| details.notices.clone()));
     let absent = Memo::new(move |_| if is_deleted.get() { None } else { fetched.problem() });
     // While nothing is known of the image yet, nothing speaks against it; where its service is away, asking does no harm.
-    let obstacle = Signal::derive(move || {
-        fetched.image.with(|image| {
-            image.data.as_ref().is_some_and(|details| details.problem.is_none() && details.forms.is_none())
+    let can_images = can(state, |service| service.images);
+    let is_far = Memo::new(move |_| {
+        shown.with(|shown| {
+            shown.as_ref().is_some_and(|details| is_out_of_reach(&details.record, can_images.get()))
         })
+    });
+    let obstacle = Signal::derive(move || {
+        is_far.get()
+            || fetched.image.with(|image| {
+                image
+                    .data
+                    .as_ref()
+                    .is_some_and(|details| details.problem.is_none() && details.forms.is_none())
+            })
     });
     let is_loading = move || fetched.image.with(|image| image.data.is_none() && image.problem.is_none());
     let explain = move |()| state.explain_download(id.get_value(), guest.get_value());
@@ -281,9 +292,18 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
         <Show when=is_loading>
             <Skeleton rows=4 label="Loading what the image tells" />
         </Show>
+        <Show when=move || is_far.get()>
+            <p class="secondary" id="image-out-of-reach">{NO_IMAGE}</p>
+        </Show>
         <Show when=move || !is_deleted.get()>
             <div class="details-end">
-                <Button kind=ButtonKind::Quiet size=ButtonSize::Small on_press=delete>
+                <Button
+                    kind=ButtonKind::Quiet
+                    size=ButtonSize::Small
+                    on_press=delete
+                    disabled=is_far
+                    described_by="image-out-of-reach"
+                >
                     <IconView icon=Icon::Trash />
                     "Delete the image…"
                 </Button>

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::JobState;
 
+use super::super::abilities::{NO_CANCEL, can};
 use super::super::state::State;
 use super::{Cancel, Job};
 use crate::ui::{Announcer, Button, ButtonKind, ButtonSize, Icon, IconView};
@@ -47,6 +48,7 @@ pub fn JobButton(
 ) -> impl IntoView {
     let state = State::expect();
     let announcer = Announcer::expect();
+    let can_cancel = can(state, |service| service.cancel);
     let use_of = Memo::new(move |_| {
         job.with(|job| job.as_ref().map_or(ButtonUse::Dismiss, |job| use_of(job, asking.get())))
     });
@@ -54,6 +56,7 @@ pub fn JobButton(
         let id = job.with_untracked(|job| job.as_ref().map(|job| job.status.dump_id.clone()));
         let Some(id) = id else { return };
         match use_of.get_untracked() {
+            ButtonUse::Cancel if !can_cancel.get_untracked() => announcer.say(NO_CANCEL),
             ButtonUse::Cancel => {
                 asking.set(true);
                 announcer
@@ -64,6 +67,7 @@ pub fn JobButton(
             ButtonUse::Dismiss => state.jobs.change(|jobs| jobs.dismiss(&id)),
         }
     };
+    let is_impossible = move || use_of.get() == ButtonUse::Cancel && !can_cancel.get();
     let label = move || match use_of.get() {
         ButtonUse::Cancel => format!("Cancel the dump of {}", name.get()),
         ButtonUse::Keep => format!("Keep going with the dump of {}", name.get()),
@@ -77,7 +81,8 @@ pub fn JobButton(
             class:button-quiet=move || use_of.get() == ButtonUse::Dismiss
             class:button-icon=move || use_of.get() == ButtonUse::Dismiss
             aria-label=label
-            aria-disabled=move || (use_of.get() == ButtonUse::Cancelling).then_some("true")
+            aria-disabled=move || (use_of.get() == ButtonUse::Cancelling || is_impossible()).then_some("true")
+            title=move || is_impossible().then_some(NO_CANCEL)
             on:click=press
             on:keydown=move |event| {
                 if event.key() == "Escape" {

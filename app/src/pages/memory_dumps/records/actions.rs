@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::{DumpId, Record};
 
+use super::super::abilities::{NO_IMAGE, can, is_out_of_reach};
 use super::super::downloads::{Size, downloads};
 use super::super::state::State;
 use super::Deleted;
@@ -61,6 +62,10 @@ fn Actions(id: DumpId, record: Record) -> impl IntoView {
         let id = id.clone();
         Memo::new(move |_| records.deletion_of(&id))
     };
+    let can_images = can(state, |service| service.images);
+    let kept = StoredValue::new(record.clone());
+    let is_far = Memo::new(move |_| kept.with_value(|record| is_out_of_reach(record, can_images.get())));
+    let no_actions = format!("Actions for {guest}");
     view! {
         <span class="record-buttons">
             <a
@@ -74,10 +79,26 @@ fn Actions(id: DumpId, record: Record) -> impl IntoView {
             </a>
             {move || match deleted.get() {
                 Some(deleted) => deletion(&deleted),
+                None if is_far.get() => impossible(no_actions.clone()),
                 None => view! { <More id=id.clone() record=record.clone() /> }.into_any(),
             }}
         </span>
     }
+}
+
+fn impossible(label: String) -> AnyView {
+    view! {
+        <button
+            type="button"
+            class="button button-quiet button-small button-icon"
+            aria-disabled="true"
+            aria-label=label
+            title=NO_IMAGE
+        >
+            <IconView icon=Icon::More />
+        </button>
+    }
+    .into_any()
 }
 
 fn deletion(deleted: &Deleted) -> AnyView {

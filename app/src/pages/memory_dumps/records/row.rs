@@ -32,7 +32,7 @@ pub fn RecordRow(record: Record) -> impl IntoView {
                 {known_text(record.vmid, "VM id")}
             </td>
             <td role="cell" data-label=name class="record-name">
-                {shown(&record.dom.0)}
+                {known(Some(&record.dom.0).filter(|name| !name.is_empty()), "name", |name| shown(name))}
                 {(!record.ok).then(|| view! { " " <Badge tone=Tone::Bad icon=Icon::Alert>"Failed"</Badge> })}
                 {record.case.map(|case| view! { <CaseNumber case /> })}
             </td>

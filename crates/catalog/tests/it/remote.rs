@@ -1,0 +1,49 @@
+//! Dumps of other services.
+
+use memdeck_catalog::RemoteDump;
+use memdeck_model::DumpStatus;
+
+use crate::support::*;
+
+const SERVICE: &str = "http://hv2:5001";
+
+fn status(dump_id: &str, state: &str) -> DumpStatus {
+    let json = serde_json::json!({"dump_id": dump_id, "vm": "7", "state": state, "progress": 1.0});
+    serde_json::from_value(json).unwrap()
+}
+
+#[test]
+fn what_was_asked_for_survives_what_the_service_tells_later() {
+    let test = TestCatalog::new();
+    let asked = RemoteDump {
+        guest: Some(guest("web-01", 7)),
+        requested_by: Some("page".to_owned()),
+        case: Some("IR-7".parse().unwrap()),
+        ..RemoteDump::told(status("a", "running"), second(1))
+    };
+    test.catalog.remember_remote(SERVICE, std::slice::from_ref(&asked)).unwrap();
+    test.catalog
+        .remember_remote("http://hv3:5001", &[RemoteDump::told(status("a", "running"), second(5))])
+        .unwrap();
+    let told = RemoteDump::told(status("a", "failed"), second(2));
+    test.catalog.remember_remote(SERVICE, std::slice::from_ref(&told)).unwrap();
+    let kept = RemoteDump { status: told.status, changed_at: second(2), ..asked };
+    assert_eq!(test.catalog.remote_dumps(SERVICE, 9).unwrap(), [kept.clone()]);
+    assert_eq!(test.catalog.remote_dumps(SERVICE, 0).unwrap(), []);
+    assert_eq!(test.catalog.latest_remote(9).unwrap()[1], kept);
+}
+
+#[test]
+fn a_service_that_makes_up_dumps_does_not_fill_the_catalog() {
+    let test = TestCatalog::new();
+    let told = |n: i64| RemoteDump::told(status(&format!("d{n}"), "failed"), second(n));
+    let running = RemoteDump::told(status("running", "running"), second(0));
+    test.catalog.remember_remote(SERVICE, &[running]).unwrap();
+    for hundred in 0..25 {
+        let dumps: Vec<_> = (0..100).map(|n| told(hundred * 100 + n)).collect();
+        test.catalog.remember_remote(SERVICE, &dumps).unwrap();
+    }
+    let kept = test.catalog.remote_dumps(SERVICE, 9_000).unwrap();
+    assert_eq!(kept.len(), 2_001, "and the one that goes on");
+    assert_eq!(kept.last().unwrap().status.dump_id, id("d2499"));
+}
