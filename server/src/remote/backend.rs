@@ -223,7 +223,7 @@ impl RemoteBackend {
 
     async fn import_deletions(&self) {
         match deletions::import(&self.client, &self.catalog).await {
-            Ok(Some(imported)) => self.note_import(imported).await,
+            Ok(Some(imported)) => self.note_import(imported),
             Ok(None) => self.known.lock().tells_no_deletions = true,
             Err(records::ImportError::Service(error)) => {
                 // If the service went away, the next look tells.
@@ -240,12 +240,12 @@ impl RemoteBackend {
     async fn import(&self) {
         let dumps = self.known.lock().dumps();
         match records::import(&self.client, &self.catalog, &dumps).await {
-            Ok(imported) => self.note_import(imported).await,
+            Ok(imported) => self.note_import(imported),
             Err(error) => self.refuse_import(&error),
         }
     }
 
-    async fn note_import(&self, imported: records::Imported) {
+    fn note_import(&self, imported: records::Imported) {
         for record in imported.records {
             let _ = self.events.send(Event::Record(Box::new(record)));
         }

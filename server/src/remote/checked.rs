@@ -113,7 +113,7 @@ mod tests {
         "2025-11-14T08:58:23Z".parse().unwrap()
     }
 
-    fn told(fields: serde_json::Value) -> DumpStatus {
+    fn told(fields: &serde_json::Value) -> DumpStatus {
         let mut json =
             serde_json::json!({"dump_id": "a", "vm": "web-01", "state": "running", "progress": 1.0});
         json.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -122,19 +122,20 @@ mod tests {
 
     #[test]
     fn progress_and_bytes_of_a_service_stay_within_their_bounds() {
-        let progress = |told_progress: f64| told(serde_json::json!({"progress": told_progress})).progress;
+        let progress = |told_progress: f64| told(&serde_json::json!({"progress": told_progress})).progress;
         assert_eq!(
             [progress(-5.0), progress(45.5), progress(1e300)].map(|p| p.to_string()),
             ["0", "45.5", "100"]
         );
-        let bytes = told(serde_json::json!({"bytes": {"bytes_done": 9, "bytes_expected": 3}})).bytes.unwrap();
+        let bytes =
+            told(&serde_json::json!({"bytes": {"bytes_done": 9, "bytes_expected": 3}})).bytes.unwrap();
         assert_eq!(bytes.bytes_done.0, 3);
-        assert_eq!(told(serde_json::json!({"duration_sec": -1.0})).duration_sec, None);
+        assert_eq!(told(&serde_json::json!({"duration_sec": -1.0})).duration_sec, None);
     }
 
     #[test]
     fn texts_of_a_service_have_an_end_and_no_control_characters() {
-        let status = told(serde_json::json!({
+        let status = told(&serde_json::json!({
             "message": format!("a\u{1b}[31m{}", "x".repeat(100_000)), "guest_uuid": "<b>", "guest": "a\nb",
         }));
         assert_eq!(status.message.chars().count(), MAX_SENTENCE_CHARS);
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn what_happens_in_years_to_come_is_not_believed() {
         let later = "2031-01-01T00:00:00Z";
-        let status = told(serde_json::json!({"started_at": later, "queued_at": "2025-11-14T10:00:00Z"}));
+        let status = told(&serde_json::json!({"started_at": later, "queued_at": "2025-11-14T10:00:00Z"}));
         assert_eq!(status.started_at, None);
         assert!(status.queued_at.is_some(), "a clock may be wrong by an hour");
         let unknown = Record::unknown(GuestName("a".into()), String::new(), later.parse().unwrap());

@@ -13,10 +13,9 @@ pub const NO_MODE: &str = "The dump service decides how a guest is dumped.";
 pub const NO_IMAGE: &str = "The dump service keeps the image and does not hand it out, verify or delete it.";
 
 /// Whether the service can do what `read` says. Before it was asked, nothing speaks against anything.
-pub fn can(state: State, read: fn(&Capabilities) -> bool) -> Memo<bool> {
-    Memo::new(move |_| {
-        state.overview.with_data(|overview| read(&overview.service.capabilities)).unwrap_or(true)
-    })
+pub fn can(state: &State, read: fn(&Capabilities) -> bool) -> Memo<bool> {
+    let overview = state.overview;
+    Memo::new(move |_| overview.with_data(|overview| read(&overview.service.capabilities)).unwrap_or(true))
 }
 
 /// Whether nothing can be done with the image of `record`: another service has it, and tells nothing about its format.

@@ -12,7 +12,7 @@ use super::state::State;
 pub fn ModeSelector() -> impl IntoView {
     let state = State::expect();
     let mode = state.options.mode;
-    let can_choose = can(state, |service| service.options);
+    let can_choose = can(&state, |service| service.options);
     // What was chosen before the service said so is not asked of it.
     Effect::new(move || {
         if !can_choose.get() {

@@ -28,7 +28,7 @@ fn what_was_asked_for_survives_what_the_service_tells_later() {
     let told = RemoteDump::told(status("a", "failed"), second(2));
     test.catalog.remember_remote(SERVICE, std::slice::from_ref(&told)).unwrap();
     let kept = RemoteDump { status: told.status, changed_at: second(2), ..asked };
-    assert_eq!(test.catalog.remote_dumps(SERVICE, 9).unwrap(), [kept.clone()]);
+    assert_eq!(test.catalog.remote_dumps(SERVICE, 9).unwrap(), std::slice::from_ref(&kept));
     assert_eq!(test.catalog.remote_dumps(SERVICE, 0).unwrap(), []);
     assert_eq!(test.catalog.latest_remote(9).unwrap()[1], kept);
 }

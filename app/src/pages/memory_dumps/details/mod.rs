@@ -230,7 +230,7 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
     let told = Signal::derive(move || fetched.read(|details| details.notices.clone()));
     let absent = Memo::new(move |_| if is_deleted.get() { None } else { fetched.problem() });
     // While nothing is known of the image yet, nothing speaks against it; where its service is away, asking does no harm.
-    let can_images = can(state, |service| service.images);
+    let can_images = can(&state, |service| service.images);
     let is_far = Memo::new(move |_| {
         shown.with(|shown| {
             shown.as_ref().is_some_and(|details| is_out_of_reach(&details.record, can_images.get()))

@@ -48,7 +48,7 @@ pub fn JobButton(
 ) -> impl IntoView {
     let state = State::expect();
     let announcer = Announcer::expect();
-    let can_cancel = can(state, |service| service.cancel);
+    let can_cancel = can(&state, |service| service.cancel);
     let use_of = Memo::new(move |_| {
         job.with(|job| job.as_ref().map_or(ButtonUse::Dismiss, |job| use_of(job, asking.get())))
     });

@@ -62,7 +62,7 @@ fn Actions(id: DumpId, record: Record) -> impl IntoView {
         let id = id.clone();
         Memo::new(move |_| records.deletion_of(&id))
     };
-    let can_images = can(state, |service| service.images);
+    let can_images = can(&state, |service| service.images);
     let kept = StoredValue::new(record.clone());
     let is_far = Memo::new(move |_| kept.with_value(|record| is_out_of_reach(record, can_images.get())));
     let no_actions = format!("Actions for {guest}");
