@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a dump service can do beyond taking dumps, listing them and telling one (contract section 1). What is not told is
+/// What a dump service can do beyond taking dumps, listing them and telling one. What is not told is
 /// not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

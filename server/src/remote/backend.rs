@@ -126,9 +126,13 @@ impl RemoteBackend {
         if may_import && (completed || !is_current) {
             self.import().await;
         }
-        let active = !self.known.lock().active().is_empty();
-        // Others may delete images, too; that can wait while dumps are followed.
-        if !active && may_import && !tells_no_deletions {
+        let (active, are_current) = {
+            let known = self.known.lock();
+            (!known.active().is_empty(), known.records_are_current)
+        };
+        // Others may delete images, too. That can wait while dumps are followed, and until all records are here: an import
+        // of deletions that succeeds must not end the wait for a feed of records without an end.
+        if !active && may_import && are_current && !tells_no_deletions {
             self.import_deletions().await;
         }
         active

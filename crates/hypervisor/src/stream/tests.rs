@@ -72,7 +72,8 @@ fn a_frozen_guest_of_which_nothing_comes_is_let_go_long_before_the_pause_limit()
         std::thread::yield_now();
     }
     assert_eq!(stream.valve().cut(), Some(Cut::NoProgress));
-    assert!(write_on(writer, 1 << 20) == 0, "the pipe is closed");
+    // What the pipe holds may still go in while it is being closed; a pipe that stays open would block here.
+    assert!(write_on(writer, 1 << 20) < 1 << 20, "the pipe is closed");
 }
 
 #[test]
