@@ -5,7 +5,7 @@
 //! ```
 
 use memdeck_hypervisor::{FrozenDump, HypervisorError, Valve};
-use memdeck_image::{CaptureError, CaptureFacts, FrozenCapture, PartialImage};
+use memdeck_image::{CaptureError, CaptureFacts, FrozenCapture, PartialImage, SpoolError};
 use memdeck_model::{CaptureMode, EndReason, Guest, Millis};
 
 use crate::attempt::{Attempt, Taken};
@@ -61,14 +61,16 @@ fn why(
         return stopped;
     }
     match (received, outcome) {
-        // A stream that broke off is the consequence of a failed call: the call knows the cause.
+        // A stream that broke off, or whose rest was no longer waited for, is the consequence of a failed call: the
+        // call knows the cause.
         (_, Some(error @ HypervisorError::GuestEnded { .. }))
         | (
             None
             | Some(
                 CaptureError::Stream { .. }
                 | CaptureError::TooShort { .. }
-                | CaptureError::HeadersIncomplete { .. },
+                | CaptureError::HeadersIncomplete { .. }
+                | CaptureError::Spool(SpoolError::Stopped),
             ),
             Some(error),
         ) => error.into(),

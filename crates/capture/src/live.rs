@@ -13,7 +13,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use memdeck_hypervisor::{DumpSigns, HypervisorError, LiveControl, LiveDump, LiveOptions, Valve};
-use memdeck_image::{CaptureFacts, LiveCapture, LiveEvent, PartialImage, QevmError};
+use memdeck_image::{CaptureFacts, LiveCapture, LiveEvent, PartialImage, QevmError, SpoolError};
 use memdeck_model::{ByteCount, CaptureMode, EndReason, Guest, LiveProgress, Millis};
 use parking_lot::{Condvar, Mutex};
 
@@ -162,9 +162,18 @@ fn why(
     match (call, stream) {
         (_, Some(error)) if cannot_be_converted(&error) => LiveError::NotThisWay(sentence(&error)),
         (Some(error @ HypervisorError::CannotMigrate { .. }), _) => LiveError::NotThisWay(sentence(&error)),
-        // A stream that broke off is the consequence of a failed call: the call knows the cause.
+        // A stream that broke off, or whose rest was no longer waited for, is the consequence of a failed call: the
+        // call knows the cause.
         (Some(error @ HypervisorError::GuestEnded { .. }), _)
-        | (Some(error), None | Some(QevmError::Stream { .. } | QevmError::Truncated { .. })) => error.into(),
+        | (
+            Some(error),
+            None
+            | Some(
+                QevmError::Stream { .. }
+                | QevmError::Truncated { .. }
+                | QevmError::Spool(SpoolError::Stopped),
+            ),
+        ) => error.into(),
         // Where the stream was of no use, or could not be kept, the call failed because it was aborted for that.
         (_, Some(error)) => error.into(),
         (None, None) => LiveError::Ended(EndReason::Shutdown.into()),
