@@ -65,8 +65,8 @@ pub fn DeleteDialog() -> impl IntoView {
             title=Signal::derive(move || format!("Delete the image of {}?", shown(&guest.get())))
         >
             <p class="dialog-consequence">
-                "The image is removed from the disk for good, with its manifest and hashes. The record stays in the table, \
-                 marked as deleted, and says when and by whom."
+                "The image is removed from the disk for good, with its page map and digests. The record stays in the table, \
+                 marked as deleted, and says when and by whom. The manifest stays too."
             </p>
             {move || state.deleting.get().map(what)}
             <TextField
