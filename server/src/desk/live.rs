@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_model::{Event, Guest, ServiceHealth};
+use memdeck_model::{Event, Guest};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -58,7 +58,6 @@ struct Stream {
     kept: VecDeque<Kept>,
     /// Events up to this one cannot be told again.
     forgotten: u64,
-    service: ServiceHealth,
     /// `None` until the first look.
     hypervisor: Option<Result<(), String>>,
     guests: Option<Vec<Guest>>,
@@ -104,15 +103,9 @@ pub struct LiveFeed {
 }
 
 impl LiveFeed {
-    pub(super) fn new(service: ServiceHealth) -> Self {
-        let stream = Stream {
-            last_id: 0,
-            kept: VecDeque::new(),
-            forgotten: 0,
-            service,
-            hypervisor: None,
-            guests: None,
-        };
+    pub(super) fn new() -> Self {
+        let stream =
+            Stream { last_id: 0, kept: VecDeque::new(), forgotten: 0, hypervisor: None, guests: None };
         // What is random in a new UUID tells this process from the one before it.
         let epoch = uuid::Uuid::new_v4().as_u64_pair().1;
         Self { epoch, stream: Mutex::new(stream), last_id: watch::Sender::new(0) }
@@ -135,10 +128,9 @@ impl LiveFeed {
     pub(super) fn publish(&self, event: Event) {
         let mut stream = self.stream.lock();
         match &event {
-            Event::Service(health) => stream.service = health.clone(),
             Event::Hypervisor(error) => stream.hypervisor = Some(health(error.as_ref())),
             Event::Guests(guests) => stream.guests = Some(guests.clone()),
-            Event::Dump(_) | Event::Record(_) | Event::Verification(_) => {}
+            Event::Dump(_) | Event::Record(_) | Event::Service(_) | Event::Verification(_) => {}
         }
         stream.keep(event);
         self.last_id.send_replace(stream.last_id);
@@ -149,12 +141,11 @@ impl LiveFeed {
         let known = {
             let stream = self.stream.lock();
             match &event {
-                Event::Service(health) => stream.service == *health,
                 Event::Hypervisor(error) => stream.hypervisor == Some(health(error.as_ref())),
                 Event::Guests(guests) => {
                     stream.guests.as_ref().is_some_and(|known| are_shown_alike(known, guests))
                 }
-                Event::Dump(_) | Event::Record(_) | Event::Verification(_) => false,
+                Event::Dump(_) | Event::Record(_) | Event::Service(_) | Event::Verification(_) => false,
             }
         };
         if !known {
@@ -168,10 +159,6 @@ impl LiveFeed {
         stream.forgotten = stream.next_id();
         stream.kept.clear();
         self.last_id.send_replace(stream.last_id);
-    }
-
-    pub(super) fn service(&self) -> ServiceHealth {
-        self.stream.lock().service.clone()
     }
 
     pub(super) fn hypervisor_error(&self) -> Option<String> {
@@ -244,10 +231,12 @@ fn health(error: Option<&String>) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use memdeck_model::ServiceHealth;
+
     use super::*;
 
     fn feed() -> Arc<LiveFeed> {
-        Arc::new(LiveFeed::new(ServiceHealth::of("local", None)))
+        Arc::new(LiveFeed::new())
     }
 
     fn service(error: &str) -> Event {

@@ -86,14 +86,13 @@ impl Desk {
     #[must_use]
     pub fn new(parts: DeskParts) -> Self {
         let DeskParts { catalog, backend, guests, images, clock, dump_timeout } = parts;
-        let health = backend.health();
         Self {
             catalog,
             backend,
             guests,
             images,
             clock,
-            live: Arc::new(LiveFeed::new(health)),
+            live: Arc::new(LiveFeed::new()),
             follower: Arc::new(Mutex::new(TriggerFollower::new(dump_timeout))),
         }
     }
@@ -380,7 +379,8 @@ impl Operations for Desk {
         let notice = blocking(move || catalog_care::notice(&catalog, now)).await;
         Ok(Overview {
             catalog: notice.map_err(|error| catalog_problem(&error))?,
-            service: self.live.service(),
+            // Asked of its source: the event that tells of a change may still be under way, or lost among thousands.
+            service: self.backend.health(),
             hypervisor: self.live.hypervisor_error(),
             hypervisor_uri: self.guests.uri(),
             host: self.guests.host(),
