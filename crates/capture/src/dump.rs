@@ -1,7 +1,7 @@
 //! One dump from its start to its end.
 //!
 //! ```text
-//! claim ─ admit ─ make room ─ intend ─ read (live, else frozen) ─ guest as it was? ─ seal ─ record
+//! claim ─ admit ─ make room ─ guest at rest? ─ intend ─ read (live, else frozen) ─ guest as it was? ─ seal ─ record
 //! ```
 //!
 //! The order is the promise: the record appears only after the seal, the seal only after the last byte, its hash and
@@ -116,7 +116,13 @@ fn take(shared: &Shared, mut job: Job, lines: &Lines) -> Result<Job, DumpError> 
     let xml = shared.hypervisor.domain_xml(&guest.uuid)?;
     let mut image = shared.store.create(&guest.name, &job.dump_id)?;
 
-    let mut taken = read(shared, &mut job, lines, &guest, &mut image)?;
+    let mut taken = loop {
+        match read(shared, &mut job, lines, &guest.uuid, &mut image) {
+            // Another program was first since the guest was looked at.
+            Err(DumpError::Hypervisor(HypervisorError::Busy { .. })) => {}
+            outcome => break outcome?,
+        }
+    };
     taken.facts.encrypted = encrypted;
 
     let time_now = || started_at.plus(shared.clock.monotonic().saturating_sub(begun).into());
@@ -147,9 +153,10 @@ fn read(
     shared: &Shared,
     job: &mut Job,
     lines: &Lines,
-    guest: &Guest,
+    guest_uuid: &str,
     image: &mut PartialImage,
 ) -> Result<Taken, DumpError> {
+    let mut guest = guest::at_rest(&Attempt { shared, job, lines }, guest_uuid)?;
     let fallback = match job.options.mode {
         ModeChoice::Frozen => None,
         // A stopped guest loses nothing by standing still, and QEMU dumps it live only once.
@@ -159,8 +166,8 @@ fn read(
         choice => {
             *job = shared.decide(job, CaptureMode::Live, None)?;
             let attempt = Attempt { shared, job, lines };
-            let touched = guest::touch(&attempt, guest, CaptureMode::Live)?;
-            match live::take(&attempt, guest, touched, image) {
+            let touched = guest::touch(&attempt, &guest, CaptureMode::Live)?;
+            match live::take(&attempt, &guest, touched, image) {
                 Ok(taken) => return Ok(taken),
                 Err(LiveError::Ended(error)) => return Err(error),
                 Err(LiveError::NotThisWay(reason)) if choice == ModeChoice::Live => {
@@ -168,6 +175,7 @@ fn read(
                 }
                 Err(LiveError::NotThisWay(reason)) => {
                     tracing::info!(dump_id = %job.dump_id, reason, "not live; taking the guest frozen");
+                    guest = guest::at_rest(&attempt, guest_uuid)?;
                     Some(reason)
                 }
             }
@@ -175,8 +183,8 @@ fn read(
     };
     *job = shared.decide(job, CaptureMode::Frozen, fallback.as_deref())?;
     let attempt = Attempt { shared, job, lines };
-    let touched = guest::touch(&attempt, guest, CaptureMode::Frozen)?;
-    let mut taken = frozen::take(&attempt, guest, touched, image)?;
+    let touched = guest::touch(&attempt, &guest, CaptureMode::Frozen)?;
+    let mut taken = frozen::take(&attempt, &guest, touched, image)?;
     taken.facts.fallback = fallback;
     Ok(taken)
 }

@@ -1,15 +1,22 @@
 //! The guest of a dump: which one it is, whether it may be dumped, whether the volume can hold it, how it was before.
 
+use std::time::Duration;
+
 use memdeck_catalog::{CatalogError, GuestIdentity, Intent, Job};
 use memdeck_hypervisor::HypervisorError;
 use memdeck_model::{ByteCount, CaptureMode, EndReason, Guest, GuestState, Millis};
 
 use crate::attempt::Attempt;
 use crate::dump::DumpError;
-use crate::engine::{Shared, identity};
+use crate::engine::{Shared, Wait, identity};
 use crate::error::sentence;
 use crate::keeper::Touched;
 use crate::room::{NoRoom, Promise};
+
+/// Between two looks at a guest that another program's job has, and how long its end is waited for. So long libvirt waits,
+/// too, before it refuses a dump.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+const FOREIGN_JOB_WAIT: Duration = Duration::from_secs(30);
 
 /// Finds the guest that `job` means and claims it.
 pub fn claim(shared: &Shared, job: &mut Job) -> Result<Guest, DumpError> {
@@ -61,7 +68,7 @@ pub fn make_room<'a>(
     let largest = ByteCount(guest.memory_max.0.saturating_mul(2));
     let promised = shared.room.promise(largest, &|| attempt.must_stop(), &|| {
         tracing::info!(dump_id = %job.dump_id, vm = %guest.name, "waiting for room");
-        shared.report_waiting(job);
+        shared.report_waiting(job, Wait::Room);
     });
     promised.map_err(|none| match none {
         NoRoom::Full { needed, free } => EndReason::NoSpace {
@@ -75,12 +82,45 @@ pub fn make_room<'a>(
     })
 }
 
-/// Writes down how the guest is before a dump in this mode touches it.
+/// The guest while nobody's job has it: how it is then, it is by itself or by its operator's will. Waits for what is left
+/// of an earlier dump, and for a job of another program.
+pub fn at_rest(attempt: &Attempt<'_>, uuid: &str) -> Result<Guest, DumpError> {
+    let Attempt { shared, job, .. } = *attempt;
+    let stopped = || attempt.stopped().unwrap_or_else(|| EndReason::Shutdown.into());
+    if !shared.wait_until_settled(uuid, &|| attempt.must_stop()) {
+        return Err(stopped());
+    }
+    let begun = shared.clock.monotonic();
+    let mut is_told = false;
+    loop {
+        let (guest, foreign) = match shared.hypervisor.guest_at_rest(uuid) {
+            Err(HypervisorError::Busy { guest, job }) => (guest, job),
+            Ok(guest) if !guest.state.has_memory() => {
+                return Err(EndReason::NoMemory { guest: guest.name.0, state: guest.state }.into());
+            }
+            answer => return Ok(answer?),
+        };
+        let waited = shared.clock.monotonic().saturating_sub(begun);
+        if attempt.must_stop() {
+            return Err(stopped());
+        }
+        if waited >= FOREIGN_JOB_WAIT {
+            let (guest, job, waited_ms) = (guest.0, foreign.map(str::to_owned), Millis::from(waited));
+            return Err(EndReason::ForeignJob { guest, job, waited_ms }.into());
+        }
+        if !std::mem::replace(&mut is_told, true) {
+            tracing::info!(dump_id = %job.dump_id, vm = %guest, job = foreign, "waiting for another program's job");
+            shared.report_waiting(job, Wait::ForeignJob);
+        }
+        if !shared.pause_unless_closing(LOOK_INTERVAL) {
+            return Err(stopped());
+        }
+    }
+}
+
+/// Writes down how the guest is, as it is at rest, before a dump in this mode touches it.
 pub fn touch<'a>(attempt: &Attempt<'a>, guest: &Guest, mode: CaptureMode) -> Result<Touched<'a>, DumpError> {
     let Attempt { shared, job, .. } = *attempt;
-    if !shared.wait_until_settled(&guest.uuid, &|| attempt.must_stop()) {
-        return Err(attempt.stopped().unwrap_or_else(|| EndReason::Shutdown.into()));
-    }
     let max_downtime = match mode {
         CaptureMode::Live => max_downtime(shared, guest),
         CaptureMode::Frozen => None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use memdeck_catalog::Job;
 use memdeck_model::{DumpStatus, JobState, Millis};
 
-use crate::engine::Reached;
+use crate::engine::{Reached, Wait};
 
 /// The status of `job`; how far it is is known while it runs.
 pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
@@ -18,10 +18,15 @@ pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
     };
     let message = match job.state {
         JobState::Queued => "Waiting for its turn".to_owned(),
-        JobState::Running if reached.is_some_and(|reached| reached.waits_for_room) => {
-            "Waiting until other dumps have ended: the volume may have no room for all of them".to_owned()
-        }
-        JobState::Running => format!("Dump in progress ({percent:.1}%)"),
+        JobState::Running => match reached.and_then(|reached| reached.waits_for) {
+            Some(Wait::Room) => {
+                "Waiting until other dumps have ended: the volume may have no room for all of them".to_owned()
+            }
+            Some(Wait::ForeignJob) => {
+                "Waiting until another program's job of this guest has ended (virsh domjobinfo)".to_owned()
+            }
+            None => format!("Dump in progress ({percent:.1}%)"),
+        },
         JobState::Completed | JobState::Failed | JobState::Cancelled => job.message.clone(),
     };
     let record = job.record.clone();

@@ -62,6 +62,14 @@ pub enum HypervisorError {
         /// What it does.
         state: GuestState,
     },
+    /// A job has the guest: a migration, a save, a dump by another program.
+    #[error("a job of another program ({}) has VM '{guest}'", .job.unwrap_or("unknown"))]
+    Busy {
+        /// The guest.
+        guest: GuestName,
+        /// The job in libvirt's words; `None` where libvirt does not say.
+        job: Option<&'static str>,
+    },
     /// The hypervisor is on another machine, so it cannot write into a pipe of ours.
     #[error(
         "{uri} is on another host, and memory can only be dumped on the host itself: \

@@ -37,6 +37,13 @@ pub trait Hypervisor: Send + Sync {
     /// [`HypervisorError::NotFound`], or it cannot be reached or does not answer.
     fn guest(&self, uuid: &str) -> Result<Guest, HypervisorError>;
 
+    /// The guest with this UUID at a moment at which no job has it. During a job it may stand still for the job, as if an
+    /// operator had paused it.
+    ///
+    /// # Errors
+    /// [`HypervisorError::Busy`] while a job has the guest, and those of [`guest`](Self::guest).
+    fn guest_at_rest(&self, uuid: &str) -> Result<Guest, HypervisorError>;
+
     /// The guest's definition as libvirt writes it, without secrets.
     ///
     /// # Errors
@@ -66,7 +73,7 @@ pub trait Hypervisor: Send + Sync {
     /// if it ran before. So a slow reader is a long pause, and a reader that stops reading must close the stream.
     ///
     /// # Errors
-    /// The guest has no memory to dump, the hypervisor refuses, or it cannot be reached or does not answer. In all
+    /// [`HypervisorError::Busy`], the guest has no memory to dump, the hypervisor refuses, or it cannot be reached or does not answer. In all
     /// these cases no dump of the guest is under way any more, or it ends by itself as soon as it begins.
     fn begin_frozen_dump(&self, uuid: &str) -> Result<FrozenDump, HypervisorError>;
 

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::held::Held;
-use crate::lab::{LabGuest, lab, virsh, virsh_answers};
+use crate::lab::{LabGuest, lab, restart_libvirtd, virsh, virsh_answers};
 use crate::support::{Home, PATIENCE, Service, holds_at_points};
 
 /// How soon a guest runs again after the process that dumped it was killed, without a restart of memdeck.
@@ -182,7 +182,7 @@ fn engine_that_dies(home: &Home, messages: &[serde_json::Value]) -> std::process
 }
 
 #[test]
-fn the_guardian_leaves_guests_alone_that_an_operator_paused_before_or_since() {
+fn the_guardian_leaves_guests_alone_that_an_operator_paused_even_if_libvirtd_is_restarted() {
     let _turn = lab();
     let home = Home::new();
     let watch = |dump: &str, guest: &LabGuest, was_running: bool| {
@@ -194,7 +194,10 @@ fn the_guardian_leaves_guests_alone_that_an_operator_paused_before_or_since() {
     let release = serde_json::json!({"release": {"dump_id": "c"}});
     let told = [watch("a", &since, true), watch("b", &before, false), watch("c", &before, true), release];
     // It looks again and again, for as long as a dump may still stop a guest.
-    assert!(engine_that_dies(&home, &told).wait().unwrap().success());
+    let mut guardian = engine_that_dies(&home, &told);
+    // libvirt knows whose pause it is after a restart, too.
+    restart_libvirtd();
+    assert!(guardian.wait().unwrap().success());
     assert_eq!([before.state(), since.state()], ["paused", "paused"]);
     drop(suspended);
 }

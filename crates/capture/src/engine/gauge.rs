@@ -3,11 +3,11 @@
 //! The thread that reads a guest stores numbers here and goes on: no lock, no allocation, nobody to wait for. The
 //! publisher looks at them.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use memdeck_model::{ByteCount, DumpPhase, LiveProgress, Progress};
 
-use super::Reached;
+use super::{Reached, Wait};
 
 /// The newest numbers of one dump. Each is true by itself; two of them may be of different moments.
 #[derive(Debug, Default)]
@@ -18,11 +18,15 @@ pub struct Gauge {
     /// 0: not known, or not a live copy.
     iteration: AtomicU64,
     dirty_bytes_per_s: AtomicU64,
-    waits_for_room: AtomicBool,
+    waits_for: AtomicU8,
 }
 
 const COPYING: u8 = 0;
 const STORING: u8 = 1;
+
+const NOTHING: u8 = 0;
+const ROOM: u8 = 1;
+const FOREIGN_JOB: u8 = 2;
 
 impl Gauge {
     /// So much is to be read; nothing has been so far.
@@ -36,12 +40,16 @@ impl Gauge {
         self.phase.store(COPYING, Relaxed);
         self.bytes_done.store(0, Relaxed);
         self.iteration.store(0, Relaxed);
-        self.waits_for_room.store(false, Relaxed);
+        self.waits_for.store(NOTHING, Relaxed);
     }
 
-    /// Other dumps may still need the room that this one needs.
-    pub fn wait_for_room(&self) {
-        self.waits_for_room.store(true, Relaxed);
+    /// The dump waits, and its guest was not touched yet.
+    pub fn wait_for(&self, what: Wait) {
+        let what = match what {
+            Wait::Room => ROOM,
+            Wait::ForeignJob => FOREIGN_JOB,
+        };
+        self.waits_for.store(what, Relaxed);
     }
 
     /// So much of the guest was read.
@@ -76,7 +84,11 @@ impl Gauge {
                 iteration,
                 dirty_bytes_per_s: ByteCount(self.dirty_bytes_per_s.load(Relaxed)),
             }),
-            waits_for_room: self.waits_for_room.load(Relaxed),
+            waits_for: match self.waits_for.load(Relaxed) {
+                ROOM => Some(Wait::Room),
+                FOREIGN_JOB => Some(Wait::ForeignJob),
+                _ => None,
+            },
         }
     }
 }

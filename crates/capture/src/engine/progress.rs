@@ -35,8 +35,16 @@ pub struct Reached {
     pub bytes: Progress,
     /// While a live dump copies.
     pub live: Option<LiveProgress>,
-    /// Other dumps may still need the room that this one needs; its guest was not touched yet.
-    pub waits_for_room: bool,
+    pub waits_for: Option<Wait>,
+}
+
+/// What a dump waits for before it touches its guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Other dumps may still need the room that this one needs.
+    Room,
+    /// Another program's job has the guest.
+    ForeignJob,
 }
 
 impl Reached {
@@ -84,9 +92,9 @@ impl Shared {
         self.change(job, |gauge| gauge.expect(bytes_expected));
     }
 
-    /// Records and publishes that a dump waits for the end of others.
-    pub(crate) fn report_waiting(&self, job: &Job) {
-        self.change(job, Gauge::wait_for_room);
+    /// Records and publishes what a dump waits for.
+    pub(crate) fn report_waiting(&self, job: &Job, what: Wait) {
+        self.change(job, |gauge| gauge.wait_for(what));
     }
 
     /// Records and publishes how a dump is taken.

@@ -2,6 +2,7 @@
 
 mod asking;
 mod crash;
+mod foreign;
 mod frozen;
 mod live;
 mod lost_catalog;

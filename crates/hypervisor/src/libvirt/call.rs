@@ -57,6 +57,10 @@ impl Call {
         if abandoned.load(Ordering::Acquire) {
             return Err(self.failed("nobody waits for it any more"));
         }
+        // One that began since the guest was looked at would be waited for by libvirt, and its pause counted as ours.
+        if let Some(job) = job::job_stats(&domain, Job::Present).map_err(|e| self.failed(Failure::from(e)))? {
+            return Err(HypervisorError::Busy { guest: self.guest.name.clone(), job: job.operation });
+        }
         aftercare.owe_running();
         let dumped = match self.way {
             // Never VIR_DUMP_BYPASS_CACHE: direct I/O and pipes exclude each other.
@@ -178,7 +182,7 @@ fn cannot_migrate(error: &Error) -> bool {
 
 fn live_outcome(domain: &Domain) -> LiveOutcome {
     let stats = match job::job_stats(domain, Job::Completed) {
-        Ok(stats) => stats.filter(|stats| stats.is_dump).unwrap_or_default(),
+        Ok(stats) => stats.filter(|stats| stats.operation == Some(job::DUMP)).unwrap_or_default(),
         Err(error) => {
             tracing::debug!(%error, "no statistics of the finished dump");
             job::JobStats::default()

@@ -7,6 +7,7 @@ use virt::error::Error;
 use virt_sys as sys;
 
 use super::failure::is_no_domain;
+use super::ffi::job::{self, Job, JobStats};
 use crate::Host;
 
 /// All guests by name. One that vanishes while they are asked one by one is left out.
@@ -35,6 +36,17 @@ pub(super) fn describe(domain: &Domain) -> Result<Guest, Error> {
         memory: ByteCount::from_kib(info.memory),
         cpu_time_ns: info.cpu_time,
     })
+}
+
+/// A guest, and the job that had it before or after it was described.
+pub(super) fn at_rest(domain: &Domain) -> Result<(Guest, Option<JobStats>), Error> {
+    if !domain.is_active()? {
+        return Ok((describe(domain)?, None));
+    }
+    let before = job::job_stats(domain, Job::Present)?;
+    let guest = describe(domain)?;
+    let job = if before.is_none() { job::job_stats(domain, Job::Present)? } else { before };
+    Ok((guest, job))
 }
 
 /// The domain that `vm` names, if there is one. The order is that of [`VmRef::find_in`].

@@ -147,7 +147,7 @@ impl LiveControl for JobControl {
         let operation = format!("say how far the dump of VM '{}' is", self.uuid);
         let ask = self.on_guest(&operation, |domain| job::job_stats(domain, Job::Present));
         let stats = self.control.call(&operation, ask)?.flatten();
-        Ok(stats.filter(|stats| stats.is_dump).map(|stats| LiveStats {
+        Ok(stats.filter(|stats| stats.operation == Some(job::DUMP)).map(|stats| LiveStats {
             iteration: stats.iteration.unwrap_or_default(),
             dirty_rate_per_s: stats.dirty_rate_per_s,
             // Before a dirty rate is known this is the limit, not an estimate.

@@ -128,7 +128,7 @@ impl Libvirt {
         if uri.is_remote {
             return Err(HypervisorError::Remote { uri: uri.shown.clone() });
         }
-        let guest = self.guest(uuid)?;
+        let guest = self.guest_at_rest(uuid)?;
         if !guest.state.has_memory() {
             return Err(HypervisorError::NotRunning { guest: guest.name, state: guest.state });
         }
@@ -186,6 +186,13 @@ impl Hypervisor for Libvirt {
 
     fn guest(&self, uuid: &str) -> Result<Guest, HypervisorError> {
         self.ask_uuid(uuid, &format!("describe VM '{uuid}'"), guests::describe)
+    }
+
+    fn guest_at_rest(&self, uuid: &str) -> Result<Guest, HypervisorError> {
+        match self.ask_uuid(uuid, &format!("describe VM '{uuid}'"), guests::at_rest)? {
+            (guest, None) => Ok(guest),
+            (guest, Some(job)) => Err(HypervisorError::Busy { guest: guest.name, job: job.operation }),
+        }
     }
 
     fn domain_xml(&self, uuid: &str) -> Result<String, HypervisorError> {

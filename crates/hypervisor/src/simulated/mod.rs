@@ -127,6 +127,16 @@ impl Simulated {
         self.world.set_state(name, state);
     }
 
+    /// Another program dumps the guest, which stands still for it.
+    pub fn begin_foreign_dump(&self, name: &str) {
+        self.world.begin_foreign_dump(name);
+    }
+
+    /// The other program's dump ends, and the guest is as it was before.
+    pub fn end_foreign_dump(&self, name: &str) {
+        self.world.end_foreign_dump(name);
+    }
+
     /// Pauses a guest as an operator does, on purpose.
     pub fn suspend(&self, name: &str) {
         self.world.suspend(name);
@@ -167,6 +177,12 @@ impl Simulated {
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.world.calls()
+    }
+
+    /// How often guests were listed, found or described.
+    #[must_use]
+    pub fn lookups(&self) -> usize {
+        self.world.lookups()
     }
 
     /// The most dumps that were under way at the same time.
@@ -230,6 +246,14 @@ impl Hypervisor for Simulated {
     fn guest(&self, uuid: &str) -> Result<Guest, HypervisorError> {
         let found = self.world.guests()?.into_iter().find(|guest| guest.uuid == uuid);
         found.ok_or_else(|| not_found(uuid))
+    }
+
+    fn guest_at_rest(&self, uuid: &str) -> Result<Guest, HypervisorError> {
+        let guest = self.guest(uuid)?;
+        match self.world.job(&guest.name.0) {
+            None => self.guest(uuid),
+            job => Err(HypervisorError::Busy { guest: guest.name, job }),
+        }
     }
 
     fn domain_xml(&self, uuid: &str) -> Result<String, HypervisorError> {

@@ -26,6 +26,7 @@ struct State {
     unavailable: bool,
     machines: Vec<Machine>,
     guests_made: u32,
+    lookups: usize,
     calls: Vec<Call>,
     dumps: usize,
     most_dumps: usize,
@@ -43,6 +44,8 @@ struct Machine {
     /// An operator paused it.
     is_suspended: bool,
     max_downtime: Duration,
+    /// Of another program, and how the guest was before.
+    foreign_job: Option<(&'static str, GuestState)>,
 }
 
 struct DumpUnderWay {
@@ -80,6 +83,7 @@ impl World {
             is_migrated: false,
             is_suspended: false,
             max_downtime: MAX_DOWNTIME,
+            foreign_job: None,
         });
         guest
     }
@@ -107,13 +111,32 @@ impl World {
         });
     }
 
+    pub(super) fn begin_foreign_dump(&self, name: &str) {
+        self.change(name, |machine| {
+            let before = std::mem::replace(&mut machine.guest.state, GuestState::Paused);
+            machine.foreign_job = Some(("dump", before));
+        });
+    }
+
+    pub(super) fn end_foreign_dump(&self, name: &str) {
+        self.change(name, |machine| {
+            if let Some((_, before)) = machine.foreign_job.take() {
+                machine.guest.state = before;
+            }
+        });
+    }
+
+    pub(super) fn job(&self, name: &str) -> Option<&'static str> {
+        self.lock().machine(name).and_then(Machine::job)
+    }
+
     pub(super) fn aftermath(&self, uuid: &str) -> Result<Aftermath, HypervisorError> {
         let state = self.lock();
         state.reachable()?;
         let machine = state.machines.iter().find(|machine| machine.guest.uuid == uuid);
         Ok(match machine {
             Some(machine) if machine.guest.state == GuestState::Paused && !machine.is_suspended => {
-                if machine.dump.is_some() { Aftermath::Busy } else { Aftermath::Stranded }
+                if machine.job().is_some() { Aftermath::Busy } else { Aftermath::Stranded }
             }
             _ => Aftermath::Settled,
         })
@@ -170,6 +193,10 @@ impl World {
         self.lock().calls.clone()
     }
 
+    pub(super) fn lookups(&self) -> usize {
+        self.lock().lookups
+    }
+
     pub(super) fn most_dumps_at_once(&self) -> usize {
         self.lock().most_dumps
     }
@@ -188,7 +215,8 @@ impl World {
     }
 
     pub(super) fn guests(&self) -> Result<Vec<Guest>, HypervisorError> {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.lookups += 1;
         state.reachable()?;
         let described = state.machines.iter().map(|machine| machine.guest.clone());
         Ok(described
@@ -231,16 +259,17 @@ impl World {
     ) -> Result<Vec<Fault>, HypervisorError> {
         let is_live = matches!(call, Call::BeginLiveDump(..));
         let mut state = self.lock();
+        if let Some(job) = state.machine(&guest.name.0).and_then(Machine::job) {
+            return Err(HypervisorError::Busy { guest: guest.name.clone(), job: Some(job) });
+        }
         state.calls.push(call);
         let Some(machine) = state.machines.iter_mut().find(|machine| machine.guest.uuid == guest.uuid) else {
             return Err(super::not_found(&guest.name.0));
         };
         let faults = machine.scripts.pop_front().unwrap_or_default();
         let name = guest.name.clone();
-        if machine.dump.is_some() || faults.contains(&Fault::Refused) {
-            let source =
-                if machine.dump.is_some() { "another dump is under way" } else { "refused on request" };
-            return Err(HypervisorError::Dump { guest: name, source: source.into() });
+        if faults.contains(&Fault::Refused) {
+            return Err(HypervisorError::Dump { guest: name, source: "refused on request".into() });
         }
         if is_live && (machine.is_migrated || faults.contains(&Fault::CannotMigrate)) {
             let source =
@@ -342,6 +371,12 @@ impl World {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Machine {
+    fn job(&self) -> Option<&'static str> {
+        self.dump.as_ref().map(|_| "dump").or(self.foreign_job.map(|(job, _)| job))
     }
 }
 

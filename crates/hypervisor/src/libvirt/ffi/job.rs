@@ -24,8 +24,8 @@ pub(in crate::libvirt) enum Job {
 /// What libvirt knows of a job, as far as its driver gives it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::libvirt) struct JobStats {
-    /// The job is a dump, with a guest that runs or not.
-    pub(in crate::libvirt) is_dump: bool,
+    /// What it does, in the words of `virsh domjobinfo`.
+    pub(in crate::libvirt) operation: Option<&'static str>,
     pub(in crate::libvirt) elapsed: Option<Duration>,
     /// Of a job under way the expected one, of a completed job the real one.
     pub(in crate::libvirt) downtime: Option<Duration>,
@@ -68,8 +68,10 @@ pub(in crate::libvirt) fn job_stats(domain: &Domain, job: Job) -> Result<Option<
     let page_bytes = params.u64(sys::VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE);
     let dirty_pages = params.u64(sys::VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE).filter(|pages| *pages > 0);
     Ok(Some(JobStats {
-        is_dump: params.i32(sys::VIR_DOMAIN_JOB_OPERATION).and_then(|number| c_uint::try_from(number).ok())
-            == Some(sys::VIR_DOMAIN_JOB_OPERATION_DUMP),
+        operation: params
+            .i32(sys::VIR_DOMAIN_JOB_OPERATION)
+            .and_then(|number| c_uint::try_from(number).ok())
+            .and_then(operation),
         elapsed: millis(sys::VIR_DOMAIN_JOB_TIME_ELAPSED),
         downtime: millis(sys::VIR_DOMAIN_JOB_DOWNTIME),
         iteration: params.u64(sys::VIR_DOMAIN_JOB_MEMORY_ITERATION),
@@ -80,6 +82,24 @@ pub(in crate::libvirt) fn job_stats(domain: &Domain, job: Job) -> Result<Option<
         data_processed: bytes(sys::VIR_DOMAIN_JOB_DATA_PROCESSED),
         data_remaining: bytes(sys::VIR_DOMAIN_JOB_DATA_REMAINING),
     }))
+}
+
+/// The operation of a dump.
+pub(in crate::libvirt) const DUMP: &str = "dump";
+
+fn operation(number: c_uint) -> Option<&'static str> {
+    match number {
+        sys::VIR_DOMAIN_JOB_OPERATION_START => Some("start"),
+        sys::VIR_DOMAIN_JOB_OPERATION_SAVE => Some("save"),
+        sys::VIR_DOMAIN_JOB_OPERATION_RESTORE => Some("restore"),
+        sys::VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN => Some("incoming migration"),
+        sys::VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT => Some("outgoing migration"),
+        sys::VIR_DOMAIN_JOB_OPERATION_SNAPSHOT => Some("snapshot"),
+        sys::VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT => Some("snapshot revert"),
+        sys::VIR_DOMAIN_JOB_OPERATION_DUMP => Some(DUMP),
+        sys::VIR_DOMAIN_JOB_OPERATION_BACKUP => Some("backup"),
+        _ => None,
+    }
 }
 
 /// A list that libvirt has allocated; freed when dropped.
