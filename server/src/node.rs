@@ -87,7 +87,7 @@ pub fn holder(role: LockRole, url: Option<String>) -> LockHolder {
     LockHolder { pid: std::process::id(), role, url, token_in_state_dir: false }
 }
 
-/// The hypervisor of this host.
+/// The hypervisor of this host, over a connection with waiting places of its own.
 pub fn hypervisor(libvirt: &LibvirtConfig, dumps: &DumpConfig) -> Arc<dyn Hypervisor> {
     let hypervisor: Arc<dyn Hypervisor> =
         Arc::new(Libvirt::connect(&libvirt.uri, libvirt.timeout).with_fifo_dir(&dumps.dir));
@@ -99,18 +99,20 @@ pub fn hypervisor(libvirt: &LibvirtConfig, dumps: &DumpConfig) -> Arc<dyn Hyperv
     hypervisor
 }
 
-/// The engine of this process on its state.
+/// The engine of this process on its state. It has a hypervisor for itself, so that however many pages and callers ask
+/// `lookup` something, its dumps do not wait for them.
 pub fn engine(
     config: &Config,
     state: &State,
-    hypervisor: Arc<dyn Hypervisor>,
+    lookup: Arc<dyn Hypervisor>,
     shutdown_grace: Duration,
 ) -> Result<Arc<Engine>, StartError> {
     let store = ImageStore::open(&config.dumps.dir)?;
     ownership::check_directory(&config.dumps.dir)?;
     Ok(Arc::new(Engine::start(EngineParts {
         catalog: Arc::clone(&state.catalog),
-        hypervisor,
+        hypervisor: hypervisor(&config.libvirt, &config.dumps),
+        lookup,
         volume: Arc::new(store.clone()),
         store,
         clock: clock(),

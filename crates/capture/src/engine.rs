@@ -70,6 +70,8 @@ pub struct EngineParts {
     pub catalog: Arc<Catalog>,
     /// Where guests live.
     pub hypervisor: Arc<dyn Hypervisor>,
+    /// The same, for the question whom a request means: however many ask that, dumps and keeper are not kept waiting.
+    pub lookup: Arc<dyn Hypervisor>,
     /// Where images go.
     pub store: ImageStore,
     /// The volume of the images.
@@ -114,6 +116,7 @@ struct State {
 pub(crate) struct Shared {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    lookup: Arc<dyn Hypervisor>,
     pub(crate) store: ImageStore,
     pub(crate) room: Room,
     pub(crate) clock: Arc<dyn Clock>,
@@ -136,11 +139,12 @@ impl Engine {
     /// # Errors
     /// The catalog or the dump directory cannot be used, or no thread can be started.
     pub fn start(parts: EngineParts) -> Result<Self, EngineError> {
-        let EngineParts { catalog, hypervisor, store, volume, clock, guardian, settings } = parts;
+        let EngineParts { catalog, hypervisor, lookup, store, volume, clock, guardian, settings } = parts;
         recovery::recover(&catalog, &store, clock.as_ref())?;
         let shared = Arc::new(Shared {
             catalog,
             hypervisor,
+            lookup,
             store,
             room: Room::of(volume),
             clock,
@@ -182,11 +186,11 @@ impl Engine {
         requested_by: &str,
     ) -> Result<BTreeMap<String, DumpStatus>, EngineError> {
         let mut statuses = BTreeMap::new();
-        for target in targets {
-            let target: Target = target.clone().into();
-            // A guest that is unknown, or a hypervisor that does not answer now, is accepted all the same: the job
-            // waits its turn and ends with a sentence that says what was wrong then.
-            let guest = self.shared.identify(&target);
+        let targets: Vec<Target> = targets.iter().map(|target| target.clone().into()).collect();
+        // A guest that is unknown, or a hypervisor that does not answer now, is accepted all the same: the job
+        // waits its turn and ends with a sentence that says what was wrong then.
+        let guests = self.shared.identify(&targets);
+        for (target, guest) in targets.into_iter().zip(guests) {
             let enqueued = self.shared.catalog.enqueue(NewJob {
                 dump_id: DumpId::from_uuid_bits(uuid::Uuid::new_v4().as_u128()),
                 vm: target.vm.clone(),
@@ -273,13 +277,23 @@ impl Drop for Engine {
 impl Shared {
     /// The guest that a request means, as far as that is known now. One that was chosen from a list stays the one that
     /// was chosen, also where the hypervisor does not answer.
-    fn identify(&self, target: &Target) -> Option<GuestIdentity> {
+    fn identify(&self, targets: &[Target]) -> Vec<Option<GuestIdentity>> {
+        // One call for all, so that a hypervisor that does not answer is waited for once.
+        let guests = match targets {
+            [only] => self.look_up(only).into_iter().collect(),
+            _ => self.lookup.guests().unwrap_or_default(),
+        };
+        let present = |target: &Target| match &target.guest {
+            Some(chosen) => guests.iter().find(|guest| guest.uuid == chosen.uuid),
+            None => target.vm.find_in(&guests),
+        };
+        targets.iter().map(|target| present(target).map(identity).or_else(|| target.guest.clone())).collect()
+    }
+
+    fn look_up(&self, target: &Target) -> Option<Guest> {
         match &target.guest {
-            Some(chosen) => {
-                let present = self.hypervisor.guest(&chosen.uuid).ok().map(|guest| identity(&guest));
-                Some(present.unwrap_or_else(|| chosen.clone()))
-            }
-            None => self.hypervisor.resolve(&target.vm).ok().map(|guest| identity(&guest)),
+            Some(chosen) => self.lookup.guest(&chosen.uuid).ok(),
+            None => self.lookup.resolve(&target.vm).ok(),
         }
     }
 

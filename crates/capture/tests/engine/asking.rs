@@ -167,3 +167,20 @@ fn a_stop_cancels_what_runs_and_keeps_what_is_queued_for_the_next_start() {
     }
     assert_eq!(engine.status("b").unwrap().unwrap().exact_state(), JobState::Completed);
 }
+
+#[test]
+fn whom_a_request_means_is_asked_once_for_all_and_not_where_dumps_ask() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let (mut bench, asked) = (Bench::with_guests(&names), Bench::with_guests(&names).hypervisor);
+    bench.lookup = Some(asked.clone());
+    bench.hypervisor.set_available(false);
+    let engine = bench.engine(1);
+    let unknown = [vm("i")];
+    let targets: Vec<_> = names.map(vm).into_iter().chain(unknown).collect();
+    let statuses = engine.trigger(&targets, &DumpOptions::default(), "a test").unwrap();
+    assert_eq!(asked.lookups(), 1, "one call for nine guests");
+    for name in names {
+        assert_eq!(statuses[name].guest, Some(GuestName(name.to_owned())), "where dumps ask, nobody answers");
+    }
+    assert_eq!(statuses["i"].guest, None);
+}

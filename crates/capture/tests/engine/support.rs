@@ -24,6 +24,8 @@ pub struct Bench {
     /// Instead of the one that the images are on.
     pub volume: Option<Arc<dyn Volume>>,
     pub frozen_pause_limit: Duration,
+    /// Asked whom requests mean, instead of the hypervisor that dumps.
+    pub lookup: Option<Simulated>,
 }
 
 /// A volume that has so many MiB free, whatever is written to it.
@@ -44,6 +46,7 @@ impl Bench {
             clock: ManualClock::starting_at(start),
             volume: None,
             frozen_pause_limit: Duration::from_secs(30),
+            lookup: None,
         }
     }
 
@@ -77,6 +80,7 @@ impl Bench {
         Engine::start(EngineParts {
             catalog: Arc::new(self.catalog()),
             hypervisor: Arc::new(self.hypervisor.clone()),
+            lookup: Arc::new(self.lookup.clone().unwrap_or_else(|| self.hypervisor.clone())),
             store: self.store(),
             volume: self.volume.clone().unwrap_or_else(|| Arc::new(self.store())),
             clock,

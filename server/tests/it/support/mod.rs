@@ -132,6 +132,7 @@ fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &Ma
     let parts = EngineParts {
         catalog: Arc::clone(catalog),
         hypervisor: Arc::new(hypervisor.clone()),
+        lookup: Arc::new(hypervisor.clone()),
         volume: Arc::new(store.clone()),
         store,
         clock: Arc::new(clock.clone()),
