@@ -230,37 +230,51 @@ enum Message {
     Broken(io::Error),
 }
 
-/// The thread's end of the channel.
-struct ChannelSink {
-    runtime: Handle,
-    sender: mpsc::Sender<Message>,
-    /// What the client took since when.
+/// How fast a client takes what it downloads.
+struct Pace {
     taken_bytes: u64,
     since: Instant,
 }
 
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { taken_bytes: 0, since: now }
+    }
+
+    /// The client took `bytes`, for which it let us wait so long. False where it is too slow to keep its place.
+    fn took(&mut self, bytes: u64, waited: Duration, now: Instant) -> bool {
+        self.taken_bytes += bytes;
+        if now.duration_since(self.since) < PACE_WINDOW {
+            return true;
+        }
+        // A pause of ours, reading or unpacking, is not the client's fault.
+        let is_its_fault = waited > Duration::from_millis(1);
+        let is_fast_enough = self.taken_bytes >= LEAST_BYTES_PER_WINDOW || !is_its_fault;
+        *self = Self::new(now);
+        is_fast_enough
+    }
+}
+
+/// The thread's end of the channel.
+struct ChannelSink {
+    runtime: Handle,
+    sender: mpsc::Sender<Message>,
+    pace: Pace,
+}
+
 impl ChannelSink {
     fn new(runtime: Handle, sender: mpsc::Sender<Message>) -> Self {
-        Self { runtime, sender, taken_bytes: 0, since: Instant::now() }
+        Self { runtime, sender, pace: Pace::new(Instant::now()) }
     }
 
     fn send_bytes(&mut self, chunk: Bytes) -> io::Result<()> {
         let (length, begun) = (chunk.len() as u64, Instant::now());
         self.send(Message::Chunk(chunk))?;
-        self.taken_bytes += length;
-        let waited = self.since.elapsed();
-        if waited >= PACE_WINDOW {
-            // A pause of ours, reading or unpacking, is not the client's fault.
-            let is_its_fault = begun.elapsed() > Duration::from_millis(1);
-            if is_its_fault && self.taken_bytes < LEAST_BYTES_PER_WINDOW {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "the client is too slow to keep its place",
-                ));
-            }
-            (self.taken_bytes, self.since) = (0, Instant::now());
+        let now = Instant::now();
+        if self.pace.took(length, now.duration_since(begun), now) {
+            return Ok(());
         }
-        Ok(())
+        Err(io::Error::new(io::ErrorKind::TimedOut, "the client is too slow to keep its place"))
     }
 
     fn send(&self, message: Message) -> io::Result<()> {
@@ -299,5 +313,31 @@ async fn next(
         Some(Message::End) => None,
         Some(Message::Broken(error)) => Some((Err(error), None)),
         None => Some((Err(io::Error::other("the download ended before its end")), None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHUNK: u64 = CHUNK_BYTES as u64;
+
+    /// Whether a client keeps its place that takes a chunk every `seconds`, having let us wait for it so long.
+    fn keeps_its_place(seconds: u64, waited: Duration) -> bool {
+        let begun = Instant::now();
+        let mut pace = Pace::new(begun);
+        (1..=20).all(|nth| pace.took(CHUNK, waited, begun + Duration::from_secs(nth * seconds)))
+    }
+
+    #[test]
+    fn a_client_that_takes_less_than_two_mib_a_minute_loses_its_place() {
+        let its_fault = Duration::from_secs(1);
+        assert!(keeps_its_place(7, its_fault), "eight chunks of a quarter of a MiB in each minute");
+        assert!(!keeps_its_place(9, its_fault));
+    }
+
+    #[test]
+    fn a_client_that_waits_for_us_keeps_its_place() {
+        assert!(keeps_its_place(9, Duration::ZERO));
     }
 }

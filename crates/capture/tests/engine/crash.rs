@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use memdeck_catalog::{Intent, NewJob};
 use memdeck_hypervisor::Hypervisor as _;
-use memdeck_model::{DumpOptions, GuestName, GuestState, JobState, Millis, Timestamp};
+use memdeck_model::ModeChoice::Frozen;
+use memdeck_model::{DumpOptions, EndReason, GuestName, GuestState, JobState, Millis, Timestamp};
 
 use crate::support::*;
 
@@ -84,6 +85,52 @@ fn a_guest_left_paused_runs_as_soon_as_the_hypervisor_answers_again() {
     bench.hypervisor.set_available(true);
     bench.hypervisor.wait_for_state("db-01", GuestState::Running);
     drop(engine);
+}
+
+#[test]
+fn a_guest_about_which_nobody_answers_keeps_no_other_guest_waiting() {
+    let bench = Bench::with_guests(&["db-01", "web-01"]);
+    guest_left_paused_by_a_dead_process(&bench, true);
+    let uuid = bench.hypervisor.resolve(&vm("web-01")).unwrap().uuid;
+    let dump_id = job_of_a_dead_process(&bench, "web-01");
+    let intent = Intent { dump_id, guest_uuid: uuid, was_running: true, max_downtime: None };
+    bench.catalog().intend(&intent).unwrap();
+    bench.hypervisor.set_state("web-01", GuestState::Paused);
+    bench.hypervisor.set_silent("db-01", true);
+    let engine = bench.engine(1);
+    bench.hypervisor.wait_for_state("web-01", GuestState::Running);
+    assert_eq!(bench.hypervisor.state("db-01"), GuestState::Paused);
+    bench.hypervisor.set_silent("db-01", false);
+    bench.hypervisor.wait_for_state("db-01", GuestState::Running);
+    drop(engine);
+}
+
+#[test]
+fn a_dump_that_waits_for_what_an_earlier_one_left_behind_can_be_cancelled_and_has_a_time_limit() {
+    for is_cancelled in [true, false] {
+        let bench = Bench::with_guests(&["db-01"]);
+        guest_left_paused_by_a_dead_process(&bench, true);
+        bench.hypervisor.set_silent("db-01", true);
+        let engine = bench.engine(1);
+        let mut events = engine.subscribe();
+        let dump_id = trigger(&engine, "db-01", Frozen).dump_id;
+        wait_until_it_runs(&mut events, &dump_id);
+        if is_cancelled {
+            assert!(engine.cancel(&dump_id, "a test").unwrap());
+        } else {
+            bench.clock.advance(TIME_LIMIT);
+        }
+        let ended = end_of(&mut events, &dump_id);
+        let expected = if is_cancelled {
+            EndReason::Cancelled { by: "a test".to_owned(), before_start: false }
+        } else {
+            EndReason::TimeLimit { limit_ms: Millis::from(TIME_LIMIT) }
+        };
+        assert_eq!(ended.end_reason, Some(expected));
+        assert_eq!(bench.hypervisor.calls(), [], "its guest was not touched");
+        bench.hypervisor.set_silent("db-01", false);
+        drop(engine);
+    }
 }
 
 #[test]

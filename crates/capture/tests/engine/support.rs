@@ -10,7 +10,9 @@ use memdeck_catalog::{Catalog, Enqueued, NewJob};
 use memdeck_hypervisor::simulated::Simulated;
 use memdeck_image::{ElfScanner, ImageStore, SegmentKind, StoreError};
 use memdeck_model::ModeChoice::Frozen;
-use memdeck_model::{ByteCount, DumpId, DumpOptions, DumpStatus, Event, ModeChoice, Timestamp, VmRef};
+use memdeck_model::{
+    ByteCount, DumpId, DumpOptions, DumpStatus, Event, JobState, ModeChoice, Timestamp, VmRef,
+};
 use tokio::sync::broadcast;
 
 pub const TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -117,6 +119,18 @@ pub fn trigger(engine: &Engine, name: &str, mode: ModeChoice) -> DumpStatus {
     engine.trigger(&[vm(name)], &options, "a test").unwrap().remove(name).unwrap()
 }
 
+/// Waits until a dump has left the queue.
+pub fn wait_until_it_runs(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) {
+    loop {
+        if let Event::Dump(status) = events.blocking_recv().unwrap()
+            && status.dump_id == *dump_id
+            && status.exact_state() == JobState::Running
+        {
+            return;
+        }
+    }
+}
+
 /// Waits for the end of a dump.
 pub fn end_of(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) -> DumpStatus {
     loop {
@@ -161,7 +175,7 @@ pub fn dump_as(bench: &Bench, name: &str, mode: ModeChoice) -> DumpStatus {
 /// The state in which a process that was killed leaves the catalog: a job running.
 pub fn job_of_a_dead_process(bench: &Bench, name: &str) -> DumpId {
     let catalog = bench.catalog();
-    let dump_id = DumpId::from_uuid_bits(7);
+    let dump_id = DumpId::from_uuid_bits(uuid::Uuid::new_v4().as_u128());
     let at = Timestamp::from_unix_micros(1_000_000).unwrap();
     let job = NewJob {
         dump_id: dump_id.clone(),
@@ -173,7 +187,7 @@ pub fn job_of_a_dead_process(bench: &Bench, name: &str) -> DumpId {
         queued_at: at,
     };
     assert!(matches!(catalog.enqueue(job).unwrap(), Enqueued::Accepted(_)));
-    assert!(catalog.start_next(1, at).unwrap().is_some());
+    assert!(catalog.start_next(9, at).unwrap().is_some());
     dump_id
 }
 

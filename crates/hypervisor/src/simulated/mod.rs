@@ -137,6 +137,12 @@ impl Simulated {
         self.world.end_foreign_dump(name);
     }
 
+    /// Whether the question how this guest stands after a dump hangs. It is answered when the guest is not silent any
+    /// more.
+    pub fn set_silent(&self, name: &str, is_silent: bool) {
+        self.world.set_silent(name, is_silent);
+    }
+
     /// Pauses a guest as an operator does, on purpose.
     pub fn suspend(&self, name: &str) {
         self.world.suspend(name);

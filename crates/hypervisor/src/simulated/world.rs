@@ -46,6 +46,8 @@ struct Machine {
     max_downtime: Duration,
     /// Of another program, and how the guest was before.
     foreign_job: Option<(&'static str, GuestState)>,
+    /// Nobody is told how it stands after a dump.
+    is_silent: bool,
 }
 
 struct DumpUnderWay {
@@ -84,6 +86,7 @@ impl World {
             is_suspended: false,
             max_downtime: MAX_DOWNTIME,
             foreign_job: None,
+            is_silent: false,
         });
         guest
     }
@@ -130,8 +133,17 @@ impl World {
         self.lock().machine(name).and_then(Machine::job)
     }
 
+    pub(super) fn set_silent(&self, name: &str, is_silent: bool) {
+        self.change(name, |machine| machine.is_silent = is_silent);
+    }
+
+    /// Waits while the guest is silent.
     pub(super) fn aftermath(&self, uuid: &str) -> Result<Aftermath, HypervisorError> {
-        let state = self.lock();
+        let is_silent = |state: &mut State| {
+            state.machines.iter().any(|machine| machine.guest.uuid == uuid && machine.is_silent)
+        };
+        let waited = self.changed.wait_while(self.lock(), is_silent);
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
         state.reachable()?;
         let machine = state.machines.iter().find(|machine| machine.guest.uuid == uuid);
         Ok(match machine {
