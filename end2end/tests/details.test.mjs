@@ -197,16 +197,16 @@ for (const arrangement of Object.keys(ARRANGEMENTS)) {
       assert.equal(await one.news.count(), 0, 'a deletion is no arrival');
       assert.equal(await one.rows.count(), 1);
     }
-    await watcher.details.getByText('The image was deleted by an operator on the page').waitFor();
+    await watcher.details.getByText('The image was deleted on the page').waitFor();
     assert.equal(await watcher.group('Download').count(), 0);
     assert.equal(await watcher.group('Verification').count(), 0);
     await watcher.group('Hashes').getByText(dump.sha256).waitFor();
     await watcher.tab.assertNotReloaded();
     const [kept] = await dashboard.records();
-    assert.equal(kept.deleted_by, 'an operator on the page');
+    assert.deepEqual(kept.deleted_by, { kind: 'page' });
     watcher.tab.expectComplaints(...DOCUMENT_LEFT, ...GONE);
     await watcher.page.reload();
-    await watcher.details.getByText('The image was deleted by an operator on the page').waitFor();
+    await watcher.details.getByText('The image was deleted on the page').waitFor();
   });
 }
 

@@ -2,7 +2,7 @@
 //! meaning `docs/image-format.md` tells; what another version does not tell is missing.
 
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, GuestName, GuestPhysAddr, HostClock, Millis, PauseSource, Problem,
+    Actor, ByteCount, CaptureMode, DumpId, GuestName, GuestPhysAddr, HostClock, Millis, PauseSource, Problem,
     Remark, Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,14 @@ pub struct SegmentFacts {
     pub memory_bytes: ByteCount,
 }
 
+impl ManifestFacts {
+    /// Who asked for the dump.
+    #[must_use]
+    pub fn asked_by(&self) -> Actor {
+        self.actor.clone().unwrap_or_else(|| Actor::from_kept(&self.requested_by))
+    }
+}
+
 /// The manifest of an image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the manifest's fields are described with its format")]
@@ -85,6 +93,9 @@ pub struct ManifestFacts {
     pub hypervisor: HypervisorFacts,
     pub memdeck_version: String,
     pub requested_by: String,
+    /// The same as data, where the version that took the dump kept it.
+    #[serde(default)]
+    pub actor: Option<Actor>,
     pub mode: CaptureMode,
     pub started_at: Timestamp,
     pub finished_at: Timestamp,

@@ -1,18 +1,22 @@
 //! Short phrases that many sentences are made of.
 
-use memdeck_model::CaptureMode;
+use memdeck_model::{Actor, CaptureMode};
 
-/// Who did something, in the words in which the catalog keeps it.
-pub fn by_whom(told: &str) -> String {
-    match told {
-        "page" => "on the page".to_owned(),
-        "api" => "over REST".to_owned(),
-        _ => format!("by {told}"),
+/// Who did something.
+pub fn by_whom(actor: &Actor) -> String {
+    match actor {
+        Actor::Page => "on the page".to_owned(),
+        Actor::Api => "over REST".to_owned(),
+        Actor::Dashboard { name, actor } => match actor.as_ref() {
+            Actor::Page => format!("on the page of {name}"),
+            actor => format!("{}, by way of {name}", by_whom(actor)),
+        },
+        _ => format!("by {actor}"),
     }
 }
 
 /// Who cancelled a dump, and when.
-pub fn by_whom_and_when(by: &str, before_start: bool) -> String {
+pub fn by_whom_and_when(by: &Actor, before_start: bool) -> String {
     let when = if before_start { " before it began" } else { "" };
     format!("{}{when}", by_whom(by))
 }
@@ -45,6 +49,15 @@ pub fn sentence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_asked_reads_well_behind_what_was_asked() {
+        let alice = Actor::CommandLine { user: Some("alice".to_owned()) };
+        let words = [Actor::Page, Actor::Api, alice.clone(), Actor::Page.by_way_of("ops-01")]
+            .map(|actor| by_whom(&actor));
+        assert_eq!(words, ["on the page", "over REST", "by alice (command line)", "on the page of ops-01"]);
+        assert_eq!(by_whom(&alice.by_way_of("ops-01")), "by alice (command line), by way of ops-01");
+    }
 
     #[test]
     fn a_reason_becomes_one_sentence() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use memdeck_catalog::GuestIdentity;
 use memdeck_model::{
-    DumpId, DumpOptions, DumpStatus, Event, Guest, Problem, ProblemKind, ServiceHealth, VmRef,
+    Actor, DumpId, DumpOptions, DumpStatus, Event, Guest, Problem, ProblemKind, ServiceHealth, VmRef,
 };
 use tokio::sync::broadcast;
 
@@ -97,7 +97,7 @@ pub trait DumpBackend: Send + Sync {
         &self,
         targets: Vec<Target>,
         options: DumpOptions,
-        requested_by: &str,
+        requested_by: &Actor,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError>;
 
     /// Ends a dump that is queued or running, as cancelled by `by`. Returns at once; the end comes as an event. A dump
@@ -105,7 +105,7 @@ pub trait DumpBackend: Send + Sync {
     ///
     /// # Errors
     /// The service does not answer.
-    async fn cancel(&self, dump_id: DumpId, by: &str) -> Result<bool, BackendError>;
+    async fn cancel(&self, dump_id: DumpId, by: &Actor) -> Result<bool, BackendError>;
 
     /// The newest dump of every guest that had one, by the guest's name and by the texts by which it was asked for
     /// lately.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, NewJob};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_image::{ImageStore, StoreError};
-use memdeck_model::{DumpId, DumpOptions, DumpStatus, EndReason, Event, Guest, Millis};
+use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, EndReason, Event, Guest, Millis};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 
@@ -183,7 +183,7 @@ impl Engine {
         &self,
         targets: &[impl Clone + Into<Target>],
         options: &DumpOptions,
-        requested_by: &str,
+        requested_by: &Actor,
     ) -> Result<BTreeMap<String, DumpStatus>, EngineError> {
         let mut statuses = BTreeMap::new();
         let targets: Vec<Target> = targets.iter().map(|target| target.clone().into()).collect();
@@ -197,12 +197,12 @@ impl Engine {
                 asked_by_text: target.guest.is_none(),
                 guest,
                 options: options.clone(),
-                requested_by: requested_by.to_owned(),
+                requested_by: requested_by.clone(),
                 queued_at: self.shared.clock.now(),
             })?;
             let status = match enqueued {
                 Enqueued::Accepted(job) => {
-                    tracing::info!(dump_id = %job.dump_id, vm = %target.vm, requested_by, "dump queued");
+                    tracing::info!(dump_id = %job.dump_id, vm = %target.vm, %requested_by, "dump queued");
                     let status = status::of(&job, None);
                     self.shared.publish(Event::Dump(Box::new(status.clone())));
                     status
@@ -220,12 +220,12 @@ impl Engine {
     ///
     /// # Errors
     /// The catalog failed.
-    pub fn cancel(&self, dump_id: &DumpId, by: &str) -> Result<bool, EngineError> {
+    pub fn cancel(&self, dump_id: &DumpId, by: &Actor) -> Result<bool, EngineError> {
         // Never with the lock held: the catalog's volume may hang, and the guests of running dumps must not wait for it.
-        let reason = EndReason::Cancelled { by: by.to_owned(), before_start: true };
+        let reason = EndReason::Cancelled { by: by.clone(), before_start: true };
         loop {
             if let Some(running) = self.shared.state.lock().running.get(dump_id) {
-                running.stop(StopReason::Cancelled { by: by.to_owned() });
+                running.stop(StopReason::Cancelled { by: by.clone() });
                 return Ok(true);
             }
             match self.shared.catalog.end_queued(dump_id, &reason, self.shared.clock.now()) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use memdeck_model::{DumpId, DumpOptions, DumpStatus, Event};
+use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, Event};
 use tokio::sync::broadcast;
 
 use crate::{BackendError, DumpBackend, Engine, EngineError, Target};
@@ -47,14 +47,14 @@ impl DumpBackend for LocalBackend {
         &self,
         targets: Vec<Target>,
         options: DumpOptions,
-        requested_by: &str,
+        requested_by: &Actor,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
-        let requested_by = requested_by.to_owned();
+        let requested_by = requested_by.clone();
         self.call(move |engine| engine.trigger(&targets, &options, &requested_by)).await
     }
 
-    async fn cancel(&self, dump_id: DumpId, by: &str) -> Result<bool, BackendError> {
-        let by = by.to_owned();
+    async fn cancel(&self, dump_id: DumpId, by: &Actor) -> Result<bool, BackendError> {
+        let by = by.clone();
         self.call(move |engine| engine.cancel(&dump_id, &by)).await
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use memdeck_catalog::{Adopted, Catalog, GuestIdentity};
 use memdeck_image::{ImageStore, Sealed, StoredDump};
-use memdeck_model::{DumpId, Record, Timestamp};
+use memdeck_model::{Actor, DumpId, Record, Timestamp};
 
 use crate::EngineError;
 use crate::recovery::record_of;
@@ -56,7 +56,7 @@ pub fn rebuild(catalog: &Catalog, store: &ImageStore, at: Timestamp) -> Result<R
         catalog.adopt(&Adopted {
             record: &record,
             guest: &guest,
-            requested_by: &manifest.requested_by,
+            requested_by: &manifest.asked_by(),
             finished_at: manifest.finished_at,
             message: "Dump completed; its record was made anew from its manifest",
         })?;
@@ -89,7 +89,7 @@ fn anew(dump: &StoredDump, at: Timestamp) -> Record {
             mtime: None,
             atime: None,
             deleted_at: Some(at),
-            deleted_by: Some(FOUND_DELETED.to_owned()),
+            deleted_by: Some(Actor::named(FOUND_DELETED)),
             ..record
         },
     }

@@ -68,6 +68,7 @@ pub fn record_of(manifest: &Manifest, sealed: &Sealed, sealed_at: Timestamp) -> 
         iterations: facts.iterations,
         dirty_bytes_per_s: facts.dirty_bytes_per_s,
         encrypted: facts.encrypted,
+        requested_by: Some(manifest.asked_by()),
         case: manifest.case.clone(),
         note: manifest.note.clone(),
         manifest_sha256: Some(sealed.manifest_sha256.clone()),

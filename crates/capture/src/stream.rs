@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use memdeck_hypervisor::Valve;
+use memdeck_model::Actor;
 use parking_lot::Mutex;
 
 /// Why a dump was told to stop.
@@ -12,7 +13,7 @@ pub enum StopReason {
     /// Somebody asked for it.
     Cancelled {
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// It took longer than the time limit.
     TimeLimit,

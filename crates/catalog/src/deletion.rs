@@ -7,10 +7,10 @@
 //!
 //! First the mark, then the files: a record never promises an image that is gone.
 
-use memdeck_model::{Deletion, DumpId, Record};
+use memdeck_model::{Actor, Deletion, DumpId, Record};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::record::{instant, numbered_records, word};
+use crate::record::{actor, instant, numbered_records, word};
 use crate::{Catalog, CatalogError, row_digest};
 
 /// A record, and the service it was imported from.
@@ -98,7 +98,7 @@ impl Catalog {
     pub fn deletions_since(&self, seq: u64, limit: u32) -> Result<Vec<(u64, Deletion)>, CatalogError> {
         self.read("list deletions", |connection| {
             let mut statement = connection.prepare(
-                "SELECT deletions.seq, dump_id, deleted_at, coalesce(deleted_by, '') AS deleted_by
+                "SELECT deletions.seq, dump_id, deleted_at, deleted_by
                  FROM deletions JOIN records ON records.seq = record_seq
                  WHERE deletions.seq > ?1 AND dump_id IS NOT NULL AND deleted_at IS NOT NULL
                  ORDER BY deletions.seq LIMIT ?2",
@@ -108,7 +108,8 @@ impl Catalog {
             while let Some(row) = rows.next()? {
                 let Some(dump_id) = word(row, "dump_id")? else { continue };
                 let deleted_at = instant("deleted_at", row.get("deleted_at")?)?;
-                let deletion = Deletion { dump_id, deleted_at, deleted_by: row.get("deleted_by")? };
+                let deleted_by = actor(row, "deleted_by")?.unwrap_or(Actor::Unknown);
+                let deletion = Deletion { dump_id, deleted_at, deleted_by };
                 deletions.push((row.get::<_, i64>(0)?.unsigned_abs(), deletion));
             }
             Ok(deletions)
@@ -150,7 +151,12 @@ fn mark(connection: &Connection, deletion: &Deletion, service: Option<&str>) -> 
         "UPDATE records SET deleted_at = ?2, deleted_by = ?3
          WHERE dump_id = ?1 AND deleted_at IS NULL
          AND (origin IS ?4 OR substr(origin, 1, length(?4) + 1) = ?4 || '#')",
-        (deletion.dump_id.as_str(), deletion.deleted_at.unix_micros(), &deletion.deleted_by, service),
+        (
+            deletion.dump_id.as_str(),
+            deletion.deleted_at.unix_micros(),
+            deletion.deleted_by.to_json(),
+            service,
+        ),
     )?;
     if changed > 0 {
         let of_dump = "SELECT seq FROM records WHERE dump_id = ?1";

@@ -6,7 +6,7 @@ mod prune;
 mod row;
 
 use memdeck_model::{
-    CaptureMode, DumpId, DumpOptions, EndReason, GuestName, JobState, Record, Timestamp, VmRef,
+    Actor, CaptureMode, DumpId, DumpOptions, EndReason, GuestName, JobState, Record, Timestamp, VmRef,
 };
 use rusqlite::{OptionalExtension, params};
 
@@ -41,7 +41,7 @@ pub struct NewJob {
     /// The guest, where the reference is resolved already.
     pub guest: Option<GuestIdentity>,
     /// Who asked.
-    pub requested_by: String,
+    pub requested_by: Actor,
     /// When.
     pub queued_at: Timestamp,
     /// How it is to be taken, and what is to be kept with it.
@@ -66,7 +66,7 @@ pub struct Job {
     /// Why it ended without an image; `None` also where a version that did not note it ended it.
     pub end_reason: Option<EndReason>,
     /// Who asked.
-    pub requested_by: String,
+    pub requested_by: Actor,
     /// When it was accepted.
     pub queued_at: Timestamp,
     /// When it left the queue.

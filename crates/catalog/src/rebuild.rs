@@ -1,6 +1,6 @@
 //! Records that were lost, and are told again by the manifests of their images.
 
-use memdeck_model::{CaptureMode, Record, Timestamp, VmRef};
+use memdeck_model::{Actor, CaptureMode, Record, Timestamp, VmRef};
 use rusqlite::named_params;
 
 use crate::{Catalog, CatalogError, GuestIdentity, record};
@@ -13,7 +13,7 @@ pub struct Adopted<'a> {
     /// Its guest.
     pub guest: &'a GuestIdentity,
     /// Who asked for it.
-    pub requested_by: &'a str,
+    pub requested_by: &'a Actor,
     /// When it ended.
     pub finished_at: Timestamp,
     /// One sentence for people.
@@ -44,7 +44,7 @@ impl Catalog {
                 ":guest_name": guest.name.0,
                 ":guest_vmid": guest.vmid,
                 ":message": message,
-                ":requested_by": requested_by,
+                ":requested_by": requested_by.to_json(),
                 ":started_at": record.timestamp.unix_micros(),
                 ":finished_at": finished_at.unix_micros(),
                 ":mode": record.mode.map(CaptureMode::as_str),

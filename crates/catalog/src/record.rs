@@ -1,6 +1,8 @@
 //! Records of finished dumps: how they are stored, handed on and counted. Listing them is in [`crate::listing`].
 
-use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Record, Remark, Stats, Timestamp};
+use memdeck_model::{
+    Actor, ByteCount, CaptureMode, DumpId, GuestName, Millis, Record, Remark, Stats, Timestamp,
+};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::{Catalog, CatalogError, row_digest};
@@ -13,7 +15,7 @@ pub(crate) const RECORD_COLUMNS: &str =
     records.format, records.codec, records.ok, records.point_in_time, records.fallback,
     records.job_downtime_ms, records.iterations, records.dirty_bytes_per_s, records.encrypted,
     records.case_number, records.note, records.deleted_at, records.deleted_by, records.origin,
-    records.manifest_sha256, records.digests_root, records.rebuilt_at, records.row_digest";
+    records.manifest_sha256, records.digests_root, records.rebuilt_at, records.requested_by, records.row_digest";
 
 impl Catalog {
     /// Up to `limit` of this catalog's own records with a sequence number above `seq`, in order of insertion. This
@@ -93,12 +95,12 @@ pub(crate) fn insert(
                               gzip_size_bytes, ctime, mtime, atime, dump_path, mode, pause_ms, format, codec, ok,
                               point_in_time, fallback, job_downtime_ms, iterations, dirty_bytes_per_s,
                               encrypted, case_number, note, deleted_at, deleted_by, manifest_sha256, digests_root,
-                              rebuilt_at)
+                              rebuilt_at, requested_by)
          VALUES (:origin, :dump_id, :timestamp, :dom, :vmid, :host, :sha256, :duration_sec, :raw_size_bytes,
                  :gzip_size_bytes, :ctime, :mtime, :atime, :dump_path, :mode, :pause_ms, :format, :codec, :ok,
                  :point_in_time, :fallback, :job_downtime_ms, :iterations, :dirty_bytes_per_s,
                  :encrypted, :case_number, :note, :deleted_at, :deleted_by, :manifest_sha256, :digests_root,
-                 :rebuilt_at)",
+                 :rebuilt_at, :requested_by)",
         named_params! {
             ":origin": origin,
             ":dump_id": record.dump_id.as_ref().map(DumpId::as_str),
@@ -128,10 +130,11 @@ pub(crate) fn insert(
             ":case_number": record.case.as_ref().map(Remark::as_str),
             ":note": record.note.as_ref().map(Remark::as_str),
             ":deleted_at": record.deleted_at.map(Timestamp::unix_micros),
-            ":deleted_by": record.deleted_by,
+            ":deleted_by": record.deleted_by.as_ref().map(Actor::to_json),
             ":manifest_sha256": record.manifest_sha256,
             ":digests_root": record.digests_root,
             ":rebuilt_at": record.rebuilt_at.map(Timestamp::unix_micros),
+            ":requested_by": record.requested_by.as_ref().map(Actor::to_json),
         },
     )?;
     let seq = connection.last_insert_rowid();
@@ -211,7 +214,8 @@ pub(crate) fn read_record(row: &Row<'_>) -> Result<Record, CatalogError> {
         rebuilt_at: moment("rebuilt_at")?,
         altered: row_digest::is_altered(row)?,
         deleted_at: moment("deleted_at")?,
-        deleted_by: row.get("deleted_by")?,
+        deleted_by: actor(row, "deleted_by")?,
+        requested_by: actor(row, "requested_by")?,
     })
 }
 
@@ -219,6 +223,11 @@ pub(crate) fn read_record(row: &Row<'_>) -> Result<Record, CatalogError> {
 pub(crate) fn instant(column: &'static str, micros: i64) -> Result<Timestamp, CatalogError> {
     Timestamp::from_unix_micros(micros)
         .map_err(|_| CatalogError::Undecodable { column, value: micros.to_string() })
+}
+
+/// Reads who asked for something.
+pub(crate) fn actor(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Actor>> {
+    Ok(row.get::<_, Option<String>>(column)?.map(|kept| Actor::from_kept(&kept)))
 }
 
 /// Reads a word that this program wrote.

@@ -1,6 +1,6 @@
 //! Dumps of other services, as they told them last: what the service forgets is still known here.
 
-use memdeck_model::{DumpStatus, GuestName, Remark, Timestamp};
+use memdeck_model::{Actor, DumpStatus, GuestName, Remark, Timestamp};
 use rusqlite::{Connection, Row, named_params};
 
 use crate::record::{self, word};
@@ -19,7 +19,7 @@ pub struct RemoteDump {
     /// The guest that was meant, where that was known when it was asked for. The service may have dumped another.
     pub guest: Option<GuestIdentity>,
     /// Who asked for it here; `None` where it was asked for elsewhere.
-    pub requested_by: Option<String>,
+    pub requested_by: Option<Actor>,
     /// Case number that was asked for here.
     pub case: Option<Remark>,
     /// Note that was asked for here.
@@ -113,7 +113,7 @@ fn upsert(connection: &Connection, service: &str, dump: &RemoteDump) -> Result<(
             ":guest_uuid": guest.map(|guest| guest.uuid.as_str()),
             ":guest_name": guest.map(|guest| guest.name.0.as_str()),
             ":guest_vmid": guest.map(|guest| guest.vmid.as_str()),
-            ":requested_by": dump.requested_by,
+            ":requested_by": dump.requested_by.as_ref().map(Actor::to_json),
             ":case_number": dump.case.as_ref().map(Remark::as_str),
             ":note": dump.note.as_ref().map(Remark::as_str),
         },
@@ -147,7 +147,7 @@ fn read(row: &Row<'_>) -> Result<Option<RemoteDump>, CatalogError> {
         status,
         changed_at: record::instant("changed_at", row.get("changed_at")?)?,
         guest,
-        requested_by: row.get("requested_by")?,
+        requested_by: record::actor(row, "requested_by")?,
         case: word(row, "case_number")?,
         note: word(row, "note")?,
     }))

@@ -25,6 +25,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0008_asked.sql"),
     include_str!("../migrations/0009_row_digests.sql"),
     include_str!("../migrations/0010_remote_dumps.sql"),
+    include_str!("../migrations/0011_actors.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.

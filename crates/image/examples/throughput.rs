@@ -23,7 +23,7 @@ use memdeck_image::{
     CaptureFacts, Effort, ExportFormat, FrozenCapture, GuestFacts, HypervisorFacts, ImageExport, ImageStore,
     LiveCapture, OrderedImage, Provenance, verify,
 };
-use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, HostClock, Timestamp};
+use memdeck_model::{Actor, ByteCount, CaptureMode, DumpId, GuestName, HostClock, Timestamp};
 use sha2::{Digest, Sha256};
 
 pub(crate) const PAGE_BYTES: usize = 4096;
@@ -262,7 +262,7 @@ fn provenance(mode: CaptureMode, memory: u64) -> Provenance {
         host_clock: HostClock::default(),
         hypervisor: HypervisorFacts { uri: String::new(), libvirt_version: None, qemu_version: None },
         memdeck_version: env!("CARGO_PKG_VERSION").to_owned(),
-        requested_by: "example".to_owned(),
+        requested_by: Actor::named("example"),
         mode,
         started_at: now,
         finished_at: now,

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, PauseSource, Remark, Timestamp,
+    Actor, ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, PauseSource, Remark, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +100,7 @@ pub struct Provenance {
     /// The version of the program that took the dump.
     pub memdeck_version: String,
     /// Who asked for it.
-    pub requested_by: String,
+    pub requested_by: Actor,
     /// How it was taken.
     pub mode: CaptureMode,
     /// When the dump began.
@@ -147,8 +147,11 @@ pub struct Manifest {
     pub hypervisor: HypervisorFacts,
     /// The version of the program that took the dump.
     pub memdeck_version: String,
-    /// Who asked for it.
+    /// Who asked for it, for people.
     pub requested_by: String,
+    /// The same as data; `None` where the version that took the dump did not keep it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
     /// How it was taken.
     pub mode: CaptureMode,
     /// When the dump began.
@@ -236,7 +239,8 @@ impl Manifest {
             host_clock,
             hypervisor,
             memdeck_version,
-            requested_by,
+            requested_by: requested_by.to_string(),
+            actor: Some(requested_by),
             mode,
             started_at,
             finished_at,
@@ -256,6 +260,12 @@ impl Manifest {
             page_map: captured.page_map,
             segments: captured.segments,
         }
+    }
+
+    /// Who asked for the dump.
+    #[must_use]
+    pub fn asked_by(&self) -> Actor {
+        self.actor.clone().unwrap_or_else(|| Actor::from_kept(&self.requested_by))
     }
 
     /// The manifest as it is stored: indented JSON that ends with a newline.

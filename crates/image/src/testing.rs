@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, Progress, Record, Timestamp,
+    Actor, ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, Progress, Record, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -68,7 +68,7 @@ pub(crate) fn provenance() -> Provenance {
             qemu_version: None,
         },
         memdeck_version: "0.1.0".to_owned(),
-        requested_by: "operator".to_owned(),
+        requested_by: Actor::named("operator"),
         mode: CaptureMode::Frozen,
         started_at: at("2025-11-14T08:58:23.550273Z"),
         finished_at: at("2025-11-14T08:58:24.100000Z"),

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use memdeck_image::{
     CaptureFacts, FrozenCapture, GuestFacts, HypervisorFacts, ImageStore, Provenance, Sealed,
 };
-use memdeck_model::{ByteCount, CaptureMode, GuestName, HostClock, Timestamp};
+use memdeck_model::{Actor, ByteCount, CaptureMode, GuestName, HostClock, Timestamp};
 
 fn tool(name: &str, arguments: &[&Path], input: &[u8]) -> Output {
     let mut child = Command::new(name)
@@ -53,7 +53,7 @@ fn stored(dir: &Path) -> (Vec<u8>, Sealed) {
         host_clock: HostClock::default(),
         hypervisor: HypervisorFacts { uri: String::new(), libvirt_version: None, qemu_version: None },
         memdeck_version: "0.1.0".to_owned(),
-        requested_by: "operator".to_owned(),
+        requested_by: Actor::named("operator"),
         mode: CaptureMode::Frozen,
         started_at: now,
         finished_at: now,

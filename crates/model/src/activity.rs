@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CaptureMode, DumpId, EndReason, Timestamp};
+use crate::{Actor, CaptureMode, DumpId, EndReason, Timestamp};
 
 /// What happened to a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Activity {
     /// The guest's name, or what the request called it.
     pub guest: String,
     /// Who asked for the dump, where that is known.
-    pub by: Option<String>,
+    pub by: Option<Actor>,
     /// How the memory was taken, where it is told with this.
     pub mode: Option<CaptureMode>,
     /// Why or with what result; may be empty.

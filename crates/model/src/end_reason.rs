@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{ByteCount, DumpId, GuestState, JobState, Millis};
+use crate::{Actor, ByteCount, DumpId, GuestState, JobState, Millis};
 
 /// Why a dump ended without an image. `Display` is one sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +68,8 @@ pub enum EndReason {
     /// Somebody asked for it.
     Cancelled {
         /// Who.
-        by: String,
+        #[serde(deserialize_with = "Actor::deserialize_kept")]
+        by: Actor,
         /// Whether the guest had not been touched yet.
         #[serde(default)]
         before_start: bool,
@@ -243,7 +244,7 @@ mod tests {
             EndReason::Encrypted { guest: text(), encryption: text() },
             EndReason::NoSpace { dir: text(), needed_bytes: ByteCount(2), free_bytes: ByteCount(1) },
             EndReason::NotLive { why: text() },
-            EndReason::Cancelled { by: text(), before_start: true },
+            EndReason::Cancelled { by: Actor::Page, before_start: true },
             EndReason::TimeLimit { limit_ms: Millis(7) },
             EndReason::PauseLimit { limit_ms: Millis(7) },
             EndReason::NoProgress { waited_ms: Millis(7) },

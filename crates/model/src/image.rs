@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteCount, DumpId, Remark, Timestamp};
+use crate::{Actor, ByteCount, DumpId, Timestamp};
 
 /// How far a verification is.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -77,9 +77,9 @@ impl Verification {
 pub struct DeleteRequest {
     /// The guest's name, as the record has it: nobody deletes evidence by a slip.
     pub confirm: String,
-    /// Who wants it, in words that operators read: one service passes on who asked it.
+    /// Who wants it: an actor, or plain text about the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<Remark>,
+    pub by: Option<Actor>,
 }
 
 impl DeleteRequest {
@@ -89,10 +89,16 @@ impl DeleteRequest {
         Self { confirm: guest.to_owned(), by: None }
     }
 
-    /// Who wants it, on one line; `otherwise` where the request does not say.
+    /// Who wants it, as [`TriggerRequest::actor`](crate::TriggerRequest::actor).
     #[must_use]
-    pub fn who(&self, otherwise: &str) -> String {
-        self.by.as_ref().map_or(otherwise, Remark::as_str).replace('\n', " ")
+    pub fn actor(&self) -> Actor {
+        Actor::claimed(self.by.as_ref())
+    }
+
+    /// On behalf of `actor`.
+    #[must_use]
+    pub fn by(self, actor: Actor) -> Self {
+        Self { by: Some(actor), ..self }
     }
 }
 
@@ -105,5 +111,6 @@ pub struct Deletion {
     /// When.
     pub deleted_at: Timestamp,
     /// By whom.
-    pub deleted_by: String,
+    #[serde(deserialize_with = "Actor::deserialize_kept")]
+    pub deleted_by: Actor,
 }

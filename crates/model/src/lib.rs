@@ -4,6 +4,7 @@
 //! This crate compiles to WASM. It does no I/O, knows no clock and starts nothing.
 
 mod activity;
+mod actor;
 mod capabilities;
 mod day;
 mod dump;
@@ -22,6 +23,7 @@ mod units;
 mod unknown;
 
 pub use activity::{Activity, ActivityKind};
+pub use actor::{Actor, ActorError};
 pub use capabilities::Capabilities;
 pub use day::{Day, ParseDayError};
 pub use dump::{

@@ -1,8 +1,8 @@
 //! The record of a finished dump, and figures over many of them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Remark, Timestamp};
+use crate::{Actor, ByteCount, CaptureMode, DumpId, GuestName, Millis, Remark, Timestamp};
 
 /// One finished dump in the shape of contract section 2. Fields after `dump_path` are memdeck's own. What is `None`
 /// is unknown: a service that is not memdeck tells less. On the wire the fields up to `dump_path` are never null, because
@@ -82,6 +82,9 @@ pub struct Record {
     /// Whether the image is ciphertext, because the guest's memory is encrypted.
     #[serde(default)]
     pub encrypted: bool,
+    /// Who asked for the dump. Unknown where the version that took it did not keep that here.
+    #[serde(default, deserialize_with = "kept")]
+    pub requested_by: Option<Actor>,
     /// Case number.
     #[serde(default)]
     pub case: Option<Remark>,
@@ -108,8 +111,8 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
     /// Who deleted the image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deleted_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "kept")]
+    pub deleted_by: Option<Actor>,
 }
 
 impl Record {
@@ -142,6 +145,7 @@ impl Record {
             iterations: None,
             dirty_bytes_per_s: None,
             encrypted: false,
+            requested_by: None,
             case: None,
             note: None,
             manifest_sha256: None,
@@ -152,6 +156,12 @@ impl Record {
             deleted_by: None,
         }
     }
+}
+
+fn kept<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Actor>, D::Error> {
+    #[derive(Deserialize)]
+    struct Kept(#[serde(deserialize_with = "Actor::deserialize_kept")] Actor);
+    Ok(Option::<Kept>::deserialize(from)?.map(|Kept(actor)| actor))
 }
 
 /// Figures over all records.

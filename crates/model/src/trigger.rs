@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{DumpOptions, DumpStatus, Guest, GuestName, GuestState, Remark, Timestamp};
+use crate::{Actor, DumpOptions, DumpStatus, Guest, GuestName, GuestState, Timestamp};
 
 /// The one word in place of a list of guests: every running guest.
 pub const ALL_GUESTS: &str = "all";
@@ -141,9 +141,9 @@ pub struct TriggerRequest {
     /// Guests by id or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vms: Option<Vec<VmRef>>,
-    /// Who wants it, in words that operators read: one service passes on who asked it.
+    /// Who wants it: an actor, or plain text about the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requested_by: Option<Remark>,
+    pub requested_by: Option<Actor>,
     /// How they are to be dumped.
     #[serde(flatten)]
     pub options: DumpOptions,
@@ -156,16 +156,16 @@ impl TriggerRequest {
         Self { vms: Some(vms), ..Self::default() }
     }
 
-    /// On behalf of whoever that is, in words; of nobody in particular where the words cannot be passed on.
+    /// On behalf of `actor`.
     #[must_use]
-    pub fn by(self, who: &str) -> Self {
-        Self { requested_by: who.parse().ok(), ..self }
+    pub fn by(self, actor: Actor) -> Self {
+        Self { requested_by: Some(actor), ..self }
     }
 
-    /// Who wants it, on one line; `otherwise` where the request does not say.
+    /// Who wants it; a call to the API that does not say who made it, where the request says nothing.
     #[must_use]
-    pub fn who(&self, otherwise: &str) -> String {
-        self.requested_by.as_ref().map_or(otherwise, Remark::as_str).replace('\n', " ")
+    pub fn actor(&self) -> Actor {
+        Actor::claimed(self.requested_by.as_ref())
     }
 
     /// The guests that were named, each once, in the order they were named.
@@ -273,22 +273,22 @@ impl Omitted {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct CancelRequest {
-    /// Who wants it, in words that operators read: one service passes on who asked it.
+    /// Who wants it: an actor, or plain text about the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub by: Option<Remark>,
+    pub by: Option<Actor>,
 }
 
 impl CancelRequest {
-    /// On behalf of whoever that is, in words; of nobody in particular where the words cannot be passed on.
+    /// On behalf of `actor`.
     #[must_use]
-    pub fn by(who: &str) -> Self {
-        Self { by: who.parse().ok() }
+    pub fn by(actor: Actor) -> Self {
+        Self { by: Some(actor) }
     }
 
-    /// Who wants it, on one line; `otherwise` where the request does not say.
+    /// Who wants it, as [`TriggerRequest::actor`].
     #[must_use]
-    pub fn who(&self, otherwise: &str) -> String {
-        self.by.as_ref().map_or(otherwise, Remark::as_str).replace('\n', " ")
+    pub fn actor(&self) -> Actor {
+        Actor::claimed(self.by.as_ref())
     }
 }
 
@@ -410,11 +410,12 @@ mod tests {
     }
 
     #[test]
-    fn who_cancels_is_told_on_one_line() {
-        assert_eq!(CancelRequest::by("an operator").who("a call to the API"), "an operator");
-        assert_eq!(CancelRequest::by("one\ntwo").who("a call to the API"), "one two");
-        assert_eq!(CancelRequest::default().who("a call to the API"), "a call to the API");
-        assert_eq!(CancelRequest::by("\0"), CancelRequest::default());
+    fn a_request_that_does_not_say_who_makes_it_is_a_call_to_the_api() {
+        assert_eq!(CancelRequest::default().actor(), Actor::Api);
+        assert_eq!(CancelRequest::by(Actor::named("ada")).actor(), Actor::named("ada"));
+        let told: TriggerRequest =
+            serde_json::from_str(r#"{"vms": ["db-01"], "requested_by": "nightly.sh"}"#).unwrap();
+        assert_eq!(told.actor(), Actor::named("nightly.sh"));
     }
 
     #[test]

@@ -66,14 +66,13 @@ impl Store {
     }
 
     async fn delete(&self, dump_id: &DumpId, record: &Record) -> Result<Record, Failure> {
-        let request =
-            DeleteRequest { by: operator().parse().ok(), ..DeleteRequest::confirmed(&record.dom.0) };
+        let request = DeleteRequest::confirmed(&record.dom.0).by(operator());
         match self {
             Self::Service(service) => {
                 let body = serde_json::to_value(&request).map_err(|error| Failure::new(error.to_string()))?;
                 read(service.client.image_call(Method::DELETE, dump_id, None, Some(&body)).await?)
             }
-            Self::Here { images, .. } => Ok(images.delete(dump_id.as_str(), request, &operator()).await?),
+            Self::Here { images, .. } => Ok(images.delete(dump_id.as_str(), request, operator()).await?),
         }
     }
 }

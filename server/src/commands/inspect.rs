@@ -86,7 +86,7 @@ fn tell_manifest(manifest: &Manifest, line: &mut impl FnMut(&str, &str)) {
     }
     let pause = manifest.pause_ms.map_or_else(String::new, |pause| format!(", guest stopped for {pause}"));
     line("taken", &format!("{}, {}{pause}", manifest.started_at, manifest.mode.as_str()));
-    line("by", &format!("{}, memdeck {}", manifest.requested_by, manifest.memdeck_version));
+    line("by", &format!("{}, memdeck {}", manifest.asked_by(), manifest.memdeck_version));
     if let Some(at) = facts.point_in_time {
         line("shows", &format!("the memory as it was at {at}"));
     }

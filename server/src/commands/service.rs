@@ -1,7 +1,7 @@
 //! The running memdeck that a command asks, instead of doing its work beside it.
 
 use memdeck_catalog::{LockHolder, LockRole, holder_of};
-use memdeck_model::{DumpId, Guest, Problem};
+use memdeck_model::{Actor, DumpId, Guest, Problem, Remark};
 
 use super::{Failure, own_service, with_causes};
 use crate::config::Config;
@@ -63,7 +63,7 @@ impl Service {
     }
 
     /// Cancels a dump; false where the service knows no such dump or cannot cancel.
-    pub async fn cancel(&self, dump_id: &DumpId, by: &str) -> Result<bool, Failure> {
+    pub async fn cancel(&self, dump_id: &DumpId, by: &Actor) -> Result<bool, Failure> {
         self.client.cancel(self.face, dump_id, by).await.map_err(|error| self.failed(&error))
     }
 
@@ -79,8 +79,8 @@ impl From<Problem> for Failure {
     }
 }
 
-/// Who uses the command line, as records and messages name them.
-pub fn operator() -> String {
+/// Who uses the command line.
+pub fn operator() -> Actor {
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
-    user.map_or_else(|_| "command line".to_owned(), |user| format!("{user} (command line)"))
+    Actor::CommandLine { user: user.ok().filter(|user| user.parse::<Remark>().is_ok()) }
 }

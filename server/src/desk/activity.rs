@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use memdeck_catalog::{Job, RemoteDump};
 use memdeck_model::{
-    Activity, ActivityKind, CaptureMode, DumpId, DumpStatus, EndReason, JobState, Millis, Problem, Record,
-    Timestamp,
+    Activity, ActivityKind, Actor, CaptureMode, DumpId, DumpStatus, EndReason, JobState, Millis, Problem,
+    Record, Timestamp,
 };
 
 use super::{Desk, catalog_problem};
@@ -45,10 +45,8 @@ fn newest<'a>(
     imported: &'a [Record],
 ) -> Vec<Activity> {
     let mut known: BTreeSet<&DumpId> = BTreeSet::new();
-    let asked_by: BTreeMap<&DumpId, &str> = remote
-        .iter()
-        .filter_map(|dump| Some((&dump.status.dump_id, dump.requested_by.as_deref()?)))
-        .collect();
+    let asked_by: BTreeMap<&DumpId, &Actor> =
+        remote.iter().filter_map(|dump| Some((&dump.status.dump_id, dump.requested_by.as_ref()?))).collect();
     let mut lines = Vec::new();
     for job in jobs {
         known.insert(&job.dump_id);
@@ -80,7 +78,7 @@ fn newest<'a>(
 struct History<'a> {
     dump_id: &'a DumpId,
     guest: &'a str,
-    by: Option<&'a str>,
+    by: Option<&'a Actor>,
     state: JobState,
     message: &'a str,
     end_reason: Option<&'a EndReason>,
@@ -127,7 +125,7 @@ impl<'a> History<'a> {
     fn of_remote(dump: &'a RemoteDump) -> Self {
         let is_final = dump.status.exact_state().is_final();
         Self {
-            by: dump.requested_by.as_deref(),
+            by: dump.requested_by.as_ref(),
             finished_at: dump.status.finished_at.or_else(|| is_final.then_some(dump.changed_at)),
             ..Self::of_status(&dump.status)
         }
@@ -158,7 +156,7 @@ impl<'a> History<'a> {
             kind,
             dump_id: Some(self.dump_id.clone()),
             guest: self.guest.to_owned(),
-            by: self.by.filter(|_| kind == ActivityKind::Queued).map(ToOwned::to_owned),
+            by: self.by.filter(|_| kind == ActivityKind::Queued).cloned(),
             mode: self.mode.filter(|_| tells_mode),
             detail: detail.to_owned(),
             end_reason: None,

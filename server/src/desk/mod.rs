@@ -16,9 +16,9 @@ use memdeck_app::api::{ImageFacts, Operations, Overview};
 use memdeck_capture::{BackendError, Clock, DumpBackend, Target};
 use memdeck_catalog::{Catalog, CatalogError, Place};
 use memdeck_model::{
-    ALL_GUESTS, Activity, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, Guest, Millis, Omitted,
-    Problem, ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, ServiceHealth, ServiceStatus, Stats,
-    Timestamp, TriggerError, TriggerRequest, Verification, VmRef,
+    ALL_GUESTS, Activity, Actor, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, Guest, Millis,
+    Omitted, Problem, ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, ServiceHealth,
+    ServiceStatus, Stats, Timestamp, TriggerError, TriggerRequest, Verification, VmRef,
 };
 use parking_lot::Mutex;
 
@@ -35,9 +35,6 @@ pub use shared_guests::SharedGuests;
 
 /// How long an ended dump stays among the present ones of the page.
 const RECENTLY: Millis = Millis(10 * 60 * 1000);
-
-/// Whoever asks on the page, in words that other operators read.
-const OPERATOR: &str = "an operator on the page";
 
 /// Records that a walk reads at a time.
 const RECORDS_PER_STEP: u32 = 500;
@@ -148,7 +145,7 @@ impl Desk {
     pub async fn request_dumps(
         &self,
         request: TriggerRequest,
-        requested_by: &str,
+        requested_by: &Actor,
     ) -> Result<Accepted, Problem> {
         let options = request.options.clone();
         let named = targets_of(request)?;
@@ -167,7 +164,7 @@ impl Desk {
     pub async fn request_chosen(
         &self,
         request: TriggerRequest,
-        requested_by: &str,
+        requested_by: &Actor,
     ) -> Result<Accepted, Problem> {
         let options = request.options.clone();
         let named = targets_of(request)?;
@@ -184,7 +181,7 @@ impl Desk {
         targets: Vec<Target>,
         omitted: Vec<Omitted>,
         options: DumpOptions,
-        requested_by: &str,
+        requested_by: &Actor,
     ) -> Result<Accepted, Problem> {
         let vm_ids: Vec<String> = targets.iter().map(|target| target.vm.to_string()).collect();
         let at = self.clock.now();
@@ -207,7 +204,7 @@ impl Desk {
     ///
     /// # Errors
     /// There is no such dump, or the dump service is away or cannot cancel.
-    pub async fn cancel_dump(&self, dump_id: &str, by: &str) -> Result<(), Problem> {
+    pub async fn cancel_dump(&self, dump_id: &str, by: &Actor) -> Result<(), Problem> {
         cancel(self.backend.as_ref(), dump_id, by).await
     }
 
@@ -409,7 +406,7 @@ impl Operations for Desk {
     }
 
     async fn trigger(&self, request: TriggerRequest) -> Result<Vec<DumpStatus>, Problem> {
-        Ok(self.request_chosen(request, "page").await?.statuses.into_values().collect())
+        Ok(self.request_chosen(request, &Actor::Page).await?.statuses.into_values().collect())
     }
 
     async fn activity(&self) -> Result<Vec<Activity>, Problem> {
@@ -417,7 +414,7 @@ impl Operations for Desk {
     }
 
     async fn cancel(&self, dump_id: DumpId) -> Result<(), Problem> {
-        self.cancel_dump(dump_id.as_str(), OPERATOR).await
+        self.cancel_dump(dump_id.as_str(), &Actor::Page).await
     }
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, Problem> {
@@ -446,6 +443,6 @@ impl Operations for Desk {
 
     async fn delete_image(&self, dump_id: DumpId, confirm: String) -> Result<Record, Problem> {
         let request = DeleteRequest::confirmed(&confirm);
-        self.images.delete(dump_id.as_str(), request, OPERATOR).await
+        self.images.delete(dump_id.as_str(), request, Actor::Page).await
     }
 }

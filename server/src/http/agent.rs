@@ -16,9 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AgentState;
-use super::answer::{
-    API_CALLER, JsonBody, JsonBodyIfAny, REQUESTED_BY_API, RestError, UrlPath, UrlQuery, cancelling,
-};
+use super::answer::{JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery, cancelling};
 use super::openapi::ErrorBody;
 use crate::blocking;
 use crate::desk::{self, catalog_problem};
@@ -51,7 +49,7 @@ async fn trigger(
     State(agent): State<AgentState>,
     JsonBody(request): JsonBody<TriggerRequest>,
 ) -> Result<Statuses, RestError> {
-    let (options, who) = (request.options.clone(), request.who(REQUESTED_BY_API));
+    let (options, who) = (request.options.clone(), request.actor());
     let targets = request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
     let targets = targets.into_iter().map(Target::from).collect();
     Ok(Json(agent.backend.trigger(targets, options, &who).await.map_err(Problem::from)?))
@@ -102,7 +100,7 @@ async fn cancel(
     UrlPath(dump_id): UrlPath,
     JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
-    desk::cancel(agent.backend.as_ref(), &dump_id, &request.who(API_CALLER)).await?;
+    desk::cancel(agent.backend.as_ref(), &dump_id, &request.actor()).await?;
     Ok(cancelling(dump_id))
 }
 

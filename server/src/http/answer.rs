@@ -152,12 +152,6 @@ impl<S: Send + Sync> FromRequestParts<S> for UrlPath {
     }
 }
 
-/// Who cancels through the REST interface, where the request does not say.
-pub const API_CALLER: &str = "a call to the API";
-
-/// Who asks for a dump by a call that does not say it.
-pub const REQUESTED_BY_API: &str = "api";
-
 /// A dump is being cancelled: its end follows.
 pub fn cancelling(dump_id: String) -> (StatusCode, Json<CancelReply>) {
     (StatusCode::ACCEPTED, Json(CancelReply { status: "cancelling".to_owned(), dump_id }))

@@ -74,7 +74,8 @@ async fn delete(
     UrlPath(dump_id): UrlPath,
     JsonBody(request): JsonBody<DeleteRequest>,
 ) -> Result<Json<Record>, RestError> {
-    Ok(Json(images.delete(&dump_id, request, "api").await?))
+    let by = request.actor();
+    Ok(Json(images.delete(&dump_id, request, by).await?))
 }
 
 /// The manifest of a stored image.

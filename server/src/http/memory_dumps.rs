@@ -13,9 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::DashboardState;
-use super::answer::{
-    API_CALLER, JsonBody, JsonBodyIfAny, REQUESTED_BY_API, RestError, UrlPath, UrlQuery, cancelling,
-};
+use super::answer::{JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery, cancelling};
 use super::export;
 use super::openapi::ErrorBody;
 use super::record_parameters::{FilterParameters, SortParameters};
@@ -43,7 +41,7 @@ async fn trigger(
     State(state): State<DashboardState>,
     JsonBody(request): JsonBody<TriggerRequest>,
 ) -> Result<Json<TriggerReply>, RestError> {
-    let who = request.who(REQUESTED_BY_API);
+    let who = request.actor();
     let accepted = state.desk.request_dumps(request, &who).await?;
     Ok(Json(TriggerReply {
         status: "scheduled".to_owned(),
@@ -134,6 +132,6 @@ async fn cancel(
     UrlPath(dump_id): UrlPath,
     JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
-    state.desk.cancel_dump(&dump_id, &request.who(API_CALLER)).await?;
+    state.desk.cancel_dump(&dump_id, &request.actor()).await?;
     Ok(cancelling(dump_id))
 }

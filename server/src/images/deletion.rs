@@ -4,22 +4,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use memdeck_image::StoreError;
-use memdeck_model::{DeleteRequest, Deletion, DumpId, Event, Problem, ProblemKind, Record};
+use memdeck_model::{Actor, DeleteRequest, Deletion, DumpId, Event, Problem, ProblemKind, Record};
 
 use super::{Images, Place, deleted, internal};
 use crate::blocking;
 use crate::commands::with_causes;
 use crate::desk::catalog_problem;
+use crate::remote::passed_on;
 
 impl Images {
-    /// Deletes the image of a dump and the files beside it; the record stays and is returned as it is afterwards. It
-    /// says who did it: the one whom the request names, else `by`.
+    /// Deletes the image of a dump and the files beside it on behalf of `by`; the record stays and is returned as it is
+    /// afterwards.
     ///
     /// # Errors
     /// There is no such image, the request does not name its guest, it is being downloaded or verified, or its files
     /// cannot be removed.
-    pub async fn delete(&self, dump_id: &str, request: DeleteRequest, by: &str) -> Result<Record, Problem> {
-        let by = request.who(by);
+    pub async fn delete(&self, dump_id: &str, request: DeleteRequest, by: Actor) -> Result<Record, Problem> {
         let (id, owned) = self.find(dump_id).await?;
         if let Some(owned) = &owned {
             confirm(&owned.record, &request)?;
@@ -38,7 +38,7 @@ impl Images {
                 self.delete_here(image.dump_id.clone(), by).await?
             }
             Place::There(service, id) => {
-                let request = DeleteRequest { by: by.parse().ok(), ..request };
+                let request = request.by(passed_on(&by));
                 let body = serde_json::to_value(&request).map_err(|error| internal(&error))?;
                 let answer = service.image_call(reqwest::Method::DELETE, &id, None, Some(&body)).await?;
                 let record: Record = serde_json::from_value(answer).map_err(|error| internal(&error))?;
@@ -58,12 +58,12 @@ impl Images {
         Ok(unsettled.iter().any(|record| record.dump_id == dump_id))
     }
 
-    async fn delete_here(&self, dump_id: DumpId, by: String) -> Result<Record, Problem> {
+    async fn delete_here(&self, dump_id: DumpId, by: Actor) -> Result<Record, Problem> {
         let (catalog, changed) = (Arc::clone(&self.catalog), self.changed.clone());
         let deletion = Deletion { dump_id, deleted_at: self.clock.now(), deleted_by: by };
         blocking(move || {
             let record = catalog.mark_deleted(&deletion).map_err(|error| catalog_problem(&error))?;
-            tracing::info!(dump_id = %deletion.dump_id, vm = %record.dom, by = deletion.deleted_by, "image deleted");
+            tracing::info!(dump_id = %deletion.dump_id, vm = %record.dom, by = %deletion.deleted_by, "image deleted");
             // Whatever becomes of the files: this is what the record says from now on.
             let _ = changed.send(Event::Record(Box::new(record.clone())));
             remove_files(&record).map_err(|error| {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use memdeck_capture::Clock;
 use memdeck_catalog::{Catalog, OwnedRecord};
 use memdeck_image::ReadError;
-use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record};
+use memdeck_model::{Actor, DumpId, Event, Problem, ProblemKind, Record};
 use serde_json::Value;
 use tokio::sync::broadcast;
 
@@ -211,7 +211,7 @@ fn unknown(dump_id: &str) -> Problem {
 /// What is told about an image that was deleted.
 fn deleted(dump_id: &DumpId, record: &Record) -> Option<Problem> {
     let at = record.deleted_at?;
-    let by = record.deleted_by.as_deref().unwrap_or("somebody");
+    let by = record.deleted_by.as_ref().unwrap_or(&Actor::Unknown);
     let detail = format!("the image of dump {dump_id} of {} was deleted at {at} by {by}", record.dom);
     Some(Problem::new(ProblemKind::Gone, detail))
 }

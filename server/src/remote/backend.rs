@@ -8,13 +8,13 @@ use async_trait::async_trait;
 use memdeck_capture::{BackendError, Clock, DumpBackend, Target};
 use memdeck_catalog::{Catalog, CatalogError, GuestIdentity, RemoteDump};
 use memdeck_hypervisor::Hypervisor;
-use memdeck_model::{Capabilities, DumpId, DumpOptions, DumpStatus, Event, Guest, ServiceHealth};
+use memdeck_model::{Actor, Capabilities, DumpId, DumpOptions, DumpStatus, Event, Guest, ServiceHealth};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
 use super::client::{CallError, Face, ServiceClient, refused_options};
 use super::known::{Changes, Known};
-use super::{deletions, records};
+use super::{deletions, passed_on, records};
 use crate::blocking;
 
 /// Between two looks while a dump is queued or running.
@@ -360,7 +360,7 @@ impl DumpBackend for RemoteBackend {
         &self,
         targets: Vec<Target>,
         options: DumpOptions,
-        requested_by: &str,
+        requested_by: &Actor,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
         let capabilities = self.capabilities().await.map_err(|error| self.failed(&error))?;
         // Case and note are kept here, with the record of the dump.
@@ -370,7 +370,7 @@ impl DumpBackend for RemoteBackend {
         }
         let meant = self.meant(targets, capabilities).await;
         let targets: Vec<Target> = meant.iter().map(|(target, _)| target.clone()).collect();
-        let asked = self.client.trigger(&targets, &options, capabilities, requested_by).await;
+        let asked = self.client.trigger(&targets, &options, capabilities, &passed_on(requested_by)).await;
         let statuses = asked.map_err(|error| self.failed(&error))?;
         self.note_health(None);
         let now = self.clock.now();
@@ -382,7 +382,7 @@ impl DumpBackend for RemoteBackend {
             names.push(target.vm.to_string());
             dumps.push(RemoteDump {
                 guest,
-                requested_by: Some(requested_by.to_owned()),
+                requested_by: Some(requested_by.clone()),
                 case: options.case.clone(),
                 note: options.note.clone(),
                 ..RemoteDump::told(status, now)
@@ -402,9 +402,9 @@ impl DumpBackend for RemoteBackend {
         Ok(names.into_iter().zip(told).collect())
     }
 
-    async fn cancel(&self, dump_id: DumpId, by: &str) -> Result<bool, BackendError> {
-        let cancelled =
-            self.client.cancel(Face::Service, &dump_id, by).await.map_err(|error| self.failed(&error))?;
+    async fn cancel(&self, dump_id: DumpId, by: &Actor) -> Result<bool, BackendError> {
+        let cancelled = self.client.cancel(Face::Service, &dump_id, &passed_on(by)).await;
+        let cancelled = cancelled.map_err(|error| self.failed(&error))?;
         self.triggered.notify_one();
         Ok(cancelled)
     }

@@ -58,7 +58,6 @@ pub fn record(mut record: Record, now: Timestamp) -> Record {
         shorten_if_any(text, MAX_NAME_CHARS);
     }
     shorten_if_any(&mut record.fallback, MAX_SENTENCE_CHARS);
-    shorten_if_any(&mut record.deleted_by, MAX_SENTENCE_CHARS);
     for instant in [&mut record.point_in_time, &mut record.deleted_at] {
         *instant = instant.filter(|instant| !is_ahead(*instant, now));
     }
@@ -67,7 +66,6 @@ pub fn record(mut record: Record, now: Timestamp) -> Record {
 
 /// A deletion that can be kept. One that says that it is from the future is from now.
 pub fn deletion(mut deletion: Deletion, now: Timestamp) -> Deletion {
-    shorten(&mut deletion.deleted_by, MAX_SENTENCE_CHARS);
     if is_ahead(deletion.deleted_at, now) {
         deletion.deleted_at = now;
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use memdeck_capture::{Clock, SystemClock, Target};
 use memdeck_model::{
-    ALL_GUESTS, CancelReply, CancelRequest, Capabilities, Deletion, DumpId, DumpOptions, DumpStatus, Guest,
-    MAX_TRIGGER_TARGETS, ModeChoice, Omitted, Record, RecordPage, ServiceStatus, Timestamp, TriggerReply,
-    TriggerRequest, VmRef,
+    ALL_GUESTS, Actor, CancelReply, CancelRequest, Capabilities, Deletion, DumpId, DumpOptions, DumpStatus,
+    Guest, MAX_TRIGGER_TARGETS, ModeChoice, Omitted, Record, RecordPage, ServiceStatus, Timestamp,
+    TriggerReply, TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};
 use rustls::ClientConfig;
@@ -174,14 +174,14 @@ impl ServiceClient {
         targets: &[Target],
         options: &DumpOptions,
         capabilities: Capabilities,
-        requested_by: &str,
+        requested_by: &Actor,
     ) -> Result<BTreeMap<String, DumpStatus>, CallError> {
         let mut dumps = BTreeMap::new();
         for targets in targets.chunks(MAX_TRIGGER_TARGETS) {
             let sent: Vec<VmRef> = targets.iter().map(|target| sent_as(target, capabilities)).collect();
             let call = self.request(Method::POST, &["api", "dumps"]);
             let call = if capabilities.options {
-                let request = TriggerRequest::of(sent.clone()).by(requested_by);
+                let request = TriggerRequest::of(sent.clone()).by(requested_by.clone());
                 call.json(&TriggerRequest { options: options.clone(), ..request })
             } else {
                 call.json(&serde_json::json!({"vms": sent}))
@@ -207,9 +207,9 @@ impl ServiceClient {
         &self,
         targets: Vec<VmRef>,
         options: DumpOptions,
-        requested_by: &str,
+        requested_by: &Actor,
     ) -> Result<Asked, CallError> {
-        let request = TriggerRequest { options, ..TriggerRequest::of(targets).by(requested_by) };
+        let request = TriggerRequest { options, ..TriggerRequest::of(targets).by(requested_by.clone()) };
         let call = self.request(Method::POST, &["api", "memory-dumps", "trigger"]).json(&request);
         let TriggerReply { vm_ids, dumps, omitted, .. } = answer(call).await?;
         if dumps.is_empty() && !vm_ids.is_empty() {
@@ -255,12 +255,12 @@ impl ServiceClient {
     ///
     /// # Errors
     /// The service does not answer, refuses, or answers what cannot be read.
-    pub async fn cancel(&self, face: Face, dump_id: &DumpId, by: &str) -> Result<bool, CallError> {
+    pub async fn cancel(&self, face: Face, dump_id: &DumpId, by: &Actor) -> Result<bool, CallError> {
         let path = match face {
             Face::Service => ["api", "dumps", dump_id.as_str(), "cancel"],
             Face::Dashboard => ["api", "memory-dumps", "cancel", dump_id.as_str()],
         };
-        let call = self.request(Method::POST, &path).json(&CancelRequest::by(by));
+        let call = self.request(Method::POST, &path).json(&CancelRequest::by(by.clone()));
         let reply: Option<CancelReply> = lacking_as_none(answer(call).await)?;
         Ok(reply.is_some())
     }

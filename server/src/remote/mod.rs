@@ -12,6 +12,8 @@ mod known;
 mod pinned;
 mod records;
 
+use memdeck_model::Actor;
+
 pub use backend::RemoteBackend;
 pub use client::{
     Asked, CallError, DELETIONS_PER_CALL, DeletionFeedPage, Face, NumberedDeletion, NumberedRecord,
@@ -19,3 +21,8 @@ pub use client::{
 };
 pub use images::{CHECKED, OMITTED};
 pub use pinned::client_config as pinned_tls;
+
+/// For whom this dashboard asks a dump service: for `actor`, who asked here.
+pub fn passed_on(actor: &Actor) -> Actor {
+    actor.by_way_of(&rustix::system::uname().nodename().to_string_lossy())
+}

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use axum::Router;
 use memdeck_catalog::{Catalog, LockHolder, LockRole, NewJob, StateLock};
 use memdeck_hypervisor::simulated::Fault;
-use memdeck_model::{DumpId, DumpOptions, VmRef};
+use memdeck_model::{Actor, DumpId, DumpOptions, VmRef};
 use serde_json::Value;
 
 use crate::remote::Listening;
@@ -176,7 +176,7 @@ fn queued(catalog: &Catalog, clock: &dyn memdeck_capture::Clock, number: u128, v
         vm: VmRef::new(vm).unwrap(),
         guest: None,
         asked_by_text: true,
-        requested_by: "a test".to_owned(),
+        requested_by: Actor::named("a test"),
         queued_at: clock.now(),
         options: DumpOptions::default(),
     };
@@ -222,11 +222,11 @@ async fn an_image_is_deleted_only_when_that_is_meant() {
         let record = json(&app, &["delete", &id, "--yes", "--json"]).await;
         assert_eq!(
             (&record["dump_id"], &record["deleted_by"]),
-            (&id.as_str().into(), &"ada (command line)".into())
+            (&id.as_str().into(), &serde_json::json!({"kind": "command_line", "user": "ada"}))
         );
         assert!(!image.exists());
         let listed = json(&app, &["records", "--json"]).await;
-        assert_eq!(listed["records"][0]["deleted_by"], "ada (command line)");
+        assert_eq!(listed["records"][0]["deleted_by"], record["deleted_by"]);
         let (_, table, _) = run(&app, &["records"]).await;
         assert!(table.contains(" deleted "), "{table}");
 

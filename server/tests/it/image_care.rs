@@ -8,7 +8,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use memdeck::images::Images;
 use memdeck_catalog::Catalog;
-use memdeck_model::{Deletion, Event, ProblemKind, Verification, VerificationState};
+use memdeck_model::{Actor, Deletion, Event, ProblemKind, Verification, VerificationState};
 use serde_json::{Value, json};
 
 use crate::support::{self, TestApp, answer, delete, get, post, send};
@@ -85,7 +85,7 @@ async fn an_image_is_deleted_with_its_files_and_the_record_says_so() {
 
     app.clock.advance(Duration::from_mins(1));
     let (status, record) = answer(&app.dashboard, delete(&path, r#"{"confirm": "web-01"}"#)).await;
-    assert_eq!((status, &record["deleted_by"]), (StatusCode::OK, &"api".into()));
+    assert_eq!((status, &record["deleted_by"]), (StatusCode::OK, &json!({"kind": "api"})));
     assert_eq!(record["deleted_at"], "2025-11-14T08:59:23.550273Z");
     assert_eq!(files(&stored), 6, "those of the other dump, and the manifest");
     let Event::Record(told) = changed.recv().await.unwrap() else { panic!("another event") };
@@ -104,7 +104,7 @@ async fn an_image_is_deleted_with_its_files_and_the_record_says_so() {
         let (status, answer) = answer(&app.dashboard, get(&format!("{path}/{what}"))).await;
         assert_eq!(status, StatusCode::GONE, "{what}");
         let sentence = format!(
-            "the image of dump {dump_id} of web-01 was deleted at 2025-11-14T08:59:23.550273Z by api"
+            "the image of dump {dump_id} of web-01 was deleted at 2025-11-14T08:59:23.550273Z by a call to the API"
         );
         assert_eq!(answer["detail"], sentence);
     }
@@ -120,7 +120,7 @@ async fn a_deletion_says_for_whom_it_was_asked() {
     let by = |by: &str| json!({"confirm": "web-01", "by": by}).to_string();
     assert_eq!(answer(&app.dashboard, delete(&path, &by("\u{1}"))).await.0, StatusCode::BAD_REQUEST);
     let (_, record) = answer(&app.dashboard, delete(&path, &by("the night\nshift"))).await;
-    assert_eq!(record["deleted_by"], "the night shift");
+    assert_eq!(record["deleted_by"], json!({"kind": "named", "name": "the night shift"}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,7 +200,7 @@ async fn a_deletion_that_was_cut_off_is_finished_by_the_next_start() {
     let asked = Deletion {
         dump_id: dump_id.parse().unwrap(),
         deleted_at: "2025-11-14T09:00:00Z".parse().unwrap(),
-        deleted_by: "api".to_owned(),
+        deleted_by: Actor::Api,
     };
     app.catalog.mark_deleted(&asked).unwrap();
     let (status, _) = answer(&app.dashboard, get(&format!("/api/memory-dumps/{dump_id}/image"))).await;
@@ -245,7 +245,7 @@ async fn an_imported_image_is_not_looked_for_on_this_host() {
     let problem = images.inspect(&dump_id).await.unwrap_err();
     assert!(problem.detail.contains("with the dump service that took it"), "{problem}");
     let request = memdeck_model::DeleteRequest::confirmed("web-01");
-    assert!(images.delete(&dump_id, request, "api").await.is_err());
+    assert!(images.delete(&dump_id, request, Actor::Api).await.is_err());
     assert_eq!(files(&stored), 5);
 }
 

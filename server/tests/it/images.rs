@@ -247,6 +247,7 @@ fn forged(stored: &Path, elf: &[u8]) -> (usize, Vec<u8>) {
         let mut partial = store.create(&manifest.guest.name, &"forged".parse().unwrap()).unwrap();
         partial.capture(received, &|| false, &mut |_| {}).unwrap();
         let manifest = manifest.clone();
+        let requested_by = manifest.asked_by();
         let sealed = partial.seal(Provenance {
             guest: manifest.guest,
             host: manifest.host,
@@ -254,7 +255,7 @@ fn forged(stored: &Path, elf: &[u8]) -> (usize, Vec<u8>) {
             host_clock: manifest.host_clock,
             hypervisor: manifest.hypervisor,
             memdeck_version: manifest.memdeck_version,
-            requested_by: manifest.requested_by,
+            requested_by,
             mode: manifest.mode,
             started_at: manifest.started_at,
             finished_at: manifest.finished_at,

@@ -19,7 +19,7 @@ use memdeck_capture::{Clock, DumpBackend};
 use memdeck_catalog::Catalog;
 use memdeck_hypervisor::simulated::Fault;
 use memdeck_model::ActivityKind::{Completed, Queued, Started};
-use memdeck_model::Event;
+use memdeck_model::{Actor, EndReason, Event};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -210,7 +210,9 @@ async fn a_dump_by_an_agent_is_cancelled_through_the_dashboard() {
     let running = answer(&front.router, get("/api/memory-dumps/status/db-01")).await.1;
     let call = format!("/api/memory-dumps/cancel/{}", running["dump_id"].as_str().unwrap());
     assert_eq!(answer(&front.router, post(&call, r#"{"by": "ada"}"#)).await.0, StatusCode::ACCEPTED);
-    assert_eq!(agent.ended(1).await[0].message, "cancelled by ada", "the agent is told who asked");
+    let by = Actor::named("ada").by_way_of(&rustix::system::uname().nodename().to_string_lossy());
+    let expected = Some(EndReason::Cancelled { by, before_start: false });
+    assert_eq!(agent.ended(1).await[0].end_reason, expected, "the agent is told who asked");
     let unknown = answer(&front.router, post("/api/memory-dumps/cancel/no-such-dump", "{}")).await;
     assert_eq!(unknown.0, StatusCode::NOT_FOUND, "{}", unknown.1);
 }
@@ -315,28 +317,37 @@ async fn a_service_with_only_the_contract_is_followed_and_its_hash_is_unknown() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asked_is_known_behind_an_agent_too() {
+async fn who_asked_is_known_behind_an_agent_in_job_record_manifest_and_log() {
     let agent = TestApp::start();
     let service = Listening::with(agent.agent.clone()).await;
-    let front = Front::of(&agent, service.address);
-    let asked_by = |status: &memdeck_model::DumpStatus| {
-        agent.catalog.job(&status.dump_id).unwrap().unwrap().requested_by
+    let mut front = Front::of(&agent, service.address);
+    let here = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    // With every dump: the agent's job, record and manifest, and the dashboard's copy of the record, name the same actor.
+    let check = async |front: &mut Front, expected: Actor| {
+        let status = agent.ended(1).await.remove(0);
+        let job = agent.catalog.job(&status.dump_id).unwrap().unwrap();
+        let record = job.record.unwrap();
+        let path = record.dump_path.clone().unwrap();
+        let manifest = memdeck_image::read_manifest(std::path::Path::new(&path)).unwrap().unwrap().manifest;
+        let is_copy = |event: &Event| matches!(event, Event::Record(copy) if copy.dump_id == record.dump_id);
+        let Event::Record(copy) = front.event(is_copy).await else { unreachable!() };
+        let named =
+            [Some(job.requested_by), record.requested_by, Some(manifest.asked_by()), copy.requested_by];
+        assert_eq!(named, std::array::from_fn(|_| Some(expected.clone())));
+        assert_eq!(manifest.requested_by, expected.to_string(), "in words, too");
     };
+
     front.trigger("db-01").await;
-    assert_eq!(asked_by(&agent.ended(1).await[0]), "api");
+    check(&mut front, Actor::Api.by_way_of(&here)).await;
 
     let guests = front.desk.list_guests().await.unwrap();
     let body = json!({"request": {"vms": [guests[0].uuid]}}).to_string();
     answer(&front.router, post("/api/ui/trigger", &body)).await;
-    assert_eq!(asked_by(&agent.ended(1).await[0]), "page");
+    check(&mut front, Actor::Page.by_way_of(&here)).await;
 
     let body = r#"{"vms": ["db-01"], "requested_by": "the night shift"}"#;
     answer(&front.router, post("/api/memory-dumps/trigger", body)).await;
-    let status = agent.ended(1).await.remove(0);
-    assert_eq!(asked_by(&status), "the night shift");
-    let path = status.record.unwrap().dump_path.unwrap();
-    let manifest = memdeck_image::read_manifest(std::path::Path::new(&path)).unwrap().unwrap();
-    assert_eq!(manifest.manifest.requested_by, "the night shift", "and evidence names who asked");
+    check(&mut front, Actor::named("the night shift").by_way_of(&here)).await;
 
     let url = format!("http://{}", service.address);
     let output = tokio::task::spawn_blocking(move || {
@@ -345,5 +356,37 @@ async fn who_asked_is_known_behind_an_agent_too() {
         command.args(["dump", "db-01"]).env("MEMDUMP_SERVICE_URL", url).env("USER", "ada").output().unwrap()
     });
     assert!(output.await.unwrap().status.success());
-    assert_eq!(asked_by(&agent.ended(1).await[0]), "ada (command line)");
+    check(&mut front, Actor::CommandLine { user: Some("ada".to_owned()) }).await;
+
+    let log = front.desk.list_activity().await.unwrap();
+    let queued = log.into_iter().filter(|line| line.kind == Queued);
+    let asked_here: Vec<Actor> = queued.filter_map(|line| line.by).collect();
+    assert_eq!(asked_here, [Actor::named("the night shift"), Actor::Page, Actor::Api]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cancels_and_who_deletes_is_known_behind_an_agent() {
+    let agent = TestApp::start();
+    let service = Listening::with(agent.agent.clone()).await;
+    let mut front = Front::of(&agent, service.address);
+    let here = rustix::system::uname().nodename().to_string_lossy().into_owned();
+
+    agent.hypervisor.next_dump("db-01", &[Fault::StallsAt(4096)]);
+    let triggered = front.trigger("db-01").await.1;
+    let dump_id = triggered["dumps"][0]["dump_id"].as_str().unwrap();
+    agent.hypervisor.wait_until_stalled("db-01");
+    answer(&front.router, post("/api/ui/cancel", &json!({"dump_id": dump_id}).to_string())).await;
+    let by = Actor::Page.by_way_of(&here);
+    let expected = Some(EndReason::Cancelled { by: by.clone(), before_start: false });
+    assert_eq!(agent.ended(1).await[0].end_reason, expected);
+
+    front.trigger("db-01").await;
+    let Event::Record(record) = front.event(is_record).await else { unreachable!() };
+    let dump_id = record.dump_id.unwrap();
+    let request = json!({"dump_id": dump_id, "confirm": "db-01"}).to_string();
+    let deleted = answer(&front.router, post("/api/ui/delete-image", &request)).await;
+    assert_eq!(deleted.0, StatusCode::OK, "{}", deleted.1);
+    for catalog in [&agent.catalog, &front.catalog] {
+        assert_eq!(catalog.record_of(&dump_id).unwrap().unwrap().deleted_by.as_ref(), Some(&by));
+    }
 }

@@ -2,7 +2,7 @@
 //! it forgets is not lost.
 
 use axum::http::StatusCode;
-use memdeck_model::{ActivityKind, ByteCount, Event, JobState};
+use memdeck_model::{ActivityKind, Actor, ByteCount, Event, JobState};
 use serde_json::{Value, json};
 
 use crate::remote::{ContractOnly, Front, Listening, is_record};
@@ -50,7 +50,7 @@ async fn a_dump_that_a_restarted_service_forgot_ends_everywhere_and_stays_in_the
     let line = log.iter().find(|line| line.kind == ActivityKind::Failed).expect("the end is in the log");
     assert_eq!((line.guest.as_str(), line.detail == lost.message), ("web-01", true));
     let asked = log.iter().find(|line| line.kind == ActivityKind::Queued).expect("and that it was asked for");
-    assert_eq!(asked.by.as_deref(), Some("api"));
+    assert_eq!(asked.by, Some(Actor::Api));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::{Query, State};
 use axum::routing::get as route_get;
 use axum::{Json, Router};
-use memdeck_model::{Deletion, DumpId, Event};
+use memdeck_model::{Actor, Deletion, DumpId, Event};
 use serde_json::{Value, json};
 
 use crate::remote::{Front, Listening};
@@ -95,7 +95,7 @@ async fn an_agent_cannot_mark_the_dashboards_own_images_as_deleted() {
             let deletion = |dump_id: &str| {
                 let dump_id: DumpId = dump_id.parse().unwrap();
                 let deleted_at = "2025-11-14T09:00:00Z".parse().unwrap();
-                Deletion { dump_id, deleted_at, deleted_by: "nobody".into() }
+                Deletion { dump_id, deleted_at, deleted_by: Actor::named("nobody") }
             };
             let told =
                 [("own", 1), ("made-up-1", 2)].map(|(id, seq)| json!({"seq": seq, "deletion": deletion(id)}));
@@ -118,7 +118,7 @@ async fn an_agent_cannot_mark_the_dashboards_own_images_as_deleted() {
     front.event(|event| matches!(event, Event::Record(record) if record.deleted_at.is_some())).await;
     assert_eq!(front.catalog.record_of(&own).unwrap().unwrap().deleted_at, None);
     let theirs = front.catalog.record_of(&"made-up-1".parse().unwrap()).unwrap().unwrap();
-    assert_eq!(theirs.deleted_by.as_deref(), Some("nobody"));
+    assert_eq!(theirs.deleted_by, Some(Actor::named("nobody")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

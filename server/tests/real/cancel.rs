@@ -65,8 +65,8 @@ fn interrupted(mode: &str) {
     let serve = Service::start(&home, "serve", &[]);
     for guest in [&db, &web] {
         let dump = serve.get(&format!("/api/memory-dumps/status/{}", guest.name));
-        let ended = (dump["job_state"].as_str(), dump["message"].as_str());
-        assert_eq!(ended, (Some("cancelled"), Some("cancelled by Ctrl-C on the command line")), "{dump}");
+        let ended = (dump["job_state"].as_str(), dump["end_reason"]["by"]["kind"].as_str());
+        assert_eq!(ended, (Some("cancelled"), Some("command_line")), "{dump}");
     }
     assert_eq!(home.dumps(), [""; 0], "no file is left");
     assert_eq!((db.state(), web.state()), ("running".to_owned(), "paused".to_owned()));

@@ -68,7 +68,7 @@ pub fn spoken(lines: &[Activity], before: Option<Timestamp>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use memdeck_model::CaptureMode;
+    use memdeck_model::{Actor, CaptureMode};
 
     use super::*;
 
@@ -77,7 +77,7 @@ mod tests {
     }
 
     fn line(kind: ActivityKind, detail: &str) -> Activity {
-        let (by, mode) = (Some("page".to_owned()), Some(CaptureMode::Frozen));
+        let (by, mode) = (Some(Actor::Page), Some(CaptureMode::Frozen));
         Activity {
             at: at(0),
             kind,
@@ -90,8 +90,8 @@ mod tests {
         }
     }
 
-    fn cancelled(by: &str, before_start: bool) -> String {
-        let end_reason = Some(EndReason::Cancelled { by: by.to_owned(), before_start });
+    fn cancelled(by: Actor, before_start: bool) -> String {
+        let end_reason = Some(EndReason::Cancelled { by, before_start });
         let Told { what, why } =
             sentence(&Activity { end_reason, ..line(ActivityKind::Cancelled, "stopped") });
         format!("{what}: {}", why.unwrap_or_default())
@@ -110,8 +110,8 @@ mod tests {
             told(ActivityKind::Fallback, "the guest is paused"),
             told(ActivityKind::Completed, "Dump completed: 512 MiB stored as 28.9 MiB"),
             told(ActivityKind::Failed, "the guest is gone"),
-            cancelled("page", true),
-            cancelled("the night shift", false),
+            cancelled(Actor::Page, true),
+            cancelled(Actor::named("the night shift"), false),
             told(ActivityKind::Cancelled, "cancelled: memdeck was stopped"),
         ];
         assert_eq!(

@@ -3,7 +3,9 @@
 //! What only the image can tell is left out where the image does not tell it; what every dump should have is told as
 //! unknown.
 
-use memdeck_model::{ByteCount, CaptureMode, HostClock, Millis, PauseSource, Record, Remark, Timestamp};
+use memdeck_model::{
+    Actor, ByteCount, CaptureMode, HostClock, Millis, PauseSource, Record, Remark, Timestamp,
+};
 
 use super::super::{by_whom, grouped, share, shown};
 use crate::api::{Fact, Group, ImageFacts, ManifestFacts, SegmentKind, Value};
@@ -49,6 +51,11 @@ fn guest(record: &Record, image: Option<&ImageFacts>, manifest: Option<&Manifest
     facts.0
 }
 
+/// Who asked, as the record has it, else the manifest.
+fn asked_by(record: &Record, manifest: Option<&ManifestFacts>) -> Option<Actor> {
+    record.requested_by.clone().or_else(|| manifest.map(ManifestFacts::asked_by))
+}
+
 fn capture(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
     let mut facts = Facts::default();
     let mode = record.mode.or(manifest.map(|manifest| manifest.mode));
@@ -56,7 +63,7 @@ fn capture(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
     facts.add("Began", Value::Instant(record.timestamp));
     facts.add_some("Image complete", manifest.map(|manifest| Value::Instant(manifest.finished_at)));
     facts.add_or_unknown("Took", record.duration_sec.map(|seconds| text(format!("{seconds:.2} s"))));
-    facts.add_some("Requested", manifest.map(|manifest| text(by_whom(&manifest.requested_by))));
+    facts.add_some("Requested", asked_by(record, manifest).map(|actor| text(by_whom(&actor))));
     let host = record.host.as_ref().or(manifest.map(|manifest| &manifest.host));
     facts.add_or_unknown("Host", host.map(text));
     if let Some(manifest) = manifest {

@@ -40,7 +40,7 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
         |weight, title: &str, detail: String| Notice { weight, title: title.to_owned(), at: None, detail };
     let mut notices = Vec::new();
     if let Some(at) = record.deleted_at {
-        let by = record.deleted_by.as_deref().map(|by| format!(" {}", by_whom(by))).unwrap_or_default();
+        let by = record.deleted_by.as_ref().map(|by| format!(" {}", by_whom(by))).unwrap_or_default();
         notices.push(Notice {
             at: Some(at),
             ..notice(

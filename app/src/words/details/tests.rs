@@ -1,6 +1,6 @@
 //! Notices, statistics and forms in words.
 
-use memdeck_model::{GuestName, ProblemKind, Timestamp};
+use memdeck_model::{Actor, GuestName, ProblemKind, Timestamp};
 use serde_json::json;
 
 use super::*;
@@ -22,18 +22,14 @@ fn nothing_is_said_of_a_dump_that_is_as_it_should_be() {
 #[test]
 fn a_deletion_says_who_and_when() {
     let at = record().timestamp;
-    let deleted = |by: Option<&str>| {
-        let record = Record { deleted_at: Some(at), deleted_by: by.map(str::to_owned), ..record() };
+    let deleted = |by: Option<Actor>| {
+        let record = Record { deleted_at: Some(at), deleted_by: by, ..record() };
         notices(&record, None).remove(0)
     };
-    let titles = [Some("an operator on the page"), Some("api"), None].map(|by| deleted(by).title);
+    let titles = [Some(Actor::Page), Some(Actor::Api), None].map(|by| deleted(by).title);
     assert_eq!(
         titles,
-        [
-            "The image was deleted by an operator on the page",
-            "The image was deleted over REST",
-            "The image was deleted"
-        ]
+        ["The image was deleted on the page", "The image was deleted over REST", "The image was deleted"]
     );
     assert_eq!(deleted(None).at, Some(at));
 }

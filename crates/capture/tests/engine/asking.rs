@@ -2,7 +2,7 @@
 
 use memdeck_hypervisor::simulated::{Call, Fault};
 use memdeck_model::ModeChoice::{Auto, Frozen};
-use memdeck_model::{DumpId, DumpOptions, Event, GuestName, GuestState, JobState, RecordQuery};
+use memdeck_model::{Actor, DumpId, DumpOptions, Event, GuestName, GuestState, JobState, RecordQuery};
 
 use crate::support::*;
 
@@ -71,7 +71,8 @@ fn a_guest_that_is_being_dumped_is_not_started_again_however_it_is_named() {
     let mut events = engine.subscribe();
     let first = trigger(&engine, "db-01", Frozen);
     bench.hypervisor.wait_until_stalled("db-01");
-    let again = engine.trigger(&[vm("1"), vm("db-01")], &DumpOptions::default(), "a test").unwrap();
+    let again =
+        engine.trigger(&[vm("1"), vm("db-01")], &DumpOptions::default(), &Actor::named("a test")).unwrap();
     assert_eq!(again["1"].dump_id, first.dump_id);
     assert_eq!(again["db-01"].exact_state(), JobState::Running);
     bench.hypervisor.release("db-01");
@@ -108,7 +109,8 @@ fn encrypted_memory_is_dumped_only_when_that_is_accepted() {
     let engine = bench.engine(1);
     let mut events = engine.subscribe();
     let options = DumpOptions { accept_encrypted: true, ..DumpOptions::default() };
-    let accepted = engine.trigger(&[vm("db-01")], &options, "a test").unwrap().remove("db-01").unwrap();
+    let accepted =
+        engine.trigger(&[vm("db-01")], &options, &Actor::named("a test")).unwrap().remove("db-01").unwrap();
     assert!(end_of(&mut events, &accepted.dump_id).record.unwrap().encrypted);
 }
 
@@ -122,7 +124,8 @@ fn case_and_note_are_kept_with_the_dump() {
         note: Some("before the reboot".parse().unwrap()),
         ..DumpOptions::default()
     };
-    let accepted = engine.trigger(&[vm("db-01")], &options, "a test").unwrap().remove("db-01").unwrap();
+    let accepted =
+        engine.trigger(&[vm("db-01")], &options, &Actor::named("a test")).unwrap().remove("db-01").unwrap();
     let record = end_of(&mut events, &accepted.dump_id).record.unwrap();
     assert_eq!((record.case, record.note), (options.case, options.note));
 }
@@ -137,12 +140,12 @@ fn a_queued_and_a_running_dump_are_cancelled_by_whom_the_message_says() {
     let queued = trigger(&engine, "b", Frozen).dump_id;
     bench.hypervisor.wait_until_stalled("a");
 
-    engine.cancel(&queued, "ada").unwrap();
+    engine.cancel(&queued, &Actor::named("ada")).unwrap();
     assert_eq!(end_of(&mut events, &queued).message, "cancelled by ada before it began");
-    engine.cancel(&running, "ada").unwrap();
+    engine.cancel(&running, &Actor::named("ada")).unwrap();
     assert_eq!(end_of(&mut events, &running).message, "cancelled by ada");
     assert_eq!((bench.files(), bench.hypervisor.state("a")), (vec![], GuestState::Running));
-    engine.cancel(&running, "bob").unwrap();
+    engine.cancel(&running, &Actor::named("bob")).unwrap();
     assert_eq!(engine.status("a").unwrap().unwrap().message, "cancelled by ada");
 }
 
@@ -177,7 +180,7 @@ fn whom_a_request_means_is_asked_once_for_all_and_not_where_dumps_ask() {
     let engine = bench.engine(1);
     let unknown = [vm("i")];
     let targets: Vec<_> = names.map(vm).into_iter().chain(unknown).collect();
-    let statuses = engine.trigger(&targets, &DumpOptions::default(), "a test").unwrap();
+    let statuses = engine.trigger(&targets, &DumpOptions::default(), &Actor::named("a test")).unwrap();
     assert_eq!(asked.lookups(), 1, "one call for nine guests");
     for name in names {
         assert_eq!(statuses[name].guest, Some(GuestName(name.to_owned())), "where dumps ask, nobody answers");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use memdeck_catalog::{Intent, NewJob};
 use memdeck_hypervisor::Hypervisor as _;
 use memdeck_model::ModeChoice::Frozen;
-use memdeck_model::{DumpOptions, EndReason, GuestName, GuestState, JobState, Millis, Timestamp};
+use memdeck_model::{Actor, DumpOptions, EndReason, GuestName, GuestState, JobState, Millis, Timestamp};
 
 use crate::support::*;
 
@@ -43,7 +43,7 @@ fn an_image_that_was_sealed_when_memdeck_died_gets_its_record() {
             asked_by_text: true,
             guest: None,
             options: DumpOptions::default(),
-            requested_by: "a test".into(),
+            requested_by: Actor::named("a test"),
             queued_at: at,
         })
         .unwrap();
@@ -116,13 +116,13 @@ fn a_dump_that_waits_for_what_an_earlier_one_left_behind_can_be_cancelled_and_ha
         let dump_id = trigger(&engine, "db-01", Frozen).dump_id;
         wait_until_it_runs(&mut events, &dump_id);
         if is_cancelled {
-            assert!(engine.cancel(&dump_id, "a test").unwrap());
+            assert!(engine.cancel(&dump_id, &Actor::named("a test")).unwrap());
         } else {
             bench.clock.advance(TIME_LIMIT);
         }
         let ended = end_of(&mut events, &dump_id);
         let expected = if is_cancelled {
-            EndReason::Cancelled { by: "a test".to_owned(), before_start: false }
+            EndReason::Cancelled { by: Actor::named("a test"), before_start: false }
         } else {
             EndReason::TimeLimit { limit_ms: Millis::from(TIME_LIMIT) }
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use memdeck_model::ModeChoice::{Auto, Frozen};
-use memdeck_model::{CaptureMode, DumpId, DumpStatus, EndReason, Event, GuestState, JobState, Millis};
+use memdeck_model::{Actor, CaptureMode, DumpId, DumpStatus, EndReason, Event, GuestState, JobState, Millis};
 use tokio::sync::broadcast;
 
 use crate::support::*;
@@ -68,7 +68,7 @@ fn a_dump_that_waits_for_another_programs_job_can_be_cancelled() {
     let mut events = engine.subscribe();
     let dump_id = trigger(&engine, "a", Frozen).dump_id;
     drop(wait_until_it_waits(&mut events, &dump_id));
-    engine.cancel(&dump_id, "a test").unwrap();
+    engine.cancel(&dump_id, &Actor::named("a test")).unwrap();
     assert_eq!(end_of(&mut events, &dump_id).exact_state(), JobState::Cancelled);
     assert_eq!(bench.hypervisor.calls(), []);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use memdeck_hypervisor::Hypervisor as _;
 use memdeck_hypervisor::simulated::{Call, Fault, PAUSE};
 use memdeck_model::ModeChoice::{Auto, Live};
-use memdeck_model::{CaptureMode, DumpId, DumpPhase, GuestName, GuestState, JobState, Millis};
+use memdeck_model::{Actor, CaptureMode, DumpId, DumpPhase, GuestName, GuestState, JobState, Millis};
 
 use crate::support::*;
 
@@ -101,11 +101,14 @@ fn a_cancelled_live_dump_is_aborted_and_its_guest_never_stopped() {
     let mut events = engine.subscribe();
     let dump_id = trigger(&engine, "db-01", Live).dump_id;
     bench.hypervisor.wait_until_stalled("db-01");
-    assert!(engine.cancel(&dump_id, "ada").unwrap());
+    assert!(engine.cancel(&dump_id, &Actor::named("ada")).unwrap());
     assert_eq!(end_of(&mut events, &dump_id).message, "cancelled by ada");
     assert_eq!((bench.files(), bench.hypervisor.state("db-01")), (vec![], GuestState::Running));
     assert!(bench.hypervisor.calls().contains(&Call::Abort(GuestName("db-01".into()))));
-    assert!(!engine.cancel(&DumpId::from_uuid_bits(1), "ada").unwrap(), "there is no such dump");
+    assert!(
+        !engine.cancel(&DumpId::from_uuid_bits(1), &Actor::named("ada")).unwrap(),
+        "there is no such dump"
+    );
 }
 
 /// Every way a live dump can go wrong while the guest is read: it fails, no file is left, and the guest runs.

@@ -2,7 +2,7 @@
 
 use memdeck_capture::{Clock as _, rebuild};
 use memdeck_image::remove_stored;
-use memdeck_model::{GuestName, JobState, Record};
+use memdeck_model::{Actor, GuestName, JobState, Record};
 
 use crate::support::*;
 
@@ -33,7 +33,7 @@ fn records_are_made_anew_from_manifests_and_a_second_time_adds_nothing() {
     let record = found(&deleted);
     assert_eq!((record.deleted_at, &record.manifest_sha256), (Some(at), &deleted.manifest_sha256));
     let job = catalog.job(kept.dump_id.as_ref().unwrap()).unwrap().unwrap();
-    assert_eq!((job.state, job.requested_by.as_str()), (JobState::Completed, "a test"));
+    assert_eq!((job.state, job.requested_by), (JobState::Completed, Actor::named("a test")));
     assert_eq!(catalog.altered_records().unwrap(), []);
 }
 

@@ -2,7 +2,7 @@
 
 use memdeck_hypervisor::simulated::{Call, Fault};
 use memdeck_model::ModeChoice::{Auto, Frozen};
-use memdeck_model::{ByteCount, DumpId, DumpStatus, Event, JobState};
+use memdeck_model::{Actor, ByteCount, DumpId, DumpStatus, Event, JobState};
 use tokio::sync::broadcast;
 
 use crate::support::*;
@@ -87,7 +87,7 @@ fn a_dump_that_waits_for_room_can_be_cancelled_and_its_guest_was_not_touched() {
     bench.hypervisor.wait_until_stalled("a");
     let second = trigger(&engine, "b", Frozen).dump_id;
     wait_until_it_waits(&mut events, &second);
-    engine.cancel(&second, "ada").unwrap();
+    engine.cancel(&second, &Actor::named("ada")).unwrap();
     let cancelled = end_of(&mut events, &second);
     assert_eq!((cancelled.exact_state(), &*cancelled.message), (JobState::Cancelled, "cancelled by ada"));
     bench.hypervisor.release("a");

@@ -11,7 +11,7 @@ use memdeck_hypervisor::simulated::Simulated;
 use memdeck_image::{ElfScanner, ImageStore, SegmentKind, StoreError};
 use memdeck_model::ModeChoice::Frozen;
 use memdeck_model::{
-    ByteCount, DumpId, DumpOptions, DumpStatus, Event, JobState, ModeChoice, Timestamp, VmRef,
+    Actor, ByteCount, DumpId, DumpOptions, DumpStatus, Event, JobState, ModeChoice, Timestamp, VmRef,
 };
 use tokio::sync::broadcast;
 
@@ -116,7 +116,7 @@ pub fn vm(name: &str) -> VmRef {
 
 pub fn trigger(engine: &Engine, name: &str, mode: ModeChoice) -> DumpStatus {
     let options = DumpOptions { mode, ..DumpOptions::default() };
-    engine.trigger(&[vm(name)], &options, "a test").unwrap().remove(name).unwrap()
+    engine.trigger(&[vm(name)], &options, &Actor::named("a test")).unwrap().remove(name).unwrap()
 }
 
 /// Waits until a dump has left the queue.
@@ -183,7 +183,7 @@ pub fn job_of_a_dead_process(bench: &Bench, name: &str) -> DumpId {
         asked_by_text: true,
         guest: None,
         options: DumpOptions::default(),
-        requested_by: "a test".into(),
+        requested_by: Actor::named("a test"),
         queued_at: at,
     };
     assert!(matches!(catalog.enqueue(job).unwrap(), Enqueued::Accepted(_)));

@@ -1,6 +1,6 @@
 //! Jobs as rows: how they are stored, selected and read back.
 
-use memdeck_model::{DumpId, DumpOptions, EndReason, GuestName, Millis, Remark, Timestamp, VmRef};
+use memdeck_model::{Actor, DumpId, DumpOptions, EndReason, GuestName, Millis, Remark, Timestamp, VmRef};
 use rusqlite::{Connection, Row, named_params, params};
 
 use super::{GuestIdentity, Job, NewJob};
@@ -11,7 +11,7 @@ use crate::record::{self, RECORD_COLUMNS, decode, integer, word};
 fn select(clause: &str) -> String {
     format!(
         "SELECT {RECORD_COLUMNS}, jobs.seq AS job_seq, jobs.dump_id AS job_dump_id, jobs.vm, jobs.guest_uuid,
-                jobs.guest_name, jobs.guest_vmid, jobs.state, jobs.message, jobs.end_reason, jobs.requested_by,
+                jobs.guest_name, jobs.guest_vmid, jobs.state, jobs.message, jobs.end_reason, jobs.requested_by AS job_requested_by,
                 jobs.queued_at, jobs.started_at, jobs.finished_at, jobs.record_seq, jobs.requested_mode,
                 jobs.pause_budget_ms, jobs.bandwidth_mibps, jobs.accept_encrypted, jobs.case_number AS job_case_number,
                 jobs.note AS job_note, jobs.mode AS job_mode, jobs.fallback AS job_fallback
@@ -74,7 +74,7 @@ pub(super) fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<
             ":guest_uuid": guest.map(|guest| guest.uuid.as_str()),
             ":guest_name": guest.map(|guest| guest.name.0.as_str()),
             ":guest_vmid": guest.map(|guest| guest.vmid.as_str()),
-            ":requested_by": job.requested_by,
+            ":requested_by": job.requested_by.to_json(),
             ":queued_at": job.queued_at.unix_micros(),
             ":requested_mode": job.options.mode.as_str(),
             ":pause_budget_ms": job.options.pause_budget_ms.map(|budget| integer(budget.0)),
@@ -127,7 +127,7 @@ fn read_job(row: &Row<'_>) -> Result<Job, CatalogError> {
         state: decode("state", row.get("state")?)?,
         message: row.get("message")?,
         end_reason: row.get::<_, Option<String>>("end_reason")?.map(|json| EndReason::from_json(&json)),
-        requested_by: row.get("requested_by")?,
+        requested_by: Actor::from_kept(&row.get::<_, String>("job_requested_by")?),
         queued_at: record::instant("queued_at", row.get("queued_at")?)?,
         started_at: instant("started_at")?,
         finished_at: instant("finished_at")?,

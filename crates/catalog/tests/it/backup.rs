@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
 use memdeck_catalog::{Adopted, Catalog, CatalogError, Enqueued, Restoration};
-use memdeck_model::{Deletion, JobState, Record};
+use memdeck_model::{Actor, Deletion, JobState, Record};
 use rusqlite::Connection;
 
 use crate::support::*;
@@ -147,7 +147,7 @@ fn a_record_that_was_lost_is_added_once_and_completes_the_job_that_a_backup_has(
         let adopted = Adopted {
             record,
             guest: &guest,
-            requested_by: "operator",
+            requested_by: &Actor::named("operator"),
             finished_at: second(12),
             message: "made anew",
         };

@@ -1,12 +1,12 @@
 //! Deleted images: the record stays, and the deletion survives a crash and reaches who copies the records.
 
 use memdeck_catalog::CatalogError;
-use memdeck_model::{Deletion, Record};
+use memdeck_model::{Actor, Deletion, Record};
 
 use crate::support::*;
 
 fn deletion(dump_id: &str, at: i64) -> Deletion {
-    Deletion { dump_id: id(dump_id), deleted_at: second(at), deleted_by: "operator".to_owned() }
+    Deletion { dump_id: id(dump_id), deleted_at: second(at), deleted_by: Actor::named("operator") }
 }
 
 fn marked(record: &Record, deletion: &Deletion) -> Record {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use memdeck_catalog::Catalog;
-use memdeck_model::{Deletion, Record, RecordQuery};
+use memdeck_model::{Actor, Deletion, Record, RecordQuery};
 use rusqlite::Connection;
 
 use crate::support::*;
@@ -51,7 +51,7 @@ fn what_memdeck_itself_changes_of_a_record_is_no_finding() {
     let deletion = |dump_id: &str| Deletion {
         dump_id: id(dump_id),
         deleted_at: second(9),
-        deleted_by: "operator".to_owned(),
+        deleted_by: Actor::named("operator"),
     };
     test.catalog.mark_deleted(&deletion("d1")).unwrap();
     test.catalog.settle_deletion(&id("d1")).unwrap();

@@ -1,7 +1,7 @@
 //! The life of a job.
 
 use memdeck_catalog::{CatalogError, Enqueued, NewJob};
-use memdeck_model::{CaptureMode, DumpOptions, EndReason, JobState, Millis, ModeChoice};
+use memdeck_model::{Actor, CaptureMode, DumpOptions, EndReason, JobState, Millis, ModeChoice};
 
 use crate::support::*;
 
@@ -10,7 +10,7 @@ fn a_job_is_queued_started_and_completed_with_its_record() {
     let test = TestCatalog::new();
     let queued = test.ask("d1", "web-01");
     assert_eq!((queued.state, queued.queued_at, queued.started_at), (JobState::Queued, second(0), None));
-    assert_eq!(queued.requested_by, "operator");
+    assert_eq!(queued.requested_by, Actor::named("operator"));
 
     let running = test.catalog.start_next(2, second(1)).unwrap().unwrap();
     assert_eq!((running.dump_id.as_str(), running.state), ("d1", JobState::Running));

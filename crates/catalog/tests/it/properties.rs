@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use memdeck_catalog::{Catalog, GuestIdentity, Intent, NewJob};
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, EndReason, GuestName, JobState, Millis, Record, RecordQuery, Remark,
-    Timestamp,
+    Actor, ByteCount, CaptureMode, DumpId, EndReason, GuestName, JobState, Millis, Record, RecordQuery,
+    Remark, Timestamp,
 };
 use proptest::option::of;
 use proptest::prelude::*;
@@ -202,7 +202,12 @@ fn any_record() -> impl Strategy<Value = Record> {
     );
     let count = || of(0..=i64::MAX.unsigned_abs());
     let live = (of(instant()), of(text()), count(), count(), size(), any::<bool>(), remark(), remark());
-    let deleted = (of(instant()), of(text()));
+    let actor = || {
+        let named = text().prop_map(|name| Actor::named(&name));
+        let of_dashboard = text().prop_map(|host| Actor::Page.by_way_of(&format!("{host:?}")));
+        of(prop_oneof![Just(Actor::Page), Just(Actor::Api), named, of_dashboard])
+    };
+    let deleted = (of(instant()), actor(), actor());
     let promised = (of(text()), of(text()), of(instant()));
     (names, numbers, rest, live, deleted, promised).prop_map(
         |(
@@ -210,7 +215,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             (duration_sec, raw_size_bytes, gzip_size_bytes, ctime, mtime, atime),
             (mode, pause_ms, format, codec, ok),
             (point_in_time, fallback, downtime, iterations, dirty_bytes_per_s, encrypted, case, note),
-            (deleted_at, deleted_by),
+            (deleted_at, deleted_by, requested_by),
             (manifest_sha256, digests_root, rebuilt_at),
         )| Record {
             timestamp,
@@ -238,6 +243,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             iterations,
             dirty_bytes_per_s,
             encrypted,
+            requested_by,
             case,
             note,
             manifest_sha256,

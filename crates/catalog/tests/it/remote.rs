@@ -1,7 +1,7 @@
 //! Dumps of other services.
 
 use memdeck_catalog::RemoteDump;
-use memdeck_model::DumpStatus;
+use memdeck_model::{Actor, DumpStatus};
 
 use crate::support::*;
 
@@ -17,7 +17,7 @@ fn what_was_asked_for_survives_what_the_service_tells_later() {
     let test = TestCatalog::new();
     let asked = RemoteDump {
         guest: Some(guest("web-01", 7)),
-        requested_by: Some("page".to_owned()),
+        requested_by: Some(Actor::Page),
         case: Some("IR-7".parse().unwrap()),
         ..RemoteDump::told(status("a", "running"), second(1))
     };

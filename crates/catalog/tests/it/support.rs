@@ -2,7 +2,8 @@
 
 use memdeck_catalog::{Catalog, Enqueued, GuestIdentity, Job, NewJob};
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, DumpOptions, EndReason, GuestName, Millis, Record, Timestamp, VmRef,
+    Actor, ByteCount, CaptureMode, DumpId, DumpOptions, EndReason, GuestName, Millis, Record, Timestamp,
+    VmRef,
 };
 use tempfile::TempDir;
 
@@ -50,7 +51,7 @@ pub fn failed(detail: &str) -> EndReason {
 
 /// The end of a dump that somebody cancelled.
 pub fn cancelled(by: &str) -> EndReason {
-    EndReason::Cancelled { by: by.to_owned(), before_start: false }
+    EndReason::Cancelled { by: Actor::named(by), before_start: false }
 }
 
 pub fn accepted(enqueued: Enqueued) -> Job {
@@ -85,7 +86,7 @@ pub fn new_job(dump_id: &str, text: &str) -> NewJob {
         vm: vm(text),
         asked_by_text: true,
         guest: None,
-        requested_by: "operator".to_owned(),
+        requested_by: Actor::named("operator"),
         queued_at: second(0),
         options: DumpOptions::default(),
     }

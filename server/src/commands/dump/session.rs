@@ -23,7 +23,6 @@ use crate::outbox;
 use crate::remote::{Asked, Face, refused_options};
 
 /// Who cancels the dumps of this command.
-const CTRL_C: &str = "Ctrl-C on the command line";
 
 pub enum Session {
     Here(Box<Here>),
@@ -136,9 +135,9 @@ impl Session {
             let cancelled = match self {
                 Self::Here(here) => here
                     .engine
-                    .cancel(&dump.dump_id, CTRL_C)
+                    .cancel(&dump.dump_id, &operator())
                     .map_err(|error| Failure::new(with_causes(&error))),
-                Self::Service(service) => service.cancel(&dump.dump_id, CTRL_C).await,
+                Self::Service(service) => service.cancel(&dump.dump_id, &operator()).await,
             };
             match (cancelled, self) {
                 (Ok(true), _) | (Ok(false), Self::Here(_)) => {}

@@ -102,7 +102,7 @@ fn impossible(label: String) -> AnyView {
 }
 
 fn deletion(deleted: &Deleted) -> AnyView {
-    let by = deleted.by.as_deref().map(by_whom);
+    let by = deleted.by.as_ref().map(by_whom);
     let title = by.clone();
     view! {
         <span class="record-deleted" title=title>

@@ -19,7 +19,7 @@ use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
-use memdeck_model::{DumpId, Event, FilterError, Record, RecordPage, RecordQuery, Timestamp};
+use memdeck_model::{Actor, DumpId, Event, FilterError, Record, RecordPage, RecordQuery, Timestamp};
 
 use crate::api;
 use crate::live::{Connection, Live};
@@ -76,7 +76,7 @@ pub struct Deleted {
     /// When it was deleted.
     pub at: Timestamp,
     /// By whom, where that is known.
-    pub by: Option<String>,
+    pub by: Option<Actor>,
 }
 
 impl Deleted {

@@ -1,0 +1,299 @@
+//! Who asks for something: data that travels with every request, and the words that people read, made here.
+//!
+//! On the wire an object whose `kind` says who it is: `{"kind": "command_line", "user": "ops"}`. A caller may also send
+//! plain text about itself, which becomes [`Actor::Named`].
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::Remark;
+
+/// Who asked. `Display` names them within a sentence: "cancelled by ops (command line)".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case", try_from = "Told")]
+#[non_exhaustive]
+pub enum Actor {
+    /// Somebody at the page.
+    Page,
+    /// A program that called the API and did not say more.
+    Api,
+    /// Somebody at the command line.
+    CommandLine {
+        /// The user of the operating system, where it is known.
+        user: Option<String>,
+    },
+    /// Whoever a caller said that it is.
+    Named {
+        /// In the caller's words.
+        name: String,
+    },
+    /// A dashboard that passes on what it was asked for.
+    Dashboard {
+        /// The dashboard's host.
+        name: String,
+        /// Who asked there.
+        #[cfg_attr(feature = "openapi", schema(no_recursion))]
+        actor: Box<Self>,
+    },
+    /// memdeck itself.
+    Service,
+    /// Somebody of a kind that this version does not know.
+    Unknown,
+}
+
+/// What is wrong with an actor that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActorError {
+    /// A name is no short text.
+    #[error("a name of who asks has 1 to {} characters and no control characters", Remark::MAX_CHARS)]
+    Name,
+    /// Too many dashboards, one before the other.
+    #[error("a request passes at most {} dashboards", Actor::MOST_DASHBOARDS)]
+    TooManyDashboards,
+}
+
+impl Actor {
+    /// Dashboards that a request may pass, one before the other.
+    pub const MOST_DASHBOARDS: usize = 3;
+
+    /// Whoever calls itself so: at most 500 characters, on one line.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let printable = |c: char| if c.is_control() { ' ' } else { c };
+        let name: String = name.chars().take(Remark::MAX_CHARS).map(printable).collect();
+        if name.trim().is_empty() { Self::Unknown } else { Self::Named { name } }
+    }
+
+    /// The dashboard on this host passes on what `self` asked for.
+    #[must_use]
+    pub fn by_way_of(&self, host: &str) -> Self {
+        Self::Dashboard { name: host.to_owned(), actor: Box::new(self.clone()) }
+    }
+
+    /// Whom a call to the API is made for, as it says itself. The page and memdeck do not call the API, so nobody is
+    /// believed to be one of them.
+    #[must_use]
+    pub fn claimed(told: Option<&Self>) -> Self {
+        match told {
+            None | Some(Self::Page | Self::Service | Self::Unknown) => Self::Api,
+            Some(actor) => actor.clone(),
+        }
+    }
+
+    /// The form in which it is kept.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Only a map with keys that are no text could fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what was kept, in this version or another one. Before there were kinds, words were kept.
+    #[must_use]
+    pub fn from_kept(text: &str) -> Self {
+        if text.starts_with('{') {
+            return serde_json::from_str(text).unwrap_or(Self::Unknown);
+        }
+        match text {
+            "page" => Self::Page,
+            "api" | "a call to the API" => Self::Api,
+            "command line" | "Ctrl-C on the command line" => Self::CommandLine { user: None },
+            _ => match text.strip_suffix(" (command line)") {
+                Some(user) if user.parse::<Remark>().is_ok() => {
+                    Self::CommandLine { user: Some(user.to_owned()) }
+                }
+                _ => Self::named(text),
+            },
+        }
+    }
+
+    /// Reads what another memdeck kept, in any version; what cannot be understood is [`Actor::Unknown`].
+    ///
+    /// # Errors
+    /// It is no JSON.
+    pub fn deserialize_kept<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(from)? {
+            serde_json::Value::String(words) => Ok(Self::from_kept(&words)),
+            value => Ok(serde_json::from_value(value).unwrap_or(Self::Unknown)),
+        }
+    }
+
+    fn dashboards(&self) -> usize {
+        match self {
+            Self::Dashboard { actor, .. } => 1 + actor.dashboards(),
+            _ => 0,
+        }
+    }
+
+    fn is_well_named(&self) -> bool {
+        let is_name = |name: &str| name.parse::<Remark>().is_ok() && !name.contains('\n');
+        match self {
+            Self::CommandLine { user: Some(name) } | Self::Named { name } => is_name(name),
+            Self::Dashboard { name, actor } => is_name(name) && actor.is_well_named(),
+            Self::Page | Self::Api | Self::CommandLine { user: None } | Self::Service | Self::Unknown => true,
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Page => f.write_str("an operator at the page"),
+            Self::Api => f.write_str("a call to the API"),
+            Self::CommandLine { user: Some(user) } => write!(f, "{user} (command line)"),
+            Self::CommandLine { user: None } => f.write_str("somebody at the command line"),
+            Self::Named { name } => f.write_str(name),
+            Self::Dashboard { name, actor } => write!(f, "{actor}, by way of {name}"),
+            Self::Service => f.write_str("memdeck"),
+            Self::Unknown => f.write_str("somebody"),
+        }
+    }
+}
+
+/// What a caller sent.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Told {
+    Text(String),
+    Data(Data),
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Data {
+    Page,
+    Api,
+    CommandLine {
+        #[serde(default)]
+        user: Option<String>,
+    },
+    Named {
+        name: String,
+    },
+    Dashboard {
+        name: String,
+        actor: Box<Actor>,
+    },
+    Service,
+    #[serde(other)]
+    Unknown,
+}
+
+impl TryFrom<Told> for Actor {
+    type Error = ActorError;
+
+    fn try_from(told: Told) -> Result<Self, ActorError> {
+        let actor = match told {
+            // On one line, whatever the caller wrote.
+            Told::Text(name) => Self::Named { name: name.replace(['\r', '\n'], " ") },
+            Told::Data(Data::Page) => Self::Page,
+            Told::Data(Data::Api) => Self::Api,
+            Told::Data(Data::CommandLine { user }) => Self::CommandLine { user },
+            Told::Data(Data::Named { name }) => Self::Named { name },
+            Told::Data(Data::Dashboard { name, actor }) => Self::Dashboard { name, actor },
+            Told::Data(Data::Service) => Self::Service,
+            Told::Data(Data::Unknown) => Self::Unknown,
+        };
+        if actor.dashboards() > Self::MOST_DASHBOARDS {
+            return Err(ActorError::TooManyDashboards);
+        }
+        if actor.is_well_named() { Ok(actor) } else { Err(ActorError::Name) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_kind() -> [Actor; 8] {
+        let name = || "ops-01".to_owned();
+        [
+            Actor::Page,
+            Actor::Api,
+            Actor::CommandLine { user: Some("ops".to_owned()) },
+            Actor::CommandLine { user: None },
+            Actor::named("nightly.sh"),
+            Actor::Page.by_way_of(&name()),
+            Actor::Service,
+            Actor::Unknown,
+        ]
+    }
+
+    #[test]
+    fn every_actor_is_read_as_it_was_written() {
+        for actor in every_kind() {
+            assert_eq!(serde_json::from_str::<Actor>(&actor.to_json()).unwrap(), actor);
+            assert_eq!(Actor::from_kept(&actor.to_json()), actor);
+        }
+        let told = serde_json::to_value(Actor::Page.by_way_of("ops-01")).unwrap();
+        let expected = serde_json::json!({"kind": "dashboard", "name": "ops-01", "actor": {"kind": "page"}});
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn words_of_earlier_versions_are_understood() {
+        for (words, expected) in [
+            ("page", Actor::Page),
+            ("api", Actor::Api),
+            ("ops (command line)", Actor::CommandLine { user: Some("ops".to_owned()) }),
+            ("command line", Actor::CommandLine { user: None }),
+            ("nightly.sh", Actor::named("nightly.sh")),
+        ] {
+            assert_eq!(Actor::from_kept(words), expected);
+        }
+        for unknown in [r#"{"kind": "schedule"}"#, r#"{"kind": "named", "name": "\u0000"}"#, "", " "] {
+            assert_eq!(Actor::from_kept(unknown), Actor::Unknown, "{unknown}");
+        }
+        assert_eq!(
+            Actor::from_kept(&"x\n".repeat(400)).to_string(),
+            "x ".repeat(250),
+            "short and on one line"
+        );
+    }
+
+    #[test]
+    fn plain_text_is_what_a_caller_says_of_itself_on_one_line() {
+        let read = |json: &str| serde_json::from_str::<Actor>(json);
+        assert_eq!(read(r#""page""#).unwrap(), Actor::named("page"));
+        assert_eq!(read(r#""a\r\nb""#).unwrap(), Actor::named("a  b"));
+        for bad in
+            [r#""""#, r#""\u001b[31m""#, r#"{"kind": "named", "name": "a\nb"}"#, "7", r#"{"name": "x"}"#]
+        {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        assert!(read(&format!("\"{}\"", "x".repeat(501))).is_err());
+    }
+
+    #[test]
+    fn nobody_who_calls_the_api_is_believed_to_be_the_page_or_memdeck() {
+        assert_eq!(Actor::claimed(None), Actor::Api);
+        for actor in every_kind() {
+            let is_believed = !matches!(actor, Actor::Page | Actor::Service | Actor::Unknown);
+            assert_eq!(Actor::claimed(Some(&actor)), if is_believed { actor } else { Actor::Api });
+        }
+    }
+
+    #[test]
+    fn a_request_does_not_pass_dashboards_without_end() {
+        let passed = |times| (0..times).fold(Actor::Page, |actor, _| actor.by_way_of("ops-01")).to_json();
+        assert!(serde_json::from_str::<Actor>(&passed(Actor::MOST_DASHBOARDS)).is_ok());
+        assert!(serde_json::from_str::<Actor>(&passed(Actor::MOST_DASHBOARDS + 1)).is_err());
+    }
+
+    #[test]
+    fn who_asked_reads_as_part_of_a_sentence() {
+        let words = every_kind().map(|actor| actor.to_string());
+        let expected = [
+            "an operator at the page",
+            "a call to the API",
+            "ops (command line)",
+            "somebody at the command line",
+            "nightly.sh",
+            "an operator at the page, by way of ops-01",
+            "memdeck",
+            "somebody",
+        ];
+        assert_eq!(words, expected);
+    }
+}
