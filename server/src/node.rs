@@ -60,6 +60,13 @@ impl State {
         if let Some(restoration) = restoration {
             catalog_care::after_restoration(&catalog, dump_dir, &restoration);
         }
+        // On a full volume memdeck serves without it, and says so.
+        if let Err(error) = catalog.renew_reserve() {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "no room is kept for ends and deletions"
+            );
+        }
         Ok(Self { lock, catalog: Arc::new(catalog) })
     }
 
@@ -99,15 +106,21 @@ pub fn hypervisor(libvirt: &LibvirtConfig, dumps: &DumpConfig) -> Arc<dyn Hyperv
     hypervisor
 }
 
+/// The directory of images.
+pub fn store(dumps: &DumpConfig) -> Result<ImageStore, StartError> {
+    let store = ImageStore::open(&dumps.dir)?;
+    ownership::check_directory(&dumps.dir)?;
+    Ok(store)
+}
+
 /// The engine of this process on its state.
 pub fn engine(
     config: &Config,
     state: &State,
+    store: ImageStore,
     hypervisor: Arc<dyn Hypervisor>,
     shutdown_grace: Duration,
 ) -> Result<Arc<Engine>, StartError> {
-    let store = ImageStore::open(&config.dumps.dir)?;
-    ownership::check_directory(&config.dumps.dir)?;
     Ok(Arc::new(Engine::start(EngineParts {
         catalog: Arc::clone(&state.catalog),
         hypervisor,
