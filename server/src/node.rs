@@ -1,6 +1,7 @@
 //! The parts of one memdeck process, wired together: state directory, catalog, hypervisor, engine, InfluxDB.
 
 use std::fs::DirBuilder;
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,6 +42,17 @@ pub enum StartError {
     /// InfluxDB's settings cannot be used.
     #[error(transparent)]
     Influx(#[from] FeedError),
+}
+
+impl StartError {
+    /// Whether the volume of the state directory has no room for it. That may pass.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Catalog(error) => error.is_full(),
+            Self::Lock(LockError::Io { source, .. }) => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
 }
 
 /// The state directory, taken by this process.

@@ -9,12 +9,13 @@ use tokio::sync::watch;
 
 use super::access;
 use super::listen;
+use super::starting;
 use super::{Exit, Failure, with_causes};
 use crate::catalog_care;
 use crate::config::{Config, Role};
 use crate::desk::{GuestSource, HypervisorGuests, SharedGuests};
 use crate::http::{self, AgentState};
-use crate::node::{self, State};
+use crate::node;
 use crate::outbox;
 use crate::readiness::{Readiness, ReadinessParts};
 
@@ -23,7 +24,9 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
 
 pub async fn run(config: Config) -> Result<Exit, Failure> {
     let address = config.http.listen_address(Role::Agent)?;
-    let state = State::take(&config, LockRole::Agent)?;
+    let Some((state, address)) = starting::take_state(&config, LockRole::Agent, address).await? else {
+        return Ok(Exit::Done);
+    };
     let care = catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock());
     let care = tokio::spawn(care);
     let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::access;
 use super::agent::SHUTDOWN_GRACE;
 use super::listen;
+use super::starting;
 use super::{Exit, Failure, Output};
 use crate::catalog_care;
 use crate::config::{Config, Role, ServiceConfig};
@@ -29,7 +30,9 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     any_spawner::Executor::init_tokio()
         .map_err(|error| Failure::new(format!("the executor cannot start: {error}")))?;
     let address = config.http.listen_address(Role::Serve)?;
-    let state = State::take(&config, LockRole::Serve)?;
+    let Some((state, address)) = starting::take_state(&config, LockRole::Serve, address).await? else {
+        return Ok(Exit::Done);
+    };
     let mut tasks = JoinSet::new();
     tasks.spawn(catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock()));
     let client = config.service.as_ref().map(client).transpose()?;

@@ -61,8 +61,8 @@ struct Stream {
     /// `None` until the first look.
     hypervisor: Option<Result<(), String>>,
     guests: Option<Vec<Guest>>,
-    /// `None` until the first look.
-    storage: Option<Option<String>>,
+    /// The newest event about storage; `None` until the first look.
+    storage: Option<Event>,
 }
 
 impl Stream {
@@ -139,7 +139,7 @@ impl LiveFeed {
         match &event {
             Event::Hypervisor(error) => stream.hypervisor = Some(health(error.as_ref())),
             Event::Guests(guests) => stream.guests = Some(guests.clone()),
-            Event::Storage(notice) => stream.storage = Some(notice.clone()),
+            Event::Storage(_) => stream.storage = Some(event.clone()),
             Event::Dump(_) | Event::Record(_) | Event::Service(_) | Event::Verification(_) => {}
         }
         stream.keep(event);
@@ -155,7 +155,7 @@ impl LiveFeed {
                 Event::Guests(guests) => {
                     stream.guests.as_ref().is_some_and(|known| are_shown_alike(known, guests))
                 }
-                Event::Storage(notice) => stream.storage.as_ref() == Some(notice),
+                Event::Storage(_) => stream.storage.as_ref() == Some(&event),
                 Event::Dump(_) | Event::Record(_) | Event::Service(_) | Event::Verification(_) => false,
             }
         };

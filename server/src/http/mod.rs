@@ -20,6 +20,7 @@ mod sign_in;
 mod site;
 mod telemetry;
 pub mod tls;
+mod waiting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub use connections::{Connections, network};
 pub use guard::{Guard, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks};
 pub(crate) use record_parameters::{FilterParameters, SortParameters};
 pub use sign_in::{SignInLink, link_path};
+pub use waiting::waiting;
 
 /// The longest request body: a list of a thousand names fits many times.
 const MAX_BODY_BYTES: usize = 1 << 20;

@@ -150,6 +150,34 @@ fn dumps_cancelled_on_a_full_state_volume_without_reserve_end_when_there_is_room
     cancelled_when_full(false);
 }
 
+/// What the next start must record at once, it records when there is room.
+#[test]
+fn a_start_with_a_dump_that_was_cut_off_serves_on_a_full_volume_and_ends_the_dump_later() {
+    assert!(holds_at_points(), "this test needs points to hold at: build with --features memdeck/failpoints");
+    let _turn = lab();
+    let guest = LabGuest::running("web-01");
+    let home = Home::on_disk_of(STATE_MIB);
+    let points = format!("capture::half-read=return({})", home.path().join("release").display());
+    let service = start_on_volume(&home, &[("FAILPOINTS", &points)]);
+    service.trigger_frozen(&[guest.name]);
+    let path = format!("/api/memory-dumps/status/{}", guest.name);
+    service.wait(&path, "bytes", |status| (status["bytes"]["bytes_done"].as_u64()? > 0).then_some(()));
+    let reserve = home.volume().join("state/reserve");
+    std::fs::File::options().write(true).open(reserve).unwrap().set_len(0).unwrap();
+    home.fill_volume();
+    service.kill();
+    guest.wait_until_running(PATIENCE);
+
+    let service = start_on_volume(&home, &[]);
+    assert!(service.said.contains("dashboard degraded: "), "{}", service.said);
+    assert_eq!(service.get(&path)["job_state"], "running", "its end is not recorded yet");
+    home.empty_volume();
+    assert_eq!(service.wait_for_end(guest.name)["end_reason"]["kind"], "lost_in_restart");
+    wait_until_ready(&service);
+    service.trigger_frozen(&[guest.name]);
+    assert_eq!(service.wait_for_end(guest.name)["job_state"], "completed");
+}
+
 #[test]
 fn an_image_on_the_same_full_volume_as_the_catalog_is_deleted_and_makes_room() {
     let _turn = lab();
@@ -240,4 +268,46 @@ fn a_volume_that_hangs_does_not_keep_the_answer_waiting() {
     assert!(asked.elapsed() < Duration::from_secs(10) && PATIENCE > Duration::from_secs(10));
     drop(volume);
     wait_until_ready(&service);
+}
+
+/// A volume on which nothing is left of the reserve, and nothing of what a clean stop removed.
+fn started_without_reserve(home: &Home, role: &str) {
+    let (state, images) = (home.volume().join("state"), home.path().join("images"));
+    let places = [("STATE_DIR", state.to_str().unwrap()), ("DUMP_DIR", images.to_str().unwrap()), NO_GUESTS];
+    assert_eq!(Service::start(home, role, &places).terminate(), Some(0));
+    std::fs::remove_file(state.join("reserve")).unwrap();
+    home.fill_volume();
+
+    let service = Service::start(home, role, &places);
+    assert!(service.said.contains(" degraded: ") && !service.said.contains(" ready"), "{}", service.said);
+    assert_eq!(service.get("/healthz")["status"], "ok", "it lives");
+    let detail = wait_until_failed(&service, "state_dir");
+    let (status, headers, refusal) = service.send("GET", "/api/guests", &Value::Null);
+    assert_eq!((status, headers["retry-after"].to_str().unwrap()), (503, "10"), "{refusal}");
+    assert_eq!(
+        (refusal["detail"].as_str(), headers["x-frame-options"].to_str().unwrap()),
+        (Some(&*detail), "DENY")
+    );
+
+    home.empty_volume();
+    let is_back = |readiness: &Value| (readiness["ready"] == true).then_some(());
+    service.wait_through_a_new_listener("/readyz", is_back);
+    assert_eq!(reserve_bytes(&state), 8 << 20);
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn a_start_without_a_byte_for_the_catalog_says_so_and_goes_on_when_there_is_room() {
+    for role in ["serve", "agent"] {
+        started_without_reserve(&Home::on_volume_of(STATE_MIB), role);
+    }
+}
+
+#[test]
+fn a_service_that_waits_for_room_can_be_stopped() {
+    let home = Home::on_volume_of(STATE_MIB);
+    home.fill_volume();
+    let service = start_on_volume(&home, &[NO_GUESTS]);
+    assert!(service.said.contains(" degraded: "), "{}", service.said);
+    assert_eq!(service.terminate(), Some(0));
 }

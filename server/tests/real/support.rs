@@ -289,6 +289,18 @@ impl Service {
         }
     }
 
+    /// As [`Self::wait`], while nobody may listen for a moment.
+    pub fn wait_through_a_new_listener<T>(&self, path: &str, wanted: impl Fn(&Value) -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            let answer = self.http.get(format!("{}{path}", self.url)).send();
+            if let Some(found) = answer.ok().and_then(|answer| wanted(&answer.json().unwrap())) {
+                return found;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{path} does not come to that in {PATIENCE:?}");
+        }
+    }
+
     /// Waits until the newest dump of `vm` has ended.
     pub fn wait_for_end(&self, vm: &str) -> Value {
         self.wait(&format!("/api/memory-dumps/status/{vm}"), "end of the dump", |status| {
