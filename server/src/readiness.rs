@@ -1,7 +1,7 @@
 //! Whether the service can do what it is for: everything it needs is tried, and nothing of it keeps the answer waiting.
 //!
-//! What may hang with its volume is tried on a thread of its own, at most one at a time for each check; while one hangs,
-//! the check fails. Callers need no token, so an answer is kept for a moment, and says no path and no address.
+//! What may hang is tried at most once at a time; while a trial hangs, its check fails. Callers need no token, so an answer
+//! is kept for a moment, and says no path and no address.
 
 use std::io;
 use std::sync::Arc;
@@ -42,8 +42,10 @@ pub struct Readiness {
     dump_dir: Trial,
     state_dir: Trial,
     catalog: Trial,
-    /// The last answer and when it was made; locked while one is made.
-    last: Mutex<Option<(Duration, model::Readiness)>>,
+    hypervisor: Arc<AtomicBool>,
+    /// What was found last, and when; locked while it is looked at.
+    storage: Mutex<Option<(Duration, Vec<FailedCheck>)>>,
+    guests: Mutex<Option<(Duration, bool)>>,
 }
 
 impl Readiness {
@@ -60,45 +62,68 @@ impl Readiness {
                 "STATE_DIR does not answer: its volume hangs. Look at the disk or the network behind it.",
             ),
             catalog: trial("The catalog does not answer: the volume of STATE_DIR hangs, or is slow."),
-            last: Mutex::default(),
+            hypervisor: Arc::default(),
+            storage: Mutex::default(),
+            guests: Mutex::default(),
         })
     }
 
     /// Whether dumps can be taken, stored and recorded now, as of some seconds ago at most.
     pub async fn now(self: &Arc<Self>) -> model::Readiness {
+        let (mut failed, lists_guests) = tokio::join!(self.storage(), self.lists_guests());
+        if !lists_guests {
+            // Why is for those who may ask for guests.
+            let detail =
+                "The hypervisor does not list its guests; the page and the call for them say why.".to_owned();
+            failed.push(FailedCheck { check: ReadinessCheck::Hypervisor, detail });
+        }
+        if let Err(detail) = self.dump_service() {
+            failed.push(FailedCheck { check: ReadinessCheck::DumpService, detail });
+        }
+        model::Readiness::of(failed)
+    }
+
+    /// What keeps images or records from being stored on this host, in sentences; `None` where nothing does. Asks no
+    /// hypervisor: that one comes back by itself.
+    pub async fn storage_notice(self: &Arc<Self>) -> Option<String> {
+        let failed = self.storage().await;
+        let details: Vec<&str> = failed.iter().map(|failed| failed.detail.as_str()).collect();
+        (!details.is_empty()).then(|| details.join(" "))
+    }
+
+    async fn storage(self: &Arc<Self>) -> Vec<FailedCheck> {
         let this = Arc::clone(self);
         // Whoever gives up waiting leaves the trials to those who ask next.
-        let told = tokio::spawn(async move { this.told().await }).await;
-        told.unwrap_or_else(|error| {
+        let found = tokio::spawn(async move { this.look_at_storage().await }).await;
+        found.unwrap_or_else(|error| {
             tracing::error!(%error, "whether memdeck is ready could not be found out");
-            let detail = "memdeck could not find out whether it is ready; its log says why".to_owned();
-            model::Readiness::of(vec![FailedCheck { check: ReadinessCheck::Catalog, detail }])
+            let detail = "memdeck could not find out whether it is ready; its log says why.".to_owned();
+            vec![FailedCheck { check: ReadinessCheck::Catalog, detail }]
         })
     }
 
-    async fn told(&self) -> model::Readiness {
-        let mut last = self.last.lock().await;
-        let now = self.parts.clock.monotonic();
-        if let Some((at, readiness)) = last.as_ref()
-            && now.saturating_sub(*at) < KEPT
+    async fn look_at_storage(&self) -> Vec<FailedCheck> {
+        let mut last = self.storage.lock().await;
+        if let Some((at, failed)) = last.as_ref()
+            && self.is_new(*at)
         {
-            return readiness.clone();
+            return failed.clone();
         }
-        let readiness = self.try_all().await;
+        let failed = self.try_storage().await;
         // What the first look finds is said by whoever starts.
-        if last.as_ref().is_some_and(|(_, before)| before.failed != readiness.failed) {
-            for FailedCheck { detail, .. } in &readiness.failed {
-                tracing::warn!("a check fails: {detail}");
+        if last.as_ref().is_some_and(|(_, before)| *before != failed) {
+            for FailedCheck { detail, .. } in &failed {
+                tracing::error!("a check fails: {detail}");
             }
-            if readiness.ready {
-                tracing::info!("every check succeeds again");
+            if failed.is_empty() {
+                tracing::info!("images and records can be stored again");
             }
         }
-        *last = Some((self.parts.clock.monotonic(), readiness.clone()));
-        readiness
+        *last = Some((self.parts.clock.monotonic(), failed.clone()));
+        failed
     }
 
-    async fn try_all(&self) -> model::Readiness {
+    async fn try_storage(&self) -> Vec<FailedCheck> {
         let ReadinessParts { catalog, store, .. } = &self.parts;
         let dump_dir = async {
             let Some(store) = store.clone() else { return Ok(()) };
@@ -114,31 +139,49 @@ impl Readiness {
                 "The catalog cannot be read; the log of memdeck says why.".to_owned()
             })
         });
-        let (dump_dir, state_dir, catalog, hypervisor) =
-            tokio::join!(dump_dir, state_dir, catalog, self.hypervisor());
+        let (dump_dir, state_dir, catalog) = tokio::join!(dump_dir, state_dir, catalog);
         let tried = [
             (ReadinessCheck::DumpDir, dump_dir),
             (ReadinessCheck::StateDir, state_dir),
             (ReadinessCheck::Catalog, catalog),
-            (ReadinessCheck::Hypervisor, hypervisor),
-            (ReadinessCheck::DumpService, self.dump_service()),
         ];
         let failed = tried.into_iter().filter_map(|(check, tried)| {
             let detail = tried.err()?;
             Some(FailedCheck { check, detail })
         });
-        model::Readiness::of(failed.collect())
+        failed.collect()
     }
 
-    /// Why it does not answer is for those who may ask for guests.
-    async fn hypervisor(&self) -> Result<(), String> {
-        match tokio::time::timeout(PATIENCE, self.parts.guests.list()).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => {
-                Err("The hypervisor does not list its guests; the page and the call for them say why."
-                    .to_owned())
-            }
+    async fn lists_guests(self: &Arc<Self>) -> bool {
+        let this = Arc::clone(self);
+        tokio::spawn(async move { this.look_at_guests().await }).await.unwrap_or(false)
+    }
+
+    /// A call that hangs goes on, and no other one is begun before it has come back.
+    async fn look_at_guests(&self) -> bool {
+        let mut last = self.guests.lock().await;
+        if let Some((at, lists)) = *last
+            && self.is_new(at)
+        {
+            return lists;
         }
+        if self.hypervisor.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        let under_way = UnderWay(Arc::clone(&self.hypervisor));
+        let guests = Arc::clone(&self.parts.guests);
+        let asked = tokio::spawn(async move {
+            let _under_way = under_way;
+            guests.list().await.is_ok()
+        });
+        let lists = matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(true)));
+        *last = Some((self.parts.clock.monotonic(), lists));
+        lists
+    }
+
+    /// Whether what was found then is given again.
+    fn is_new(&self, at: Duration) -> bool {
+        self.parts.clock.monotonic().saturating_sub(at) < KEPT
     }
 
     fn dump_service(&self) -> Result<(), String> {

@@ -19,14 +19,6 @@ pub enum ReadinessCheck {
     DumpService,
 }
 
-impl ReadinessCheck {
-    /// Whether it is about volumes of this host, which come back only when somebody sees to them.
-    #[must_use]
-    pub fn is_storage(self) -> bool {
-        matches!(self, Self::DumpDir | Self::StateDir | Self::Catalog)
-    }
-}
-
 /// A check that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -52,13 +44,5 @@ impl Readiness {
     #[must_use]
     pub fn of(failed: Vec<FailedCheck>) -> Self {
         Self { ready: failed.is_empty(), failed }
-    }
-
-    /// What keeps images and records from being stored, in sentences; `None` where nothing does.
-    #[must_use]
-    pub fn storage_notice(&self) -> Option<String> {
-        let details = self.failed.iter().filter(|failed| failed.check.is_storage());
-        let details: Vec<&str> = details.map(|failed| failed.detail.as_str()).collect();
-        (!details.is_empty()).then(|| details.join(" "))
     }
 }

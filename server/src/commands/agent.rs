@@ -63,7 +63,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         guard,
     );
     let dump_dir = config.dumps.dir.display();
-    match readiness.now().await.storage_notice() {
+    match readiness.storage_notice().await {
         None => tracing::info!(url = holder.url, %dump_dir, libvirt, "agent ready"),
         Some(wrong) => tracing::error!(url = holder.url, %dump_dir, libvirt, "agent degraded: {wrong}"),
     }

@@ -71,7 +71,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let routes = http::dashboard(DashboardState { desk, closing: closed }, Arc::clone(&guard), site);
     let routes = http::below(routes, &config.http);
     let service = config.service.as_ref().map_or("local", |service| service.url.as_str());
-    match readiness.now().await.storage_notice() {
+    match readiness.storage_notice().await {
         None => tracing::info!(url = holder.url, service, guests = guests_of, "dashboard ready"),
         Some(wrong) => {
             tracing::error!(url = holder.url, service, guests = guests_of, "dashboard degraded: {wrong}");

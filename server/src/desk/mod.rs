@@ -339,15 +339,15 @@ impl Desk {
 
     /// What a page that just connected is told first.
     pub async fn present_state(&self) -> Vec<Event> {
-        let (guests, statuses, readiness) =
-            tokio::join!(self.guests.list(), self.backend.statuses(), self.readiness.now());
+        let (guests, statuses, storage) =
+            tokio::join!(self.guests.list(), self.backend.statuses(), self.readiness.storage_notice());
         let mut events = Vec::new();
         let (statuses, error) = match statuses {
             Ok(statuses) => (statuses, None),
             Err(error) => (BTreeMap::new(), Some(error.to_string())),
         };
         events.push(Event::Service(ServiceHealth { error, ..self.backend.health() }));
-        events.push(Event::Storage(readiness.storage_notice()));
+        events.push(Event::Storage(storage));
         match guests {
             Ok(guests) => events.extend([Event::Hypervisor(None), Event::Guests(guests)]),
             Err(problem) => events.push(Event::Hypervisor(Some(problem.detail))),
@@ -397,10 +397,10 @@ impl Operations for Desk {
         let stats = self.stats().await?;
         let (catalog, now) = (Arc::clone(&self.catalog), self.clock.now());
         let notice = blocking(move || catalog_care::notice(&catalog, now));
-        let (notice, readiness) = tokio::join!(notice, self.readiness.now());
+        let (notice, storage) = tokio::join!(notice, self.readiness.storage_notice());
         Ok(Overview {
             catalog: notice.map_err(|error| catalog_problem(&error))?,
-            storage: readiness.storage_notice(),
+            storage,
             // Asked of its source: the event that tells of a change may still be under way, or lost among thousands.
             service: self.backend.health(),
             hypervisor: self.live.hypervisor_error(),

@@ -15,7 +15,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) async fn watch(readiness: &Arc<Readiness>, live: &LiveFeed) {
     loop {
         live.listener().await;
-        live.publish_if_news(Event::Storage(readiness.now().await.storage_notice()));
+        live.publish_if_news(Event::Storage(readiness.storage_notice().await));
         tokio::time::sleep(WATCH_INTERVAL).await;
     }
 }
