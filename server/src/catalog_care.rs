@@ -1,4 +1,5 @@
-//! Looks after the catalog while memdeck serves: what a restoration did, a check at the start, a backup every hour.
+//! Looks after the catalog while memdeck serves: what a restoration did, a check at the start, a backup every hour,
+//! the reserve.
 //!
 //! What operators must know is kept in the catalog itself, so that a restart does not hide it, and shown on the page.
 
@@ -19,6 +20,8 @@ use crate::commands::with_causes;
 const BACKUP_INTERVAL: Duration = Duration::from_hours(1);
 /// Between two looks at whether one is due.
 const LOOK_INTERVAL: Duration = Duration::from_mins(5);
+/// Between two looks at whether the reserve is whole.
+const RESERVE_INTERVAL: Duration = Duration::from_secs(5);
 /// For so long operators are told of a restoration.
 const TOLD_FOR: Duration = Duration::from_hours(7 * 24);
 /// The settings in which operators are told something: of a restoration, and of the last check.
@@ -115,8 +118,23 @@ pub fn notice(catalog: &Catalog, now: Timestamp) -> Result<Option<String>, Catal
     Ok((!texts.is_empty()).then(|| texts.join(" ")))
 }
 
-/// Checks the catalog once, then backs it up every hour. Never ends.
+/// Looks after the catalog of a service. Never ends.
 pub async fn keep(catalog: Arc<Catalog>, state_dir: PathBuf, clock: Arc<dyn Clock>) {
+    tokio::join!(keep_reserve(Arc::clone(&catalog)), check_and_back_up(catalog, state_dir, clock));
+}
+
+/// Makes the reserve whole again, as soon as there is room. Whoever asks whether memdeck is ready is told when there is
+/// none.
+async fn keep_reserve(catalog: Arc<Catalog>) {
+    loop {
+        tokio::time::sleep(RESERVE_INTERVAL).await;
+        let catalog = Arc::clone(&catalog);
+        let _ = blocking(move || catalog.renew_reserve()).await;
+    }
+}
+
+/// Checks the catalog once, then backs it up every hour.
+async fn check_and_back_up(catalog: Arc<Catalog>, state_dir: PathBuf, clock: Arc<dyn Clock>) {
     blocking({
         let (catalog, state_dir, clock) = (Arc::clone(&catalog), state_dir.clone(), Arc::clone(&clock));
         move || check(&catalog, &state_dir, clock.now())

@@ -18,6 +18,7 @@ pub mod log;
 mod node;
 pub mod outbox;
 mod ownership;
+pub mod readiness;
 pub mod remote;
 mod token;
 

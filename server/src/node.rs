@@ -1,6 +1,7 @@
 //! The parts of one memdeck process, wired together: state directory, catalog, hypervisor, engine, InfluxDB.
 
 use std::fs::DirBuilder;
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,6 +44,17 @@ pub enum StartError {
     Influx(#[from] FeedError),
 }
 
+impl StartError {
+    /// Whether the volume of the state directory has no room for it. That may pass.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Catalog(error) => error.is_full(),
+            Self::Lock(LockError::Io { source, .. }) => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+}
+
 /// The state directory, taken by this process.
 pub struct State {
     pub lock: StateLock,
@@ -59,6 +71,13 @@ impl State {
             Catalog::open_or_restore(&config.state_dir, now, || catalog_care::has_images(dump_dir))?;
         if let Some(restoration) = restoration {
             catalog_care::after_restoration(&catalog, dump_dir, &restoration);
+        }
+        // On a full volume memdeck serves without it, and says so.
+        if let Err(error) = catalog.renew_reserve() {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "no room is kept for ends and deletions"
+            );
         }
         Ok(Self { lock, catalog: Arc::new(catalog) })
     }
@@ -99,16 +118,22 @@ pub fn hypervisor(libvirt: &LibvirtConfig, dumps: &DumpConfig) -> Arc<dyn Hyperv
     hypervisor
 }
 
+/// The directory of images.
+pub fn store(dumps: &DumpConfig) -> Result<ImageStore, StartError> {
+    let store = ImageStore::open(&dumps.dir)?;
+    ownership::check_directory(&dumps.dir)?;
+    Ok(store)
+}
+
 /// The engine of this process on its state. It has a hypervisor for itself, so that however many pages and callers ask
 /// `lookup` something, its dumps do not wait for them.
 pub fn engine(
     config: &Config,
     state: &State,
+    store: ImageStore,
     lookup: Arc<dyn Hypervisor>,
     shutdown_grace: Duration,
 ) -> Result<Arc<Engine>, StartError> {
-    let store = ImageStore::open(&config.dumps.dir)?;
-    ownership::check_directory(&config.dumps.dir)?;
     Ok(Arc::new(Engine::start(EngineParts {
         catalog: Arc::clone(&state.catalog),
         hypervisor: hypervisor(&config.libvirt, &config.dumps),

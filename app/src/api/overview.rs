@@ -17,6 +17,9 @@ pub struct Overview {
     /// What operators must know of the catalog: that it was restored and what is missing, or that it is not sound.
     #[serde(default)]
     pub catalog: Option<String>,
+    /// What keeps images or records from being stored on this host; `None` where nothing does.
+    #[serde(default)]
+    pub storage: Option<String>,
     /// Figures over all records.
     pub stats: Stats,
     /// The version of the server.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// The event names the stream uses, without the keep-alive.
-pub const KINDS: [&str; 6] = ["dump", "record", "verification", "guests", "service", "hypervisor"];
+pub const KINDS: [&str; 7] = ["dump", "record", "verification", "guests", "service", "hypervisor", "storage"];
 
 /// The name of the event that says nothing but that the stream is alive.
 pub const KEEP_ALIVE: &str = "ping";
@@ -37,6 +37,7 @@ pub fn read(kind: &str, data: &str) -> Option<Event> {
         "guests" => from_json(data).map(Event::Guests),
         "service" => from_json(data).map(Event::Service),
         "hypervisor" => from_json(data).map(Event::Hypervisor),
+        "storage" => from_json(data).map(Event::Storage),
         _ => None,
     }
 }
@@ -63,6 +64,7 @@ mod tests {
             Event::Service(service),
             Event::Hypervisor(None),
             Event::Hypervisor(Some("no connection".into())),
+            Event::Storage(Some("no room".into())),
         ] {
             let (kind, data) = written(&event);
             assert!(KINDS.contains(&kind));

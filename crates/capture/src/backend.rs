@@ -36,6 +36,12 @@ pub enum BackendError {
         /// What it would have dropped without a word.
         what: String,
     },
+    /// It takes no other dump now.
+    #[error("{reason}")]
+    Full {
+        /// What there is too much of, and what to do.
+        reason: String,
+    },
     /// The engine of this process failed.
     #[error("the dump engine failed: {reason}")]
     Engine {
@@ -47,7 +53,9 @@ pub enum BackendError {
 impl From<BackendError> for Problem {
     fn from(error: BackendError) -> Self {
         let kind = match error {
-            BackendError::Unavailable { .. } | BackendError::Refused { .. } => ProblemKind::Unavailable,
+            BackendError::Unavailable { .. } | BackendError::Refused { .. } | BackendError::Full { .. } => {
+                ProblemKind::Unavailable
+            }
             BackendError::Incapable { .. } => ProblemKind::Conflict,
             BackendError::Engine { .. } => ProblemKind::Internal,
         };

@@ -22,6 +22,7 @@ use tokio::sync::broadcast;
 use self::schedule::schedule;
 pub(crate) use self::threads::start_thread;
 use self::unsettled::Unsettled;
+use crate::error::as_error;
 use crate::room::Room;
 use crate::stream::StopReason;
 use crate::{Clock, Guardian, Target, Volume, keeper, recovery, status};
@@ -137,10 +138,21 @@ impl Engine {
     /// Ends what an engine that died left behind, then starts taking queued jobs.
     ///
     /// # Errors
-    /// The catalog or the dump directory cannot be used, or no thread can be started.
+    /// The catalog or the dump directory cannot be used, or no thread can be started. A full volume is no error.
     pub fn start(parts: EngineParts) -> Result<Self, EngineError> {
         let EngineParts { catalog, hypervisor, lookup, store, volume, clock, guardian, settings } = parts;
-        recovery::recover(&catalog, &store, clock.as_ref())?;
+        // A catalog that takes no ends yet does not keep memdeck from serving: the scheduler begins with them.
+        let is_recovered = match recovery::recover(&catalog, &store, clock.as_ref()) {
+            Ok(()) => true,
+            Err(EngineError::Catalog(error)) if error.is_full() => {
+                tracing::error!(
+                    error = as_error(&error),
+                    "no dump runs until the ends of earlier ones are recorded"
+                );
+                false
+            }
+            Err(error) => return Err(error),
+        };
         let shared = Arc::new(Shared {
             catalog,
             hypervisor,
@@ -162,7 +174,11 @@ impl Engine {
         start_thread("recorder", &engine.shared, ends::record)?;
         start_thread("publisher", &engine.shared, progress::publish)?;
         start_thread("watchdog", &engine.shared, progress::watch)?;
-        start_thread("scheduler", &engine.shared, schedule)?;
+        start_thread("scheduler", &engine.shared, move |shared| {
+            if is_recovered || recovery::recover_later(shared) {
+                schedule(shared);
+            }
+        })?;
         Ok(engine)
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use memdeck_catalog::CatalogError;
 use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, Event};
 use tokio::sync::broadcast;
 
@@ -28,11 +29,22 @@ impl LocalBackend {
         let engine = Arc::clone(&self.engine);
         match tokio::task::spawn_blocking(move || work(&engine)).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                tracing::error!(error = crate::error::as_error(&error), "the dump engine failed");
-                Err(BackendError::Engine { reason: error.to_string() })
-            }
+            Ok(Err(error)) => Err(told(&error)),
             Err(error) => Err(BackendError::Engine { reason: error.to_string() }),
+        }
+    }
+}
+
+/// Logs what failed; callers are told what they can do about it.
+fn told(error: &EngineError) -> BackendError {
+    match error {
+        EngineError::Catalog(error @ (CatalogError::QueueFull { .. } | CatalogError::NoRoom)) => {
+            tracing::warn!(%error, "no dump is accepted");
+            BackendError::Full { reason: error.to_string() }
+        }
+        error => {
+            tracing::error!(error = crate::error::as_error(error), "the dump engine failed");
+            BackendError::Engine { reason: error.to_string() }
         }
     }
 }
@@ -69,5 +81,20 @@ impl DumpBackend for LocalBackend {
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.engine.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memdeck_model::{DumpId, Problem, ProblemKind};
+
+    use super::*;
+
+    #[test]
+    fn a_queue_or_volume_that_is_full_is_worth_another_try_and_other_failures_are_not() {
+        let kind = |error: CatalogError| Problem::from(told(&error.into())).kind;
+        assert_eq!(kind(CatalogError::QueueFull { limit: 7 }), ProblemKind::Unavailable);
+        assert_eq!(kind(CatalogError::NoRoom), ProblemKind::Unavailable);
+        assert_eq!(kind(CatalogError::DumpExists(DumpId::from_uuid_bits(7))), ProblemKind::Internal);
     }
 }

@@ -1,10 +1,17 @@
 //! After a crash: what was running ends, with its files gone or with its record.
 
+use std::time::Duration;
+
 use memdeck_catalog::Catalog;
 use memdeck_image::{ImageStore, Manifest, Sealed};
 use memdeck_model::{EndReason, JobState, Record, Timestamp};
 
+use crate::engine::Shared;
+use crate::error::{as_error, sentence};
 use crate::{Clock, EngineError, status};
+
+/// Before a catalog that was full is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Ends every job that a dead engine left running. An image that was sealed before the death is complete evidence:
 /// its record is written now. Of all others the partial files are removed and the job fails.
@@ -22,19 +29,58 @@ pub fn recover(catalog: &Catalog, store: &ImageStore, clock: &dyn Clock) -> Resu
     }
     // The files first: a job that is no longer running would not lead to them again.
     for job in catalog.active_jobs()?.into_iter().filter(|job| job.state == JobState::Running) {
-        let removed = store.remove_partials(&job.dump_id)?;
-        tracing::warn!(dump_id = %job.dump_id, vm = %job.vm, removed = removed.len(), "a dump was cut off by the end of memdeck");
+        match store.remove_partials(&job.dump_id) {
+            Ok(removed) => {
+                tracing::warn!(dump_id = %job.dump_id, vm = %job.vm, removed = removed.len(), "a dump was cut off by the end of memdeck");
+            }
+            // A later start sweeps them. Nothing of this keeps the start from going on.
+            Err(error) => {
+                tracing::error!(dump_id = %job.dump_id, vm = %job.vm, error = as_error(&error), "files of a dump that was cut off are left");
+                let detail = format!(
+                    "memdeck ended while this dump was running, and what is left of it cannot be removed ({}); a later \
+                     start removes it",
+                    sentence(&error)
+                );
+                catalog.end(&job.dump_id, &EndReason::StorageFailed { detail }, clock.now())?;
+            }
+        }
     }
     catalog.recover(clock.now(), &EndReason::LostInRestart)?;
     sweep(catalog, store)
 }
 
+/// Does what [`recover`] could not do because the catalog's volume was full, as soon as there is room. False when the
+/// engine closes before.
+pub fn recover_later(shared: &Shared) -> bool {
+    while shared.pause_unless_closing(RETRY_INTERVAL) {
+        match recover(&shared.catalog, &shared.store, shared.clock.as_ref()) {
+            Ok(()) => {
+                tracing::info!("the ends of earlier dumps are recorded now");
+                return true;
+            }
+            Err(EngineError::Catalog(error)) if error.is_full() => {}
+            Err(error) => {
+                tracing::error!(error = as_error(&error), "the ends of earlier dumps cannot be recorded");
+            }
+        }
+    }
+    false
+}
+
 /// Removes files that no job leads to: the catalog that knew of them was lost, or a removal was cut off.
 fn sweep(catalog: &Catalog, store: &ImageStore) -> Result<(), EngineError> {
     let active = catalog.active_jobs()?;
-    let removed = store.sweep(&|dump_id| active.iter().any(|job| job.dump_id == *dump_id))?;
-    if !removed.is_empty() {
-        tracing::warn!(files = ?removed, "removed files of dumps that nobody knows of any more");
+    match store.sweep(&|dump_id| active.iter().any(|job| job.dump_id == *dump_id)) {
+        Ok(removed) if removed.is_empty() => {}
+        Ok(removed) => {
+            tracing::warn!(files = ?removed, "removed files of dumps that nobody knows of any more");
+        }
+        Err(error) => {
+            tracing::error!(
+                error = as_error(&error),
+                "files of dumps that nobody knows of any more are left"
+            );
+        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::reserve::{For, Reserve};
 use crate::{CatalogError, schema};
 
 /// The durable state of one state directory. Shared between threads; calls take turns and are short.
@@ -14,6 +15,7 @@ pub struct Catalog {
     /// then tidies up the file.
     reader: Mutex<Connection>,
     connection: Mutex<Connection>,
+    pub(crate) reserve: Reserve,
 }
 
 impl Catalog {
@@ -32,7 +34,7 @@ impl Catalog {
         let path = state_dir.join(Self::FILE_NAME);
         let connection = Mutex::new(schema::open(&path)?);
         let reader = Mutex::new(schema::open_reader(&path)?);
-        Ok(Self { reader, connection })
+        Ok(Self { reader, connection, reserve: Reserve::of(state_dir) })
     }
 
     /// Opens the catalog in `state_dir` to read it, beside whoever has the directory. Creates and changes nothing.
@@ -43,7 +45,7 @@ impl Catalog {
         let path = state_dir.join(Self::FILE_NAME);
         let connection = Mutex::new(schema::open_as_is(&path)?);
         let reader = Mutex::new(schema::open_as_is(&path)?);
-        Ok(Self { reader, connection })
+        Ok(Self { reader, connection, reserve: Reserve::of(state_dir) })
     }
 
     /// Runs `work` on the connection; no other call comes between its statements.
@@ -85,6 +87,16 @@ impl Catalog {
         };
         let result: Result<T, CatalogError> = run();
         result.map_err(|error| error.during(operation))
+    }
+
+    /// As [`Self::write`], for what ends something: on a full volume it may use the reserve.
+    pub(crate) fn conclude<T>(
+        &self,
+        operation: &'static str,
+        what: For,
+        mut work: impl FnMut(&Transaction<'_>) -> Result<T, CatalogError>,
+    ) -> Result<T, CatalogError> {
+        self.reserve.behind(what, || self.write(operation, &mut work))
     }
 }
 

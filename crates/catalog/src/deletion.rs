@@ -11,6 +11,7 @@ use memdeck_model::{Actor, Deletion, DumpId, Record};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::record::{actor, instant, numbered_records, word};
+use crate::reserve::For;
 use crate::{Catalog, CatalogError, row_digest};
 
 /// A record, and the service it was imported from.
@@ -44,7 +45,7 @@ impl Catalog {
     /// # Errors
     /// There is no own record of that dump, or `SQLite` refused.
     pub fn mark_deleted(&self, deletion: &Deletion) -> Result<Record, CatalogError> {
-        self.write("mark an image as deleted", |tx| {
+        self.conclude("mark an image as deleted", For::Deletion, |tx| {
             let dump_id = &deletion.dump_id;
             let own: Option<i64> = tx
                 .query_row(
@@ -65,7 +66,7 @@ impl Catalog {
     /// # Errors
     /// `SQLite` refused.
     pub fn settle_deletion(&self, dump_id: &DumpId) -> Result<(), CatalogError> {
-        self.write("note that an image is gone", |tx| {
+        self.conclude("note that an image is gone", For::Deletion, |tx| {
             tx.execute(
                 "UPDATE deletions SET files_gone = 1
                  WHERE record_seq = (SELECT seq FROM records WHERE dump_id = ?1)",

@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use memdeck_model::{DumpId, JobState};
+use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
 /// Why the catalog could not be opened or did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +93,11 @@ pub enum CatalogError {
         /// The limit.
         limit: u32,
     },
+    /// The volume has no room for another dump: what is left is for the ends of those that were accepted.
+    #[error(
+        "the volume of the state directory is full, and no other dump is accepted: make room there, then ask again"
+    )]
+    NoRoom,
     /// There is no job of that name.
     #[error("there is no dump {0}")]
     UnknownDump(DumpId),
@@ -133,6 +140,22 @@ pub enum CatalogError {
 }
 
 impl CatalogError {
+    /// Whether the volume of the state directory has no room for it. That may pass.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::NoRoom => true,
+            Self::Database { source: rusqlite::Error::SqliteFailure(error, _), .. } => {
+                // Where the memory that connections share, a file, cannot be made, SQLite says nothing of room.
+                error.code == ErrorCode::DiskFull || error.extended_code == SQLITE_IOERR_SHMSIZE
+            }
+            Self::Open { source, .. } | Self::Backup { source, .. } => {
+                source.kind() == io::ErrorKind::StorageFull
+            }
+            _ => false,
+        }
+    }
+
     /// Names the operation that was under way when `SQLite` refused.
     pub(crate) fn during(self, operation: &'static str) -> Self {
         match self {

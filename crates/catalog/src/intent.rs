@@ -14,6 +14,7 @@ use memdeck_model::{DumpId, Millis};
 use rusqlite::OptionalExtension;
 
 use crate::record::{decode, integer};
+use crate::reserve::For;
 use crate::{Catalog, CatalogError, job};
 
 /// A guest that a dump is about to touch or has touched.
@@ -75,7 +76,7 @@ impl Catalog {
     /// # Errors
     /// `SQLite` refused.
     pub fn settle(&self, dump_id: &DumpId) -> Result<(), CatalogError> {
-        self.write("note that a guest needs no more care", |tx| {
+        self.conclude("note that a guest needs no more care", For::End, |tx| {
             tx.execute("DELETE FROM intents WHERE dump_id = ?1", [dump_id.as_str()])?;
             Ok(())
         })

@@ -13,6 +13,7 @@ use rusqlite::{OptionalExtension, params};
 pub(crate) use self::row::active;
 use self::row::{existing, find, finish, insert, many, one};
 use crate::record::{self, decode};
+use crate::reserve::For;
 use crate::{Catalog, CatalogError};
 
 /// The most jobs that wait and run.
@@ -100,9 +101,12 @@ impl Catalog {
     /// Ended jobs beyond some thousands, and those of months ago, are forgotten on the way; their records are not.
     ///
     /// # Errors
-    /// A dump of that name exists, too many wait already, or `SQLite` refused.
+    /// A dump of that name exists, too many wait already, the volume is full, or `SQLite` refused.
     pub fn enqueue(&self, job: NewJob) -> Result<Enqueued, CatalogError> {
-        self.write("queue a dump", |tx| {
+        if self.reserve.is_short() && self.reserve.renew().is_err() {
+            return Err(CatalogError::NoRoom);
+        }
+        let queued = self.write("queue a dump", |tx| {
             let uuid = job.guest.as_ref().map(|guest| guest.uuid.as_str());
             let active = one(
                 tx,
@@ -136,7 +140,8 @@ impl Catalog {
                 named::lead(tx, &job.vm, &queued, job.queued_at)?;
             }
             Ok(Enqueued::Accepted(queued))
-        })
+        });
+        queued.map_err(|error| if error.is_full() { CatalogError::NoRoom } else { error })
     }
 
     /// Moves the oldest queued job to running, if fewer than `max_running` run. Its guest is not running in
@@ -224,7 +229,7 @@ impl Catalog {
         if record.dump_id.as_ref() != Some(dump_id) {
             return Err(CatalogError::RecordOfAnotherDump(dump_id.clone()));
         }
-        self.write("complete a dump", |tx| {
+        self.conclude("complete a dump", For::End, |tx| {
             let job = active(tx, dump_id)?;
             if job.state != JobState::Running {
                 return Err(CatalogError::NotRunning { dump_id: job.dump_id, state: job.state });
@@ -251,7 +256,7 @@ impl Catalog {
         reason: &EndReason,
         finished_at: Timestamp,
     ) -> Result<Job, CatalogError> {
-        self.write("end a dump", |tx| {
+        self.conclude("end a dump", For::End, |tx| {
             active(tx, dump_id)?;
             finish(tx, dump_id, reason, finished_at)
         })
@@ -268,7 +273,7 @@ impl Catalog {
         reason: &EndReason,
         finished_at: Timestamp,
     ) -> Result<Option<Job>, CatalogError> {
-        self.write("end a queued dump", |tx| match active(tx, dump_id)?.state {
+        self.conclude("end a queued dump", For::End, |tx| match active(tx, dump_id)?.state {
             JobState::Queued => finish(tx, dump_id, reason, finished_at).map(Some),
             _ => Ok(None),
         })
@@ -279,7 +284,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::AlreadyFinal`] if it has ended; it is unknown; `SQLite` refused.
     pub fn requeue(&self, dump_id: &DumpId) -> Result<(), CatalogError> {
-        self.write("queue a dump again", |tx| {
+        self.conclude("queue a dump again", For::End, |tx| {
             active(tx, dump_id)?;
             tx.execute(
                 "UPDATE jobs SET state = 'queued', started_at = NULL WHERE dump_id = ?1",
@@ -295,7 +300,7 @@ impl Catalog {
     /// # Errors
     /// `SQLite` refused.
     pub fn recover(&self, at: Timestamp, reason: &EndReason) -> Result<Vec<Job>, CatalogError> {
-        self.write("recover interrupted dumps", |tx| {
+        self.conclude("recover interrupted dumps", For::End, |tx| {
             let interrupted = many(
                 tx,
                 "WHERE jobs.state IN ('queued', 'running') AND jobs.state = 'running' ORDER BY jobs.seq",

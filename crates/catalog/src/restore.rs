@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use memdeck_model::{EndReason, Timestamp};
 
 use crate::backup::{self, Backup, in_name};
+use crate::reserve::{For, Reserve};
 use crate::schema::{self, MIGRATIONS};
 use crate::{Catalog, CatalogError};
 
@@ -44,7 +45,7 @@ pub struct Restoration {
 impl Catalog {
     /// Opens the catalog of `state_dir` as [`Catalog::open`] does. One that is damaged, or that is empty or gone although
     /// there was one, or although `has_images` says that its images are there, is kept aside, and the newest sound backup
-    /// is restored. Hold the directory's [`crate::StateLock`] while it is open.
+    /// is restored. On a full volume the start may use the reserve. Hold the directory's [`crate::StateLock`] while it is open.
     ///
     /// # Errors
     /// As [`Catalog::open`], but not because it is damaged; files cannot be moved or written.
@@ -54,6 +55,7 @@ impl Catalog {
         has_images: impl FnOnce() -> bool,
     ) -> Result<(Self, Option<Restoration>), CatalogError> {
         let path = state_dir.join(Self::FILE_NAME);
+        let reserve = Reserve::of(state_dir);
         let marker = state_dir.join(MARKER);
         let there_was_one = marker.exists() || !Self::backups(state_dir)?.is_empty();
         let found = match fs::symlink_metadata(&path) {
@@ -66,7 +68,7 @@ impl Catalog {
             // What else may be there, opening it tells.
             Err(_) => None,
             Ok(metadata) if !metadata.is_file() => None,
-            Ok(_) => damage(&path, there_was_one)?,
+            Ok(_) => reserve.behind(For::Start, || damage(&path, there_was_one))?,
         };
         let restoration = match found {
             None => None,
@@ -75,7 +77,7 @@ impl Catalog {
         if restoration.is_none() && is_to_be_migrated(&path) {
             Self::back_up(state_dir, at)?;
         }
-        let catalog = Self::open(state_dir)?;
+        let catalog = reserve.behind(For::Start, || Self::open(state_dir))?;
         if let Some(restoration) = &restoration {
             catalog.begin_anew(restoration)?;
         }
@@ -87,7 +89,7 @@ impl Catalog {
     /// What is true of a backup no longer: sequence numbers after it were given before and will be given again, so whoever
     /// follows them is to begin from the first; and what waited then was asked for by people who know nothing of it now.
     fn begin_anew(&self, restoration: &Restoration) -> Result<(), CatalogError> {
-        self.write("begin anew from a backup", |tx| {
+        self.conclude("begin anew from a backup", For::Start, |tx| {
             tx.execute("DELETE FROM settings WHERE key = ?1", [Self::ID_SETTING])?;
             let reason = EndReason::CatalogFailed {
                 detail: "the catalog was restored from a backup in which this dump still waited; if it is still \

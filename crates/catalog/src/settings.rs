@@ -2,6 +2,7 @@
 
 use rusqlite::OptionalExtension;
 
+use crate::reserve::For;
 use crate::{Catalog, CatalogError};
 
 impl Catalog {
@@ -22,7 +23,7 @@ impl Catalog {
     /// # Errors
     /// `SQLite` refused.
     pub fn set_setting(&self, key: &str, value: &str) -> Result<(), CatalogError> {
-        self.write("store a setting", |tx| {
+        self.conclude("store a setting", For::End, |tx| {
             tx.execute(
                 "INSERT INTO settings (key, value) VALUES (?1, ?2)
                  ON CONFLICT (key) DO UPDATE SET value = excluded.value",

@@ -80,7 +80,8 @@ pub use qevm::QevmError;
 pub use reader::{ImageReader, ReadError, read_manifest, read_recorded_manifest};
 pub use seek_table::{FrameSpan, SeekTable, SeekTableError};
 pub use store::{
-    ImageStore, PartialImage, SealError, Sealed, StoreError, StoredDump, StoredDumps, remove_stored,
+    ImageStore, PartialImage, SealError, Sealed, StoreError, StoredDump, StoredDumps, check_removable,
+    remove_stored,
 };
 pub use unpack::FrameFault;
 pub use verify::{Companion, Finding, RecordCheck, Sample, Verdict, VerifyReport, verify, verify_sample};

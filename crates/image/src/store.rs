@@ -17,6 +17,7 @@ mod stored;
 mod sweep;
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,9 +30,12 @@ use crate::directory::Directory;
 
 pub use self::error::{SealError, StoreError};
 pub use self::partial::PartialImage;
-pub use self::remove::remove_stored;
+pub use self::remove::{check_removable, remove_stored};
 pub use self::seal::Sealed;
 pub use self::stored::{StoredDump, StoredDumps};
+
+/// Enough for a volume to need room for it.
+const PAGE_BYTES: usize = 4096;
 
 /// The directory that holds stored images. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -89,6 +93,16 @@ impl ImageStore {
     /// The directory cannot be listed, or a file cannot be removed; files before it are.
     pub fn remove_partials(&self, dump_id: &DumpId) -> Result<Vec<PathBuf>, StoreError> {
         remove::remove_all(&self.directory, dump_id)
+    }
+
+    /// Writes a page to a file without a name, which is gone when this returns.
+    ///
+    /// # Errors
+    /// The directory takes no file, or the volume no bytes.
+    pub fn try_write(&self) -> Result<(), StoreError> {
+        let error = |source| StoreError::Unwritable { path: self.dir().to_owned(), source };
+        let mut file = self.directory.create_nameless().map_err(error)?;
+        file.write_all(&[0; PAGE_BYTES]).map_err(error)
     }
 
     /// The bytes that may still be written to the volume.

@@ -52,6 +52,8 @@ pub enum Event {
     Service(ServiceHealth),
     /// The hypervisor went away (with the reason) or came back (without).
     Hypervisor(Option<String>),
+    /// Images or records cannot be stored on this host (with the reason), or can again (without).
+    Storage(Option<String>),
 }
 
 impl Event {
@@ -65,6 +67,7 @@ impl Event {
             Self::Guests(_) => "guests",
             Self::Service(_) => "service",
             Self::Hypervisor(_) => "hypervisor",
+            Self::Storage(_) => "storage",
         }
     }
 }

@@ -27,6 +27,19 @@ pub struct Door {
     stop: StopSignal,
 }
 
+impl Door {
+    /// Where it is, also where the system chose the port.
+    pub fn address(&self) -> Result<SocketAddr, Failure> {
+        self.listener.local_addr().map_err(|error| Failure::new(format!("no local address: {error}")))
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> Result<String, Failure> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}", self.address()?))
+    }
+}
+
 /// Binds `address`.
 pub async fn bind(address: SocketAddr, http: &HttpConfig) -> Result<Door, Failure> {
     let tls = http.tls.as_ref().map(tls::server_config).transpose();
@@ -46,10 +59,7 @@ pub fn publish(
     http: &HttpConfig,
     door: &Door,
 ) -> Result<LockHolder, Failure> {
-    let address =
-        door.listener.local_addr().map_err(|error| Failure::new(format!("no local address: {error}")))?;
-    let scheme = if door.tls.is_some() { "https" } else { "http" };
-    let mut holder = node::holder(role, Some(format!("{scheme}://{address}")));
+    let mut holder = node::holder(role, Some(door.url()?));
     holder.token_in_state_dir = http.token.is_none();
     lock.publish(&holder).map_err(|error| Failure::new(super::with_causes(&error)))?;
     Ok(holder)
@@ -69,6 +79,22 @@ pub async fn answer(mut door: Door, routes: Router, closing: watch::Sender<bool>
         Err(_) => tracing::warn!("some requests were cut off"),
     }
     Ok(())
+}
+
+/// Answers until `work` is done, or until SIGINT or SIGTERM: then `None`.
+pub async fn answer_during<T>(mut door: Door, routes: Router, work: impl Future<Output = T>) -> Option<T> {
+    let (closing, closed) = watch::channel(false);
+    let connections = Connections::new(server::limits());
+    let server = tokio::spawn(server::serve(door.listener, door.tls, routes, connections, closed));
+    let done = tokio::select! {
+        done = work => Some(done),
+        () = door.stop.wait() => None,
+    };
+    let _ = closing.send(true);
+    if tokio::time::timeout(REQUEST_GRACE, server).await.is_err() {
+        tracing::warn!("some requests were cut off");
+    }
+    done
 }
 
 /// SIGINT, SIGTERM and SIGHUP, which end nothing by themselves any more.

@@ -19,6 +19,7 @@ mod records;
 mod serve;
 mod service;
 mod sign_in_link;
+mod starting;
 mod table;
 mod verify;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use memdeck_capture::{DumpBackend, Engine};
 use memdeck_catalog::LockRole;
+use memdeck_image::ImageStore;
 use memdeck_model::Millis;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -13,6 +14,7 @@ use tokio::task::JoinSet;
 use super::access;
 use super::agent::SHUTDOWN_GRACE;
 use super::listen;
+use super::starting;
 use super::{Exit, Failure, Output};
 use crate::catalog_care;
 use crate::config::{Config, Role, ServiceConfig};
@@ -20,6 +22,7 @@ use crate::desk::{AgentGuests, Desk, DeskParts, GuestSource, HypervisorGuests, S
 use crate::http::{self, DashboardState};
 use crate::node::{self, State};
 use crate::outbox;
+use crate::readiness::{Readiness, ReadinessParts};
 use crate::remote::{RemoteBackend, ServiceClient};
 
 pub async fn run(config: Config) -> Result<Exit, Failure> {
@@ -27,22 +30,32 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     any_spawner::Executor::init_tokio()
         .map_err(|error| Failure::new(format!("the executor cannot start: {error}")))?;
     let address = config.http.listen_address(Role::Serve)?;
-    let state = State::take(&config, LockRole::Serve)?;
+    let Some((state, address)) = starting::take_state(&config, LockRole::Serve, address).await? else {
+        return Ok(Exit::Done);
+    };
     let mut tasks = JoinSet::new();
     tasks.spawn(catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock()));
     let client = config.service.as_ref().map(client).transpose()?;
     let images = node::images(&state, client.clone()).await;
-    let (backend, guests, engine) = dumps(&config, &state, client, &mut tasks)?;
+    let Dumps { backend, guests, engine, store } = dumps(&config, &state, client, &mut tasks)?;
     let guests: Arc<dyn GuestSource> = Arc::new(SharedGuests::new(guests));
     let guests_of = guests.uri();
     if let Some(feed) = node::influx(config.influx.as_ref())? {
         tasks.spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe()));
     }
+    let readiness = Readiness::new(ReadinessParts {
+        catalog: Arc::clone(&state.catalog),
+        store,
+        backend: Arc::clone(&backend),
+        guests: Arc::clone(&guests),
+        clock: node::clock(),
+    });
     let desk = Arc::new(Desk::new(DeskParts {
         catalog: Arc::clone(&state.catalog),
         backend,
         guests,
         images,
+        readiness: Arc::clone(&readiness),
         clock: node::clock(),
         dump_timeout: Millis::from(config.dumps.timeout),
     }));
@@ -58,7 +71,12 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let routes = http::dashboard(DashboardState { desk, closing: closed }, Arc::clone(&guard), site);
     let routes = http::below(routes, &config.http);
     let service = config.service.as_ref().map_or("local", |service| service.url.as_str());
-    tracing::info!(url = holder.url, service, guests = guests_of, "dashboard ready");
+    match readiness.storage_notice().await {
+        None => tracing::info!(url = holder.url, service, guests = guests_of, "dashboard ready"),
+        Some(wrong) => {
+            tracing::error!(url = holder.url, service, guests = guests_of, "dashboard degraded: {wrong}");
+        }
+    }
     // Only to a terminal: a journal keeps what is printed.
     if std::io::stdout().is_terminal()
         && let Some(url) = &holder.url
@@ -74,9 +92,15 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-type Dumps = (Arc<dyn DumpBackend>, Arc<dyn GuestSource>, Option<Arc<Engine>>);
-
 /// Whoever takes the dumps, and tells the guests: this process, or the configured service.
+struct Dumps {
+    backend: Arc<dyn DumpBackend>,
+    guests: Arc<dyn GuestSource>,
+    /// What of it is in this process.
+    engine: Option<Arc<Engine>>,
+    store: Option<ImageStore>,
+}
+
 fn dumps(
     config: &Config,
     state: &State,
@@ -86,8 +110,14 @@ fn dumps(
     let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);
     let local_guests = HypervisorGuests::new(Arc::clone(&hypervisor));
     let Some(client) = client else {
-        let engine = node::engine(config, state, hypervisor, SHUTDOWN_GRACE)?;
-        return Ok((node::local(&engine), Arc::new(local_guests), Some(engine)));
+        let store = node::store(&config.dumps)?;
+        let engine = node::engine(config, state, store.clone(), hypervisor, SHUTDOWN_GRACE)?;
+        return Ok(Dumps {
+            backend: node::local(&engine),
+            guests: Arc::new(local_guests),
+            engine: Some(engine),
+            store: Some(store),
+        });
     };
     // Guests of another machine may have the same ids and names.
     let is_here = config.libvirt.uri_given || is_loopback(client.url());
@@ -104,7 +134,7 @@ fn dumps(
     } else {
         Arc::new(AgentGuests::new(Arc::clone(&remote), local_guests, is_here))
     };
-    Ok((remote, guests, None))
+    Ok(Dumps { backend: remote, guests, engine: None, store: None })
 }
 
 /// Whether an URL leads to this machine.

@@ -61,6 +61,8 @@ struct Stream {
     /// `None` until the first look.
     hypervisor: Option<Result<(), String>>,
     guests: Option<Vec<Guest>>,
+    /// The newest event about storage; `None` until the first look.
+    storage: Option<Event>,
 }
 
 impl Stream {
@@ -90,7 +92,8 @@ fn supersedes(newer: &Event, older: &Event) -> bool {
         (Event::Verification(newer), Event::Verification(older)) => newer.dump_id == older.dump_id,
         (Event::Guests(_), Event::Guests(_))
         | (Event::Service(_), Event::Service(_))
-        | (Event::Hypervisor(_), Event::Hypervisor(_)) => true,
+        | (Event::Hypervisor(_), Event::Hypervisor(_))
+        | (Event::Storage(_), Event::Storage(_)) => true,
         _ => false,
     }
 }
@@ -104,8 +107,14 @@ pub struct LiveFeed {
 
 impl LiveFeed {
     pub(super) fn new() -> Self {
-        let stream =
-            Stream { last_id: 0, kept: VecDeque::new(), forgotten: 0, hypervisor: None, guests: None };
+        let stream = Stream {
+            last_id: 0,
+            kept: VecDeque::new(),
+            forgotten: 0,
+            hypervisor: None,
+            guests: None,
+            storage: None,
+        };
         // What is random in a new UUID tells this process from the one before it.
         let epoch = uuid::Uuid::new_v4().as_u64_pair().1;
         Self { epoch, stream: Mutex::new(stream), last_id: watch::Sender::new(0) }
@@ -130,6 +139,7 @@ impl LiveFeed {
         match &event {
             Event::Hypervisor(error) => stream.hypervisor = Some(health(error.as_ref())),
             Event::Guests(guests) => stream.guests = Some(guests.clone()),
+            Event::Storage(_) => stream.storage = Some(event.clone()),
             Event::Dump(_) | Event::Record(_) | Event::Service(_) | Event::Verification(_) => {}
         }
         stream.keep(event);
@@ -145,6 +155,7 @@ impl LiveFeed {
                 Event::Guests(guests) => {
                     stream.guests.as_ref().is_some_and(|known| are_shown_alike(known, guests))
                 }
+                Event::Storage(_) => stream.storage.as_ref() == Some(&event),
                 Event::Dump(_) | Event::Record(_) | Event::Service(_) | Event::Verification(_) => false,
             }
         };

@@ -7,6 +7,7 @@ mod guests;
 mod last_trigger;
 mod live;
 mod shared_guests;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use parking_lot::Mutex;
 use crate::blocking;
 use crate::catalog_care;
 use crate::images::Images;
+use crate::readiness::Readiness;
 use last_trigger::TriggerFollower;
 
 pub use cancel::cancel;
@@ -45,6 +47,7 @@ pub struct Desk {
     backend: Arc<dyn DumpBackend>,
     guests: Arc<dyn GuestSource>,
     images: Arc<Images>,
+    readiness: Arc<Readiness>,
     clock: Arc<dyn Clock>,
     live: Arc<LiveFeed>,
     follower: Arc<Mutex<TriggerFollower>>,
@@ -72,6 +75,8 @@ pub struct DeskParts {
     pub guests: Arc<dyn GuestSource>,
     /// Stored images.
     pub images: Arc<Images>,
+    /// Whether dumps can be taken and kept.
+    pub readiness: Arc<Readiness>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The longest a dump may take.
@@ -82,12 +87,13 @@ impl Desk {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: DeskParts) -> Self {
-        let DeskParts { catalog, backend, guests, images, clock, dump_timeout } = parts;
+        let DeskParts { catalog, backend, guests, images, readiness, clock, dump_timeout } = parts;
         Self {
             catalog,
             backend,
             guests,
             images,
+            readiness,
             clock,
             live: Arc::new(LiveFeed::new()),
             follower: Arc::new(Mutex::new(TriggerFollower::new(dump_timeout))),
@@ -106,7 +112,13 @@ impl Desk {
         &self.images
     }
 
-    /// Passes the events of backend and images on, and watches the guests while somebody listens. Runs until its task is ended.
+    /// Whether dumps can be taken and kept.
+    #[must_use]
+    pub fn readiness(&self) -> &Arc<Readiness> {
+        &self.readiness
+    }
+
+    /// Passes the events of backend and images on, and watches guests and storage while somebody listens. Runs until its task is ended.
     pub async fn run(&self) {
         let pass_on = async {
             let mut events = self.backend.subscribe();
@@ -134,7 +146,8 @@ impl Desk {
             }
         };
         let watch = guests::watch(self.guests.as_ref(), &self.live);
-        tokio::join!(pass_on, deletions, watch);
+        let storage = storage::watch(&self.readiness, &self.live);
+        tokio::join!(pass_on, deletions, watch, storage);
     }
 
     /// Asks for dumps of the guests that a request names, or of every running one: when it was accepted, the guests as
@@ -323,13 +336,15 @@ impl Desk {
 
     /// What a page that just connected is told first.
     pub async fn present_state(&self) -> Vec<Event> {
-        let (guests, statuses) = tokio::join!(self.guests.list(), self.backend.statuses());
+        let (guests, statuses, storage) =
+            tokio::join!(self.guests.list(), self.backend.statuses(), self.readiness.storage_notice());
         let mut events = Vec::new();
         let (statuses, error) = match statuses {
             Ok(statuses) => (statuses, None),
             Err(error) => (BTreeMap::new(), Some(error.to_string())),
         };
         events.push(Event::Service(ServiceHealth { error, ..self.backend.health() }));
+        events.push(Event::Storage(storage));
         match guests {
             Ok(guests) => events.extend([Event::Hypervisor(None), Event::Guests(guests)]),
             Err(problem) => events.push(Event::Hypervisor(Some(problem.detail))),
@@ -364,6 +379,11 @@ fn check(filter: &RecordFilter) -> Result<(), Problem> {
 
 /// Logs where it is handled, tells callers no paths and no SQL.
 pub(crate) fn catalog_problem(error: &CatalogError) -> Problem {
+    if error.is_full() {
+        tracing::error!(error = error as &dyn std::error::Error, "the catalog has no room");
+        let detail = "the volume of STATE_DIR is full: make room there, then try again";
+        return Problem::new(ProblemKind::Unavailable, detail);
+    }
     tracing::error!(error = error as &dyn std::error::Error, "the catalog failed");
     Problem::new(ProblemKind::Internal, "the catalog cannot be read or written; the log of memdeck says why")
 }
@@ -373,9 +393,11 @@ impl Operations for Desk {
     async fn overview(&self) -> Result<Overview, Problem> {
         let stats = self.stats().await?;
         let (catalog, now) = (Arc::clone(&self.catalog), self.clock.now());
-        let notice = blocking(move || catalog_care::notice(&catalog, now)).await;
+        let notice = blocking(move || catalog_care::notice(&catalog, now));
+        let (notice, storage) = tokio::join!(notice, self.readiness.storage_notice());
         Ok(Overview {
             catalog: notice.map_err(|error| catalog_problem(&error))?,
+            storage,
             // Asked of its source: the event that tells of a change may still be under way, or lost among thousands.
             service: self.backend.health(),
             hypervisor: self.live.hypervisor_error(),

@@ -3,14 +3,17 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use memdeck_model::{CancelReply, Problem, ProblemKind};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+
+/// When a call may be tried again that a part of memdeck could not answer, in seconds.
+const RETRY_AFTER_S: u32 = 10;
 
 /// An error of a REST call.
 #[derive(Debug)]
@@ -45,7 +48,11 @@ impl IntoResponse for RestError {
         if let Some(kind) = self.kind {
             body["kind"] = json!(kind);
         }
-        (self.status, Json(body)).into_response()
+        let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        response
     }
 }
 
@@ -165,4 +172,18 @@ pub async fn unknown_route(method: Method, uri: Uri) -> RestError {
 /// The call exists for other methods.
 pub async fn wrong_method(method: Method, uri: Uri) -> RestError {
     RestError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_worth_another_try_says_when() {
+        for (kind, when) in [(ProblemKind::Unavailable, Some("10")), (ProblemKind::Internal, None)] {
+            let answer = RestError::from(Problem::new(kind, "why")).into_response();
+            let told = answer.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap());
+            assert_eq!(told, when, "{kind:?}");
+        }
+    }
 }

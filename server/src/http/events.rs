@@ -37,7 +37,7 @@ pub struct Resume {
 }
 
 /// Server-sent events: `start`, then what was missed or the present state, then every change as `dump`, `record`,
-/// `verification`, `guests`, `service` or `hypervisor`, and a `ping` every 15 s.
+/// `verification`, `guests`, `service`, `hypervisor` or `storage`, and a `ping` every 15 s.
 #[utoipa::path(
     get,
     path = "/api/events",
@@ -160,7 +160,7 @@ fn told(event: &Event, position: Option<Position>) -> Sse {
         Event::Verification(verification) => serde_json::to_string(verification),
         Event::Guests(guests) => serde_json::to_string(guests),
         Event::Service(health) => serde_json::to_string(health),
-        Event::Hypervisor(error) => serde_json::to_string(error),
+        Event::Hypervisor(error) | Event::Storage(error) => serde_json::to_string(error),
     };
     let data = data.unwrap_or_else(|error| {
         tracing::error!(kind = event.kind(), %error, "an event cannot be written as JSON");

@@ -20,6 +20,7 @@ mod sign_in;
 mod site;
 mod telemetry;
 pub mod tls;
+mod waiting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use axum::{Extension, Json, Router, middleware};
 use memdeck_app::api::Operations;
 use memdeck_capture::DumpBackend;
 use memdeck_catalog::Catalog;
+use memdeck_model as model;
 use serde::Serialize;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
@@ -42,6 +44,7 @@ use utoipa_axum::routes;
 
 use crate::desk::{Desk, GuestSource};
 use crate::images::Images;
+use crate::readiness::Readiness;
 
 pub(crate) use answer::RestError;
 pub use base_path::below;
@@ -49,6 +52,7 @@ pub use connections::{Connections, network};
 pub use guard::{Guard, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks};
 pub(crate) use record_parameters::{FilterParameters, SortParameters};
 pub use sign_in::{SignInLink, link_path};
+pub use waiting::waiting;
 
 /// The longest request body: a list of a thousand names fits many times.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -83,10 +87,13 @@ pub struct AgentState {
     pub guests: Arc<dyn GuestSource>,
     /// The images of what it dumped.
     pub images: Arc<Images>,
+    /// Whether it can take and keep dumps.
+    pub readiness: Arc<Readiness>,
 }
 
 /// The routes of `memdeck serve`: REST, the page's calls, live events and the page itself.
 pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<PathBuf>) -> Router {
+    let readiness = Arc::clone(state.desk.readiness());
     let operations: Arc<dyn Operations> = Arc::clone(&state.desk) as _;
     let images = images::routes(Arc::clone(state.desk.images()));
     let described = OpenApiRouter::with_openapi(openapi::dashboard())
@@ -96,7 +103,7 @@ pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<Path
         .routes(routes!(events::stream))
         .routes(routes!(sign_in::links::make));
     let described = described.with_state(state).merge(images);
-    let routes = described_routes(described, true)
+    let routes = described_routes(described, true, readiness)
         .merge(memdeck_app::api::router(&operations).layer(middleware::from_fn(answer::json_only)))
         .merge(sign_in::routes(Arc::clone(&guard)))
         .merge(site::routes(site_dir));
@@ -106,15 +113,17 @@ pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<Path
 /// The routes of `memdeck agent`.
 pub fn agent(state: AgentState, guard: Arc<Guard>) -> Router {
     let images = images::routes(Arc::clone(&state.images));
+    let readiness = Arc::clone(&state.readiness);
     let described = OpenApiRouter::with_openapi(openapi::agent()).merge(agent::routes());
-    protected(described_routes(described.with_state(state).merge(images), false), guard)
+    let routes = described_routes(described.with_state(state).merge(images), false, readiness);
+    protected(routes, guard)
 }
 
 /// The routes, with those of both services and the description of them all.
-fn described_routes(routes: OpenApiRouter, has_sign_in: bool) -> Router {
-    let routes = routes.routes(routes!(health)).routes(routes!(openapi::document));
+fn described_routes(routes: OpenApiRouter, has_sign_in: bool, readiness: Arc<Readiness>) -> Router {
+    let routes = routes.routes(routes!(health)).routes(routes!(ready)).routes(routes!(openapi::document));
     let (routes, described) = routes.split_for_parts();
-    routes.layer(Extension(openapi::Document::of(described, has_sign_in)))
+    routes.layer(Extension(openapi::Document::of(described, has_sign_in))).layer(Extension(readiness))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -125,10 +134,28 @@ struct Health {
     version: &'static str,
 }
 
-/// Whether memdeck answers. Open to everybody.
+/// Whether memdeck answers, and nothing else: for whoever restarts what hangs. Open to everybody.
 #[utoipa::path(get, path = "/healthz", tag = "service", security(()), responses((status = 200, body = Health)))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// Whether dumps can be taken, stored and recorded now: everything that is needed is tried. 503 while something is
+/// missing. Open to everybody.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "service",
+    security(()),
+    responses(
+        (status = 200, description = "Every check succeeded", body = model::Readiness),
+        (status = 503, description = "Some checks failed", body = model::Readiness),
+    )
+)]
+async fn ready(Extension(readiness): Extension<Arc<Readiness>>) -> (StatusCode, Json<model::Readiness>) {
+    let readiness = readiness.now().await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
 }
 
 /// What every route of either service has: JSON 404 under `/api`, limits and the guard.

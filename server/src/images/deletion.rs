@@ -6,7 +6,7 @@ use std::sync::Arc;
 use memdeck_image::StoreError;
 use memdeck_model::{Actor, DeleteRequest, Deletion, DumpId, Event, Problem, ProblemKind, Record};
 
-use super::{Images, Place, deleted, internal};
+use super::{Images, Place, StoredImage, deleted, internal};
 use crate::blocking;
 use crate::commands::with_causes;
 use crate::desk::catalog_problem;
@@ -35,7 +35,7 @@ impl Images {
         let record = match self.place(id.clone(), owned)? {
             Place::Here(image) => {
                 let _in_use = self.uses.delete(&image.dump_id)?;
-                self.delete_here(image.dump_id.clone(), by).await?
+                self.delete_here(*image, by).await?
             }
             Place::There(service, id) => {
                 let request = request.by(passed_on(&by));
@@ -58,10 +58,22 @@ impl Images {
         Ok(unsettled.iter().any(|record| record.dump_id == dump_id))
     }
 
-    async fn delete_here(&self, dump_id: DumpId, by: Actor) -> Result<Record, Problem> {
+    async fn delete_here(&self, image: StoredImage, by: Actor) -> Result<Record, Problem> {
+        let StoredImage { dump_id, record: before, path } = image;
         let (catalog, changed) = (Arc::clone(&self.catalog), self.changed.clone());
         let deletion = Deletion { dump_id, deleted_at: self.clock.now(), deleted_by: by };
         blocking(move || {
+            // A record that says so of an image that stays would be wrong for as long as its directory is read-only.
+            if before.deleted_at.is_none() {
+                memdeck_image::check_removable(&path).map_err(|error| {
+                    let detail = format!(
+                        "the image of {} cannot be deleted now ({}); it is kept",
+                        before.dom,
+                        with_causes(&error)
+                    );
+                    Problem::new(ProblemKind::Unavailable, detail)
+                })?;
+            }
             let record = catalog.mark_deleted(&deletion).map_err(|error| catalog_problem(&error))?;
             tracing::info!(dump_id = %deletion.dump_id, vm = %record.dom, by = %deletion.deleted_by, "image deleted");
             // Whatever becomes of the files: this is what the record says from now on.
@@ -76,7 +88,10 @@ impl Images {
                 );
                 Problem::new(ProblemKind::Internal, detail)
             })?;
-            catalog.settle_deletion(&deletion.dump_id).map_err(|error| catalog_problem(&error))?;
+            // The image is gone and its record says so. A note that is missing only lets the next start look again.
+            if let Err(error) = catalog.settle_deletion(&deletion.dump_id) {
+                catalog_problem(&error);
+            }
             Ok(record)
         })
         .await

@@ -109,6 +109,8 @@ async fn a_page_is_told_the_present_state_and_then_every_change() {
     assert!(!page.is_resumed().await);
     let service = page.next().await.unwrap();
     assert_eq!((service.kind.as_str(), service.id), ("service", None));
+    let storage = page.next().await.unwrap();
+    assert_eq!((storage.kind.as_str(), storage.data), ("storage", Value::Null));
     let hypervisor = page.next().await.unwrap();
     assert_eq!((hypervisor.kind.as_str(), hypervisor.data), ("hypervisor", Value::Null));
     let guests = page.next().await.unwrap();

@@ -20,6 +20,7 @@ mod local_callers;
 mod markdown;
 mod openapi;
 mod outbox;
+mod readiness;
 mod records;
 mod remote;
 mod remote_foreign;

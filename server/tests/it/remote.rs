@@ -11,22 +11,23 @@ use axum::response::IntoResponse;
 use axum::routing::get as route_get;
 use axum::{Json, Router};
 use memdeck::config::{HttpConfig, OpenAccess, ServiceConfig};
-use memdeck::desk::{AgentGuests, Desk, HypervisorGuests};
+use memdeck::desk::{AgentGuests, Desk, DeskParts, HypervisorGuests};
 use memdeck::http::{DashboardState, Guard};
 use memdeck::images::Images;
+use memdeck::readiness::{Readiness, ReadinessParts};
 use memdeck::remote::{RemoteBackend, ServiceClient};
 use memdeck_capture::{Clock, DumpBackend};
 use memdeck_catalog::Catalog;
 use memdeck_hypervisor::simulated::Fault;
 use memdeck_model::ActivityKind::{Completed, Queued, Started};
-use memdeck_model::{Actor, EndReason, Event};
+use memdeck_model::{Actor, EndReason, Event, Millis};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
-use crate::support::{self, HOST, TestApp, answer, get, post};
+use crate::support::{self, HOST, TIME_LIMIT, TestApp, answer, get, post};
 
 /// A service that listens on loopback until it is dropped.
 pub struct Listening {
@@ -89,7 +90,22 @@ impl Front {
         });
         let otherwise = HypervisorGuests::new(hypervisor);
         let guests = Arc::new(AgentGuests::new(Arc::clone(&remote), otherwise, true));
-        let desk = support::desk(&catalog, remote, guests, Arc::clone(&images), &app.clock);
+        let readiness = Readiness::new(ReadinessParts {
+            catalog: Arc::clone(&catalog),
+            store: None,
+            backend: Arc::clone(&remote) as _,
+            guests: Arc::clone(&guests) as _,
+            clock: Arc::new(app.clock.clone()),
+        });
+        let desk = support::desk(DeskParts {
+            catalog: Arc::clone(&catalog),
+            backend: remote,
+            guests,
+            images: Arc::clone(&images),
+            readiness,
+            clock: Arc::new(app.clock.clone()),
+            dump_timeout: Millis::from(TIME_LIMIT),
+        });
         let (closing, closed) = watch::channel(false);
         let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
         let open = HttpConfig { open_access: OpenAccess::loopback(), ..HttpConfig::default() };

@@ -7,6 +7,7 @@ mod cancel;
 mod crash;
 mod documents;
 mod foreign;
+mod full;
 mod held;
 mod lab;
 mod libvirtd;

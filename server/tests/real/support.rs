@@ -1,6 +1,6 @@
 //! Processes of memdeck and what they leave on disk.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Seek as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -79,7 +79,15 @@ impl Home {
         Hanging(self.volume())
     }
 
-    fn volume(&self) -> PathBuf {
+    /// Lets nobody write to the disk, or everybody again.
+    pub fn remount(&self, how: &str) {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", &format!("remount,{how}")]).arg(self.volume());
+        assert!(mount.status().unwrap().success());
+    }
+
+    /// Where its volume is mounted.
+    pub fn volume(&self) -> PathBuf {
         self.path().join("dumps")
     }
 
@@ -99,6 +107,19 @@ impl Home {
             before = now;
         }
         let mut filler = std::fs::File::create(self.volume().join("filler")).unwrap();
+        // Most of it at once; what is left in pieces is written.
+        let (mut length, mut step) = (0, 1_u64 << 30);
+        while step >= 4096 {
+            match rustix::fs::fallocate(&filler, rustix::fs::FallocateFlags::empty(), length, step) {
+                Ok(()) => length += step,
+                Err(error) => {
+                    assert_eq!(error, rustix::io::Errno::NOSPC);
+                    filler.set_len(length).unwrap();
+                    step /= 2;
+                }
+            }
+        }
+        filler.seek(std::io::SeekFrom::End(0)).unwrap();
         let full = std::io::copy(&mut std::io::repeat(0), &mut filler).unwrap_err();
         assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     }
@@ -192,11 +213,13 @@ impl Drop for Home {
 pub struct Service {
     child: Child,
     pub url: String,
+    /// What it said until then.
+    pub said: String,
     http: reqwest::blocking::Client,
 }
 
 impl Service {
-    /// Starts it on a free port and waits until it says that it is ready.
+    /// Starts it on a free port and waits until it says where it answers.
     pub fn start(home: &Home, role: &str, variables: &[(&str, &str)]) -> Self {
         memdeck::commands::install_tls_provider();
         let mut command = home.memdeck(&[role]);
@@ -209,18 +232,25 @@ impl Service {
             let line = line.unwrap();
             said.push_str(&line);
             said.push('\n');
-            if line.contains("ready") {
+            if line.contains(" ready ") || line.contains(" degraded: ") {
                 let url = line.split("url=\"").nth(1).and_then(|rest| rest.split('"').next());
                 break url.unwrap_or_else(|| panic!("no URL in: {line}")).to_owned();
             }
         };
         // A log that nobody reads would block the process once the pipe is full.
         std::thread::spawn(move || log.for_each(drop));
-        Self { child, url, http: reqwest::blocking::Client::builder().no_proxy().build().unwrap() }
+        Self { child, url, said, http: reqwest::blocking::Client::builder().no_proxy().build().unwrap() }
     }
 
     pub fn get(&self, path: &str) -> Value {
         self.http.get(format!("{}{path}", self.url)).send().unwrap().json().unwrap()
+    }
+
+    /// Status, headers and JSON body of an answer.
+    pub fn send(&self, method: &str, path: &str, body: &Value) -> (u16, reqwest::header::HeaderMap, Value) {
+        let method = method.parse().unwrap();
+        let answer = self.http.request(method, format!("{}{path}", self.url)).json(body).send().unwrap();
+        (answer.status().as_u16(), answer.headers().clone(), answer.json().unwrap())
     }
 
     pub fn trigger(&self, vms: &[&str]) -> Value {
@@ -256,6 +286,18 @@ impl Service {
                 return found;
             }
             assert!(begun.elapsed() < PATIENCE, "no {what} after {PATIENCE:?}: {answer}");
+        }
+    }
+
+    /// As [`Self::wait`], while nobody may listen for a moment.
+    pub fn wait_through_a_new_listener<T>(&self, path: &str, wanted: impl Fn(&Value) -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            let answer = self.http.get(format!("{}{path}", self.url)).send();
+            if let Some(found) = answer.ok().and_then(|answer| wanted(&answer.json().unwrap())) {
+                return found;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{path} does not come to that in {PATIENCE:?}");
         }
     }
 

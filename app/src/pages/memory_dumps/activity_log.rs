@@ -137,7 +137,11 @@ impl Log {
         let is_news = match event {
             Event::Dump(status) => self.is_news(status),
             Event::Record(_) => true,
-            Event::Verification(_) | Event::Guests(_) | Event::Service(_) | Event::Hypervisor(_) => false,
+            Event::Verification(_)
+            | Event::Guests(_)
+            | Event::Service(_)
+            | Event::Hypervisor(_)
+            | Event::Storage(_) => false,
         };
         if is_news {
             self.pending.set_value(Some(Timeout::new(SETTLES_MS, move || self.fetch())));

@@ -256,6 +256,7 @@ impl State {
             Event::Hypervisor(error) => {
                 self.overview.change(|overview| overview.hypervisor.clone_from(error));
             }
+            Event::Storage(notice) => self.overview.change(|overview| overview.storage.clone_from(notice)),
         }
     }
 

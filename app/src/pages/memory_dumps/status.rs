@@ -30,6 +30,7 @@ pub fn Status() -> impl IntoView {
     let active = Memo::new(move |_| counts.get().map(|counts| counts.running.to_string()));
     let queued = Memo::new(move |_| counts.get().map(|counts| format!("{} queued", counts.queued)));
     let catalog = Memo::new(move |_| state.overview.with_data(|overview| overview.catalog.clone()).flatten());
+    let storage = Memo::new(move |_| state.overview.with_data(|overview| overview.storage.clone()).flatten());
     let retry = move |()| state.fetch_overview();
     let missing = move |what| {
         if is_loading.get() {
@@ -90,6 +91,12 @@ pub fn Status() -> impl IntoView {
                     title="The figures could not be loaded."
                     detail=Signal::derive(move || problem.get().unwrap_or_default())
                     on_retry=retry
+                />
+            </Show>
+            <Show when=move || storage.with(Option::is_some)>
+                <Failure
+                    title="Dumps cannot be stored now."
+                    detail=Signal::derive(move || storage.get().unwrap_or_default())
                 />
             </Show>
             <Show when=move || catalog.with(Option::is_some)>

@@ -88,6 +88,22 @@ pub enum StoreError {
         /// What the system says.
         source: io::Error,
     },
+    /// Its files stay, because its volume is read-only or memdeck may not change it.
+    #[error("no file can be removed from the directory for dumps {path}")]
+    Unremovable {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Nothing can be written in it.
+    #[error("nothing can be stored in the directory for dumps {path}")]
+    Unwritable {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The volume does not tell its free space.
     #[error("the free space of {path} cannot be read")]
     FreeSpace {

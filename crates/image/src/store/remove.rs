@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use memdeck_model::DumpId;
+use rustix::fs::Access;
+use rustix::io::Errno;
 
 use super::StoreError;
 use crate::companions::{IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, belongs_to};
@@ -21,6 +23,18 @@ pub fn remove_stored(image: &Path, dump_id: &DumpId) -> Result<Vec<PathBuf>, Sto
         // Opening would create it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         _ => remove(&Directory::open(dir)?, dump_id, |name| !name.ends_with(MANIFEST_SUFFIX)),
+    }
+}
+
+/// Whether [`remove_stored`] may remove files, as far as that is known without removing one. A full volume is no hindrance.
+///
+/// # Errors
+/// The directory is read-only, or this process may not change it.
+pub fn check_removable(image: &Path) -> Result<(), StoreError> {
+    let dir = image.parent().unwrap_or(image);
+    match rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(StoreError::Unremovable { path: dir.to_owned(), source: errno.into() }),
     }
 }
 

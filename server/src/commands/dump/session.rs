@@ -55,7 +55,13 @@ impl Session {
             Err(error) => return Err(error.into()),
         };
         let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);
-        let engine = node::engine(config, &state, Arc::clone(&hypervisor), Duration::ZERO)?;
+        let engine = node::engine(
+            config,
+            &state,
+            node::store(&config.dumps)?,
+            Arc::clone(&hypervisor),
+            Duration::ZERO,
+        )?;
         let feed = node::influx(config.influx.as_ref())?;
         let backend = node::local(&engine);
         Ok(Self::Here(Box::new(Here { engine, backend, hypervisor, feed, state })))

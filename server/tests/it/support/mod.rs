@@ -17,10 +17,9 @@ use memdeck::config::{Config, ConfigError, HttpConfig, OpenAccess, Places, Sourc
 use memdeck::desk::{Desk, DeskParts, HypervisorGuests};
 use memdeck::http::{AgentState, DashboardState, Guard};
 use memdeck::images::Images;
+use memdeck::readiness::{Readiness, ReadinessParts};
 use memdeck::remote::ServiceClient;
-use memdeck_capture::{
-    Clock, DumpBackend, Engine, EngineParts, EngineSettings, LocalBackend, ManualClock, NoGuardian,
-};
+use memdeck_capture::{Clock, Engine, EngineParts, EngineSettings, LocalBackend, ManualClock, NoGuardian};
 use memdeck_catalog::Catalog;
 use memdeck_hypervisor::simulated::Simulated;
 use memdeck_image::ImageStore;
@@ -33,7 +32,8 @@ pub use transcript::Transcript;
 
 /// What a browser or script on this machine sends as `Host`.
 pub const HOST: &str = "127.0.0.1:8000";
-const TIME_LIMIT: Duration = Duration::from_mins(1);
+/// `DUMP_TIMEOUT`.
+pub const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// One memdeck with a state directory and an engine of its own.
 pub struct TestApp {
@@ -45,6 +45,7 @@ pub struct TestApp {
     pub catalog: Arc<Catalog>,
     pub engine: Arc<Engine>,
     pub images: Arc<Images>,
+    pub desk: Arc<Desk>,
     pub dashboard: Router,
     pub agent: Router,
     /// Set to true to end open streams.
@@ -74,13 +75,27 @@ impl TestApp {
         let backend = Arc::new(LocalBackend::new(Arc::clone(&engine)));
         let guests = Arc::new(HypervisorGuests::new(Arc::new(hypervisor.clone())));
         let images = images(&catalog, &clock, None);
-        let desk =
-            desk(&catalog, Arc::clone(&backend) as _, Arc::clone(&guests) as _, Arc::clone(&images), &clock);
+        let readiness = Readiness::new(ReadinessParts {
+            catalog: Arc::clone(&catalog),
+            store: Some(ImageStore::open(&dir.path().join("dumps")).unwrap()),
+            backend: Arc::clone(&backend) as _,
+            guests: Arc::clone(&guests) as _,
+            clock: Arc::new(clock.clone()),
+        });
+        let desk = desk(DeskParts {
+            catalog: Arc::clone(&catalog),
+            backend: Arc::clone(&backend) as _,
+            guests: Arc::clone(&guests) as _,
+            images: Arc::clone(&images),
+            readiness: Arc::clone(&readiness),
+            clock: Arc::new(clock.clone()),
+            dump_timeout: Millis::from(TIME_LIMIT),
+        });
         let (closing, closed) = watch::channel(false);
         let guard_clock: Arc<dyn Clock> = Arc::new(clock.clone());
         let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &http, &guard_clock));
         let dashboard = memdeck::http::dashboard(
-            DashboardState { desk, closing: closed },
+            DashboardState { desk: Arc::clone(&desk), closing: closed },
             Arc::clone(&guard),
             http.site_dir,
         );
@@ -90,10 +105,24 @@ impl TestApp {
             catalog_id: "the-catalog".to_owned(),
             guests,
             images: Arc::clone(&images),
+            readiness,
         };
         let agent = memdeck::http::agent(state, guard);
         let libvirt = Simulated::new();
-        Self { dir, hypervisor, libvirt, clock, catalog, engine, images, dashboard, agent, closing, events }
+        Self {
+            dir,
+            hypervisor,
+            libvirt,
+            clock,
+            catalog,
+            engine,
+            images,
+            desk,
+            dashboard,
+            agent,
+            closing,
+            events,
+        }
     }
 
     /// A finished dump of a running guest: its id, and where its image is.
@@ -148,23 +177,10 @@ pub fn images(catalog: &Arc<Catalog>, clock: &ManualClock, service: Option<Servi
 }
 
 /// A desk whose events flow, as long as the test's runtime lives.
-pub fn desk(
-    catalog: &Arc<Catalog>,
-    backend: Arc<dyn DumpBackend>,
-    guests: Arc<dyn memdeck::desk::GuestSource>,
-    images: Arc<Images>,
-    clock: &ManualClock,
-) -> Arc<Desk> {
+pub fn desk(parts: DeskParts) -> Arc<Desk> {
     // Leptos may be told about its executor once per process only.
     let _ = any_spawner::Executor::init_tokio();
-    let desk = Arc::new(Desk::new(DeskParts {
-        catalog: Arc::clone(catalog),
-        backend,
-        guests,
-        images,
-        clock: Arc::new(clock.clone()) as Arc<dyn Clock>,
-        dump_timeout: Millis::from(TIME_LIMIT),
-    }));
+    let desk = Arc::new(Desk::new(parts));
     tokio::spawn({
         let desk = Arc::clone(&desk);
         async move { desk.run().await }

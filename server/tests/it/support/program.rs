@@ -28,7 +28,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts `memdeck serve` and waits until it is ready.
+    /// Starts `memdeck serve` and waits until it says where it answers.
     pub fn serve(home: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = memdeck(home);
         command.arg("serve").env("MEMDECK_BIND", "127.0.0.1:0").envs(variables.iter().copied());
@@ -57,7 +57,9 @@ impl Running {
         let mut before = Vec::new();
         let url = loop {
             let line = lines.next().unwrap_or_else(|| panic!("memdeck ended: {before:?}"));
-            let url = line.split_once("ready url=\"").and_then(|(_, rest)| rest.split_once('"'));
+            let says_where = line.contains(" ready ") || line.contains(" degraded: ");
+            let url = line.split_once(" url=\"").filter(|_| says_where);
+            let url = url.and_then(|(_, rest)| rest.split_once('"'));
             let url = url.map(|(url, _)| url.to_owned());
             before.push(line);
             if let Some(url) = url {
