@@ -1,6 +1,6 @@
 //! What the status section shows.
 
-use memdeck_model::{ServiceHealth, Stats, Timestamp};
+use memdeck_model::{FrozenPause, ServiceHealth, Stats, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The figures over all records and the health of the parts memdeck depends on.
@@ -17,6 +17,10 @@ pub struct Overview {
     /// What operators must know of the catalog: that it was restored and what is missing, or that it is not sound.
     #[serde(default)]
     pub catalog: Option<String>,
+    /// How long a guest may stand still for a frozen dump, and how fast the host of the service reads one. `None` where the
+    /// service does not tell it.
+    #[serde(default)]
+    pub frozen_pause: Option<FrozenPause>,
     /// Figures over all records.
     pub stats: Stats,
     /// The version of the server.
