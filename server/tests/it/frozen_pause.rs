@@ -1,11 +1,16 @@
-//! What is told before a dump of how long a guest would stand still by both services.
+//! What is told before a dump of how long a guest would stand still: by both services, and by the command line.
+
+use std::path::Path;
+use std::time::Duration;
 
 use axum::Router;
 use memdeck_catalog::{Adopted, Catalog, GuestIdentity};
+use memdeck_hypervisor::{Hypervisor as _, Libvirt};
 use memdeck_model::{ByteCount, CaptureMode, DumpId, GuestName, Millis, Record, Timestamp};
 use serde_json::{Value, json};
 
 use crate::remote::{ContractOnly, Front, Listening, is_record};
+use crate::support::program::{Running, memdeck};
 use crate::support::{TestApp, answer, get, post};
 
 /// Of the hypervisor that the tests simulate.
@@ -93,4 +98,61 @@ async fn of_a_service_that_does_not_tell_nothing_is_said() {
     foreign.complete("7");
     front.event(is_record).await;
     assert_eq!(told(&front.router).await, Value::Null);
+}
+
+/// Half a GiB a minute, measured on the host of libvirt's test driver, whose guest `test` runs and has 8 GiB.
+fn measure_slow_dumps(home: &Path) {
+    let host = Libvirt::connect("test:///default", Duration::from_secs(30)).host().unwrap().name;
+    let state = home.join("state");
+    let made = std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&state);
+    made.unwrap();
+    remember(&Catalog::open(&state).unwrap(), &host, 1, Millis(120_000));
+}
+
+/// What `memdeck dump` says on standard error before anything else; its dump fails, because the driver dumps no guest.
+fn said(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
+    let mut command = memdeck(home);
+    command.arg("dump").args(arguments).arg("--json").envs(variables.iter().copied());
+    let output = command.output().unwrap();
+    let stdout: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(stdout["dumps"][0]["state"], "failed", "{stdout}");
+    String::from_utf8(output.stderr).unwrap().lines().map(ToOwned::to_owned).collect()
+}
+
+const WARNING: &str = "memdeck: warning: 'test' (8.00 GiB) would stand still for about 16 min; its dump is ended at the \
+                       limit of 30 s. Choose live, or raise FROZEN_PAUSE_LIMIT.";
+const WARNING_OF_AUTO: &str = "memdeck: warning: 'test' (8.00 GiB), if live is not possible, would stand still \
+                               for about 16 min; its dump is ended at the limit of 30 s. Choose live, or raise \
+                               FROZEN_PAUSE_LIMIT.";
+
+#[test]
+fn the_command_line_warns_before_it_dumps_a_guest_that_is_too_large() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(said(dir.path(), &["test", "--mode", "frozen"], &[]), [""; 0], "nothing was measured yet");
+    let dir = tempfile::tempdir().unwrap();
+    measure_slow_dumps(dir.path());
+    let frozen = |vm| said(dir.path(), &[vm, "--mode", "frozen"], &[]);
+    for vm in ["test", "1", "all"] {
+        assert_eq!(frozen(vm), [WARNING], "{vm}");
+    }
+    assert_eq!(frozen("web-09"), [""; 0], "a guest that is not there");
+    assert_eq!(said(dir.path(), &["test"], &[]), [WARNING_OF_AUTO]);
+    assert_eq!(said(dir.path(), &["test", "--mode", "live"], &[]), [""; 0]);
+    let enough = [("FROZEN_PAUSE_LIMIT", "960")];
+    assert_eq!(said(dir.path(), &["test", "--mode", "frozen"], &enough), [""; 0]);
+}
+
+#[test]
+fn the_command_line_warns_by_the_limit_of_the_service_that_it_asks() {
+    let dir = tempfile::tempdir().unwrap();
+    measure_slow_dumps(dir.path());
+    let frozen = ["test", "--mode", "frozen"];
+    // A limit of the command's own has no effect on the service.
+    let own = [("FROZEN_PAUSE_LIMIT", "960")];
+    let service = Running::serve(dir.path(), &[]);
+    assert_eq!(said(dir.path(), &frozen, &own), [WARNING]);
+    assert_eq!(service.stop().0, Some(0));
+    let service = Running::serve(dir.path(), &own);
+    assert_eq!(said(dir.path(), &frozen, &[]), [""; 0]);
+    assert_eq!(service.stop().0, Some(0));
 }
