@@ -4,9 +4,9 @@
 import { createServer } from 'node:http';
 
 export class DumpService {
-  // Starts on a free port of loopback.
-  static async start(records = [], guests = []) {
-    const service = new DumpService(records, guests);
+  // Starts on a free port of loopback. `others` are answers to calls that the protocol does not know, by their paths.
+  static async start(records = [], guests = [], others = {}) {
+    const service = new DumpService(records, guests, others);
     await new Promise((resolve, reject) => {
       service.#server.once('error', reject);
       service.#server.listen(0, '127.0.0.1', resolve);
@@ -17,6 +17,7 @@ export class DumpService {
 
   #records;
   #guests;
+  #others;
   #statuses = {};
   #server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url, 'http://127.0.0.1');
@@ -25,15 +26,16 @@ export class DumpService {
     response.end(JSON.stringify(answer ?? { detail: `there is no ${pathname}` }));
   });
 
-  constructor(records, guests) {
+  constructor(records, guests, others) {
     this.#records = records;
     this.#guests = guests;
+    this.#others = others;
   }
 
   #answer(path, since) {
     if (path === '/api/dumps') return this.#statuses;
     if (path === '/api/guests') return this.#guests;
-    if (path !== '/api/records') return undefined;
+    if (path !== '/api/records') return this.#others[path];
     const numbered = this.#records.map((record, index) => ({ seq: index + 1, record }));
     return { catalog_id: 'of-the-test', records: numbered.filter(({ seq }) => seq > since).slice(0, 1000) };
   }

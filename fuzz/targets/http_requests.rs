@@ -35,13 +35,14 @@ const TOKEN: &str = "0123456789abcdef";
 const BEARER: &str = "Bearer 0123456789abcdef";
 /// The dump that has an image.
 const STORED: &str = "stored-1";
-const PATHS: [&str; 30] = [
+const PATHS: [&str; 31] = [
     "/api/dumps",
     "/api/dumps/web-01",
     "/api/dumps/a1/cancel",
     "/api/records?since=18446744073709551615&limit=4294967295",
     "/api/deletions?since=0",
     "/api/guests",
+    "/api/frozen-pause",
     "/api/openapi.json",
     "/api/memory-dumps/trigger",
     "/api/memory-dumps/records?limit=-1&offset=9223372036854775807",

@@ -1,6 +1,6 @@
 //! What the status section shows.
 
-use memdeck_model::{ServiceHealth, Stats, Timestamp};
+use memdeck_model::{FrozenPause, ServiceHealth, Stats, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The figures over all records and the health of the parts memdeck depends on.
@@ -20,6 +20,10 @@ pub struct Overview {
     /// What keeps images or records from being stored on this host; `None` where nothing does.
     #[serde(default)]
     pub storage: Option<String>,
+    /// How long a guest may stand still for a frozen dump, and how fast the host of the service reads one. `None` where the
+    /// service does not tell it.
+    #[serde(default)]
+    pub frozen_pause: Option<FrozenPause>,
     /// Figures over all records.
     pub stats: Stats,
     /// The version of the server.

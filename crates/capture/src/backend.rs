@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use memdeck_catalog::GuestIdentity;
 use memdeck_model::{
-    Actor, DumpId, DumpOptions, DumpStatus, Event, Guest, Problem, ProblemKind, ServiceHealth, VmRef,
+    Actor, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, Problem, ProblemKind, ServiceHealth,
+    VmRef,
 };
 use tokio::sync::broadcast;
 
@@ -127,6 +128,16 @@ pub trait DumpBackend: Send + Sync {
     /// # Errors
     /// The service does not answer.
     async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, BackendError>;
+
+    /// How long a guest may stand still for a frozen dump, and how fast one is read: by what was measured on `host`, the host
+    /// of this process's hypervisor, where the dumps are taken here; a service over HTTP tells it of its own. `None` where
+    /// that is not known.
+    ///
+    /// # Errors
+    /// The catalog failed.
+    async fn frozen_pause(&self, _host: Option<&str>) -> Result<Option<FrozenPause>, BackendError> {
+        Ok(None)
+    }
 
     /// Whether the service answers as far as that is known, and what it can do.
     fn health(&self) -> ServiceHealth {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use memdeck_catalog::{Catalog, CatalogError, Enqueued, GuestIdentity, NewJob};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_image::{ImageStore, StoreError};
-use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, EndReason, Event, Guest, Millis};
+use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, EndReason, Event, FrozenPause, Guest, Millis};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::broadcast;
 
@@ -275,6 +275,17 @@ impl Engine {
     /// The catalog failed.
     pub fn status(&self, vm: &str) -> Result<Option<DumpStatus>, EngineError> {
         Ok(self.shared.catalog.newest_job_for(vm)?.map(|job| self.shared.status_of(&job)))
+    }
+
+    /// The pause limit, and how fast guests were read that stood still, by the newest records of `host`. While the name of
+    /// this host is not known, nothing is taken for measured.
+    ///
+    /// # Errors
+    /// The catalog failed.
+    pub fn frozen_pause(&self, host: Option<&str>) -> Result<FrozenPause, EngineError> {
+        let limit = Millis::from(self.shared.settings.frozen_pause_limit);
+        let dumps = host.map(|host| self.shared.catalog.frozen_pauses(host)).transpose()?;
+        Ok(FrozenPause::measured(limit, &dumps.unwrap_or_default()))
     }
 
     /// What happens from now on.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use memdeck_catalog::CatalogError;
-use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, Event};
+use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, Event, FrozenPause};
 use tokio::sync::broadcast;
 
 use crate::{BackendError, DumpBackend, Engine, EngineError, Target};
@@ -77,6 +77,11 @@ impl DumpBackend for LocalBackend {
     async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, BackendError> {
         let vm = vm.to_owned();
         self.call(move |engine| engine.status(&vm)).await
+    }
+
+    async fn frozen_pause(&self, host: Option<&str>) -> Result<Option<FrozenPause>, BackendError> {
+        let host = host.map(ToOwned::to_owned);
+        self.call(move |engine| engine.frozen_pause(host.as_deref())).await.map(Some)
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {

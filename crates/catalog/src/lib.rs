@@ -19,6 +19,7 @@ mod catalog;
 mod check;
 mod deletion;
 mod error;
+mod frozen_pause;
 mod import;
 mod intent;
 mod job;

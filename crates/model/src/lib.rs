@@ -10,6 +10,7 @@ mod day;
 mod dump;
 mod end_reason;
 mod event;
+mod frozen_pause;
 mod guest;
 mod host;
 mod image;
@@ -33,6 +34,7 @@ pub use dump::{
 };
 pub use end_reason::EndReason;
 pub use event::{Event, ServiceHealth};
+pub use frozen_pause::{FrozenPause, expected_pause, in_round_numbers};
 pub use guest::{Guest, GuestName, GuestState, Vm};
 pub use host::HostClock;
 pub use image::{DeleteRequest, Deletion, Verification, VerificationState};

@@ -17,8 +17,8 @@ use memdeck_app::api::{ImageFacts, Operations, Overview};
 use memdeck_capture::{BackendError, Clock, DumpBackend, Target};
 use memdeck_catalog::{Catalog, CatalogError, Place};
 use memdeck_model::{
-    ALL_GUESTS, Activity, Actor, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, Guest, Millis,
-    Omitted, Problem, ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, ServiceHealth,
+    ALL_GUESTS, Activity, Actor, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest,
+    Millis, Omitted, Problem, ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, ServiceHealth,
     ServiceStatus, Stats, Timestamp, TriggerError, TriggerRequest, Verification, VmRef,
 };
 use parking_lot::Mutex;
@@ -326,6 +326,15 @@ impl Desk {
         blocking(move || catalog.stats()).await.map_err(|error| catalog_problem(&error))
     }
 
+    /// How long a guest may stand still for a frozen dump, and how fast one is read where the dumps are taken. `None` where the
+    /// service does not tell it.
+    ///
+    /// # Errors
+    /// The catalog failed.
+    pub async fn frozen_pause(&self) -> Result<Option<FrozenPause>, BackendError> {
+        self.backend.frozen_pause(self.guests.host().as_deref()).await
+    }
+
     /// Every guest of the hypervisor.
     ///
     /// # Errors
@@ -403,6 +412,7 @@ impl Operations for Desk {
             hypervisor: self.live.hypervisor_error(),
             hypervisor_uri: self.guests.uri(),
             host: self.guests.host(),
+            frozen_pause: self.frozen_pause().await?,
             stats,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             server_time: self.clock.now(),

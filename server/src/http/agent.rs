@@ -8,7 +8,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use memdeck_capture::Target;
 use memdeck_model::{
-    CancelReply, CancelRequest, Capabilities, DumpId, DumpStatus, Guest, Problem, ProblemKind, TriggerRequest,
+    CancelReply, CancelRequest, Capabilities, DumpId, DumpStatus, FrozenPause, Guest, Problem, ProblemKind,
+    TriggerRequest,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -32,6 +33,7 @@ pub fn routes() -> OpenApiRouter<AgentState> {
         .routes(routes!(records))
         .routes(routes!(deletions))
         .routes(routes!(guests))
+        .routes(routes!(frozen_pause))
         .routes(routes!(capabilities))
 }
 
@@ -167,4 +169,11 @@ async fn capabilities() -> Json<Capabilities> {
 #[utoipa::path(get, path = "/api/guests", tag = "guests", responses((status = 200, body = Vec<Guest>)))]
 async fn guests(State(agent): State<AgentState>) -> Result<Json<Vec<Guest>>, RestError> {
     Ok(Json(agent.guests.list().await?))
+}
+
+/// How long a guest may stand still for a frozen dump, and how fast this host reads one.
+#[utoipa::path(get, path = "/api/frozen-pause", tag = "guests", responses((status = 200, body = Option<FrozenPause>)))]
+async fn frozen_pause(State(agent): State<AgentState>) -> Result<Json<Option<FrozenPause>>, RestError> {
+    let host = agent.guests.host();
+    Ok(Json(agent.backend.frozen_pause(host.as_deref()).await.map_err(Problem::from)?))
 }

@@ -100,6 +100,7 @@ pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<Path
         .nest("/api/memory-dumps", memory_dumps::routes())
         .nest("/api/telemetry", telemetry::routes())
         .routes(routes!(telemetry::guests))
+        .routes(routes!(telemetry::frozen_pause))
         .routes(routes!(events::stream))
         .routes(routes!(sign_in::links::make));
     let described = described.with_state(state).merge(images);

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use memdeck_model::{Guest, GuestState, Vm};
+use memdeck_model::{FrozenPause, Guest, GuestState, Problem, Vm};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -38,4 +38,13 @@ async fn live_vms(State(state): State<DashboardState>) -> Result<Json<LiveVms>, 
 #[utoipa::path(get, path = "/api/guests", tag = "guests", responses((status = 200, body = Vec<Guest>)))]
 pub async fn guests(State(state): State<DashboardState>) -> Result<Json<Vec<Guest>>, RestError> {
     Ok(Json(state.desk.list_guests().await?))
+}
+
+/// How long a guest may stand still for a frozen dump, and how fast the host of the dump service reads one. Null where the
+/// service does not tell it.
+#[utoipa::path(get, path = "/api/frozen-pause", tag = "guests", responses((status = 200, body = Option<FrozenPause>)))]
+pub async fn frozen_pause(
+    State(state): State<DashboardState>,
+) -> Result<Json<Option<FrozenPause>>, RestError> {
+    Ok(Json(state.desk.frozen_pause().await.map_err(Problem::from)?))
 }

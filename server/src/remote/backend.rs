@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use memdeck_capture::{BackendError, Clock, DumpBackend, Target};
 use memdeck_catalog::{Catalog, CatalogError, GuestIdentity, RemoteDump};
 use memdeck_hypervisor::Hypervisor;
-use memdeck_model::{Actor, Capabilities, DumpId, DumpOptions, DumpStatus, Event, Guest, ServiceHealth};
+use memdeck_model::{
+    Actor, Capabilities, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, ServiceHealth,
+};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
@@ -108,6 +110,8 @@ impl RemoteBackend {
                 known.records_are_current = false;
                 // It may come back as a newer one.
                 known.tells_no_deletions = false;
+                known.frozen_pause = None;
+                known.tells_no_frozen_pause = false;
                 known.last_capabilities = known.capabilities.take().or(known.last_capabilities);
                 return !known.active().is_empty();
             }
@@ -119,6 +123,10 @@ impl RemoteBackend {
         let changes = self.known.lock().take_in(told.into_iter(), &before, self.clock.now());
         let completed = changes.completed;
         self.publish(changes).await;
+        // Before the record of the dump: what hears of that looks at both.
+        if self.known.lock().may_have_another_frozen_pause(completed) {
+            self.ask_frozen_pause().await;
+        }
         let (may_import, is_current, tells_no_deletions) = {
             let known = self.known.lock();
             (known.may_import(), known.records_are_current, known.tells_no_deletions)
@@ -223,6 +231,23 @@ impl RemoteBackend {
             }
         }
         Ok(told)
+    }
+
+    /// How long its guests may stand still, and how fast one is read: each dump may change that.
+    async fn ask_frozen_pause(&self) {
+        match self.client.frozen_pause().await {
+            Ok(told) => {
+                let mut known = self.known.lock();
+                known.tells_no_frozen_pause = told.is_none();
+                known.frozen_pause = told;
+            }
+            // If the service went away, the next look tells.
+            Err(error) => tracing::debug!(
+                service = self.url,
+                error = &error as &dyn std::error::Error,
+                "the service does not tell its pause limit"
+            ),
+        }
     }
 
     async fn import_deletions(&self) {
@@ -424,6 +449,10 @@ impl DumpBackend for RemoteBackend {
         let told = self.client.status(vm).await.map_err(|error| self.failed(&error))?;
         let known = self.known.lock();
         Ok(told.map(|status| known.completed_by_memory(status)).or_else(|| known.of_guest(vm)))
+    }
+
+    async fn frozen_pause(&self, _host: Option<&str>) -> Result<Option<FrozenPause>, BackendError> {
+        Ok(self.known.lock().frozen_pause)
     }
 
     fn health(&self) -> ServiceHealth {

@@ -1,7 +1,9 @@
 //! What another service tells, brought into bounds before anything believes it: numbers into their ranges, texts to a length
 //! and without control characters, instants not far ahead of this host's clock.
 
-use memdeck_model::{Deletion, DumpStatus, EndReason, Guest, GuestName, Millis, Record, Timestamp, VmRef};
+use memdeck_model::{
+    Deletion, DumpStatus, EndReason, FrozenPause, Guest, GuestName, Millis, Record, Timestamp, VmRef,
+};
 
 /// The longest sentence that is kept.
 const MAX_SENTENCE_CHARS: usize = 2_000;
@@ -76,6 +78,12 @@ pub fn deletion(mut deletion: Deletion, now: Timestamp) -> Deletion {
 pub fn guests(guests: Vec<Guest>) -> Vec<Guest> {
     let can_be = |guest: &Guest| is_uuid(&guest.uuid) && VmRef::new(&guest.name.0).is_ok();
     guests.into_iter().filter(can_be).collect()
+}
+
+/// A pause limit and a rate that can be reckoned with; without a limit nothing can be said.
+pub fn frozen_pause(told: FrozenPause) -> Option<FrozenPause> {
+    let rate = told.bytes_per_s.filter(|rate| rate.0 > 0);
+    (told.limit_ms.0 > 0).then_some(FrozenPause { bytes_per_s: rate, ..told })
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -158,5 +166,17 @@ mod tests {
             ..Record::unknown(GuestName("a".into()), String::new(), now())
         };
         assert_eq!(record(told, now()).sha256, None);
+    }
+
+    #[test]
+    fn a_rate_of_nothing_is_none_and_without_a_limit_nothing_can_be_said() {
+        let told = |limit: u64, rate: Option<u64>| FrozenPause {
+            limit_ms: Millis(limit),
+            bytes_per_s: rate.map(memdeck_model::ByteCount),
+            measured_from: 3,
+        };
+        assert_eq!(frozen_pause(told(30_000, Some(7))), Some(told(30_000, Some(7))));
+        assert_eq!(frozen_pause(told(30_000, Some(0))), Some(told(30_000, None)));
+        assert_eq!(frozen_pause(told(0, Some(7))), None);
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use memdeck_capture::{Clock, SystemClock, Target};
 use memdeck_model::{
     ALL_GUESTS, Actor, CancelReply, CancelRequest, Capabilities, Deletion, DumpId, DumpOptions, DumpStatus,
-    Guest, MAX_TRIGGER_TARGETS, ModeChoice, Omitted, Record, RecordPage, ServiceStatus, Timestamp,
-    TriggerReply, TriggerRequest, VmRef,
+    FrozenPause, Guest, MAX_TRIGGER_TARGETS, ModeChoice, Omitted, Record, RecordPage, ServiceStatus,
+    Timestamp, TriggerReply, TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};
 use rustls::ClientConfig;
@@ -297,6 +297,16 @@ impl ServiceClient {
     pub async fn guests(&self) -> Result<Option<Vec<Guest>>, CallError> {
         let guests = lacking_as_none(answer(self.request(Method::GET, &["api", "guests"])).await)?;
         Ok(guests.map(checked::guests))
+    }
+
+    /// `GET /api/frozen-pause`; `None` where the service has no such call, or does not know it.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn frozen_pause(&self) -> Result<Option<FrozenPause>, CallError> {
+        let told: Option<Option<FrozenPause>> =
+            lacking_as_none(answer(self.request(Method::GET, &["api", "frozen-pause"])).await)?;
+        Ok(told.flatten().and_then(checked::frozen_pause))
     }
 
     /// `GET /api/deletions?since=`; `None` where the service has no such call.

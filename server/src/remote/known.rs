@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use memdeck_catalog::{GuestIdentity, RemoteDump};
 use memdeck_model::{
-    Capabilities, DumpId, DumpState, DumpStatus, EndReason, JobState, ServiceHealth, Timestamp,
+    Capabilities, DumpId, DumpState, DumpStatus, EndReason, FrozenPause, JobState, ServiceHealth, Timestamp,
 };
 
 /// In so many answers an active dump must be missing before it counts as lost: one may overtake the dump's beginning.
@@ -36,6 +36,10 @@ pub struct Known {
     pub capabilities: Option<Capabilities>,
     /// As it said before that, in this or in an earlier process.
     pub last_capabilities: Option<Capabilities>,
+    /// Its pause limit and how fast its host reads a guest, as it said last since it was away.
+    pub frozen_pause: Option<FrozenPause>,
+    /// It has no such call.
+    pub tells_no_frozen_pause: bool,
     /// Why the service does not answer.
     pub error: Option<String>,
     /// What is wrong with its list of dumps.
@@ -80,6 +84,8 @@ impl Known {
             lost: ended.into_iter().filter(is_lost).collect(),
             capabilities: None,
             last_capabilities,
+            frozen_pause: None,
+            tells_no_frozen_pause: false,
             error: None,
             list_warning: None,
             import_warning: None,
@@ -102,6 +108,13 @@ impl Known {
     /// What the service can do as far as that is known; nothing speaks against anything before it was asked.
     pub fn capabilities_or_last(&self) -> Capabilities {
         self.capabilities.or(self.last_capabilities).unwrap_or(Capabilities::ALL)
+    }
+
+    /// Whether the pause limit and the rate are to be asked for now: after each dump, and while nothing is going on, because
+    /// others dump there, too.
+    pub fn may_have_another_frozen_pause(&self, completed: bool) -> bool {
+        let is_due = completed || self.frozen_pause.is_none() || self.active().is_empty();
+        is_due && !self.tells_no_frozen_pause
     }
 
     /// The dumps that wait or run.

@@ -10,6 +10,7 @@ mod connections;
 mod dashboard;
 mod documents;
 mod events;
+mod frozen_pause;
 mod guard;
 mod identity;
 mod image_care;

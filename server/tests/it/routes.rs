@@ -21,6 +21,7 @@ async fn the_rest_calls_are_these() {
         "/healthz",
         "/readyz",
         "/api/events",
+        "/api/frozen-pause",
         "/api/memory-dumps/export.csv",
         "/api/memory-dumps/records",
         "/api/memory-dumps/stats",
@@ -30,7 +31,15 @@ async fn the_rest_calls_are_these() {
     for path in dashboard {
         assert_eq!(send(&app.dashboard, get(path)).await.status(), StatusCode::OK, "{path}");
     }
-    for path in ["/healthz", "/readyz", "/api/dumps", "/api/records", "/api/deletions", "/api/guests"] {
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/api/dumps",
+        "/api/frozen-pause",
+        "/api/records",
+        "/api/deletions",
+        "/api/guests",
+    ] {
         assert_eq!(send(&app.agent, get(path)).await.status(), StatusCode::OK, "{path}");
     }
     for what in ["", "/image", "/manifest", "/inspect", "/verify"] {

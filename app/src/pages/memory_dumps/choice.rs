@@ -40,17 +40,6 @@ pub fn memory_of(guests: &[Guest]) -> ByteCount {
     ByteCount(guests.iter().fold(0, |sum, guest| sum.saturating_add(guest.memory.0)))
 }
 
-/// About how long a guest stands still while `memory` of it is read, at the 1 GiB per second that hashing and
-/// compressing as it streams allows.
-pub fn expected_pause(memory: ByteCount) -> String {
-    let seconds = memory.0.div_ceil(1024 * 1024 * 1024);
-    match seconds {
-        0..=1 => "about a second".to_owned(),
-        2..=119 => format!("about {seconds} s"),
-        _ => format!("about {} min", seconds.div_ceil(60)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use memdeck_model::GuestName;
@@ -137,11 +126,5 @@ mod tests {
         assert_eq!(obstacle(&guest("2", Some(9), GuestState::Running), &jobs), None);
         assert_eq!(obstacle(&guest("x", Some(2), GuestState::Running), &jobs), None);
         assert!(obstacle(&guest("other", Some(1), GuestState::Running), &jobs).is_some());
-    }
-
-    #[test]
-    fn the_pause_is_told_in_round_numbers() {
-        let told = [0, 256, 1024, 4096, 131_072].map(|mib| expected_pause(ByteCount::from_mib(mib)));
-        assert_eq!(told, ["about a second", "about a second", "about a second", "about 4 s", "about 3 min"]);
     }
 }

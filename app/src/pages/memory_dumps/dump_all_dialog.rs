@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
-use super::mode_words::{pause, space, subject};
+use super::mode_words::{pause, space, subject, warning};
+use super::pause_warning::PauseWarning;
 use super::state::State;
 use crate::ui::{Button, ButtonKind, Dialog};
 use crate::words::shown;
@@ -23,6 +24,11 @@ pub fn DumpAllDialog(
         open.set(false);
         state.dump(&guests.get_untracked());
     };
+    let expected =
+        move || guests.with(|guests| pause(state.options.mode.get(), guests, state.frozen_pause().as_ref()));
+    let too_long = move || {
+        guests.with(|guests| warning(state.options.mode.get(), guests, state.frozen_pause().as_ref()))
+    };
     let are_many = move || guests.with(|guests| guests.len() > 1);
     view! {
         <Dialog open id="dump-all-title" title="Dump all running guests?">
@@ -31,10 +37,11 @@ pub fn DumpAllDialog(
             </p>
             <dl class="facts">
                 <dt>"Expected pause"</dt>
-                <dd>{move || guests.with(|guests| pause(state.options.mode.get(), guests))}</dd>
+                <dd>{expected}</dd>
                 <dt>"Space on disk"</dt>
                 <dd>{move || guests.with(|guests| space(guests))}</dd>
             </dl>
+            {move || too_long().map(|text| view! { <PauseWarning text /> })}
             <Show when=are_many>
                 <p class="secondary">"A few are dumped at a time, the others wait."</p>
             </Show>

@@ -15,6 +15,7 @@ mod jobs;
 mod mode_selector;
 mod mode_words;
 mod options;
+mod pause_warning;
 mod records;
 mod remark_fields;
 mod state;

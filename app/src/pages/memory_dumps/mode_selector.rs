@@ -37,7 +37,7 @@ pub fn ModeSelector() -> impl IntoView {
             </label>
             // What each does is described to whoever goes through them; the eye reads it of the chosen one.
             <span id=hint_id hidden>
-                {hint(choice)}
+                {move || hint(choice, state.frozen_pause().as_ref())}
             </span>
         }
     };
@@ -46,7 +46,7 @@ pub fn ModeSelector() -> impl IntoView {
             <legend class="field-label">"Mode"</legend>
             <div class="segments mode-segments">{ModeChoice::ALL.map(option).collect_view()}</div>
             <p class="mode-hint" aria-hidden="true">
-                {move || hint(mode.get())}
+                {move || hint(mode.get(), state.frozen_pause().as_ref())}
             </p>
             <Show when=move || !can_choose.get()>
                 <p class="secondary">{NO_MODE}</p>

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 use memdeck_model::{
-    DumpId, DumpStatus, Event, Guest, JobState, Problem, Record, TriggerRequest, Verification,
+    DumpId, DumpStatus, Event, FrozenPause, Guest, JobState, Problem, Record, TriggerRequest, Verification,
 };
 
 use super::choice;
@@ -102,6 +102,11 @@ impl State {
     /// The state that [`Self::provide`] made.
     pub fn expect() -> Self {
         expect_context()
+    }
+
+    /// The pause limit and what was measured, where the dumps are taken; `None` while that is not known.
+    pub fn frozen_pause(self) -> Option<FrozenPause> {
+        self.overview.with_data(|overview| overview.frozen_pause).flatten()
     }
 
     /// Fetches the guests.

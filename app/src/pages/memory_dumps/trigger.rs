@@ -6,7 +6,8 @@ use memdeck_model::Guest;
 use super::choice::{left_out, obstacle, running};
 use super::dump_all_dialog::DumpAllDialog;
 use super::jobs::Jobs;
-use super::mode_words::consequence;
+use super::mode_words::{consequence, warning};
+use super::pause_warning::PauseWarning;
 use super::state::State;
 use crate::ui::{Button, ButtonKind, Checkbox, Failure};
 use crate::words::shown;
@@ -67,9 +68,14 @@ pub fn TriggerButtons() -> impl IntoView {
     });
     let outlook = move || {
         if obstacle.with(Option::is_some) {
-            return String::new();
+            return ().into_any();
         }
-        selection.with(|selection| consequence(state.options.mode.get(), &selection.guests))
+        let (mode, measured) = (state.options.mode.get(), state.frozen_pause());
+        // The warning says how long the guest is stopped, too.
+        selection.with(|Selection { guests, .. }| match warning(mode, guests, measured.as_ref()) {
+            Some(text) => view! { <PauseWarning text /> }.into_any(),
+            None => consequence(mode, guests, measured.as_ref()).into_any(),
+        })
     };
     view! {
         // One place for both: what follows, or why nothing can.
@@ -83,7 +89,7 @@ pub fn TriggerButtons() -> impl IntoView {
                 </Checkbox>
             </Show>
             <p id="dump-obstacle">{obstacle}</p>
-            <p id="dump-consequence">{outlook}</p>
+            <div id="dump-consequence">{outlook}</div>
         </div>
         <div class="trigger-buttons">
             <Button

@@ -38,7 +38,11 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
     let mut ends = session.ends();
     // From here on: Ctrl-C must not end the command between asking for dumps and following them.
     let mut stop = StopSignal::receive()?;
-    let Asked { dumps, omitted } = session.trigger(targets, args.options()).await?;
+    let options = args.options();
+    for warning in session.pause_warnings(&targets, options.mode).await {
+        say(format_args!("memdeck: warning: {warning}"));
+    }
+    let Asked { dumps, omitted } = session.trigger(targets, options).await?;
     omitted.iter().for_each(tell_omitted);
     // Two names may mean one guest.
     let dumps: BTreeMap<DumpId, DumpStatus> =

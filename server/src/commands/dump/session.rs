@@ -1,5 +1,6 @@
 //! Who takes the dumps of this command: this process, or a service that runs already.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use memdeck_capture::{DumpBackend, Engine, LocalBackend, Target};
 use memdeck_catalog::{LockError, LockRole};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_influx::RecordFeed;
-use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Event, Guest, VmRef};
+use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Event, FrozenPause, Guest, ModeChoice, VmRef};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -67,8 +68,45 @@ impl Session {
         Ok(Self::Here(Box::new(Here { engine, backend, hypervisor, feed, state })))
     }
 
+    /// What to tell before these guests are dumped in this mode: a sentence for each that would stand still for longer than the
+    /// limit where it is dumped. What cannot be asked for is no reason against a dump, and nothing is said.
+    pub async fn pause_warnings(&self, targets: &[VmRef], mode: ModeChoice) -> Vec<String> {
+        if mode == ModeChoice::Live {
+            return Vec::new();
+        }
+        self.too_long(targets, mode).await.unwrap_or_default()
+    }
+
+    async fn too_long(&self, targets: &[VmRef], mode: ModeChoice) -> Option<Vec<String>> {
+        let limits = self.frozen_pause().await.filter(|limits| limits.bytes_per_s.is_some())?;
+        let guests = match self {
+            Self::Here(here) => here.guests().await.ok()?,
+            Self::Service(service) => service.guests().await.ok()?,
+        };
+        let is_meant = |guest: &&Guest| {
+            let is_it = |vm: &VmRef| vm.find_in(&guests).is_some_and(|found| found.uuid == guest.uuid);
+            is_everyone(targets) || targets.iter().any(is_it)
+        };
+        let meant: Vec<Guest> = guests.iter().filter(is_meant).cloned().collect();
+        let told = |(guest, _): (&Guest, _)| {
+            limits.warning(mode, slice::from_ref(guest), |name| format!("'{name}'"))
+        };
+        Some(limits.too_long(mode, &meant).into_iter().filter_map(told).collect())
+    }
+
+    async fn frozen_pause(&self) -> Option<FrozenPause> {
+        match self {
+            Self::Here(here) => {
+                let hypervisor = Arc::clone(&here.hypervisor);
+                let host = blocking(move || hypervisor.host()).await.ok()?.name;
+                here.backend.frozen_pause(Some(&host)).await.ok()?
+            }
+            Self::Service(service) => service.client.frozen_pause().await.ok()?,
+        }
+    }
+
     pub async fn trigger(&self, targets: Vec<VmRef>, options: DumpOptions) -> Result<Asked, Failure> {
-        let all = matches!(targets.as_slice(), [only] if only.as_str() == ALL_GUESTS);
+        let all = is_everyone(&targets);
         if let Self::Service(service) = self
             && service.face == Face::Dashboard
         {
@@ -177,6 +215,10 @@ impl Session {
             }
         }
     }
+}
+
+fn is_everyone(targets: &[VmRef]) -> bool {
+    matches!(targets, [only] if only.as_str() == ALL_GUESTS)
 }
 
 /// The ends of dumps, as far as this process hears of them itself.
