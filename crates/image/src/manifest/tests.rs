@@ -69,6 +69,10 @@ fn a_manifest_says_where_an_image_comes_from_and_what_it_hashes_to() {
       },
       "memdeck_version": "0.1.0",
       "requested_by": "operator",
+      "actor": {
+        "kind": "named",
+        "name": "operator"
+      },
       "mode": "frozen",
       "started_at": "2025-11-14T08:58:23.550273Z",
       "finished_at": "2025-11-14T08:58:24.100000Z",
