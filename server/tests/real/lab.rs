@@ -187,7 +187,8 @@ pub fn restart_libvirtd() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn virsh_command(arguments: &[&str]) -> Command {
+/// A call of virsh, on the hypervisor of the lab.
+pub fn virsh_command(arguments: &[&str]) -> Command {
     let uri = std::env::var("LIBVIRT_URI").unwrap_or_else(|_| "qemu:///system".to_owned());
     let mut command = Command::new("virsh");
     command.args(["-c", &uri]).args(arguments).stdin(Stdio::null());

@@ -12,9 +12,11 @@ mod libvirtd;
 #[path = "../markdown/mod.rs"]
 mod markdown;
 mod overload;
+mod pauses;
 mod services;
 mod session_guests;
 mod shell;
 mod space;
+mod stall;
 mod support;
 mod vanishing;
