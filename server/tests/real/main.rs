@@ -6,6 +6,7 @@ mod bandwidth;
 mod cancel;
 mod crash;
 mod documents;
+mod guardian;
 mod held;
 mod lab;
 mod libvirtd;

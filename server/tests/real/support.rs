@@ -131,9 +131,16 @@ impl Home {
         self.dir.path()
     }
 
+    /// Where the program of this home is, if it has one of its own.
+    pub fn installed_program(&self) -> PathBuf {
+        self.path().join("memdeck")
+    }
+
     /// The memdeck program on this home.
     pub fn memdeck(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_memdeck"));
+        let installed = self.installed_program();
+        let built = Path::new(env!("CARGO_BIN_EXE_memdeck"));
+        let mut command = Command::new(if installed.exists() { &installed } else { built });
         command
             .args(arguments)
             .current_dir(self.path())
@@ -263,6 +270,11 @@ impl Service {
     /// SIGSTOP to the whole process. SIGKILL and [`Drop`] end it all the same.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn signal(&self, signal: Signal) {
