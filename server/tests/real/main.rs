@@ -7,6 +7,7 @@ mod cancel;
 mod crash;
 mod documents;
 mod guardian;
+mod hangup;
 mod held;
 mod lab;
 mod libvirtd;

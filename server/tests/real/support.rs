@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -270,6 +271,16 @@ impl Service {
     /// SIGSTOP to the whole process. SIGKILL and [`Drop`] end it all the same.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
+    }
+
+    /// SIGHUP, as when its terminal goes; no new connection is taken any more when this returns.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+        let address = self.url.strip_prefix("http://").unwrap();
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_ok() {
+            assert!(begun.elapsed() < PATIENCE, "it does not hear of SIGHUP");
+        }
     }
 
     /// The number of its process.

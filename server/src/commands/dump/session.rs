@@ -22,9 +22,6 @@ use crate::node::{self, StartError, State};
 use crate::outbox;
 use crate::remote::{Asked, Face, refused_options};
 
-/// Who cancels the dumps of this command.
-const CTRL_C: &str = "Ctrl-C on the command line";
-
 pub enum Session {
     Here(Box<Here>),
     Service(Service),
@@ -130,15 +127,16 @@ impl Session {
         })
     }
 
-    /// Ctrl-C: the dumps are cancelled, wherever they run. Returns the sentence that says what became of it.
-    pub async fn interrupt(&self, dumps: &[DumpStatus]) -> String {
+    /// After a signal, Ctrl-C mostly: the dumps are cancelled, wherever they run. Returns the sentence that says what became
+    /// of it.
+    pub async fn interrupt(&self, dumps: &[DumpStatus], signal: &str) -> String {
+        let by = format!("{signal} on the command line");
         for dump in dumps {
             let cancelled = match self {
-                Self::Here(here) => here
-                    .engine
-                    .cancel(&dump.dump_id, CTRL_C)
-                    .map_err(|error| Failure::new(with_causes(&error))),
-                Self::Service(service) => service.cancel(&dump.dump_id, CTRL_C).await,
+                Self::Here(here) => {
+                    here.engine.cancel(&dump.dump_id, &by).map_err(|error| Failure::new(with_causes(&error)))
+                }
+                Self::Service(service) => service.cancel(&dump.dump_id, &by).await,
             };
             match (cancelled, self) {
                 (Ok(true), _) | (Ok(false), Self::Here(_)) => {}
