@@ -21,4 +21,5 @@ mod shell;
 mod space;
 mod stall;
 mod support;
+mod user_network;
 mod vanishing;
