@@ -40,6 +40,16 @@ impl Drop for LockedCatalog {
     }
 }
 
+/// How many guests a catalog has down as touched by a dump.
+pub fn intents(home: &Path) -> u32 {
+    let program = "import sqlite3, sys\n\
+                   catalog = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True, timeout=60)\n\
+                   print(catalog.execute('SELECT count(*) FROM intents').fetchone()[0])\n";
+    let mut python = Command::new("python3");
+    let output = python.args(["-c", program]).arg(home.join("state/catalog.db")).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
 /// An InfluxDB that is connected to and sent points, and never answers.
 pub struct SilentInflux {
     address: SocketAddr,

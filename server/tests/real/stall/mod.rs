@@ -14,13 +14,15 @@ use serde_json::{Value, json};
 use crate::lab::{LabGuest, lab};
 use crate::pauses::PauseWatch;
 use crate::support::{GENEROUS_PAUSE_MS, Home, PATIENCE, Service, holds_at_points};
-use begin::{LockedCatalog, SilentInflux, UnreadPages};
+use begin::{LockedCatalog, SilentInflux, UnreadPages, intents};
 
 /// `FROZEN_PAUSE_LIMIT`, and how long a guest may stand still by that.
 const LIMIT_S: u64 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(LIMIT_S + 1);
 /// So long that a guest which waits for the end of it is found out.
 const STALL: Duration = Duration::from_secs(6);
+/// Longer than a catalog is waited for before a call gives up.
+const LONG_LOCK: Duration = Duration::from_secs(8);
 /// From the stop of the whole process to a guest that runs.
 const STOPPED_PROCESS_LIMIT: Duration = Duration::from_secs(10);
 
@@ -122,9 +124,9 @@ impl<'a> Dump<'a> {
 
     /// Lets the dump go on into a stall, from which it has to come back: at once where nothing of it waits for that, else
     /// afterwards.
-    fn survives<S>(self, waits: Waits, stall: impl FnOnce(&Self) -> S) {
+    fn survives<S>(&self, length: Duration, waits: Waits, stall: impl FnOnce(&Self) -> S) {
         let held = Instant::now();
-        let stall = stall(&self);
+        let stall = stall(self);
         let begun = Instant::now();
         eprintln!("{}: the stall took {:?} to begin", self.mode, begun - held);
         self.release();
@@ -132,7 +134,7 @@ impl<'a> Dump<'a> {
             let ended = self.serve.wait_for_end(self.guest.name);
             assert_eq!(ended["job_state"], "completed", "while the stall lasts: {ended}");
         }
-        std::thread::sleep(STALL.saturating_sub(begun.elapsed()));
+        std::thread::sleep(length.saturating_sub(begun.elapsed()));
         assert!(!self.watch.is_stopped(), "the guest stands still at the end of the stall");
         drop(stall);
         let ended = self.serve.wait_for_end(self.guest.name);
@@ -163,7 +165,7 @@ fn state_volume(mode: &'static str) {
     let guest = LabGuest::running("db-01");
     let started = start(Home::with_state_on_disk_of(STATE_MIB), Point::Half, &[]);
     let dump = Dump::begin(&guest, mode, Point::Half, started);
-    dump.survives(Waits::ForTheStall, |dump| dump.home.hang_state());
+    dump.survives(STALL, Waits::ForTheStall, |dump| dump.home.hang_state());
 }
 
 #[test]
@@ -180,7 +182,12 @@ fn locked_catalog(mode: &'static str) {
     let _turn = lab();
     let guest = LabGuest::running("db-01");
     let dump = Dump::begin(&guest, mode, Point::Half, start(Home::new(), Point::Half, &[]));
-    dump.survives(Waits::ForTheStall, |dump| LockedCatalog::of(dump.home.path()));
+    dump.survives(LONG_LOCK, Waits::ForTheStall, |dump| LockedCatalog::of(dump.home.path()));
+    // Else the next start would do to the guest what this dump has done long ago.
+    let begun = Instant::now();
+    while intents(dump.home.path()) > 0 {
+        assert!(begun.elapsed() < PATIENCE, "the catalog still says that the guest is being dumped");
+    }
 }
 
 #[test]
@@ -197,7 +204,7 @@ fn unread_log(mode: &'static str) {
     let _turn = lab();
     let guest = LabGuest::running("db-01");
     let dump = Dump::begin(&guest, mode, Point::Half, start(Home::new(), Point::Half, &[]));
-    dump.survives(Waits::ForNothing, |dump| dump.serve.fill_log());
+    dump.survives(STALL, Waits::ForNothing, |dump| dump.serve.fill_log());
 }
 
 #[test]
@@ -219,7 +226,7 @@ fn silent_influx(mode: &'static str) {
     // The point of this dump is what waits for an answer.
     complete(&serve, &other);
     let connection = influx.wait_until_asked();
-    Dump::begin(&guest, mode, Point::Half, (home, serve)).survives(Waits::ForNothing, |_| connection);
+    Dump::begin(&guest, mode, Point::Half, (home, serve)).survives(STALL, Waits::ForNothing, |_| connection);
 }
 
 /// A frozen dump of a guest, to its end.
@@ -247,7 +254,7 @@ fn unread_pages(mode: &'static str) {
     // Something to download.
     let dump_id = complete(&serve, &other)["dump_id"].as_str().unwrap().to_owned();
     let dump = Dump::begin(&guest, mode, Point::Half, (home, serve));
-    dump.survives(Waits::ForNothing, |dump| UnreadPages::open(&dump.serve.url, &dump_id));
+    dump.survives(STALL, Waits::ForNothing, |dump| UnreadPages::open(&dump.serve.url, &dump_id));
 }
 
 #[test]
