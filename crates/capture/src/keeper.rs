@@ -98,19 +98,21 @@ impl Drop for Touched<'_> {
 impl Shared {
     /// After a dump: the guest is as it was when this returns, or the keeper goes on trying.
     fn leave_as_it_was(&self, intent: Intent) {
-        if restore(self.hypervisor.as_ref(), &intent) {
-            self.settle(&intent);
-        } else {
+        if !restore(self.hypervisor.as_ref(), &intent) {
             self.hand_to_keeper(intent);
+            return;
+        }
+        if let Err(error) = self.settle(&intent) {
+            tracing::error!(dump_id = %intent.dump_id, error = as_error(&error), "an intent is not settled yet; trying again");
+            // Of the guest nothing is left to be done: what its operator changes from now on stays.
+            self.hand_to_keeper(Intent { was_running: false, max_downtime: None, ..intent });
         }
     }
 
-    fn settle(&self, intent: &Intent) {
+    /// An intent that stayed in a catalog which refuses would be carried out by the next start.
+    fn settle(&self, intent: &Intent) -> Result<(), CatalogError> {
         self.guardian.release(intent);
-        if let Err(error) = self.catalog.settle(&intent.dump_id) {
-            // It stays, and is looked at again after the next start: a guest that runs is left alone then.
-            tracing::error!(dump_id = %intent.dump_id, error = as_error(&error), "an intent could not be settled");
-        }
+        self.catalog.settle(&intent.dump_id)
     }
 }
 
@@ -136,6 +138,11 @@ fn keep_one(shared: &Shared, intent: &Intent) {
             return;
         }
     }
-    shared.settle(intent);
+    while let Err(error) = shared.settle(intent) {
+        tracing::debug!(dump_id = %intent.dump_id, error = as_error(&error), "an intent is not settled yet");
+        if !shared.pause_unless_closing(RETRY_INTERVAL) {
+            return;
+        }
+    }
     shared.take_from_keeper(intent);
 }

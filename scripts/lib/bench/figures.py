@@ -24,6 +24,9 @@ LINEAR = 0.20
 VERIFY_AGAINST_SHA256 = 0.8
 EXPORT_GB_PER_S = 1.0
 TORN_DUMPS = 15
+# Beyond FROZEN_PAUSE_LIMIT: libvirt's answer, and a look at the clock.
+STALL_SLACK_MS = 1000.0
+STOPPED_PROCESS_MS = 10_000.0
 
 
 def median(values):
@@ -162,6 +165,18 @@ def bar_of(result):
     export = worst(min, [speed["export_gb_s"] for speed in result["reading"] if speed["guest_mib"] in large])
     marks.append(at_least("export to a pipe", EXPORT_GB_PER_S, export, " GB/s"))
     marks.extend(_torn(result))
+    return marks
+
+
+def stall_marks(found):
+    """Of each stall: how long its guest stood still, or how long after the stop of memdeck it ran."""
+    marks = []
+    for one in found["stalls"]:
+        if one["stops_the_process"]:
+            figure, limit = f"{one['stall']}, {one['mode']}: the guest runs after", STOPPED_PROCESS_MS
+        else:
+            figure, limit = f"{one['stall']}, {one['mode']}: longest pause", found["limit_s"] * 1000 + STALL_SLACK_MS
+        marks.append(at_most(figure, limit, one["ms"], " ms", 0))
     return marks
 
 

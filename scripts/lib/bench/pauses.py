@@ -41,6 +41,24 @@ def ms_between(events, first, last):
     return total if since is None else None
 
 
+def longest_ms(events, until):
+    """Milliseconds of the longest stop; one that has not ended counts as far as `until`. None of no stop."""
+    longest, since = None, None
+    for name, when in [*events, ("resume", until)]:
+        if name == "stop" and since is None:
+            since = when
+        elif name == "resume" and since is not None:
+            longest = max(longest or 0.0, (when - since) * 1000)
+            since = None
+    return longest
+
+
+def ms_from(events, began):
+    """Milliseconds from a moment to the last time the guest began to run; None where it stands still."""
+    last = [(name, when) for name, when in events if name in ("stop", "resume")][-1:]
+    return (last[0][1] - began) * 1000 if last and last[0][0] == "resume" else None
+
+
 class PauseWatch:
     """Watches one guest from its construction to `close`."""
 
@@ -89,6 +107,32 @@ class PauseWatch:
         with self._changed:
             self._changed.wait_for(lambda: stopped() is not None, patience_s)
             return stopped()
+
+    def _is_stopped(self):
+        last = [name for name, _when in self._events[self._begin :] if name in ("stop", "resume")][-1:]
+        return last == ["stop"]
+
+    def is_stopped(self):
+        """Whether the guest stands still since `begin`."""
+        with self._changed:
+            return self._is_stopped()
+
+    def wait_for_stop(self, patience_s):
+        """Waits until the guest stands still, if only for a moment."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: any(name == "stop" for name, _ in self._events[self._begin :]), patience_s):
+                raise BenchError(f"guest {self.guest} is not stopped for its dump")
+
+    def longest_ms(self, now):
+        """The longest pause since `begin`; one that goes on counts as far as `now`."""
+        with self._changed:
+            return longest_ms(self._events[self._begin :], now)
+
+    def ms_from(self, began, patience_s=PATIENCE_S):
+        """How long after a moment the guest runs; waits for that a little, and None where it stands still."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_stopped(), patience_s)
+            return ms_from(self._events[self._begin :], began)
 
     def copy_s(self):
         """How long QEMU copied memory for a live dump since `begin`; None for a dump of another kind."""

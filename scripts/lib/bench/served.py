@@ -14,6 +14,8 @@ from .process import BenchError, stop
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 START_TIMEOUT_S = 60
+# No line of memdeck's: from here on its log is not read.
+UNREAD = "nobody reads this log any more\n"
 
 
 def build():
@@ -46,6 +48,7 @@ class Server:
         self.home = home
         self.variables = variables
         self.lines = []
+        self._is_unread, self._go_on = threading.Event(), threading.Event()
 
     def __enter__(self):
         # Nothing of the surrounding configuration; libvirt's own test driver needs no hypervisor.
@@ -73,12 +76,29 @@ class Server:
 
     def _read(self, ready):
         for line in self.process.stderr:
+            if line == UNREAD:
+                self._is_unread.set()
+                self._go_on.wait()
+                continue
             self.lines.append(line)
             found = re.search(r'\bready\b.*\burl="http://([^"]+)"', line)
             if found:
                 self.address = found.group(1)
                 ready.set()
         ready.set()
+
+    @contextlib.contextmanager
+    def unread(self, say):
+        """Nobody reads its log while the block runs. `say` writes a line into the log's pipe."""
+        self._is_unread.clear()
+        self._go_on.clear()
+        say(UNREAD.encode())
+        try:
+            if not self._is_unread.wait(START_TIMEOUT_S):
+                raise BenchError("the log of memdeck serve is not read")
+            yield
+        finally:
+            self._go_on.set()
 
     def __exit__(self, *_):
         stop(self.process)

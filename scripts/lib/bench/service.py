@@ -11,6 +11,7 @@ from .process import LIMIT_S, BenchError, Cost, Ended, by_name, children, cpu_se
 from .served import Server
 
 SAMPLE_S = 0.01
+ASK_AGAIN_S = 0.2
 ENDED = ("completed", "failed", "cancelled")
 
 
@@ -45,6 +46,28 @@ class Service(Server):
                 wall = time.monotonic() - began
         cost = Cost(wall, used.cpu_s, used.peak_rss_bytes)
         return Ended(cost, 0, "", "", used.threads), dump
+
+    def ask(self, guest, **options):
+        """Asks for a dump and does not wait for it; its id."""
+        with contextlib.closing(self._connect()) as asking:
+            body = json.dumps({"vms": [guest], **options})
+            asking.request("POST", "/api/memory-dumps/trigger", body, {"content-type": "application/json"})
+            answer = asking.getresponse()
+            told = json.load(answer)
+        try:
+            return told["dumps"][0]["dump_id"]
+        except (LookupError, TypeError):
+            raise BenchError(f"memdeck refuses a dump of {guest}: {json.dumps(told)[:500]}") from None
+
+    def end_of(self, dump_id, guest, patience_s):
+        """How a dump has ended, by asking again and again."""
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            told = json.load(self._get(f"/api/memory-dumps/status/{guest}"))
+            if told["dump_id"] == dump_id and told["job_state"] in ENDED:
+                return told
+            time.sleep(ASK_AGAIN_S)
+        raise BenchError(f"the dump {dump_id} of {guest} has not ended after {patience_s} s")
 
     def _end_of(self, guest, before, events):
         """The state in which the next dump of the guest ends. Lines begin with the name of a field."""

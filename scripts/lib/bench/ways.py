@@ -152,8 +152,8 @@ class Memdeck:
         self.dumps, self.state = work / "dumps", work / "state"
         for directory in (self.dumps, self.state):
             directory.mkdir(mode=0o700)
-        self._work, self._service = work, None
-        self._env = {
+        self.work, self._service = work, None
+        self.variables = {
             "PATH": os.environ["PATH"],
             "HOME": str(work),
             "LIBVIRT_URI": URI,
@@ -163,12 +163,12 @@ class Memdeck:
         }
 
     def run(self, *arguments, **options):
-        return measured([self.program, *map(str, arguments)], env=self._env, cwd=self._work, **options)
+        return measured([self.program, *map(str, arguments)], env=self.variables, cwd=self.work, **options)
 
     @contextlib.contextmanager
     def service(self):
         """Keeps the service running, by which `dump` has its dumps taken."""
-        with Service(self.program, self._work, **self._env) as self._service:
+        with Service(self.program, self.work, **self.variables) as self._service:
             yield
         self._service = None
 
@@ -221,14 +221,14 @@ class Memdeck:
         script = 'set -o pipefail; "$1" export "$2" -o - | cat >/dev/null'
         command = ["bash", "-c", script, "export", self.program, row["path"]]
         with turn():
-            cost = measured(command, env=self._env, cwd=self._work).or_fail("memdeck export").cost
+            cost = measured(command, env=self.variables, cwd=self.work).or_fail("memdeck export").cost
         return row["image_bytes"] / cost.wall_s
 
     def check(self, image, check_image):
         """Whether an image shows one instant of its guest, and what was found."""
         script = 'set -o pipefail; "$1" export "$2" -o - | "$3" -'
         command = ["bash", "-c", script, "check", self.program, image, str(check_image)]
-        ended = measured(command, env=self._env, cwd=self._work)
+        ended = measured(command, env=self.variables, cwd=self.work)
         if ended.exit_code not in (0, 1) or not ended.stdout.startswith(("consistent", "torn")):
             ended.or_fail("memdeck export, or scripts/check-image,")
         return ended.exit_code == 0, ended.stdout.strip()

@@ -65,13 +65,13 @@ pub fn publish(
     Ok(holder)
 }
 
-/// Answers until SIGINT or SIGTERM, then tells `closing` and lets requests end.
+/// Answers until SIGINT, SIGTERM or SIGHUP, then tells `closing` and lets requests end.
 pub async fn answer(mut door: Door, routes: Router, closing: watch::Sender<bool>) -> Result<(), Failure> {
     let connections = Connections::new(server::limits());
     let server =
         tokio::spawn(server::serve(door.listener, door.tls, routes, connections, closing.subscribe()));
-    door.stop.wait().await;
-    tracing::info!("stopping");
+    let signal = door.stop.wait().await;
+    tracing::info!(signal, "stopping");
     let _ = closing.send(true);
     match tokio::time::timeout(REQUEST_GRACE, server).await {
         Ok(Ok(())) => {}
@@ -88,7 +88,7 @@ pub async fn answer_during<T>(mut door: Door, routes: Router, work: impl Future<
     let server = tokio::spawn(server::serve(door.listener, door.tls, routes, connections, closed));
     let done = tokio::select! {
         done = work => Some(done),
-        () = door.stop.wait() => None,
+        _ = door.stop.wait() => None,
     };
     let _ = closing.send(true);
     if tokio::time::timeout(REQUEST_GRACE, server).await.is_err() {
@@ -115,13 +115,13 @@ impl StopSignal {
         })
     }
 
-    /// Waits for one of them.
-    pub async fn wait(&mut self) {
+    /// Waits for one of them; what people call it.
+    pub async fn wait(&mut self) -> &'static str {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "Ctrl-C",
             // The terminal has gone. Running dumps end in order, as after SIGTERM.
-            _ = self.hangup.recv() => {}
+            _ = self.hangup.recv() => "SIGHUP",
         }
     }
 }

@@ -63,6 +63,39 @@ fn a_service_stops_at_once_while_libvirt_does_not_answer() {
     }
 }
 
+/// A terminal that goes, and a service manager that cleans up, ask every process to end.
+#[test]
+fn the_guardian_outlives_the_signals_that_end_a_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut guardian = Service(
+        Command::new(env!("CARGO_BIN_EXE_memdeck"))
+            .arg("guard")
+            .env_clear()
+            .env("HOME", dir.path())
+            .env("LIBVIRT_URI", "test:///default")
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let signals = [Signal::HUP, Signal::INT, Signal::TERM];
+    let wanted = signals.iter().fold(0, |mask, signal| mask | 1_u64 << (signal.as_raw() - 1));
+    wait_until("it decides itself what signals do", || caught(guardian.0.id()) & wanted == wanted);
+    for signal in signals {
+        kill_process(Pid::from_child(&guardian.0), signal).unwrap();
+    }
+    // It ends with the service, since no guest needs it.
+    drop(guardian.0.stdin.take());
+    let status = guardian.0.wait().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+/// The signals for which a process has code of its own.
+fn caught(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap()
+}
+
 fn threads_named(process: u32, name: &str) -> usize {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let names = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok());

@@ -45,8 +45,8 @@ fn a_cancelled_live_dump_leaves_its_guest_running_and_no_file() {
     cancelled("live");
 }
 
-/// Ctrl-C at `memdeck dump`, in whose process the dumps run, as soon as both are under way.
-fn interrupted(mode: &str) {
+/// A signal to `memdeck dump`, in whose process the dumps run, as soon as both are under way.
+fn interrupted(mode: &str, signal: Signal) {
     let _turn = lab();
     let (db, web) = (LabGuest::running("db-01"), LabGuest::running("web-01"));
     let suspended = web.suspend();
@@ -57,7 +57,7 @@ fn interrupted(mode: &str) {
     for guest in [&db, &web] {
         guest.wait_until_dumped(PATIENCE);
     }
-    rustix::process::kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    rustix::process::kill_process(Pid::from_child(&child), signal).unwrap();
     let took = db.wait_until_running(RESUME_LIMIT);
     eprintln!("{mode}: the guest ran after {took:?}");
     let output = child.wait_with_output().unwrap();
@@ -75,10 +75,15 @@ fn interrupted(mode: &str) {
 
 #[test]
 fn ctrl_c_ends_a_frozen_dump_of_the_command_line_and_its_guest_runs_at_once() {
-    interrupted("frozen");
+    interrupted("frozen", Signal::INT);
 }
 
 #[test]
 fn ctrl_c_ends_a_live_dump_of_the_command_line_and_its_guest_runs_on() {
-    interrupted("live");
+    interrupted("live", Signal::INT);
+}
+
+#[test]
+fn a_terminal_that_goes_ends_a_dump_of_the_command_line_and_its_guest_runs_at_once() {
+    interrupted("frozen", Signal::HUP);
 }

@@ -30,6 +30,17 @@ impl<'a> Held<'a> {
         ran: Option<&'a LabGuest>,
         others: Option<&'a LabGuest>,
     ) -> Self {
+        Self::these_after(home, mode, ran, others, |_, _| ())
+    }
+
+    /// The same, after something was done to a memdeck that runs.
+    pub fn these_after(
+        home: Home,
+        mode: &'static str,
+        ran: Option<&'a LabGuest>,
+        others: Option<&'a LabGuest>,
+        before: impl FnOnce(&Home, &Service),
+    ) -> Self {
         assert!(
             holds_at_points(),
             "this test needs points to hold at: build with --features memdeck/failpoints"
@@ -39,6 +50,7 @@ impl<'a> Held<'a> {
         let failpoints = points.map(|point| format!("{point}=return({})", release.display())).join(";");
         let operators = others.map(LabGuest::suspend);
         let serve = Service::start(&home, "serve", &[("FAILPOINTS", &failpoints)]);
+        before(&home, &serve);
         let held = Self { home, serve, ran, operators, mode };
         held.serve.ask(&json!({"vms": held.names(), "mode": mode}));
         for name in held.names() {
@@ -75,6 +87,12 @@ impl<'a> Held<'a> {
         if let Some(operators) = &self.operators {
             assert_eq!(operators.guest().state(), "paused", "an operator's guest stays paused");
         }
+    }
+
+    /// Waits until the memdeck has ended by itself. Gives its home, its exit code and the operator's guest, which stays
+    /// paused until dropped.
+    pub fn wait_for_exit(self) -> (Home, Option<i32>, Option<Suspended<'a>>) {
+        (self.home, self.serve.wait_for_exit().code(), self.operators)
     }
 
     /// SIGKILL for the memdeck. Gives its home, and the operator's guest, which stays paused until dropped.

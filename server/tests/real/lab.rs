@@ -128,9 +128,18 @@ pub struct OwnGuest {
     home: tempfile::TempDir,
 }
 
-impl OwnGuest {
-    /// Starts it, and waits until its kernel has started its first process, this applet of busybox.
-    pub fn start(name: &'static str, init: &[&str]) -> Self {
+/// What a guest of a test's own is made of.
+pub struct Parts {
+    kind: &'static str,
+    kernel: String,
+    /// On the disk of this machine, where QEMU can read it.
+    pub initrd: String,
+    /// Elements of a domain's devices.
+    pub devices: &'static str,
+}
+
+impl Parts {
+    pub fn of_the_lab() -> Self {
         let model =
             virsh(&["dumpxml", "web-01"]).unwrap_or_else(|error| panic!("{error}; run scripts/lab up"));
         let element = |tag: &str| {
@@ -138,36 +147,49 @@ impl OwnGuest {
             content.unwrap_or_else(|| panic!("web-01 has no {tag}: is it the lab's?")).to_owned()
         };
         let kind = if model.contains("<domain type='kvm'") { "kvm" } else { "qemu" };
+        Self { kind, kernel: element("kernel"), initrd: element("initrd"), devices: "" }
+    }
+}
+
+impl OwnGuest {
+    /// Starts it, and waits until its kernel has started its first process, this applet of busybox.
+    pub fn start(name: &'static str, init: &[&str]) -> Self {
+        let arguments = format!("rdinit=/bin/busybox -- {}", init.join(" "));
+        Self::start_with(name, &arguments, &Parts::of_the_lab())
+    }
+
+    /// Starts it with further arguments for its kernel, and waits until that has started its first process.
+    pub fn start_with(name: &'static str, arguments: &str, parts: &Parts) -> Self {
+        let Parts { kind, kernel, initrd, devices } = parts;
         let home = tempfile::tempdir().unwrap();
         let console = home.path().join("console.log");
         let xml = format!(
             "<domain type='{kind}'><name>{name}</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>\
-             <os><type arch='x86_64' machine='q35'>hvm</type><kernel>{}</kernel><initrd>{}</initrd>\
-             <cmdline>console=ttyS0 panic=-1 rdinit=/bin/busybox -- {}</cmdline></os>\
+             <os><type arch='x86_64' machine='q35'>hvm</type><kernel>{kernel}</kernel><initrd>{initrd}</initrd>\
+             <cmdline>console=ttyS0 panic=-1 {arguments}</cmdline></os>\
              <features><acpi/></features><on_reboot>destroy</on_reboot>\
-             <devices><serial type='file'><source path='{}'/></serial></devices></domain>",
-            element("kernel"),
-            element("initrd"),
-            init.join(" "),
+             <devices>{devices}<serial type='file'><source path='{}'/></serial></devices></domain>",
             console.display()
         );
         let domain = home.path().join("domain.xml");
         std::fs::write(&domain, xml).unwrap();
         virsh(&["create", domain.to_str().unwrap()]).unwrap();
         let guest = Self { name, home };
-        guest.wait_until_booted();
+        guest.wait_until_it_says("as init process");
         guest
     }
 
-    fn wait_until_booted(&self) {
+    /// Waits for words on its console; all that it has said.
+    pub fn wait_until_it_says(&self, words: &str) -> String {
         let begun = Instant::now();
-        let console = || {
+        loop {
             let said = std::fs::read(self.home.path().join("console.log")).unwrap_or_default();
-            String::from_utf8_lossy(&said).into_owned()
-        };
-        while !console().contains("as init process") {
+            let said = String::from_utf8_lossy(&said).into_owned();
+            if said.contains(words) {
+                return said;
+            }
             let waited = begun.elapsed();
-            assert!(waited < BOOT_LIMIT, "{} has not booted after {waited:?}: {}", self.name, console());
+            assert!(waited < BOOT_LIMIT, "{} does not say '{words}' after {waited:?}: {said}", self.name);
             std::thread::sleep(LOOK_INTERVAL);
         }
     }
@@ -187,7 +209,8 @@ pub fn restart_libvirtd() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn virsh_command(arguments: &[&str]) -> Command {
+/// A call of virsh, on the hypervisor of the lab.
+pub fn virsh_command(arguments: &[&str]) -> Command {
     let uri = std::env::var("LIBVIRT_URI").unwrap_or_else(|_| "qemu:///system".to_owned());
     let mut command = Command::new("virsh");
     command.args(["-c", &uri]).args(arguments).stdin(Stdio::null());

@@ -1,11 +1,15 @@
 //! Processes of memdeck and what they leave on disk.
 
-use std::io::{BufRead as _, BufReader, Seek as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Lines, Seek as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 
 /// How long anything of a small guest may take on a busy machine.
@@ -24,33 +28,46 @@ pub fn holds_at_points() -> bool {
 /// State and dump directory of one memdeck.
 pub struct Home {
     dir: tempfile::TempDir,
-    has_volume: bool,
+    /// Directories that are volumes of their own.
+    volumes: Vec<PathBuf>,
     /// The file that its disk is, while it has a name.
     disk: Option<tempfile::NamedTempFile>,
 }
 
 impl Home {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), has_volume: false, disk: None }
+        Self { dir: tempfile::tempdir().unwrap(), volumes: Vec::new(), disk: None }
     }
 
     /// Its dump directory is a volume of its own, of that many MiB.
     pub fn on_volume_of(mib: u64) -> Self {
         let size = format!("size={mib}m,mode=700");
-        Self::on(&["-t", "tmpfs", "-o", &size, "memdeck-test"])
+        let mut home = Self::new();
+        home.mount("dumps", &["-t", "tmpfs", "-o", &size, "memdeck-test"]);
+        home
     }
 
     /// Its dump directory is a disk of its own, of that many MiB.
     pub fn on_disk_of(mib: u64) -> Self {
+        Self::new().with_disk("dumps", mib)
+    }
+
+    /// Its state directory is a disk of its own, of that many MiB.
+    pub fn with_state_on_disk_of(mib: u64) -> Self {
+        Self::new().with_disk("state", mib)
+    }
+
+    fn with_disk(mut self, directory: &str, mib: u64) -> Self {
         let disk = tempfile::NamedTempFile::new().unwrap();
         disk.as_file().set_len(mib << 20).unwrap();
         let mut make = Command::new("mkfs.ext4");
         assert!(make.arg("-q").arg(disk.path()).status().unwrap().success());
-        let mut home = Self::on(&["-o", "loop", disk.path().to_str().unwrap()]);
-        std::fs::remove_dir(home.volume().join("lost+found")).unwrap();
-        std::fs::set_permissions(home.volume(), std::fs::Permissions::from_mode(0o700)).unwrap();
-        home.disk = Some(disk);
-        home
+        self.mount(directory, &["-o", "loop", disk.path().to_str().unwrap()]);
+        let volume = self.path().join(directory);
+        std::fs::remove_dir(volume.join("lost+found")).unwrap();
+        std::fs::set_permissions(volume, std::fs::Permissions::from_mode(0o700)).unwrap();
+        self.disk = Some(disk);
+        self
     }
 
     /// Takes the disk away and mounts it again, with what is on it.
@@ -62,21 +79,24 @@ impl Home {
         assert!(mount.status().unwrap().success());
     }
 
-    /// With what these arguments of mount say as its dump directory.
-    fn on(volume: &[&str]) -> Self {
-        let mut home = Self::new();
-        home.has_volume = true;
-        std::fs::DirBuilder::new().mode(0o700).create(home.volume()).unwrap();
+    /// Makes a directory and mounts there what these arguments of mount say.
+    fn mount(&mut self, directory: &str, volume: &[&str]) {
+        let directory = self.path().join(directory);
+        std::fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
         let mut mount = Command::new("mount");
-        mount.args(volume).arg(home.volume());
+        mount.args(volume).arg(&directory);
         assert!(mount.status().unwrap().success(), "a small volume can be made only as root");
-        home
+        self.volumes.push(directory);
     }
 
-    /// Lets every write to the volume hang until the value is dropped.
+    /// Lets every write to the volume of the dumps hang until the value is dropped.
     pub fn hang_volume(&self) -> Hanging {
-        fsfreeze("--freeze", &self.volume());
-        Hanging(self.volume())
+        Hanging::begin(self.volume())
+    }
+
+    /// Lets every write to the volume of the state hang until the value is dropped.
+    pub fn hang_state(&self) -> Hanging {
+        Hanging::begin(self.path().join("state"))
     }
 
     /// Lets nobody write to the disk, or everybody again.
@@ -133,9 +153,16 @@ impl Home {
         self.dir.path()
     }
 
+    /// Where the program of this home is, if it has one of its own.
+    pub fn installed_program(&self) -> PathBuf {
+        self.path().join("memdeck")
+    }
+
     /// The memdeck program on this home.
     pub fn memdeck(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_memdeck"));
+        let installed = self.installed_program();
+        let built = Path::new(env!("CARGO_BIN_EXE_memdeck"));
+        let mut command = Command::new(if installed.exists() { &installed } else { built });
         command
             .args(arguments)
             .current_dir(self.path())
@@ -187,6 +214,13 @@ impl Home {
 /// A volume that takes nothing.
 pub struct Hanging(PathBuf);
 
+impl Hanging {
+    fn begin(volume: PathBuf) -> Self {
+        fsfreeze("--freeze", &volume);
+        Self(volume)
+    }
+}
+
 impl Drop for Hanging {
     fn drop(&mut self) {
         fsfreeze("--unfreeze", &self.0);
@@ -199,9 +233,9 @@ fn fsfreeze(what: &str, volume: &Path) {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        if self.has_volume {
+        for volume in &self.volumes {
             // Lazily: a memdeck that was killed may not be gone to its last file.
-            let unmounted = Command::new("umount").arg("--lazy").arg(self.volume()).status();
+            let unmounted = Command::new("umount").arg("--lazy").arg(volume).status();
             if !std::thread::panicking() {
                 assert!(unmounted.unwrap().success());
             }
@@ -216,6 +250,7 @@ pub struct Service {
     /// What it said until then.
     pub said: String,
     http: reqwest::blocking::Client,
+    log: LogReader,
 }
 
 impl Service {
@@ -237,9 +272,47 @@ impl Service {
                 break url.unwrap_or_else(|| panic!("no URL in: {line}")).to_owned();
             }
         };
-        // A log that nobody reads would block the process once the pipe is full.
-        std::thread::spawn(move || log.for_each(drop));
-        Self { child, url, said, http: reqwest::blocking::Client::builder().no_proxy().build().unwrap() }
+        let http = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
+        Self { child, url, said, http, log: LogReader::start(log) }
+    }
+
+    /// Lets nobody read the log, whose pipe is full, until the value is dropped.
+    pub fn fill_log(&self) -> FullLog {
+        // A way of its own to the pipe, for one that does not wait.
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).custom_flags(libc::O_NONBLOCK);
+        let mut pipe = options.open(format!("/proc/{}/fd/2", self.child.id())).unwrap();
+        self.log.pause(&mut pipe);
+        for size in [4096, 1] {
+            while pipe.write(&vec![b'.'; size]).is_ok() {}
+        }
+        let full = pipe.write(b".").unwrap_err();
+        assert_eq!(full.kind(), std::io::ErrorKind::WouldBlock);
+        FullLog(self.log.go_on.clone())
+    }
+
+    /// SIGSTOP to the whole process. SIGKILL and [`Drop`] end it all the same.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGHUP, as when its terminal goes; no new connection is taken any more when this returns.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+        let address = self.url.strip_prefix("http://").unwrap();
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_ok() {
+            assert!(begun.elapsed() < PATIENCE, "it does not hear of SIGHUP");
+        }
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     pub fn get(&self, path: &str) -> Value {
@@ -316,10 +389,57 @@ impl Service {
     }
 
     /// SIGTERM: gives the exit code.
-    pub fn terminate(mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap().code()
+    pub fn terminate(self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        self.wait_for_exit().code()
+    }
+
+    /// Waits for an end that somebody else has brought about.
+    pub fn wait_for_exit(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+/// Reads a log, because one that nobody reads would hold up whoever writes it.
+struct LogReader {
+    is_paused: Receiver<()>,
+    go_on: Sender<()>,
+}
+
+impl LogReader {
+    /// A line that is not memdeck's.
+    const PAUSE: &str = "nobody reads this log any more";
+
+    fn start(lines: Lines<BufReader<ChildStderr>>) -> Self {
+        let (paused, is_paused) = channel();
+        let (go_on, goes_on) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if line == Self::PAUSE {
+                    let _gone = paused.send(());
+                    let _gone = goes_on.recv();
+                }
+            }
+        });
+        Self { is_paused, go_on }
+    }
+
+    /// Nothing is read any more when this returns.
+    fn pause(&self, pipe: &mut File) {
+        // At once, so that no other line comes between.
+        let line = format!("{}\n", Self::PAUSE);
+        assert_eq!(pipe.write(line.as_bytes()).unwrap(), line.len());
+        self.is_paused.recv_timeout(PATIENCE).unwrap();
+    }
+}
+
+/// A log that takes no line.
+pub struct FullLog(Sender<()>);
+
+impl Drop for FullLog {
+    fn drop(&mut self) {
+        // Its thread ends with the log.
+        let _gone = self.0.send(());
     }
 }
 

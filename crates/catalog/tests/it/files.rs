@@ -1,7 +1,7 @@
 //! The database as a file: its rights, its age and its health.
 
 use std::fs;
-use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 
 use memdeck_catalog::{Catalog, CatalogError};
 use rusqlite::Connection;
@@ -154,4 +154,22 @@ fn the_schema_itself_forbids_two_active_jobs_of_one_guest() {
     let without_record =
         connection.execute("UPDATE jobs SET state = 'completed', started_at = 1, finished_at = 1", []);
     assert!(without_record.unwrap_err().to_string().contains("CHECK constraint failed"));
+}
+
+/// Whether this process holds a lock on a file by which other programs see that it is in use.
+fn is_locked_by_us(file: &std::path::Path) -> bool {
+    let (process, inode) =
+        (std::process::id().to_string(), format!(":{}", fs::metadata(file).unwrap().ino()));
+    let locks = fs::read_to_string("/proc/locks").unwrap();
+    let mut locks = locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    locks.any(|lock| lock[1] == "POSIX" && lock[4] == process && lock[5].ends_with(&inode))
+}
+
+#[test]
+fn a_look_at_a_catalog_that_is_open_leaves_the_locks_by_which_others_keep_its_log() {
+    let test = TestCatalog::new();
+    let file = test.dir.path().join(Catalog::FILE_NAME);
+    assert!(is_locked_by_us(&file));
+    drop(Catalog::open_to_read(test.dir.path()).unwrap());
+    assert!(is_locked_by_us(&file), "another program that reads it would remove the log of what is written");
 }

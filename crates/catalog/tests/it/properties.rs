@@ -203,9 +203,9 @@ fn any_record() -> impl Strategy<Value = Record> {
     let count = || of(0..=i64::MAX.unsigned_abs());
     let live = (of(instant()), of(text()), count(), count(), size(), any::<bool>(), remark(), remark());
     let actor = || {
-        let named = text().prop_map(|name| Actor::named(&name));
+        let any_name = text().prop_map(|name| Actor::named(&name));
         let of_dashboard = text().prop_map(|host| Actor::Page.by_way_of(&format!("{host:?}")));
-        of(prop_oneof![Just(Actor::Page), Just(Actor::Api), named, of_dashboard])
+        of(prop_oneof![Just(Actor::Page), Just(Actor::Api), any_name, of_dashboard])
     };
     let deleted = (of(instant()), actor(), actor());
     let promised = (of(text()), of(text()), of(instant()));

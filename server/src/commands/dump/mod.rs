@@ -51,8 +51,8 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
     let bars = (!args.json).then(Bars::new);
     let ended = tokio::select! {
         ended = follow(&session, &mut ends, dumps.clone(), bars.as_ref()) => ended?,
-        () = stop.wait() => {
-            say(format_args!("memdeck: {}", session.interrupt(&dumps).await));
+        signal = stop.wait() => {
+            say(format_args!("memdeck: {}", session.interrupt(&dumps, signal).await));
             let printed = if args.json { print_interrupted(&session, ends, dumps, &omitted).await } else { Ok(()) };
             session.close().await;
             printed?;

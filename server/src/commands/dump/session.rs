@@ -23,8 +23,6 @@ use crate::node::{self, StartError, State};
 use crate::outbox;
 use crate::remote::{Asked, Face, refused_options};
 
-/// Who cancels the dumps of this command.
-
 pub enum Session {
     Here(Box<Here>),
     Service(Service),
@@ -173,8 +171,10 @@ impl Session {
         })
     }
 
-    /// Ctrl-C: the dumps are cancelled, wherever they run. Returns the sentence that says what became of it.
-    pub async fn interrupt(&self, dumps: &[DumpStatus]) -> String {
+    /// After a signal, Ctrl-C mostly: the dumps are cancelled, wherever they run. Returns the sentence that says what became
+    /// of it.
+    pub async fn interrupt(&self, dumps: &[DumpStatus], signal: &'static str) -> String {
+        tracing::info!(signal, "the dumps are cancelled");
         for dump in dumps {
             let cancelled = match self {
                 Self::Here(here) => here
