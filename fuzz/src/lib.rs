@@ -222,7 +222,7 @@ pub fn provenance(mode: CaptureMode) -> Provenance {
             qemu_version: None,
         },
         memdeck_version: "0.1.0".to_owned(),
-        requested_by: "page".to_owned(),
+        requested_by: memdeck_model::Actor::Page,
         mode,
         started_at: at("2025-11-14T08:58:23.550273Z"),
         finished_at: at("2025-11-14T08:58:24.100000Z"),
