@@ -17,14 +17,15 @@ use memdeck::config::{Config, HttpConfig, Places, Sources};
 use memdeck::desk::{Desk, DeskParts, GuestSource};
 use memdeck::http::{AgentState, DashboardState, Guard, agent, dashboard};
 use memdeck::images::Images;
+use memdeck::readiness::{Readiness, ReadinessParts};
 use memdeck_capture::{BackendError, Clock, DumpBackend, ManualClock, Target};
 use memdeck_catalog::{Catalog, NewJob};
 use memdeck_fuzz::{capture, damaged, provenance, scratch};
 use memdeck_image::fuzzing::{elf_headers, noise};
 use memdeck_image::{Effort, ExportFormat, ImageExport, ImageStore};
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, DumpOptions, DumpStatus, Event, Guest, GuestName, GuestState, Millis,
-    Problem, Record, Timestamp, VmRef,
+    Actor, ByteCount, CaptureMode, DumpId, DumpOptions, DumpStatus, Event, Guest, GuestName, GuestState,
+    Millis, Problem, Record, Timestamp, VmRef,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, watch};
@@ -35,7 +36,8 @@ const TOKEN: &str = "0123456789abcdef";
 const BEARER: &str = "Bearer 0123456789abcdef";
 /// The dump that has an image.
 const STORED: &str = "stored-1";
-const PATHS: [&str; 31] = [
+const PATHS: [&str; 32] = [
+    "/readyz",
     "/api/dumps",
     "/api/dumps/web-01",
     "/api/dumps/a1/cancel",
@@ -114,15 +116,15 @@ impl DumpBackend for Nobody {
         &self,
         targets: Vec<Target>,
         options: DumpOptions,
-        _requested_by: &str,
+        _requested_by: &Actor,
     ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
         assert!((1..=1000).contains(&targets.len()));
         assert!(options.note.is_none_or(|note| note.as_str().chars().count() <= 500));
         Ok(BTreeMap::new())
     }
 
-    async fn cancel(&self, _dump_id: DumpId, by: &str) -> Result<bool, BackendError> {
-        assert!(by.chars().count() <= 500 && !by.chars().any(char::is_control), "{by:?}");
+    async fn cancel(&self, _dump_id: DumpId, by: &Actor) -> Result<bool, BackendError> {
+        assert!(!by.to_string().chars().any(char::is_control), "{by:?}");
         Ok(true)
     }
 
@@ -195,7 +197,7 @@ fn store_image(catalog: &Catalog, now: Timestamp) -> PathBuf {
         vm: VmRef::new("web-01").expect("a name"),
         asked_by_text: true,
         guest: None,
-        requested_by: "page".to_owned(),
+        requested_by: Actor::Page,
         queued_at: now,
         options: DumpOptions::default(),
     };
@@ -234,11 +236,19 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     let path = store_image(&catalog, now);
     let images = Arc::new(Images::new(Arc::clone(&catalog), Arc::new(clock.clone()), None));
     let nobody = Arc::new(Nobody(broadcast::channel(16).0));
+    let readiness = Readiness::new(ReadinessParts {
+        catalog: Arc::clone(&catalog),
+        store: None,
+        backend: Arc::clone(&nobody) as _,
+        guests: Arc::clone(&nobody) as _,
+        clock: Arc::new(clock.clone()),
+    });
     let desk = Arc::new(Desk::new(DeskParts {
         catalog: Arc::clone(&catalog),
         backend: Arc::clone(&nobody) as _,
         guests: Arc::clone(&nobody) as _,
         images: Arc::clone(&images),
+        readiness: Arc::clone(&readiness),
         clock: Arc::new(clock.clone()),
         dump_timeout: Millis(1000),
     }));
@@ -253,6 +263,7 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
         catalog_id: "the-catalog".to_owned(),
         guests: nobody,
         images,
+        readiness,
     };
     let state_of_dashboard = DashboardState { desk, closing };
     let open = guard(http(&[("OPEN_ACCESS", "loopback")]));
