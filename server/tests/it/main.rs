@@ -3,6 +3,7 @@
 
 mod activity;
 mod agent;
+mod architecture;
 mod base_path;
 mod command_line;
 mod commands;
