@@ -1,6 +1,8 @@
 // A part of memdeck is away for a while: the page says so, stays useful, and recovers by itself.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 
 import { SERVER_AWAY, SERVICE_AWAY } from '../support/browser-tab.mjs';
 import { eventually } from '../support/eventually.mjs';
@@ -62,4 +64,22 @@ scenario('without a hypervisor the page says why, and nothing can be dumped', as
   assert.ok(await page.dumpSelected.isDisabled());
   assert.ok(await page.dumpAll.isDisabled());
   await page.page.getByText('The guests are not known.').waitFor();
+});
+
+scenario('the volume of the images lets nobody write: the page says so, and when it is over', async (stage) => {
+  const dashboard = await stage.start('serve');
+  const dumps = join(dashboard.home.directory, 'dumps');
+  const page = await stage.open(dashboard);
+  const notice = page.alert('Dumps cannot be stored now.');
+  assert.equal(await notice.count(), 0);
+
+  execFileSync('mount', ['--bind', dumps, dumps]);
+  stage.defer(() => execFileSync('umount', ['--lazy', dumps]));
+  execFileSync('mount', ['-o', 'remount,ro,bind', dumps]);
+  await notice.waitFor();
+  assert.match(await notice.innerText(), /DUMP_DIR/);
+
+  execFileSync('mount', ['-o', 'remount,rw,bind', dumps]);
+  await notice.waitFor({ state: 'hidden' });
+  await page.tab.assertNotReloaded();
 });
