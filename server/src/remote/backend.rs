@@ -112,6 +112,7 @@ impl RemoteBackend {
                 known.tells_no_deletions = false;
                 known.frozen_pause = None;
                 known.tells_no_frozen_pause = false;
+                known.tells_no_readiness = false;
                 known.last_capabilities = known.capabilities.take().or(known.last_capabilities);
                 return !known.active().is_empty();
             }
@@ -126,6 +127,14 @@ impl RemoteBackend {
         // Before the record of the dump: what hears of that looks at both.
         if self.known.lock().may_have_another_frozen_pause(completed) {
             self.ask_frozen_pause().await;
+        }
+        // While dumps are followed, how they end says the same.
+        let asks_readiness = {
+            let known = self.known.lock();
+            known.active().is_empty() && !known.tells_no_readiness
+        };
+        if asks_readiness {
+            self.ask_readiness().await;
         }
         let (may_import, is_current, tells_no_deletions) = {
             let known = self.known.lock();
@@ -246,6 +255,19 @@ impl RemoteBackend {
                 service = self.url,
                 error = &error as &dyn std::error::Error,
                 "the service does not tell its pause limit"
+            ),
+        }
+    }
+
+    /// Whether it can store images and records.
+    async fn ask_readiness(&self) {
+        match self.client.readiness().await {
+            Ok(told) => self.warn(|known| known.note_readiness(told.as_ref())),
+            // If the service went away, the next look tells.
+            Err(error) => tracing::debug!(
+                service = self.url,
+                error = &error as &dyn std::error::Error,
+                "the service does not tell whether it is ready"
             ),
         }
     }

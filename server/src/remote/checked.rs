@@ -2,7 +2,8 @@
 //! and without control characters, instants not far ahead of this host's clock.
 
 use memdeck_model::{
-    Deletion, DumpStatus, EndReason, FrozenPause, Guest, GuestName, Millis, Record, Timestamp, VmRef,
+    Deletion, DumpStatus, EndReason, FrozenPause, Guest, GuestName, Millis, Readiness, Record, Timestamp,
+    VmRef,
 };
 
 /// The longest sentence that is kept.
@@ -13,6 +14,8 @@ const MAX_PATH_CHARS: usize = 4_096;
 const MAX_NAME_CHARS: usize = 255;
 /// The longest reason for an end, as JSON.
 const MAX_REASON_BYTES: usize = 8 << 10;
+/// The most checks that are told to have failed.
+const MAX_CHECKS: usize = 10;
 /// How far a clock may be ahead of this one.
 const MOST_AHEAD: Millis = Millis(24 * 60 * 60 * 1000);
 
@@ -84,6 +87,15 @@ pub fn guests(guests: Vec<Guest>) -> Vec<Guest> {
 pub fn frozen_pause(told: FrozenPause) -> Option<FrozenPause> {
     let rate = told.bytes_per_s.filter(|rate| rate.0 > 0);
     (told.limit_ms.0 > 0).then_some(FrozenPause { bytes_per_s: rate, ..told })
+}
+
+/// What a service says of its readiness, short.
+pub fn readiness(mut told: Readiness) -> Readiness {
+    told.failed.truncate(MAX_CHECKS);
+    for failed in &mut told.failed {
+        shorten(&mut failed.detail, MAX_SENTENCE_CHARS);
+    }
+    told
 }
 
 fn is_uuid(text: &str) -> bool {

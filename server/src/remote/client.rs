@@ -6,8 +6,8 @@ use std::time::Duration;
 use memdeck_capture::{Clock, SystemClock, Target};
 use memdeck_model::{
     ALL_GUESTS, Actor, CancelReply, CancelRequest, Capabilities, Deletion, DumpId, DumpOptions, DumpStatus,
-    FrozenPause, Guest, MAX_TRIGGER_TARGETS, ModeChoice, Omitted, Record, RecordPage, ServiceStatus,
-    Timestamp, TriggerReply, TriggerRequest, VmRef,
+    FrozenPause, Guest, MAX_TRIGGER_TARGETS, ModeChoice, Omitted, Readiness, Record, RecordPage,
+    ServiceStatus, Timestamp, TriggerReply, TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};
 use rustls::ClientConfig;
@@ -307,6 +307,24 @@ impl ServiceClient {
         let told: Option<Option<FrozenPause>> =
             lacking_as_none(answer(self.request(Method::GET, &["api", "frozen-pause"])).await)?;
         Ok(told.flatten().and_then(checked::frozen_pause))
+    }
+
+    /// `GET /readyz`; `None` where the service has no such call.
+    ///
+    /// # Errors
+    /// The service does not answer, or refuses.
+    pub async fn readiness(&self) -> Result<Option<Readiness>, CallError> {
+        let response = self.request(Method::GET, &["readyz"]).send().await;
+        let response = response.map_err(|error| CallError::NoAnswer(root_cause(&error)))?;
+        let status = response.status();
+        let body = bounded_body(response).await?;
+        match status {
+            StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE => {
+                let told: Option<Readiness> = serde_json::from_slice(&body).ok();
+                Ok(told.map(checked::readiness))
+            }
+            _ => lacking_as_none(Err(CallError::Refused { status, detail: detail_of(&body) })),
+        }
     }
 
     /// `GET /api/deletions?since=`; `None` where the service has no such call.

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use memdeck_catalog::{GuestIdentity, RemoteDump};
 use memdeck_model::{
-    Capabilities, DumpId, DumpState, DumpStatus, EndReason, FrozenPause, JobState, ServiceHealth, Timestamp,
+    Capabilities, DumpId, DumpState, DumpStatus, EndReason, FailedCheck, FrozenPause, JobState, Readiness,
+    ReadinessCheck, ServiceHealth, Timestamp,
 };
 
 /// In so many answers an active dump must be missing before it counts as lost: one may overtake the dump's beginning.
@@ -42,6 +43,10 @@ pub struct Known {
     pub tells_no_frozen_pause: bool,
     /// Why the service does not answer.
     pub error: Option<String>,
+    /// What keeps it from storing images or records.
+    storage_warning: Option<String>,
+    /// It has no such call.
+    pub tells_no_readiness: bool,
     /// What is wrong with its list of dumps.
     list_warning: Option<String>,
     /// What is wrong with its records.
@@ -87,6 +92,8 @@ impl Known {
             frozen_pause: None,
             tells_no_frozen_pause: false,
             error: None,
+            storage_warning: None,
+            tells_no_readiness: false,
             list_warning: None,
             import_warning: None,
             records_are_current: false,
@@ -100,7 +107,9 @@ impl Known {
         ServiceHealth {
             service: self.service.clone(),
             error: self.error.clone(),
-            warning: self.list_warning.clone().or_else(|| self.import_warning.clone()),
+            warning: [&self.storage_warning, &self.list_warning, &self.import_warning]
+                .into_iter()
+                .find_map(Clone::clone),
             capabilities: self.capabilities_or_last(),
         }
     }
@@ -278,6 +287,19 @@ impl Known {
         self.import_warning = wrong;
     }
 
+    /// Whether it can store images and records, as it says; `None` where it has no such call.
+    pub fn note_readiness(&mut self, told: Option<&Readiness>) {
+        self.tells_no_readiness = told.is_none();
+        let failed = told.into_iter().flat_map(|readiness| &readiness.failed);
+        // Its hypervisor is seen by its guests.
+        let stores = |failed: &&FailedCheck| {
+            let checks = [ReadinessCheck::DumpDir, ReadinessCheck::StateDir, ReadinessCheck::Catalog];
+            checks.contains(&failed.check)
+        };
+        let details: Vec<&str> = failed.filter(stores).map(|failed| failed.detail.as_str()).collect();
+        self.storage_warning = (!details.is_empty()).then(|| details.join(" "));
+    }
+
     /// What is wrong with the list of dumps; `None` where nothing is.
     pub fn note_list(&mut self, wrong: Option<String>) {
         self.list_warning = wrong;
@@ -313,6 +335,21 @@ mod tests {
 
     fn fresh() -> Known {
         Known::new("http://hv2:5001".into(), Vec::new(), None)
+    }
+
+    #[test]
+    fn a_service_that_cannot_store_is_warned_of_until_it_can() {
+        let failed = |check, detail: &str| FailedCheck { check, detail: detail.to_owned() };
+        let mut known = Known::new("http://kvm-01:5001".to_owned(), Vec::new(), None);
+        let away = failed(ReadinessCheck::Hypervisor, "No guests.");
+        let full = failed(ReadinessCheck::StateDir, "STATE_DIR is full.");
+        known.note_readiness(Some(&Readiness::of(vec![away.clone(), full])));
+        assert_eq!(known.health().warning.as_deref(), Some("STATE_DIR is full."));
+        known.note_readiness(Some(&Readiness::of(vec![away])));
+        assert_eq!(known.health().warning, None);
+        assert!(!known.tells_no_readiness);
+        known.note_readiness(None);
+        assert!(known.tells_no_readiness, "an older service is not asked again");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use memdeck_model::Event;
 use serde_json::{Value, json};
 
+use crate::remote::{Front, Listening};
 use crate::support::{TestApp, answer, get, http};
 
 /// Longer than an answer is given again.
@@ -84,4 +85,15 @@ async fn the_page_is_told_what_keeps_dumps_from_being_stored() {
     std::fs::remove_dir(app.dir.path().join("dumps")).unwrap();
     let told = notice().await.flatten().unwrap();
     assert!(told.contains("DUMP_DIR"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dashboard_says_that_its_dump_service_cannot_store_images() {
+    let agent = TestApp::start();
+    let service = Listening::with(agent.agent.clone()).await;
+    std::fs::remove_dir(agent.dir.path().join("dumps")).unwrap();
+    let mut front = Front::of(&agent, service.address);
+    let warned = |event: &Event| matches!(event, Event::Service(health) if health.warning.is_some());
+    let Event::Service(health) = front.event(warned).await else { unreachable!() };
+    assert!(health.warning.unwrap().contains("DUMP_DIR"));
 }

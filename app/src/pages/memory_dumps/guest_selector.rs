@@ -103,7 +103,7 @@ pub fn GuestSelector() -> impl IntoView {
             </Show>
             <Show when=move || service_warning.with(Option::is_some) && service_error.with(Option::is_none)>
                 <Failure
-                    title="The dump service tells something that cannot be used."
+                    title="The dump service needs your attention."
                     detail=Signal::derive(move || service_warning.get().unwrap_or_default())
                 />
             </Show>
