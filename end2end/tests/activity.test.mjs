@@ -35,11 +35,11 @@ scenario('a dump is cancelled in its row, after a question', async (stage) => {
 
   await row.getByRole('button', { name: 'Cancel the dump of db-01' }).click();
   await sure.click();
-  await row.getByText('Cancelled by an operator on the page').waitFor();
+  await row.getByText('Cancelled on the page').waitFor();
   const log = page.page.getByRole('region', { name: 'Activity log' });
   await log.getByText('dump cancelled').waitFor();
   const lines = await log.getByRole('listitem').allInnerTexts();
-  assert.match(lines[0], /db-01 dump cancelled\s+By an operator on the page/, 'the newest is on top');
+  assert.match(lines[0], /db-01 dump cancelled\s+On the page/, 'the newest is on top');
   assert.ok(lines.some((line) => line.startsWith('db-01 requested on the page')), lines.join('\n'));
   assert.deepEqual(await dashboard.records(), []);
 });
