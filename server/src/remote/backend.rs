@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
 use super::client::{CallError, Face, ServiceClient, refused_options};
-use super::known::{Changes, Known};
+use super::known::{Changes, Known, Lacks};
 use super::{deletions, passed_on, records};
 use crate::blocking;
 
@@ -109,10 +109,8 @@ impl RemoteBackend {
                 let mut known = self.known.lock();
                 known.records_are_current = false;
                 // It may come back as a newer one.
-                known.tells_no_deletions = false;
                 known.frozen_pause = None;
-                known.tells_no_frozen_pause = false;
-                known.tells_no_readiness = false;
+                known.lacks = Lacks::default();
                 known.last_capabilities = known.capabilities.take().or(known.last_capabilities);
                 return !known.active().is_empty();
             }
@@ -131,14 +129,14 @@ impl RemoteBackend {
         // While dumps are followed, how they end says the same.
         let asks_readiness = {
             let known = self.known.lock();
-            known.active().is_empty() && !known.tells_no_readiness
+            known.active().is_empty() && !known.lacks.readiness
         };
         if asks_readiness {
             self.ask_readiness().await;
         }
         let (may_import, is_current, tells_no_deletions) = {
             let known = self.known.lock();
-            (known.may_import(), known.records_are_current, known.tells_no_deletions)
+            (known.may_import(), known.records_are_current, known.lacks.deletions)
         };
         if may_import && (completed || !is_current) {
             self.import().await;
@@ -247,7 +245,7 @@ impl RemoteBackend {
         match self.client.frozen_pause().await {
             Ok(told) => {
                 let mut known = self.known.lock();
-                known.tells_no_frozen_pause = told.is_none();
+                known.lacks.frozen_pause = told.is_none();
                 known.frozen_pause = told;
             }
             // If the service went away, the next look tells.
@@ -275,7 +273,7 @@ impl RemoteBackend {
     async fn import_deletions(&self) {
         match deletions::import(&self.client, &self.catalog).await {
             Ok(Some(imported)) => self.note_import(imported),
-            Ok(None) => self.known.lock().tells_no_deletions = true,
+            Ok(None) => self.known.lock().lacks.deletions = true,
             Err(records::ImportError::Service(error)) => {
                 // If the service went away, the next look tells.
                 tracing::debug!(

@@ -28,6 +28,14 @@ struct Followed {
     missing: u8,
 }
 
+/// Calls that a service does not have.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lacks {
+    pub frozen_pause: bool,
+    pub readiness: bool,
+    pub deletions: bool,
+}
+
 /// What is known of one service.
 pub struct Known {
     service: String,
@@ -39,22 +47,18 @@ pub struct Known {
     pub last_capabilities: Option<Capabilities>,
     /// Its pause limit and how fast its host reads a guest, as it said last since it was away.
     pub frozen_pause: Option<FrozenPause>,
-    /// It has no such call.
-    pub tells_no_frozen_pause: bool,
     /// Why the service does not answer.
     pub error: Option<String>,
     /// What keeps it from storing images or records.
     storage_warning: Option<String>,
-    /// It has no such call.
-    pub tells_no_readiness: bool,
     /// What is wrong with its list of dumps.
     list_warning: Option<String>,
     /// What is wrong with its records.
     import_warning: Option<String>,
     /// Whether all records were imported since it was last away.
     pub records_are_current: bool,
-    /// It has no such call.
-    pub tells_no_deletions: bool,
+    /// Calls that it does not have, as far as they were tried since it was last away.
+    pub lacks: Lacks,
     import_again: Option<(Instant, Duration)>,
 }
 
@@ -90,14 +94,12 @@ impl Known {
             capabilities: None,
             last_capabilities,
             frozen_pause: None,
-            tells_no_frozen_pause: false,
             error: None,
             storage_warning: None,
-            tells_no_readiness: false,
             list_warning: None,
             import_warning: None,
             records_are_current: false,
-            tells_no_deletions: false,
+            lacks: Lacks::default(),
             import_again: None,
         }
     }
@@ -123,7 +125,7 @@ impl Known {
     /// others dump there, too.
     pub fn may_have_another_frozen_pause(&self, completed: bool) -> bool {
         let is_due = completed || self.frozen_pause.is_none() || self.active().is_empty();
-        is_due && !self.tells_no_frozen_pause
+        is_due && !self.lacks.frozen_pause
     }
 
     /// The dumps that wait or run.
@@ -289,7 +291,7 @@ impl Known {
 
     /// Whether it can store images and records, as it says; `None` where it has no such call.
     pub fn note_readiness(&mut self, told: Option<&Readiness>) {
-        self.tells_no_readiness = told.is_none();
+        self.lacks.readiness = told.is_none();
         let failed = told.into_iter().flat_map(|readiness| &readiness.failed);
         // Its hypervisor is seen by its guests.
         let stores = |failed: &&FailedCheck| {
@@ -347,9 +349,9 @@ mod tests {
         assert_eq!(known.health().warning.as_deref(), Some("STATE_DIR is full."));
         known.note_readiness(Some(&Readiness::of(vec![away])));
         assert_eq!(known.health().warning, None);
-        assert!(!known.tells_no_readiness);
+        assert!(!known.lacks.readiness);
         known.note_readiness(None);
-        assert!(known.tells_no_readiness, "an older service is not asked again");
+        assert!(known.lacks.readiness, "an older service is not asked again");
     }
 
     #[test]
