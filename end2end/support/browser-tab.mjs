@@ -94,5 +94,5 @@ export const SERVER_AWAY = [
 // What it says while the server answers that its dump service is away.
 export const SERVICE_AWAY = [/^response: 503 /, /^console: .*\b503\b/];
 
-// What it says of the stream of events when the document that reads it is left or loaded again.
-export const DOCUMENT_LEFT = [/^request: net::ERR_ABORTED .*\/api\/events$/];
+// What it says of the stream of events, and of calls without an answer yet, when their document is left or loaded again.
+export const DOCUMENT_LEFT = [/^request: net::ERR_ABORTED .*\/api\/(events|ui\/[a-z-]+)$/];

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { SERVER_AWAY, SERVICE_AWAY } from '../support/browser-tab.mjs';
@@ -67,19 +69,22 @@ scenario('without a hypervisor the page says why, and nothing can be dumped', as
 });
 
 scenario('the volume of the images lets nobody write: the page says so, and when it is over', async (stage) => {
-  const dashboard = await stage.start('serve');
-  const dumps = join(dashboard.home.directory, 'dumps');
+  const dumps = mkdtempSync(join(tmpdir(), 'memdeck-volume-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m,mode=700', 'tmpfs', dumps]);
+  stage.defer(async () => {
+    execFileSync('umount', ['--lazy', dumps]);
+    rmdirSync(dumps);
+  });
+  const dashboard = await stage.start('serve', { DUMP_DIR: dumps });
   const page = await stage.open(dashboard);
   const notice = page.alert('Dumps cannot be stored now.');
   assert.equal(await notice.count(), 0);
 
-  execFileSync('mount', ['--bind', dumps, dumps]);
-  stage.defer(() => execFileSync('umount', ['--lazy', dumps]));
-  execFileSync('mount', ['-o', 'remount,ro,bind', dumps]);
+  execFileSync('mount', ['-o', 'remount,ro', dumps]);
   await notice.waitFor();
   assert.match(await notice.innerText(), /DUMP_DIR/);
 
-  execFileSync('mount', ['-o', 'remount,rw,bind', dumps]);
+  execFileSync('mount', ['-o', 'remount,rw', dumps]);
   await notice.waitFor({ state: 'hidden' });
   await page.tab.assertNotReloaded();
 });
