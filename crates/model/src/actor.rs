@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::Remark;
 
@@ -49,6 +50,9 @@ pub enum ActorError {
     /// A name is no short text.
     #[error("a name of who asks has 1 to {} characters and no control characters", Remark::MAX_CHARS)]
     Name,
+    /// It is neither text nor an object with a kind and what that kind has.
+    #[error("who asks is text, or an object with the field kind")]
+    Shape,
     /// Too many dashboards, one before the other.
     #[error("a request passes at most {} dashboards", Actor::MOST_DASHBOARDS)]
     TooManyDashboards,
@@ -113,16 +117,9 @@ impl Actor {
     /// # Errors
     /// It is no JSON.
     pub fn deserialize_kept<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        match serde_json::Value::deserialize(from)? {
-            serde_json::Value::String(words) => Ok(Self::from_kept(&words)),
+        match Value::deserialize(from)? {
+            Value::String(words) => Ok(Self::from_kept(&words)),
             value => Ok(serde_json::from_value(value).unwrap_or(Self::Unknown)),
-        }
-    }
-
-    fn dashboards(&self) -> usize {
-        match self {
-            Self::Dashboard { actor, .. } => 1 + actor.dashboards(),
-            _ => 0,
         }
     }
 
@@ -151,55 +148,48 @@ impl fmt::Display for Actor {
     }
 }
 
-/// What a caller sent.
+/// What a caller sent: read once as JSON, and then taken apart level by level, so that whatever is nested in it costs no
+/// more than its own length.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Told {
-    Text(String),
-    Data(Data),
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Data {
-    Page,
-    Api,
-    CommandLine {
-        #[serde(default)]
-        user: Option<String>,
-    },
-    Named {
-        name: String,
-    },
-    Dashboard {
-        name: String,
-        actor: Box<Actor>,
-    },
-    Service,
-    #[serde(other)]
-    Unknown,
-}
+#[serde(transparent)]
+struct Told(Value);
 
 impl TryFrom<Told> for Actor {
     type Error = ActorError;
 
-    fn try_from(told: Told) -> Result<Self, ActorError> {
-        let actor = match told {
-            // On one line, whatever the caller wrote.
-            Told::Text(name) => Self::Named { name: name.replace(['\r', '\n'], " ") },
-            Told::Data(Data::Page) => Self::Page,
-            Told::Data(Data::Api) => Self::Api,
-            Told::Data(Data::CommandLine { user }) => Self::CommandLine { user },
-            Told::Data(Data::Named { name }) => Self::Named { name },
-            Told::Data(Data::Dashboard { name, actor }) => Self::Dashboard { name, actor },
-            Told::Data(Data::Service) => Self::Service,
-            Told::Data(Data::Unknown) => Self::Unknown,
-        };
-        if actor.dashboards() > Self::MOST_DASHBOARDS {
-            return Err(ActorError::TooManyDashboards);
-        }
+    fn try_from(Told(told): Told) -> Result<Self, ActorError> {
+        let actor = read(told, Self::MOST_DASHBOARDS)?;
         if actor.is_well_named() { Ok(actor) } else { Err(ActorError::Name) }
     }
+}
+
+fn read(told: Value, dashboards: usize) -> Result<Actor, ActorError> {
+    let mut fields = match told {
+        // On one line, whatever the caller wrote.
+        Value::String(name) => return Ok(Actor::Named { name: name.replace(['\r', '\n'], " ") }),
+        Value::Object(fields) => fields,
+        _ => return Err(ActorError::Shape),
+    };
+    let mut text = |field: &str| match fields.remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(ActorError::Shape),
+    };
+    let kind = text("kind")?.ok_or(ActorError::Shape)?;
+    Ok(match kind.as_str() {
+        "page" => Actor::Page,
+        "api" => Actor::Api,
+        "command_line" => Actor::CommandLine { user: text("user")? },
+        "named" => Actor::Named { name: text("name")?.ok_or(ActorError::Shape)? },
+        "dashboard" => {
+            let name = text("name")?.ok_or(ActorError::Shape)?;
+            let left = dashboards.checked_sub(1).ok_or(ActorError::TooManyDashboards)?;
+            let actor = Box::new(read(fields.remove("actor").ok_or(ActorError::Shape)?, left)?);
+            Actor::Dashboard { name, actor }
+        }
+        "service" => Actor::Service,
+        _ => Actor::Unknown,
+    })
 }
 
 #[cfg(test)]
@@ -278,7 +268,9 @@ mod tests {
     fn a_request_does_not_pass_dashboards_without_end() {
         let passed = |times| (0..times).fold(Actor::Page, |actor, _| actor.by_way_of("ops-01")).to_json();
         assert!(serde_json::from_str::<Actor>(&passed(Actor::MOST_DASHBOARDS)).is_ok());
-        assert!(serde_json::from_str::<Actor>(&passed(Actor::MOST_DASHBOARDS + 1)).is_err());
+        for too_many in [Actor::MOST_DASHBOARDS + 1, 100] {
+            assert!(serde_json::from_str::<Actor>(&passed(too_many)).is_err());
+        }
     }
 
     #[test]
