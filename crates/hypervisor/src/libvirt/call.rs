@@ -54,12 +54,13 @@ impl Call {
         let monitor = watch_monitor(&connection, &domain, &lifecycle).inspect_err(
             |error| tracing::debug!(%error, vm = %self.guest.name, "the hypervisor's clock is not heard of"),
         );
-        if abandoned.load(Ordering::Acquire) {
-            return Err(self.failed("nobody waits for it any more"));
-        }
         // One that began since the guest was looked at would be waited for by libvirt, and its pause counted as ours.
         if let Some(job) = job::job_stats(&domain, Job::Present).map_err(|e| self.failed(Failure::from(e)))? {
             return Err(HypervisorError::Busy { guest: self.guest.name.clone(), job: job.operation });
+        }
+        // libvirt may have let that question wait.
+        if abandoned.load(Ordering::Acquire) {
+            return Err(self.failed("nobody waits for it any more"));
         }
         aftercare.owe_running();
         let dumped = match self.way {
