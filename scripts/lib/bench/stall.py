@@ -29,6 +29,7 @@ GUEST_MIB = 512
 IMAGES_MIB = 2 * GUEST_MIB + 512
 STATE_MIB = 256
 SECONDS = 60
+SHORTEST_S = 8
 LIMIT_S = 3
 # Nearly all of a guest fits into it, so a live dump soon stops it.
 PAUSE_BUDGET_MS = 10_000
@@ -166,6 +167,8 @@ def main(argv):
     parser.add_argument("--limit", type=int, default=LIMIT_S, help=f"FROZEN_PAUSE_LIMIT, in seconds [{LIMIT_S}]")
     parser.add_argument("--memdeck", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     chosen = parser.parse_args(argv)
+    if chosen.seconds < SHORTEST_S:
+        parser.error(f"a stall lasts at least {SHORTEST_S} s: so long the guardian needs to end a stopped memdeck")
     if chosen.limit < 1 or chosen.seconds <= chosen.limit + 1:
         parser.error("a stall that is no longer than a guest may stand still shows nothing: --seconds, --limit")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
