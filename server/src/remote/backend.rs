@@ -111,6 +111,7 @@ impl RemoteBackend {
                 // It may come back as a newer one.
                 known.frozen_pause = None;
                 known.lacks = Lacks::default();
+                known.forget_storage_warning();
                 known.last_capabilities = known.capabilities.take().or(known.last_capabilities);
                 return !known.active().is_empty();
             }

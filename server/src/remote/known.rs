@@ -302,6 +302,11 @@ impl Known {
         self.storage_warning = (!details.is_empty()).then(|| details.join(" "));
     }
 
+    /// The service is away: what it said of its volumes may not be so when it is back.
+    pub fn forget_storage_warning(&mut self) {
+        self.storage_warning = None;
+    }
+
     /// What is wrong with the list of dumps; `None` where nothing is.
     pub fn note_list(&mut self, wrong: Option<String>) {
         self.list_warning = wrong;
