@@ -65,7 +65,7 @@ pub enum HypervisorError {
     /// A job has the guest: a migration, a save, a dump by another program.
     #[error("a job of another program ({}) has VM '{guest}'", .job.unwrap_or("unknown"))]
     Busy {
-        /// The guest.
+        /// The guest that the job has.
         guest: GuestName,
         /// The job in libvirt's words; `None` where libvirt does not say.
         job: Option<&'static str>,

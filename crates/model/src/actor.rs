@@ -100,7 +100,7 @@ impl Actor {
             return serde_json::from_str(text).unwrap_or(Self::Unknown);
         }
         match text {
-            "page" => Self::Page,
+            "page" | "an operator on the page" => Self::Page,
             "api" | "a call to the API" => Self::Api,
             "command line" | "Ctrl-C on the command line" => Self::CommandLine { user: None },
             _ => match text.strip_suffix(" (command line)") {
@@ -225,6 +225,7 @@ mod tests {
     fn words_of_earlier_versions_are_understood() {
         for (words, expected) in [
             ("page", Actor::Page),
+            ("an operator on the page", Actor::Page),
             ("api", Actor::Api),
             ("ops (command line)", Actor::CommandLine { user: Some("ops".to_owned()) }),
             ("command line", Actor::CommandLine { user: None }),

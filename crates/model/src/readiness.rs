@@ -23,7 +23,7 @@ pub enum ReadinessCheck {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FailedCheck {
-    /// Which.
+    /// What was tried in vain.
     pub check: ReadinessCheck,
     /// What is wrong and what to do, in one sentence.
     pub detail: String,

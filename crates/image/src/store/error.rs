@@ -91,7 +91,7 @@ pub enum StoreError {
     /// Its files stay, because its volume is read-only or memdeck may not change it.
     #[error("no file can be removed from the directory for dumps {path}")]
     Unremovable {
-        /// The directory.
+        /// Where the images are.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -99,7 +99,7 @@ pub enum StoreError {
     /// Nothing can be written in it.
     #[error("nothing can be stored in the directory for dumps {path}")]
     Unwritable {
-        /// The directory.
+        /// Where the images are.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
