@@ -264,9 +264,10 @@ impl Engine {
     /// # Errors
     /// The catalog failed.
     pub fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, EngineError> {
-        let recent = self.shared.clock.now().minus(ASKED_LATELY);
+        // To the second, so that the catalog is asked the same question again.
+        let recent = self.shared.clock.now().minus(ASKED_LATELY).to_the_second();
         let jobs = self.shared.catalog.newest_by_name(recent)?;
-        Ok(jobs.into_iter().map(|(name, job)| (name, self.shared.status_of(&job))).collect())
+        Ok(jobs.iter().map(|(name, job)| (name.clone(), self.shared.status_of(job))).collect())
     }
 
     /// The newest dump of the guest that `vm` names: by UUID, by the text of a request, by libvirt id or by name.

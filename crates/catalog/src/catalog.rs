@@ -1,12 +1,16 @@
 //! The connections and the ways to use them: reading, writing in a transaction, and listing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use memdeck_model::{RecordPage, RecordQuery, Stats, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::memo::{self, Memo};
 use crate::reserve::{For, Reserve};
-use crate::{CatalogError, schema};
+use crate::{CatalogError, Job, schema};
 
 /// The durable state of one state directory. Shared between threads; calls take turns and are short.
 #[derive(Debug)]
@@ -15,6 +19,11 @@ pub struct Catalog {
     /// then tidies up the file.
     reader: Mutex<Connection>,
     connection: Mutex<Connection>,
+    /// How many transactions `connection` has committed.
+    written: AtomicU64,
+    pub(crate) pages: Memo<RecordQuery, Arc<RecordPage>>,
+    pub(crate) totals: Memo<(), Stats>,
+    pub(crate) newest: Memo<Timestamp, Arc<BTreeMap<String, Job>>>,
     pub(crate) reserve: Reserve,
 }
 
@@ -34,7 +43,7 @@ impl Catalog {
         let path = state_dir.join(Self::FILE_NAME);
         let connection = Mutex::new(schema::open(&path)?);
         let reader = Mutex::new(schema::open_reader(&path)?);
-        Ok(Self { reader, connection, reserve: Reserve::of(state_dir) })
+        Ok(Self::on(state_dir, reader, connection))
     }
 
     /// Opens the catalog in `state_dir` to read it, beside whoever has the directory. Creates and changes nothing.
@@ -45,7 +54,24 @@ impl Catalog {
         let path = state_dir.join(Self::FILE_NAME);
         let connection = Mutex::new(schema::open_as_is(&path)?);
         let reader = Mutex::new(schema::open_as_is(&path)?);
-        Ok(Self { reader, connection, reserve: Reserve::of(state_dir) })
+        Ok(Self::on(state_dir, reader, connection))
+    }
+
+    fn on(state_dir: &Path, reader: Mutex<Connection>, connection: Mutex<Connection>) -> Self {
+        Self {
+            reader,
+            connection,
+            written: AtomicU64::new(0),
+            pages: Memo::new(),
+            totals: Memo::new(),
+            newest: Memo::new(),
+            reserve: Reserve::of(state_dir),
+        }
+    }
+
+    /// The version of what `connection` reads, which the caller holds, for a [`Memo`].
+    pub(crate) fn version(&self, connection: &Connection) -> Result<memo::Version, CatalogError> {
+        memo::version(connection, self.written.load(Ordering::Acquire))
     }
 
     /// Runs `work` on the connection; no other call comes between its statements.
@@ -83,6 +109,7 @@ impl Catalog {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&transaction)?;
             transaction.commit()?;
+            self.written.fetch_add(1, Ordering::Release);
             Ok(result)
         };
         let result: Result<T, CatalogError> = run();

@@ -98,7 +98,7 @@ impl Catalog {
     /// `SQLite` refused.
     pub fn deletions_since(&self, seq: u64, limit: u32) -> Result<Vec<(u64, Deletion)>, CatalogError> {
         self.read("list deletions", |connection| {
-            let mut statement = connection.prepare(
+            let mut statement = connection.prepare_cached(
                 "SELECT deletions.seq, dump_id, deleted_at, deleted_by
                  FROM deletions JOIN records ON records.seq = record_seq
                  WHERE deletions.seq > ?1 AND dump_id IS NOT NULL AND deleted_at IS NOT NULL

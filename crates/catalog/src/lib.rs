@@ -25,6 +25,7 @@ mod intent;
 mod job;
 mod listing;
 mod lock;
+mod memo;
 mod outbox;
 mod rebuild;
 mod record;

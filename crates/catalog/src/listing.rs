@@ -5,6 +5,8 @@
 //! index has each order. With one, one pass over the narrow index `records_listing` finds and counts: fast enough for
 //! hundreds of thousands of records, whatever is searched for.
 
+use std::sync::Arc;
+
 use memdeck_model::{
     HostName, Record, RecordColumn, RecordFilter, RecordPage, RecordQuery, RecordSort, RecordState, Said,
     SearchText, SortOrder, Timestamp,
@@ -32,12 +34,15 @@ impl Catalog {
     /// # Errors
     /// `SQLite` refused.
     pub fn records(&self, query: &RecordQuery) -> Result<RecordPage, CatalogError> {
-        self.list("list records", |connection| {
-            let (seqs, total) = page_of(connection, query)?;
-            let records = records_of(connection, &seqs)?;
-            let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
-            Ok(RecordPage { records, count, limit: query.limit, offset: query.offset, total })
-        })
+        let page = self.list("list records", |connection| {
+            self.pages.answer(self.version(connection)?, query.clone(), |query| {
+                let (seqs, total) = page_of(connection, query)?;
+                let records = records_of(connection, &seqs)?;
+                let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
+                Ok(Arc::new(RecordPage { records, count, limit: query.limit, offset: query.offset, total }))
+            })
+        })?;
+        Ok(Arc::unwrap_or_clone(page))
     }
 
     /// Up to `limit` of the records that `filter` means, newest first, behind `place` (from the newest without one),
@@ -62,7 +67,7 @@ impl Catalog {
                  ORDER BY timestamp DESC, seq DESC LIMIT {limit}",
                 condition.sql()
             );
-            let mut statement = connection.prepare(&sql)?;
+            let mut statement = connection.prepare_cached(&sql)?;
             let mut rows = statement.query(params_from_iter(condition.values))?;
             let (mut records, mut last) = (Vec::new(), None);
             while let Some(row) = rows.next()? {
@@ -81,7 +86,7 @@ impl Catalog {
     pub fn hosts(&self) -> Result<Vec<String>, CatalogError> {
         self.list("list hosts", |connection| {
             // From host to host through the index, whatever number of records each has.
-            let mut statement = connection.prepare(
+            let mut statement = connection.prepare_cached(
                 "WITH RECURSIVE hosts (host) AS (
                      SELECT min(host) FROM records
                      UNION ALL
@@ -102,15 +107,16 @@ fn page_of(connection: &Connection, query: &RecordQuery) -> Result<(Vec<i64>, u6
     let page = format!("LIMIT {} OFFSET {}", query.limit, i64::try_from(query.offset).unwrap_or(i64::MAX));
     if query.filter.is_empty() {
         let mut statement =
-            connection.prepare(&format!("SELECT seq FROM records ORDER BY {order} {page}"))?;
+            connection.prepare_cached(&format!("SELECT seq FROM records ORDER BY {order} {page}"))?;
         let seqs = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        return Ok((seqs, connection.query_row("SELECT count(*) FROM records", [], unsigned)?));
+        let total = connection.prepare_cached("SELECT count(*) FROM records")?.query_row([], unsigned)?;
+        return Ok((seqs, total));
     }
     let condition = Condition::of(&query.filter, connection)?;
     let matching = format!("FROM records INDEXED BY records_listing WHERE {}", condition.sql());
     if query.sort.by == RecordColumn::Timestamp {
         // The index has this order: one pass finds the page and goes on to the end to count.
-        let mut statement = connection.prepare(&format!("SELECT seq {matching} ORDER BY {order}"))?;
+        let mut statement = connection.prepare_cached(&format!("SELECT seq {matching} ORDER BY {order}"))?;
         let mut rows = statement.query(params_from_iter(&condition.values))?;
         let (mut seqs, mut total) = (Vec::new(), 0_u64);
         while let Some(row) = rows.next()? {
@@ -121,8 +127,8 @@ fn page_of(connection: &Connection, query: &RecordQuery) -> Result<(Vec<i64>, u6
         }
         return Ok((seqs, total));
     }
-    let mut statement =
-        connection.prepare(&format!("SELECT seq, count(*) OVER () {matching} ORDER BY {order} {page}"))?;
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT seq, count(*) OVER () {matching} ORDER BY {order} {page}"))?;
     let mut rows = statement.query(params_from_iter(&condition.values))?;
     let (mut seqs, mut total) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
@@ -143,7 +149,7 @@ fn page_of(connection: &Connection, query: &RecordQuery) -> Result<(Vec<i64>, u6
 
 fn records_of(connection: &Connection, seqs: &[i64]) -> Result<Vec<Record>, CatalogError> {
     let mut statement =
-        connection.prepare(&format!("SELECT {RECORD_COLUMNS} FROM records WHERE records.seq = ?1"))?;
+        connection.prepare_cached(&format!("SELECT {RECORD_COLUMNS} FROM records WHERE records.seq = ?1"))?;
     let mut records = Vec::with_capacity(seqs.len());
     for seq in seqs {
         let mut rows = statement.query([seq])?;

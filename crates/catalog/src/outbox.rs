@@ -30,7 +30,7 @@ impl Catalog {
     /// `SQLite` refused.
     pub fn outbox_next(&self, limit: u32) -> Result<Vec<OutboxEntry>, CatalogError> {
         self.read("read the outbox", |connection| {
-            let mut statement = connection.prepare(&format!(
+            let mut statement = connection.prepare_cached(&format!(
                 "SELECT {RECORD_COLUMNS}, outbox.id, outbox.attempts, outbox.last_error
                  FROM outbox JOIN records ON records.seq = outbox.record_seq
                  ORDER BY outbox.attempts, outbox.id LIMIT ?1"

@@ -51,37 +51,38 @@ impl Catalog {
     /// `SQLite` refused.
     pub fn stats(&self) -> Result<Stats, CatalogError> {
         self.list("count records", |connection| {
-            let total_vms = connection.query_row(
-                "SELECT count(*) FROM (SELECT DISTINCT dom, host FROM records)",
-                [],
-                unsigned,
-            )?;
-            let (last_dump, stats) = connection.query_row(
-                // SQLite fails when a sum of integers overflows, so sizes are summed in two halves.
-                "SELECT count(*) AS dumps,
-                        coalesce(sum(gzip_size_bytes >> 32) FILTER (WHERE deleted_at IS NULL), 0) AS high,
-                        coalesce(sum(gzip_size_bytes & 0xffffffff) FILTER (WHERE deleted_at IS NULL), 0) AS low,
-                        coalesce(avg(duration_sec), 0.0) AS duration, max(timestamp) AS last
-                 FROM records INDEXED BY records_listing",
-                [],
-                |row| {
-                    let high: i64 = row.get("high")?;
-                    let low: i64 = row.get("low")?;
-                    let size = (u128::from(high.unsigned_abs()) << 32) + u128::from(low.unsigned_abs());
-                    let stats = Stats {
-                        total_dumps: row.get::<_, i64>("dumps")?.unsigned_abs(),
-                        total_vms,
-                        total_size_bytes: ByteCount(u64::try_from(size).unwrap_or(u64::MAX)),
-                        avg_duration_sec: row.get("duration")?,
-                        last_dump: None,
-                    };
-                    Ok((row.get::<_, Option<i64>>("last")?, stats))
-                },
-            )?;
-            let last_dump = last_dump.map(|micros| instant("timestamp", micros)).transpose()?;
-            Ok(Stats { last_dump, ..stats })
+            self.totals.answer(self.version(connection)?, (), |()| totals(connection))
         })
     }
+}
+
+fn totals(connection: &Connection) -> Result<Stats, CatalogError> {
+    let total_vms = connection
+        .prepare_cached("SELECT count(*) FROM (SELECT DISTINCT dom, host FROM records)")?
+        .query_row([], unsigned)?;
+    // SQLite fails when a sum of integers overflows, so sizes are summed in two halves.
+    let mut sums = connection.prepare_cached(
+        "SELECT count(*) AS dumps,
+                coalesce(sum(gzip_size_bytes >> 32) FILTER (WHERE deleted_at IS NULL), 0) AS high,
+                coalesce(sum(gzip_size_bytes & 0xffffffff) FILTER (WHERE deleted_at IS NULL), 0) AS low,
+                coalesce(avg(duration_sec), 0.0) AS duration, max(timestamp) AS last
+         FROM records INDEXED BY records_listing",
+    )?;
+    let (last_dump, stats) = sums.query_row([], |row| {
+        let high: i64 = row.get("high")?;
+        let low: i64 = row.get("low")?;
+        let size = (u128::from(high.unsigned_abs()) << 32) + u128::from(low.unsigned_abs());
+        let stats = Stats {
+            total_dumps: row.get::<_, i64>("dumps")?.unsigned_abs(),
+            total_vms,
+            total_size_bytes: ByteCount(u64::try_from(size).unwrap_or(u64::MAX)),
+            avg_duration_sec: row.get("duration")?,
+            last_dump: None,
+        };
+        Ok((row.get::<_, Option<i64>>("last")?, stats))
+    })?;
+    let last_dump = last_dump.map(|micros| instant("timestamp", micros)).transpose()?;
+    Ok(Stats { last_dump, ..stats })
 }
 
 /// Inserts a record and gives its sequence number. `origin` is the service it was imported from.
@@ -165,7 +166,8 @@ pub(crate) fn numbered_records(
     clause: &str,
     parameters: impl rusqlite::Params,
 ) -> Result<Vec<(u64, Record)>, CatalogError> {
-    let mut statement = connection.prepare(&format!("SELECT {RECORD_COLUMNS} FROM records {clause}"))?;
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {RECORD_COLUMNS} FROM records {clause}"))?;
     let mut rows = statement.query(parameters)?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {

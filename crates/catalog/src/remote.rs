@@ -126,7 +126,7 @@ fn select(
     clause: &str,
     parameters: impl rusqlite::Params,
 ) -> Result<Vec<RemoteDump>, CatalogError> {
-    let mut statement = connection.prepare(&format!("SELECT * FROM remote_dumps {clause}"))?;
+    let mut statement = connection.prepare_cached(&format!("SELECT * FROM remote_dumps {clause}"))?;
     let mut rows = statement.query(parameters)?;
     let mut dumps = Vec::new();
     while let Some(row) = rows.next()? {

@@ -31,6 +31,10 @@ pub(crate) const MIGRATIONS: &[&str] = &[
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many statements of a connection are kept compiled: every one that pages and running dumps ask for again and again.
+/// To compile one takes several times as long as to run it.
+const PREPARED: usize = 64;
+
 /// Room for what a search in a hundred thousand records reads, in KiB. Taken only as far as it is used.
 const READER_CACHE_KIB: i32 = 32 * 1024;
 
@@ -83,6 +87,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, CatalogError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(PREPARED);
         connection.pragma_update(None, "trusted_schema", false)?;
         // A negative number is in KiB, a positive one in pages.
         connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
@@ -111,6 +116,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;

@@ -131,6 +131,13 @@ impl Timestamp {
         Self::from_unix_micros(self.unix_micros().saturating_sub(micros)).unwrap_or(self)
     }
 
+    /// The start of the second that `self` lies in.
+    #[must_use]
+    pub fn to_the_second(self) -> Self {
+        let micros = self.unix_micros();
+        Self::from_unix_micros(micros - micros.rem_euclid(1_000_000)).unwrap_or(self)
+    }
+
     /// `self` moved by `millis`; saturates at the end of time.
     #[must_use]
     pub fn plus(self, millis: Millis) -> Self {

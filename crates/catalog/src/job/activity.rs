@@ -36,7 +36,7 @@ impl Catalog {
     /// `SQLite` refused.
     pub fn latest_imported(&self, limit: u32) -> Result<Vec<Record>, CatalogError> {
         self.read("list the newest imported records", |connection| {
-            let mut statement = connection.prepare(&format!(
+            let mut statement = connection.prepare_cached(&format!(
                 "SELECT {RECORD_COLUMNS} FROM records WHERE records.origin IS NOT NULL
                  ORDER BY records.timestamp DESC, records.seq DESC LIMIT ?1"
             ))?;

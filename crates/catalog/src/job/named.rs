@@ -4,6 +4,7 @@
 //! UUID from then on, and the newest dump of that guest is the one that is shown, whatever it was asked for by.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use memdeck_model::{Timestamp, VmRef};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -40,34 +41,11 @@ impl Catalog {
     ///
     /// # Errors
     /// `SQLite` refused.
-    pub fn newest_by_name(&self, recent: Timestamp) -> Result<BTreeMap<String, Job>, CatalogError> {
+    pub fn newest_by_name(&self, recent: Timestamp) -> Result<Arc<BTreeMap<String, Job>>, CatalogError> {
         self.read("list the newest dumps", |connection| {
-            let newest = many(
-                connection,
-                &format!(
-                    "WHERE jobs.seq IN (SELECT newest FROM ({NEWEST}))
-                     ORDER BY jobs.guest_uuid IS NOT NULL DESC, jobs.state IN ('queued', 'running') DESC,
-                              jobs.seq DESC LIMIT {MOST}"
-                ),
-            )?;
-            let mut named = BTreeMap::new();
-            for (text, seq) in recently_asked(connection, recent)? {
-                let Some(job) = newest.iter().find(|job| job.seq == seq) else { continue };
-                named.insert(text, job.clone());
-            }
-            for job in newest {
-                let name = job.guest.as_ref().map_or(job.vm.as_str(), |guest| &guest.name.0);
-                match (named.get(name), &job.guest) {
-                    (None, _) => named.insert(name.to_owned(), job),
-                    (Some(shown), Some(guest))
-                        if shown.guest.as_ref().is_none_or(|of| of.uuid != guest.uuid) =>
-                    {
-                        named.insert(guest.uuid.clone(), job)
-                    }
-                    _ => None,
-                };
-            }
-            Ok(named)
+            self.newest.answer(self.version(connection)?, recent, |&recent| {
+                newest_by_name(connection, recent).map(Arc::new)
+            })
         })
     }
 
@@ -94,14 +72,11 @@ impl Catalog {
             let mut asked = "SELECT job_seq AS seq, at FROM asked WHERE vm = ?1 UNION ALL";
             for column in columns {
                 let seq: Option<i64> = connection
-                    .query_row(
-                        &format!(
-                            "SELECT seq FROM ({asked} SELECT seq, queued_at AS at FROM jobs WHERE {column} = ?1)
-                             ORDER BY at DESC, seq DESC LIMIT 1"
-                        ),
-                        [vm],
-                        |row| row.get(0),
-                    )
+                    .prepare_cached(&format!(
+                        "SELECT seq FROM ({asked} SELECT seq, queued_at AS at FROM jobs WHERE {column} = ?1)
+                         ORDER BY at DESC, seq DESC LIMIT 1"
+                    ))?
+                    .query_row([vm], |row| row.get(0))
                     .optional()?;
                 let job = seq.map(|seq| one(connection, "WHERE jobs.seq = ?1", [seq])).transpose()?.flatten();
                 if let Some(job) = job {
@@ -115,13 +90,40 @@ impl Catalog {
     }
 }
 
+fn newest_by_name(connection: &Connection, recent: Timestamp) -> Result<BTreeMap<String, Job>, CatalogError> {
+    let newest = many(
+        connection,
+        &format!(
+            "WHERE jobs.seq IN (SELECT newest FROM ({NEWEST}))
+             ORDER BY jobs.guest_uuid IS NOT NULL DESC, jobs.state IN ('queued', 'running') DESC,
+                      jobs.seq DESC LIMIT {MOST}"
+        ),
+    )?;
+    let mut named = BTreeMap::new();
+    for (text, seq) in recently_asked(connection, recent)? {
+        let Some(job) = newest.iter().find(|job| job.seq == seq) else { continue };
+        named.insert(text, job.clone());
+    }
+    for job in newest {
+        let name = job.guest.as_ref().map_or(job.vm.as_str(), |guest| &guest.name.0);
+        match (named.get(name), &job.guest) {
+            (None, _) => named.insert(name.to_owned(), job),
+            (Some(shown), Some(guest)) if shown.guest.as_ref().is_none_or(|of| of.uuid != guest.uuid) => {
+                named.insert(guest.uuid.clone(), job)
+            }
+            _ => None,
+        };
+    }
+    Ok(named)
+}
+
 fn newest_of_guest(connection: &Connection, uuid: &str) -> Result<Option<Job>, CatalogError> {
     one(connection, "WHERE jobs.guest_uuid = ?1 ORDER BY jobs.seq DESC LIMIT 1", [uuid])
 }
 
 /// Texts of requests since `recent` or of jobs that are active, each with the newest job of the guest that it led to.
 fn recently_asked(connection: &Connection, recent: Timestamp) -> Result<Vec<(String, u64)>, CatalogError> {
-    let mut statement = connection.prepare(&format!(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT asked.vm, CASE WHEN led.guest_uuid IS NULL THEN led.seq
                           ELSE (SELECT max(seq) FROM jobs WHERE guest_uuid = led.guest_uuid) END
          FROM asked JOIN jobs AS led ON led.seq = asked.job_seq

@@ -25,14 +25,14 @@ pub(super) fn one(
     clause: &str,
     parameters: impl rusqlite::Params,
 ) -> Result<Option<Job>, CatalogError> {
-    let mut statement = connection.prepare(&select(clause))?;
+    let mut statement = connection.prepare_cached(&select(clause))?;
     let mut rows = statement.query(parameters)?;
     rows.next()?.map(read_job).transpose()
 }
 
 /// Every job that `clause` selects.
 pub(super) fn many(connection: &Connection, clause: &str) -> Result<Vec<Job>, CatalogError> {
-    let mut statement = connection.prepare(&select(clause))?;
+    let mut statement = connection.prepare_cached(&select(clause))?;
     let mut rows = statement.query([])?;
     let mut jobs = Vec::new();
     while let Some(row) = rows.next()? {

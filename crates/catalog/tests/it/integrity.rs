@@ -20,6 +20,28 @@ fn meddle(test: &TestCatalog, sql: &str) {
 }
 
 #[test]
+fn what_is_asked_again_is_as_new_as_the_catalog_whoever_wrote_to_it() {
+    let test = TestCatalog::new();
+    let told = || {
+        let page = test.catalog.records(&RecordQuery::newest(10, 0)).unwrap();
+        let named = test.catalog.newest_by_name(second(0)).unwrap();
+        let doms: Vec<_> = page.records.into_iter().map(|record| record.dom.0).collect();
+        (doms.join(" "), test.catalog.stats().unwrap().total_dumps, named.contains_key("web-01"))
+    };
+    assert_eq!(told(), (String::new(), 0, false));
+    for (at, (dump_id, vm)) in (0..).zip([("d1", "web-01"), ("d2", "db-01")]) {
+        test.completed(dump_id, vm, at);
+        let before = told();
+        assert_eq!(told(), before, "nothing was written");
+    }
+    assert_eq!(told(), ("db-01 web-01".to_owned(), 2, true));
+    meddle(&test, "UPDATE records SET dom = 'db-02' WHERE dump_id = 'd2'");
+    assert_eq!(told(), ("db-02 web-01".to_owned(), 2, true), "another program wrote");
+    meddle(&test, "PRAGMA foreign_keys = OFF; DELETE FROM asked; DELETE FROM jobs");
+    assert_eq!(told(), ("db-02 web-01".to_owned(), 2, false), "another program wrote to the table of jobs");
+}
+
+#[test]
 fn a_row_that_another_program_changed_is_found_wherever_it_is_read() {
     let test = TestCatalog::new();
     for (at, dump_id) in (0..).zip(["d1", "d2", "d3", "d4", "d5", "d6"]) {

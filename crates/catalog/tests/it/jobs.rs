@@ -272,7 +272,7 @@ fn the_newest_job_of_a_guest_is_found_by_everything_that_names_it() {
     assert_eq!(found("uuid-of-web-01"), None, "that is no UUID, so it is no way to name a guest");
     let listed = |recent| {
         let named = test.catalog.newest_by_name(second(recent)).unwrap();
-        named.into_iter().map(|(name, job)| format!("{name}: {}", job.dump_id)).collect::<Vec<_>>()
+        named.iter().map(|(name, job)| format!("{name}: {}", job.dump_id)).collect::<Vec<_>>()
     };
     assert_eq!(listed(0), ["7: d3", "8: d4", "db-01: d2", "web-01: d3"]);
     assert_eq!(
