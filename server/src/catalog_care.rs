@@ -10,11 +10,9 @@ use std::time::Duration;
 use memdeck_capture::{Clock, NOT_KNOWN, Rebuilt, rebuild};
 use memdeck_catalog::{Catalog, CatalogError, Restoration};
 use memdeck_image::ImageStore;
-use memdeck_model::{Millis, Timestamp};
-use serde::{Deserialize, Serialize};
-
-use crate::blocking;
-use crate::commands::with_causes;
+use memdeck_model::{Millis, Timestamp, with_causes};
+use memdeck_operations::catalog_notice::{self, Found};
+use memdeck_operations::blocking;
 
 /// Between two backups.
 const BACKUP_INTERVAL: Duration = Duration::from_hours(1);
@@ -22,18 +20,6 @@ const BACKUP_INTERVAL: Duration = Duration::from_hours(1);
 const LOOK_INTERVAL: Duration = Duration::from_mins(5);
 /// Between two looks at whether the reserve is whole.
 const RESERVE_INTERVAL: Duration = Duration::from_secs(5);
-/// For so long operators are told of a restoration.
-const TOLD_FOR: Duration = Duration::from_hours(7 * 24);
-/// The settings in which operators are told something: of a restoration, and of the last check.
-const RESTORED: &str = "catalog restored";
-const FOUND: &str = "catalog check";
-
-#[derive(Serialize, Deserialize)]
-struct Told {
-    at: Timestamp,
-    text: String,
-}
-
 /// Whether the directory of images holds manifests: then an empty catalog is one that was lost. The directory is not
 /// created.
 pub fn has_images(dump_dir: &Path) -> bool {
@@ -55,7 +41,7 @@ pub fn after_restoration(catalog: &Catalog, dump_dir: &Path, restoration: &Resto
     };
     let text = restored(restoration, rebuilt.as_ref().map_err(String::as_str));
     tracing::error!("{text}");
-    tell(catalog, RESTORED, Some(Told { at: restoration.at, text }));
+    catalog_notice::tell(catalog, Found::Restored, Some((restoration.at, text)));
 }
 
 /// What was found, what is in its place, and what is missing.
@@ -91,33 +77,6 @@ fn restored(restoration: &Restoration, rebuilt: Result<&Rebuilt, &str>) -> Strin
     told.join(" ")
 }
 
-fn tell(catalog: &Catalog, key: &str, told: Option<Told>) {
-    let text = told.and_then(|told| serde_json::to_string(&told).ok()).unwrap_or_default();
-    let is_told_already = catalog.setting(key).is_ok_and(|known| known.unwrap_or_default() == text);
-    if !is_told_already && let Err(error) = catalog.set_setting(key, &text) {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "what was found in the catalog cannot be kept"
-        );
-    }
-}
-
-/// What operators must know of the catalog now.
-///
-/// # Errors
-/// The catalog cannot be read.
-pub fn notice(catalog: &Catalog, now: Timestamp) -> Result<Option<String>, CatalogError> {
-    let mut texts = Vec::new();
-    for key in [FOUND, RESTORED] {
-        let Some(told) = catalog.setting(key)? else { continue };
-        let Ok(told) = serde_json::from_str::<Told>(&told) else { continue };
-        if key == FOUND || now.since(told.at) < Millis::from(TOLD_FOR) {
-            texts.push(told.text);
-        }
-    }
-    Ok((!texts.is_empty()).then(|| texts.join(" ")))
-}
-
 /// Looks after the catalog of a service. Never ends.
 pub async fn keep(catalog: Arc<Catalog>, state_dir: PathBuf, clock: Arc<dyn Clock>) {
     tokio::join!(keep_reserve(Arc::clone(&catalog)), check_and_back_up(catalog, state_dir, clock));
@@ -150,14 +109,14 @@ async fn check_and_back_up(catalog: Arc<Catalog>, state_dir: PathBuf, clock: Arc
 /// Reads all of the catalog on connections of its own.
 fn check(catalog: &Catalog, state_dir: &Path, at: Timestamp) {
     match findings(state_dir) {
-        Ok(findings) if findings.is_empty() => tell(catalog, FOUND, None),
+        Ok(findings) if findings.is_empty() => catalog_notice::tell(catalog, Found::Unsound, None),
         Ok(findings) => {
             let text = format!(
                 "The catalog is not sound: {}. Run memdeck catalog check, which says what to do.",
                 findings.join("; ")
             );
             tracing::error!("{text}");
-            tell(catalog, FOUND, Some(Told { at, text }));
+            catalog_notice::tell(catalog, Found::Unsound, Some((at, text)));
         }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the catalog cannot be checked");

@@ -10,7 +10,6 @@ mod image_facts;
 mod images;
 #[cfg(feature = "ssr")]
 mod operations;
-mod overview;
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
@@ -25,7 +24,7 @@ pub use image_facts::{
 pub use images::{ask_verification, delete_image, fetch_details};
 #[cfg(feature = "ssr")]
 pub use operations::{Operations, RequestId, router};
-pub use overview::Overview;
+pub use memdeck_model::Overview;
 
 /// The figures and the health of the parts, for the status section.
 ///

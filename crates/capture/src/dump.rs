@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use memdeck_catalog::{CatalogError, Job};
+use memdeck_catalog::{CatalogError, GuestIdentity, Job};
 use memdeck_hypervisor::{Host, HypervisorError};
 use memdeck_image::{
     CaptureError, GuestFacts, HypervisorFacts, Manifest, PartialImage, Provenance, QevmError, SealError,
@@ -18,7 +18,7 @@ use memdeck_image::{
 use memdeck_model::{CaptureMode, EndReason, Event, Guest, GuestState, ModeChoice, Timestamp};
 
 use crate::attempt::{Attempt, Taken};
-use crate::engine::{Lines, Shared, identity};
+use crate::engine::{Lines, Shared};
 use crate::error::{as_error, sentence};
 use crate::live::LiveError;
 use crate::{frozen, guest, live, recovery, status};
@@ -230,7 +230,7 @@ fn provenance(
     (started_at, finished_at): (Timestamp, Timestamp),
     taken: Taken,
 ) -> Provenance {
-    let vmid = identity(&guest).vmid;
+    let vmid = GuestIdentity::from(&guest).vmid;
     let Taken { mode, pause, facts, .. } = taken;
     let xml_sha256 = memdeck_image::sha256_hex(xml.as_bytes());
     Provenance {

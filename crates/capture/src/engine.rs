@@ -315,7 +315,7 @@ impl Shared {
             Some(chosen) => guests.iter().find(|guest| guest.uuid == chosen.uuid),
             None => target.vm.find_in(&guests),
         };
-        targets.iter().map(|target| present(target).map(identity).or_else(|| target.guest.clone())).collect()
+        targets.iter().map(|target| present(target).map(GuestIdentity::from).or_else(|| target.guest.clone())).collect()
     }
 
     fn look_up(&self, target: &Target) -> Option<Guest> {
@@ -366,13 +366,5 @@ impl Shared {
             self.changed.wait_while(&mut state, |state| !state.running.is_empty());
         }
         self.changed.wait_while_for(&mut state, |state| state.threads > 0, THREAD_PATIENCE);
-    }
-}
-
-pub(crate) fn identity(guest: &Guest) -> GuestIdentity {
-    GuestIdentity {
-        uuid: guest.uuid.clone(),
-        name: guest.name.clone(),
-        vmid: guest.id.map_or_else(|| "-".to_owned(), |id| id.to_string()),
     }
 }

@@ -8,7 +8,7 @@ use memdeck_model::{ByteCount, CaptureMode, EndReason, Guest, GuestState, Millis
 
 use crate::attempt::Attempt;
 use crate::dump::DumpError;
-use crate::engine::{Shared, Wait, identity};
+use crate::engine::{Shared, Wait};
 use crate::error::sentence;
 use crate::keeper::Touched;
 use crate::room::{NoRoom, Promise};
@@ -28,7 +28,7 @@ pub fn claim(shared: &Shared, job: &mut Job) -> Result<Guest, DumpError> {
     if !guest.state.has_memory() {
         return Err(EndReason::NoMemory { guest: guest.name.0, state: guest.state }.into());
     }
-    let identity = identity(&guest);
+    let identity = GuestIdentity::from(&guest);
     match shared.catalog.identify(&job.dump_id, &identity) {
         Err(CatalogError::GuestBusy { dump_id }) => return Err(EndReason::GuestBusy { dump_id }.into()),
         outcome => outcome?,

@@ -6,11 +6,9 @@
 //! ```
 //!
 //! At most `max_parallel` workers, one per guest, oldest job first. Everything here is synchronous and runs on threads
-//! of its own; [`LocalBackend`] is the door from async code. HTTP, configuration and the page are not here.
+//! of its own. HTTP, configuration and the page are not here.
 
 mod attempt;
-mod backend;
-mod clock;
 mod dump;
 mod engine;
 mod error;
@@ -20,7 +18,6 @@ mod guest;
 mod hold;
 mod keeper;
 mod live;
-mod local;
 mod rebuild;
 mod recovery;
 mod room;
@@ -28,13 +25,12 @@ mod status;
 mod stream;
 mod throttle;
 
-pub use backend::{BackendError, DumpBackend, Target};
-pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::{Engine, EngineError, EngineParts, EngineSettings};
 pub use guardian::{Guardian, NoGuardian};
 pub use keeper::{RETRY_INTERVAL, restore_max_downtime, resume_stranded};
-pub use local::LocalBackend;
 pub use memdeck_catalog::Intent;
+pub use memdeck_clock::{Clock, ManualClock, SystemClock};
+pub use memdeck_model::Target;
 pub use rebuild::{NOT_KNOWN, Rebuilt, rebuild};
 pub use room::Volume;
 

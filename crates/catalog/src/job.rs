@@ -5,9 +5,7 @@ mod named;
 mod prune;
 mod row;
 
-use memdeck_model::{
-    Actor, CaptureMode, DumpId, DumpOptions, EndReason, GuestName, JobState, Record, Timestamp, VmRef,
-};
+use memdeck_model::{Actor, CaptureMode, DumpId, DumpOptions, EndReason, GuestIdentity, GuestName, JobState, Record, Timestamp, VmRef};
 use rusqlite::{OptionalExtension, params};
 
 pub(crate) use self::row::active;
@@ -18,17 +16,6 @@ use crate::{Catalog, CatalogError};
 
 /// The most jobs that wait and run.
 const MAX_ACTIVE: u32 = 10_000;
-
-/// A guest beyond doubt, as libvirt told it when the request was resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuestIdentity {
-    /// Its UUID in the hyphenated form.
-    pub uuid: String,
-    /// Its name at that time.
-    pub name: GuestName,
-    /// libvirt's id of it at that time, as text.
-    pub vmid: String,
-}
 
 /// A dump somebody asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

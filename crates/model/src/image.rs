@@ -28,6 +28,9 @@ pub struct Verification {
     pub dump_id: DumpId,
     /// How far it is.
     pub state: VerificationState,
+    /// Who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<Actor>,
     /// When it began.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -53,6 +56,7 @@ impl Verification {
         Self {
             dump_id,
             state: VerificationState::None,
+            requested_by: None,
             started_at: None,
             finished_at: None,
             bytes_done: ByteCount(0),
@@ -99,6 +103,30 @@ impl DeleteRequest {
     #[must_use]
     pub fn by(self, actor: Actor) -> Self {
         Self { by: Some(actor), ..self }
+    }
+}
+
+/// A request to verify an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct VerifyRequest {
+    /// Who wants it: an actor, or plain text about the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
+}
+
+impl VerifyRequest {
+    /// On behalf of `actor`.
+    #[must_use]
+    pub fn by(actor: Actor) -> Self {
+        Self { by: Some(actor) }
+    }
+
+    /// Who wants it, as [`TriggerRequest::actor`](crate::TriggerRequest::actor).
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::claimed(self.by.as_ref())
     }
 }
 

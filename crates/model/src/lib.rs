@@ -15,11 +15,15 @@ mod guest;
 mod host;
 mod image;
 mod options;
+mod overview;
 mod problem;
 mod readiness;
 mod record;
 mod record_filter;
 mod record_query;
+mod secret;
+mod sign_in_link;
+mod target;
 mod trigger;
 mod units;
 mod unknown;
@@ -37,13 +41,17 @@ pub use event::{Event, ServiceHealth};
 pub use frozen_pause::{FrozenPause, expected_pause, in_round_numbers};
 pub use guest::{Guest, GuestName, GuestState, Vm};
 pub use host::HostClock;
-pub use image::{DeleteRequest, Deletion, Verification, VerificationState};
+pub use image::{DeleteRequest, Deletion, Verification, VerificationState, VerifyRequest};
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
-pub use problem::{Problem, ProblemKind};
+pub use overview::Overview;
+pub use problem::{Problem, ProblemKind, with_causes};
 pub use readiness::{FailedCheck, Readiness, ReadinessCheck};
 pub use record::{Record, Stats};
 pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, Said, SearchText};
 pub use record_query::{RecordColumn, RecordPage, RecordQuery, RecordSort, SortError, SortOrder};
+pub use secret::Secret;
+pub use sign_in_link::SignInLink;
+pub use target::{GuestIdentity, Target};
 pub use trigger::{
     ALL_GUESTS, CancelReply, CancelRequest, LastTrigger, MAX_TRIGGER_TARGETS, Omitted, OmittedWhy,
     ServiceStatus, TriggerError, TriggerReply, TriggerRequest, VmRef,

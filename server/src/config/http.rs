@@ -124,7 +124,7 @@ impl HttpConfig {
     /// # Errors
     /// A value is not allowed.
     pub(super) fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
-        let token = sources.text(&TOKEN).map(|text| Secret(text.to_owned()));
+        let token = sources.text(&TOKEN).map(Secret::new);
         if token.as_ref().is_some_and(|token| token.expose().chars().count() < MIN_TOKEN_CHARS) {
             return Err(sources.invalid(&TOKEN, &format!("{MIN_TOKEN_CHARS} characters or more")));
         }

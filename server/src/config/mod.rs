@@ -18,35 +18,14 @@ pub use http::{HttpConfig, OpenAccess, Role, TlsFiles};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{ConfigError, Origin, Sources, dot_env};
 
+pub use memdeck_agent::ServiceAddress as ServiceConfig;
+pub use memdeck_model::Secret;
 use settings::{
     BATCH_MAX_LINES, BATCH_MAX_SEC, DEVICE_CACHE_TTL, DUMP_DIR, DUMP_TIMEOUT, FROZEN_PAUSE_LIMIT,
     INFLUX_BUCKET, INFLUX_DB, INFLUX_ORG, INFLUX_PASSWORD, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL,
     INFLUX_USER, LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET, MAX_PARALLEL_DUMPS,
     PAUSE_BUDGET, POLL_INTERVAL, SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL, STATE_DIR,
 };
-
-/// A token. Never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// A secret that does not come from the settings.
-    #[must_use]
-    pub fn new(secret: &str) -> Self {
-        Self(secret.to_owned())
-    }
-
-    /// For the one place that sends or compares it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
-}
 
 /// The hypervisor of this host.
 #[derive(Clone, Debug)]
@@ -76,17 +55,6 @@ pub struct DumpConfig {
     pub live_time_budget: Duration,
     /// MiB per second a live dump may read while the guest runs; 0 is no limit.
     pub live_bandwidth_mibps: u64,
-}
-
-/// The remote dump service.
-#[derive(Clone, Debug)]
-pub struct ServiceConfig {
-    /// Where it answers.
-    pub url: Url,
-    /// The longest one call may take.
-    pub timeout: Duration,
-    /// What it must be sent.
-    pub token: Option<Secret>,
 }
 
 /// InfluxDB.
@@ -149,7 +117,7 @@ impl Config {
                 })
                 .map(Duration::from_secs_f64)
         };
-        let secret = |setting: &Setting| sources.text(setting).map(|text| Secret(text.to_owned()));
+        let secret = |setting: &Setting| sources.text(setting).map(Secret::new);
         without_effect(sources)?;
         let login = influx_login(sources)?;
 
@@ -259,9 +227,9 @@ fn influx_login(sources: &Sources) -> Result<InfluxLogin, ConfigError> {
     })?;
     let password =
         sources.parse(&INFLUX_PASSWORD, None, "a password without control characters", |text| {
-            (!text.chars().any(char::is_control)).then(|| Some(Secret(text.to_owned())))
+            (!text.chars().any(char::is_control)).then(|| Some(Secret::new(text)))
         })?;
-    let token = sources.text(&INFLUX_TOKEN).map(|text| Secret(text.to_owned()));
+    let token = sources.text(&INFLUX_TOKEN).map(Secret::new);
     let together = |what: &str| Err(ConfigError::Missing(what.to_owned()));
     match (name, password, token) {
         (None, None, None) => Ok(InfluxLogin::None),

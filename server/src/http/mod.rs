@@ -51,7 +51,7 @@ pub use base_path::below;
 pub use connections::{Connections, network};
 pub use guard::{Guard, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks};
 pub(crate) use record_parameters::{FilterParameters, SortParameters};
-pub use sign_in::{SignInLink, link_path};
+pub use sign_in::link_path;
 pub use waiting::waiting;
 
 /// The longest request body: a list of a thousand names fits many times.

@@ -6,21 +6,11 @@ use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use memdeck_model::SignInLink;
 
 use crate::http::SIGN_IN_LINK_LIFETIME;
 use crate::http::answer::RestError;
 use crate::http::guard::{Guard, Standing};
-
-/// A link with which one browser signs in, once.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct SignInLink {
-    /// What follows the address of this dashboard. The code stands in the fragment, which no browser sends.
-    pub path: String,
-    /// How long it can be used.
-    pub expires_in_sec: u64,
-}
 
 /// Makes a link with which one browser signs in, once, within five minutes. Not for a browser that is signed in: it
 /// could make its session last for ever.

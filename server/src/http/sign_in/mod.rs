@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::guard::{Caller, Guard, Standing, Verdict};
 use crate::config::BasePath;
 
-pub use links::{SignInLink, link_path};
+pub use links::link_path;
 pub use next_page::NextPage;
 
 /// Nothing but the stylesheet, the icon, the form itself, and the script that sends the code of a link.

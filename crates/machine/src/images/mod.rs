@@ -1,0 +1,157 @@
+//! The images that this machine keeps. Where one lies is in the catalog. What is being read is not deleted, and what is
+//! being deleted is not read.
+
+mod deletion;
+mod download;
+mod uses;
+mod verification;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use memdeck_catalog::Catalog;
+use memdeck_clock::Clock;
+use memdeck_image::ReadError;
+use memdeck_model::{
+    Actor, DeleteRequest, DumpId, Event, Problem, ProblemKind, Record, Verification, with_causes,
+};
+use memdeck_operations::{
+    Form, ImageHost, ImageRef, OpenImage, Verifications, blocking, catalog_problem, unknown_image,
+};
+use serde_json::Value;
+use tokio::sync::broadcast;
+
+use uses::Uses;
+
+/// Events kept for a slow subscriber.
+const EVENT_BACKLOG: usize = 64;
+
+/// The images of the records in the catalog that were taken here.
+pub struct StoredImages {
+    catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+    uses: Uses,
+    verifications: Verifications,
+    changed: broadcast::Sender<Event>,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+struct StoredImage {
+    dump_id: DumpId,
+    record: Record,
+    path: PathBuf,
+}
+
+impl StoredImages {
+    /// The images of the records in `catalog`.
+    #[must_use]
+    pub fn new(catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
+        let changed = broadcast::channel(EVENT_BACKLOG).0;
+        let verifications = Verifications::new(changed.clone());
+        Self { catalog, clock, uses: Uses::default(), verifications, changed }
+    }
+}
+
+impl StoredImage {
+    fn of(image: ImageRef) -> Result<Self, Problem> {
+        let ImageRef { dump_id, owned } = image;
+        let record = owned.map(|owned| owned.record).ok_or_else(|| unknown_image(dump_id.as_str()))?;
+        let path = record.dump_path.clone().map(PathBuf::from);
+        let path = path.ok_or_else(|| unknown_image(dump_id.as_str()))?;
+        Ok(Self { dump_id, record, path })
+    }
+}
+
+#[async_trait]
+impl ImageHost for StoredImages {
+    async fn open(&self, image: ImageRef, form: Form) -> Result<OpenImage, Problem> {
+        let (image, uses) = (StoredImage::of(image)?, self.uses.clone());
+        blocking(move || download::open(image, form, uses)).await
+    }
+
+    async fn manifest(&self, image: ImageRef) -> Result<Value, Problem> {
+        let image = StoredImage::of(image)?;
+        blocking(move || {
+            let manifest = memdeck_image::read_recorded_manifest(&image.path, &image.record)
+                .map_err(|error| unreadable(&image, &error))?;
+            let missing = || {
+                let detail = format!("the image of dump {} has no manifest beside it", image.dump_id);
+                Problem::new(ProblemKind::NotFound, detail)
+            };
+            serde_json::to_value(manifest.ok_or_else(missing)?).map_err(|error| internal(&error))
+        })
+        .await
+    }
+
+    async fn inspect(&self, image: ImageRef) -> Result<Value, Problem> {
+        let image = StoredImage::of(image)?;
+        let seen = blocking(move || {
+            memdeck_image::inspect_recorded(&image.path, &image.record)
+                .map_err(|error| unreadable(&image, &error))
+        });
+        serde_json::to_value(seen.await?).map_err(|error| internal(&error))
+    }
+
+    async fn verify(&self, image: ImageRef, by: &Actor) -> Result<Verification, Problem> {
+        self.begin_verification(StoredImage::of(image)?, by)
+    }
+
+    async fn verification(&self, image: ImageRef) -> Result<Verification, Problem> {
+        Ok(self.verifications.of(&image.dump_id))
+    }
+
+    fn verifications(&self) -> Vec<Verification> {
+        self.verifications.all()
+    }
+
+    async fn may_be_unsettled(&self, dump_id: &DumpId) -> Result<bool, Problem> {
+        let (catalog, dump_id) = (Arc::clone(&self.catalog), Some(dump_id.clone()));
+        let unsettled = blocking(move || catalog.unsettled_deletions()).await;
+        let unsettled = unsettled.map_err(|error| catalog_problem(&error))?;
+        Ok(unsettled.iter().any(|record| record.dump_id == dump_id))
+    }
+
+    async fn delete(&self, image: ImageRef, _: DeleteRequest, by: &Actor) -> Result<Record, Problem> {
+        let image = StoredImage::of(image)?;
+        let _in_use = self.uses.delete(&image.dump_id)?;
+        let dump_id = image.dump_id.clone();
+        let record = self.delete_files(image, by.clone()).await?;
+        self.verifications.forget(&dump_id);
+        Ok(record)
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.changed.subscribe()
+    }
+}
+
+/// A stored image cannot be read. Callers are told what is wrong with the image, not where on the host it lies.
+fn unreadable(image: &StoredImage, error: &ReadError) -> Problem {
+    let (dump_id, guest) = (&image.dump_id, &image.record.dom);
+    if let ReadError::Open { source, .. } = error
+        && source.kind() == std::io::ErrorKind::NotFound
+    {
+        let detail = format!(
+            "the image of dump {dump_id} of {guest} is no longer where it was stored; somebody moved or removed the file"
+        );
+        return Problem::new(ProblemKind::Gone, detail);
+    }
+    tracing::warn!(%dump_id, vm = %guest, error = error as &dyn std::error::Error, "a stored image cannot be read");
+    if let ReadError::NotAsRecorded { findings, .. } = error {
+        let first = findings.first().map(ToString::to_string).unwrap_or_default();
+        let detail = format!(
+            "the file of dump {dump_id} of {guest} is not the one that was recorded: it was changed or exchanged; \
+             verify it ({first})"
+        );
+        return Problem::new(ProblemKind::Conflict, detail);
+    }
+    let detail = format!("the image of dump {dump_id} of {guest} cannot be read: {}", with_causes(error));
+    Problem::new(ProblemKind::Conflict, detail.replace(&format!("{}", image.path.display()), "the file"))
+}
+
+fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
+    tracing::error!(error, "an answer about an image cannot be made");
+    Problem::new(ProblemKind::Internal, "memdeck failed; its log says why")
+}

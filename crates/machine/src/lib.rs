@@ -1,0 +1,140 @@
+//! This machine as a host: dumps by the engine of this process, guests of the hypervisor beside it, images in its own
+//! directory.
+
+mod guests;
+mod images;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use memdeck_capture::{Engine, EngineError};
+use memdeck_catalog::CatalogError;
+use memdeck_image::ImageStore;
+use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, Problem, Target};
+use memdeck_operations::{GuestList, Host, HostError, ImageHost, TryDirectory, blocking};
+use tokio::sync::broadcast;
+
+pub use guests::HypervisorGuests;
+pub use images::StoredImages;
+
+/// This machine.
+pub struct Machine {
+    engine: Arc<Engine>,
+    guests: Arc<HypervisorGuests>,
+    images: Arc<StoredImages>,
+}
+
+impl Machine {
+    /// Dumps `guests` with `engine`, and keeps `images`.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, guests: Arc<HypervisorGuests>, images: Arc<StoredImages>) -> Self {
+        Self { engine, guests, images }
+    }
+
+    /// Calls the engine off the async runtime's threads.
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, HostError> {
+        let engine = Arc::clone(&self.engine);
+        blocking(move || work(&engine)).await.map_err(|error| told(&error))
+    }
+}
+
+/// Whether a file can be written into the directory of `store`.
+#[must_use]
+pub fn try_directory(store: ImageStore) -> TryDirectory {
+    Arc::new(move || {
+        store.try_write().map_err(|error| {
+            let source = std::error::Error::source(&error)?.downcast_ref::<io::Error>()?;
+            Some(io::Error::new(source.kind(), source.to_string()))
+        })
+    })
+}
+
+/// Logs what failed; callers are told what they can do about it.
+fn told(error: &EngineError) -> HostError {
+    match error {
+        EngineError::Catalog(error @ (CatalogError::QueueFull { .. } | CatalogError::NoRoom)) => {
+            tracing::warn!(%error, "no dump is accepted");
+            HostError::Full { reason: error.to_string() }
+        }
+        error => {
+            tracing::error!(error = error as &dyn std::error::Error, "the dump engine failed");
+            HostError::Engine { reason: error.to_string() }
+        }
+    }
+}
+
+#[async_trait]
+impl Host for Machine {
+    fn address(&self) -> &'static str {
+        "local"
+    }
+
+    fn guests_of(&self) -> String {
+        self.guests.uri()
+    }
+
+    fn name(&self) -> Option<String> {
+        self.guests.host()
+    }
+
+    async fn guests(&self) -> Result<Vec<Guest>, Problem> {
+        self.guests.list().await
+    }
+
+    async fn trigger(
+        &self,
+        targets: Vec<Target>,
+        options: DumpOptions,
+        requested_by: &Actor,
+    ) -> Result<BTreeMap<String, DumpStatus>, HostError> {
+        let requested_by = requested_by.clone();
+        self.call(move |engine| engine.trigger(&targets, &options, &requested_by)).await
+    }
+
+    async fn cancel(&self, dump_id: DumpId, by: &Actor) -> Result<bool, HostError> {
+        let by = by.clone();
+        self.call(move |engine| engine.cancel(&dump_id, &by)).await
+    }
+
+    async fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, HostError> {
+        self.call(Engine::statuses).await
+    }
+
+    async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, HostError> {
+        let vm = vm.to_owned();
+        self.call(move |engine| engine.status(&vm)).await
+    }
+
+    async fn frozen_pause(&self) -> Result<Option<FrozenPause>, HostError> {
+        let host = self.guests.host();
+        self.call(move |engine| engine.frozen_pause(host.as_deref())).await.map(Some)
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.engine.subscribe()
+    }
+
+    fn images(&self) -> Arc<dyn ImageHost> {
+        Arc::clone(&self.images) as _
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memdeck_model::ProblemKind;
+
+    use super::*;
+
+    #[test]
+    fn a_queue_or_volume_that_is_full_is_worth_another_try_and_other_failures_are_not() {
+        let kind = |error: CatalogError| Problem::from(told(&error.into())).kind;
+        assert_eq!(kind(CatalogError::QueueFull { limit: 7 }), ProblemKind::Unavailable);
+        assert_eq!(kind(CatalogError::NoRoom), ProblemKind::Unavailable);
+        assert_eq!(kind(CatalogError::DumpExists(DumpId::from_uuid_bits(7))), ProblemKind::Internal);
+    }
+}

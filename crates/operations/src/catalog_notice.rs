@@ -1,0 +1,66 @@
+//! What operators must know of the catalog: that it was restored, that it is not sound. Kept in the catalog itself, so that
+//! a restart does not hide it, and shown on the page.
+
+use std::time::Duration;
+
+use memdeck_catalog::{Catalog, CatalogError};
+use memdeck_model::{Millis, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// For so long operators are told of a restoration.
+const TOLD_FOR: Duration = Duration::from_hours(7 * 24);
+
+/// What was found in the catalog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It could not be used, and something else is in its place.
+    Restored,
+    /// The last check failed.
+    Unsound,
+}
+
+impl Found {
+    /// The setting that holds it.
+    fn setting(self) -> &'static str {
+        match self {
+            Self::Restored => "catalog restored",
+            Self::Unsound => "catalog check",
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Told {
+    at: Timestamp,
+    text: String,
+}
+
+/// Keeps what operators are told from now on; with `None` nothing.
+pub fn tell(catalog: &Catalog, found: Found, told: Option<(Timestamp, String)>) {
+    let told = told.map(|(at, text)| Told { at, text });
+    let (key, text) =
+        (found.setting(), told.and_then(|told| serde_json::to_string(&told).ok()).unwrap_or_default());
+    let is_told_already = catalog.setting(key).is_ok_and(|known| known.unwrap_or_default() == text);
+    if !is_told_already && let Err(error) = catalog.set_setting(key, &text) {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "what was found in the catalog cannot be kept"
+        );
+    }
+}
+
+/// What operators must know of the catalog now.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub fn notice(catalog: &Catalog, now: Timestamp) -> Result<Option<String>, CatalogError> {
+    let mut texts = Vec::new();
+    for found in [Found::Unsound, Found::Restored] {
+        let Some(told) = catalog.setting(found.setting())? else { continue };
+        let Ok(told) = serde_json::from_str::<Told>(&told) else { continue };
+        if found == Found::Unsound || now.since(told.at) < Millis::from(TOLD_FOR) {
+            texts.push(told.text);
+        }
+    }
+    Ok((!texts.is_empty()).then(|| texts.join(" ")))
+}

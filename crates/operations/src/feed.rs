@@ -1,0 +1,375 @@
+//! What open pages are told: a numbered stream of events, of which the last ones are kept for pages that come back.
+//!
+//! A listener says where it stands ([`Position`]) and gets what came after. Where that is not known any more (another
+//! process, too long ago, or events were lost before they came here) it is told so and must look at the present state.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use memdeck_model::{Event, Guest};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// Events kept for pages that read slowly or come back.
+const KEPT: usize = 1024;
+/// How often the watch looks whether a page was opened.
+const LISTENER_CHECK: Duration = Duration::from_millis(250);
+
+/// A place in the stream of one process. As text: `<16 hexadecimal digits>-<number>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Which process numbered it.
+    epoch: u64,
+    /// The number of the last event that was told; 0 before the first.
+    id: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}-{}", self.epoch, self.id)
+    }
+}
+
+impl FromStr for Position {
+    type Err = NoPosition;
+
+    fn from_str(text: &str) -> Result<Self, NoPosition> {
+        let (epoch, id) = text.split_once('-').ok_or(NoPosition)?;
+        let epoch = u64::from_str_radix(epoch, 16).map_err(|_| NoPosition)?;
+        Ok(Self { epoch, id: id.parse().map_err(|_| NoPosition)? })
+    }
+}
+
+/// Text that is no position of any stream.
+#[derive(Debug, thiserror::Error)]
+#[error("no position in the event stream")]
+pub struct NoPosition;
+
+struct Kept {
+    id: u64,
+    event: Arc<Event>,
+}
+
+struct Stream {
+    last_id: u64,
+    kept: VecDeque<Kept>,
+    /// Events up to this one cannot be told again.
+    forgotten: u64,
+    /// `None` until the first look.
+    hypervisor: Option<Result<(), String>>,
+    guests: Option<Vec<Guest>>,
+    /// The newest event about storage; `None` until the first look.
+    storage: Option<Event>,
+}
+
+impl Stream {
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    fn keep(&mut self, event: Event) {
+        let id = self.next_id();
+        self.kept.retain(|older| !supersedes(&event, &older.event));
+        if self.kept.len() == KEPT
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            self.forgotten = oldest.id;
+        }
+        self.kept.push_back(Kept { id, event: Arc::new(event) });
+    }
+}
+
+/// Whether whoever is told `newer` need not be told `older` any more.
+fn supersedes(newer: &Event, older: &Event) -> bool {
+    match (newer, older) {
+        (Event::Dump(newer), Event::Dump(older)) => {
+            newer.dump_id == older.dump_id && newer.exact_state() == older.exact_state()
+        }
+        (Event::Verification(newer), Event::Verification(older)) => newer.dump_id == older.dump_id,
+        (Event::Guests(_), Event::Guests(_))
+        | (Event::Service(_), Event::Service(_))
+        | (Event::Hypervisor(_), Event::Hypervisor(_))
+        | (Event::Storage(_), Event::Storage(_)) => true,
+        _ => false,
+    }
+}
+
+/// The stream of events to open pages.
+pub struct Feed {
+    epoch: u64,
+    stream: Mutex<Stream>,
+    last_id: watch::Sender<u64>,
+}
+
+impl Feed {
+    pub(super) fn new() -> Self {
+        let stream = Stream {
+            last_id: 0,
+            kept: VecDeque::new(),
+            forgotten: 0,
+            hypervisor: None,
+            guests: None,
+            storage: None,
+        };
+        // What is random in a new UUID tells this process from the one before it.
+        let epoch = uuid::Uuid::new_v4().as_u64_pair().1;
+        Self { epoch, stream: Mutex::new(stream), last_id: watch::Sender::new(0) }
+    }
+
+    /// Listens to what comes after `told`. The flag says whether that can be had: if not, the listener stands at the
+    /// newest event, and must look at the present state.
+    #[must_use]
+    pub fn listen(self: &Arc<Self>, told: Option<Position>) -> (Listener, bool) {
+        let changes = self.last_id.subscribe();
+        let stream = self.stream.lock();
+        let known = told.filter(|told| {
+            told.epoch == self.epoch && (stream.forgotten..=stream.last_id).contains(&told.id)
+        });
+        let after = known.map_or(stream.last_id, |told| told.id);
+        drop(stream);
+        (Listener { feed: Arc::clone(self), changes, after }, known.is_some())
+    }
+
+    pub(super) fn publish(&self, event: Event) {
+        let mut stream = self.stream.lock();
+        match &event {
+            Event::Hypervisor(error) => stream.hypervisor = Some(health(error.as_ref())),
+            Event::Guests(guests) => stream.guests = Some(guests.clone()),
+            Event::Storage(_) => stream.storage = Some(event.clone()),
+            Event::Dump(_) | Event::Record(_) | Event::Service(_) | Event::Verification(_) => {}
+        }
+        stream.keep(event);
+        self.last_id.send_replace(stream.last_id);
+    }
+
+    /// Publishes an event of a kind of which only the newest counts, unless it says what the last one said.
+    pub(super) fn publish_if_news(&self, event: Event) {
+        let known = {
+            let stream = self.stream.lock();
+            match &event {
+                Event::Hypervisor(error) => stream.hypervisor == Some(health(error.as_ref())),
+                Event::Guests(guests) => {
+                    stream.guests.as_ref().is_some_and(|known| are_shown_alike(known, guests))
+                }
+                Event::Storage(_) => stream.storage.as_ref() == Some(&event),
+                Event::Dump(_) | Event::Record(_) | Event::Service(_) | Event::Verification(_) => false,
+            }
+        };
+        if !known {
+            self.publish(event);
+        }
+    }
+
+    /// Events were lost before they came here, and nobody knows which: what is kept leads nobody to the present.
+    pub(super) fn mark_gap(&self) {
+        let mut stream = self.stream.lock();
+        stream.forgotten = stream.next_id();
+        stream.kept.clear();
+        self.last_id.send_replace(stream.last_id);
+    }
+
+    pub(super) fn hypervisor_error(&self) -> Option<String> {
+        self.stream.lock().hypervisor.clone()?.err()
+    }
+
+    /// Waits until a page is open.
+    pub(super) async fn listener(&self) {
+        while self.last_id.receiver_count() == 0 {
+            tokio::time::sleep(LISTENER_CHECK).await;
+        }
+    }
+}
+
+/// Somebody who is told every event after a position.
+pub struct Listener {
+    feed: Arc<Feed>,
+    changes: watch::Receiver<u64>,
+    after: u64,
+}
+
+/// What a listener hears.
+pub enum Heard {
+    /// What happened since, in order and with the position after each; never empty.
+    Events(Vec<(Position, Arc<Event>)>),
+    /// Events that were to come next are gone: the present state tells where things stand.
+    Lost,
+}
+
+impl Listener {
+    /// Where this listener stands.
+    pub fn position(&self) -> Position {
+        Position { epoch: self.feed.epoch, id: self.after }
+    }
+
+    /// Waits for what comes next. Nothing is lost if the wait is given up.
+    pub async fn next(&mut self) -> Heard {
+        loop {
+            self.changes.mark_unchanged();
+            if let Some(heard) = self.kept() {
+                return heard;
+            }
+            // The sender lives as long as the feed, which this holds.
+            let _ = self.changes.changed().await;
+        }
+    }
+
+    fn kept(&mut self) -> Option<Heard> {
+        let stream = self.feed.stream.lock();
+        let after = std::mem::replace(&mut self.after, stream.last_id);
+        if after < stream.forgotten {
+            return Some(Heard::Lost);
+        }
+        let news = stream.kept.iter().filter(|kept| kept.id > after);
+        let position = |id| Position { epoch: self.feed.epoch, id };
+        let events: Vec<_> = news.map(|kept| (position(kept.id), Arc::clone(&kept.event))).collect();
+        (!events.is_empty()).then_some(Heard::Events(events))
+    }
+}
+
+/// Whether a list of guests would look the same: the CPU time of a running guest always changes, and alone is no news.
+fn are_shown_alike(known: &[Guest], told: &[Guest]) -> bool {
+    let timeless = |guest: &Guest| Guest { cpu_time_ns: 0, ..guest.clone() };
+    known.iter().map(timeless).eq(told.iter().map(timeless))
+}
+
+fn health(error: Option<&String>) -> Result<(), String> {
+    error.cloned().map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use memdeck_model::ServiceHealth;
+
+    use super::*;
+
+    fn feed() -> Arc<Feed> {
+        Arc::new(Feed::new())
+    }
+
+    fn service(error: &str) -> Event {
+        Event::Service(ServiceHealth::of("local", Some(error.to_owned())))
+    }
+
+    fn dump(n: u32, percent: f64) -> Event {
+        let json = serde_json::json!({
+            "dump_id": format!("{n:08}-0000-4000-8000-000000000000"), "vm": "web-01", "state": "running",
+            "progress": percent, "message": "", "started_at": null, "finished_at": null, "dump_path": null,
+            "duration_sec": null,
+        });
+        Event::Dump(serde_json::from_value(json).unwrap())
+    }
+
+    /// What is kept for `listener`; `None` where it is lost.
+    fn told(listener: &mut Listener) -> Option<Vec<Arc<Event>>> {
+        match listener.kept() {
+            None => Some(Vec::new()),
+            Some(Heard::Events(events)) => Some(events.into_iter().map(|(_, event)| event).collect()),
+            Some(Heard::Lost) => None,
+        }
+    }
+
+    #[test]
+    fn whoever_comes_back_is_told_what_it_missed_and_nothing_twice() {
+        let feed = feed();
+        feed.publish(dump(1, 10.0));
+        let (mut listener, resumed) = feed.listen(None);
+        assert!(!resumed && told(&mut listener).unwrap().is_empty());
+        feed.publish(dump(2, 20.0));
+        assert_eq!(*told(&mut listener).unwrap()[0], dump(2, 20.0));
+        let left_at: Position = listener.position().to_string().parse().unwrap();
+        drop(listener);
+
+        feed.publish(dump(3, 30.0));
+        feed.publish(dump(4, 40.0));
+        let (mut listener, resumed) = feed.listen(Some(left_at));
+        assert!(resumed);
+        let missed = told(&mut listener).unwrap();
+        assert_eq!(missed.iter().map(|event| &**event).collect::<Vec<_>>(), [&dump(3, 30.0), &dump(4, 40.0)]);
+        assert!(told(&mut listener).unwrap().is_empty());
+    }
+
+    #[test]
+    fn of_what_only_the_newest_matters_only_the_newest_is_told_again() {
+        let feed = feed();
+        let (mut listener, _) = feed.listen(None);
+        for percent in [10.0, 20.0, 30.0] {
+            feed.publish(dump(1, percent));
+            feed.publish(service(&format!("{percent}")));
+        }
+        feed.publish(dump(2, 5.0));
+        let told = told(&mut listener).unwrap();
+        assert_eq!(
+            told.iter().map(|event| &**event).collect::<Vec<_>>(),
+            [&dump(1, 30.0), &service("30"), &dump(2, 5.0)]
+        );
+    }
+
+    #[test]
+    fn guests_are_told_with_the_cpu_time_they_have_and_not_because_of_it() {
+        let guest = |cpu_time_ns, state: &str| {
+            let json = serde_json::json!({
+                "id": 1, "name": "web-01", "uuid": "11051664", "state": state, "vcpus": 1, "memory_max": 1024,
+                "memory": 1024, "cpu_time_ns": cpu_time_ns,
+            });
+            serde_json::from_value::<Guest>(json).unwrap()
+        };
+        let feed = feed();
+        let (mut listener, _) = feed.listen(None);
+        for (cpu_time_ns, state) in [(10, "running"), (20, "running"), (30, "paused")] {
+            feed.note_guests(vec![guest(cpu_time_ns, state)]);
+        }
+        let news = told(&mut listener).unwrap();
+        let paused = Event::Guests(vec![guest(30, "paused")]);
+        assert_eq!(news.iter().map(|event| &**event).collect::<Vec<_>>(), [&paused]);
+        feed.note_guests(vec![guest(40, "paused")]);
+        assert!(told(&mut listener).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_not_kept_any_more_is_told_as_lost() {
+        let feed = feed();
+        let (mut slow, _) = feed.listen(None);
+        let long_ago = slow.position();
+        feed.publish(dump(0, 1.0));
+        let (still_known, _) = feed.listen(None);
+        let still_known = still_known.position();
+        for n in 1..=u32::try_from(KEPT).unwrap() {
+            feed.publish(dump(n, 1.0));
+        }
+        assert!(!feed.listen(Some(long_ago)).1);
+        assert!(feed.listen(Some(still_known)).1);
+        assert_eq!(told(&mut slow), None);
+        assert_eq!(told(&mut slow), Some(Vec::new()), "and then it goes on from the newest");
+    }
+
+    #[test]
+    fn a_gap_is_a_loss_for_everybody_who_listens_or_comes_back() {
+        let feed = feed();
+        feed.publish(dump(1, 1.0));
+        let (mut listener, _) = feed.listen(None);
+        let before = listener.position();
+        feed.mark_gap();
+        feed.publish(dump(2, 1.0));
+        assert_eq!(told(&mut listener), None);
+        assert!(!feed.listen(Some(before)).1);
+        assert!(feed.listen(Some(listener.position())).1);
+    }
+
+    #[test]
+    fn positions_of_another_process_and_of_the_future_are_not_known() {
+        let (feed, other) = (feed(), feed());
+        other.publish(dump(1, 1.0));
+        let theirs = other.listen(None).0.position();
+        feed.publish(dump(1, 1.0));
+        assert!(!feed.listen(Some(theirs)).1);
+        let future = Position { epoch: feed.epoch, id: 2 };
+        assert!(!feed.listen(Some(future)).1);
+        for nonsense in ["", "7", "x-1", "0-", "-", "0-1-2", "1234-99999999999999999999999"] {
+            assert!(nonsense.parse::<Position>().is_err(), "{nonsense:?}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The guests, and the watch over them.
+
+use std::time::Duration;
+
+use memdeck_model::{Event, Guest, Problem};
+
+use crate::{Feed, Host, Operations};
+
+/// Between two looks at the guests while a page is open.
+const WATCH_INTERVAL: Duration = Duration::from_secs(2);
+
+impl Operations {
+    /// Every guest, running or not.
+    ///
+    /// # Errors
+    /// The hypervisor is away.
+    pub async fn list_guests(&self) -> Result<Vec<Guest>, Problem> {
+        self.host.guests().await
+    }
+}
+
+/// Tells changes of the guests and of the hypervisor's health to open pages, and rests while there are none. Never ends.
+pub(crate) async fn watch(host: &dyn Host, feed: &Feed) {
+    loop {
+        feed.listener().await;
+        match host.guests().await {
+            Ok(guests) => {
+                feed.publish_if_news(Event::Hypervisor(None));
+                feed.publish_if_news(Event::Guests(guests));
+            }
+            Err(problem) => feed.publish_if_news(Event::Hypervisor(Some(problem.detail))),
+        }
+        tokio::time::sleep(WATCH_INTERVAL).await;
+    }
+}
