@@ -22,6 +22,7 @@ use tokio::sync::broadcast;
 use self::schedule::schedule;
 pub(crate) use self::threads::start_thread;
 use self::unsettled::Unsettled;
+pub(crate) use self::unsettled::{ForeignJob, Settling};
 use crate::error::as_error;
 use crate::room::Room;
 use crate::stream::StopReason;

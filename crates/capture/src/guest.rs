@@ -8,7 +8,7 @@ use memdeck_model::{ByteCount, CaptureMode, EndReason, Guest, GuestState, Millis
 
 use crate::attempt::Attempt;
 use crate::dump::DumpError;
-use crate::engine::{Shared, Wait, identity};
+use crate::engine::{ForeignJob, Settling, Shared, Wait, identity};
 use crate::error::sentence;
 use crate::keeper::Touched;
 use crate::room::{NoRoom, Promise};
@@ -83,39 +83,55 @@ pub fn make_room<'a>(
 }
 
 /// The guest while nobody's job has it: how it is then, it is by itself or by its operator's will. Waits for what is left
-/// of an earlier dump, and for a job of another program.
+/// of an earlier dump, and for a job of another program, which may be what keeps the earlier dump's guest from being put
+/// right: from the moment at which it is seen it is waited for so long, in either case.
 pub fn at_rest(attempt: &Attempt<'_>, uuid: &str) -> Result<Guest, DumpError> {
     let Attempt { shared, job, .. } = *attempt;
     let stopped = || attempt.stopped().unwrap_or_else(|| EndReason::Shutdown.into());
-    if !shared.wait_until_settled(uuid, &|| attempt.must_stop()) {
-        return Err(stopped());
-    }
-    let begun = shared.clock.monotonic();
+    let mut foreign_since = None;
     let mut is_told = false;
     loop {
-        let (guest, foreign) = match shared.hypervisor.guest_at_rest(uuid) {
-            Err(HypervisorError::Busy { guest, job }) => (guest, job),
-            Ok(guest) if !guest.state.has_memory() => {
-                return Err(EndReason::NoMemory { guest: guest.name.0, state: guest.state }.into());
+        let mut interval = LOOK_INTERVAL;
+        let foreign = match shared.wait_to_settle(uuid) {
+            Settling::Open(foreign) => {
+                interval = Duration::ZERO;
+                foreign
             }
-            answer => return Ok(answer?),
+            Settling::Done => match shared.hypervisor.guest_at_rest(uuid) {
+                Err(HypervisorError::Busy { job, .. }) => Some(ForeignJob(job)),
+                Ok(guest) if !guest.state.has_memory() => {
+                    return Err(EndReason::NoMemory { guest: guest.name.0, state: guest.state }.into());
+                }
+                answer => return Ok(answer?),
+            },
         };
-        let waited = shared.clock.monotonic().saturating_sub(begun);
         if attempt.must_stop() {
             return Err(stopped());
         }
-        if waited >= FOREIGN_JOB_WAIT {
-            let (guest, job, waited_ms) = (guest.0, foreign.map(str::to_owned), Millis::from(waited));
-            return Err(EndReason::ForeignJob { guest, job, waited_ms }.into());
+        let now = shared.clock.monotonic();
+        match foreign {
+            None => foreign_since = None,
+            Some(ForeignJob(foreign)) => {
+                let waited = now.saturating_sub(*foreign_since.get_or_insert(now));
+                let guest = name_of(job);
+                if waited >= FOREIGN_JOB_WAIT {
+                    let (job, waited_ms) = (foreign.map(str::to_owned), Millis::from(waited));
+                    return Err(EndReason::ForeignJob { guest, job, waited_ms }.into());
+                }
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::info!(dump_id = %job.dump_id, vm = guest, job = foreign, "waiting for another program's job");
+                    shared.report_waiting(job, Wait::ForeignJob);
+                }
+            }
         }
-        if !std::mem::replace(&mut is_told, true) {
-            tracing::info!(dump_id = %job.dump_id, vm = %guest, job = foreign, "waiting for another program's job");
-            shared.report_waiting(job, Wait::ForeignJob);
-        }
-        if !shared.pause_unless_closing(LOOK_INTERVAL) {
+        if !shared.pause_unless_closing(interval) {
             return Err(stopped());
         }
     }
+}
+
+fn name_of(job: &Job) -> String {
+    job.guest.as_ref().map_or_else(|| job.vm.to_string(), |guest| guest.name.0.clone())
 }
 
 /// Writes down how the guest is, as it is at rest, before a dump in this mode touches it.

@@ -11,60 +11,86 @@ use std::time::Duration;
 use memdeck_catalog::{CatalogError, Intent};
 use memdeck_hypervisor::{Aftermath, Hypervisor, HypervisorError};
 
-use crate::engine::{Shared, start_thread};
+use crate::engine::{ForeignJob, Shared, start_thread};
 use crate::error::{as_error, sentence};
 
 /// Between two attempts to reach a hypervisor that does not answer.
 pub const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Makes a guest that ran before run again where its dump has left it stopped. True when it is certain that the guest
-/// is as it was, or is gone.
-pub fn resume_stranded(hypervisor: &dyn Hypervisor, intent: &Intent) -> bool {
+/// What an attempt to put a guest right came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restoration {
+    /// It is certain that the guest is as it was, or is gone.
+    Done,
+    /// A job has the guest: what is left of the dump, or another program's.
+    Busy {
+        /// The job in libvirt's words; `None` where libvirt does not say.
+        job: Option<&'static str>,
+    },
+    /// The hypervisor refused or did not answer.
+    Failed,
+}
+
+impl Restoration {
+    /// Whether nothing is left to be done.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        self == Self::Done
+    }
+}
+
+/// Makes a guest that ran before run again where its dump has left it stopped.
+pub fn resume_stranded(hypervisor: &dyn Hypervisor, intent: &Intent) -> Restoration {
     if !intent.was_running {
-        return true;
+        return Restoration::Done;
     }
     let uuid = &intent.guest_uuid;
     match hypervisor.aftermath(uuid) {
-        Ok(Aftermath::Settled) => return true,
-        Ok(Aftermath::Busy) => return false,
+        Ok(Aftermath::Settled) => return Restoration::Done,
+        Ok(Aftermath::Busy { job }) => return Restoration::Busy { job },
         Ok(Aftermath::Stranded) => {}
         Err(error) => {
             tracing::debug!(uuid, error = as_error(&error), "the guest's state is not known");
-            return false;
+            return Restoration::Failed;
         }
     }
     tracing::warn!(dump_id = %intent.dump_id, uuid, "the dump left the guest paused; resuming it");
     match hypervisor.resume(uuid) {
-        Ok(()) => true,
+        Ok(()) => Restoration::Done,
         Err(error) => {
             tracing::error!(uuid, reason = sentence(&error), "the guest cannot be resumed yet");
-            false
+            Restoration::Failed
         }
     }
 }
 
-/// Gives the guest the limit back that a live dump changed for its time. True when it is certain that the guest has it,
-/// or is gone.
-pub fn restore_max_downtime(hypervisor: &dyn Hypervisor, intent: &Intent) -> bool {
+/// Sets the limit back that a live dump changed for its time.
+pub fn restore_max_downtime(hypervisor: &dyn Hypervisor, intent: &Intent) -> Restoration {
     let uuid = &intent.guest_uuid;
-    let Some(before) = intent.max_downtime.map(|limit| Duration::from_millis(limit.0)) else { return true };
+    let Some(before) = intent.max_downtime.map(|limit| Duration::from_millis(limit.0)) else {
+        return Restoration::Done;
+    };
     let restored = hypervisor.max_downtime(uuid).and_then(|now| match now {
         Some(now) if now != before => hypervisor.set_max_downtime(uuid, before),
         _ => Ok(()),
     });
     match restored {
-        Ok(()) | Err(HypervisorError::NotFound { .. }) => true,
+        Ok(()) | Err(HypervisorError::NotFound { .. }) => Restoration::Done,
+        Err(HypervisorError::Busy { job, .. }) => Restoration::Busy { job },
         Err(error) => {
             let reason = sentence(&error);
             tracing::debug!(uuid, reason, "the guest's downtime limit cannot be restored yet");
-            false
+            Restoration::Failed
         }
     }
 }
 
-/// Makes a guest as its intent says that it was. True when that is certain.
-fn restore(hypervisor: &dyn Hypervisor, intent: &Intent) -> bool {
-    resume_stranded(hypervisor, intent) && restore_max_downtime(hypervisor, intent)
+/// Makes a guest as its intent says that it was.
+fn restore(hypervisor: &dyn Hypervisor, intent: &Intent) -> Restoration {
+    match resume_stranded(hypervisor, intent) {
+        Restoration::Done => restore_max_downtime(hypervisor, intent),
+        left => left,
+    }
 }
 
 /// A guest that a dump is touching. Dropped, it is made as it was, or the keeper goes on trying.
@@ -98,7 +124,7 @@ impl Drop for Touched<'_> {
 impl Shared {
     /// After a dump: the guest is as it was when this returns, or the keeper goes on trying.
     fn leave_as_it_was(&self, intent: Intent) {
-        if !restore(self.hypervisor.as_ref(), &intent) {
+        if !restore(self.hypervisor.as_ref(), &intent).is_done() {
             self.hand_to_keeper(intent);
             return;
         }
@@ -133,7 +159,13 @@ pub(crate) fn keep(shared: &Arc<Shared>) {
 
 /// Until the guest is as it was or the engine closes. What is open then stays in the catalog for the next start.
 fn keep_one(shared: &Shared, intent: &Intent) {
-    while !restore(shared.hypervisor.as_ref(), intent) {
+    loop {
+        let job = match restore(shared.hypervisor.as_ref(), intent) {
+            Restoration::Done => break,
+            Restoration::Busy { job } => Some(ForeignJob(job)),
+            Restoration::Failed => None,
+        };
+        shared.note_foreign_job(intent, job);
         if !shared.pause_unless_closing(RETRY_INTERVAL) {
             return;
         }

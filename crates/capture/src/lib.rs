@@ -32,7 +32,7 @@ pub use backend::{BackendError, DumpBackend, Target};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::{Engine, EngineError, EngineParts, EngineSettings};
 pub use guardian::{Guardian, NoGuardian};
-pub use keeper::{RETRY_INTERVAL, restore_max_downtime, resume_stranded};
+pub use keeper::{RETRY_INTERVAL, Restoration, restore_max_downtime, resume_stranded};
 pub use local::LocalBackend;
 pub use memdeck_catalog::Intent;
 pub use rebuild::{NOT_KNOWN, Rebuilt, rebuild};

@@ -121,9 +121,10 @@ fn look_after(mut open: Vec<Intent>, hypervisor: &dyn Hypervisor) {
     let began = Instant::now();
     while !open.is_empty() && began.elapsed() < PATIENCE {
         // First every guest's pause: to set a limit may take a while.
-        let runs: Vec<bool> = open.iter().map(|intent| resume_stranded(hypervisor, intent)).collect();
+        let runs: Vec<bool> =
+            open.iter().map(|intent| resume_stranded(hypervisor, intent).is_done()).collect();
         for intent in &mut open {
-            if restore_max_downtime(hypervisor, intent) {
+            if restore_max_downtime(hypervisor, intent).is_done() {
                 // Once, for the next memdeck may be dumping the guest already.
                 intent.max_downtime = None;
             }

@@ -57,15 +57,6 @@ fn an_image_that_was_sealed_when_memdeck_died_gets_its_record() {
     assert_eq!(bench.files(), image);
 }
 
-/// The state in which a process that was killed while a guest was stopped leaves everything.
-fn guest_left_paused_by_a_dead_process(bench: &Bench, was_running: bool) {
-    let dump_id = job_of_a_dead_process(bench, "db-01");
-    let uuid = bench.hypervisor.resolve(&vm("db-01")).unwrap().uuid;
-    let intent = Intent { dump_id, guest_uuid: uuid, was_running, max_downtime: Some(Millis(300)) };
-    bench.catalog().intend(&intent).unwrap();
-    bench.hypervisor.set_state("db-01", GuestState::Paused);
-}
-
 #[test]
 fn a_guest_that_a_dead_process_left_paused_runs_after_the_next_start() {
     let bench = Bench::with_guests(&["db-01"]);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use memdeck_hypervisor::Hypervisor as _;
 use memdeck_model::ModeChoice::{Auto, Frozen};
 use memdeck_model::{Actor, CaptureMode, DumpId, DumpStatus, EndReason, Event, GuestState, JobState, Millis};
 use tokio::sync::broadcast;
@@ -58,6 +59,36 @@ fn a_job_of_another_program_that_does_not_end_is_named_as_the_reason() {
     assert_eq!((ended.exact_state(), ended.end_reason), (JobState::Failed, Some(reason)));
     assert_eq!(bench.hypervisor.calls(), [], "its guest was not touched");
     assert_eq!(bench.hypervisor.state("a"), GuestState::Paused, "as the other program has it");
+}
+
+/// The job begins after a dump has ended and before its guest is as it was, so the guest cannot be put right for now.
+#[test]
+fn a_job_that_keeps_an_earlier_dumps_guest_from_being_put_right_is_waited_for_no_longer_than_any_other() {
+    for was_running in [true, false] {
+        let bench = Bench::with_guests(&["db-01"]);
+        let uuid = bench.hypervisor.resolve(&vm("db-01")).unwrap().uuid;
+        bench.hypervisor.set_max_downtime(&uuid, Duration::from_millis(60)).unwrap();
+        guest_left_paused_by_a_dead_process(&bench, was_running);
+        bench.hypervisor.begin_foreign_dump("db-01");
+        let engine = bench.engine(1);
+        let mut events = engine.subscribe();
+        let dump_id = trigger(&engine, "db-01", Auto).dump_id;
+        drop(wait_until_it_waits(&mut events, &dump_id));
+        bench.clock.advance(Duration::from_secs(30));
+        let ended = end_of(&mut events, &dump_id);
+        let reason = EndReason::ForeignJob {
+            guest: "db-01".to_owned(),
+            job: Some("dump".to_owned()),
+            waited_ms: Millis(30_000),
+        };
+        assert_eq!(ended.end_reason, Some(reason), "{was_running}");
+        assert_eq!(bench.hypervisor.calls(), [], "its guest was not touched");
+
+        bench.hypervisor.end_foreign_dump("db-01");
+        let dump_id = trigger(&engine, "db-01", Frozen).dump_id;
+        assert_eq!(end_of(&mut events, &dump_id).exact_state(), JobState::Completed);
+        assert_eq!(bench.hypervisor.max_downtime(&uuid).unwrap(), Some(Duration::from_millis(300)));
+    }
 }
 
 #[test]

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_capture::{Clock, Engine, EngineParts, EngineSettings, ManualClock, NoGuardian, Volume};
-use memdeck_catalog::{Catalog, Enqueued, NewJob};
+use memdeck_catalog::{Catalog, Enqueued, Intent, NewJob};
+use memdeck_hypervisor::Hypervisor as _;
 use memdeck_hypervisor::simulated::Simulated;
 use memdeck_image::{ElfScanner, ImageStore, SegmentKind, StoreError};
 use memdeck_model::ModeChoice::Frozen;
 use memdeck_model::{
-    Actor, ByteCount, DumpId, DumpOptions, DumpStatus, Event, JobState, ModeChoice, Timestamp, VmRef,
+    Actor, ByteCount, DumpId, DumpOptions, DumpStatus, Event, GuestState, JobState, Millis, ModeChoice,
+    Timestamp, VmRef,
 };
 use tokio::sync::broadcast;
 
@@ -189,6 +191,15 @@ pub fn job_of_a_dead_process(bench: &Bench, name: &str) -> DumpId {
     assert!(matches!(catalog.enqueue(job).unwrap(), Enqueued::Accepted(_)));
     assert!(catalog.start_next(9, at).unwrap().is_some());
     dump_id
+}
+
+/// The state in which a process that was killed while `db-01` was stopped leaves everything.
+pub fn guest_left_paused_by_a_dead_process(bench: &Bench, was_running: bool) {
+    let dump_id = job_of_a_dead_process(bench, "db-01");
+    let uuid = bench.hypervisor.resolve(&vm("db-01")).unwrap().uuid;
+    let intent = Intent { dump_id, guest_uuid: uuid, was_running, max_downtime: Some(Millis(300)) };
+    bench.catalog().intend(&intent).unwrap();
+    bench.hypervisor.set_state("db-01", GuestState::Paused);
 }
 
 /// The file that `memdeck export` would write.
