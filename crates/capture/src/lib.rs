@@ -23,6 +23,7 @@ mod live;
 mod local;
 mod rebuild;
 mod recovery;
+mod retry;
 mod room;
 mod status;
 mod stream;

@@ -8,10 +8,8 @@ use memdeck_model::{EndReason, JobState, Record, Timestamp};
 
 use crate::engine::Shared;
 use crate::error::{as_error, sentence};
+use crate::retry::Retry;
 use crate::{Clock, EngineError, status};
-
-/// Before a catalog that was full is tried again.
-const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Ends every job that a dead engine left running. An image that was sealed before the death is complete evidence:
 /// its record is written now. Of all others the partial files are removed and the job fails.
@@ -52,17 +50,37 @@ pub fn recover(catalog: &Catalog, store: &ImageStore, clock: &dyn Clock) -> Resu
 /// Does what [`recover`] could not do because the catalog's volume was full, as soon as there is room. False when the
 /// engine closes before.
 pub fn recover_later(shared: &Shared) -> bool {
-    while shared.pause_unless_closing(RETRY_INTERVAL) {
-        match recover(&shared.catalog, &shared.store, shared.clock.as_ref()) {
+    until_recovered(&|interval| shared.pause_unless_closing(interval), &mut || {
+        recover(&shared.catalog, &shared.store, shared.clock.as_ref())
+    })
+}
+
+/// Waits before every attempt; false as soon as `pause` says that the engine closes.
+fn until_recovered(
+    pause: &dyn Fn(Duration) -> bool,
+    attempt: &mut dyn FnMut() -> Result<(), EngineError>,
+) -> bool {
+    let mut retry = Retry::default();
+    let mut interval = retry.interval(true);
+    while pause(interval) {
+        let is_full = match attempt() {
             Ok(()) => {
                 tracing::info!("the ends of earlier dumps are recorded now");
                 return true;
             }
-            Err(EngineError::Catalog(error)) if error.is_full() => {}
+            // That was reported when the engine started.
+            Err(EngineError::Catalog(error)) if error.is_full() => true,
             Err(error) => {
-                tracing::error!(error = as_error(&error), "the ends of earlier dumps cannot be recorded");
+                if retry.is_news() {
+                    tracing::error!(
+                        error = as_error(&error),
+                        "the ends of earlier dumps cannot be recorded; trying again"
+                    );
+                }
+                false
             }
-        }
+        };
+        interval = retry.interval(is_full);
     }
     false
 }
@@ -131,4 +149,31 @@ pub fn completed_message(manifest: &Manifest) -> String {
     let pause =
         manifest.pause_ms.map_or_else(String::new, |pause| format!("; the guest was stopped for {pause}"));
     format!("Dump completed: {} stored as {}{pause}", manifest.raw_size_bytes, manifest.stored_size_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use memdeck_catalog::CatalogError;
+
+    use super::*;
+
+    /// The seconds that are waited before each of so many attempts, which all fail.
+    fn waits(attempts: usize, error: impl Fn() -> EngineError) -> Vec<String> {
+        let waits = RefCell::new(Vec::new());
+        let pause = |interval: Duration| {
+            waits.borrow_mut().push(interval.as_secs_f64().to_string());
+            waits.borrow().len() <= attempts
+        };
+        assert!(!until_recovered(&pause, &mut || Err(error())));
+        waits.into_inner()
+    }
+
+    #[test]
+    fn ends_that_cannot_be_recorded_are_tried_again_later_and_later_unless_only_room_is_missing() {
+        let broken = || EngineError::Thread(std::io::ErrorKind::PermissionDenied.into());
+        assert_eq!(waits(4, broken), ["0.5", "0.5", "1", "2", "4"]);
+        assert_eq!(waits(4, || CatalogError::NoRoom.into()), ["0.5"; 5]);
+    }
 }

@@ -4,17 +4,14 @@
 //! not recorded would stay *running*, and would keep its place in the queue, for ever.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use memdeck_catalog::{CatalogError, Job};
 use memdeck_model::{DumpId, EndReason, Event, Timestamp};
 
 use super::Shared;
 use crate::error::as_error;
+use crate::retry::Retry;
 use crate::status;
-
-/// Between two attempts.
-const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How a dump ended, not recorded yet.
 #[derive(Clone, Debug)]
@@ -76,16 +73,23 @@ impl Shared {
 
 /// The recorder's thread.
 pub(super) fn record(shared: &Arc<Shared>) {
+    let mut retry = Retry::default();
     while let Some(ends) = shared.unrecorded() {
+        let mut is_full = true;
         for end in ends {
-            if shared.record_end(&end).is_ok() {
-                tracing::info!(dump_id = %end.dump_id, "the end of a dump is recorded now");
-                shared.state.lock().unrecorded.retain(|open| open.dump_id != end.dump_id);
-                shared.wake();
+            match shared.record_end(&end) {
+                Ok(()) => {
+                    tracing::info!(dump_id = %end.dump_id, "the end of a dump is recorded now");
+                    shared.state.lock().unrecorded.retain(|open| open.dump_id != end.dump_id);
+                    shared.wake();
+                }
+                // That was reported when the dump ended.
+                Err(error) => is_full &= error.is_full(),
             }
         }
-        let is_done = shared.state.lock().unrecorded.is_empty();
-        if !is_done && !shared.pause_unless_closing(RETRY_INTERVAL) {
+        if shared.state.lock().unrecorded.is_empty() {
+            retry = Retry::default();
+        } else if !shared.pause_unless_closing(retry.interval(is_full)) {
             return;
         }
     }

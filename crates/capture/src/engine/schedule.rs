@@ -11,22 +11,28 @@ use super::gauge::Gauge;
 use super::progress::{Lines, Running};
 use crate::dump;
 use crate::error::as_error;
+use crate::retry::Retry;
 use crate::stream::StopSwitch;
-
-/// Before a queue that cannot be read is read again.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Starts workers for queued jobs until the engine closes. The catalog is asked without a lock that anybody else needs:
 /// its volume may hang.
 pub(super) fn schedule(shared: &Arc<Shared>) {
+    let mut retry = Retry::default();
     loop {
         let Some(turn) = shared.turn() else { return };
         match shared.catalog.start_next(shared.settings.max_parallel.get(), shared.clock.now()) {
-            Ok(Some(job)) => begin(shared, job),
-            Ok(None) => shared.wait_for_turn_after(turn, None),
+            Ok(job) => {
+                retry = Retry::default();
+                match job {
+                    Some(job) => begin(shared, job),
+                    None => shared.wait_for_turn_after(turn, None),
+                }
+            }
             Err(error) => {
-                tracing::error!(error = as_error(&error), "the queue cannot be read; trying again");
-                shared.wait_for_turn_after(turn, Some(RETRY_INTERVAL));
+                if retry.is_news() {
+                    tracing::error!(error = as_error(&error), "the queue cannot be read; trying again");
+                }
+                shared.wait_for_turn_after(turn, Some(retry.interval(error.is_full())));
             }
         }
     }
