@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use memdeck_capture::{Intent, restore_max_downtime, resume_stranded};
+use memdeck_engine::{Intent, restore_max_downtime, resume_stranded};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_model::DumpId;
 use rustix::process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};

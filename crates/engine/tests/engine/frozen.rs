@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::{Clock, ManualClock};
+use memdeck_engine::{Clock, ManualClock};
 use memdeck_hypervisor::Hypervisor as _;
 use memdeck_hypervisor::simulated::{Call, Fault, PAUSE};
 use memdeck_image::Verdict;

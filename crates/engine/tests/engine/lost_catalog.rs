@@ -1,6 +1,6 @@
 //! What is left when the catalog is lost: images with their manifests, and files that no job leads to.
 
-use memdeck_capture::{Clock as _, rebuild};
+use memdeck_engine::{Clock as _, rebuild};
 use memdeck_image::remove_stored;
 use memdeck_model::{Actor, GuestName, JobState, Record};
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::{Clock, Engine, EngineParts, EngineSettings, ManualClock, NoGuardian, Volume};
 use memdeck_catalog::{Catalog, Enqueued, Intent, NewJob};
+use memdeck_engine::{Clock, Engine, EngineParts, EngineSettings, ManualClock, NoGuardian, Volume};
 use memdeck_hypervisor::Hypervisor as _;
 use memdeck_hypervisor::simulated::Simulated;
 use memdeck_image::{ElfScanner, ImageStore, SegmentKind, StoreError};
