@@ -15,7 +15,7 @@ use memdeck_image::{
     CaptureError, GuestFacts, HypervisorFacts, Manifest, PartialImage, Provenance, QevmError, SealError,
     Sealed, StoreError,
 };
-use memdeck_model::{CaptureMode, EndReason, Event, Guest, GuestState, ModeChoice, Timestamp};
+use memdeck_model::{CaptureMode, EndReason, Event, Guest, GuestState, ModeChoice, Timestamp, WaitsFor};
 
 use crate::attempt::{Attempt, Taken};
 use crate::engine::{Lines, Shared, identity};
@@ -133,7 +133,7 @@ fn take(shared: &Shared, mut job: Job, lines: &Lines) -> Result<Job, DumpError> 
     // The manifest is part of what is sealed, so it cannot tell when that was done.
     let sealed_at = time_now();
     drop(room);
-    record(shared, &manifest, &sealed, sealed_at)?;
+    record(&Attempt { shared, job: &job, lines }, &manifest, &sealed, sealed_at)?;
     tracing::info!(
         dump_id = %manifest.dump_id,
         vm = %manifest.guest.name,
@@ -192,11 +192,12 @@ fn read(
 /// Records a sealed image. Its bytes are safe and the guest runs, so a catalog that refuses (full disk, locked file) is
 /// asked until it takes the record; where memdeck is stopped before that, the next start finds the sealed image.
 fn record(
-    shared: &Shared,
+    attempt: &Attempt<'_>,
     manifest: &Manifest,
     sealed: &Sealed,
     sealed_at: Timestamp,
 ) -> Result<(), DumpError> {
+    let Attempt { shared, job, .. } = *attempt;
     let record = recovery::record_of(manifest, sealed, sealed_at);
     let message = recovery::completed_message(manifest);
     let mut told = false;
@@ -211,6 +212,7 @@ fn record(
                         error = as_error(&error),
                         "a sealed image is not recorded yet; trying again"
                     );
+                    shared.report_waiting(job, Some(WaitsFor::Catalog));
                 }
                 if !shared.pause_unless_closing(RECORD_RETRY_INTERVAL) {
                     return Err(DumpError::Unrecorded);

@@ -30,7 +30,7 @@ use crate::{Clock, Guardian, Target, Volume, keeper, recovery, status};
 
 use ends::Unrecorded;
 use progress::Running;
-pub(crate) use progress::{Lines, Reached, Wait};
+pub(crate) use progress::{Lines, Reached};
 
 /// Events kept for a subscriber that is slow; one that falls further behind is told so and asks for the present state.
 const EVENT_BACKLOG: usize = 1024;

@@ -1,14 +1,15 @@
 //! The guest of a dump: which one it is, whether it may be dumped, whether the volume can hold it, how it was before.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use memdeck_catalog::{CatalogError, GuestIdentity, Intent, Job};
 use memdeck_hypervisor::HypervisorError;
-use memdeck_model::{ByteCount, CaptureMode, EndReason, Guest, GuestState, Millis};
+use memdeck_model::{ByteCount, CaptureMode, EndReason, Guest, GuestState, Millis, WaitsFor};
 
 use crate::attempt::Attempt;
 use crate::dump::DumpError;
-use crate::engine::{ForeignJob, Settling, Shared, Wait, identity};
+use crate::engine::{ForeignJob, Settling, Shared, identity};
 use crate::error::sentence;
 use crate::keeper::Touched;
 use crate::room::{NoRoom, Promise};
@@ -66,10 +67,15 @@ pub fn make_room<'a>(
     let job = attempt.job;
     // Memory that does not compress is stored as it is, and held a second time until it is.
     let largest = ByteCount(guest.memory_max.0.saturating_mul(2));
+    let waited = Cell::new(false);
     let promised = shared.room.promise(largest, &|| attempt.must_stop(), &|| {
         tracing::info!(dump_id = %job.dump_id, vm = %guest.name, "waiting for room");
-        shared.report_waiting(job, Wait::Room);
+        shared.report_waiting(job, Some(WaitsFor::Room));
+        waited.set(true);
     });
+    if waited.get() {
+        shared.report_waiting(job, None);
+    }
     promised.map_err(|none| match none {
         NoRoom::Full { needed, free } => EndReason::NoSpace {
             dir: shared.store.dir().display().to_string(),
@@ -89,16 +95,17 @@ pub fn at_rest(attempt: &Attempt<'_>, uuid: &str) -> Result<Guest, DumpError> {
     let Attempt { shared, job, .. } = *attempt;
     let stopped = || attempt.stopped().unwrap_or_else(|| EndReason::Shutdown.into());
     let mut foreign_since = None;
-    let mut is_told = false;
+    let mut reported = None;
     loop {
         let mut interval = LOOK_INTERVAL;
-        let foreign = match shared.wait_to_settle(uuid) {
+        let (waits_for, foreign) = match shared.wait_to_settle(uuid) {
             Settling::Open(foreign) => {
+                // That was the wait.
                 interval = Duration::ZERO;
-                foreign
+                (foreign.map_or(WaitsFor::EarlierDump, |_| WaitsFor::ForeignJob), foreign)
             }
             Settling::Done => match shared.hypervisor.guest_at_rest(uuid) {
-                Err(HypervisorError::Busy { job, .. }) => Some(ForeignJob(job)),
+                Err(HypervisorError::Busy { job, .. }) => (WaitsFor::ForeignJob, Some(ForeignJob(job))),
                 Ok(guest) if !guest.state.has_memory() => {
                     return Err(EndReason::NoMemory { guest: guest.name.0, state: guest.state }.into());
                 }
@@ -113,16 +120,20 @@ pub fn at_rest(attempt: &Attempt<'_>, uuid: &str) -> Result<Guest, DumpError> {
             None => foreign_since = None,
             Some(ForeignJob(foreign)) => {
                 let waited = now.saturating_sub(*foreign_since.get_or_insert(now));
-                let guest = name_of(job);
                 if waited >= FOREIGN_JOB_WAIT {
-                    let (job, waited_ms) = (foreign.map(str::to_owned), Millis::from(waited));
-                    return Err(EndReason::ForeignJob { guest, job, waited_ms }.into());
-                }
-                if !std::mem::replace(&mut is_told, true) {
-                    tracing::info!(dump_id = %job.dump_id, vm = guest, job = foreign, "waiting for another program's job");
-                    shared.report_waiting(job, Wait::ForeignJob);
+                    return Err(EndReason::ForeignJob {
+                        guest: name_of(job),
+                        job: foreign.map(str::to_owned),
+                        waited_ms: Millis::from(waited),
+                    }
+                    .into());
                 }
             }
+        }
+        if reported.replace(waits_for) != Some(waits_for) {
+            let foreign = foreign.and_then(|ForeignJob(job)| job);
+            tracing::info!(dump_id = %job.dump_id, vm = name_of(job), job = foreign, ?waits_for, "waiting for the guest");
+            shared.report_waiting(job, Some(waits_for));
         }
         if !shared.pause_unless_closing(interval) {
             return Err(stopped());

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use memdeck_catalog::Job;
-use memdeck_model::{DumpStatus, JobState, Millis};
+use memdeck_model::{DumpStatus, JobState, Millis, WaitsFor};
 
-use crate::engine::{Reached, Wait};
+use crate::engine::Reached;
 
 /// The status of `job`; how far it is is known while it runs.
 pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
@@ -16,18 +16,15 @@ pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
         JobState::Running => reached.map_or(0.0, Reached::percent),
         JobState::Queued | JobState::Failed | JobState::Cancelled => 0.0,
     };
-    let message = match job.state {
-        JobState::Queued => "Waiting for its turn".to_owned(),
-        JobState::Running => match reached.and_then(|reached| reached.waits_for) {
-            Some(Wait::Room) => {
-                "Waiting until other dumps have ended: the volume may have no room for all of them".to_owned()
-            }
-            Some(Wait::ForeignJob) => {
-                "Waiting until another program's job of this guest has ended (virsh domjobinfo)".to_owned()
-            }
-            None => format!("Dump in progress ({percent:.1}%)"),
-        },
-        JobState::Completed | JobState::Failed | JobState::Cancelled => job.message.clone(),
+    let waits_for = match job.state {
+        JobState::Queued => Some(WaitsFor::Turn),
+        JobState::Running => reached.and_then(|reached| reached.waits_for),
+        JobState::Completed | JobState::Failed | JobState::Cancelled => None,
+    };
+    let message = match (job.state, waits_for) {
+        (_, Some(waits_for)) => waits_for.to_string(),
+        (JobState::Running, None) => format!("Dump in progress ({percent:.1}%)"),
+        _ => job.message.clone(),
     };
     let record = job.record.clone();
     let duration = job.started_at.zip(job.finished_at).map(|(start, end)| end.since(start));
@@ -48,6 +45,7 @@ pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
         queued_at: Some(job.queued_at),
         bytes: reached.map(|reached| reached.bytes),
         phase: reached.map(|reached| reached.phase),
+        waits_for,
         pause_ms: record.as_ref().and_then(|record| record.pause_ms),
         mode: job.mode,
         fallback: job.fallback.clone(),

@@ -5,9 +5,9 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
-use memdeck_model::{ByteCount, DumpPhase, LiveProgress, Progress};
+use memdeck_model::{ByteCount, DumpPhase, LiveProgress, Progress, WaitsFor};
 
-use super::{Reached, Wait};
+use super::Reached;
 
 /// The newest numbers of one dump. Each is true by itself; two of them may be of different moments.
 #[derive(Debug, Default)]
@@ -24,9 +24,8 @@ pub struct Gauge {
 const COPYING: u8 = 0;
 const STORING: u8 = 1;
 
-const NOTHING: u8 = 0;
-const ROOM: u8 = 1;
-const FOREIGN_JOB: u8 = 2;
+/// What a running dump can wait for. Noted by its place here, from 1; 0 is nothing.
+const WAITS: [WaitsFor; 4] = [WaitsFor::Room, WaitsFor::ForeignJob, WaitsFor::EarlierDump, WaitsFor::Catalog];
 
 impl Gauge {
     /// So much is to be read; nothing has been so far.
@@ -40,16 +39,13 @@ impl Gauge {
         self.phase.store(COPYING, Relaxed);
         self.bytes_done.store(0, Relaxed);
         self.iteration.store(0, Relaxed);
-        self.waits_for.store(NOTHING, Relaxed);
+        self.wait_for(None);
     }
 
-    /// The dump waits, and its guest was not touched yet.
-    pub fn wait_for(&self, what: Wait) {
-        let what = match what {
-            Wait::Room => ROOM,
-            Wait::ForeignJob => FOREIGN_JOB,
-        };
-        self.waits_for.store(what, Relaxed);
+    /// What the dump waits for from now on.
+    pub fn wait_for(&self, waits_for: Option<WaitsFor>) {
+        let place = WAITS.iter().zip(1..).find(|(known, _)| Some(**known) == waits_for);
+        self.waits_for.store(place.map_or(0, |(_, place)| place), Relaxed);
     }
 
     /// So much of the guest was read.
@@ -84,11 +80,23 @@ impl Gauge {
                 iteration,
                 dirty_bytes_per_s: ByteCount(self.dirty_bytes_per_s.load(Relaxed)),
             }),
-            waits_for: match self.waits_for.load(Relaxed) {
-                ROOM => Some(Wait::Room),
-                FOREIGN_JOB => Some(Wait::ForeignJob),
-                _ => None,
-            },
+            waits_for: usize::from(self.waits_for.load(Relaxed))
+                .checked_sub(1)
+                .and_then(|place| WAITS.get(place).copied()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dump_waits_for_is_read_as_it_was_noted() {
+        let gauge = Gauge::default();
+        for waits_for in WAITS.map(Some).into_iter().chain([None]) {
+            gauge.wait_for(waits_for);
+            assert_eq!(gauge.read().waits_for, waits_for);
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_catalog::{CatalogError, Job};
-use memdeck_model::{ByteCount, CaptureMode, DumpPhase, DumpStatus, Event, LiveProgress, Progress};
+use memdeck_model::{ByteCount, CaptureMode, DumpPhase, DumpStatus, Event, LiveProgress, Progress, WaitsFor};
 
 use super::Shared;
 use super::gauge::Gauge;
@@ -35,16 +35,7 @@ pub struct Reached {
     pub bytes: Progress,
     /// While a live dump copies.
     pub live: Option<LiveProgress>,
-    pub waits_for: Option<Wait>,
-}
-
-/// What a dump waits for before it touches its guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// Other dumps may still need the room that this one needs.
-    Room,
-    /// Another program's job has the guest.
-    ForeignJob,
+    pub waits_for: Option<WaitsFor>,
 }
 
 impl Reached {
@@ -92,9 +83,9 @@ impl Shared {
         self.change(job, |gauge| gauge.expect(bytes_expected));
     }
 
-    /// Records and publishes what a dump waits for.
-    pub(crate) fn report_waiting(&self, job: &Job, what: Wait) {
-        self.change(job, |gauge| gauge.wait_for(what));
+    /// Records and publishes what a dump waits for, or that it does not wait any more.
+    pub(crate) fn report_waiting(&self, job: &Job, waits_for: Option<WaitsFor>) {
+        self.change(job, |gauge| gauge.wait_for(waits_for));
     }
 
     /// Records and publishes how a dump is taken.

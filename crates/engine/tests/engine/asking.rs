@@ -2,7 +2,9 @@
 
 use memdeck_hypervisor::simulated::{Call, Fault};
 use memdeck_model::ModeChoice::{Auto, Frozen};
-use memdeck_model::{Actor, DumpId, DumpOptions, Event, GuestName, GuestState, JobState, RecordQuery};
+use memdeck_model::{
+    Actor, DumpId, DumpOptions, Event, GuestName, GuestState, JobState, RecordQuery, WaitsFor,
+};
 
 use crate::support::*;
 
@@ -50,6 +52,11 @@ fn no_more_dumps_run_at_once_than_allowed_and_the_oldest_comes_first() {
     assert_eq!(
         names.map(|name| states[name].exact_state().as_str()),
         ["running", "running", "queued", "queued"]
+    );
+
+    assert_eq!(
+        names.map(|name| states[name].waits_for),
+        [None, None, Some(WaitsFor::Turn), Some(WaitsFor::Turn)]
     );
 
     bench.hypervisor.release("b");

@@ -5,7 +5,9 @@ use std::time::Duration;
 use memdeck_catalog::{Intent, NewJob};
 use memdeck_hypervisor::Hypervisor as _;
 use memdeck_model::ModeChoice::Frozen;
-use memdeck_model::{Actor, DumpOptions, EndReason, GuestName, GuestState, JobState, Millis, Timestamp};
+use memdeck_model::{
+    Actor, DumpOptions, EndReason, GuestName, GuestState, JobState, Millis, Timestamp, WaitsFor,
+};
 
 use crate::support::*;
 
@@ -105,7 +107,8 @@ fn a_dump_that_waits_for_what_an_earlier_one_left_behind_can_be_cancelled_and_ha
         let engine = bench.engine(1);
         let mut events = engine.subscribe();
         let dump_id = trigger(&engine, "db-01", Frozen).dump_id;
-        wait_until_it_runs(&mut events, &dump_id);
+        let waiting = wait_until_it_waits_for(&mut events, &dump_id, WaitsFor::EarlierDump);
+        assert_eq!(waiting.exact_state(), JobState::Running);
         if is_cancelled {
             assert!(engine.cancel(&dump_id, &Actor::named("a test")).unwrap());
         } else {

@@ -4,21 +4,9 @@ use std::time::Duration;
 
 use memdeck_hypervisor::Hypervisor as _;
 use memdeck_model::ModeChoice::{Auto, Frozen};
-use memdeck_model::{Actor, CaptureMode, DumpId, DumpStatus, EndReason, Event, GuestState, JobState, Millis};
-use tokio::sync::broadcast;
+use memdeck_model::{Actor, CaptureMode, EndReason, GuestState, JobState, Millis, WaitsFor};
 
 use crate::support::*;
-
-fn wait_until_it_waits(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) -> DumpStatus {
-    loop {
-        if let Event::Dump(status) = events.blocking_recv().unwrap()
-            && status.dump_id == *dump_id
-            && status.message.starts_with("Waiting until another program's job")
-        {
-            return *status;
-        }
-    }
-}
 
 #[test]
 fn a_guest_that_stands_still_for_another_programs_dump_is_dumped_when_it_runs_and_its_pause_is_told() {
@@ -28,7 +16,10 @@ fn a_guest_that_stands_still_for_another_programs_dump_is_dumped_when_it_runs_an
         let engine = bench.engine(1);
         let mut events = engine.subscribe();
         let dump_id = trigger(&engine, "a", mode).dump_id;
-        assert_eq!(wait_until_it_waits(&mut events, &dump_id).progress.to_string(), "0");
+        assert_eq!(
+            wait_until_it_waits_for(&mut events, &dump_id, WaitsFor::ForeignJob).progress.to_string(),
+            "0"
+        );
         assert_eq!(bench.hypervisor.calls(), [], "its guest is not touched");
 
         bench.hypervisor.end_foreign_dump("a");
@@ -48,7 +39,7 @@ fn a_job_of_another_program_that_does_not_end_is_named_as_the_reason() {
     let engine = bench.engine(1);
     let mut events = engine.subscribe();
     let dump_id = trigger(&engine, "a", Auto).dump_id;
-    drop(wait_until_it_waits(&mut events, &dump_id));
+    drop(wait_until_it_waits_for(&mut events, &dump_id, WaitsFor::ForeignJob));
     bench.clock.advance(Duration::from_secs(30));
     let ended = end_of(&mut events, &dump_id);
     let reason = EndReason::ForeignJob {
@@ -73,7 +64,7 @@ fn a_job_that_keeps_an_earlier_dumps_guest_from_being_put_right_is_waited_for_no
         let engine = bench.engine(1);
         let mut events = engine.subscribe();
         let dump_id = trigger(&engine, "db-01", Auto).dump_id;
-        drop(wait_until_it_waits(&mut events, &dump_id));
+        drop(wait_until_it_waits_for(&mut events, &dump_id, WaitsFor::ForeignJob));
         bench.clock.advance(Duration::from_secs(30));
         let ended = end_of(&mut events, &dump_id);
         let reason = EndReason::ForeignJob {
@@ -98,7 +89,7 @@ fn a_dump_that_waits_for_another_programs_job_can_be_cancelled() {
     let engine = bench.engine(1);
     let mut events = engine.subscribe();
     let dump_id = trigger(&engine, "a", Frozen).dump_id;
-    drop(wait_until_it_waits(&mut events, &dump_id));
+    drop(wait_until_it_waits_for(&mut events, &dump_id, WaitsFor::ForeignJob));
     engine.cancel(&dump_id, &Actor::named("a test")).unwrap();
     assert_eq!(end_of(&mut events, &dump_id).exact_state(), JobState::Cancelled);
     assert_eq!(bench.hypervisor.calls(), []);

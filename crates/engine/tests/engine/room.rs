@@ -2,25 +2,13 @@
 
 use memdeck_hypervisor::simulated::{Call, Fault};
 use memdeck_model::ModeChoice::{Auto, Frozen};
-use memdeck_model::{Actor, ByteCount, DumpId, DumpStatus, Event, JobState};
-use tokio::sync::broadcast;
+use memdeck_model::{Actor, ByteCount, JobState, WaitsFor};
 
 use crate::support::*;
 
 /// A guest of 3 MiB may need twice as much, and 64 MiB stay free.
 const ONE: u64 = 6 + 64;
 const TWO: u64 = 12 + 64;
-
-fn wait_until_it_waits(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) -> DumpStatus {
-    loop {
-        if let Event::Dump(status) = events.blocking_recv().unwrap()
-            && status.dump_id == *dump_id
-            && status.message.starts_with("Waiting until other dumps have ended")
-        {
-            return *status;
-        }
-    }
-}
 
 fn begun(bench: &Bench) -> usize {
     bench.hypervisor.calls().iter().filter(|call| matches!(call, Call::BeginDump(_))).count()
@@ -35,14 +23,14 @@ fn dumps_for_which_together_there_is_no_room_run_one_after_the_other() {
     let first = trigger(&engine, "a", Frozen).dump_id;
     bench.hypervisor.wait_until_stalled("a");
     let second = trigger(&engine, "b", Frozen).dump_id;
-    let waiting = wait_until_it_waits(&mut events, &second);
+    let waiting = wait_until_it_waits_for(&mut events, &second, WaitsFor::Room);
     assert_eq!((waiting.exact_state(), waiting.progress), (JobState::Running, 0.0));
     assert_eq!(begun(&bench), 1, "its guest is not touched");
 
     bench.hypervisor.release("a");
     let told = told_until_the_end(&mut events, &second);
     assert_eq!(told.last().unwrap().exact_state(), JobState::Completed);
-    assert!(told.iter().any(|status| status.message.starts_with("Dump in progress")), "{told:?}");
+    assert!(told.iter().any(|status| status.waits_for.is_none()), "{told:?}");
     assert_eq!(engine.status("a").unwrap().unwrap().dump_id, first);
     assert_eq!(bench.hypervisor.most_dumps_at_once(), 1);
 }
@@ -86,7 +74,7 @@ fn a_dump_that_waits_for_room_can_be_cancelled_and_its_guest_was_not_touched() {
     let first = trigger(&engine, "a", Frozen).dump_id;
     bench.hypervisor.wait_until_stalled("a");
     let second = trigger(&engine, "b", Frozen).dump_id;
-    wait_until_it_waits(&mut events, &second);
+    wait_until_it_waits_for(&mut events, &second, WaitsFor::Room);
     engine.cancel(&second, &Actor::named("ada")).unwrap();
     let cancelled = end_of(&mut events, &second);
     assert_eq!((cancelled.exact_state(), &*cancelled.message), (JobState::Cancelled, "cancelled by ada"));

@@ -13,7 +13,7 @@ use memdeck_image::{ElfScanner, ImageStore, SegmentKind, StoreError};
 use memdeck_model::ModeChoice::Frozen;
 use memdeck_model::{
     Actor, ByteCount, DumpId, DumpOptions, DumpStatus, Event, GuestState, JobState, Millis, ModeChoice,
-    Timestamp, VmRef,
+    Timestamp, VmRef, WaitsFor,
 };
 use tokio::sync::broadcast;
 
@@ -129,6 +129,23 @@ pub fn wait_until_it_runs(events: &mut broadcast::Receiver<Event>, dump_id: &Dum
             && status.exact_state() == JobState::Running
         {
             return;
+        }
+    }
+}
+
+/// Waits until a dump that runs says that it waits for this.
+pub fn wait_until_it_waits_for(
+    events: &mut broadcast::Receiver<Event>,
+    dump_id: &DumpId,
+    waits_for: WaitsFor,
+) -> DumpStatus {
+    loop {
+        if let Event::Dump(status) = events.blocking_recv().unwrap()
+            && status.dump_id == *dump_id
+            && status.waits_for == Some(waits_for)
+        {
+            assert_eq!(status.message, waits_for.to_string());
+            return *status;
         }
     }
 }
