@@ -36,9 +36,23 @@ impl Volume for ImageStore {
 /// What is promised of a volume.
 pub struct Room {
     volume: Arc<dyn Volume>,
-    /// Bytes.
-    promised: Mutex<u64>,
+    promises: Mutex<Promises>,
     freed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Promises {
+    /// Of all dumps together.
+    bytes: u64,
+    /// Counts promises that were made or given back.
+    changes: u64,
+}
+
+impl Promises {
+    fn change_to(&mut self, bytes: u64) {
+        self.bytes = bytes;
+        self.changes += 1;
+    }
 }
 
 /// Why a dump gets no room.
@@ -61,13 +75,13 @@ pub struct Promise<'a> {
 
 impl std::fmt::Debug for Room {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Room").field("promised", &self.promised).finish_non_exhaustive()
+        f.debug_struct("Room").field("promises", &self.promises).finish_non_exhaustive()
     }
 }
 
 impl Room {
     pub fn of(volume: Arc<dyn Volume>) -> Self {
-        Self { volume, promised: Mutex::default(), freed: Condvar::new() }
+        Self { volume, promises: Mutex::default(), freed: Condvar::new() }
     }
 
     /// Promises room for a dump that writes at most `bytes`. Where other dumps may still need it, waits for their end;
@@ -79,34 +93,43 @@ impl Room {
         waits: &dyn Fn(),
     ) -> Result<Promise<'_>, NoRoom> {
         let needed = ByteCount(bytes.0.saturating_add(RESERVE.0));
-        let mut promised = self.promised.lock();
-        let mut told = false;
+        let mut is_reported = false;
         loop {
-            // With the lock held, so that what a dump that ends has written is missing in the one or promised in the other.
+            let changes = self.promises.lock().changes;
+            // Without the lock: a volume may hang, and dumps that end must be able to give their promise back.
             let free = self.volume.free_bytes().map_err(NoRoom::Unknown)?;
-            if needed.0.saturating_add(*promised) <= free.0 {
-                *promised = promised.saturating_add(bytes.0);
+            let mut promises = self.promises.lock();
+            // What a dump that ended meanwhile has written may be missing in the one and not promised in the other.
+            if promises.changes != changes {
+                continue;
+            }
+            if needed.0.saturating_add(promises.bytes) <= free.0 {
+                let total = promises.bytes.saturating_add(bytes.0);
+                promises.change_to(total);
                 return Ok(Promise { room: self, bytes: bytes.0 });
             }
             // Dumps that end give back no more than they were promised.
-            if needed.0 > free.0.saturating_add(*promised) {
+            if needed.0 > free.0.saturating_add(promises.bytes) {
                 return Err(NoRoom::Full { needed, free });
             }
             if must_stop() {
                 return Err(NoRoom::Stopped);
             }
-            if !std::mem::replace(&mut told, true) {
-                parking_lot::MutexGuard::unlocked(&mut promised, waits);
+            if !std::mem::replace(&mut is_reported, true) {
+                parking_lot::MutexGuard::unlocked(&mut promises, waits);
             }
-            self.freed.wait_for(&mut promised, LOOK_INTERVAL);
+            if promises.changes == changes {
+                self.freed.wait_for(&mut promises, LOOK_INTERVAL);
+            }
         }
     }
 }
 
 impl Drop for Promise<'_> {
     fn drop(&mut self) {
-        let mut promised = self.room.promised.lock();
-        *promised = promised.saturating_sub(self.bytes);
+        let mut promises = self.room.promises.lock();
+        let left = promises.bytes.saturating_sub(self.bytes);
+        promises.change_to(left);
         self.room.freed.notify_all();
     }
 }
@@ -114,6 +137,7 @@ impl Drop for Promise<'_> {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::*;
 
@@ -157,6 +181,37 @@ mod tests {
         *volume.0.lock() = 6 + 64;
         assert!(matches!(at_once(&room, 15), Err(NoRoom::Full { .. })));
         assert!(matches!(at_once(&room, 9), Err(NoRoom::Stopped)), "it would have waited");
+    }
+
+    /// A volume that answers when the test lets it.
+    struct Hanging {
+        asked: Mutex<Sender<()>>,
+        answers: Mutex<Receiver<()>>,
+    }
+
+    impl Volume for Hanging {
+        fn free_bytes(&self) -> Result<ByteCount, StoreError> {
+            self.asked.lock().send(()).unwrap();
+            // Once the test answers no single question any more, it answers all.
+            let _closed = self.answers.lock().recv();
+            Ok(ByteCount::from_mib(10 + 64))
+        }
+    }
+
+    #[test]
+    fn a_dump_that_ends_gives_its_room_back_while_the_volume_hangs_for_another_one() {
+        let ((answer, answers), (asked, questions)) = (channel(), channel());
+        let room = Room::of(Arc::new(Hanging { asked: asked.into(), answers: answers.into() }));
+        answer.send(()).unwrap();
+        let first = at_once(&room, 6).unwrap();
+        questions.recv().unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| at_once(&room, 6).map(drop));
+            questions.recv().unwrap();
+            drop(first);
+            drop(answer);
+            assert!(second.join().unwrap().is_ok());
+        });
     }
 
     #[test]
