@@ -81,7 +81,7 @@ impl Target {
     /// Neither name nor UUID can name a guest.
     pub fn chosen(guest: &Guest) -> Result<Self, memdeck_model::TriggerError> {
         let vm = VmRef::new(&guest.name.0).or_else(|_| VmRef::new(&guest.uuid))?;
-        Ok(Self { vm, guest: Some(crate::engine::identity(guest)) })
+        Ok(Self { vm, guest: Some(guest.into()) })
     }
 }
 

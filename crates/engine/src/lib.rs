@@ -8,32 +8,34 @@
 //! At most `max_parallel` workers, one per guest, oldest job first. Everything here is synchronous and runs on threads
 //! of its own; [`LocalBackend`] is the door from async code. HTTP, configuration and the page are not here.
 
-mod attempt;
+mod aftercare;
 mod backend;
+mod board;
 mod clock;
+mod context;
 mod dump;
+mod ends;
 mod engine;
 mod error;
-mod frozen;
 mod guardian;
-mod guest;
-mod hold;
-mod keeper;
-mod live;
 mod local;
 mod rebuild;
+mod record;
 mod recovery;
 mod retry;
 mod room;
+mod schedule;
 mod status;
-mod stream;
-mod throttle;
+mod threads;
+mod turns;
 
+pub use aftercare::{Restoration, restore_max_downtime, resume_stranded};
 pub use backend::{BackendError, DumpBackend, Target};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use engine::{Engine, EngineError, EngineParts, EngineSettings};
+pub use context::{EngineParts, EngineSettings};
+pub use engine::Engine;
+pub use error::EngineError;
 pub use guardian::{Guardian, NoGuardian};
-pub use keeper::{RETRY_INTERVAL, Restoration, restore_max_downtime, resume_stranded};
 pub use local::LocalBackend;
 pub use memdeck_catalog::Intent;
 pub use rebuild::{NOT_KNOWN, Rebuilt, rebuild};

@@ -8,7 +8,9 @@ use memdeck_catalog::CatalogError;
 use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, Event, FrozenPause};
 use tokio::sync::broadcast;
 
-use crate::{BackendError, DumpBackend, Engine, EngineError, Target};
+use crate::backend::{BackendError, DumpBackend, Target};
+use crate::engine::Engine;
+use crate::error::{EngineError, as_error};
 
 /// Calls the engine off the async runtime's threads.
 pub struct LocalBackend {
@@ -29,21 +31,21 @@ impl LocalBackend {
         let engine = Arc::clone(&self.engine);
         match tokio::task::spawn_blocking(move || work(&engine)).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(told(&error)),
+            Ok(Err(error)) => Err(to_backend_error(&error)),
             Err(error) => Err(BackendError::Engine { reason: error.to_string() }),
         }
     }
 }
 
 /// Logs what failed; callers are told what they can do about it.
-fn told(error: &EngineError) -> BackendError {
+fn to_backend_error(error: &EngineError) -> BackendError {
     match error {
         EngineError::Catalog(error @ (CatalogError::QueueFull { .. } | CatalogError::NoRoom)) => {
             tracing::warn!(%error, "no dump is accepted");
             BackendError::Full { reason: error.to_string() }
         }
         error => {
-            tracing::error!(error = crate::error::as_error(error), "the dump engine failed");
+            tracing::error!(error = as_error(error), "the dump engine failed");
             BackendError::Engine { reason: error.to_string() }
         }
     }
@@ -97,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_queue_or_volume_that_is_full_is_worth_another_try_and_other_failures_are_not() {
-        let kind = |error: CatalogError| Problem::from(told(&error.into())).kind;
+        let kind = |error: CatalogError| Problem::from(to_backend_error(&error.into())).kind;
         assert_eq!(kind(CatalogError::QueueFull { limit: 7 }), ProblemKind::Unavailable);
         assert_eq!(kind(CatalogError::NoRoom), ProblemKind::Unavailable);
         assert_eq!(kind(CatalogError::DumpExists(DumpId::from_uuid_bits(7))), ProblemKind::Internal);

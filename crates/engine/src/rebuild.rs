@@ -6,8 +6,8 @@ use memdeck_catalog::{Adopted, Catalog, GuestIdentity};
 use memdeck_image::{ImageStore, Sealed, StoredDump};
 use memdeck_model::{Actor, DumpId, Record, Timestamp};
 
-use crate::EngineError;
-use crate::recovery::record_of;
+use crate::error::EngineError;
+use crate::record::record_of;
 
 /// Who is told to have deleted an image that is not beside its manifest.
 const FOUND_DELETED: &str = "somebody (a rebuild of the catalog found the manifest without its image)";
@@ -46,7 +46,7 @@ pub fn rebuild(catalog: &Catalog, store: &ImageStore, at: Timestamp) -> Result<R
             }
             continue;
         }
-        let record = anew(&dump, at);
+        let record = record_anew(&dump, at);
         let manifest = &dump.manifest;
         let guest = GuestIdentity {
             uuid: manifest.guest.uuid.clone(),
@@ -65,7 +65,7 @@ pub fn rebuild(catalog: &Catalog, store: &ImageStore, at: Timestamp) -> Result<R
     Ok(rebuilt)
 }
 
-fn anew(dump: &StoredDump, at: Timestamp) -> Record {
+fn record_anew(dump: &StoredDump, at: Timestamp) -> Record {
     let manifest = &dump.manifest;
     let gone = Sealed {
         image: dump.image.clone(),

@@ -3,9 +3,30 @@
 use std::time::Duration;
 
 use memdeck_catalog::Job;
-use memdeck_model::{DumpStatus, JobState, Millis, WaitsFor};
+use memdeck_model::{DumpPhase, DumpStatus, JobState, LiveProgress, Millis, Progress, WaitsFor};
 
-use crate::engine::Reached;
+/// How far a dump is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    pub phase: DumpPhase,
+    /// Of this phase.
+    pub bytes: Progress,
+    /// While a live dump copies.
+    pub live: Option<LiveProgress>,
+    pub waits_for: Option<WaitsFor>,
+}
+
+impl Reached {
+    /// Of the whole way, 0 to 99.9. A dump goes over the memory twice, out of the guest and into the image, so each is
+    /// one half.
+    pub fn percent(self) -> f64 {
+        let before = match self.phase {
+            DumpPhase::Copying => 0.0,
+            DumpPhase::Storing => 50.0,
+        };
+        ((before + self.bytes.percent() / 2.0) * 10.0).floor() / 10.0
+    }
+}
 
 /// The status of `job`; how far it is is known while it runs.
 pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
@@ -62,7 +83,23 @@ pub fn seconds(duration: Millis) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use memdeck_model::ByteCount;
+
     use super::*;
+
+    #[test]
+    fn copying_and_storing_are_the_halves_of_a_dump() {
+        let percent = |phase, done| {
+            let bytes = Progress { bytes_done: ByteCount(done), bytes_expected: ByteCount(1000) };
+            Reached { phase, bytes, ..Reached::default() }.percent().to_string()
+        };
+        let [copying, storing] = [DumpPhase::Copying, DumpPhase::Storing]
+            .map(|phase| [0, 500, 1000].map(|done| percent(phase, done)));
+        assert_eq!(
+            (copying, storing),
+            (["0", "25", "49.9"].map(Into::into), ["50", "75", "99.9"].map(Into::into))
+        );
+    }
 
     #[test]
     fn seconds_have_three_digits_at_most() {

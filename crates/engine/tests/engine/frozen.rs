@@ -117,7 +117,7 @@ fn a_dump_tells_whether_its_guest_is_still_needed() {
     let engine = bench.engine(1);
     let mut events = engine.subscribe();
     let dump_id = trigger(&engine, "db-01", Frozen).dump_id;
-    let told = told_until_the_end(&mut events, &dump_id);
+    let told = statuses_until_the_end(&mut events, &dump_id);
     let phases: Vec<_> = told.iter().filter_map(|status| status.phase).collect();
     assert_eq!(phases.first(), Some(&DumpPhase::Copying));
     assert_eq!(phases.last(), Some(&DumpPhase::Storing));

@@ -151,7 +151,7 @@ fn a_live_dump_tells_its_copy_and_its_storing_with_bytes_of_their_own() {
     let engine = bench.engine(1);
     let mut events = engine.subscribe();
     let dump_id = trigger(&engine, "db-01", Live).dump_id;
-    let told = told_until_the_end(&mut events, &dump_id);
+    let told = statuses_until_the_end(&mut events, &dump_id);
     let storing: Vec<_> = told.iter().filter(|status| status.phase == Some(DumpPhase::Storing)).collect();
     let first = storing.first().expect("the phase is told, however short it is");
     assert!(first.progress >= 50.0, "copying is one half of the way: {first:?}");

@@ -28,7 +28,7 @@ fn dumps_for_which_together_there_is_no_room_run_one_after_the_other() {
     assert_eq!(begun(&bench), 1, "its guest is not touched");
 
     bench.hypervisor.release("a");
-    let told = told_until_the_end(&mut events, &second);
+    let told = statuses_until_the_end(&mut events, &second);
     assert_eq!(told.last().unwrap().exact_state(), JobState::Completed);
     assert!(told.iter().any(|status| status.waits_for.is_none()), "{told:?}");
     assert_eq!(engine.status("a").unwrap().unwrap().dump_id, first);

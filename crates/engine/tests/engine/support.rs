@@ -12,8 +12,8 @@ use memdeck_hypervisor::simulated::Simulated;
 use memdeck_image::{ElfScanner, ImageStore, SegmentKind, StoreError};
 use memdeck_model::ModeChoice::Frozen;
 use memdeck_model::{
-    Actor, ByteCount, DumpId, DumpOptions, DumpStatus, Event, GuestState, JobState, Millis, ModeChoice,
-    Timestamp, VmRef, WaitsFor,
+    Actor, ByteCount, DumpId, DumpOptions, DumpStatus, Event, GuestState, Millis, ModeChoice, Timestamp,
+    VmRef, WaitsFor,
 };
 use tokio::sync::broadcast;
 
@@ -121,18 +121,6 @@ pub fn trigger(engine: &Engine, name: &str, mode: ModeChoice) -> DumpStatus {
     engine.trigger(&[vm(name)], &options, &Actor::named("a test")).unwrap().remove(name).unwrap()
 }
 
-/// Waits until a dump has left the queue.
-pub fn wait_until_it_runs(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) {
-    loop {
-        if let Event::Dump(status) = events.blocking_recv().unwrap()
-            && status.dump_id == *dump_id
-            && status.exact_state() == JobState::Running
-        {
-            return;
-        }
-    }
-}
-
 /// Waits until a dump that runs says that it waits for this.
 pub fn wait_until_it_waits_for(
     events: &mut broadcast::Receiver<Event>,
@@ -162,8 +150,8 @@ pub fn end_of(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) -> Dump
     }
 }
 
-/// Everything that is told of a dump until it has ended.
-pub fn told_until_the_end(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) -> Vec<DumpStatus> {
+/// Every status of a dump until it has ended.
+pub fn statuses_until_the_end(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) -> Vec<DumpStatus> {
     let mut told = Vec::new();
     loop {
         if let Event::Dump(status) = events.blocking_recv().unwrap()

@@ -17,12 +17,11 @@ use memdeck_image::{CaptureFacts, LiveCapture, LiveEvent, PartialImage, QevmErro
 use memdeck_model::{ByteCount, CaptureMode, EndReason, Guest, LiveProgress, Millis};
 use parking_lot::{Condvar, Mutex};
 
-use crate::attempt::{Attempt, Taken};
-use crate::dump::DumpError;
-use crate::error::{as_error, sentence};
-use crate::hold::{SlowAtEnd, crawls_at_end, half_live};
-use crate::keeper::Touched;
-use crate::throttle::{Throttled, time_for};
+use super::attempt::{Attempt, StoredMemory};
+use super::failpoints::{SlowAtEnd, crawls_at_end, half_live};
+use super::throttle::{Throttled, time_for};
+use crate::aftercare::TouchedGuest;
+use crate::error::{DumpError, as_error, sentence};
 
 /// Between two looks at a live dump.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
@@ -50,18 +49,18 @@ impl<E: Into<DumpError>> From<E> for LiveError {
 
 /// Takes the memory. When this returns, libvirt's call has returned and nothing of the dump runs any more; the guest is
 /// let go as soon as the call has.
-pub fn take(
+pub fn capture(
     attempt: &Attempt<'_>,
     guest: &Guest,
-    touched: Touched<'_>,
+    touched: TouchedGuest<'_>,
     image: &mut PartialImage,
-) -> Result<Taken, LiveError> {
-    let Attempt { shared, job, .. } = *attempt;
+) -> Result<StoredMemory, LiveError> {
+    let Attempt { context, job, .. } = *attempt;
     let pause_budget =
-        job.options.pause_budget_ms.map_or(shared.settings.pause_budget, |ms| Duration::from_millis(ms.0));
-    let exact = shared.hypervisor.exact_iterations(&guest.uuid)?;
+        job.options.pause_budget_ms.map_or(context.settings.pause_budget, |ms| Duration::from_millis(ms.0));
+    let exact = context.hypervisor.exact_iterations(&guest.uuid)?;
     let options = LiveOptions { pause_budget: Some(pause_budget) };
-    let LiveDump { stream, call } = match shared.hypervisor.begin_live_dump(&guest.uuid, options) {
+    let LiveDump { stream, call } = match context.hypervisor.begin_live_dump(&guest.uuid, options) {
         Err(error @ HypervisorError::CannotMigrate { .. }) => {
             return Err(LiveError::NotThisWay(sentence(&error)));
         }
@@ -84,12 +83,12 @@ pub fn take(
         }
         let unlimited = || signs.guest_is_stopped() || signs.has_failed() || watch.is_given_up();
         let pipe = SlowAtEnd { inner: stream, signs: signs.clone(), give_up: released };
-        let stream = Throttled::new(pipe, limit, shared.clock.as_ref(), unlimited);
-        let received = LiveCapture::receive(&shared.store, stream, &released, &mut |event| match event {
+        let stream = Throttled::new(pipe, limit, context.clock.as_ref(), unlimited);
+        let received = LiveCapture::receive(&context.store, stream, &released, &mut |event| match event {
             LiveEvent::Progress { progress, .. } => {
-                attempt.lines.gauge.copied(progress);
+                attempt.controls.gauge.copied(progress);
                 if let Some(live) = watch.live() {
-                    attempt.lines.gauge.live(live);
+                    attempt.controls.gauge.live(live);
                 }
                 half_live(progress.bytes_done, progress.bytes_expected, &released);
             }
@@ -98,7 +97,7 @@ pub fn take(
         watch.end();
         received
     });
-    let end_of_stream = shared.clock.now();
+    let end_of_stream = context.clock.now();
     if valve.cut().is_some() {
         watch.see_to_abort(control.as_ref());
     }
@@ -106,7 +105,7 @@ pub fn take(
     touched.let_go();
     let received = match (received, outcome) {
         (Ok(received), Ok(outcome)) => (received, outcome),
-        (received, outcome) => return Err(why(attempt, &valve, &watch, received.err(), outcome.err())),
+        (received, outcome) => return Err(failure(attempt, &valve, &watch, received.err(), outcome.err())),
     };
     let (received, outcome) = received;
     let live = outcome.live.unwrap_or_default();
@@ -130,30 +129,30 @@ pub fn take(
         missing: received.missing.clone(),
     };
     let captured = attempt.store(received.into_reader(), image)?;
-    Ok(Taken { captured, mode: CaptureMode::Live, pause, facts })
+    Ok(StoredMemory { captured, mode: CaptureMode::Live, pause, facts })
 }
 
 /// Bytes per second that may be read while the guest runs.
 fn bandwidth_limit(attempt: &Attempt<'_>) -> Option<NonZeroU64> {
     let asked = attempt.job.options.bandwidth_mibps;
-    let mibps = asked.unwrap_or(attempt.shared.settings.live_bandwidth_mibps);
+    let mibps = asked.unwrap_or(attempt.context.settings.live_bandwidth_mibps);
     NonZeroU64::new(ByteCount::from_mib(mibps).0)
 }
 
 /// How long the copy may go on. A limit of bandwidth makes the first pass longer, and that is nobody's fault.
 fn time_budget(attempt: &Attempt<'_>, guest: &Guest, limit: Option<NonZeroU64>) -> Duration {
     let first_pass = limit.map_or(Duration::ZERO, |limit| time_for(guest.memory_max, limit));
-    attempt.shared.settings.live_time_budget.saturating_add(first_pass)
+    attempt.context.settings.live_time_budget.saturating_add(first_pass)
 }
 
-fn why(
+fn failure(
     attempt: &Attempt<'_>,
     valve: &Valve,
     watch: &Watch,
     stream: Option<QevmError>,
     call: Option<HypervisorError>,
 ) -> LiveError {
-    if let Some(stopped) = attempt.stopped().or_else(|| attempt.cut(valve)) {
+    if let Some(stopped) = attempt.stop_error().or_else(|| attempt.cut_error(valve)) {
         return LiveError::Ended(stopped);
     }
     if let Some(reason) = watch.verdict() {
@@ -217,7 +216,7 @@ impl Watch {
 
     /// Until the stream has ended: reports, and gives the dump up where it must.
     fn run(&self, attempt: &Attempt<'_>, control: &dyn LiveControl, valve: &Valve) {
-        let began = attempt.shared.clock.monotonic();
+        let began = attempt.context.clock.monotonic();
         let mut state = self.state.lock();
         while !state.ended {
             let idle = |state: &mut Watched| !state.ended && (state.aborted || !state.useless);
@@ -265,7 +264,7 @@ impl Watch {
                 return abort(control);
             }
         }
-        if attempt.shared.clock.monotonic() < budget_ends {
+        if attempt.context.clock.monotonic() < budget_ends {
             return false;
         }
         let rate = stats.and_then(|stats| stats.dirty_rate_per_s);

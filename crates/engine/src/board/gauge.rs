@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use memdeck_model::{ByteCount, DumpPhase, LiveProgress, Progress, WaitsFor};
 
-use super::Reached;
+use crate::status::Reached;
 
 /// The newest numbers of one dump. Each is true by itself; two of them may be of different moments.
 #[derive(Debug, Default)]

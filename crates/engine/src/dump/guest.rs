@@ -7,30 +7,31 @@ use memdeck_catalog::{CatalogError, GuestIdentity, Intent, Job};
 use memdeck_hypervisor::HypervisorError;
 use memdeck_model::{ByteCount, CaptureMode, EndReason, Guest, GuestState, Millis, WaitsFor};
 
-use crate::attempt::Attempt;
-use crate::dump::DumpError;
-use crate::engine::{ForeignJob, Settling, Shared, identity};
-use crate::error::sentence;
-use crate::keeper::Touched;
+use super::Attempt;
+use crate::aftercare::{ForeignJob, Settling, TouchedGuest};
+use crate::context::Context;
+use crate::error::{DumpError, sentence};
 use crate::room::{NoRoom, Promise};
 
-/// Between two looks at a guest that another program's job has, and how long its end is waited for. So long libvirt waits,
-/// too, before it refuses a dump.
+/// Between two looks at a guest that another program's job has.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// How often a dump that waits for its guest to be put right looks whether it shall stop.
+const SETTLE_INTERVAL: Duration = Duration::from_millis(100);
+/// How long the end of another program's job is waited for. So long libvirt waits, too, before it refuses a dump.
 const FOREIGN_JOB_WAIT: Duration = Duration::from_secs(30);
 
 /// Finds the guest that `job` means and claims it.
-pub fn claim(shared: &Shared, job: &mut Job) -> Result<Guest, DumpError> {
+pub fn claim(context: &Context, job: &mut Job) -> Result<Guest, DumpError> {
     let guest = match &job.guest {
         // The id in the request may have gone to another guest while the job waited; the UUID has not.
-        Some(known) => shared.hypervisor.guest(&known.uuid).map_err(|error| gone(error, known))?,
-        None => shared.hypervisor.resolve(&job.vm)?,
+        Some(known) => context.hypervisor.guest(&known.uuid).map_err(|error| gone(error, known))?,
+        None => context.hypervisor.resolve(&job.vm)?,
     };
     if !guest.state.has_memory() {
         return Err(EndReason::NoMemory { guest: guest.name.0, state: guest.state }.into());
     }
-    let identity = identity(&guest);
-    match shared.catalog.identify(&job.dump_id, &identity) {
+    let identity = GuestIdentity::from(&guest);
+    match context.catalog.identify(&job.dump_id, &identity) {
         Err(CatalogError::GuestBusy { dump_id }) => return Err(EndReason::GuestBusy { dump_id }.into()),
         outcome => outcome?,
     }
@@ -47,8 +48,8 @@ fn gone(error: HypervisorError, guest: &GuestIdentity) -> HypervisorError {
 }
 
 /// Refuses encrypted memory that nobody accepted, before the guest is touched. Returns whether the memory is encrypted.
-pub fn admit(shared: &Shared, job: &Job, guest: &Guest) -> Result<bool, DumpError> {
-    let encryption = shared.hypervisor.launch_security(&guest.uuid)?;
+pub fn accept_encryption(context: &Context, job: &Job, guest: &Guest) -> Result<bool, DumpError> {
+    let encryption = context.hypervisor.launch_security(&guest.uuid)?;
     if let Some(kind) = &encryption
         && !job.options.accept_encrypted
     {
@@ -60,51 +61,51 @@ pub fn admit(shared: &Shared, job: &Job, guest: &Guest) -> Result<bool, DumpErro
 /// Has room promised for the largest files that the dump can make, before the guest is touched. Waits for other dumps
 /// where only they are in the way.
 pub fn make_room<'a>(
-    shared: &'a Shared,
+    context: &'a Context,
     attempt: &Attempt<'_>,
     guest: &Guest,
 ) -> Result<Promise<'a>, DumpError> {
-    let job = attempt.job;
+    let Attempt { board, job, .. } = *attempt;
     // Memory that does not compress is stored as it is, and held a second time until it is.
     let largest = ByteCount(guest.memory_max.0.saturating_mul(2));
     let waited = Cell::new(false);
-    let promised = shared.room.promise(largest, &|| attempt.must_stop(), &|| {
+    let promised = context.room.promise(largest, &|| attempt.must_stop(), &|| {
         tracing::info!(dump_id = %job.dump_id, vm = %guest.name, "waiting for room");
-        shared.report_waiting(job, Some(WaitsFor::Room));
+        board.report_waiting(job, Some(WaitsFor::Room));
         waited.set(true);
     });
     if waited.get() {
-        shared.report_waiting(job, None);
+        board.report_waiting(job, None);
     }
     promised.map_err(|none| match none {
         NoRoom::Full { needed, free } => EndReason::NoSpace {
-            dir: shared.store.dir().display().to_string(),
+            dir: context.store.dir().display().to_string(),
             needed_bytes: needed,
             free_bytes: free,
         }
         .into(),
         NoRoom::Unknown(error) => error.into(),
-        NoRoom::Stopped => attempt.stopped().unwrap_or_else(|| EndReason::Shutdown.into()),
+        NoRoom::Stopped => attempt.stop_error().unwrap_or_else(|| EndReason::Shutdown.into()),
     })
 }
 
 /// The guest while nobody's job has it: how it is then, it is by itself or by its operator's will. Waits for what is left
 /// of an earlier dump, and for a job of another program, which may be what keeps the earlier dump's guest from being put
 /// right: from the moment at which it is seen it is waited for so long, in either case.
-pub fn at_rest(attempt: &Attempt<'_>, uuid: &str) -> Result<Guest, DumpError> {
-    let Attempt { shared, job, .. } = *attempt;
-    let stopped = || attempt.stopped().unwrap_or_else(|| EndReason::Shutdown.into());
+pub fn wait_until_at_rest(attempt: &Attempt<'_>, uuid: &str) -> Result<Guest, DumpError> {
+    let Attempt { context, board, aftercare, job, .. } = *attempt;
+    let stopped = || attempt.stop_error().unwrap_or_else(|| EndReason::Shutdown.into());
     let mut foreign_since = None;
     let mut reported = None;
     loop {
         let mut interval = LOOK_INTERVAL;
-        let (waits_for, foreign) = match shared.wait_to_settle(uuid) {
+        let (waits_for, foreign) = match aftercare.wait_until_settled(uuid, SETTLE_INTERVAL) {
             Settling::Open(foreign) => {
                 // That was the wait.
                 interval = Duration::ZERO;
                 (foreign.map_or(WaitsFor::EarlierDump, |_| WaitsFor::ForeignJob), foreign)
             }
-            Settling::Done => match shared.hypervisor.guest_at_rest(uuid) {
+            Settling::Done => match context.hypervisor.guest_at_rest(uuid) {
                 Err(HypervisorError::Busy { job, .. }) => (WaitsFor::ForeignJob, Some(ForeignJob(job))),
                 Ok(guest) if !guest.state.has_memory() => {
                     return Err(EndReason::NoMemory { guest: guest.name.0, state: guest.state }.into());
@@ -115,7 +116,7 @@ pub fn at_rest(attempt: &Attempt<'_>, uuid: &str) -> Result<Guest, DumpError> {
         if attempt.must_stop() {
             return Err(stopped());
         }
-        let now = shared.clock.monotonic();
+        let now = context.clock.monotonic();
         match foreign {
             None => foreign_since = None,
             Some(ForeignJob(foreign)) => {
@@ -133,9 +134,9 @@ pub fn at_rest(attempt: &Attempt<'_>, uuid: &str) -> Result<Guest, DumpError> {
         if reported.replace(waits_for) != Some(waits_for) {
             let foreign = foreign.and_then(|ForeignJob(job)| job);
             tracing::info!(dump_id = %job.dump_id, vm = name_of(job), job = foreign, ?waits_for, "waiting for the guest");
-            shared.report_waiting(job, Some(waits_for));
+            board.report_waiting(job, Some(waits_for));
         }
-        if !shared.pause_unless_closing(interval) {
+        if !board.pause_unless_closing(interval) {
             return Err(stopped());
         }
     }
@@ -146,10 +147,14 @@ fn name_of(job: &Job) -> String {
 }
 
 /// Writes down how the guest is, as it is at rest, before a dump in this mode touches it.
-pub fn touch<'a>(attempt: &Attempt<'a>, guest: &Guest, mode: CaptureMode) -> Result<Touched<'a>, DumpError> {
-    let Attempt { shared, job, .. } = *attempt;
+pub fn touch<'a>(
+    attempt: &Attempt<'a>,
+    guest: &Guest,
+    mode: CaptureMode,
+) -> Result<TouchedGuest<'a>, DumpError> {
+    let Attempt { context, aftercare, job, .. } = *attempt;
     let max_downtime = match mode {
-        CaptureMode::Live => max_downtime(shared, guest),
+        CaptureMode::Live => max_downtime(context, guest),
         CaptureMode::Frozen => None,
     };
     let intent = Intent {
@@ -158,12 +163,12 @@ pub fn touch<'a>(attempt: &Attempt<'a>, guest: &Guest, mode: CaptureMode) -> Res
         was_running: guest.state == GuestState::Running,
         max_downtime,
     };
-    Ok(Touched::new(shared, intent)?)
+    Ok(aftercare.touch(intent)?)
 }
 
 /// The limit that a live dump is going to change. Where it is not known the dump itself fails or leaves it alone.
-fn max_downtime(shared: &Shared, guest: &Guest) -> Option<Millis> {
-    match shared.hypervisor.max_downtime(&guest.uuid) {
+fn max_downtime(context: &Context, guest: &Guest) -> Option<Millis> {
+    match context.hypervisor.max_downtime(&guest.uuid) {
         Ok(limit) => limit.map(Millis::from),
         Err(error) => {
             let reason = sentence(&error);

@@ -8,38 +8,38 @@ use memdeck_hypervisor::{FrozenDump, HypervisorError, Valve};
 use memdeck_image::{CaptureError, CaptureFacts, FrozenCapture, PartialImage, SpoolError};
 use memdeck_model::{CaptureMode, EndReason, Guest, Millis};
 
-use crate::attempt::{Attempt, Taken};
-use crate::dump::DumpError;
-use crate::hold::HeldAtHalf;
-use crate::keeper::Touched;
+use super::attempt::{Attempt, StoredMemory};
+use super::failpoints::HeldAtHalf;
+use crate::aftercare::TouchedGuest;
+use crate::error::DumpError;
 
 /// Takes the memory. When this returns, libvirt's call has returned; the guest is let go as soon as it has.
-pub fn take(
+pub fn capture(
     attempt: &Attempt<'_>,
     guest: &Guest,
-    touched: Touched<'_>,
+    touched: TouchedGuest<'_>,
     image: &mut PartialImage,
-) -> Result<Taken, DumpError> {
-    let shared = attempt.shared;
-    let capture = FrozenCapture::prepare(&shared.store).map_err(CaptureError::Spool)?;
-    let FrozenDump { stream, call } = shared.hypervisor.begin_frozen_dump(&guest.uuid)?;
-    let point_in_time = shared.clock.now();
+) -> Result<StoredMemory, DumpError> {
+    let context = attempt.context;
+    let capture = FrozenCapture::prepare(&context.store).map_err(CaptureError::Spool)?;
+    let FrozenDump { stream, call } = context.hypervisor.begin_frozen_dump(&guest.uuid)?;
+    let point_in_time = context.clock.now();
     let signs = call.signs();
     let valve = attempt.guard(&stream, guest);
     let give_up = || attempt.must_stop() || signs.has_failed() || valve.cut().is_some();
     let pipe = HeldAtHalf::new(stream, guest.memory_max, give_up);
     let received = capture.receive(pipe, &give_up, &mut |bytes| {
-        attempt.lines.gauge.copied(bytes);
+        attempt.controls.gauge.copied(bytes);
     });
     // The read end is closed by now: a dump that was given up has failed in QEMU, and the guest resumes.
     let outcome = call.finish();
     touched.let_go();
     let (received, outcome) = match (received, outcome) {
         (Ok(received), Ok(outcome)) => (received, outcome),
-        (received, outcome) => return Err(why(attempt, &valve, received.err(), outcome.err())),
+        (received, outcome) => return Err(failure(attempt, &valve, received.err(), outcome.err())),
     };
     let captured = attempt.store(received, image)?;
-    Ok(Taken {
+    Ok(StoredMemory {
         captured,
         mode: CaptureMode::Frozen,
         pause: outcome.pause.map(Millis::from),
@@ -51,13 +51,13 @@ pub fn take(
     })
 }
 
-fn why(
+fn failure(
     attempt: &Attempt<'_>,
     valve: &Valve,
     received: Option<CaptureError>,
     outcome: Option<HypervisorError>,
 ) -> DumpError {
-    if let Some(stopped) = attempt.stopped().or_else(|| attempt.cut(valve)) {
+    if let Some(stopped) = attempt.stop_error().or_else(|| attempt.cut_error(valve)) {
         return stopped;
     }
     match (received, outcome) {

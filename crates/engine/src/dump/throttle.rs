@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use memdeck_model::ByteCount;
 
-use crate::Clock;
+use crate::clock::Clock;
 
 /// So much of what was not used may be caught up with.
 const CATCH_UP: Duration = Duration::from_millis(50);
@@ -81,7 +81,7 @@ mod tests {
     use memdeck_model::Timestamp;
 
     use super::*;
-    use crate::ManualClock;
+    use crate::clock::ManualClock;
 
     const MIB: NonZeroU64 = NonZeroU64::new(1 << 20).unwrap();
 
