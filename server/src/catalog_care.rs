@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::{Clock, NOT_KNOWN, Rebuilt, rebuild};
 use memdeck_catalog::{Catalog, CatalogError, Restoration};
+use memdeck_engine::{Clock, NOT_KNOWN, Rebuilt, rebuild};
 use memdeck_image::ImageStore;
 use memdeck_model::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::{Clock, Engine, EngineError, EngineParts, EngineSettings, LocalBackend, SystemClock};
 use memdeck_catalog::{Catalog, CatalogError, LockError, LockHolder, LockRole, StateLock};
+use memdeck_engine::{Clock, Engine, EngineError, EngineParts, EngineSettings, LocalBackend, SystemClock};
 use memdeck_hypervisor::{Hypervisor, Libvirt};
 use memdeck_image::{ImageStore, StoreError};
 use memdeck_influx::{FeedError, Influx, InfluxSettings, Login, RecordFeed};

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use memdeck_capture::{Clock, DumpBackend};
 use memdeck_catalog::{Catalog, VolumeError};
+use memdeck_engine::{Clock, DumpBackend};
 use memdeck_image::{ImageStore, StoreError};
 use memdeck_model as model;
 use memdeck_model::{FailedCheck, ReadinessCheck};

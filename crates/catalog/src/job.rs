@@ -6,7 +6,7 @@ mod prune;
 mod row;
 
 use memdeck_model::{
-    Actor, CaptureMode, DumpId, DumpOptions, EndReason, GuestName, JobState, Record, Timestamp, VmRef,
+    Actor, CaptureMode, DumpId, DumpOptions, EndReason, Guest, GuestName, JobState, Record, Timestamp, VmRef,
 };
 use rusqlite::{OptionalExtension, params};
 
@@ -28,6 +28,17 @@ pub struct GuestIdentity {
     pub name: GuestName,
     /// libvirt's id of it at that time, as text.
     pub vmid: String,
+}
+
+impl From<&Guest> for GuestIdentity {
+    fn from(guest: &Guest) -> Self {
+        Self {
+            uuid: guest.uuid.clone(),
+            name: guest.name.clone(),
+            // libvirt's own word for a guest that does not run.
+            vmid: guest.id.map_or_else(|| "-".to_owned(), |id| id.to_string()),
+        }
+    }
 }
 
 /// A dump somebody asks for.

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteCount, EndReason, GuestName, Millis, Record, Timestamp};
+use crate::{ByteCount, EndReason, GuestName, Millis, Record, Timestamp, WaitsFor};
 
 /// The name of a dump. A UUID when memdeck made it; other services may use other short identifiers.
 ///
@@ -303,6 +303,13 @@ pub struct DumpStatus {
     /// What it is doing, while it runs.
     #[serde(default)]
     pub phase: Option<DumpPhase>,
+    /// What it waits for, while it waits; `message` says it in one sentence.
+    #[serde(
+        default,
+        deserialize_with = "WaitsFor::deserialize_tolerant",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub waits_for: Option<WaitsFor>,
     /// How long the guest was stopped, once it runs again.
     #[serde(default)]
     pub pause_ms: Option<Millis>,

@@ -23,6 +23,7 @@ mod record_query;
 mod trigger;
 mod units;
 mod unknown;
+mod waits_for;
 
 pub use activity::{Activity, ActivityKind};
 pub use actor::{Actor, ActorError};
@@ -49,3 +50,4 @@ pub use trigger::{
     ServiceStatus, TriggerError, TriggerReply, TriggerRequest, VmRef,
 };
 pub use units::{ByteCount, GuestPhysAddr, Millis, Timestamp};
+pub use waits_for::WaitsFor;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::DumpBackend;
 use memdeck_catalog::LockRole;
+use memdeck_engine::DumpBackend;
 use tokio::sync::watch;
 
 use super::access;

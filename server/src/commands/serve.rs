@@ -4,8 +4,8 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use memdeck_capture::{DumpBackend, Engine};
 use memdeck_catalog::LockRole;
+use memdeck_engine::{DumpBackend, Engine};
 use memdeck_image::ImageStore;
 use memdeck_model::Millis;
 use tokio::sync::watch;

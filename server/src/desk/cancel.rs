@@ -1,6 +1,6 @@
 //! Cancelling a dump: the same for the page and for the calls of both services.
 
-use memdeck_capture::DumpBackend;
+use memdeck_engine::DumpBackend;
 use memdeck_model::{Actor, DumpId, Problem, ProblemKind};
 
 /// Ends a dump that is queued or running, as cancelled by `by`. Returns at once; the end comes as an event.

@@ -1,6 +1,6 @@
 //! What "all" means: exactly the guests that run, each with its UUID, and the others by name with a reason.
 
-use memdeck_capture::Target;
+use memdeck_engine::Target;
 use memdeck_model::{DumpStatus, Guest, Omitted, OmittedWhy, VmRef};
 
 /// The guests of a request for all, and those that it leaves out.

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use memdeck_app::api::{ImageFacts, Operations, Overview};
-use memdeck_capture::{BackendError, Clock, DumpBackend, Target};
 use memdeck_catalog::{Catalog, CatalogError, Place};
+use memdeck_engine::{BackendError, Clock, DumpBackend, Target};
 use memdeck_model::{
     ALL_GUESTS, Activity, Actor, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest,
     Millis, Omitted, Problem, ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, ServiceHealth,

@@ -15,8 +15,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use memdeck_capture::Clock;
 use memdeck_catalog::{Catalog, OwnedRecord};
+use memdeck_engine::Clock;
 use memdeck_image::ReadError;
 use memdeck_model::{Actor, DumpId, Event, Problem, ProblemKind, Record};
 use serde_json::Value;

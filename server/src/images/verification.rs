@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::Clock;
+use memdeck_engine::Clock;
 use memdeck_image::{ReadError, VerifyReport};
 use memdeck_model::{
     DumpId, Event, Millis, Problem, ProblemKind, Timestamp, Verification, VerificationState,

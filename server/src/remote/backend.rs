@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use memdeck_capture::{BackendError, Clock, DumpBackend, Target};
 use memdeck_catalog::{Catalog, CatalogError, GuestIdentity, RemoteDump};
+use memdeck_engine::{BackendError, Clock, DumpBackend, Target};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_model::{
     Actor, Capabilities, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, ServiceHealth,

@@ -37,6 +37,9 @@ pub fn status(mut status: DumpStatus, now: Timestamp) -> DumpStatus {
     if status.end_reason.as_ref().is_some_and(|reason| reason.to_json().len() > MAX_REASON_BYTES) {
         status.end_reason = Some(EndReason::Unknown);
     }
+    if status.exact_state().is_final() {
+        status.waits_for = None;
+    }
     if let Some(bytes) = &mut status.bytes {
         bytes.bytes_done = bytes.bytes_done.min(bytes.bytes_expected);
     }
@@ -125,6 +128,8 @@ fn shorten_if_any(text: &mut Option<String>, most_chars: usize) {
 
 #[cfg(test)]
 mod tests {
+    use memdeck_model::WaitsFor;
+
     use super::*;
 
     fn now() -> Timestamp {
@@ -149,6 +154,16 @@ mod tests {
             told(&serde_json::json!({"bytes": {"bytes_done": 9, "bytes_expected": 3}})).bytes.unwrap();
         assert_eq!(bytes.bytes_done.0, 3);
         assert_eq!(told(&serde_json::json!({"duration_sec": -1.0})).duration_sec, None);
+    }
+
+    #[test]
+    fn what_a_dump_of_a_service_waits_for_is_passed_on_until_the_dump_has_ended() {
+        let waits_for = |state: &str, told_word: &str| {
+            told(&serde_json::json!({"state": state, "waits_for": told_word})).waits_for
+        };
+        assert_eq!(waits_for("running", "foreign_job"), Some(WaitsFor::ForeignJob));
+        assert_eq!(waits_for("queued", "a newer word"), Some(WaitsFor::Unknown));
+        assert_eq!(waits_for("completed", "room"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use memdeck_capture::{Clock, SystemClock, Target};
+use memdeck_engine::{Clock, SystemClock, Target};
 use memdeck_model::{
     ALL_GUESTS, Actor, CancelReply, CancelRequest, Capabilities, Deletion, DumpId, DumpOptions, DumpStatus,
     FrozenPause, Guest, MAX_TRIGGER_TARGETS, ModeChoice, Omitted, Readiness, Record, RecordPage,

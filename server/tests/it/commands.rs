@@ -169,7 +169,7 @@ async fn a_running_dump_is_cancelled_by_its_guest_or_by_its_id() {
     }
 }
 
-fn queued(catalog: &Catalog, clock: &dyn memdeck_capture::Clock, number: u128, vm: &str) -> DumpId {
+fn queued(catalog: &Catalog, clock: &dyn memdeck_engine::Clock, number: u128, vm: &str) -> DumpId {
     let dump_id = DumpId::from_uuid_bits(number);
     let job = NewJob {
         dump_id: dump_id.clone(),
@@ -187,7 +187,7 @@ fn queued(catalog: &Catalog, clock: &dyn memdeck_capture::Clock, number: u128, v
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dump_that_waits_for_the_next_start_is_taken_from_the_queue() {
     let dir = tempfile::tempdir().unwrap();
-    let clock = memdeck_capture::SystemClock::new();
+    let clock = memdeck_engine::SystemClock::new();
     let waits = |number, vm| queued(&Catalog::open(dir.path()).unwrap(), &clock, number, vm);
     let (_, other) = (waits(1, "web-01"), waits(2, "db-01"));
     let holder = LockHolder { pid: 4711, role: LockRole::Dump, url: None, token_in_state_dir: false };

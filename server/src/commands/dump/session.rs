@@ -4,8 +4,8 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::{DumpBackend, Engine, LocalBackend, Target};
 use memdeck_catalog::{LockError, LockRole};
+use memdeck_engine::{DumpBackend, Engine, LocalBackend, Target};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_influx::RecordFeed;
 use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Event, FrozenPause, Guest, ModeChoice, VmRef};

@@ -16,6 +16,10 @@ pub fn figures_of(job: &Job, now: Timestamp) -> String {
             None => "Waiting for its turn".to_owned(),
         };
     }
+    // Nothing is read now, and no guest stands still for it, whatever was read before.
+    if status.waits_for.is_some() {
+        return status.message.clone();
+    }
     let mut parts = Vec::new();
     let done = status.bytes.map(|bytes| format!("{} of {}", bytes.bytes_done, bytes.bytes_expected));
     let rate = job.rate.bytes_per_second().map(|rate| format!("{}/s", in_mib(rate)));
@@ -191,6 +195,18 @@ mod tests {
     fn a_waiting_dump_tells_for_how_long() {
         let waiting = job(serde_json::json!({"state": "queued", "queued_at": at(35)}));
         assert_eq!(figures_of(&waiting, at(100)), "Waiting for its turn for 1 min 05 s");
+    }
+
+    #[test]
+    fn a_running_dump_that_waits_says_what_for_and_not_that_its_guest_is_stopped() {
+        let waiting = job(serde_json::json!({
+            "mode": "frozen",
+            "started_at": at(90),
+            "bytes": {"bytes_done": 0, "bytes_expected": 536_870_912},
+            "waits_for": "foreign_job",
+            "message": "Waiting until another program's job has ended",
+        }));
+        assert_eq!(figures_of(&waiting, at(100)), "Waiting until another program's job has ended");
     }
 
     #[test]
