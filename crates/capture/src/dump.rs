@@ -128,7 +128,7 @@ fn take(shared: &Shared, mut job: Job, lines: &Lines) -> Result<Job, DumpError> 
     let time_now = || started_at.plus(shared.clock.monotonic().saturating_sub(begun).into());
     let captured = taken.captured.clone();
     let provenance = provenance(shared, &job, guest, host, &xml, (started_at, time_now()), taken);
-    let manifest = Manifest::new(job.dump_id.clone(), provenance.clone(), captured);
+    let manifest = provenance.clone().into_manifest(job.dump_id.clone(), captured);
     let sealed = image.seal(provenance)?;
     // The manifest is part of what is sealed, so it cannot tell when that was done.
     let sealed_at = time_now();

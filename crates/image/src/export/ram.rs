@@ -10,7 +10,7 @@
 //! │ kept                   │        left out               │ kept           │ left out
 //! ```
 
-use crate::elf::Segment;
+use memdeck_model::Segment;
 
 const FOUR_GIB: u64 = 1 << 32;
 /// The holes within low RAM, such as the VGA window and the one below 16 MiB, are smaller.
@@ -52,10 +52,9 @@ fn largest<'a>(segments: impl DoubleEndedIterator<Item = &'a Segment>) -> Option
 
 #[cfg(test)]
 mod tests {
-    use memdeck_model::{ByteCount, GuestPhysAddr};
+    use memdeck_model::{ByteCount, GuestPhysAddr, SegmentKind};
 
     use super::*;
-    use crate::elf::SegmentKind;
 
     const KIB: u64 = 1 << 10;
     const MIB: u64 = 1 << 20;

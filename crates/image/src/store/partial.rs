@@ -9,12 +9,12 @@ use std::sync::Arc;
 use memdeck_model::{DumpId, Progress};
 use rustix::fs::FlockOperation;
 
-use super::StoreError;
-use crate::capture::{CaptureError, Captured, Targets, capture};
-use crate::companions::{DIGESTS_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX};
-use crate::directory::Directory;
-use crate::frames::Outputs;
-use crate::ordered::OrderedImage;
+use super::capture::{Captured, Targets, capture};
+use super::directory::Directory;
+use super::{CaptureError, StoreError};
+use crate::format::companions::{DIGESTS_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX};
+use crate::pipeline::pack::Outputs;
+use crate::pipeline::source::ReceivedImage;
 
 /// The files of an image that is not sealed; dropping this removes them.
 pub(super) struct Unsealed {
@@ -108,7 +108,7 @@ impl PartialImage {
     /// The image cannot be sealed afterwards.
     pub fn capture(
         &mut self,
-        image: OrderedImage,
+        image: impl ReceivedImage,
         must_stop: &dyn Fn() -> bool,
         observer: &mut dyn FnMut(Progress),
     ) -> Result<Captured, CaptureError> {

@@ -8,8 +8,8 @@ use rustix::fs::Access;
 use rustix::io::Errno;
 
 use super::StoreError;
-use crate::companions::{IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, belongs_to};
-use crate::directory::Directory;
+use super::directory::Directory;
+use crate::format::companions::{IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, belongs_to};
 
 /// Removes a stored image and the files beside it, as far as they are there, but for its manifest, which goes on telling
 /// what was taken. The directory is the one the image was stored in, whichever is used for new dumps now. Returns what it
