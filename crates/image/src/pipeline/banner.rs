@@ -9,6 +9,7 @@
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
+use uuid::Uuid;
 
 /// Longer text is none. A piece of this length from either side of a border is enough to find what straddles it.
 pub(crate) const MAX_BANNER_BYTES: usize = 512;
@@ -48,16 +49,12 @@ fn linux(bytes: &[u8]) -> Option<String> {
 fn windows(before: &[u8]) -> Option<String> {
     let record = before.last_chunk::<RSDS_BYTES>()?;
     let (signature, rest) = record.split_first_chunk::<4>()?;
-    let (a, rest) = rest.split_first_chunk::<4>()?;
-    let (b, rest) = rest.split_first_chunk::<2>()?;
-    let (c, rest) = rest.split_first_chunk::<2>()?;
-    let (d, age) = rest.split_first_chunk::<8>()?;
+    let (identifier, age) = rest.split_first_chunk::<16>()?;
     let age = u32::from_le_bytes(*age.first_chunk()?);
-    let (a, b, c) = (u32::from_le_bytes(*a), u16::from_le_bytes(*b), u16::from_le_bytes(*c));
-    let d = u64::from_be_bytes(*d);
+    let identifier = Uuid::from_bytes_le(*identifier);
     // Every build so far has a small age; more is a coincidence of bytes.
     (signature == b"RSDS" && (1..=64).contains(&age))
-        .then(|| format!("Windows kernel, symbols ntkrnlmp.pdb {a:08X}{b:04X}{c:04X}{d:016X}-{age}"))
+        .then(|| format!("Windows kernel, symbols ntkrnlmp.pdb {:X}-{age}", identifier.simple()))
 }
 
 /// Finds a banner that straddles the border of two frames.
