@@ -16,7 +16,7 @@ use crate::pipeline::banner;
 use crate::receive::qevm::synthetic::{Content, Device, StreamBuilder, clock, cpu, tiny, vmcoreinfo};
 use crate::receive::qevm::{self, PageSink, QevmError, RamBlock};
 
-/// The digest that a `.sha256` file of this content gives.
+/// The digest in a `.sha256` file of this content.
 ///
 /// # Errors
 /// It is no such file.

@@ -166,7 +166,7 @@ impl Reader<'_> {
                 value: Expr::Lit(ExprLit { lit: Lit::Str(path), .. }), ..
             }) = &path.meta
             else {
-                panic!("{:?}: a path that is no text", self.file);
+                panic!("{}: a path that is no text", self.file.display());
             };
             return dir.join(path.value());
         }
@@ -176,7 +176,10 @@ impl Reader<'_> {
         };
         let name = module.ident.to_string();
         let places = [dir.join(format!("{name}.rs")), dir.join(&name).join("mod.rs")];
-        places.into_iter().find(|place| place.exists()).unwrap_or_else(|| panic!("{name} of {:?}", self.file))
+        places
+            .into_iter()
+            .find(|place| place.exists())
+            .unwrap_or_else(|| panic!("{name} of {}", self.file.display()))
     }
 }
 
@@ -189,7 +192,9 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         path.push(module.ident.to_string());
         if let Some((_, items)) = &module.content {
             let outer = std::mem::replace(&mut self.module, path);
-            items.iter().for_each(|item| self.visit_item(item));
+            for item in items {
+                self.visit_item(item);
+            }
             self.module = outer;
         } else {
             let file = self.file_of(module);
@@ -297,8 +302,10 @@ fn circle(graph: &Graph) -> Option<Vec<String>> {
 /// The circle in words: who uses whom, and where.
 fn in_words(graph: &Graph, circle: &[String]) -> String {
     let next = circle.iter().cycle().skip(1);
-    let edges =
-        circle.iter().zip(next).map(|(from, to)| format!("{from} uses {to} in {:?}", graph[from][to]));
+    let edges = circle
+        .iter()
+        .zip(next)
+        .map(|(from, to)| format!("{from} uses {to} in {}", graph[from][to].display()));
     edges.collect::<Vec<_>>().join(", ")
 }
 

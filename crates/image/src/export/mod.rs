@@ -65,7 +65,7 @@ impl ImageExport {
     /// Opens a stored image to read it as `format`. Only the headers of the image are read.
     ///
     /// # Errors
-    /// It cannot be opened or read, its manifest or its digests are unusable, or its segments cannot be told in that
+    /// It cannot be opened or read, its manifest or its digests are unusable, or its segments cannot be expressed in that
     /// format.
     pub fn open(path: &Path, format: ExportFormat) -> Result<Self, ReadError> {
         Self::new(Evidence::open(path, None)?, format)

@@ -119,7 +119,7 @@ pub enum ReadError {
         "an export as {0} is made from its beginning: its parts have no known place before they are made"
     )]
     Sequential(ExportFormat),
-    /// The system gives no threads.
+    /// The system refuses to start threads.
     #[error("the threads that read an image cannot be started")]
     Threads(#[source] io::Error),
     /// A thread ended without a reason; a defect of memdeck.
@@ -152,7 +152,7 @@ pub enum LayoutError {
         /// Where its memory begins in the guest.
         address: u64,
     },
-    /// Two segments claim the same memory, so neither can be told to be right.
+    /// Two segments claim the same memory, and nothing shows which is right.
     #[error("two segments hold the memory at guest-physical {address:#x}; only the ELF core can hold both")]
     Overlap {
         /// Where the second begins in the guest.

@@ -2,7 +2,7 @@
 
 use memdeck_model::{ByteCount, CaptureMode, DumpId, Finding, Manifest, Millis, Record, Remark};
 
-/// What is known of an image; `None` where it was not looked at or cannot be told.
+/// What is known of an image; `None` if it was not looked at or cannot be known.
 pub(crate) struct Seen<'a> {
     /// The manifest, and the SHA-256 of its file.
     pub(crate) manifest: Option<(&'a Manifest, &'a str)>,

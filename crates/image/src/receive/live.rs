@@ -18,7 +18,7 @@ use crate::format::page_map::PAGE_BYTES_U64;
 use crate::store::{ImageStore, SpoolError};
 use notes::{guest_note, notes};
 
-/// What a live dump tells while it is received.
+/// Progress and failure of a live dump while it is received.
 #[derive(Debug)]
 pub enum LiveEvent<'a> {
     /// More came.
@@ -44,7 +44,7 @@ impl LiveCapture {
     /// `store`, which takes as much room as the guest has non-zero memory.
     ///
     /// **The stream is read to its end also after a failure**, and only then the error is returned: when QEMU has
-    /// sent all but the last bytes and its reader is gone, libvirt leaves the guest paused. `observer` is told of
+    /// sent all but the last bytes and its reader is gone, libvirt leaves the guest paused. `observer` learns of
     /// the failure at once ([`LiveEvent::Failed`]), so that the job can be aborted, which ends the stream. The
     /// exception is a stream whose `read` fails (with another kind than [`std::io::ErrorKind::Interrupted`]): it is
     /// left at once. That is also how to stop without draining. `must_stop` is asked while the disk keeps it waiting: if
@@ -73,7 +73,7 @@ impl LiveCapture {
     }
 }
 
-/// A live dump that was received whole. Dropping it gives the room on disk back.
+/// A live dump that was received whole. Dropping it frees its room on disk.
 pub struct Received {
     /// The machine type, such as `pc-q35-7.2`.
     pub machine: String,

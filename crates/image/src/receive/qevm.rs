@@ -38,8 +38,8 @@ pub(crate) struct Stream {
     pub(crate) is_multifd: bool,
 }
 
-/// Reads a stream to its end, also where it cannot be used: then `sink` is told why, and what follows is read and
-/// forgotten. Only a stream that fails itself is left at once.
+/// Reads a stream to its end, also where it cannot be used: then `sink` learns why, and what follows is read and
+/// dropped. Only a stream that fails itself is left at once.
 pub(crate) fn read_stream(stream: impl Read, sink: &mut impl PageSink) -> Result<Stream, QevmError> {
     let mut source = Source::new(stream);
     let read = read_all(&mut source, sink);

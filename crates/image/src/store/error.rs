@@ -106,7 +106,7 @@ pub enum StoreError {
         /// What the system says.
         source: io::Error,
     },
-    /// The volume does not tell its free space.
+    /// The volume does not report its free space.
     #[error("the free space of {path} cannot be read")]
     FreeSpace {
         /// The directory.
@@ -130,10 +130,10 @@ pub enum SpoolError {
         /// What the system says.
         source: io::Error,
     },
-    /// It was told to stop while the disk kept it waiting.
+    /// The dump was stopped while the disk kept it waiting.
     #[error("the dump was told to stop while it waited for the disk")]
     Stopped,
-    /// More pages than can be told apart.
+    /// More pages than the index has numbers for.
     #[error("the guest has more than 8 TiB of memory, which is not supported")]
     TooLarge,
     /// A thread ended without a reason; a defect of memdeck.
@@ -204,7 +204,7 @@ pub enum CaptureError {
     /// zstd failed.
     #[error("compressing the image failed")]
     Compress(#[source] io::Error),
-    /// The system gives no threads.
+    /// The system refuses to start threads.
     #[error("the threads that store an image cannot be started")]
     Threads(#[source] io::Error),
     /// A thread of the pipeline ended without a reason; a defect of memdeck.

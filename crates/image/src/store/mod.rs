@@ -113,7 +113,7 @@ impl ImageStore {
     /// The bytes that may still be written to the volume.
     ///
     /// # Errors
-    /// The volume does not tell.
+    /// The volume does not report it.
     pub fn free_bytes(&self) -> Result<ByteCount, StoreError> {
         let error = |source| StoreError::FreeSpace { path: self.dir().to_owned(), source };
         self.directory.free_bytes().map_err(error)

@@ -37,7 +37,7 @@ impl Unsealed {
 impl Drop for Unsealed {
     fn drop(&mut self) {
         for name in &self.names {
-            // Nobody is left to tell; `remove_partials` finds what stays.
+            // Nobody is left to report to; `remove_partials` finds what stays.
             let _ = self.directory.remove(name);
         }
     }
@@ -75,7 +75,7 @@ impl PartialImage {
         // Whatever is created from here on is removed if the next step fails.
         let mut created = Unsealed { directory, names: Vec::new() };
         let file = created.create(format!("{stem}{PARTIAL_SUFFIX}"))?;
-        // Tells others that somebody works here, until this process ends. Where locks do not work, nothing is told.
+        // Shows other processes that this one works here, until it ends. Without working locks they do not see it.
         let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
         let page_map = created.create(format!("{stem}{PAGE_MAP_SUFFIX}"))?;
         let digests = created.create(format!("{stem}{DIGESTS_SUFFIX}"))?;
@@ -101,7 +101,7 @@ impl PartialImage {
     /// Stores an image that was received whole.
     ///
     /// It is read twice at the same time: once to store it, and once for its hash. After every MiB, and at the end, the
-    /// calling thread tells `observer` how much was read, of how much, and asks `must_stop` before it goes on.
+    /// calling thread reports to `observer` how much was read, of how much, and asks `must_stop` before it goes on.
     ///
     /// # Errors
     /// `must_stop` says so, the pages cannot be read or differ between both readings, or the image cannot be written.

@@ -11,7 +11,7 @@ use crate::format::frame::FRAME_BYTES;
 const FORMAT: &str = "elf";
 const CODEC: &str = "zstd";
 
-/// What the engine knows of a dump and the bytes do not tell.
+/// What the engine knows of a dump, beyond its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
     /// Whose memory it is.

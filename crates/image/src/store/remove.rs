@@ -44,7 +44,7 @@ pub(super) fn remove_all(directory: &Directory, dump_id: &DumpId) -> Result<Vec<
 }
 
 /// Removes these files of a dump. The image goes first, so that what a crash leaves is not taken for one; a partial file
-/// goes last, so that it still tells what is left.
+/// goes last, so that it still shows what is left.
 fn remove(
     directory: &Directory,
     dump_id: &DumpId,

@@ -1,4 +1,4 @@
-//! Everything that manifests in a directory tell.
+//! Every dump that has a manifest in the directory.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::{ImageStore, Sealed, StoreError};
 use crate::format::companions::{IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, dump_id_in};
 use crate::format::manifest::ManifestFile;
 
-/// A dump as its manifest tells it.
+/// A dump as its manifest describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredDump {
     /// What the manifest says.

@@ -14,7 +14,7 @@ use crate::format::digests::{DIGEST_BYTES, DIGEST_BYTES_U64, Root};
 /// What is known of them in the end.
 pub(super) struct Checked {
     pub(super) path: PathBuf,
-    /// What the file alone tells; the manifest may know better.
+    /// What the file alone shows; the manifest may know better.
     pub(super) state: Companion,
     /// BLAKE3 hash of the file, where there is one.
     pub(super) file_root: Option<String>,

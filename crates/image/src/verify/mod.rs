@@ -70,7 +70,7 @@ struct Contents {
 }
 
 /// Checks a stored image against itself and against the files beside it. Reads it once. After every frame, the calling
-/// thread tells `observer` how much of the image was checked.
+/// thread reports to `observer` how much of the image was checked.
 ///
 /// # Errors
 /// The file cannot be opened or read: nothing is known about the image.

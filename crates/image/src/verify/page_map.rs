@@ -15,7 +15,7 @@ use crate::read::page_map::PageMap;
 /// What is known of it in the end.
 pub(super) struct Checked {
     pub(super) path: PathBuf,
-    /// What the file alone tells; the manifest may know better.
+    /// What the file alone shows; the manifest may know better.
     pub(super) state: Companion,
     /// BLAKE3 hash of the file, where there is one.
     pub(super) file_blake3: Option<String>,

@@ -22,7 +22,7 @@ pub(super) struct Reading {
     pub(super) root: blake3::Hash,
 }
 
-/// Reads an image and hashes it. `None` once it was told to stop.
+/// Reads an image and hashes it. `None` if it was stopped before the end.
 pub(super) fn run(source: impl ImageSource + Send, stop: &AtomicBool) -> io::Result<Option<Reading>> {
     std::thread::scope(|scope| {
         let (filled, frames) = sync_channel(FRAMES_READ_AHEAD);

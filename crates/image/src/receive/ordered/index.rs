@@ -18,7 +18,7 @@ const IS_ZERO: u32 = 1 << 31;
 pub(super) struct Entry(u32);
 
 impl Entry {
-    /// More slots than this cannot be told apart: 8 TiB of pages.
+    /// More slots than this have no number: 8 TiB of pages.
     pub(super) const MAX_SLOTS: u32 = IS_ZERO - 1;
 
     /// A page whose content is in that slot.

@@ -79,7 +79,7 @@ pub(super) struct AlignedBuffer {
 impl AlignedBuffer {
     pub(super) fn new(capacity: usize) -> Self {
         let bytes = vec![0; capacity.saturating_add(ALIGNMENT)];
-        // Where it cannot be had the disk refuses, and the cache is used.
+        // If the buffer cannot be aligned, the disk refuses it, and the cache is used.
         let start = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         Self { bytes, start, capacity }
     }

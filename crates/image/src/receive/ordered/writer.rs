@@ -100,7 +100,7 @@ impl Writer<'_> {
     /// Takes a page that belongs to that slot.
     ///
     /// # Errors
-    /// An earlier write failed, the thread ended without telling why, or the dump was told to stop while it waited.
+    /// An earlier write failed, the thread ended without a reason, or `must_stop` said so while it waited.
     pub(super) fn push(&mut self, slot: u32, page: &[u8]) -> Result<(), SpoolError> {
         self.current.push(slot, page);
         if self.current.is_full() { self.hand_over() } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! The description at the end of a stream: JSON that names every device's fields in order, and tells their sizes.
+//! The description at the end of a stream: JSON that names every device's fields in order, with their sizes.
 //!
 //! See `migration/vmstate.c` in QEMU. An array whose elements are alike is described once, with `array_len`.
 

@@ -1,7 +1,7 @@
 //! What follows the last page: a section for each device, an end mark, and the description of them all.
 //!
 //! A device's section has no length. The description comes last and fills the stream to its end, so it is looked for
-//! from its own length; then the devices are walked with the sizes it tells.
+//! from its own length; then the devices are walked with the sizes in it.
 
 use memdeck_model::ByteCount;
 

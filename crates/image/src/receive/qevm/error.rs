@@ -56,7 +56,7 @@ pub enum QevmError {
         /// What it uses.
         what: String,
     },
-    /// Where the guest sees this memory is not told by the stream.
+    /// The stream does not contain where the guest sees this memory.
     #[error(
         "the live dump cannot be converted: where {block} lies in the memory of a {machine} is not known"
     )]

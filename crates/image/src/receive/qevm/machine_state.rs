@@ -21,15 +21,15 @@ pub(crate) struct MemorySplit {
     pub(crate) above_four_gib: ByteCount,
 }
 
-/// What the devices tell.
+/// What the devices contain of interest to an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MachineState {
     /// In the order of QEMU's list.
     pub(crate) cpus: Vec<CpuState>,
     pub(crate) guest_note: Option<GuestNote>,
-    /// `None` where it is not told: it cannot be with less than 16 MiB.
+    /// `None` if the clock does not contain it, as with less than 16 MiB.
     pub(crate) memory_split: Option<MemorySplit>,
-    /// What a memory dump would have and the stream does not tell, in words.
+    /// What a memory dump would contain and the stream does not, in words.
     pub(crate) missing: Vec<String>,
 }
 

@@ -18,7 +18,7 @@ const RAM: &str = "pc.ram";
 const GIB: u64 = 1 << 30;
 const FOUR_GIB: u64 = 4 * GIB;
 /// From about 1 TiB on, QEMU moves the RAM above 4 GiB out of the way of an AMD IOMMU's reserved range; whether it
-/// did, the stream does not tell.
+/// did is not in the stream.
 const MAX_KNOWN_RAM: u64 = 960 * GIB;
 
 /// A contiguous part of a block, as the guest sees it.

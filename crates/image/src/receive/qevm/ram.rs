@@ -30,7 +30,7 @@ pub(crate) struct RamBlock {
     pub(crate) length: u64,
 }
 
-/// Who wants the pages. A page that is told again replaces the earlier one.
+/// Takes the pages. A page that comes again replaces the earlier one.
 pub(crate) trait PageSink {
     /// The blocks, once, before their first page.
     fn blocks(&mut self, machine: &str, blocks: &[RamBlock]) -> Result<(), QevmError>;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! See `migration/savevm.c` in QEMU. A section of a device has no length; only the description at the very end, JSON,
-//! tells how long its fields are. So everything after the last page is kept and looked at as a whole.
+//! contains how long its fields are. So everything after the last page is kept and looked at as a whole.
 
 use std::io::Read;
 
@@ -41,7 +41,7 @@ pub(super) struct Parsed {
     pub(super) is_multifd: bool,
 }
 
-/// Reads a stream to its end and tells its pages to `sink`.
+/// Reads a stream to its end and passes its pages to `sink`.
 pub(super) fn parse<R: Read>(source: &mut Source<R>, sink: &mut impl PageSink) -> Result<Parsed, QevmError> {
     header(source)?;
     let machine = configuration(source)?;
@@ -116,7 +116,7 @@ fn configuration<R: Read>(source: &mut Source<R>) -> Result<String, QevmError> {
     Ok(machine)
 }
 
-/// The header of the section `ram`; gives its id.
+/// Reads the header of the section `ram`; returns its id.
 fn start<R: Read>(source: &mut Source<R>) -> Result<u32, QevmError> {
     let id = source.be_u32()?;
     let name = source.name()?;
