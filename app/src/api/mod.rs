@@ -19,9 +19,7 @@ use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery
 pub use details::{Details, Fact, Form, Group, Notice, PageClass, PageStatistics, Value, Weight};
 pub use error::ApiError;
 #[cfg(any(feature = "ssr", test))]
-pub use image_facts::{
-    ExportFacts, ImageFacts, ManifestFacts, PageMapFacts, PageTotals, SegmentFacts, SegmentKind,
-};
+pub use image_facts::ImageFacts;
 pub use images::{ask_verification, delete_image, fetch_details};
 #[cfg(feature = "ssr")]
 pub use operations::{Operations, RequestId, router};

@@ -9,6 +9,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{ByteCount, EndReason, GuestName, Millis, Record, Timestamp, WaitsFor};
 
@@ -30,15 +31,7 @@ impl DumpId {
     /// The hyphenated form of a UUID given as its 128 bits.
     #[must_use]
     pub fn from_uuid_bits(bits: u128) -> Self {
-        let hex = format!("{bits:032x}");
-        let mut text = String::with_capacity(36);
-        for (position, digit) in hex.chars().enumerate() {
-            if matches!(position, 8 | 12 | 16 | 20) {
-                text.push('-');
-            }
-            text.push(digit);
-        }
-        Self(text)
+        Self(Uuid::from_u128(bits).hyphenated().to_string())
     }
 
     /// The id as text.

@@ -1,11 +1,12 @@
-//! The words memdeck speaks: units, guests, dumps, records and events, in the exact shape in which they cross HTTP,
-//! the database and the page.
+//! The words memdeck speaks: units, guests, dumps, records, manifests, verdicts and events, in the exact shape in which
+//! they cross HTTP, the database, files and the page.
 //!
 //! This crate compiles to WASM. It does no I/O, knows no clock and starts nothing.
 
 mod activity;
 mod actor;
 mod capabilities;
+mod causes;
 mod day;
 mod dump;
 mod end_reason;
@@ -14,20 +15,25 @@ mod frozen_pause;
 mod guest;
 mod host;
 mod image;
+mod inspection;
+mod manifest;
 mod options;
 mod problem;
 mod readiness;
 mod record;
 mod record_filter;
 mod record_query;
+mod segment;
 mod trigger;
 mod units;
 mod unknown;
 mod waits_for;
+mod verdict;
 
 pub use activity::{Activity, ActivityKind};
 pub use actor::{Actor, ActorError};
 pub use capabilities::Capabilities;
+pub use causes::with_causes;
 pub use day::{Day, ParseDayError};
 pub use dump::{
     CaptureMode, DumpId, DumpPhase, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError,
@@ -39,15 +45,22 @@ pub use frozen_pause::{FrozenPause, expected_pause, in_round_numbers};
 pub use guest::{Guest, GuestName, GuestState, Vm};
 pub use host::HostClock;
 pub use image::{DeleteRequest, Deletion, Verification, VerificationState};
+pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
+pub use manifest::{
+    CaptureFacts, FrameDigestFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest,
+    OmittedBlock, PageMapFacts, PageTotals,
+};
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use problem::{Problem, ProblemKind};
 pub use readiness::{FailedCheck, Readiness, ReadinessCheck};
 pub use record::{Record, Stats};
 pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, Said, SearchText};
 pub use record_query::{RecordColumn, RecordPage, RecordQuery, RecordSort, SortError, SortOrder};
+pub use segment::{Segment, SegmentKind};
 pub use trigger::{
     ALL_GUESTS, CancelReply, CancelRequest, LastTrigger, MAX_TRIGGER_TARGETS, Omitted, OmittedWhy,
     ServiceStatus, TriggerError, TriggerReply, TriggerRequest, VmRef,
 };
 pub use units::{ByteCount, GuestPhysAddr, Millis, Timestamp};
 pub use waits_for::WaitsFor;
+pub use verdict::{Companion, Finding, FrameSpan, RecordCheck, Sample, Verdict, VerifyReport};

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::{Actor, DumpOptions, DumpStatus, Guest, GuestName, GuestState, Timestamp};
 
@@ -63,12 +65,9 @@ impl VmRef {
     /// The UUID it may mean, in lower case as libvirt writes it: 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12.
     #[must_use]
     pub fn as_uuid(&self) -> Option<String> {
-        let has_form = |(place, byte): (usize, u8)| match place {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        };
-        let is_uuid = self.0.len() == 36 && self.0.bytes().enumerate().all(has_form);
-        is_uuid.then(|| self.0.to_ascii_lowercase())
+        // The crate reads other forms too, which are longer or shorter, and may be names of guests.
+        let uuid = Some(&self.0).filter(|text| text.len() == Hyphenated::LENGTH)?;
+        Some(Uuid::try_parse(uuid).ok()?.hyphenated().to_string())
     }
 
     /// The guest that this names among all guests of a host: an exact UUID first; all digits are an id first, then a

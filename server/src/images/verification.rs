@@ -152,7 +152,7 @@ impl Job {
             }
         });
         let result = result.map(|mut report| {
-            report.hold_against(&self.image.record);
+            memdeck_image::compare_with_record(&mut report, &self.image.record);
             report
         });
         let ended = self.ended(result, self.clock.now());

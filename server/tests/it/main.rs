@@ -20,6 +20,7 @@ mod layers;
 mod local_callers;
 #[path = "../markdown/mod.rs"]
 mod markdown;
+mod modules;
 mod openapi;
 mod outbox;
 mod readiness;

@@ -2,13 +2,10 @@
 
 mod facts;
 
-use memdeck_model::{ByteCount, Problem, Record};
+use memdeck_model::{ByteCount, ExportFacts, PageMapFacts, PageTotals, Problem, Record};
 
 use super::{absence, because, by_whom, grouped, sentence, share, why_absent};
-use crate::api::{
-    Details, ExportFacts, Form, ImageFacts, Notice, PageClass, PageMapFacts, PageStatistics, PageTotals,
-    Weight,
-};
+use crate::api::{Details, Form, ImageFacts, Notice, PageClass, PageStatistics, Weight};
 use facts::{fallback_of, groups, missing_of};
 
 /// What the record tells and, where it was looked at, what the image tells or why it does not.
@@ -21,8 +18,8 @@ pub fn in_words(record: Record, image: Option<Result<ImageFacts, Problem>>) -> D
         Some(Err(problem)) => (None, Some(problem)),
     };
     let image = image.as_ref();
-    let map = image.and_then(|image| image.manifest.as_ref()?.page_map.as_ref());
-    let readable = image.filter(|image| image.problem.is_none() && record.deleted_at.is_none());
+    let map = image.and_then(|image| image.manifest()?.page_map.as_ref());
+    let readable = image.and_then(ImageFacts::inspection).filter(|_| record.deleted_at.is_none());
     Details {
         notices: notices(&record, image),
         groups: groups(&record, image),
@@ -35,7 +32,7 @@ pub fn in_words(record: Record, image: Option<Result<ImageFacts, Problem>>) -> D
 
 /// The notices of a dump, the worst first.
 pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
-    let manifest = image.and_then(|image| image.manifest.as_ref());
+    let manifest = image.and_then(ImageFacts::manifest);
     let notice =
         |weight, title: &str, detail: String| Notice { weight, title: title.to_owned(), at: None, detail };
     let mut notices = Vec::new();
@@ -61,7 +58,7 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
         ));
     }
     // Of a deleted image it says no more than that.
-    let problem = image.and_then(|image| image.problem.as_ref()).filter(|_| record.deleted_at.is_none());
+    let problem = image.and_then(ImageFacts::problem).filter(|_| record.deleted_at.is_none());
     if let Some(problem) = problem {
         notices.push(notice(Weight::Loss, absence(problem), why_absent(problem, manifest.is_some())));
     }
@@ -112,7 +109,7 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
             sentence(&format!("it lacks {}", missing.join("; "))),
         ));
     }
-    if let Some(why) = image.and_then(|image| image.manifest_problem.as_deref()) {
+    if let Some(why) = image.and_then(|image| image.inspection()?.manifest_problem.as_deref()) {
         notices.push(notice(
             Weight::Note,
             "No manifest",
@@ -154,7 +151,7 @@ fn summary(pages: &PageTotals, page_bytes: ByteCount, millibits: u64) -> String 
 
 fn form(export: &ExportFacts) -> Form {
     Form {
-        format: export.format.clone(),
+        format: export.format.as_str().to_owned(),
         size: export.size_bytes,
         omits: omitted(export),
         problem: export.problem.clone(),

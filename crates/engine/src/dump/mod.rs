@@ -77,7 +77,7 @@ fn take_image(attempt: Attempt<'_>) -> Result<Job, DumpError> {
     let time_now = || started_at.plus(context.clock.monotonic().saturating_sub(begun).into());
     let captured = stored.captured.clone();
     let provenance = provenance(&attempt.with(&job), guest, host, &xml, (started_at, time_now()), stored);
-    let manifest = Manifest::new(job.dump_id.clone(), provenance.clone(), captured);
+    let manifest = provenance.clone().into_manifest(job.dump_id.clone(), captured);
     let sealed = image.seal(provenance)?;
     // The manifest is part of what is sealed, so it cannot tell when that was done.
     let sealed_at = time_now();

@@ -15,7 +15,9 @@ fn unknown() -> Record {
 
 /// What an image with everything tells.
 fn image() -> ImageFacts {
-    serde_json::from_value(json!({
+    let inspection = serde_json::from_value(json!({
+        "path": "/dumps/web-01_a1.elf.zst", "compression_ratio": 0.25, "frames": 4, "zero_frames": 3,
+        "frame_bytes": 1_048_576, "segments": [], "notes": [], "vmcoreinfo": null,
         "stored_size_bytes": 1_048_576, "raw_size_bytes": 4_194_304, "memory_bytes": 4_194_304, "cpus": 2,
         "exports": [], "manifest_problem": null,
         "manifest": {
@@ -39,8 +41,8 @@ fn image() -> ImageFacts {
                     "memory_bytes": 262_144},
             ],
         },
-    }))
-    .unwrap()
+    }));
+    ImageFacts::Inspected(inspection.unwrap())
 }
 
 fn values(groups: &[Group], title: &str) -> Vec<String> {
