@@ -70,7 +70,7 @@ impl State {
         let (catalog, restoration) =
             Catalog::open_or_restore(&config.state_dir, now, || catalog_care::has_images(dump_dir))?;
         if let Some(restoration) = restoration {
-            catalog_care::after_restoration(&catalog, dump_dir, &restoration);
+            catalog_care::after_restoration(&catalog, &config.state_dir, dump_dir, &restoration);
         }
         // On a full volume memdeck serves without it, and says so.
         if let Err(error) = catalog.renew_reserve() {

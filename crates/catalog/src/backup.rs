@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use memdeck_model::Timestamp;
 use rusqlite::{Connection, OpenFlags};
+use serde::{Deserialize, Serialize};
 
 use crate::schema::{create_private_dir, open_reader};
 use crate::{Catalog, CatalogError, row_digest, schema};
@@ -35,7 +36,7 @@ const MOST_BYTES: u64 = 2 << 30;
 const LEFT_FREE_BYTES: u64 = 64 << 20;
 
 /// A backup of the catalog.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backup {
     /// The file.
     pub path: PathBuf,
