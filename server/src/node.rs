@@ -1,7 +1,6 @@
 //! The parts of one memdeck process, wired together: state directory, catalog, hypervisor, engine, InfluxDB.
 
 use std::fs::DirBuilder;
-use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,7 +48,7 @@ impl StartError {
     pub fn is_full(&self) -> bool {
         match self {
             Self::Catalog(error) => error.is_full(),
-            Self::Lock(LockError::Io { source, .. }) => source.kind() == io::ErrorKind::StorageFull,
+            Self::Lock(error) => error.is_full(),
             _ => false,
         }
     }

@@ -75,8 +75,13 @@ impl Catalog {
             .map_err(open_error(&partial))?;
         let connection = open_reader(&source)?;
         let copied = connection.execute("VACUUM INTO ?1", [partial.to_string_lossy()]);
-        copied.map_err(|error| CatalogError::from(error).during("be copied"))?;
+        let copied = copied.map_err(|error| CatalogError::from(error).on(&connection).during("be copied"));
         drop(connection);
+        if let Err(error) = copied {
+            // A part of a copy would only take the room that is missing.
+            let _ = fs::remove_file(&partial);
+            return if error.is_full() { Ok(None) } else { Err(error) };
+        }
         let findings = examine(&partial)?;
         if let Some(finding) = findings.into_iter().next() {
             return Err(CatalogError::Damaged { path: source, finding });
