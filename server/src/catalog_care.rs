@@ -45,8 +45,8 @@ pub fn has_images(dump_dir: &Path) -> bool {
 }
 
 /// After a restoration: makes records anew from manifests, and tells in log and page what was done and what is missing.
-/// What cannot be rebuilt does not stop the start.
-pub fn after_restoration(catalog: &Catalog, dump_dir: &Path, restoration: &Restoration) {
+/// What cannot be rebuilt does not stop the start; then the restoration is not finished, and the next start tries again.
+pub fn after_restoration(catalog: &Catalog, state_dir: &Path, dump_dir: &Path, restoration: &Restoration) {
     let rebuilt = if dump_dir.is_dir() {
         let store = ImageStore::open(dump_dir).map_err(|error| with_causes(&error));
         store.and_then(|store| rebuild(catalog, &store, restoration.at).map_err(|error| with_causes(&error)))
@@ -55,7 +55,16 @@ pub fn after_restoration(catalog: &Catalog, dump_dir: &Path, restoration: &Resto
     };
     let text = restored(restoration, rebuilt.as_ref().map_err(String::as_str));
     tracing::error!("{text}");
-    tell(catalog, RESTORED, Some(Told { at: restoration.at, text }));
+    let is_told = tell(catalog, RESTORED, Some(Told { at: restoration.at, text }));
+    if rebuilt.is_err() || !is_told {
+        return;
+    }
+    if let Err(error) = restoration.finish(state_dir) {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the next start will tell of the restoration again"
+        );
+    }
 }
 
 /// What was found, what is in its place, and what is missing.
@@ -83,15 +92,15 @@ fn restored(restoration: &Restoration, rebuilt: Result<&Rebuilt, &str>) -> Strin
             }
         }
         Err(why) => told.push(format!(
-            "Records could not be made anew from manifests ({why}); when that is mended, stop memdeck and run: \
-             memdeck catalog rebuild."
+            "Records could not be made anew from manifests ({why}); memdeck tries again at its next start."
         )),
     }
     told.push(NOT_KNOWN.to_owned());
     told.join(" ")
 }
 
-fn tell(catalog: &Catalog, key: &str, told: Option<Told>) {
+/// Whether it is kept in the catalog now.
+fn tell(catalog: &Catalog, key: &str, told: Option<Told>) -> bool {
     let text = told.and_then(|told| serde_json::to_string(&told).ok()).unwrap_or_default();
     let is_told_already = catalog.setting(key).is_ok_and(|known| known.unwrap_or_default() == text);
     if !is_told_already && let Err(error) = catalog.set_setting(key, &text) {
@@ -99,7 +108,9 @@ fn tell(catalog: &Catalog, key: &str, told: Option<Told>) {
             error = &error as &dyn std::error::Error,
             "what was found in the catalog cannot be kept"
         );
+        return false;
     }
+    true
 }
 
 /// What operators must know of the catalog now.
@@ -150,7 +161,9 @@ async fn check_and_back_up(catalog: Arc<Catalog>, state_dir: PathBuf, clock: Arc
 /// Reads all of the catalog on connections of its own.
 fn check(catalog: &Catalog, state_dir: &Path, at: Timestamp) {
     match findings(state_dir) {
-        Ok(findings) if findings.is_empty() => tell(catalog, FOUND, None),
+        Ok(findings) if findings.is_empty() => {
+            tell(catalog, FOUND, None);
+        }
         Ok(findings) => {
             let text = format!(
                 "The catalog is not sound: {}. Run memdeck catalog check, which says what to do.",

@@ -19,7 +19,7 @@ pub const NOT_KNOWN: &str = "Not known from manifests: dumps that failed or were
 /// What a rebuild did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rebuilt {
-    /// Records that were added.
+    /// Records that were added, by an earlier try of the same rebuild or by this one.
     pub added: Vec<Record>,
     /// Dumps whose record was there.
     pub known: u64,
@@ -30,7 +30,7 @@ pub struct Rebuilt {
 }
 
 /// Adds a record for every dump that has a manifest in the directory and none in the catalog. Images are not read: verify
-/// them. Doing it again adds nothing.
+/// them. Doing it again adds nothing; one that was interrupted goes on when it is called with the same `at`.
 ///
 /// # Errors
 /// The directory or the catalog cannot be read, or the catalog not written; what was added before stays.
@@ -40,6 +40,10 @@ pub fn rebuild(catalog: &Catalog, store: &ImageStore, at: Timestamp) -> Result<R
     for dump in stored.dumps {
         let dump_id = &dump.manifest.dump_id;
         if let Some(record) = catalog.record_of(dump_id)? {
+            if record.rebuilt_at == Some(at) {
+                rebuilt.added.push(record);
+                continue;
+            }
             rebuilt.known += 1;
             if record.manifest_sha256.is_some_and(|recorded| recorded != dump.manifest_sha256) {
                 rebuilt.differing.push(dump_id.clone());

@@ -38,7 +38,9 @@ impl Images {
                 self.delete_here(*image, by).await?
             }
             Place::There(service, id) => {
-                let request = request.by(passed_on(&by));
+                let capabilities = service.capabilities().await.map_err(|error| service.problem(&error))?;
+                let by = capabilities.actors.then(|| passed_on(&by));
+                let request = DeleteRequest { by, ..request };
                 let body = serde_json::to_value(&request).map_err(|error| internal(&error))?;
                 let answer = service.image_call(reqwest::Method::DELETE, &id, None, Some(&body)).await?;
                 let record: Record = serde_json::from_value(answer).map_err(|error| internal(&error))?;

@@ -14,7 +14,7 @@ use memdeck_model::{
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
-use super::client::{CallError, Face, ServiceClient, refused_options};
+use super::client::{Answer, CallError, Face, ServiceClient, refused_options};
 use super::known::{Changes, Known, Lacks};
 use super::{deletions, passed_on, records};
 use crate::blocking;
@@ -127,12 +127,7 @@ impl RemoteBackend {
         if self.known.lock().may_have_another_frozen_pause(completed) {
             self.ask_frozen_pause().await;
         }
-        // While dumps are followed, how they end says the same.
-        let asks_readiness = {
-            let known = self.known.lock();
-            known.active().is_empty() && !known.lacks.readiness
-        };
-        if asks_readiness {
+        if self.known.lock().may_ask_readiness() {
             self.ask_readiness().await;
         }
         let (may_import, is_current, tells_no_deletions) = {
@@ -246,8 +241,8 @@ impl RemoteBackend {
         match self.client.frozen_pause().await {
             Ok(told) => {
                 let mut known = self.known.lock();
-                known.lacks.frozen_pause = told.is_none();
-                known.frozen_pause = told;
+                known.lacks.frozen_pause = told == Answer::Lacking;
+                known.frozen_pause = told.known();
             }
             // If the service went away, the next look tells.
             Err(error) => tracing::debug!(
@@ -449,7 +444,9 @@ impl DumpBackend for RemoteBackend {
     }
 
     async fn cancel(&self, dump_id: DumpId, by: &Actor) -> Result<bool, BackendError> {
-        let cancelled = self.client.cancel(Face::Service, &dump_id, &passed_on(by)).await;
+        let takes_actors = self.known.lock().capabilities_or_last().actors;
+        let by = takes_actors.then(|| passed_on(by));
+        let cancelled = self.client.cancel(Face::Service, &dump_id, by.as_ref()).await;
         let cancelled = cancelled.map_err(|error| self.failed(&error))?;
         self.triggered.notify_one();
         Ok(cancelled)

@@ -106,7 +106,7 @@ impl ServiceClient {
         Ok(answer)
     }
 
-    fn problem(&self, error: &CallError) -> Problem {
+    pub(crate) fn problem(&self, error: &CallError) -> Problem {
         let service = self.url();
         match error {
             CallError::NoAnswer(reason) => Problem::new(

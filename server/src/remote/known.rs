@@ -21,6 +21,9 @@ const LOST_KEPT: usize = 100;
 /// The first and the longest wait after an import that failed or found no end.
 const IMPORT_WAITS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(10));
 
+/// Between two questions whether the service can store images and records.
+const READINESS_INTERVAL: Duration = Duration::from_secs(4);
+
 /// A dump that is followed.
 struct Followed {
     dump: RemoteDump,
@@ -60,6 +63,8 @@ pub struct Known {
     /// Calls that it does not have, as far as they were tried since it was last away.
     pub lacks: Lacks,
     import_again: Option<(Instant, Duration)>,
+    /// When it was asked last whether it can store images and records.
+    asked_readiness: Option<Instant>,
 }
 
 /// What an answer changed.
@@ -101,6 +106,7 @@ impl Known {
             records_are_current: false,
             lacks: Lacks::default(),
             import_again: None,
+            asked_readiness: None,
         }
     }
 
@@ -289,6 +295,17 @@ impl Known {
         self.import_warning = wrong;
     }
 
+    /// Whether it is to be asked now whether it can store images and records; then that counts as asked. Dumps that are
+    /// followed are looked at more often than that.
+    pub fn may_ask_readiness(&mut self) -> bool {
+        let is_due = self.asked_readiness.is_none_or(|at| at.elapsed() >= READINESS_INTERVAL);
+        if self.lacks.readiness || !is_due {
+            return false;
+        }
+        self.asked_readiness = Some(Instant::now());
+        true
+    }
+
     /// Whether it can store images and records, as it says; `None` where it has no such call.
     pub fn note_readiness(&mut self, told: Option<&Readiness>) {
         self.lacks.readiness = told.is_none();
@@ -305,6 +322,7 @@ impl Known {
     /// The service is away: what it said of its volumes may not be so when it is back.
     pub fn forget_storage_warning(&mut self) {
         self.storage_warning = None;
+        self.asked_readiness = None;
     }
 
     /// What is wrong with the list of dumps; `None` where nothing is.

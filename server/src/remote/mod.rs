@@ -16,7 +16,7 @@ use memdeck_model::Actor;
 
 pub use backend::RemoteBackend;
 pub use client::{
-    Asked, CallError, DELETIONS_PER_CALL, DeletionFeedPage, Face, NumberedDeletion, NumberedRecord,
+    Answer, Asked, CallError, DELETIONS_PER_CALL, DeletionFeedPage, Face, NumberedDeletion, NumberedRecord,
     RECORDS_PER_CALL, RecordFeedPage, ServiceClient, refused_options,
 };
 pub use images::{CHECKED, OMITTED};

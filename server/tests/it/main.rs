@@ -28,6 +28,7 @@ mod records;
 mod remote;
 mod remote_foreign;
 mod remote_images;
+mod remote_older;
 mod remote_untrusted;
 mod routes;
 mod sign_in;

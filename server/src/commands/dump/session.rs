@@ -99,7 +99,7 @@ impl Session {
                 let host = blocking(move || hypervisor.host()).await.ok()?.name;
                 here.backend.frozen_pause(Some(&host)).await.ok()?
             }
-            Self::Service(service) => service.client.frozen_pause().await.ok()?,
+            Self::Service(service) => service.client.frozen_pause().await.ok()?.known(),
         }
     }
 
