@@ -15,7 +15,7 @@ use memdeck_image::{
     CaptureError, GuestFacts, HypervisorFacts, Manifest, PartialImage, Provenance, QevmError, SealError,
     Sealed, StoreError,
 };
-use memdeck_model::{CaptureMode, EndReason, Event, Guest, GuestState, ModeChoice, Timestamp};
+use memdeck_model::{CaptureMode, EndReason, Event, Guest, GuestState, Message, ModeChoice, Timestamp};
 
 use crate::attempt::{Attempt, Taken};
 use crate::engine::{Lines, Shared, identity};
@@ -51,7 +51,7 @@ pub enum DumpError {
 impl DumpError {
     /// What the job ends with.
     fn reason(&self) -> EndReason {
-        let detail = sentence(self);
+        let detail = Message::new(sentence(self));
         match self {
             Self::Ended(reason) => reason.clone(),
             Self::Hypervisor(HypervisorError::NotFound { vm, uri }) => {
@@ -171,7 +171,7 @@ fn read(
                 Ok(taken) => return Ok(taken),
                 Err(LiveError::Ended(error)) => return Err(error),
                 Err(LiveError::NotThisWay(reason)) if choice == ModeChoice::Live => {
-                    return Err(EndReason::NotLive { why: reason }.into());
+                    return Err(EndReason::NotLive { why: reason.into() }.into());
                 }
                 Err(LiveError::NotThisWay(reason)) => {
                     tracing::info!(dump_id = %job.dump_id, reason, "not live; taking the guest frozen");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use memdeck_catalog::Job;
-use memdeck_model::{DumpStatus, JobState, Millis};
+use memdeck_model::{DumpStatus, JobState, Message, Millis};
 
 use crate::engine::{Reached, Wait};
 
@@ -17,15 +17,15 @@ pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
         JobState::Queued | JobState::Failed | JobState::Cancelled => 0.0,
     };
     let message = match job.state {
-        JobState::Queued => "Waiting for its turn".to_owned(),
+        JobState::Queued => "Waiting for its turn".into(),
         JobState::Running => match reached.and_then(|reached| reached.waits_for) {
             Some(Wait::Room) => {
-                "Waiting until other dumps have ended: the volume may have no room for all of them".to_owned()
+                "Waiting until other dumps have ended: the volume may have no room for all of them".into()
             }
             Some(Wait::ForeignJob) => {
-                "Waiting until another program's job of this guest has ended (virsh domjobinfo)".to_owned()
+                "Waiting until another program's job of this guest has ended (virsh domjobinfo)".into()
             }
-            None => format!("Dump in progress ({percent:.1}%)"),
+            None => Message::new(format_args!("Dump in progress ({percent:.1}%)")),
         },
         JobState::Completed | JobState::Failed | JobState::Cancelled => job.message.clone(),
     };

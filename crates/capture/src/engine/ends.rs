@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_catalog::{CatalogError, Job};
-use memdeck_model::{DumpId, EndReason, Event, Timestamp};
+use memdeck_model::{DumpId, EndReason, Event, Message, Timestamp};
 
 use super::Shared;
 use crate::error::as_error;
@@ -29,7 +29,7 @@ impl Unrecorded {
     pub(super) fn apply(self, job: &Job) -> Job {
         Job {
             state: self.reason.state(),
-            message: self.reason.to_string(),
+            message: Message::new(&self.reason),
             end_reason: Some(self.reason),
             finished_at: Some(self.at),
             ..job.clone()

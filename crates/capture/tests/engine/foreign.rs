@@ -12,7 +12,7 @@ fn wait_until_it_waits(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId
     loop {
         if let Event::Dump(status) = events.blocking_recv().unwrap()
             && status.dump_id == *dump_id
-            && status.message.starts_with("Waiting until another program's job")
+            && status.message.to_string().starts_with("Waiting until another program's job")
         {
             return *status;
         }

@@ -11,7 +11,8 @@ use memdeck_hypervisor::simulated::Simulated;
 use memdeck_image::{ElfScanner, ImageStore, SegmentKind, StoreError};
 use memdeck_model::ModeChoice::Frozen;
 use memdeck_model::{
-    Actor, ByteCount, DumpId, DumpOptions, DumpStatus, Event, JobState, ModeChoice, Timestamp, VmRef,
+    Actor, ByteCount, DumpId, DumpOptions, DumpStatus, EndReason, Event, JobState, ModeChoice, Timestamp,
+    VmRef,
 };
 use tokio::sync::broadcast;
 
@@ -141,6 +142,11 @@ pub fn end_of(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) -> Dump
             return *status;
         }
     }
+}
+
+/// Ada cancelled it.
+pub fn cancelled_by_ada(before_start: bool) -> EndReason {
+    EndReason::Cancelled { by: Actor::named("ada"), before_start }
 }
 
 /// Everything that is told of a dump until it has ended.
