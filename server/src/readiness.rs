@@ -12,7 +12,7 @@ use memdeck_catalog::{Catalog, ROOM_OF_RESERVE, VolumeError};
 use memdeck_engine::{Clock, DumpBackend};
 use memdeck_image::{ImageStore, StoreError};
 use memdeck_model as model;
-use memdeck_model::{FailedCheck, ReadinessCheck};
+use memdeck_model::{FailedCheck, Message, ReadinessCheck};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::desk::GuestSource;
@@ -51,7 +51,7 @@ enum Cause {
 type Found = (Cause, FailedCheck);
 
 /// What a trial found wrong: for programs, and for people.
-type Trouble = (Cause, String);
+type Trouble = (Cause, Message);
 
 /// Tries what the service needs.
 pub struct Readiness {
@@ -92,7 +92,7 @@ impl Readiness {
         if !lists_guests {
             // Why is for those who may ask for guests.
             let detail =
-                "The hypervisor does not list its guests; the page and the call for them say why.".to_owned();
+                "The hypervisor does not list its guests; the page and the call for them say why.".into();
             failed.push(FailedCheck { check: ReadinessCheck::Hypervisor, detail });
         }
         if let Err(detail) = self.dump_service() {
@@ -103,10 +103,10 @@ impl Readiness {
 
     /// What keeps images or records from being stored on this host, in sentences; `None` where nothing does. Asks no
     /// hypervisor: that one comes back by itself.
-    pub async fn storage_notice(self: &Arc<Self>) -> Option<String> {
+    pub async fn storage_notice(self: &Arc<Self>) -> Option<Message> {
         let failed = self.storage().await;
-        let details: Vec<&str> = failed.iter().map(|(_, failed)| failed.detail.as_str()).collect();
-        (!details.is_empty()).then(|| details.join(" "))
+        let details: Vec<String> = failed.iter().map(|(_, failed)| failed.detail.to_string()).collect();
+        (!details.is_empty()).then(|| details.join(" ").into())
     }
 
     async fn storage(self: &Arc<Self>) -> Vec<Found> {
@@ -115,7 +115,7 @@ impl Readiness {
         let found = tokio::spawn(async move { this.look_at_storage().await }).await;
         found.unwrap_or_else(|error| {
             tracing::error!(%error, "whether memdeck is ready could not be found out");
-            let detail = "memdeck could not find out whether it is ready; its log says why.".to_owned();
+            let detail = "memdeck could not find out whether it is ready; its log says why.".into();
             vec![(Cause::Other, FailedCheck { check: ReadinessCheck::Catalog, detail })]
         })
     }
@@ -154,7 +154,7 @@ impl Readiness {
         let catalog = self.catalog.run(move || {
             readable.setting(Catalog::ID_SETTING).map(drop).map_err(|error| {
                 tracing::error!(error = &error as &dyn std::error::Error, "the catalog cannot be read");
-                (Cause::Unreadable, "The catalog cannot be read; the log of memdeck says why.".to_owned())
+                (Cause::Unreadable, "The catalog cannot be read; the log of memdeck says why.".into())
             })
         });
         let (dump_dir, state_dir, catalog) = tokio::join!(dump_dir, state_dir, catalog);
@@ -202,10 +202,10 @@ impl Readiness {
         self.parts.clock.monotonic().saturating_sub(at) < KEPT
     }
 
-    fn dump_service(&self) -> Result<(), String> {
+    fn dump_service(&self) -> Result<(), Message> {
         match self.parts.backend.health().error {
             None => Ok(()),
-            Some(_) => Err("The dump service does not answer; the page says why.".to_owned()),
+            Some(_) => Err("The dump service does not answer; the page says why.".into()),
         }
     }
 }
@@ -220,7 +220,7 @@ struct Trial {
 impl Trial {
     /// Tries it on a thread of its own, unless an earlier one has not come back.
     async fn run(&self, work: impl FnOnce() -> Result<(), Trouble> + Send + 'static) -> Result<(), Trouble> {
-        let late = || (Cause::Hangs, self.late.to_owned());
+        let late = || (Cause::Hangs, self.late.into());
         if self.is_under_way.swap(true, Ordering::AcqRel) {
             return Err(late());
         }
@@ -234,7 +234,10 @@ impl Trial {
             let _ = tell.send(result);
         });
         if let Err(error) = started {
-            return Err((Cause::Other, format!("The system starts no thread to find out ({error}).")));
+            return Err((
+                Cause::Other,
+                Message::new(format_args!("The system starts no thread to find out ({error}).")),
+            ));
         }
         match tokio::time::timeout(PATIENCE, told).await {
             Ok(Ok(result)) => result,
@@ -262,7 +265,7 @@ fn about_dump_dir(error: &StoreError) -> Trouble {
     let source = std::error::Error::source(error);
     match source.and_then(|source| source.downcast_ref::<io::Error>()) {
         Some(source) => about("DUMP_DIR", source),
-        None => (Cause::Other, "No image can be stored in DUMP_DIR; the log of memdeck says why.".to_owned()),
+        None => (Cause::Other, "No image can be stored in DUMP_DIR; the log of memdeck says why.".into()),
     }
 }
 
@@ -272,17 +275,17 @@ fn about_state_dir(error: &VolumeError) -> Trouble {
         VolumeError::Unwritable(source) => about("STATE_DIR", source),
         VolumeError::NoRoom { .. } => (
             Cause::Full,
-            format!(
+            Message::new(format_args!(
                 "The volume of STATE_DIR is full. Make {ROOM_OF_RESERVE} of room there, which ends of dumps and \
                  deletions need; no other dump is accepted meanwhile."
-            ),
+            )),
         ),
     }
 }
 
 /// A directory takes no file.
 fn about(directory: &str, error: &io::Error) -> Trouble {
-    match error.kind() {
+    let (cause, detail) = match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => (
             Cause::ReadOnly,
             format!(
@@ -304,7 +307,8 @@ fn about(directory: &str, error: &io::Error) -> Trouble {
             (Cause::Forbidden, format!("memdeck may not write in {directory}. Look at its owner and mode."))
         }
         _ => (Cause::Other, format!("Nothing can be written in {directory} ({error}).")),
-    }
+    };
+    (cause, detail.into())
 }
 
 #[cfg(test)]
@@ -339,6 +343,7 @@ mod tests {
     fn a_quota_that_is_used_up_is_a_full_volume_and_named_as_what_it_is() {
         let (cause, detail) = about("DUMP_DIR", &io::ErrorKind::QuotaExceeded.into());
         assert_eq!(cause, Cause::Full);
-        assert!(detail.contains("quota") && detail.contains("DUMP_DIR"), "{detail}");
+        let shown = detail.to_string();
+        assert!(shown.contains("quota") && shown.contains("DUMP_DIR"), "{shown}");
     }
 }

@@ -20,5 +20,5 @@ pub fn absence(problem: &Problem) -> &'static str {
 /// Why, and what is told all the same.
 pub fn why_absent(problem: &Problem, has_manifest: bool) -> String {
     let from = if has_manifest { "the record and the manifest" } else { "the record" };
-    format!("{} What is shown is from {from}.", sentence(&problem.detail))
+    format!("{} What is shown is from {from}.", sentence(&problem.detail.to_string()))
 }

@@ -6,7 +6,8 @@ mod prune;
 mod row;
 
 use memdeck_model::{
-    Actor, CaptureMode, DumpId, DumpOptions, EndReason, Guest, GuestName, JobState, Record, Timestamp, VmRef,
+    Actor, CaptureMode, DumpId, DumpOptions, EndReason, Guest, GuestName, JobState, Message, Record,
+    Timestamp, VmRef,
 };
 use rusqlite::{OptionalExtension, params};
 
@@ -74,7 +75,7 @@ pub struct Job {
     /// Its state.
     pub state: JobState,
     /// One sentence for people; empty until the job ends.
-    pub message: String,
+    pub message: Message,
     /// Why it ended without an image; `None` also where a version that did not note it ended it.
     pub end_reason: Option<EndReason>,
     /// Who asked.

@@ -148,7 +148,7 @@ impl Catalog {
             let reason = EndReason::CatalogFailed {
                 detail: "the catalog was restored from a backup in which this dump still waited; if it is still \
                          wanted, start it again"
-                    .to_owned(),
+                    .into(),
             };
             tx.execute(
                 "UPDATE jobs SET state = ?2, finished_at = ?1, message = ?3, end_reason = ?4 WHERE state = 'queued'",

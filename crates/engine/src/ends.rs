@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use memdeck_catalog::{CatalogError, Job};
-use memdeck_model::{DumpId, DumpStatus, EndReason, Event, Timestamp};
+use memdeck_model::{DumpId, DumpStatus, EndReason, Event, Message, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
 use crate::board::Board;
@@ -29,7 +29,7 @@ impl Unrecorded {
     fn apply(self, job: &Job) -> Job {
         Job {
             state: self.reason.state(),
-            message: self.reason.to_string(),
+            message: Message::new(&self.reason),
             end_reason: Some(self.reason),
             finished_at: Some(self.at),
             ..job.clone()

@@ -5,7 +5,7 @@ use std::error::Error;
 use memdeck_catalog::CatalogError;
 use memdeck_hypervisor::HypervisorError;
 use memdeck_image::{CaptureError, QevmError, SealError, StoreError};
-use memdeck_model::EndReason;
+use memdeck_model::{EndReason, Message};
 
 /// Why the engine cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub enum DumpError {
 impl DumpError {
     /// What the job ends with.
     pub fn end_reason(&self) -> EndReason {
-        let detail = sentence(self);
+        let detail = Message::new(sentence(self));
         match self {
             Self::Ended(reason) => reason.clone(),
             Self::Hypervisor(HypervisorError::NotFound { vm, uri }) => {

@@ -41,7 +41,11 @@ pub fn recover(catalog: &Catalog, store: &ImageStore, clock: &dyn Clock) -> Resu
                      start removes it",
                     sentence(&error)
                 );
-                catalog.end(&job.dump_id, &EndReason::StorageFailed { detail }, clock.now())?;
+                catalog.end(
+                    &job.dump_id,
+                    &EndReason::StorageFailed { detail: detail.into() },
+                    clock.now(),
+                )?;
             }
         }
     }

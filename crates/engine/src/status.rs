@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use memdeck_catalog::Job;
-use memdeck_model::{DumpPhase, DumpStatus, JobState, LiveProgress, Millis, Progress, WaitsFor};
+use memdeck_model::{DumpPhase, DumpStatus, JobState, LiveProgress, Message, Millis, Progress, WaitsFor};
 
 /// How far a dump is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,8 +43,8 @@ pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
         JobState::Completed | JobState::Failed | JobState::Cancelled => None,
     };
     let message = match (job.state, waits_for) {
-        (_, Some(waits_for)) => waits_for.to_string(),
-        (JobState::Running, None) => format!("Dump in progress ({percent:.1}%)"),
+        (_, Some(waits_for)) => Message::new(waits_for),
+        (JobState::Running, None) => Message::new(format_args!("Dump in progress ({percent:.1}%)")),
         _ => job.message.clone(),
     };
     let record = job.record.clone();

@@ -11,7 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{ByteCount, EndReason, GuestName, Millis, Record, Timestamp, WaitsFor};
+use crate::{ByteCount, EndReason, GuestName, Message, Millis, Record, Timestamp, WaitsFor};
 
 /// The name of a dump. A UUID when memdeck made it; other services may use other short identifiers.
 ///
@@ -260,7 +260,8 @@ pub struct DumpStatus {
     pub progress: f64,
     /// One sentence for people.
     #[serde(default)]
-    pub message: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub message: Message,
     /// When the guest began to be read.
     #[serde(default)]
     pub started_at: Option<Timestamp>,

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Actor, ByteCount, DumpId, GuestState, JobState, Millis};
+use crate::{Actor, ByteCount, DumpId, GuestState, JobState, Message, Millis};
 
 /// Why a dump ended without an image. `Display` is one sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +63,8 @@ pub enum EndReason {
     /// A live dump was asked for and is not possible.
     NotLive {
         /// Why not.
-        why: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        why: Message,
     },
     /// Somebody asked for it.
     Cancelled {
@@ -96,27 +97,32 @@ pub enum EndReason {
     /// The guest ended during its dump.
     GuestEnded {
         /// The sentence that says how.
-        detail: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        detail: Message,
     },
     /// The hypervisor refused, failed or did not answer.
     HypervisorFailed {
         /// The sentence that says what failed and why.
-        detail: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        detail: Message,
     },
     /// What the hypervisor wrote is no whole image of the guest's memory.
     StreamFailed {
         /// The sentence that says what is wrong with it.
-        detail: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        detail: Message,
     },
     /// The image could not be stored.
     StorageFailed {
         /// The sentence that says what failed and why.
-        detail: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        detail: Message,
     },
     /// The catalog could not be used.
     CatalogFailed {
         /// The sentence that says what failed and why.
-        detail: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        detail: Message,
     },
     /// The service that took the dump does not know it any more.
     ServiceGone {
@@ -216,7 +222,7 @@ impl fmt::Display for EndReason {
             | Self::HypervisorFailed { detail }
             | Self::StreamFailed { detail }
             | Self::StorageFailed { detail }
-            | Self::CatalogFailed { detail } => f.write_str(detail),
+            | Self::CatalogFailed { detail } => write!(f, "{detail}"),
             Self::ServiceGone { service } => write!(
                 f,
                 "the dump service {service} does not know this dump any more: it was restarted or forgot it; \
@@ -243,18 +249,18 @@ mod tests {
             EndReason::NoMemory { guest: text(), state: GuestState::Shutoff },
             EndReason::Encrypted { guest: text(), encryption: text() },
             EndReason::NoSpace { dir: text(), needed_bytes: ByteCount(2), free_bytes: ByteCount(1) },
-            EndReason::NotLive { why: text() },
+            EndReason::NotLive { why: "x".into() },
             EndReason::Cancelled { by: Actor::Page, before_start: true },
             EndReason::TimeLimit { limit_ms: Millis(7) },
             EndReason::PauseLimit { limit_ms: Millis(7) },
             EndReason::NoProgress { waited_ms: Millis(7) },
             EndReason::Shutdown,
             EndReason::LostInRestart,
-            EndReason::GuestEnded { detail: text() },
-            EndReason::HypervisorFailed { detail: text() },
-            EndReason::StreamFailed { detail: text() },
-            EndReason::StorageFailed { detail: text() },
-            EndReason::CatalogFailed { detail: text() },
+            EndReason::GuestEnded { detail: "x".into() },
+            EndReason::HypervisorFailed { detail: "x".into() },
+            EndReason::StreamFailed { detail: "x".into() },
+            EndReason::StorageFailed { detail: "x".into() },
+            EndReason::CatalogFailed { detail: "x".into() },
             EndReason::ServiceGone { service: text() },
             EndReason::Internal,
         ]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Capabilities, DumpStatus, Guest, Record, Verification};
+use crate::{Capabilities, DumpStatus, Guest, Message, Record, Verification};
 
 /// Whether the service that takes dumps answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,10 +10,10 @@ pub struct ServiceHealth {
     /// Its URL, or `local`.
     pub service: String,
     /// Why it does not answer; `None` while it does.
-    pub error: Option<String>,
+    pub error: Option<Message>,
     /// What is wrong with its answers; `None` where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warning: Option<String>,
+    pub warning: Option<Message>,
     /// What it can do.
     #[serde(default = "everything", skip_serializing_if = "is_everything")]
     pub capabilities: Capabilities,
@@ -22,7 +22,7 @@ pub struct ServiceHealth {
 impl ServiceHealth {
     /// Of a service that can do everything.
     #[must_use]
-    pub fn of(service: &str, error: Option<String>) -> Self {
+    pub fn of(service: &str, error: Option<Message>) -> Self {
         Self { service: service.to_owned(), error, warning: None, capabilities: Capabilities::ALL }
     }
 }
@@ -51,9 +51,9 @@ pub enum Event {
     /// The dump service went away or came back.
     Service(ServiceHealth),
     /// The hypervisor went away (with the reason) or came back (without).
-    Hypervisor(Option<String>),
+    Hypervisor(Option<Message>),
     /// Images or records cannot be stored on this host (with the reason), or can again (without).
-    Storage(Option<String>),
+    Storage(Option<Message>),
 }
 
 impl Event {

@@ -17,6 +17,7 @@ mod host;
 mod image;
 mod inspection;
 mod manifest;
+mod message;
 mod options;
 mod problem;
 mod readiness;
@@ -27,8 +28,8 @@ mod segment;
 mod trigger;
 mod units;
 mod unknown;
-mod waits_for;
 mod verdict;
+mod waits_for;
 
 pub use activity::{Activity, ActivityKind};
 pub use actor::{Actor, ActorError};
@@ -50,6 +51,7 @@ pub use manifest::{
     CaptureFacts, FrameDigestFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest,
     OmittedBlock, PageMapFacts, PageTotals,
 };
+pub use message::Message;
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use problem::{Problem, ProblemKind};
 pub use readiness::{FailedCheck, Readiness, ReadinessCheck};
@@ -62,5 +64,5 @@ pub use trigger::{
     ServiceStatus, TriggerError, TriggerReply, TriggerRequest, VmRef,
 };
 pub use units::{ByteCount, GuestPhysAddr, Millis, Timestamp};
-pub use waits_for::WaitsFor;
 pub use verdict::{Companion, Finding, FrameSpan, RecordCheck, Sample, Verdict, VerifyReport};
+pub use waits_for::WaitsFor;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-use crate::{Actor, DumpOptions, DumpStatus, Guest, GuestName, GuestState, Timestamp};
+use crate::{Actor, DumpOptions, DumpStatus, Guest, GuestName, GuestState, Message, Timestamp};
 
 /// The one word in place of a list of guests: every running guest.
 pub const ALL_GUESTS: &str = "all";
@@ -194,7 +194,8 @@ pub struct TriggerReply {
     /// Always `scheduled`.
     pub status: String,
     /// One sentence for people.
-    pub message: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub message: Message,
     /// The guests as they were named; the running ones by name where all were asked for.
     pub vm_ids: Vec<String>,
     /// When it was accepted.
@@ -218,7 +219,8 @@ pub struct Omitted {
     /// Why, for programs.
     pub why: OmittedWhy,
     /// Why, for people.
-    pub reason: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub reason: Message,
 }
 
 /// Why a request for all guests leaves one out.
@@ -257,12 +259,12 @@ impl Omitted {
             ),
             _ => (OmittedWhy::Off, format!("it is {state}: there is no memory to dump")),
         };
-        Some(Self::new(guest, why, reason))
+        Some(Self::new(guest, why, reason.into()))
     }
 
     /// `guest`, for that reason.
     #[must_use]
-    pub fn new(guest: &Guest, why: OmittedWhy, reason: String) -> Self {
+    pub fn new(guest: &Guest, why: OmittedWhy, reason: Message) -> Self {
         Self { name: guest.name.clone(), uuid: guest.uuid.clone(), why, reason }
     }
 }
@@ -314,7 +316,8 @@ pub struct LastTrigger {
     /// Seconds from acceptance to the last guest's end.
     pub duration: Option<f64>,
     /// Why it did not end well.
-    pub error: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub error: Option<Message>,
 }
 
 /// The answer of `GET /api/memory-dumps/status`.
@@ -330,7 +333,8 @@ pub struct ServiceStatus {
     /// What became of the last request.
     pub last_trigger: Option<LastTrigger>,
     /// Why the service is unavailable.
-    pub error: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub error: Option<Message>,
     /// When this was answered.
     pub timestamp: Timestamp,
 }

@@ -88,7 +88,7 @@ impl Service {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self::new(problem.detail)
+        Self::new(problem.detail.to_string())
     }
 }
 

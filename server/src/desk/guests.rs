@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use memdeck_hypervisor::{Hypervisor, HypervisorError};
-use memdeck_model::{Event, Guest, Problem, ProblemKind};
+use memdeck_model::{Event, Guest, Message, Problem, ProblemKind};
 
 use super::LiveFeed;
 use crate::blocking;
@@ -167,7 +167,7 @@ impl LiveFeed {
         self.publish_if_news(Event::Guests(guests));
     }
 
-    fn note_hypervisor(&self, error: Option<String>) {
+    fn note_hypervisor(&self, error: Option<Message>) {
         self.publish_if_news(Event::Hypervisor(error));
     }
 }

@@ -18,8 +18,8 @@ use memdeck_catalog::{Catalog, CatalogError, Place};
 use memdeck_engine::{BackendError, Clock, DumpBackend, Target};
 use memdeck_model::{
     ALL_GUESTS, Activity, Actor, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest,
-    Millis, Omitted, Problem, ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, ServiceHealth,
-    ServiceStatus, Stats, Timestamp, TriggerError, TriggerRequest, Verification, VmRef,
+    Message, Millis, Omitted, Problem, ProblemKind, Record, RecordFilter, RecordPage, RecordQuery,
+    ServiceHealth, ServiceStatus, Stats, Timestamp, TriggerError, TriggerRequest, Verification, VmRef,
 };
 use parking_lot::Mutex;
 
@@ -207,7 +207,7 @@ impl Desk {
                 Ok(Accepted { at, vm_ids, statuses, omitted })
             }
             Err(error) => {
-                self.follower.lock().refuse(at, vm_ids, error.to_string());
+                self.follower.lock().refuse(at, vm_ids, Message::new(&error));
                 Err(error.into())
             }
         }
@@ -238,7 +238,7 @@ impl Desk {
         let answer = self.backend.statuses().await;
         let (status, active_dumps, error) = match answer {
             Ok(statuses) => ("ok", statuses, None),
-            Err(error) => ("unavailable", BTreeMap::new(), Some(error.to_string())),
+            Err(error) => ("unavailable", BTreeMap::new(), Some(Message::new(error))),
         };
         let last_trigger = {
             let mut follower = self.follower.lock();
@@ -350,7 +350,7 @@ impl Desk {
         let mut events = Vec::new();
         let (statuses, error) = match statuses {
             Ok(statuses) => (statuses, None),
-            Err(error) => (BTreeMap::new(), Some(error.to_string())),
+            Err(error) => (BTreeMap::new(), Some(Message::new(error))),
         };
         events.push(Event::Service(ServiceHealth { error, ..self.backend.health() }));
         events.push(Event::Storage(storage));

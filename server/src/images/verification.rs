@@ -188,7 +188,7 @@ impl Job {
             }
             Err(error) => Verification {
                 state: VerificationState::Failed,
-                error: Some(unreadable(&self.image, &error).detail),
+                error: Some(unreadable(&self.image, &error).detail.to_string()),
                 ..ended
             },
         }

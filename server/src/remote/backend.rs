@@ -9,7 +9,7 @@ use memdeck_catalog::{Catalog, CatalogError, GuestIdentity, RemoteDump};
 use memdeck_engine::{BackendError, Clock, DumpBackend, Target};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_model::{
-    Actor, Capabilities, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, ServiceHealth,
+    Actor, Capabilities, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, Message, ServiceHealth,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
@@ -100,12 +100,12 @@ impl RemoteBackend {
             }
             Err(CallError::TooLarge(limit)) => {
                 let wrong = format!("it tells of so many dumps that {limit} bytes do not hold them");
-                self.warn(|known| known.note_list(Some(wrong)));
+                self.warn(|known| known.note_list(Some(wrong.into())));
                 let active: Vec<DumpId> = before.iter().cloned().collect();
                 self.one_by_one(&active).await
             }
             Err(error) => {
-                self.note_health(Some(error.to_string()));
+                self.note_health(Some(Message::new(error)));
                 let mut known = self.known.lock();
                 known.records_are_current = false;
                 // It may come back as a newer one.
@@ -294,15 +294,14 @@ impl RemoteBackend {
         for record in imported.records {
             let _ = self.events.send(Event::Record(Box::new(record)));
         }
-        let wrong = (!imported.is_complete).then(|| {
-            "it has more records than are taken over at once; the rest is asked for later".to_owned()
-        });
+        let wrong = (!imported.is_complete)
+            .then(|| "it has more records than are taken over at once; the rest is asked for later".into());
         self.warn(|known| known.note_import(wrong));
     }
 
     fn refuse_import(&self, error: &records::ImportError) {
         tracing::warn!(service = self.url, error = error as &dyn std::error::Error, "records not imported");
-        self.warn(|known| known.note_import(Some(error.to_string())));
+        self.warn(|known| known.note_import(Some(Message::new(error))));
     }
 
     /// Notes what is wrong, or not any more, and tells it where that is news.
@@ -318,14 +317,14 @@ impl RemoteBackend {
         }
     }
 
-    fn note_health(&self, error: Option<String>) {
+    fn note_health(&self, error: Option<Message>) {
         {
             let mut known = self.known.lock();
             if known.error == error {
                 return;
             }
             if let Some(reason) = &error {
-                tracing::warn!(service = self.url, reason, "the dump service does not answer");
+                tracing::warn!(service = self.url, %reason, "the dump service does not answer");
             } else {
                 tracing::info!(service = self.url, "the dump service answers again");
             }
@@ -342,7 +341,7 @@ impl RemoteBackend {
         let (service, reason) = (self.url.clone(), error.to_string());
         match error {
             CallError::NoAnswer(_) => {
-                self.note_health(Some(reason.clone()));
+                self.note_health(Some(Message::new(&reason)));
                 BackendError::Unavailable { service, reason }
             }
             CallError::Refused { .. } | CallError::Unreadable(_) | CallError::TooLarge(_) => {

@@ -257,7 +257,7 @@ impl ServiceClient {
                 let status: ServiceStatus =
                     answer(self.request(Method::GET, &["api", "memory-dumps", "status"])).await?;
                 match status.error {
-                    Some(error) => Err(CallError::NoAnswer(error)),
+                    Some(error) => Err(CallError::NoAnswer(error.to_string())),
                     None => Ok(status.active_dumps),
                 }
             }

@@ -156,7 +156,7 @@ async fn the_page_is_told_all_that_image_and_manifest_tell() {
     std::fs::remove_file(&stored).unwrap();
     let left = app.images.facts(&dump_id).await.unwrap();
     assert_eq!(left.manifest(), facts.manifest(), "the manifest is there still");
-    assert!(left.problem().unwrap().detail.contains("is no longer where it was stored"));
+    assert!(left.problem().unwrap().to_string().contains("is no longer where it was stored"));
     std::fs::remove_file(stored.with_file_name(companion(&stored))).unwrap();
     let gone = app.images.facts(&dump_id).await.unwrap_err();
     assert_eq!(gone.kind, ProblemKind::Gone);
@@ -241,7 +241,7 @@ async fn an_imported_image_is_not_looked_for_on_this_host() {
     catalog.import("http://hv2:5001#c", &[(1, record)]).unwrap();
     let images = support::images(&catalog, &app.clock, None);
     let problem = images.inspect(&dump_id).await.unwrap_err();
-    assert!(problem.detail.contains("with the dump service that took it"), "{problem}");
+    assert!(problem.to_string().contains("with the dump service that took it"), "{problem}");
     let request = memdeck_model::DeleteRequest::confirmed("web-01");
     assert!(images.delete(&dump_id, request, Actor::Api).await.is_err());
     assert_eq!(files(&stored), 5);

@@ -26,7 +26,7 @@ type Noted = (JobState, Option<CaptureMode>, Option<String>);
 pub fn ActivityLog() -> impl IntoView {
     let log = Log::start();
     let problem = Memo::new(move |_| {
-        log.lines.with(|lines| lines.problem.as_ref().map(|problem| problem.detail.clone()))
+        log.lines.with(|lines| lines.problem.as_ref().map(|problem| problem.detail.to_string()))
     });
     let is_empty = Memo::new(move |_| log.lines.with_data(Vec::is_empty));
     let lines = move || log.lines.with_data(Clone::clone).unwrap_or_default();

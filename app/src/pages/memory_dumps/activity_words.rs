@@ -27,19 +27,23 @@ pub fn sentence(line: &Activity) -> Told {
         (ActivityKind::Failed, _) => "dump failed".to_owned(),
         (ActivityKind::Cancelled, _) => "dump cancelled".to_owned(),
     };
+    let detail = line.detail.to_string();
     let why = match line.kind {
-        ActivityKind::Fallback => because(line.mode, &line.detail),
-        ActivityKind::Completed => {
-            upper_first(line.detail.strip_prefix("Dump completed: ").unwrap_or(&line.detail))
-        }
+        ActivityKind::Fallback => because(line.mode, &detail),
         ActivityKind::Cancelled => match &line.end_reason {
             Some(EndReason::Cancelled { by, before_start }) => {
                 upper_first(&by_whom_and_when(by, *before_start))
             }
-            // Its first word is said already.
-            _ => upper_first(line.detail.strip_prefix("cancelled: ").unwrap_or(&line.detail)),
+            // Their sentences begin with the word that is said already.
+            Some(EndReason::TimeLimit { limit_ms }) => {
+                format!("It took longer than the limit of {limit_ms} (DUMP_TIMEOUT)")
+            }
+            Some(EndReason::Shutdown) => "Memdeck was stopped while the dump was running".to_owned(),
+            _ => upper_first(&detail),
         },
-        ActivityKind::Queued | ActivityKind::Started | ActivityKind::Failed => upper_first(&line.detail),
+        ActivityKind::Queued | ActivityKind::Started | ActivityKind::Completed | ActivityKind::Failed => {
+            upper_first(&detail)
+        }
     };
     Told { what, why: (!why.is_empty()).then_some(why) }
 }
@@ -68,7 +72,7 @@ pub fn spoken(lines: &[Activity], before: Option<Timestamp>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use memdeck_model::{Actor, CaptureMode};
+    use memdeck_model::{Actor, CaptureMode, Millis};
 
     use super::*;
 
@@ -90,8 +94,8 @@ mod tests {
         }
     }
 
-    fn cancelled(by: Actor, before_start: bool) -> String {
-        let end_reason = Some(EndReason::Cancelled { by, before_start });
+    fn cancelled(reason: EndReason) -> String {
+        let end_reason = Some(reason);
         let Told { what, why } =
             sentence(&Activity { end_reason, ..line(ActivityKind::Cancelled, "stopped") });
         format!("{what}: {}", why.unwrap_or_default())
@@ -108,11 +112,13 @@ mod tests {
             told(ActivityKind::Queued, ""),
             told(ActivityKind::Started, ""),
             told(ActivityKind::Fallback, "the guest is paused"),
-            told(ActivityKind::Completed, "Dump completed: 512 MiB stored as 28.9 MiB"),
+            told(ActivityKind::Completed, "512 MiB stored as 28.9 MiB"),
             told(ActivityKind::Failed, "the guest is gone"),
-            cancelled(Actor::Page, true),
-            cancelled(Actor::named("the night shift"), false),
-            told(ActivityKind::Cancelled, "cancelled: memdeck was stopped"),
+            cancelled(EndReason::Cancelled { by: Actor::Page, before_start: true }),
+            cancelled(EndReason::Cancelled { by: Actor::named("the night shift"), before_start: false }),
+            cancelled(EndReason::Shutdown),
+            cancelled(EndReason::TimeLimit { limit_ms: Millis(60_000) }),
+            told(ActivityKind::Cancelled, "the service says no reason"),
         ];
         assert_eq!(
             told,
@@ -124,7 +130,9 @@ mod tests {
                 "dump failed: The guest is gone",
                 "dump cancelled: On the page before it began",
                 "dump cancelled: By the night shift",
-                "dump cancelled: Memdeck was stopped",
+                "dump cancelled: Memdeck was stopped while the dump was running",
+                "dump cancelled: It took longer than the limit of 1 min 00 s (DUMP_TIMEOUT)",
+                "dump cancelled: The service says no reason",
             ]
         );
     }

@@ -78,7 +78,7 @@ pub fn DeleteDialog() -> impl IntoView {
                 <Failure
                     title="The image was not deleted."
                     detail=Signal::derive(move || {
-                        problem.with(|problem| problem.as_ref().map(|problem| sentence(&problem.detail)))
+                        problem.with(|problem| problem.as_ref().map(|problem| sentence(&problem.detail.to_string())))
                             .unwrap_or_default()
                     })
                 />

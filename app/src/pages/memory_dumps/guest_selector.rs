@@ -10,6 +10,11 @@ use crate::ui::{Button, ButtonKind, ButtonSize, EmptyState, Failure, SearchField
 /// A list that can be seen at a glance needs no search.
 const SEARCHED_FROM: usize = 8;
 
+/// Why the hypervisor does not answer.
+fn hypervisor_error(state: State) -> Option<String> {
+    state.overview.with_data(|overview| overview.hypervisor.as_ref().map(ToString::to_string)).flatten()
+}
+
 /// Every guest, with a checkbox where it can be dumped, in a part that scrolls.
 #[component]
 pub fn GuestSelector() -> impl IntoView {
@@ -27,8 +32,8 @@ pub fn GuestSelector() -> impl IntoView {
             return None;
         }
         let of_fetch =
-            state.guests.with(|guests| guests.problem.as_ref().map(|problem| problem.detail.clone()));
-        of_fetch.or_else(|| state.overview.with_data(|overview| overview.hypervisor.clone()).flatten())
+            state.guests.with(|guests| guests.problem.as_ref().map(|problem| problem.detail.to_string()));
+        of_fetch.or_else(|| hypervisor_error(state))
     });
     let service_warning = Memo::new(move |_| {
         let told = |overview: &crate::api::Overview| {

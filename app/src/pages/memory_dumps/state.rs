@@ -152,7 +152,7 @@ impl State {
             match api::ask_verification(id.clone(), true).await {
                 Ok(begun) => self.hear_verification(&begun),
                 Err(ApiError(problem)) => {
-                    self.verifications.update(|known| known.refuse(&id, problem.detail.clone()));
+                    self.verifications.update(|known| known.refuse(&id, problem.detail.to_string()));
                     if !self.shows_details_of(&id) {
                         let text = format!("The image of {name} is not verified. {}", problem.detail);
                         self.toaster.show(ToastKind::Error, text);
@@ -168,10 +168,10 @@ impl State {
             let why = match api::fetch_details(id, true).await {
                 Ok(details) if details.forms.is_some() => None,
                 Ok(details) => match details.problem {
-                    Some(problem) => Some(problem.detail),
+                    Some(problem) => Some(problem.detail.to_string()),
                     None => details.notices.into_iter().next().map(|notice| notice.detail),
                 },
-                Err(ApiError(problem)) => Some(problem.detail),
+                Err(ApiError(problem)) => Some(problem.detail.to_string()),
             };
             if let Some(why) = why {
                 let why = sentence(&why);
@@ -241,7 +241,7 @@ impl State {
         self.announcer.say(format!("Cancelling the dump of {name}."));
         leptos::task::spawn_local(async move {
             if let Err(ApiError(problem)) = api::cancel_dump(id.clone()).await {
-                self.jobs.change(|jobs| jobs.refuse_cancel(&id, problem.detail));
+                self.jobs.change(|jobs| jobs.refuse_cancel(&id, problem.detail.to_string()));
             }
         });
     }

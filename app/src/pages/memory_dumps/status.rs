@@ -13,7 +13,7 @@ use crate::ui::{Failure, Moment, Unknown};
 pub fn Status() -> impl IntoView {
     let state = State::expect();
     let problem = Memo::new(move |_| {
-        state.overview.with(|overview| overview.problem.as_ref().map(|problem| problem.detail.clone()))
+        state.overview.with(|overview| overview.problem.as_ref().map(|problem| problem.detail.to_string()))
     });
     let is_loading = Memo::new(move |_| {
         state.overview.with(|overview| overview.data.is_none() && overview.problem.is_none())
@@ -30,7 +30,9 @@ pub fn Status() -> impl IntoView {
     let active = Memo::new(move |_| counts.get().map(|counts| counts.running.to_string()));
     let queued = Memo::new(move |_| counts.get().map(|counts| format!("{} queued", counts.queued)));
     let catalog = Memo::new(move |_| state.overview.with_data(|overview| overview.catalog.clone()).flatten());
-    let storage = Memo::new(move |_| state.overview.with_data(|overview| overview.storage.clone()).flatten());
+    let storage = Memo::new(move |_| {
+        state.overview.with_data(|overview| overview.storage.clone()).flatten().map(|told| told.to_string())
+    });
     let retry = move |()| state.fetch_overview();
     let missing = move |what| {
         if is_loading.get() {

@@ -28,7 +28,7 @@ pub fn TriggerButtons() -> impl IntoView {
     let runnable = Memo::new(move |_| with_guests_and_jobs(&state, running));
     let is_pending = move || state.trigger.with(|trigger| trigger.pending);
     let problem = Memo::new(move |_| {
-        state.trigger.with(|trigger| trigger.problem.as_ref().map(|problem| problem.detail.clone()))
+        state.trigger.with(|trigger| trigger.problem.as_ref().map(|problem| problem.detail.to_string()))
     });
     // Only where it matters: it is no choice to make in passing.
     let asks_consent = Memo::new(move |_| {

@@ -119,7 +119,7 @@ fn read_guest(
                 Ok(stored) => return Ok(stored),
                 Err(LiveError::Ended(error)) => return Err(error),
                 Err(LiveError::NotThisWay(reason)) if choice == ModeChoice::Live => {
-                    return Err(EndReason::NotLive { why: reason }.into());
+                    return Err(EndReason::NotLive { why: reason.into() }.into());
                 }
                 Err(LiveError::NotThisWay(reason)) => {
                     tracing::info!(dump_id = %job.dump_id, reason, "not live; taking the guest frozen");

@@ -3,7 +3,8 @@
 use memdeck_hypervisor::simulated::{Call, Fault};
 use memdeck_model::ModeChoice::{Auto, Frozen};
 use memdeck_model::{
-    Actor, DumpId, DumpOptions, Event, GuestName, GuestState, JobState, RecordQuery, WaitsFor,
+    Actor, DumpId, DumpOptions, EndReason, Event, GuestName, GuestState, JobState, Message, RecordQuery,
+    WaitsFor,
 };
 
 use crate::support::*;
@@ -93,7 +94,9 @@ fn an_unknown_guest_is_accepted_and_ends_with_its_name_and_the_hypervisor() {
     let bench = Bench::new();
     let status = dump(&bench, "web-09");
     assert_eq!(status.exact_state(), JobState::Failed);
-    assert_eq!(status.message, "no VM 'web-09' on simulated:///host");
+    let reason =
+        EndReason::UnknownGuest { vm: "web-09".to_owned(), hypervisor: "simulated:///host".to_owned() };
+    assert_eq!((status.message, status.end_reason), (Message::new(&reason), Some(reason)));
 }
 
 #[test]
@@ -101,7 +104,8 @@ fn a_guest_without_memory_is_refused_untouched() {
     let bench = Bench::with_guests(&["db-01"]);
     bench.hypervisor.set_state("db-01", GuestState::Shutoff);
     let status = dump(&bench, "db-01");
-    assert_eq!(status.message, "db-01 is shutoff: it has no memory to dump; start it first");
+    let reason = EndReason::NoMemory { guest: "db-01".to_owned(), state: GuestState::Shutoff };
+    assert_eq!((status.message, status.end_reason), (Message::new(&reason), Some(reason)));
     assert_eq!(bench.hypervisor.calls(), []);
 }
 
@@ -110,7 +114,8 @@ fn encrypted_memory_is_dumped_only_when_that_is_accepted() {
     let bench = Bench::with_guests(&["db-01"]);
     bench.hypervisor.set_launch_security("db-01", "sev");
     let refused = dump_as(&bench, "db-01", Auto);
-    assert!(refused.message.contains("encrypted (sev)"), "{}", refused.message);
+    let reason = EndReason::Encrypted { guest: "db-01".to_owned(), encryption: "sev".to_owned() };
+    assert_eq!(refused.end_reason, Some(reason));
     assert_eq!(bench.hypervisor.calls(), []);
 
     let engine = bench.engine(1);
@@ -148,12 +153,12 @@ fn a_queued_and_a_running_dump_are_cancelled_by_whom_the_message_says() {
     bench.hypervisor.wait_until_stalled("a");
 
     engine.cancel(&queued, &Actor::named("ada")).unwrap();
-    assert_eq!(end_of(&mut events, &queued).message, "cancelled by ada before it began");
+    assert_eq!(end_of(&mut events, &queued).end_reason, Some(cancelled_by_ada(true)));
     engine.cancel(&running, &Actor::named("ada")).unwrap();
-    assert_eq!(end_of(&mut events, &running).message, "cancelled by ada");
+    assert_eq!(end_of(&mut events, &running).end_reason, Some(cancelled_by_ada(false)));
     assert_eq!((bench.files(), bench.hypervisor.state("a")), (vec![], GuestState::Running));
     engine.cancel(&running, &Actor::named("bob")).unwrap();
-    assert_eq!(engine.status("a").unwrap().unwrap().message, "cancelled by ada");
+    assert_eq!(engine.status("a").unwrap().unwrap().end_reason, Some(cancelled_by_ada(false)));
 }
 
 #[test]
@@ -166,8 +171,8 @@ fn a_stop_cancels_what_runs_and_keeps_what_is_queued_for_the_next_start() {
     bench.hypervisor.wait_until_stalled("a");
     drop(engine);
     assert_eq!(bench.hypervisor.state("a"), GuestState::Running);
-    let message = bench.catalog().job(&running).unwrap().unwrap().message;
-    assert_eq!(message, "cancelled: memdeck was stopped while the dump was running");
+    let stopped = bench.catalog().job(&running).unwrap().unwrap();
+    assert_eq!(stopped.end_reason, Some(EndReason::Shutdown));
     assert_eq!(bench.catalog().job(&queued).unwrap().unwrap().state, JobState::Queued);
 
     let engine = bench.engine(1);

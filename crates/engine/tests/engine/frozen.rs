@@ -38,18 +38,26 @@ fn a_finished_dump_is_the_guests_memory_with_its_record() {
 /// Every way a dump can go wrong while the guest is read: it fails, no file is left, and the guest runs.
 #[test]
 fn a_dump_that_goes_wrong_leaves_no_file_and_a_running_guest() {
+    let promised = Bench::with_guests(&["db-01"]).hypervisor.image("db-01").len();
+    let refused = |why: &str| EndReason::HypervisorFailed {
+        detail: format!("the memory of VM 'db-01' could not be dumped: {why}").into(),
+    };
+    let torn =
+        |how: &str| EndReason::StreamFailed { detail: format!("the guest's memory stream {how}").into() };
+    let short = format!("ended after 1048576 bytes; its headers promise {promised}");
+    let long = format!("goes on after the {promised} bytes that its headers promise");
     for (fault, reason) in [
-        (Fault::Refused, "could not be dumped"),
-        (Fault::EndsAt(10), "before its headers were complete"),
-        (Fault::EndsAt(1 << 20), "its headers promise"),
-        (Fault::ExtraBytes(1), "goes on after"),
-        (Fault::Fails, "could not be dumped"),
+        (Fault::Refused, refused("refused on request")),
+        (Fault::EndsAt(10), torn("ended after 10 bytes, before its headers were complete")),
+        (Fault::EndsAt(1 << 20), torn(&short)),
+        (Fault::ExtraBytes(1), torn(&long)),
+        (Fault::Fails, refused("failed on request")),
     ] {
         let bench = Bench::with_guests(&["db-01"]);
         bench.hypervisor.next_dump("db-01", &[fault, Fault::StaysPaused]);
         let status = dump(&bench, "db-01");
         assert_eq!(status.exact_state(), JobState::Failed, "{fault:?}");
-        assert!(status.message.contains(reason), "{fault:?}: {}", status.message);
+        assert_eq!(status.end_reason, Some(reason), "{fault:?}");
         assert_eq!(bench.files(), [""; 0], "{fault:?}");
         assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running, "{fault:?}");
         assert_eq!(bench.catalog().stats().unwrap().total_dumps, 0, "{fault:?}");
@@ -92,7 +100,7 @@ fn a_dump_over_its_time_limit_is_cancelled_and_its_guest_runs() {
     bench.clock.advance(TIME_LIMIT);
     let status = end_of(&mut events, &dump_id);
     assert_eq!(status.exact_state(), JobState::Cancelled);
-    assert_eq!(status.message, "cancelled: it took longer than the limit of 1 min 00 s (DUMP_TIMEOUT)");
+    assert_eq!(status.end_reason, Some(EndReason::TimeLimit { limit_ms: TIME_LIMIT.into() }));
     assert_eq!((bench.files(), bench.hypervisor.state("db-01")), (vec![], GuestState::Running));
 }
 

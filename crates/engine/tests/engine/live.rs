@@ -5,7 +5,9 @@ use std::time::Duration;
 use memdeck_hypervisor::Hypervisor as _;
 use memdeck_hypervisor::simulated::{Call, Fault, PAUSE};
 use memdeck_model::ModeChoice::{Auto, Live};
-use memdeck_model::{Actor, CaptureMode, DumpId, DumpPhase, GuestName, GuestState, JobState, Millis};
+use memdeck_model::{
+    Actor, CaptureMode, DumpId, DumpPhase, EndReason, GuestName, GuestState, JobState, Millis,
+};
 
 use crate::support::*;
 
@@ -39,7 +41,7 @@ fn what_cannot_be_dumped_live_is_dumped_frozen_with_the_reason() {
         bench.hypervisor.next_dump("db-01", &[fault]);
         let status = dump_as(&bench, "db-01", Live);
         assert_eq!(status.exact_state(), JobState::Failed, "{fault:?}");
-        assert!(status.message.starts_with("a live dump is not possible: "), "{}", status.message);
+        assert!(matches!(status.end_reason, Some(EndReason::NotLive { .. })), "{:?}", status.end_reason);
         assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running);
     }
 }
@@ -102,7 +104,7 @@ fn a_cancelled_live_dump_is_aborted_and_its_guest_never_stopped() {
     let dump_id = trigger(&engine, "db-01", Live).dump_id;
     bench.hypervisor.wait_until_stalled("db-01");
     assert!(engine.cancel(&dump_id, &Actor::named("ada")).unwrap());
-    assert_eq!(end_of(&mut events, &dump_id).message, "cancelled by ada");
+    assert_eq!(end_of(&mut events, &dump_id).end_reason, Some(cancelled_by_ada(false)));
     assert_eq!((bench.files(), bench.hypervisor.state("db-01")), (vec![], GuestState::Running));
     assert!(bench.hypervisor.calls().contains(&Call::Abort(GuestName("db-01".into()))));
     assert!(

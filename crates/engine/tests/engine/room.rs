@@ -2,7 +2,7 @@
 
 use memdeck_hypervisor::simulated::{Call, Fault};
 use memdeck_model::ModeChoice::{Auto, Frozen};
-use memdeck_model::{Actor, ByteCount, JobState, WaitsFor};
+use memdeck_model::{Actor, ByteCount, EndReason, JobState, WaitsFor};
 
 use crate::support::*;
 
@@ -77,7 +77,10 @@ fn a_dump_that_waits_for_room_can_be_cancelled_and_its_guest_was_not_touched() {
     wait_until_it_waits_for(&mut events, &second, WaitsFor::Room);
     engine.cancel(&second, &Actor::named("ada")).unwrap();
     let cancelled = end_of(&mut events, &second);
-    assert_eq!((cancelled.exact_state(), &*cancelled.message), (JobState::Cancelled, "cancelled by ada"));
+    assert_eq!(
+        (cancelled.exact_state(), cancelled.end_reason),
+        (JobState::Cancelled, Some(cancelled_by_ada(false)))
+    );
     bench.hypervisor.release("a");
     assert_eq!(end_of(&mut events, &first).exact_state(), JobState::Completed);
     assert_eq!(begun(&bench), 1);
@@ -93,12 +96,9 @@ fn a_guest_that_the_volume_cannot_hold_is_refused_untouched_whoever_else_is_dump
     let first = trigger(&engine, "a", Frozen).dump_id;
     bench.hypervisor.wait_until_stalled("a");
     let refused = trigger(&engine, "huge", Frozen).dump_id;
-    let message = end_of(&mut events, &refused).message;
-    assert!(
-        message.starts_with("not enough space in ")
-            && message.contains("may need 204 MiB, 70.0 MiB are free"),
-        "{message}"
-    );
+    let reason = end_of(&mut events, &refused).end_reason;
+    let Some(EndReason::NoSpace { needed_bytes, free_bytes, .. }) = reason else { panic!("{reason:?}") };
+    assert_eq!((needed_bytes, free_bytes), (ByteCount::from_mib(204), ByteCount::from_mib(70)));
     bench.hypervisor.release("a");
     assert_eq!(end_of(&mut events, &first).exact_state(), JobState::Completed);
     assert_eq!(begun(&bench), 1);

@@ -12,8 +12,8 @@ use memdeck_hypervisor::simulated::Simulated;
 use memdeck_image::{ElfScanner, ImageStore, SegmentKind, StoreError};
 use memdeck_model::ModeChoice::Frozen;
 use memdeck_model::{
-    Actor, ByteCount, DumpId, DumpOptions, DumpStatus, Event, GuestState, Millis, ModeChoice, Timestamp,
-    VmRef, WaitsFor,
+    Actor, ByteCount, DumpId, DumpOptions, DumpStatus, EndReason, Event, GuestState, Millis, ModeChoice,
+    Timestamp, VmRef, WaitsFor,
 };
 use tokio::sync::broadcast;
 
@@ -132,7 +132,7 @@ pub fn wait_until_it_waits_for(
             && status.dump_id == *dump_id
             && status.waits_for == Some(waits_for)
         {
-            assert_eq!(status.message, waits_for.to_string());
+            assert_eq!(status.message.to_string(), waits_for.to_string());
             return *status;
         }
     }
@@ -148,6 +148,11 @@ pub fn end_of(events: &mut broadcast::Receiver<Event>, dump_id: &DumpId) -> Dump
             return *status;
         }
     }
+}
+
+/// Ada cancelled it.
+pub fn cancelled_by_ada(before_start: bool) -> EndReason {
+    EndReason::Cancelled { by: Actor::named("ada"), before_start }
 }
 
 /// Every status of a dump until it has ended.

@@ -179,7 +179,7 @@ fn DumpDetails(
         });
     });
     let problem = Signal::derive(move || {
-        let why = |problem: &Problem| sentence(&problem.detail);
+        let why = |problem: &Problem| sentence(&problem.detail.to_string());
         fetched.record.with(|record| record.problem.as_ref().map(why)).unwrap_or_default()
     });
     move || match shape.get() {

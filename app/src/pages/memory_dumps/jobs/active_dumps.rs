@@ -31,7 +31,7 @@ pub fn ActiveDumps() -> impl IntoView {
     let is_empty = Memo::new(move |_| ids.with(|ids| ids.as_ref().map(Vec::is_empty)));
     let active = Memo::new(move |_| state.jobs.with_data(Jobs::active_count).unwrap_or(0));
     let problem = Memo::new(move |_| {
-        state.jobs.with(|jobs| jobs.problem.as_ref().map(|problem| problem.detail.clone()))
+        state.jobs.with(|jobs| jobs.problem.as_ref().map(|problem| problem.detail.to_string()))
     });
     let retry = move |()| state.fetch_jobs();
     let count = move || {

@@ -1,7 +1,8 @@
 //! How far a dump is and how it ended, in words.
 
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpPhase, DumpStatus, EndReason, JobState, LiveProgress, Millis, Timestamp,
+    ByteCount, CaptureMode, DumpPhase, DumpStatus, EndReason, JobState, LiveProgress, Message, Millis,
+    Timestamp,
 };
 
 use super::Job;
@@ -18,7 +19,7 @@ pub fn figures_of(job: &Job, now: Timestamp) -> String {
     }
     // Nothing is read now, and no guest stands still for it, whatever was read before.
     if status.waits_for.is_some() {
-        return status.message.clone();
+        return status.message.to_string();
     }
     let mut parts = Vec::new();
     let done = status.bytes.map(|bytes| format!("{} of {}", bytes.bytes_done, bytes.bytes_expected));
@@ -53,7 +54,7 @@ pub fn figures_of(job: &Job, now: Timestamp) -> String {
         }
         (Some(CaptureMode::Live) | None, None) => parts.extend(taken),
     }
-    if parts.is_empty() { status.message.clone() } else { parts.join(" · ") }
+    if parts.is_empty() { status.message.to_string() } else { parts.join(" · ") }
 }
 
 /// How long the rest takes at the present rate; `None` while that is not known or nothing moves.
@@ -91,8 +92,9 @@ pub fn result_of(status: &DumpStatus) -> String {
     }
 }
 
-fn told(message: &str) -> String {
-    if message.is_empty() { "No reason was told.".to_owned() } else { upper_first(message) }
+fn told(message: &Message) -> String {
+    let shown = message.to_string();
+    if shown.is_empty() { "No reason was told.".to_owned() } else { upper_first(&shown) }
 }
 
 fn stored(status: &DumpStatus) -> String {

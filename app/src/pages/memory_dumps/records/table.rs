@@ -302,7 +302,7 @@ fn news(unseen: u64) -> String {
 fn in_words(problem: &Problem) -> String {
     match &problem.request_id {
         Some(id) => format!("{} (Request {id}.)", problem.detail),
-        None => problem.detail.clone(),
+        None => problem.detail.to_string(),
     }
 }
 
