@@ -5,6 +5,7 @@
 
 mod activity;
 mod actor;
+mod calendar;
 mod capabilities;
 mod day;
 mod dump;
@@ -26,6 +27,7 @@ mod unknown;
 
 pub use activity::{Activity, ActivityKind};
 pub use actor::{Actor, ActorError};
+pub use calendar::InstantError;
 pub use capabilities::Capabilities;
 pub use day::{Day, ParseDayError};
 pub use dump::{

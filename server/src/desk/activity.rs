@@ -176,7 +176,11 @@ fn end_of(record: &Record) -> Activity {
         guest: record.dom.0.clone(),
         by: None,
         mode: None,
-        detail: told.join("; "),
+        detail: if record.ok && !told.is_empty() {
+            format!("Dump completed: {}", told.join("; "))
+        } else {
+            told.join("; ")
+        },
         end_reason: None,
     }
 }

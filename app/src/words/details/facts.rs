@@ -42,7 +42,7 @@ fn guest(record: &Record, image: Option<&ImageFacts>, manifest: Option<&Manifest
         }),
     );
     facts.add_some(
-        "System, by its banner in memory",
+        "System, from its banner in memory",
         guest.and_then(|guest| guest.os_banner.clone()).map(Value::Code),
     );
     let remark = |remark: Option<&Remark>| remark.map(|remark| text(remark.as_str()));
@@ -74,7 +74,7 @@ fn capture(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
         let omitted = &manifest.capture.omitted;
         let omitted: Vec<_> =
             omitted.iter().map(|block| format!("{}, {}", block.name, block.bytes)).collect();
-        facts.add_some("Left out, no RAM of the guest", lines(omitted));
+        facts.add_some("Left out, not guest RAM", lines(omitted));
     }
     facts.add_some("Missing in the image", lines(missing_of(manifest).to_vec()));
     if record.encrypted {
@@ -140,7 +140,7 @@ fn hashes(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
     facts.add_or_unknown("SHA-256 of the image", record.sha256.clone().map(Value::Copied));
     if let Some(manifest) = manifest {
         if record.sha256.as_ref().is_some_and(|sha256| *sha256 != manifest.sha256) {
-            facts.add("SHA-256 in the manifest, another one", Value::Copied(manifest.sha256.clone()));
+            facts.add("SHA-256 in the manifest, which differs", Value::Copied(manifest.sha256.clone()));
         }
         facts.add("SHA-256 of the stored file", Value::Copied(manifest.file_sha256.clone()));
     }
@@ -217,7 +217,7 @@ fn upper(format: &str) -> String {
 fn what_mode(mode: CaptureMode) -> &'static str {
     match mode {
         CaptureMode::Live => "live: the guest ran while it was copied",
-        CaptureMode::Frozen => "frozen: the guest stood still while it was read",
+        CaptureMode::Frozen => "frozen: the guest was stopped while it was read",
     }
 }
 
@@ -244,7 +244,7 @@ fn clock(clock: HostClock) -> String {
         }
         (Some(true), _, _) => "synchronised".to_owned(),
         (Some(false), _, _) => "not known to be synchronised".to_owned(),
-        (None, _, _) => "the kernel did not tell whether it is synchronised".to_owned(),
+        (None, _, _) => "unknown: the kernel does not report it".to_owned(),
     }
 }
 

@@ -47,9 +47,9 @@ fn what_is_wrong_comes_before_what_is_to_be_known() {
         told(&record, Some(&image)),
         [
             "The image file is gone: The file is not there. What is shown is from the record.",
-            "The dump failed: It is recorded as failed: what was stored, if anything, is no whole image.",
-            "Encrypted memory: The image is ciphertext: nothing in it can be analysed without the guest’s key.",
-            "Not as it was first tried: Another mode, because the guest is paused.",
+            "The dump failed: Whatever was stored is not a complete image.",
+            "Encrypted memory: The image is ciphertext: it cannot be analysed without the guest’s key.",
+            "Another mode than requested: Another mode, because the guest is paused.",
             "No manifest: There is no manifest to go by: it is damaged.",
         ]
     );
@@ -114,5 +114,5 @@ fn a_record_that_was_changed_or_made_anew_is_no_witness_and_the_page_says_so() {
     };
     assert_eq!(titles(&Record { altered: true, ..record() }), ["The record was changed"]);
     let rebuilt = Record { rebuilt_at: Some(record().timestamp), ..record() };
-    assert_eq!(titles(&rebuilt), ["The record was made anew"]);
+    assert_eq!(titles(&rebuilt), ["The record was rebuilt"]);
 }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::api::{Fact, Group, Value};
 use crate::ui::{CopyButton, Instant, Unknown};
+use crate::words::lower_first;
 
 /// A heading and what is known under it.
 #[component]
@@ -61,29 +62,5 @@ fn FactView(fact: Fact, guest: String) -> impl IntoView {
             <dt>{name}</dt>
             <dd class="number">{value}</dd>
         </div>
-    }
-}
-
-/// As in the middle of a sentence; what is written in capitals stays so.
-fn lower_first(name: &str) -> String {
-    let mut letters = name.chars();
-    match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() => {
-            first.to_lowercase().chain(letters).collect()
-        }
-        _ => name.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_within_a_sentence_keeps_its_capitals_where_it_is_made_of_them() {
-        assert_eq!(
-            ["Path", "SHA-256 of the image", ""].map(lower_first),
-            ["path", "SHA-256 of the image", ""]
-        );
     }
 }

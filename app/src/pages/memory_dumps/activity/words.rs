@@ -2,7 +2,7 @@
 
 use memdeck_model::{Activity, ActivityKind, EndReason, Timestamp};
 
-use crate::words::{because, by_whom, by_whom_and_when, shown, upper_first};
+use crate::words::{because, by_whom, by_whom_and_when, lower_first, shown, upper_first};
 
 /// One line after the guest's name: what happened, and why or with what result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,22 +22,23 @@ pub fn sentence(line: &Activity) -> Told {
             Some(mode) => format!("{} dump started", mode.as_str()),
             None => "dump started".to_owned(),
         },
-        (ActivityKind::Fallback, _) => "dump started, not as first tried".to_owned(),
+        (ActivityKind::Fallback, _) => "dump started as a fallback".to_owned(),
+        // Its sentence begins with that.
+        (ActivityKind::Completed, _) if !line.detail.is_empty() => lower_first(&line.detail),
         (ActivityKind::Completed, _) => "dump completed".to_owned(),
         (ActivityKind::Failed, _) => "dump failed".to_owned(),
         (ActivityKind::Cancelled, _) => "dump cancelled".to_owned(),
     };
     let why = match line.kind {
         ActivityKind::Fallback => because(line.mode, &line.detail),
-        ActivityKind::Completed => {
-            upper_first(line.detail.strip_prefix("Dump completed: ").unwrap_or(&line.detail))
-        }
+        ActivityKind::Completed => String::new(),
         ActivityKind::Cancelled => match &line.end_reason {
             Some(EndReason::Cancelled { by, before_start }) => {
                 upper_first(&by_whom_and_when(by, *before_start))
             }
-            // Its first word is said already.
-            _ => upper_first(line.detail.strip_prefix("cancelled: ").unwrap_or(&line.detail)),
+            Some(EndReason::TimeLimit { limit_ms }) => format!("It took longer than {limit_ms}"),
+            Some(EndReason::Shutdown) => "memdeck was stopped".to_owned(),
+            _ => upper_first(&line.detail),
         },
         ActivityKind::Queued | ActivityKind::Started | ActivityKind::Failed => upper_first(&line.detail),
     };
@@ -68,7 +69,7 @@ pub fn spoken(lines: &[Activity], before: Option<Timestamp>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use memdeck_model::{Actor, CaptureMode};
+    use memdeck_model::{Actor, CaptureMode, Millis};
 
     use super::*;
 
@@ -90,8 +91,8 @@ mod tests {
         }
     }
 
-    fn cancelled(by: Actor, before_start: bool) -> String {
-        let end_reason = Some(EndReason::Cancelled { by, before_start });
+    fn cancelled(reason: EndReason) -> String {
+        let end_reason = Some(reason);
         let Told { what, why } =
             sentence(&Activity { end_reason, ..line(ActivityKind::Cancelled, "stopped") });
         format!("{what}: {}", why.unwrap_or_default())
@@ -110,21 +111,27 @@ mod tests {
             told(ActivityKind::Fallback, "the guest is paused"),
             told(ActivityKind::Completed, "Dump completed: 512 MiB stored as 28.9 MiB"),
             told(ActivityKind::Failed, "the guest is gone"),
-            cancelled(Actor::Page, true),
-            cancelled(Actor::named("the night shift"), false),
-            told(ActivityKind::Cancelled, "cancelled: memdeck was stopped"),
+            cancelled(EndReason::Cancelled { by: Actor::Page, before_start: true }),
+            cancelled(EndReason::Cancelled { by: Actor::named("the night shift"), before_start: false }),
+            cancelled(EndReason::TimeLimit { limit_ms: Millis(7_200_000) }),
+            cancelled(EndReason::Shutdown),
+            told(ActivityKind::Completed, ""),
+            told(ActivityKind::Cancelled, "by a service that says so"),
         ];
         assert_eq!(
             told,
             [
                 "requested on the page",
                 "frozen dump started",
-                "dump started, not as first tried: Frozen, because the guest is paused.",
+                "dump started as a fallback: Frozen, because the guest is paused.",
                 "dump completed: 512 MiB stored as 28.9 MiB",
                 "dump failed: The guest is gone",
                 "dump cancelled: On the page before it began",
                 "dump cancelled: By the night shift",
-                "dump cancelled: Memdeck was stopped",
+                "dump cancelled: It took longer than 2 h 00 min",
+                "dump cancelled: memdeck was stopped",
+                "dump completed",
+                "dump cancelled: By a service that says so",
             ]
         );
     }
