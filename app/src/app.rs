@@ -7,11 +7,11 @@ use leptos_router::components::{FlatRoutes, Redirect, Route, Router};
 
 use crate::base;
 use crate::data::Data;
-use crate::session::SignOutButton;
 use crate::feed::Feed;
 use crate::frame::Frame;
 use crate::pages::{Elsewhere, MemoryDumps};
 use crate::routes::Page;
+use crate::session::SignOutButton;
 use crate::shortcuts::Shortcuts;
 use crate::time::Clock;
 use crate::ui::{Announcer, Toaster};

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use leptos::prelude::*;
 use memdeck_model::{Problem, ProblemKind};
 
-use crate::ui::{Button, ButtonKind, Icon, IconView, Show};
 use crate::base;
+use crate::ui::{Button, ButtonKind, Icon, IconView, Show};
 
 /// What the server told when it sent this page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,10 @@ fn sources(under: &Path) -> Vec<PathBuf> {
         return vec![under.to_owned()];
     }
     let entries = fs::read_dir(under).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| sources(&path)).filter(|path| path.extension().is_some_and(|end| end == "rs")).collect()
+    entries
+        .flat_map(|path| sources(&path))
+        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
+        .collect()
 }
 
 /// The modules of the crate that a source names, but for its own.

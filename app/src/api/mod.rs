@@ -17,7 +17,7 @@ mod overview;
 
 use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
 
-pub use details::{Details, Fact, Form, Group, Notice, PageClass, PageStatistics, Value, Weight};
+pub use details::{Details, Fact, Form, Group, Notice, PageClass, PageStatistics, Room, Value, Weight};
 pub use error::ApiError;
 #[cfg(any(feature = "ssr", test))]
 pub use image_facts::{

@@ -22,7 +22,7 @@ pub struct Job {
     /// What became of the operator's wish to cancel it, where there was one.
     pub cancel: Option<Cancel>,
     /// When the page heard of its end.
-    ended_at: Option<Timestamp>,
+    pub(super) ended_at: Option<Timestamp>,
 }
 
 /// What became of the wish to cancel a dump.

@@ -8,20 +8,20 @@ use memdeck_model::{
 };
 
 use super::super::{by_whom, grouped, share, shown};
-use crate::api::{Fact, Group, ImageFacts, ManifestFacts, SegmentKind, Value};
+use crate::api::{Fact, Group, ImageFacts, ManifestFacts, Room, SegmentKind, Value};
 
 /// Everything that is known, in groups; none of them is empty.
 pub fn groups(record: &Record, image: Option<&ImageFacts>) -> Vec<Group> {
     let manifest = image.and_then(|image| image.manifest.as_ref());
     let groups = [
-        ("Guest", guest(record, image, manifest)),
-        ("Capture", capture(record, manifest)),
-        ("Pause", pause(record, manifest)),
-        ("File", file(record, image, manifest)),
-        ("Hashes", hashes(record, manifest)),
+        ("Guest", Room::Little, guest(record, image, manifest)),
+        ("Capture", Room::Tall, capture(record, manifest)),
+        ("Pause", Room::Little, pause(record, manifest)),
+        ("File", Room::Wide, file(record, image, manifest)),
+        ("Hashes", Room::Wide, hashes(record, manifest)),
     ];
-    let known = groups.into_iter().filter(|(_, facts)| !facts.is_empty());
-    known.map(|(title, facts)| Group { title: title.to_owned(), facts }).collect()
+    let known = groups.into_iter().filter(|(_, _, facts)| !facts.is_empty());
+    known.map(|(title, room, facts)| Group { title: title.to_owned(), room, facts }).collect()
 }
 
 fn guest(record: &Record, image: Option<&ImageFacts>, manifest: Option<&ManifestFacts>) -> Vec<Fact> {

@@ -46,7 +46,7 @@ fn what_is_wrong_comes_before_what_is_to_be_known() {
     assert_eq!(
         told(&record, Some(&image)),
         [
-            "The image file is gone: The file is not there. What is shown is from the record.",
+            "The image file is gone: The file is not there. The details below are from the record.",
             "The dump failed: Whatever was stored is not a complete image.",
             "Encrypted memory: The image is ciphertext: it cannot be analysed without the guest’s key.",
             "Another mode than requested: Another mode, because the guest is paused.",

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::api::{Fact, Group, Value};
+use crate::api::{Fact, Group, Room, Value};
 use crate::ui::{CopyButton, Instant, Unknown};
 use crate::words::lower_first;
 
@@ -14,12 +14,12 @@ pub fn GroupView(
     /// Whose dump it is, for the names of the buttons.
     guest: String,
 ) -> impl IntoView {
-    let Group { title, facts } = group;
+    let Group { title, room, facts } = group;
     let label = title.clone();
-    let class = match title.as_str() {
-        "Capture" => "details-group details-group-tall",
-        "File" | "Hashes" => "details-group details-group-wide",
-        _ => "details-group",
+    let class = match room {
+        Room::Little => "details-group",
+        Room::Tall => "details-group details-group-tall",
+        Room::Wide => "details-group details-group-wide",
     };
     view! {
         <section class=class aria-label=label>

@@ -68,7 +68,7 @@ pub fn pause(choice: ModeChoice, guests: &[Guest], measured: Option<&FrozenPause
     match choice {
         ModeChoice::Live => LIVE.to_owned(),
         ModeChoice::Frozen => frozen,
-        ModeChoice::Auto => format!("{LIVE}, or, if it cannot be dumped live, {frozen}"),
+        ModeChoice::Auto => format!("{LIVE}, or, if a live dump is not possible, {frozen}"),
     }
 }
 
@@ -127,8 +127,8 @@ mod tests {
             [
                 "2 guests, 5.00 GiB of memory: each stops for well under a second, or, if a live dump is not possible, \
                  up to about 4 s.",
-                "2 guests, 5.00 GiB of memory: each stops for well under a second. Where that is not possible, no dump \
-                 is taken.",
+                "2 guests, 5.00 GiB of memory: each stops for well under a second. If a live dump is not possible, no \
+                 dump is taken.",
                 "2 guests, 5.00 GiB of memory: each stops for up to about 4 s.",
             ]
         );
