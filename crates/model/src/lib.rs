@@ -5,6 +5,7 @@
 
 mod activity;
 mod actor;
+mod calendar;
 mod capabilities;
 mod causes;
 mod day;
@@ -33,6 +34,7 @@ mod waits_for;
 
 pub use activity::{Activity, ActivityKind};
 pub use actor::{Actor, ActorError};
+pub use calendar::InstantError;
 pub use capabilities::Capabilities;
 pub use causes::with_causes;
 pub use day::{Day, ParseDayError};

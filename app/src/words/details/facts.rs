@@ -9,21 +9,21 @@ use memdeck_model::{
 };
 
 use super::super::{by_whom, grouped, share, shown};
-use crate::api::{Fact, Group, ImageFacts, Value};
+use crate::api::{Fact, Group, ImageFacts, Room, Value};
 
 /// Everything that is known, in groups; none of them is empty.
 pub fn groups(record: &Record, image: Option<&ImageFacts>) -> Vec<Group> {
     let manifest = image.and_then(ImageFacts::manifest);
     let image = image.and_then(ImageFacts::inspection);
     let groups = [
-        ("Guest", guest(record, image, manifest)),
-        ("Capture", capture(record, manifest)),
-        ("Pause", pause(record, manifest)),
-        ("File", file(record, image, manifest)),
-        ("Hashes", hashes(record, manifest)),
+        ("Guest", Room::Little, guest(record, image, manifest)),
+        ("Capture", Room::Tall, capture(record, manifest)),
+        ("Pause", Room::Little, pause(record, manifest)),
+        ("File", Room::Wide, file(record, image, manifest)),
+        ("Hashes", Room::Wide, hashes(record, manifest)),
     ];
-    let known = groups.into_iter().filter(|(_, facts)| !facts.is_empty());
-    known.map(|(title, facts)| Group { title: title.to_owned(), facts }).collect()
+    let known = groups.into_iter().filter(|(_, _, facts)| !facts.is_empty());
+    known.map(|(title, room, facts)| Group { title: title.to_owned(), room, facts }).collect()
 }
 
 fn guest(record: &Record, image: Option<&Inspection>, manifest: Option<&Manifest>) -> Vec<Fact> {
@@ -44,7 +44,7 @@ fn guest(record: &Record, image: Option<&Inspection>, manifest: Option<&Manifest
         }),
     );
     facts.add_some(
-        "System, by its banner in memory",
+        "System, from its banner in memory",
         guest.and_then(|guest| guest.os_banner.clone()).map(Value::Code),
     );
     let remark = |remark: Option<&Remark>| remark.map(|remark| text(remark.as_str()));
@@ -76,7 +76,7 @@ fn capture(record: &Record, manifest: Option<&Manifest>) -> Vec<Fact> {
         let omitted = &manifest.capture.omitted;
         let omitted: Vec<_> =
             omitted.iter().map(|block| format!("{}, {}", block.name, block.bytes)).collect();
-        facts.add_some("Left out, no RAM of the guest", lines(omitted));
+        facts.add_some("Left out, not guest RAM", lines(omitted));
     }
     facts.add_some("Missing in the image", lines(missing_of(manifest).to_vec()));
     if record.encrypted {
@@ -142,7 +142,7 @@ fn hashes(record: &Record, manifest: Option<&Manifest>) -> Vec<Fact> {
     facts.add_or_unknown("SHA-256 of the image", record.sha256.clone().map(Value::Copied));
     if let Some(manifest) = manifest {
         if record.sha256.as_ref().is_some_and(|sha256| *sha256 != manifest.sha256) {
-            facts.add("SHA-256 in the manifest, another one", Value::Copied(manifest.sha256.clone()));
+            facts.add("SHA-256 in the manifest, which differs", Value::Copied(manifest.sha256.clone()));
         }
         facts.add("SHA-256 of the stored file", Value::Copied(manifest.file_sha256.clone()));
     }
@@ -219,7 +219,7 @@ fn upper(format: &str) -> String {
 fn what_mode(mode: CaptureMode) -> &'static str {
     match mode {
         CaptureMode::Live => "live: the guest ran while it was copied",
-        CaptureMode::Frozen => "frozen: the guest stood still while it was read",
+        CaptureMode::Frozen => "frozen: the guest was stopped while it was read",
     }
 }
 
@@ -246,7 +246,7 @@ fn clock(clock: HostClock) -> String {
         }
         (Some(true), _, _) => "synchronised".to_owned(),
         (Some(false), _, _) => "not known to be synchronised".to_owned(),
-        (None, _, _) => "the kernel did not tell whether it is synchronised".to_owned(),
+        (None, _, _) => "unknown: the kernel does not report it".to_owned(),
     }
 }
 

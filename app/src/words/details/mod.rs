@@ -43,7 +43,7 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
             ..notice(
                 Weight::Loss,
                 &format!("The image was deleted{by}"),
-                "The record and the manifest stay and tell what is known. Nothing can be downloaded or verified any more."
+                "The record and the manifest remain. The image can no longer be downloaded or verified."
                     .to_owned(),
             )
         });
@@ -52,7 +52,7 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
         notices.push(notice(
             Weight::Loss,
             "The record was changed",
-            "It is not as memdeck wrote it into the catalog: something else changed it, or its disk did. Run memdeck \
+            "It differs from what memdeck wrote to the catalog: another program or the disk changed it. Run memdeck \
              catalog check."
                 .to_owned(),
         ));
@@ -66,7 +66,7 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
         notices.push(notice(
             Weight::Loss,
             "The dump failed",
-            "It is recorded as failed: what was stored, if anything, is no whole image.".to_owned(),
+            "Whatever was stored is not a complete image.".to_owned(),
         ));
     }
     if let Some(manifest) = manifest
@@ -74,8 +74,8 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
     {
         notices.push(notice(
             Weight::Loss,
-            "The manifest is of other bytes",
-            "Its SHA-256 is not that of the record: the files were changed or exchanged.".to_owned(),
+            "The manifest does not match the record",
+            "Its SHA-256 differs from the record: the files were changed or replaced.".to_owned(),
         ));
     }
     if let Some(at) = record.rebuilt_at {
@@ -83,8 +83,8 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
             at: Some(at),
             ..notice(
                 Weight::Note,
-                "The record was made anew",
-                "The catalog had lost it, and took it from the manifest: it is no witness that the manifest was not \
+                "The record was rebuilt",
+                "The catalog had lost it and rebuilt it from the manifest: it cannot prove that the manifest was not \
                  changed before."
                     .to_owned(),
             )
@@ -94,26 +94,26 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
         notices.push(notice(
             Weight::Note,
             "Encrypted memory",
-            "The image is ciphertext: nothing in it can be analysed without the guest’s key.".to_owned(),
+            "The image is ciphertext: it cannot be analysed without the guest’s key.".to_owned(),
         ));
     }
     if let Some(reason) = fallback_of(record, manifest) {
         let mode = record.mode.or(manifest.map(|manifest| manifest.mode));
-        notices.push(notice(Weight::Note, "Not as it was first tried", because(mode, reason)));
+        notices.push(notice(Weight::Note, "Another mode than requested", because(mode, reason)));
     }
     let missing = missing_of(manifest);
     if !missing.is_empty() {
         notices.push(notice(
             Weight::Note,
-            "Not everything is in the image",
-            sentence(&format!("it lacks {}", missing.join("; "))),
+            "Parts are missing from the image",
+            sentence(&format!("missing: {}", missing.join("; "))),
         ));
     }
     if let Some(why) = image.and_then(|image| image.inspection()?.manifest_problem.as_deref()) {
         notices.push(notice(
             Weight::Note,
             "No manifest",
-            sentence(&format!("there is no manifest to go by: {why}")),
+            sentence(&format!("there is no usable manifest: {why}")),
         ));
     }
     notices

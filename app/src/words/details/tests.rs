@@ -66,16 +66,15 @@ fn what_is_wrong_comes_before_what_is_to_be_known() {
     let gone = Problem::new(ProblemKind::Gone, "the file is not there");
     let alone = ImageFacts::ManifestAlone(Box::new(manifest()), gone);
     let common = [
-        "The dump failed: It is recorded as failed: what was stored, if anything, is no whole image.",
-        "Encrypted memory: The image is ciphertext: nothing in it can be analysed without the guest’s key.",
+        "The dump failed: Whatever was stored is not a complete image.",
+        "Encrypted memory: The image is ciphertext: it cannot be analysed without the guest’s key.",
     ];
-    let absent =
-        "The image file is gone: The file is not there. What is shown is from the record and the manifest.";
-    let frozen = "Not as it was first tried: Frozen, because the guest is paused.";
+    let absent = "The image file is gone: The file is not there. The details below are from the record and the manifest.";
+    let frozen = "Another mode than requested: Frozen, because the guest is paused.";
     assert_eq!(told(&record, Some(&alone)), [[absent].as_slice(), &common, &[frozen]].concat());
 
     let damaged = Inspection { manifest_problem: Some("it is damaged".into()), ..inspection() };
-    let unclear = "Not as it was first tried: Another mode, because the guest is paused.";
+    let unclear = "Another mode than requested: Another mode, because the guest is paused.";
     let no_manifest = "No manifest: There is no manifest to go by: it is damaged.";
     assert_eq!(
         told(&record, Some(&ImageFacts::Inspected(Box::new(damaged)))),
@@ -145,5 +144,5 @@ fn a_record_that_was_changed_or_made_anew_is_no_witness_and_the_page_says_so() {
     };
     assert_eq!(titles(&Record { altered: true, ..record() }), ["The record was changed"]);
     let rebuilt = Record { rebuilt_at: Some(record().timestamp), ..record() };
-    assert_eq!(titles(&rebuilt), ["The record was made anew"]);
+    assert_eq!(titles(&rebuilt), ["The record was rebuilt"]);
 }

@@ -2,9 +2,10 @@
 
 use leptos::prelude::*;
 
+use super::super::state::State;
 use super::options::remark;
-use super::state::State;
 use crate::ui::TextField;
+use crate::ui::erase::dynamic;
 
 /// Both fields, folded away. What is set stays in sight, because it goes with every dump.
 #[component]
@@ -18,12 +19,12 @@ pub fn RemarkFields() -> impl IntoView {
     view! {
         <details class="remarks">
             <summary>
-                <span class="remarks-title">"Case and note"</span> <span>{set}</span>
+                <span class="remarks-title">"Case and note"</span> <span>{dynamic(set)}</span>
             </summary>
             <div class="remarks-fields">
                 <TextField id="case" label="Case number" value=case error=error_of(case) />
                 <TextField id="note" label="Note" value=note error=error_of(note) lines=2 />
-                <p class="secondary">"Optional. Kept with every dump that is asked for here, until it is changed."</p>
+                <p class="secondary">"Optional. Saved with every dump you request here, until you change it."</p>
             </div>
         </details>
     }

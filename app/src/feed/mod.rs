@@ -1,13 +1,13 @@
-//! Live updates: one event stream for all tabs of a browser, from which every part of a page hears what changed.
+//! The feed: one event stream for all tabs of a browser, from which every part of a page hears what changed.
 //!
-//! Parts subscribe with [`Live::subscribe`]. A connection that breaks off is made again, and goes on where the last one
+//! Parts subscribe with [`Feed::subscribe`]. A connection that breaks off is made again, and goes on where the last one
 //! ended. Where the server cannot tell what was missed, the stream begins anew, and the parts fetch what they show
-//! ([`Live::on_connected`]). Nothing here knows what a part does with an event.
+//! ([`Feed::on_connected`]). Nothing here knows what a part does with an event.
 
 mod backoff;
 mod source;
+mod start;
 mod stream;
-mod wire;
 
 use std::rc::Rc;
 
@@ -16,6 +16,7 @@ use leptos::prelude::*;
 use memdeck_model::{Event, Millis, Timestamp};
 
 use crate::time::{Clock, browser_now};
+use crate::ui::erase::{effect, memo};
 
 /// How current what the page shows is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub enum Connection {
     /// The first connection is being made.
     Connecting,
     /// Changes arrive as they happen.
-    Live,
+    Current,
     /// The stream broke off a moment ago.
     Reconnecting,
     /// The stream has been gone for a while; the last sign of life came at this time of the browser's clock.
@@ -50,7 +51,7 @@ impl StreamState {
     fn at(self, now: Timestamp) -> Connection {
         match self {
             Self::Connecting => Connection::Connecting,
-            Self::Open => Connection::Live,
+            Self::Open => Connection::Current,
             Self::Broken(last_heard) if now.since(last_heard) < STALE_AFTER => Connection::Reconnecting,
             Self::Broken(last_heard) => Connection::Stale(last_heard),
         }
@@ -61,7 +62,7 @@ type Listener = Rc<dyn Fn(&Event)>;
 
 /// The event stream of this page.
 #[derive(Clone, Copy)]
-pub struct Live {
+pub struct Feed {
     stream: RwSignal<StreamState>,
     connection: Memo<Connection>,
     connected_count: RwSignal<u32>,
@@ -76,14 +77,14 @@ struct Listeners {
     active: Vec<(u32, Listener)>,
 }
 
-impl Live {
+impl Feed {
     /// Opens the stream and provides it to every part of the page. It stays open as long as the page.
     pub fn provide() {
         let clock = Clock::expect();
         let stream = RwSignal::new(StreamState::Connecting);
-        let live = Self {
+        let feed = Self {
             stream,
-            connection: Memo::new(move |_| {
+            connection: memo(move || {
                 clock.track();
                 stream.get().at(browser_now())
             }),
@@ -91,11 +92,11 @@ impl Live {
             is_settled: RwSignal::new(false),
             listeners: StoredValue::new_local(Listeners::default()),
         };
-        provide_context(live);
-        leptos::task::spawn_local(stream::run(live));
+        provide_context(feed);
+        leptos::task::spawn_local(stream::run(feed));
         leptos::task::spawn_local(async move {
             TimeoutFuture::new(FIRST_WAIT_MS).await;
-            live.settle();
+            feed.settle();
         });
     }
 
@@ -129,7 +130,7 @@ impl Live {
     /// this call is cleaned up. The first time it waits a moment for the stream, because what is fetched before would have
     /// to be fetched again; but where there is no stream, nothing waits for it.
     pub fn on_connected(self, fetch: impl Fn() + 'static) {
-        Effect::new(move || {
+        effect(move || {
             self.connected_count.track();
             if self.is_settled.get() {
                 untrack(&fetch);
@@ -161,6 +162,6 @@ mod tests {
         let broken = StreamState::Broken(at(100));
         assert_eq!(broken.at(at(109)), Connection::Reconnecting);
         assert_eq!(broken.at(at(110)), Connection::Stale(at(100)));
-        assert_eq!(StreamState::Open.at(at(999)), Connection::Live);
+        assert_eq!(StreamState::Open.at(at(999)), Connection::Current);
     }
 }

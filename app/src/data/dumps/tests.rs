@@ -1,8 +1,10 @@
 //! What the list of dumps does with what it is told; and dumps for the tests of its parts.
 
-use memdeck_model::{ByteCount, DumpState, GuestName, GuestState};
+use memdeck_model::{
+    ByteCount, CaptureMode, DumpId, DumpState, DumpStatus, EndReason, Guest, GuestName, GuestState, Timestamp,
+};
 
-use super::*;
+use super::jobs::{Cancel, Change, Counts, Job, Jobs};
 
 pub fn at(second: i64) -> Timestamp {
     Timestamp::from_unix_micros(second * 1_000_000).unwrap()
@@ -141,9 +143,9 @@ fn an_ended_dump_stays_for_ten_minutes_or_until_dismissed() {
     jobs.dismiss(&"b".parse().unwrap());
     jobs.tell(status("b", DumpState::Failed, 5.0), at(1));
     assert_eq!(state_of(&jobs, "b"), None);
-    jobs.reconcile(Vec::new(), &BTreeSet::new(), at(599));
+    jobs.reconcile(Vec::new(), &[], at(599));
     assert!(state_of(&jobs, "a").is_some());
-    jobs.reconcile(Vec::new(), &BTreeSet::new(), at(600));
+    jobs.reconcile(Vec::new(), &[], at(600));
     assert_eq!(state_of(&jobs, "a"), None);
 }
 

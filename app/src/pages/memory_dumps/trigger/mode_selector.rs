@@ -3,18 +3,20 @@
 use leptos::prelude::*;
 use memdeck_model::ModeChoice;
 
-use super::abilities::{NO_MODE, can};
+use super::super::state::State;
 use super::mode_words::{hint, name};
-use super::state::State;
+use crate::data::NO_MODE;
+use crate::ui::Show;
+use crate::ui::erase::{dynamic, effect, follow, handler};
 
 /// The modes to choose from, each with what it does to the guest.
 #[component]
 pub fn ModeSelector() -> impl IntoView {
     let state = State::expect();
     let mode = state.options.mode;
-    let can_choose = can(&state, |service| service.options);
+    let can_choose = state.data.overview.can(|service| service.options);
     // What was chosen before the service said so is not asked of it.
-    Effect::new(move || {
+    effect(move || {
         if !can_choose.get() {
             mode.set(ModeChoice::Auto);
         }
@@ -28,16 +30,16 @@ pub fn ModeSelector() -> impl IntoView {
                     type="radio"
                     name="mode"
                     value=choice.as_str()
-                    prop:checked=move || mode.get() == choice
-                    disabled=move || !can_choose.get()
+                    prop:checked=follow(move || mode.get() == choice)
+                    disabled=follow(move || !can_choose.get())
                     aria-describedby=hint_id.clone()
-                    on:change=move |_| mode.set(choice)
+                    on:change=handler(move |_| mode.set(choice))
                 />
                 {name(choice)}
             </label>
             // What each does is described to whoever goes through them; the eye reads it of the chosen one.
             <span id=hint_id hidden>
-                {move || hint(choice, state.frozen_pause().as_ref())}
+                {dynamic(move || hint(choice, state.data.overview.frozen_pause().as_ref()))}
             </span>
         }
     };
@@ -46,7 +48,7 @@ pub fn ModeSelector() -> impl IntoView {
             <legend class="field-label">"Mode"</legend>
             <div class="segments mode-segments">{ModeChoice::ALL.map(option).collect_view()}</div>
             <p class="mode-hint" aria-hidden="true">
-                {move || hint(mode.get(), state.frozen_pause().as_ref())}
+                {dynamic(move || hint(mode.get(), state.data.overview.frozen_pause().as_ref()))}
             </p>
             <Show when=move || !can_choose.get()>
                 <p class="secondary">{NO_MODE}</p>

@@ -1,62 +1,44 @@
 //! The list of guests to choose from.
 
 use leptos::prelude::*;
-use memdeck_model::Guest;
+use memdeck_model::{Guest, Message, SearchText};
 
+use super::super::state::State;
 use super::guest_option::GuestOption;
-use super::state::State;
-use crate::ui::{Button, ButtonKind, ButtonSize, EmptyState, Failure, SearchField, Skeleton};
+use crate::api::Overview;
+use crate::ui::erase::{dynamic, memo};
+use crate::ui::{Button, ButtonKind, ButtonSize, EmptyState, Failure, SearchField, Show, Skeleton, list};
 
 /// A list that can be seen at a glance needs no search.
 const SEARCHED_FROM: usize = 8;
-
-/// Why the hypervisor does not answer.
-fn hypervisor_error(state: State) -> Option<String> {
-    state.overview.with_data(|overview| overview.hypervisor.as_ref().map(ToString::to_string)).flatten()
-}
 
 /// Every guest, with a checkbox where it can be dumped, in a part that scrolls.
 #[component]
 pub fn GuestSelector() -> impl IntoView {
     let state = State::expect();
-    let service_error = Memo::new(move |_| {
-        let told = |overview: &crate::api::Overview| {
-            let error = overview.service.error.as_ref()?;
-            Some(format!("{}: {error}", overview.service.service))
-        };
-        state.overview.with_data(told).flatten()
-    });
-    let problem = Memo::new(move |_| {
-        // Where the service is away, its guests are not known either: once is enough.
-        if service_error.with(Option::is_some) {
-            return None;
-        }
-        let of_fetch =
-            state.guests.with(|guests| guests.problem.as_ref().map(|problem| problem.detail.to_string()));
-        of_fetch.or_else(|| hypervisor_error(state))
-    });
-    let service_warning = Memo::new(move |_| {
-        let told = |overview: &crate::api::Overview| {
-            let warning = overview.service.warning.as_ref()?;
-            Some(format!("{}: {warning}", overview.service.service))
-        };
-        state.overview.with_data(told).flatten()
+    let (guests, overview) = (state.data.guests, state.data.overview);
+    let service_error = overview.find(|overview| of_service(overview, overview.service.error.as_ref()));
+    let service_warning = overview.find(|overview| of_service(overview, overview.service.warning.as_ref()));
+    let hypervisor = overview.find(|overview| overview.hypervisor.as_ref().map(ToString::to_string));
+    let why_failed = guests.why_failed();
+    // If the service is away, its guests are not known either: once is enough.
+    let problem = memo(move || {
+        if service_error.with(Option::is_some) { None } else { why_failed.get().or_else(|| hypervisor.get()) }
     });
     let search = RwSignal::new(String::new());
-    let uuids = Memo::new(move |_| {
-        state.guests.with_data(|guests| {
+    let uuids = memo(move || {
+        guests.with(|guests| {
             let found = |guest: &&Guest| search.with(|text| matches(guest, text));
             guests.iter().filter(found).map(|guest| guest.uuid.clone()).collect::<Vec<_>>()
         })
     });
     // Apart from the UUIDs, so that the list is not built anew when a guest comes or goes.
-    let is_empty = Memo::new(move |_| state.guests.with_data(Vec::is_empty));
-    let are_many =
-        Memo::new(move |_| state.guests.with_data(|guests| guests.len() > SEARCHED_FROM) == Some(true));
-    let uri = Memo::new(move |_| state.overview.with_data(|overview| overview.hypervisor_uri.clone()));
+    let is_empty = memo(move || guests.with(<[Guest]>::is_empty));
+    let are_many = memo(move || guests.with(|guests| guests.len() > SEARCHED_FROM) == Some(true));
+    let uri = overview.find(|overview| Some(overview.hypervisor_uri.clone()));
     let retry = move |()| {
-        state.fetch_guests();
-        state.fetch_overview();
+        guests.fetch();
+        overview.fetch();
     };
     view! {
         <div class="guests">
@@ -70,15 +52,15 @@ pub fn GuestSelector() -> impl IntoView {
                 />
                 <Selected />
             </Show>
-            {move || match is_empty.get() {
+            {dynamic(move || match is_empty.get() {
                 None if problem.with(Option::is_some) || service_error.with(Option::is_some) => ().into_any(),
                 None => view! { <Skeleton rows=3 label="Loading the guests" /> }.into_any(),
                 Some(true) => {
                     view! {
-                        <EmptyState title="There are no guests">
+                        <EmptyState title="No guests">
                             "The hypervisor "
-                            {move || uri.get().map(|uri| view! { <code>{uri}</code> " " })}
-                            "has none. One that is defined or started appears here by itself."
+                            {dynamic(move || uri.get().map(|uri| view! { <code>{uri}</code> " " }))}
+                            "has no guests. New guests appear here automatically."
                         </EmptyState>
                     }
                         .into_any()
@@ -87,21 +69,23 @@ pub fn GuestSelector() -> impl IntoView {
                     view! {
                         <fieldset class="guest-list">
                             <legend class="visually-hidden">"Guests"</legend>
-                            <For each=move || uuids.get().unwrap_or_default() key=String::clone let:uuid>
-                                <GuestOption uuid />
-                            </For>
+                            {list(
+                                move || uuids.get().unwrap_or_default(),
+                                String::clone,
+                                |uuid| view! { <GuestOption uuid /> },
+                            )}
                             <Show when=move || uuids.with(|uuids| uuids.as_ref().is_some_and(Vec::is_empty))>
-                                <p class="guest-none">"No guest is called like that."</p>
+                                <p class="guest-none">"No guest matches your search."</p>
                             </Show>
                         </fieldset>
                     }
                         .into_any()
                 }
-            }}
+            })}
             // Below, where they take room from the end of the list and move nothing else.
             <Show when=move || problem.with(Option::is_some)>
                 <Failure
-                    title="The hypervisor’s guests cannot be listed."
+                    title="The guests cannot be listed."
                     detail=Signal::derive(move || problem.get().unwrap_or_default())
                     on_retry=retry
                 />
@@ -116,11 +100,15 @@ pub fn GuestSelector() -> impl IntoView {
                 <Failure
                     title="The dump service does not answer."
                     detail=Signal::derive(move || service_error.get().unwrap_or_default())
-                    on_retry=move |()| state.fetch_overview()
+                    on_retry=move |()| overview.fetch()
                 />
             </Show>
         </div>
     }
+}
+
+fn of_service(overview: &Overview, what: Option<&Message>) -> Option<String> {
+    what.map(|what| format!("{}: {what}", overview.service.service))
 }
 
 /// How many are chosen: those that the search does not show are chosen all the same.
@@ -130,7 +118,7 @@ fn Selected() -> impl IntoView {
     let count = move || chosen.with(std::collections::BTreeSet::len);
     view! {
         <p class="guest-count">
-            <span class="number">{move || format!("{} selected", count())}</span>
+            <span class="number">{dynamic(move || format!("{} selected", count()))}</span>
             <Button
                 kind=ButtonKind::Quiet
                 size=ButtonSize::Small
@@ -145,10 +133,10 @@ fn Selected() -> impl IntoView {
 
 /// Whether what the operator looks for is in a guest's name or UUID, or is its id.
 fn matches(guest: &Guest, text: &str) -> bool {
-    let text = text.trim().to_lowercase();
-    text.is_empty()
-        || guest.name.0.to_lowercase().contains(&text)
-        || guest.uuid.starts_with(&text)
+    let text = text.trim();
+    let Ok(search) = text.parse::<SearchText>() else { return text.is_empty() };
+    search.is_part_of(&guest.name.0)
+        || guest.uuid.starts_with(&text.to_ascii_lowercase())
         || guest.id.is_some_and(|id| id.to_string() == text)
 }
 

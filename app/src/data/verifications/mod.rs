@@ -3,20 +3,37 @@
 //!
 //! States come as answers and as events, and may overtake each other; a verification never goes backwards.
 
-pub mod words;
-
-use std::collections::{BTreeMap, BTreeSet};
+mod store;
+mod words;
 
 use memdeck_model::{DumpId, Verification, VerificationState};
 
-/// The newest verification of each image of which the page was told.
+pub use store::VerificationStore;
+pub use words::{percent as percent_of, told as verification_in_words};
+
+/// The newest verification of each image that the page was told of.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verifications {
-    known: BTreeMap<DumpId, Verification>,
-    /// Guests whose images this page's operator wants to be verified, until the end is told.
-    wanted: BTreeMap<DumpId, String>,
-    asking: BTreeSet<DumpId>,
-    refused: BTreeMap<DumpId, String>,
+    // A handful: a page has as many rows as an operator looks at.
+    entries: Vec<(DumpId, Entry)>,
+}
+
+/// Of one image.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Entry {
+    newest: Option<Verification>,
+    /// The guest, if this page's operator wants its image to be verified, until the end is told.
+    wanted: Option<String>,
+    /// Whether the server has not answered the request yet.
+    asking: bool,
+    /// Why the last one that was asked for did not begin.
+    refused: Option<String>,
+}
+
+impl Entry {
+    fn is_running(&self) -> bool {
+        self.newest.as_ref().is_some_and(is_running)
+    }
 }
 
 /// A verification that this page's operator asked for has ended.
@@ -27,72 +44,88 @@ pub struct Ended {
 }
 
 impl Verifications {
-    /// The newest verification of an image, where there was one.
+    /// The newest verification of an image, if there was one.
     pub fn of(&self, id: &DumpId) -> Option<&Verification> {
-        self.known.get(id)
+        self.entry(id)?.newest.as_ref()
     }
 
     /// Whether it goes on, or was asked for a moment ago.
     pub fn is_busy(&self, id: &DumpId) -> bool {
-        self.asking.contains(id) || self.known.get(id).is_some_and(is_running)
+        self.entry(id).is_some_and(|entry| entry.asking || entry.is_running())
     }
 
     /// Why the last one that was asked for did not begin.
     pub fn refusal(&self, id: &DumpId) -> Option<&str> {
-        self.refused.get(id).map(String::as_str)
+        self.entry(id)?.refused.as_deref()
     }
 
-    /// Takes note of the wish for one. False where it goes on already.
+    /// Takes note of the wish for one. False if it goes on already.
     pub fn ask(&mut self, id: &DumpId, guest: &str) -> bool {
-        self.refused.remove(id);
-        if self.is_busy(id) {
-            return false;
+        let is_busy = self.is_busy(id);
+        let entry = self.entry_mut(id);
+        entry.refused = None;
+        if !is_busy {
+            entry.wanted = Some(guest.to_owned());
+            entry.asking = true;
         }
-        self.wanted.insert(id.clone(), guest.to_owned());
-        self.asking.insert(id.clone())
+        !is_busy
     }
 
     /// Takes note that it did not begin, and why.
     pub fn refuse(&mut self, id: &DumpId, why: String) {
-        self.asking.remove(id);
-        self.wanted.remove(id);
-        self.refused.insert(id.clone(), why);
+        let entry = self.entry_mut(id);
+        *entry = Entry { newest: entry.newest.take(), refused: Some(why), ..Entry::default() };
     }
 
     /// Takes in what was told of one.
     pub fn tell(&mut self, told: Verification) -> Option<Ended> {
-        let id = told.dump_id.clone();
-        let known = self.known.get(&id);
+        let entry = self.entry_mut(&told.dump_id);
         match told.state {
             // The server was started anew: what was found before still was, what went on does not any more.
             VerificationState::None => {
-                if known.is_some_and(is_running) {
-                    self.known.remove(&id);
-                    self.wanted.remove(&id);
+                if entry.is_running() {
+                    entry.newest = None;
+                    entry.wanted = None;
                 }
                 return None;
             }
-            _ if known.is_some_and(|known| is_behind(&told, known)) => return None,
+            _ if entry.newest.as_ref().is_some_and(|known| is_behind(&told, known)) => return None,
             VerificationState::Running => {
-                self.asking.remove(&id);
-                self.refused.remove(&id);
-                self.known.insert(id, told);
+                entry.asking = false;
+                entry.refused = None;
+                entry.newest = Some(told);
                 return None;
             }
             VerificationState::Finished | VerificationState::Failed => {}
         }
-        let is_news = known != Some(&told);
-        self.known.insert(id.clone(), told);
+        let is_news = entry.newest.as_ref() != Some(&told);
+        entry.newest = Some(told);
         // The end may be told before the answer to the request is.
-        self.asking.remove(&id);
-        let guest = self.wanted.remove(&id)?;
+        entry.asking = false;
+        let guest = entry.wanted.take()?;
         is_news.then_some(Ended { guest })
     }
 
-    /// Forgets those that went on when the stream of events broke off: those that still do are told when it begins
-    /// anew.
+    /// Forgets those that went on when the feed broke off: those that still do are told when it begins anew.
     pub fn forget_running(&mut self) {
-        self.known.retain(|_, known| !is_running(known));
+        for (_, entry) in &mut self.entries {
+            if entry.is_running() {
+                entry.newest = None;
+            }
+        }
+    }
+
+    fn entry(&self, id: &DumpId) -> Option<&Entry> {
+        self.entries.iter().find(|(known, _)| known == id).map(|(_, entry)| entry)
+    }
+
+    fn entry_mut(&mut self, id: &DumpId) -> &mut Entry {
+        let known = self.entries.iter().position(|(known, _)| known == id);
+        let place = known.unwrap_or_else(|| {
+            self.entries.push((id.clone(), Entry::default()));
+            self.entries.len() - 1
+        });
+        &mut self.entries[place].1
     }
 }
 

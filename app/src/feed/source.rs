@@ -2,12 +2,13 @@
 
 use futures_channel::mpsc::UnboundedSender;
 use js_sys::Array;
+use memdeck_model::Event;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Event as DomEvent, EventSource, MessageEvent, MessagePort, SharedWorker};
 
+use super::start;
 use super::stream::Message;
-use super::wire;
 
 const URL: &str = "api/events";
 
@@ -37,10 +38,10 @@ fn message_of(name: &str, data: &str, id: String) -> Message {
     match name {
         "open" => Message::Opened,
         "error" => Message::Broken,
-        wire::START => Message::Started { resumed: wire::is_resumed(data) },
-        wire::KEEP_ALIVE => Message::KeepAlive,
+        Event::START => Message::Started { resumed: start::is_resumed(data) },
+        Event::KEEP_ALIVE => Message::KeepAlive,
         kind => {
-            let Some(event) = wire::read(kind, data) else {
+            let Some(event) = Event::read(kind, data.as_bytes()) else {
                 leptos::logging::warn!("An event '{kind}' cannot be read: reload the page.");
                 return Message::KeepAlive;
             };
@@ -114,8 +115,8 @@ impl OwnStream {
             let _ = sender.unbounded_send(Message::Broken);
             return Self { source: None, _handlers: Vec::new() };
         };
-        let names = ["open", "error", wire::START, wire::KEEP_ALIVE];
-        let handlers = names.into_iter().chain(wire::KINDS).map(|name| {
+        let names = ["open", "error", Event::START, Event::KEEP_ALIVE];
+        let handlers = names.into_iter().chain(Event::KINDS).map(|name| {
             let sender = sender.clone();
             let handler = Handler::new(move |message: MessageEvent| {
                 // What is no message of the server's has neither.

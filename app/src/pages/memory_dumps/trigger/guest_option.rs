@@ -3,9 +3,10 @@
 use leptos::prelude::*;
 use memdeck_model::GuestState;
 
+use super::super::state::State;
 use super::choice::obstacle;
-use super::jobs::Jobs;
-use super::state::State;
+use crate::data::Jobs;
+use crate::ui::erase::{dynamic, follow, handler, memo};
 use crate::ui::{Badge, Icon, Tone};
 use crate::words::shown;
 
@@ -14,19 +15,13 @@ use crate::words::shown;
 pub fn GuestOption(uuid: String) -> impl IntoView {
     let state = State::expect();
     let uuid = StoredValue::new(uuid);
-    let guest = Memo::new(move |_| {
-        state
-            .guests
-            .with_data(|guests| {
-                guests.iter().find(|guest| uuid.with_value(|uuid| &guest.uuid == uuid)).cloned()
-            })
-            .flatten()
-    });
-    let obstacle = Memo::new(move |_| {
+    let guest = memo(move || uuid.with_value(|uuid| state.data.guests.get(uuid)));
+    let obstacle = memo(move || {
         let guest = guest.get()?;
         state
-            .jobs
-            .with_data(|jobs| obstacle(&guest, jobs))
+            .data
+            .dumps
+            .with(|jobs| obstacle(&guest, jobs))
             .unwrap_or_else(|| obstacle(&guest, &Jobs::default()))
     });
     let is_chosen = move || state.chosen.with(|chosen| uuid.with_value(|uuid| chosen.contains(uuid)));
@@ -48,22 +43,22 @@ pub fn GuestOption(uuid: String) -> impl IntoView {
             guest.as_ref().and_then(|guest| guest.id).map_or("no id".to_owned(), |id| format!("id {id}"))
         })
     };
-    let host = Memo::new(move |_| state.overview.with_data(|overview| overview.host.clone()).flatten());
+    let host = state.data.overview.find(|overview| overview.host.clone());
     let memory = move || guest.with(|guest| guest.as_ref().map(|guest| guest.memory.to_string()));
     view! {
-        <label class="guest" class:is-off=is_off>
-            <input type="checkbox" prop:checked=is_chosen disabled=is_off on:change=choose />
+        <label class="guest" class:is-off=follow(is_off)>
+            <input type="checkbox" prop:checked=follow(is_chosen) disabled=follow(is_off) on:change=handler(choose) />
             <span class="guest-title">
-                <span class="guest-name">{name}</span>
-                <span class="guest-id">{id}</span>
+                <span class="guest-name">{dynamic(name)}</span>
+                <span class="guest-id">{dynamic(id)}</span>
             </span>
             // The line is there whether a dump is under way or not: no row grows under the pointer.
             <span class="guest-about">
                 <span class="guest-host">{host}</span>
-                {move || obstacle.get().map(|why| view! { <span class="guest-obstacle">{why}</span> })}
+                {dynamic(move || obstacle.get().map(|why| view! { <span class="guest-obstacle">{why}</span> }))}
             </span>
-            <span class="guest-state">{move || guest.with(|guest| guest.as_ref().map(|guest| state_badge(guest.state)))}</span>
-            <span class="guest-memory">{memory}</span>
+            <span class="guest-state">{dynamic(move || guest.with(|guest| guest.as_ref().map(|guest| state_badge(guest.state))))}</span>
+            <span class="guest-memory">{dynamic(memory)}</span>
         </label>
     }
 }

@@ -5,16 +5,17 @@ use memdeck_model::{
     Timestamp,
 };
 
-use super::Job;
-use crate::words::{by_whom_and_when, upper_first};
+use super::jobs::Job;
+use crate::ui::ToastKind;
+use crate::words::{by_whom_and_when, shown, upper_first};
 
 /// What is known of a dump under way, at `now`.
 pub fn figures_of(job: &Job, now: Timestamp) -> String {
     let status = &job.status;
     if status.exact_state() == JobState::Queued {
         return match status.queued_at {
-            Some(since) => format!("Waiting for its turn for {}", whole_seconds(now.since(since))),
-            None => "Waiting for its turn".to_owned(),
+            Some(since) => format!("Queued for {}", whole_seconds(now.since(since))),
+            None => "Queued".to_owned(),
         };
     }
     // Nothing is read now, and no guest stands still for it, whatever was read before.
@@ -92,9 +93,27 @@ pub fn result_of(status: &DumpStatus) -> String {
     }
 }
 
+/// What to say of a dump that has ended; `was_asked`: after the operator of this page cancelled it.
+pub fn outcome_of(status: &DumpStatus, was_asked: bool) -> (ToastKind, String) {
+    let name = shown(status.display_name());
+    let message = &status.message;
+    match status.exact_state() {
+        JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed: {message}")),
+        JobState::Cancelled if was_asked => {
+            (ToastKind::Success, format!("The dump of {name} was cancelled."))
+        }
+        JobState::Cancelled => {
+            (ToastKind::Warning, format!("The dump of {name} ended. {}", result_of(status)))
+        }
+        JobState::Completed | JobState::Queued | JobState::Running => {
+            (ToastKind::Success, format!("{name} was dumped and hashed."))
+        }
+    }
+}
+
 fn told(message: &Message) -> String {
     let shown = message.to_string();
-    if shown.is_empty() { "No reason was told.".to_owned() } else { upper_first(&shown) }
+    if shown.is_empty() { "No reason was given.".to_owned() } else { upper_first(&shown) }
 }
 
 fn stored(status: &DumpStatus) -> String {
@@ -122,8 +141,8 @@ fn whole_seconds(duration: Millis) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::memory_dumps::jobs::Jobs;
-    use crate::pages::memory_dumps::jobs::tests::{at, job};
+    use crate::data::dumps::jobs::Jobs;
+    use crate::data::dumps::tests::{at, job};
 
     #[test]
     fn a_running_dump_tells_what_is_known() {
@@ -196,7 +215,7 @@ mod tests {
     #[test]
     fn a_waiting_dump_tells_for_how_long() {
         let waiting = job(serde_json::json!({"state": "queued", "queued_at": at(35)}));
-        assert_eq!(figures_of(&waiting, at(100)), "Waiting for its turn for 1 min 05 s");
+        assert_eq!(figures_of(&waiting, at(100)), "Queued for 1 min 05 s");
     }
 
     #[test]

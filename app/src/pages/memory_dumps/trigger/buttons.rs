@@ -3,14 +3,15 @@
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
+use super::super::state::State;
 use super::choice::{left_out, obstacle, running};
 use super::dump_all_dialog::DumpAllDialog;
-use super::jobs::Jobs;
 use super::mode_words::{consequence, warning};
 use super::pause_warning::PauseWarning;
-use super::state::State;
-use crate::ui::{Button, ButtonKind, Checkbox, Failure};
-use crate::words::shown;
+use crate::data::Jobs;
+use crate::ui::erase::{dynamic, memo};
+use crate::ui::{Button, ButtonKind, Checkbox, Failure, Show};
+use crate::words::{lower_first, shown};
 
 /// The guests that are chosen and have memory, and why they cannot be dumped together now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,17 +24,17 @@ struct Selection {
 #[component]
 pub fn TriggerButtons() -> impl IntoView {
     let state = State::expect();
-    let selection = Memo::new(move |_| selection_of(&state));
-    let are_known = Memo::new(move |_| state.guests.with_data(|_| ()).is_some());
-    let runnable = Memo::new(move |_| with_guests_and_jobs(&state, running));
+    let selection = memo(move || selection_of(&state));
+    let are_known = memo(move || state.data.guests.with(|_| ()).is_some());
+    let runnable = memo(move || with_guests_and_jobs(&state, running));
     let is_pending = move || state.trigger.with(|trigger| trigger.pending);
-    let problem = Memo::new(move |_| {
+    let problem = memo(move || {
         state.trigger.with(|trigger| trigger.problem.as_ref().map(|problem| problem.detail.to_string()))
     });
     // Only where it matters: it is no choice to make in passing.
-    let asks_consent = Memo::new(move |_| {
+    let asks_consent = memo(move || {
         let was_refused = |guest: &Guest| {
-            state.jobs.with_data(|jobs| jobs.was_refused_as_encrypted(guest)).unwrap_or(false)
+            state.data.dumps.with(|jobs| jobs.was_refused_as_encrypted(guest)).unwrap_or(false)
         };
         state.options.accept_encrypted.get()
             || selection.with(|selection| selection.guests.iter().any(was_refused))
@@ -47,21 +48,21 @@ pub fn TriggerButtons() -> impl IntoView {
         omitted.set(untrack(|| with_guests_and_jobs(&state, left_out)));
         all_open.set(true);
     };
-    let invalid = Memo::new(move |_| state.options.read().err());
+    let invalid = memo(move || state.options.read().err());
     let is_blocked = move || is_pending() || invalid.with(Option::is_some);
     let no_selected = Signal::derive(move || {
         is_blocked() || selection.with(|chosen| chosen.guests.is_empty() || chosen.obstacle.is_some())
     });
     let no_all = Signal::derive(move || is_blocked() || runnable.with(Vec::is_empty));
-    let obstacle = Memo::new(move |_| {
+    let obstacle = memo(move || {
         if is_pending() {
-            Some("Asking the server …".to_owned())
+            Some("Sending the request …".to_owned())
         } else if let Some(why) = invalid.get() {
             Some(why)
         } else if !are_known.get() {
-            Some("The guests are not known.".to_owned())
+            Some("The guests are not loaded yet.".to_owned())
         } else if runnable.with(Vec::is_empty) && selection.with(|selection| selection.obstacle.is_some()) {
-            Some("No running guest is free to be dumped.".to_owned())
+            Some("No running guest can be dumped now.".to_owned())
         } else {
             selection.with(|selection| selection.obstacle.clone())
         }
@@ -70,7 +71,7 @@ pub fn TriggerButtons() -> impl IntoView {
         if obstacle.with(Option::is_some) {
             return ().into_any();
         }
-        let (mode, measured) = (state.options.mode.get(), state.frozen_pause());
+        let (mode, measured) = (state.options.mode.get(), state.data.overview.frozen_pause());
         // The warning says how long the guest is stopped, too.
         selection.with(|Selection { guests, .. }| match warning(mode, guests, measured.as_ref()) {
             Some(text) => view! { <PauseWarning text /> }.into_any(),
@@ -85,11 +86,11 @@ pub fn TriggerButtons() -> impl IntoView {
                     checked=state.options.accept_encrypted
                     on_change=move |accepted| state.options.accept_encrypted.set(accepted)
                 >
-                    "Dump encrypted memory all the same. The image is ciphertext: nothing in it can be analysed without the guest’s key."
+                    "Dump encrypted memory anyway. The image is ciphertext: it cannot be analysed without the guest’s key."
                 </Checkbox>
             </Show>
             <p id="dump-obstacle">{obstacle}</p>
-            <div id="dump-consequence">{outlook}</div>
+            <div id="dump-consequence">{dynamic(outlook)}</div>
         </div>
         <div class="trigger-buttons">
             <Button
@@ -116,8 +117,8 @@ pub fn TriggerButtons() -> impl IntoView {
 }
 
 fn with_guests_and_jobs<T: Default>(state: &State, read: impl FnOnce(&[Guest], &Jobs) -> T) -> T {
-    let jobs = state.jobs.with_data(Jobs::clone).unwrap_or_default();
-    state.guests.with_data(|guests| read(guests, &jobs)).unwrap_or_default()
+    let jobs = state.data.dumps.with(Jobs::clone).unwrap_or_default();
+    state.data.guests.with(|guests| read(guests, &jobs)).unwrap_or_default()
 }
 
 fn selection_of(state: &State) -> Selection {
@@ -134,9 +135,4 @@ fn selection_of(state: &State) -> Selection {
         };
         Selection { guests, obstacle }
     })
-}
-
-fn lower_first(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }

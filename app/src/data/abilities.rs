@@ -1,22 +1,14 @@
 //! What the dump service cannot do, in words: what is not possible is shown, disabled and with the reason.
 
-use leptos::prelude::*;
-use memdeck_model::{Capabilities, Record};
-
-use super::state::State;
+use memdeck_model::Record;
 
 /// Why a dump cannot be cancelled.
-pub const NO_CANCEL: &str = "The dump service cannot cancel a dump.";
+pub const NO_CANCEL: &str = "This dump service cannot cancel dumps.";
 /// Why the mode cannot be chosen.
-pub const NO_MODE: &str = "The dump service decides how a guest is dumped.";
+pub const NO_MODE: &str = "This dump service chooses the mode itself.";
 /// Why nothing can be done with an image.
-pub const NO_IMAGE: &str = "The dump service keeps the image and does not hand it out, verify or delete it.";
-
-/// Whether the service can do what `read` says. Before it was asked, nothing speaks against anything.
-pub fn can(state: &State, read: fn(&Capabilities) -> bool) -> Memo<bool> {
-    let overview = state.overview;
-    Memo::new(move |_| overview.with_data(|overview| read(&overview.service.capabilities)).unwrap_or(true))
-}
+pub const NO_IMAGE: &str =
+    "The image stays with the dump service, which cannot download, verify or delete it.";
 
 /// Whether nothing can be done with the image of `record`: another service has it, and tells nothing about its format.
 pub fn is_out_of_reach(record: &Record, can_images: bool) -> bool {

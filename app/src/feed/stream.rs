@@ -25,8 +25,9 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 
 use super::source::{OwnStream, SharedStream, Source};
-use super::{Live, StreamState, backoff};
-use crate::{session, time};
+use super::{Feed, StreamState, backoff};
+use crate::api;
+use crate::time;
 
 /// Pings come every 15 s: two may be lost.
 const SILENCE_LIMIT_MS: u32 = 40_000;
@@ -72,7 +73,7 @@ struct Memory {
 }
 
 /// Runs for ever: connects, listens, and connects again.
-pub(super) async fn run(live: Live) {
+pub(super) async fn run(feed: Feed) {
     let (sender, mut inbox) = mpsc::unbounded();
     watch_visibility(sender.clone());
     let mut memory = Memory { attempt: 0, last_heard: time::browser_now(), last_event_id: String::new() };
@@ -80,7 +81,7 @@ pub(super) async fn run(live: Live) {
     loop {
         if is_hidden() {
             // A tab that opens in the background has something to show when somebody looks.
-            live.settle();
+            feed.settle();
             until_visible(&mut inbox).await;
         }
         let shared = if is_sharing { SharedStream::open(&sender, &memory.last_event_id) } else { None };
@@ -89,7 +90,7 @@ pub(super) async fn run(live: Live) {
             Some(shared) => Source::Shared(shared),
             None => Source::Own { _stream: OwnStream::open(&sender, &memory.last_event_id) },
         };
-        let ended = listen(live, &source, &mut inbox, &mut memory, hidden_limit_ms).await;
+        let ended = listen(feed, &source, &mut inbox, &mut memory, hidden_limit_ms).await;
         drop(source);
         // Asked for anew at the next connection: the worker's script may only have been out of reach.
         is_sharing = !matches!(ended, Ended::NoSharing);
@@ -97,10 +98,13 @@ pub(super) async fn run(live: Live) {
             while inbox.next().now_or_never().flatten().is_some() {}
             continue;
         }
-        live.stream.set(StreamState::Broken(memory.last_heard));
-        live.settle();
+        feed.stream.set(StreamState::Broken(memory.last_heard));
+        feed.settle();
         if matches!(ended, Ended::Refused) {
-            session::check();
+            // If the session has ended, the refusal says so (`session::note_refusal`).
+            leptos::task::spawn_local(async {
+                let _ = api::check_session().await;
+            });
         }
         if !matches!(ended, Ended::Hidden) {
             TimeoutFuture::new(backoff::delay_ms(memory.attempt, js_sys::Math::random())).await;
@@ -113,7 +117,7 @@ pub(super) async fn run(live: Live) {
 
 /// Passes events on until the stream breaks, falls silent, or nobody has looked for a while.
 async fn listen(
-    live: Live,
+    feed: Feed,
     source: &Source,
     inbox: &mut UnboundedReceiver<Message>,
     memory: &mut Memory,
@@ -136,14 +140,14 @@ async fn listen(
             Message::Opened => {
                 opened = true;
                 memory.attempt = 0;
-                live.stream.set(StreamState::Open);
+                feed.stream.set(StreamState::Open);
             }
             Message::Started { resumed: false } => {
-                live.connected_count.update(|count| *count = count.saturating_add(1));
-                live.settle();
+                feed.connected_count.update(|count| *count = count.saturating_add(1));
+                feed.settle();
             }
             Message::Event { event, id } => {
-                live.tell(&event);
+                feed.tell(&event);
                 if !id.is_empty() {
                     memory.last_event_id = id;
                 }

@@ -22,7 +22,7 @@ pub fn sentence(line: &Activity) -> Told {
             Some(mode) => format!("{} dump started", mode.as_str()),
             None => "dump started".to_owned(),
         },
-        (ActivityKind::Fallback, _) => "dump started, not as first tried".to_owned(),
+        (ActivityKind::Fallback, _) => "dump started as a fallback".to_owned(),
         (ActivityKind::Completed, _) => "dump completed".to_owned(),
         (ActivityKind::Failed, _) => "dump failed".to_owned(),
         (ActivityKind::Cancelled, _) => "dump cancelled".to_owned(),
@@ -34,11 +34,8 @@ pub fn sentence(line: &Activity) -> Told {
             Some(EndReason::Cancelled { by, before_start }) => {
                 upper_first(&by_whom_and_when(by, *before_start))
             }
-            // Their sentences begin with the word that is said already.
-            Some(EndReason::TimeLimit { limit_ms }) => {
-                format!("It took longer than the limit of {limit_ms} (DUMP_TIMEOUT)")
-            }
-            Some(EndReason::Shutdown) => "Memdeck was stopped while the dump was running".to_owned(),
+            Some(EndReason::TimeLimit { limit_ms }) => format!("It took longer than {limit_ms}"),
+            Some(EndReason::Shutdown) => "memdeck was stopped".to_owned(),
             _ => upper_first(&detail),
         },
         ActivityKind::Queued | ActivityKind::Started | ActivityKind::Completed | ActivityKind::Failed => {
@@ -116,23 +113,25 @@ mod tests {
             told(ActivityKind::Failed, "the guest is gone"),
             cancelled(EndReason::Cancelled { by: Actor::Page, before_start: true }),
             cancelled(EndReason::Cancelled { by: Actor::named("the night shift"), before_start: false }),
+            cancelled(EndReason::TimeLimit { limit_ms: Millis(7_200_000) }),
             cancelled(EndReason::Shutdown),
-            cancelled(EndReason::TimeLimit { limit_ms: Millis(60_000) }),
-            told(ActivityKind::Cancelled, "the service says no reason"),
+            told(ActivityKind::Completed, ""),
+            told(ActivityKind::Cancelled, "by a service that says so"),
         ];
         assert_eq!(
             told,
             [
                 "requested on the page",
                 "frozen dump started",
-                "dump started, not as first tried: Frozen, because the guest is paused.",
+                "dump started as a fallback: Frozen, because the guest is paused.",
                 "dump completed: 512 MiB stored as 28.9 MiB",
                 "dump failed: The guest is gone",
                 "dump cancelled: On the page before it began",
                 "dump cancelled: By the night shift",
-                "dump cancelled: Memdeck was stopped while the dump was running",
-                "dump cancelled: It took longer than the limit of 1 min 00 s (DUMP_TIMEOUT)",
-                "dump cancelled: The service says no reason",
+                "dump cancelled: It took longer than 2 h 00 min",
+                "dump cancelled: memdeck was stopped",
+                "dump completed",
+                "dump cancelled: By a service that says so",
             ]
         );
     }

@@ -3,10 +3,11 @@
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
+use super::super::state::State;
 use super::mode_words::{pause, space, subject, warning};
 use super::pause_warning::PauseWarning;
-use super::state::State;
-use crate::ui::{Button, ButtonKind, Dialog};
+use crate::ui::erase::dynamic;
+use crate::ui::{Button, ButtonKind, Dialog, Show};
 use crate::words::shown;
 
 /// Names how many guests, how much memory, and what happens to them; dumps `guests` when confirmed.
@@ -24,30 +25,35 @@ pub fn DumpAllDialog(
         open.set(false);
         state.dump(&guests.get_untracked());
     };
-    let expected =
-        move || guests.with(|guests| pause(state.options.mode.get(), guests, state.frozen_pause().as_ref()));
+    let expected = move || {
+        guests.with(|guests| {
+            pause(state.options.mode.get(), guests, state.data.overview.frozen_pause().as_ref())
+        })
+    };
     let too_long = move || {
-        guests.with(|guests| warning(state.options.mode.get(), guests, state.frozen_pause().as_ref()))
+        guests.with(|guests| {
+            warning(state.options.mode.get(), guests, state.data.overview.frozen_pause().as_ref())
+        })
     };
     let are_many = move || guests.with(|guests| guests.len() > 1);
     view! {
         <Dialog open id="dump-all-title" title="Dump all running guests?">
             <p class="dialog-consequence">
-                {move || guests.with(|guests| format!("{}.", subject(guests)))}
+                {dynamic(move || guests.with(|guests| format!("{}.", subject(guests))))}
             </p>
             <dl class="facts">
                 <dt>"Expected pause"</dt>
-                <dd>{expected}</dd>
+                <dd>{dynamic(expected)}</dd>
                 <dt>"Space on disk"</dt>
-                <dd>{move || guests.with(|guests| space(guests))}</dd>
+                <dd>{dynamic(move || guests.with(|guests| space(guests)))}</dd>
             </dl>
-            {move || too_long().map(|text| view! { <PauseWarning text /> })}
+            {dynamic(move || too_long().map(|text| view! { <PauseWarning text /> }))}
             <Show when=are_many>
-                <p class="secondary">"A few are dumped at a time, the others wait."</p>
+                <p class="secondary">"A few run at a time; the others are queued."</p>
             </Show>
             // Focusable, because a long list is scrolled with the keyboard too.
             <ul class="dialog-guests" tabindex="0" aria-label="Guests to be dumped">
-                {move || {
+                {dynamic(move || {
                     guests
                         .get()
                         .into_iter()
@@ -58,12 +64,12 @@ pub fn DumpAllDialog(
                             </li>
                         })
                         .collect_view()
-                }}
+                })}
             </ul>
             <Show when=move || !omitted.with(Vec::is_empty)>
-                <p class="secondary">"Left out:"</p>
-                <ul class="dialog-guests" aria-label="Guests that are left out">
-                    {move || {
+                <p class="secondary">"Not included:"</p>
+                <ul class="dialog-guests" aria-label="Guests that are not included">
+                    {dynamic(move || {
                         omitted
                             .get()
                             .into_iter()
@@ -74,7 +80,7 @@ pub fn DumpAllDialog(
                                 </li>
                             })
                             .collect_view()
-                    }}
+                    })}
                 </ul>
             </Show>
             <div class="dialog-buttons">

@@ -1,19 +1,19 @@
 //! What happened to dumps, from the server: also what happened while no page was open.
 
-use std::collections::BTreeMap;
+mod words;
 
 use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use memdeck_model::{Activity, ActivityKind, CaptureMode, DumpId, DumpStatus, Event, JobState};
 
-use super::activity_words::{key_of, sentence, spoken};
-use super::state::State;
 use crate::api;
-use crate::live::Live;
-use crate::load::Loader;
+use crate::data::{Data, Loader};
+use crate::feed::Feed;
 use crate::time::{Clock, local_date, local_time};
-use crate::ui::{Announcer, Card, EmptyState, Failure, Icon, IconView, Skeleton};
+use crate::ui::erase::{dynamic, memo};
+use crate::ui::{Announcer, Card, EmptyState, Failure, Icon, IconView, Show, Skeleton, list};
 use crate::words::shown;
+use words::{key_of, sentence, spoken};
 
 /// Events come in bursts: a queued dump starts at once. One question serves them all.
 const SETTLES_MS: u32 = 300;
@@ -25,24 +25,22 @@ type Noted = (JobState, Option<CaptureMode>, Option<String>);
 #[component]
 pub fn ActivityLog() -> impl IntoView {
     let log = Log::start();
-    let problem = Memo::new(move |_| {
-        log.lines.with(|lines| lines.problem.as_ref().map(|problem| problem.detail.to_string()))
-    });
-    let is_empty = Memo::new(move |_| log.lines.with_data(Vec::is_empty));
+    let problem = log.lines.why_failed();
+    let is_empty = memo(move || log.lines.with_data(Vec::is_empty));
     let lines = move || log.lines.with_data(Clone::clone).unwrap_or_default();
     let clock = Clock::expect();
     // One for all lines: the clock ticks every second.
-    let today = Memo::new(move |_| local_date(clock.now()));
+    let today = memo(move || local_date(clock.now()));
     view! {
         <Card id="activity-log" title="Activity log" class="panel-activity">
             <div class="panel-scroll" tabindex="0" role="group" aria-label="List of events">
-                {move || match is_empty.get() {
+                {dynamic(move || match is_empty.get() {
                     None if problem.with(Option::is_some) => ().into_any(),
                     None => view! { <Skeleton rows=4 label="Loading the activity log" /> }.into_any(),
                     Some(true) => {
                         view! {
                             <EmptyState title="Nothing has happened yet" icon=Icon::Clock>
-                                "Dumps are noted here from the request to the end."
+                                "Requests, starts and results of dumps appear here."
                             </EmptyState>
                         }
                             .into_any()
@@ -50,14 +48,12 @@ pub fn ActivityLog() -> impl IntoView {
                     Some(false) => {
                         view! {
                             <ol class="activity">
-                                <For each=lines key=key_of let:line>
-                                    <Line line today />
-                                </For>
+                                {list(lines, key_of, move |line| view! { <Line line today /> })}
                             </ol>
                         }
                             .into_any()
                     }
-                }}
+                })}
             </div>
             <Show when=move || problem.with(Option::is_some)>
                 <Failure
@@ -82,7 +78,7 @@ fn Line(line: Activity, today: Memo<String>) -> impl IntoView {
     };
     let at = local_time(line.at);
     let date = at.date.clone();
-    let is_of_today = Memo::new(move |_| today.with(|today| *today == date));
+    let is_of_today = memo(move || today.with(|today| *today == date));
     let shown_date = at.date.get(5..).unwrap_or_default().to_owned();
     let told = sentence(&line);
     view! {
@@ -97,7 +93,7 @@ fn Line(line: Activity, today: Memo<String>) -> impl IntoView {
                 {told.why.map(|why| view! { <span class="activity-why">{why}</span> })}
             </p>
             <time class="activity-time number" datetime=line.at.to_string() title=at.long>
-                {move || (!is_of_today.get()).then(|| format!("{shown_date} "))}
+                {dynamic(move || (!is_of_today.get()).then(|| format!("{shown_date} ")))}
                 {at.clock}
             </time>
         </li>
@@ -107,7 +103,7 @@ fn Line(line: Activity, today: Memo<String>) -> impl IntoView {
 #[derive(Clone, Copy)]
 struct Log {
     lines: Loader<Vec<Activity>>,
-    noted: StoredValue<BTreeMap<DumpId, Noted>>,
+    noted: StoredValue<Vec<(DumpId, Noted)>>,
     pending: StoredValue<Option<Timeout>, LocalStorage>,
     announcer: Announcer,
 }
@@ -116,14 +112,14 @@ impl Log {
     fn start() -> Self {
         let log = Self {
             lines: Loader::new(),
-            noted: StoredValue::new(BTreeMap::new()),
+            noted: StoredValue::new(Vec::new()),
             pending: StoredValue::new_local(None),
             announcer: Announcer::expect(),
         };
-        let live = Live::expect();
-        live.subscribe(move |event| log.hear(event));
-        live.on_connected(move || log.fetch());
-        let refreshes = State::expect().refreshes;
+        let feed = Feed::expect();
+        feed.subscribe(move |event| log.hear(event));
+        feed.on_connected(move || log.fetch());
+        let refreshes = Data::expect().refreshes;
         Effect::new(move |began: Option<()>| {
             refreshes.track();
             if began.is_some() {
@@ -152,12 +148,13 @@ impl Log {
     fn is_news(self, status: &DumpStatus) -> bool {
         let present = (status.exact_state(), status.mode, status.fallback.clone());
         let before = self.noted.try_update_value(|noted| {
+            let known = noted.iter().position(|(id, _)| *id == status.dump_id);
+            let before = known.map(|place| noted.swap_remove(place).1);
             if present.0.is_final() {
-                noted.remove(&status.dump_id);
-                None
-            } else {
-                noted.insert(status.dump_id.clone(), present.clone())
+                return None;
             }
+            noted.push((status.dump_id.clone(), present.clone()));
+            before
         });
         before.flatten() != Some(present)
     }

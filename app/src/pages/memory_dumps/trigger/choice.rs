@@ -2,16 +2,16 @@
 
 use memdeck_model::{ByteCount, Guest, GuestState, Omitted, VmRef};
 
-use super::jobs::Jobs;
+use crate::data::Jobs;
 
 /// Why `guest` cannot be dumped now; `None` where it can.
 pub fn obstacle(guest: &Guest, jobs: &Jobs) -> Option<String> {
     if !guest.state.has_memory() {
-        return Some("Does not run: there is no memory to read.".to_owned());
+        return Some("Not running: there is no memory to dump.".to_owned());
     }
     jobs.active_of(guest).map(|status| match status.exact_state() {
-        memdeck_model::JobState::Queued => "Its dump waits.".to_owned(),
-        _ => "Is being dumped.".to_owned(),
+        memdeck_model::JobState::Queued => "Its dump is queued.".to_owned(),
+        _ => "Being dumped now.".to_owned(),
     })
 }
 
@@ -69,14 +69,14 @@ mod tests {
     #[test]
     fn a_guest_without_memory_cannot_be_dumped() {
         let why = obstacle(&guest("a", None, GuestState::Shutoff), &Jobs::default());
-        assert_eq!(why.as_deref(), Some("Does not run: there is no memory to read."));
+        assert_eq!(why.as_deref(), Some("Not running: there is no memory to dump."));
     }
 
     #[test]
     fn a_guest_is_dumped_once_at_a_time() {
         let web = guest("web-01", Some(1), GuestState::Running);
-        assert_eq!(obstacle(&web, &dumping("web-01")).as_deref(), Some("Is being dumped."));
-        assert_eq!(obstacle(&web, &dumping("1")).as_deref(), Some("Is being dumped."));
+        assert_eq!(obstacle(&web, &dumping("web-01")).as_deref(), Some("Being dumped now."));
+        assert_eq!(obstacle(&web, &dumping("1")).as_deref(), Some("Being dumped now."));
         assert_eq!(obstacle(&web, &dumping("db-01")), None);
     }
 
@@ -112,7 +112,7 @@ mod tests {
             left_out(&guests, &dumping("d")).into_iter().map(|(guest, why)| (guest.name.0, why)).collect();
         assert_eq!(
             told,
-            [("b".to_owned(), "It is paused.".to_owned()), ("d".to_owned(), "Is being dumped.".to_owned())]
+            [("b".to_owned(), "It is paused.".to_owned()), ("d".to_owned(), "Being dumped now.".to_owned())]
         );
     }
 

@@ -19,8 +19,8 @@ pub fn name(choice: ModeChoice) -> &'static str {
 /// What a mode does to any guest; how long a frozen one takes as it was measured, else by a rule of thumb.
 pub fn hint(choice: ModeChoice, measured: Option<&FrozenPause>) -> String {
     match choice {
-        ModeChoice::Auto => "Live where possible, else frozen".to_owned(),
-        ModeChoice::Live => "Runs on, stops for the last pages only".to_owned(),
+        ModeChoice::Auto => "Live if possible, otherwise frozen".to_owned(),
+        ModeChoice::Live => "Keeps running, stops only for the last pages".to_owned(),
         ModeChoice::Frozen => match measured.and_then(|measured| measured.expected(GIB)) {
             Some(pause) => format!("Stops while it is read, {} s per GiB as measured", two_digits(pause.0)),
             None => "Stops while it is read, about 1 s per GiB".to_owned(),
@@ -32,7 +32,7 @@ pub fn hint(choice: ModeChoice, measured: Option<&FrozenPause>) -> String {
 pub fn consequence(choice: ModeChoice, guests: &[Guest], measured: Option<&FrozenPause>) -> String {
     let what = pause(choice, guests, measured);
     let or_nothing = match choice {
-        ModeChoice::Live => " Where that is not possible, no dump is taken.",
+        ModeChoice::Live => " If a live dump is not possible, no dump is taken.",
         ModeChoice::Auto | ModeChoice::Frozen => "",
     };
     match guests {
@@ -68,7 +68,7 @@ pub fn pause(choice: ModeChoice, guests: &[Guest], measured: Option<&FrozenPause
     match choice {
         ModeChoice::Live => LIVE.to_owned(),
         ModeChoice::Frozen => frozen,
-        ModeChoice::Auto => format!("{LIVE}, or, if it cannot be dumped live, {frozen}"),
+        ModeChoice::Auto => format!("{LIVE}, or, if a live dump is not possible, {frozen}"),
     }
 }
 
@@ -83,7 +83,7 @@ fn two_digits(millis: u64) -> String {
 
 /// How much room the images need at most.
 pub fn space(guests: &[Guest]) -> String {
-    format!("up to {}, usually much less once compressed", memory_of(guests))
+    format!("up to {}, usually much less after compression", memory_of(guests))
 }
 
 #[cfg(test)]
@@ -111,8 +111,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                "web-01, 4.00 GiB of memory: stops for well under a second, or, if it cannot be dumped live, about 4 s.",
-                "web-01, 4.00 GiB of memory: stops for well under a second. Where that is not possible, no dump is taken.",
+                "web-01, 4.00 GiB of memory: stops for well under a second, or, if a live dump is not possible, about 4 s.",
+                "web-01, 4.00 GiB of memory: stops for well under a second. If a live dump is not possible, no dump is taken.",
                 "web-01, 4.00 GiB of memory: stops for about 4 s.",
             ]
         );
@@ -125,14 +125,14 @@ mod tests {
         assert_eq!(
             told,
             [
-                "2 guests, 5.00 GiB of memory: each stops for well under a second, or, if it cannot be dumped live, \
+                "2 guests, 5.00 GiB of memory: each stops for well under a second, or, if a live dump is not possible, \
                  up to about 4 s.",
-                "2 guests, 5.00 GiB of memory: each stops for well under a second. Where that is not possible, no dump \
-                 is taken.",
+                "2 guests, 5.00 GiB of memory: each stops for well under a second. If a live dump is not possible, no \
+                 dump is taken.",
                 "2 guests, 5.00 GiB of memory: each stops for up to about 4 s.",
             ]
         );
-        assert_eq!(space(&guests), "up to 5.00 GiB, usually much less once compressed");
+        assert_eq!(space(&guests), "up to 5.00 GiB, usually much less after compression");
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Options {
     /// A field cannot be used; the sentence says which, the one at the field says why.
     pub fn read(self) -> Result<DumpOptions, String> {
         let read = |field: RwSignal<String>, what| {
-            field.with(|text| remark(text)).map_err(|_| format!("The {what} cannot be used: see its field."))
+            field.with(|text| remark(text)).map_err(|_| format!("Correct the {what} first."))
         };
         Ok(DumpOptions {
             mode: self.mode.get(),
@@ -58,9 +58,9 @@ pub fn remark(text: &str) -> Result<Option<Remark>, String> {
     let count = text.chars().count();
     text.parse().map(Some).map_err(|_| {
         if count > Remark::MAX_CHARS {
-            format!("It has {count} characters: shorten it to {} or fewer.", Remark::MAX_CHARS)
+            format!("{count} characters are too many: shorten it to {} or fewer.", Remark::MAX_CHARS)
         } else {
-            "It has a character that cannot be kept, such as a tab: remove it.".to_owned()
+            "Remove control characters, such as tabs.".to_owned()
         }
     })
 }
@@ -84,8 +84,8 @@ mod tests {
     #[test]
     fn a_remark_that_cannot_be_kept_says_what_to_do() {
         let long = remark(&"x".repeat(512)).unwrap_err();
-        assert_eq!(long, "It has 512 characters: shorten it to 500 or fewer.");
+        assert_eq!(long, "512 characters are too many: shorten it to 500 or fewer.");
         let tab = remark("a\tb").unwrap_err();
-        assert_eq!(tab, "It has a character that cannot be kept, such as a tab: remove it.");
+        assert_eq!(tab, "Remove control characters, such as tabs.");
     }
 }

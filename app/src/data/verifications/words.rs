@@ -41,16 +41,16 @@ pub fn told(verification: &Verification) -> Option<Told> {
         }
         VerificationState::Finished => match verification.verdict.as_deref() {
             Some("intact") => {
-                (Tone::Good, Icon::Check, "Intact", "Every byte was read and is as it was recorded.")
+                (Tone::Good, Icon::Check, "Intact", "Every byte was read and matches the record.")
             }
             Some("unconfirmed") => (
                 Tone::Waiting,
                 Icon::Info,
                 "Unconfirmed",
-                "Nothing is wrong, but there is not enough beside the image to confirm it.",
+                "No damage was found, but there is too little beside the image to confirm it.",
             ),
-            Some("damaged") => (Tone::Bad, Icon::Alert, "Damaged", "The image is not as it was recorded."),
-            _ => (Tone::Waiting, Icon::Info, "Verified", "The verdict is not known to this page."),
+            Some("damaged") => (Tone::Bad, Icon::Alert, "Damaged", "The image does not match its record."),
+            _ => (Tone::Waiting, Icon::Info, "Verified", "This page does not know the verdict."),
         },
     };
     Some(Told { tone, icon, word: word.to_owned(), sentence: sentence.to_owned() })
@@ -121,7 +121,7 @@ mod tests {
             |verdict| outcome_of(&verification(VerificationState::Finished, Some(verdict)), "web-01");
         let (kind, text) = outcome("intact");
         assert_eq!(kind, ToastKind::Success);
-        assert_eq!(text, "The image of web-01: intact. Every byte was read and is as it was recorded.");
+        assert_eq!(text, "The image of web-01: intact. Every byte was read and matches the record.");
         assert_eq!(outcome("damaged").0, ToastKind::Error);
         assert_eq!(outcome("unconfirmed").0, ToastKind::Warning);
     }
