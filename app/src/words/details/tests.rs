@@ -75,7 +75,7 @@ fn what_is_wrong_comes_before_what_is_to_be_known() {
 
     let damaged = Inspection { manifest_problem: Some("it is damaged".into()), ..inspection() };
     let unclear = "Another mode than requested: Another mode, because the guest is paused.";
-    let no_manifest = "No manifest: There is no manifest to go by: it is damaged.";
+    let no_manifest = "No manifest: There is no usable manifest: it is damaged.";
     assert_eq!(
         told(&record, Some(&ImageFacts::Inspected(Box::new(damaged)))),
         [common.as_slice(), &[unclear, no_manifest]].concat()
