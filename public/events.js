@@ -5,7 +5,7 @@
 // After an 'error' a tab is forgotten: it listens again when it wants to. The stream is open while a tab listens.
 //
 // A tab that comes later is told what it missed ('start' with "resumed": true), or else the present state, as the
-// server does. The page's side is app/src/live/.
+// server does. The page's side is app/src/feed/.
 
 'use strict';
 

@@ -2,13 +2,15 @@
 
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
-use leptos_router::components::{Redirect, Route, Router, Routes};
-use leptos_router::path;
+use leptos_router::StaticSegment;
+use leptos_router::components::{FlatRoutes, Redirect, Route, Router};
 
 use crate::base;
+use crate::data::Data;
+use crate::feed::Feed;
 use crate::frame::Frame;
-use crate::live::Live;
 use crate::pages::{Elsewhere, MemoryDumps};
+use crate::routes::Page;
 use crate::session::SignOutButton;
 use crate::shortcuts::Shortcuts;
 use crate::time::Clock;
@@ -21,18 +23,19 @@ pub fn App() -> impl IntoView {
     Announcer::provide();
     Toaster::provide();
     Shortcuts::provide();
-    Live::provide();
+    Feed::provide();
+    Data::provide();
     let home = || {
         let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
-        view! { <Redirect path="/memory-dumps" options /> }
+        view! { <Redirect path=Page::HOME.path() options /> }
     };
     view! {
         <Router base=base::path()>
             <Frame session=SignOutButton>
-                <Routes fallback=Elsewhere>
-                    <Route path=path!("/") view=home />
-                    <Route path=path!("/memory-dumps") view=MemoryDumps />
-                </Routes>
+                <FlatRoutes fallback=Elsewhere>
+                    <Route path=StaticSegment("") view=home />
+                    <Route path=StaticSegment(Page::MemoryDumps.path()) view=MemoryDumps />
+                </FlatRoutes>
             </Frame>
         </Router>
     }

@@ -1,13 +1,14 @@
 //! The single-page app: pages, components, live updates, and the server functions they call.
 //!
 //! Compiled twice and never as one: for the browser with the feature `csr`, and into the server with `ssr`, which has
-//! only [`api`], with the bodies of the server functions, and the sentences they answer with. Nothing is rendered on the
+//! only [`api`], with the bodies of the server functions, [`routes`], and the sentences they answer with. Nothing is rendered on the
 //! server, so it contains no view.
 
 // A view is one type that nests as deep as the page.
 #![recursion_limit = "256"]
 
 pub mod api;
+pub mod routes;
 pub mod words;
 
 // What is on screen: for the browser, and for tests of its rules.
@@ -16,11 +17,11 @@ mod app;
 #[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod base;
 #[cfg(any(feature = "csr", feature = "fuzzing", test))]
+mod data;
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
+mod feed;
+#[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod frame;
-#[cfg(any(feature = "csr", feature = "fuzzing", test))]
-mod live;
-#[cfg(any(feature = "csr", feature = "fuzzing", test))]
-mod load;
 #[cfg(any(feature = "csr", feature = "fuzzing", test))]
 mod pages;
 #[cfg(any(feature = "csr", feature = "fuzzing", test))]
@@ -48,7 +49,6 @@ pub fn mount() {
     use wasm_bindgen::JsCast;
 
     std::panic::set_hook(Box::new(|info| leptos::logging::error!("{info}")));
-    leptos::server_fn::client::set_server_url(base::path());
     let shell = document().get_element_by_id("app");
     let Some(shell) = shell.and_then(|shell| shell.dyn_into::<web_sys::HtmlElement>().ok()) else { return };
     shell.set_text_content(None);

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use leptos::prelude::*;
 use memdeck_model::{Problem, ProblemKind};
 
-use crate::ui::{Button, ButtonKind, Icon, IconView};
-use crate::{api, base};
+use crate::base;
+use crate::ui::{Button, ButtonKind, Icon, IconView, Show};
 
 /// What the server told when it sent this page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +46,6 @@ pub fn note_refusal(problem: &Problem) {
     }
 }
 
-/// Finds out whether the session has ended; [`note_refusal`] hears of it.
-pub fn check() {
-    leptos::task::spawn_local(async {
-        let _ = api::check_session().await;
-    });
-}
-
 /// Where to sign in and come back to what is shown now.
 fn sign_in_url() -> String {
     let location = window().location();
@@ -78,7 +71,7 @@ pub fn SessionEnded() -> impl IntoView {
                 </span>
                 <div class="failure-text">
                     <p class="failure-title">"Your session has ended."</p>
-                    <p>"What you see is what was known before. Sign in again to go on."</p>
+                    <p>"The page shows the last known state. Sign in again to continue."</p>
                 </div>
                 <Button kind=ButtonKind::Primary on_press=sign_in>
                     "Sign in again"

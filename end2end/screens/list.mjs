@@ -165,7 +165,7 @@ export const SCREENS = [
   {
     name: 'no-hypervisor',
     world: 'no hypervisor',
-    ready: (page) => page.alert('The hypervisor’s guests cannot be listed.').waitFor(),
+    ready: (page) => page.alert('The guests cannot be listed.').waitFor(),
   },
   {
     name: 'reconnecting',

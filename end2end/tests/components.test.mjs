@@ -72,7 +72,7 @@ scenario('a success goes by itself, an error and what the pointer is on stay', a
   await show('Success');
   await show('Info');
   const error = notifications.getByText('The dump of web-01 failed: the guest is gone');
-  const held = notifications.getByText('web-01 is dumped and hashed.');
+  const held = notifications.getByText('web-01 was dumped and hashed.');
   const passing = notifications.getByText('memdeck was updated');
   await held.hover();
   await passing.waitFor({ state: 'hidden' });
@@ -91,7 +91,7 @@ scenario('errors interrupt a screen reader, successes wait for it', async (stage
   await page.getByRole('button', { name: 'Error', exact: true }).click();
   await page.getByRole('button', { name: 'Success', exact: true }).click();
   await notifications.getByRole('alert').getByText('The dump of web-01 failed: the guest is gone').waitFor();
-  await notifications.getByRole('status').getByText('web-01 is dumped and hashed.').waitFor();
+  await notifications.getByRole('status').getByText('web-01 was dumped and hashed.').waitFor();
 });
 
 scenario('a menu is used with the arrow keys', async (stage) => {

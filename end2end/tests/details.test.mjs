@@ -172,10 +172,10 @@ for (const arrangement of Object.keys(ARRANGEMENTS)) {
     assert.ok(await hasFocus(page.deletion.getByRole('button', { name: 'Keep it' })), 'the harmless button has the focus');
     const remove = page.deletion.getByRole('button', { name: 'Delete the image' });
     assert.ok(await remove.isDisabled());
-    await page.deletion.getByLabel('Name of the guest').fill('web-0');
-    await page.deletion.getByText('Write web-01 to delete it.').waitFor();
+    await page.deletion.getByLabel('Guest name').fill('web-0');
+    await page.deletion.getByText('Type web-01 to confirm.').waitFor();
     assert.ok(await remove.isDisabled());
-    await page.deletion.getByLabel('Name of the guest').fill('web-01');
+    await page.deletion.getByLabel('Guest name').fill('web-01');
 
     // Its directory cannot be trusted with a removal now: the refusal is told where it was asked.
     const directory = join(images.directory, 'dumps');
@@ -287,7 +287,7 @@ scenario('labels of a dump are text: encryption, fallback, case and note, failur
   await page.rowsOf('odd-01').or(page.rows.first()).first().waitFor();
   await page.rows.first().getByRole('link', { name: 'Details of odd-01' }).click();
   for (const text of [
-    'The image is ciphertext: nothing in it can be analysed without the guest’s key.',
+    'The image is ciphertext: it cannot be analysed without the guest’s key.',
     'Frozen, because the guest is paused.',
     'The dump failed',
     'IR-2026-17',
@@ -305,7 +305,7 @@ scenario('an address of no dump says so', async (stage) => {
   for (const id of ['0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11', '../../etc/passwd']) {
     const page = await stage.open(dashboard, { path: `/memory-dumps?dump=${encodeURIComponent(id)}`, withGuests: false });
     page.tab.expectComplaints(...NOT_FOUND);
-    await page.details.getByText('There is no finished dump with this id').waitFor();
+    await page.details.getByText('No finished dump has this id').waitFor();
     await page.details.getByText(id, { exact: true }).waitFor();
     await page.page.keyboard.press('Escape');
     await page.details.waitFor({ state: 'hidden' });
@@ -349,7 +349,7 @@ scenario('while the dump service is away the details show the record, and the re
   assert.ok((await absent.innerText()).includes(agent.url), await absent.innerText());
   await page.group('Hashes').getByText(dump.sha256).waitFor();
   await page.group('Verification').getByRole('button', { name: 'Verify now' }).click();
-  await page.group('Verification').getByText('The verification did not begin.').waitFor();
+  await page.group('Verification').getByText('The verification did not start.').waitFor();
   await stage.startAgain(agent);
   await page.group('Page statistics').getByRole('table').waitFor();
   assert.equal(await absent.count(), 0);
@@ -393,7 +393,7 @@ scenario('details, menu, verification and deletion by the keyboard alone', async
   await keyboard.press('ArrowUp');
   await keyboard.press('Enter');
   await page.deletion.waitFor();
-  await tabTo(page.deletion.getByLabel('Name of the guest'));
+  await tabTo(page.deletion.getByLabel('Guest name'));
   await keyboard.type('web-01');
   await tabTo(page.deletion.getByRole('button', { name: 'Delete the image' }));
   await keyboard.press('Enter');
@@ -456,7 +456,7 @@ for (const colorScheme of ['light', 'dark']) {
       await check('gone');
 
       await page.details.getByRole('button', { name: 'Delete the image…' }).click();
-      await page.deletion.getByLabel('Name of the guest').fill('web-01');
+      await page.deletion.getByLabel('Guest name').fill('web-01');
       await page.deletion.getByRole('button', { name: 'Delete the image' }).click();
       await page.details.getByText('The image was deleted').waitFor();
       await page.deletion.waitFor({ state: 'hidden' });

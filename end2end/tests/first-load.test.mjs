@@ -51,7 +51,7 @@ scenario('the page has its shape before the program is there', async (stage) => 
 scenario('the page asks for each thing once, when changes begin to arrive', async (stage) => {
   const dashboard = await stage.start('serve');
   const { page } = await stage.open(dashboard);
-  await page.getByText('No dump has been taken yet').waitFor();
+  await page.getByText('No dumps yet').waitFor();
   const asked = await page.evaluate(() =>
     performance
       .getEntriesByType('resource')

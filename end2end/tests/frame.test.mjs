@@ -55,7 +55,7 @@ scenario('an address that leads nowhere shows the app’s page and is 404; a sla
   tab.expectComplaints(/^response: 404 .*\/nope$/, /^console: .*404.*\/nope/, ...DOCUMENT_LEFT);
   const answer = await page.goto(`${dashboard.url}/nope`);
   assert.equal(answer.status(), 404);
-  await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+  await page.getByRole('heading', { name: 'Page not found' }).waitFor();
   await page.getByRole('main').getByRole('link', { name: 'Go to Memory Dumps' }).click();
   await page.getByRole('heading', { name: 'Recorded dumps' }).waitFor();
 

@@ -60,12 +60,12 @@ scenario('without a hypervisor the page says why, and nothing can be dumped', as
   const dashboard = await stage.start('serve', { LIBVIRT_URI: 'qemu+unix:///system?socket=/nowhere' });
   const page = await stage.open(dashboard, { withGuests: false });
   page.tab.expectComplaints(...SERVICE_AWAY);
-  const problem = page.alert('The hypervisor’s guests cannot be listed.');
+  const problem = page.alert('The guests cannot be listed.');
   await problem.waitFor();
   assert.match(await problem.innerText(), /cannot connect to qemu\+unix:.*'\/nowhere'/s);
   assert.ok(await page.dumpSelected.isDisabled());
   assert.ok(await page.dumpAll.isDisabled());
-  await page.page.getByText('The guests are not known.').waitFor();
+  await page.page.getByText('The guests are not loaded yet.').waitFor();
 });
 
 scenario('the volume of the images lets nobody write: the page says so, and when it is over', async (stage) => {

@@ -23,7 +23,7 @@ const guest = (number, name, memory) => ({
 });
 const BIG = guest(1, 'big-01', 64);
 const SMALL = guest(2, 'web-01', 4);
-const OPTIONS = { uuids: true, options: true, cancel: true, images: true, guests: true, records: true };
+const OPTIONS = { uuids: true, options: true, cancel: true, images: true, guests: true, records: true, actors: true };
 // 1.5 s for each GiB.
 const SLOW = { limit_ms: 30_000, bytes_per_s: Math.ceil(GIB / 1.5), measured_from: 10 };
 

@@ -63,7 +63,7 @@ scenario('a search finds names, ids, hashes, cases and notes from the first char
     await eventually(async () => assert.equal(page.parameters.search, text));
   }
   await page.search.fill('_');
-  await page.page.getByText('No dump matches these filters').waitFor();
+  await page.page.getByText('No dumps match these filters').waitFor();
   await page.page.getByRole('button', { name: 'Clear the filters' }).click();
   await page.hasRecords(COUNT);
   assert.equal(await page.search.inputValue(), '');
@@ -97,11 +97,11 @@ scenario('what is typed is one step back, and reload and back keep the view', as
 
 scenario('a link with the days the wrong way round says so and offers two ways out', async (stage) => {
   const { page } = await open(stage, { path: '?from=2026-11-26&to=2026-11-25' });
-  await page.page.getByText('The last day lies before the first').first().waitFor();
+  await page.page.getByText('The last day is before the first').first().waitFor();
   assert.equal(await page.page.getByText('Loading the records').count(), 0);
   assert.equal(await page.page.getByRole('link', { name: 'Export CSV' }).getAttribute('href'), null);
   await page.page.getByRole('button', { name: 'Swap the days' }).click();
-  await page.page.getByText('No dump matches these filters').waitFor();
+  await page.page.getByText('No dumps match these filters').waitFor();
   assert.deepEqual(page.parameters, { from: '2026-11-25', to: '2026-11-26' });
 
   await page.page.goBack();
@@ -114,7 +114,7 @@ scenario('values of the address that mean nothing are named, left out, and go wh
   const nonsense = { sort: 'weight', rows: '7', state: 'lost', page: 'x', from: '2025-02-30', mode: 'molten' };
   const { page } = await open(stage, { path: `?${new URLSearchParams({ ...nonsense, search: 'web' })}` });
   await page.hasRecords(20);
-  const note = page.page.getByRole('status').filter({ hasText: 'mean nothing here' });
+  const note = page.page.getByRole('status').filter({ hasText: 'They are ignored' });
   const told = await note.innerText();
   for (const part of Object.keys(nonsense)) assert.ok(told.includes(`“${part}”`), told);
   await note.getByRole('button', { name: 'Remove from the address' }).click();
@@ -252,7 +252,7 @@ scenario('records are filtered by days, state, host and mode, and all filters ar
   assert.equal(await label('From').inputValue(), '');
 
   await page.page.goto(page.page.url().replace(/$/, '?from=2025-11-10&to=2025-11-03'));
-  await page.page.getByText('The last day lies before the first.').waitFor();
+  await page.page.getByText('The last day is before the first.').waitFor();
 });
 
 scenario('the export has every record that matches, and only these', async (stage) => {
@@ -294,7 +294,7 @@ const NEXT = record(COUNT + 1, { dom: 'new-01', at: FIRST_DAY + 40 * DAY_MS });
 scenario('a dump that ends elsewhere comes on top by itself', async (stage) => {
   const { page, service } = await open(stage);
   await page.hasRecords(COUNT);
-  await page.page.getByText('live events', { exact: true }).waitFor();
+  await page.page.getByText('on every change', { exact: true }).waitFor();
   service.finish(NEXT);
   await page.rowsOf('new-01').waitFor();
   assert.equal((await page.names())[0], 'new-01');
@@ -425,7 +425,7 @@ for (const colorScheme of ['light', 'dark']) {
       await page.news.waitFor();
       await keep('news');
       await page.search.fill('nothing like it');
-      await page.page.getByText('No dump matches these filters').waitFor();
+      await page.page.getByText('No dumps match these filters').waitFor();
       await keep('empty');
     });
   }

@@ -64,7 +64,7 @@ scenario('the question before an image is deleted says each thing once', async (
   const says = await page.deletion.innerText();
   // In the heading, and where it says what to write.
   assert.equal(timesIn(says, 'web-01'), 2, says);
-  for (const once of [sha256, 'removed from the disk', 'The record stays', 'to delete it']) {
+  for (const once of [sha256, 'removes the image from the disk', 'the record remain', 'to confirm']) {
     assert.equal(timesIn(says, once), 1, `${once} in: ${says}`);
   }
 });

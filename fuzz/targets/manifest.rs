@@ -6,8 +6,8 @@ use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use memdeck_fuzz::damaged;
 use memdeck_image::fuzzing::{belongs_to, checksum};
-use memdeck_image::{MANIFEST_VERSION, Manifest};
-use memdeck_model::DumpId;
+use memdeck_image::{manifest_from_json, manifest_to_json};
+use memdeck_model::{DumpId, MANIFEST_VERSION};
 
 const MANIFEST: &str = r#"{
   "manifest_version": 1,
@@ -53,7 +53,7 @@ fn names(name: &str) {
 }
 
 fuzz_target!(
-    init: Manifest::from_json(MANIFEST.as_bytes()).map(drop).expect("a valid manifest"),
+    init: manifest_from_json(MANIFEST.as_bytes()).map(drop).expect("a valid manifest"),
     |data: &[u8]| {
         let mut data = Unstructured::new(data);
         let kind = data.arbitrary::<u8>().unwrap_or_default() % 4;
@@ -71,10 +71,10 @@ fuzz_target!(
             return;
         }
         let json = damaged(&mut data, &[MANIFEST.as_bytes()]);
-        if let Ok(manifest) = Manifest::from_json(&json) {
+        if let Ok(manifest) = manifest_from_json(&json) {
             assert_eq!(manifest.manifest_version, MANIFEST_VERSION);
-            let written = manifest.to_json().expect("a manifest as JSON");
-            assert_eq!(Manifest::from_json(&written).expect("its own JSON"), manifest);
+            let written = manifest_to_json(&manifest).expect("a manifest as JSON");
+            assert_eq!(manifest_from_json(&written).expect("its own JSON"), manifest);
         }
     }
 );

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::{Clock, NOT_KNOWN, Rebuilt, rebuild};
 use memdeck_catalog::{Catalog, CatalogError, Restoration};
+use memdeck_engine::{Clock, NOT_KNOWN, Rebuilt, rebuild};
 use memdeck_image::ImageStore;
 use memdeck_model::{Millis, Timestamp, with_causes};
 use memdeck_operations::catalog_notice::{self, Found};
@@ -31,8 +31,8 @@ pub fn has_images(dump_dir: &Path) -> bool {
 }
 
 /// After a restoration: makes records anew from manifests, and tells in log and page what was done and what is missing.
-/// What cannot be rebuilt does not stop the start.
-pub fn after_restoration(catalog: &Catalog, dump_dir: &Path, restoration: &Restoration) {
+/// What cannot be rebuilt does not stop the start; then the restoration is not finished, and the next start tries again.
+pub fn after_restoration(catalog: &Catalog, state_dir: &Path, dump_dir: &Path, restoration: &Restoration) {
     let rebuilt = if dump_dir.is_dir() {
         let store = ImageStore::open(dump_dir).map_err(|error| with_causes(&error));
         store.and_then(|store| rebuild(catalog, &store, restoration.at).map_err(|error| with_causes(&error)))
@@ -41,7 +41,16 @@ pub fn after_restoration(catalog: &Catalog, dump_dir: &Path, restoration: &Resto
     };
     let text = restored(restoration, rebuilt.as_ref().map_err(String::as_str));
     tracing::error!("{text}");
-    catalog_notice::tell(catalog, Found::Restored, Some((restoration.at, text)));
+    let is_told = catalog_notice::tell(catalog, Found::Restored, Some((restoration.at, text)));
+    if rebuilt.is_err() || !is_told {
+        return;
+    }
+    if let Err(error) = restoration.finish(state_dir) {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the next start will tell of the restoration again"
+        );
+    }
 }
 
 /// What was found, what is in its place, and what is missing.
@@ -69,8 +78,7 @@ fn restored(restoration: &Restoration, rebuilt: Result<&Rebuilt, &str>) -> Strin
             }
         }
         Err(why) => told.push(format!(
-            "Records could not be made anew from manifests ({why}); when that is mended, stop memdeck and run: \
-             memdeck catalog rebuild."
+            "Records could not be made anew from manifests ({why}); memdeck tries again at its next start."
         )),
     }
     told.push(NOT_KNOWN.to_owned());
@@ -109,7 +117,9 @@ async fn check_and_back_up(catalog: Arc<Catalog>, state_dir: PathBuf, clock: Arc
 /// Reads all of the catalog on connections of its own.
 fn check(catalog: &Catalog, state_dir: &Path, at: Timestamp) {
     match findings(state_dir) {
-        Ok(findings) if findings.is_empty() => catalog_notice::tell(catalog, Found::Unsound, None),
+        Ok(findings) if findings.is_empty() => {
+            catalog_notice::tell(catalog, Found::Unsound, None);
+        }
         Ok(findings) => {
             let text = format!(
                 "The catalog is not sound: {}. Run memdeck catalog check, which says what to do.",

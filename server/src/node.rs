@@ -1,14 +1,13 @@
 //! The parts of one memdeck process, wired together: state directory, catalog, hypervisor, engine, InfluxDB.
 
 use std::fs::DirBuilder;
-use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::{Clock, Engine, EngineError, EngineParts, EngineSettings, LocalBackend, SystemClock};
 use memdeck_catalog::{Catalog, CatalogError, LockError, LockHolder, LockRole, StateLock};
+use memdeck_engine::{Clock, Engine, EngineError, EngineParts, EngineSettings, LocalBackend, SystemClock};
 use memdeck_hypervisor::{Hypervisor, Libvirt};
 use memdeck_image::{ImageStore, StoreError};
 use memdeck_influx::{FeedError, Influx, InfluxSettings, Login, RecordFeed};
@@ -49,7 +48,7 @@ impl StartError {
     pub fn is_full(&self) -> bool {
         match self {
             Self::Catalog(error) => error.is_full(),
-            Self::Lock(LockError::Io { source, .. }) => source.kind() == io::ErrorKind::StorageFull,
+            Self::Lock(error) => error.is_full(),
             _ => false,
         }
     }
@@ -70,7 +69,7 @@ impl State {
         let (catalog, restoration) =
             Catalog::open_or_restore(&config.state_dir, now, || catalog_care::has_images(dump_dir))?;
         if let Some(restoration) = restoration {
-            catalog_care::after_restoration(&catalog, dump_dir, &restoration);
+            catalog_care::after_restoration(&catalog, &config.state_dir, dump_dir, &restoration);
         }
         // On a full volume memdeck serves without it, and says so.
         if let Err(error) = catalog.renew_reserve() {

@@ -49,8 +49,21 @@ pub struct Notice {
 pub struct Group {
     /// Its heading.
     pub title: String,
+    /// How much room it needs.
+    pub room: Room,
     /// Names and values.
     pub facts: Vec<Fact>,
+}
+
+/// How much room a group needs beside others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Room {
+    /// A few short lines.
+    Little,
+    /// Many lines.
+    Tall,
+    /// Long lines, such as paths and hashes.
+    Wide,
 }
 
 /// One thing that is known, or that is known to be unknown.

@@ -1,60 +1,57 @@
 //! The page's calls about one dump and its image.
 
-use leptos::prelude::*;
-use leptos::server_fn::codec::Json;
 use memdeck_model::{DumpId, Record, Verification};
 
 #[cfg(feature = "ssr")]
 use super::operations;
-use super::{ApiError, Details};
+use super::{Details, server_functions};
 
-/// What is known of one dump: at once from its record, or with what its image and manifest tell, which may be on
-/// another host.
-///
-/// # Errors
-/// There is no such dump, the server does not answer, or the catalog cannot be read. What the image does not tell is no
-/// error.
-#[server(prefix = "/api/ui", endpoint = "details", input = Json, output = Json)]
-pub async fn fetch_details(
-    /// Which dump.
-    dump_id: DumpId,
-    /// Whether the image is looked at.
-    with_image: bool,
-) -> Result<Details, ApiError> {
-    let operations = operations::present()?;
-    let record = operations.record(dump_id.clone()).await.map_err(operations::refuse)?;
-    let image = if with_image { Some(operations.image(dump_id).await) } else { None };
-    Ok(crate::words::details::in_words(record, image))
-}
+server_functions! {
+    /// What is known of one dump: at once from its record, or with what its image and manifest tell, which may be on
+    /// another host.
+    ///
+    /// # Errors
+    /// There is no such dump, the server does not answer, or the catalog cannot be read. What the image does not tell is no
+    /// error.
+    "details": async fn fetch_details(
+        /// Which dump.
+        dump_id: DumpId,
+        /// Whether the image is looked at.
+        with_image: bool,
+    ) -> Details {
+        let operations = operations::present()?;
+        let record = operations.record(dump_id.clone()).await.map_err(operations::refuse)?;
+        let image = if with_image { Some(operations.image(dump_id).await) } else { None };
+        Ok(crate::words::details::in_words(record, image))
+    }
 
-/// How far the newest verification of an image is, or what it found. `begin` begins one, unless it goes on already: its
-/// progress and its end come as events.
-///
-/// # Errors
-/// The image was deleted, others are being verified, or the server or the dump service that has it does not answer.
-#[server(prefix = "/api/ui", endpoint = "verification", input = Json, output = Json)]
-pub async fn ask_verification(
-    /// Which dump.
-    dump_id: DumpId,
-    /// Whether to begin one.
-    begin: bool,
-) -> Result<Verification, ApiError> {
-    let operations = operations::present()?;
-    let asked = if begin { operations.verify(dump_id).await } else { operations.verification(dump_id).await };
-    asked.map_err(operations::refuse)
-}
+    /// How far the newest verification of an image is, or what it found. `begin` begins one, unless it goes on already: its
+    /// progress and its end come as events.
+    ///
+    /// # Errors
+    /// The image was deleted, others are being verified, or the server or the dump service that has it does not answer.
+    "verification": async fn ask_verification(
+        /// Which dump.
+        dump_id: DumpId,
+        /// Whether to begin one.
+        begin: bool,
+    ) -> Verification {
+        let operations = operations::present()?;
+        let asked = if begin { operations.verify(dump_id).await } else { operations.verification(dump_id).await };
+        asked.map_err(operations::refuse)
+    }
 
-/// Deletes an image. Its record stays, and is given as it is afterwards.
-///
-/// # Errors
-/// `confirm` is not the name of the guest, the image is in use or was deleted, or the server or the dump service that
-/// has it does not answer.
-#[server(prefix = "/api/ui", endpoint = "delete-image", input = Json, output = Json)]
-pub async fn delete_image(
-    /// Which dump.
-    dump_id: DumpId,
-    /// The guest's name, as the operator wrote it.
-    confirm: String,
-) -> Result<Record, ApiError> {
-    operations::present()?.delete_image(dump_id, confirm).await.map_err(operations::refuse)
+    /// Deletes an image. Its record stays, and is given as it is afterwards.
+    ///
+    /// # Errors
+    /// `confirm` is not the name of the guest, the image is in use or was deleted, or the server or the dump service that
+    /// has it does not answer.
+    "delete-image": async fn delete_image(
+        /// Which dump.
+        dump_id: DumpId,
+        /// The guest's name, as the operator typed it.
+        confirm: String,
+    ) -> Record {
+        operations::present()?.delete_image(dump_id, confirm).await.map_err(operations::refuse)
+    }
 }

@@ -2,35 +2,34 @@
 
 use leptos::prelude::*;
 
-use crate::live::{Connection, Live};
+use crate::feed::{Connection, Feed};
 use crate::time::local_time;
+use crate::ui::erase::{dynamic, follow};
 
 /// Live, Reconnecting, or Stale since a time.
 #[component]
 pub fn ConnectionChip() -> impl IntoView {
-    let connection = Live::expect().connection();
+    let connection = Feed::expect().connection();
     let class = move || match connection.get() {
-        Connection::Live => "chip chip-live",
+        Connection::Current => "chip chip-live",
         Connection::Connecting | Connection::Reconnecting => "chip chip-waiting",
         Connection::Stale(_) => "chip chip-stale",
     };
     let hint = move || match connection.get() {
-        Connection::Live => "Changes appear here as they happen.",
-        Connection::Connecting => "The connection for live changes is being made.",
-        Connection::Reconnecting | Connection::Stale(_) => {
-            "The connection for live changes broke off. It is being made again."
-        }
+        Connection::Current => "Changes appear as they happen.",
+        Connection::Connecting => "Connecting to the server.",
+        Connection::Reconnecting | Connection::Stale(_) => "The connection was lost. Reconnecting.",
     };
     view! {
-        <p class=class role="status" title=hint>
+        <p class=follow(class) role="status" title=follow(hint)>
             <span class="chip-dot" aria-hidden="true"></span>
             <span>
-                {move || match connection.get() {
-                    Connection::Live => "Live".into_any(),
+                {dynamic(move || match connection.get() {
+                    Connection::Current => "Live".into_any(),
                     Connection::Connecting => "Connecting".into_any(),
                     Connection::Reconnecting => "Reconnecting".into_any(),
                     Connection::Stale(since) => format!("Stale since {}", local_time(since).clock).into_any(),
-                }}
+                })}
             </span>
         </p>
     }

@@ -9,6 +9,7 @@ use leptos::prelude::*;
 
 use crate::session::SessionEnded;
 use crate::shortcuts::Shortcuts;
+use crate::ui::erase::handler;
 use crate::ui::{Announcements, ToastRegion};
 use navbar::Navbar;
 use shortcut_help::ShortcutHelp;
@@ -31,9 +32,9 @@ pub fn Frame(
         }
     };
     let help = RwSignal::new(false);
-    Shortcuts::expect().add("?", "List these keys", move || help.set(true));
+    Shortcuts::expect().add("?", "Show the keyboard shortcuts", move || help.set(true));
     view! {
-        <a class="skip-link" href="#main" on:click=skip>
+        <a class="skip-link" href="#main" on:click=handler(skip)>
             "Skip to content"
         </a>
         <Navbar on_help=move |()| help.set(true) session />

@@ -6,10 +6,9 @@ use leptos_router::components::A;
 
 use super::connection_chip::ConnectionChip;
 use crate::base;
+use crate::routes::Page;
+use crate::ui::erase::{dynamic, follow, handler};
 use crate::ui::{Button, ButtonKind, ButtonSize, Icon, IconView, ThemeSwitch, close_on_dismissal};
-
-/// The pages there are, in the order of the bar.
-const PAGES: [(&str, &str); 1] = [("/memory-dumps", "Memory Dumps")];
 
 /// Brand, pages, tools, what belongs to the session, connection. On a narrow screen, pages and tools are behind a button.
 #[component]
@@ -24,12 +23,12 @@ pub fn Navbar(
     let bar = NodeRef::<html::Header>::new();
     let toggle = NodeRef::<html::Button>::new();
     close_on_dismissal(open, bar, toggle);
-    let pages = PAGES
+    let pages = Page::ALL
         .into_iter()
-        .map(|(path, name)| {
+        .map(|page| {
             view! {
                 <li>
-                    <A href=base::href(path)>{name}</A>
+                    <A href=base::href(page.path())>{page.name()}</A>
                 </li>
             }
         })
@@ -48,14 +47,14 @@ pub fn Navbar(
                     class="button button-quiet button-icon navbar-toggle"
                     node_ref=toggle
                     aria-label="Menu"
-                    aria-expanded=move || open.get().to_string()
+                    aria-expanded=follow(move || open.get().to_string())
                     aria-controls="navbar-menu"
-                    on:click=move |_| open.update(|open| *open = !*open)
+                    on:click=handler(move |_| open.update(|open| *open = !*open))
                 >
                     <IconView icon=Signal::derive(move || if open.get() { Icon::Close } else { Icon::Menu }) />
                 </button>
                 <div class="navbar-menu" class:is-open=open id="navbar-menu">
-                    <nav class="navbar-pages" aria-label="Pages" on:click=move |_| open.set(false)>
+                    <nav class="navbar-pages" aria-label="Pages" on:click=handler(move |_| open.set(false))>
                         <ul>{pages}</ul>
                     </nav>
                     <span class="navbar-help">
@@ -70,7 +69,7 @@ pub fn Navbar(
                         </Button>
                     </span>
                     <ThemeSwitch />
-                    {move || session.run()}
+                    {dynamic(move || session.run())}
                 </div>
                 <ConnectionChip />
             </div>

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::shortcuts::Shortcuts;
 use crate::ui::Dialog;
+use crate::ui::erase::dynamic;
 
 /// Every key there is now, and what it does.
 #[component]
@@ -31,15 +32,15 @@ pub fn ShortcutHelp(
     view! {
         <Dialog open id="shortcut-help-title" title="Keyboard shortcuts">
             <dl class="shortcuts">
-                {rows}
+                {dynamic(rows)}
                 <div class="shortcut">
                     <dt>
                         <kbd>"Esc"</kbd>
                     </dt>
-                    <dd>"Close what is open"</dd>
+                    <dd>"Close the open dialog or menu"</dd>
                 </div>
             </dl>
-            <p class="secondary">"They rest while you type."</p>
+            <p class="secondary">"Shortcuts are off while you type."</p>
         </Dialog>
     }
 }

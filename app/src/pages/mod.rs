@@ -15,7 +15,7 @@ use not_found::NotFound;
 #[component]
 pub fn Elsewhere() -> impl IntoView {
     #[cfg(feature = "showcase")]
-    if leptos_router::hooks::use_location().pathname.get_untracked().ends_with("/ui") {
+    if leptos_router::hooks::use_location().pathname.get_untracked().ends_with(crate::routes::SHOWCASE) {
         return view! { <showcase::Showcase /> }.into_any();
     }
     view! { <NotFound /> }.into_any()

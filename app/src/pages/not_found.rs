@@ -5,6 +5,7 @@ use leptos_router::components::A;
 
 use super::title::set_title;
 use crate::base;
+use crate::routes::Page;
 
 /// Says so, and where to go.
 #[component]
@@ -12,9 +13,9 @@ pub fn NotFound() -> impl IntoView {
     set_title("Not found");
     view! {
         <header class="page-head">
-            <h1>"There is no such page"</h1>
+            <h1>"Page not found"</h1>
             <p class="page-lead">
-                "The address leads nowhere. " <A href=base::href("/memory-dumps")>"Go to Memory Dumps"</A> "."
+                "Nothing is at this address. " <A href=base::href(Page::HOME.path())>{format!("Go to {}", Page::HOME.name())}</A> "."
             </p>
         </header>
     }

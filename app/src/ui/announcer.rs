@@ -3,6 +3,8 @@
 use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 
+use super::erase::dynamic;
+
 /// Says things to screen readers.
 #[derive(Clone, Copy)]
 pub struct Announcer {
@@ -40,7 +42,7 @@ pub fn Announcements() -> impl IntoView {
     let announcer = Announcer::expect();
     view! {
         <div class="visually-hidden" role="status">
-            {move || announcer.text.get()}
+            {dynamic(move || announcer.text.get())}
         </div>
     }
 }

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use super::erase::{dynamic, follow, handler};
+
 /// How much a button asks for attention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ButtonKind {
@@ -70,17 +72,17 @@ pub fn Button(
             class:button-small=size == ButtonSize::Small
             class:button-icon=icon_only
             autofocus=autofocus
-            aria-disabled=move || is_off().then_some("true")
-            aria-busy=move || busy.get().then_some("true")
+            aria-disabled=follow(move || is_off().then_some("true"))
+            aria-busy=follow(move || busy.get().then_some("true"))
             aria-describedby=described_by
-            aria-label=move || label.get()
-            on:click=move |_| {
+            aria-label=follow(move || label.get())
+            on:click=handler(move |_| {
                 if !untrack(is_off) {
                     on_press.run(());
                 }
-            }
+            })
         >
-            {move || busy.get().then(|| view! { <span class="spinner" aria-hidden="true"></span> })}
+            {dynamic(move || busy.get().then(|| view! { <span class="spinner" aria-hidden="true"></span> }))}
             {children()}
         </button>
     }

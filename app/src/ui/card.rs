@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use super::erase::dynamic;
+
 /// A region named by its heading.
 #[component]
 pub fn Card(
@@ -24,7 +26,7 @@ pub fn Card(
                 <h2 class="card-title" id=id>
                     {title}
                 </h2>
-                {move || aside.run()}
+                {dynamic(move || aside.run())}
             </header>
             {children()}
         </section>

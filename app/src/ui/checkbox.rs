@@ -1,6 +1,9 @@
 //! Something that holds or does not, sent with a form.
 
+use leptos::ev;
 use leptos::prelude::*;
+
+use super::erase::handler;
 
 /// A labelled checkbox.
 #[component]
@@ -24,7 +27,7 @@ pub fn Checkbox(
                 class="check-box"
                 prop:checked=checked
                 disabled=disabled
-                on:change=move |event| on_change.run(event_target_checked(&event))
+                on:change=handler(move |event: ev::Event| on_change.run(event_target_checked(&event)))
             />
             <span>{children()}</span>
         </label>

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::announcer::Announcer;
 use super::clipboard;
+use super::erase::{dynamic, follow, handler};
 use super::icon::{Icon, IconView};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,15 +42,15 @@ pub fn CopyButton(
         <button
             type="button"
             class="button button-quiet copy-button"
-            class:is-done=move || outcome.get() == Some(Outcome::Copied)
+            class:is-done=follow(move || outcome.get() == Some(Outcome::Copied))
             aria-label=label
-            on:click=copy
+            on:click=handler(copy)
         >
-            {move || match outcome.get() {
+            {dynamic(move || match outcome.get() {
                 None => view! { <IconView icon=Icon::Copy /> {caption} }.into_any(),
                 Some(Outcome::Copied) => view! { <IconView icon=Icon::Check /> "Copied" }.into_any(),
                 Some(Outcome::Refused) => view! { <IconView icon=Icon::Alert /> "Not copied" }.into_any(),
-            }}
+            })}
         </button>
     }
 }

@@ -1,6 +1,9 @@
 //! A field for a day, with the browser's own calendar.
 
+use leptos::ev;
 use leptos::prelude::*;
+
+use super::erase::{follow, handler};
 
 /// A labelled date. Its value is `YYYY-MM-DD`, or empty.
 #[component]
@@ -32,9 +35,9 @@ pub fn DateField(
                 id=id
                 type="date"
                 prop:value=value
-                min=move || min.get()
-                max=move || max.get()
-                on:change=move |event| on_choose.run(event_target_value(&event))
+                min=follow(move || min.get())
+                max=follow(move || max.get())
+                on:change=handler(move |event: ev::Event| on_choose.run(event_target_value(&event)))
             />
         </div>
     }

@@ -1,10 +1,13 @@
 //! A modal dialog on the native element: the browser traps the focus, closes on Esc and gives the focus back.
 
+use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
 
 use super::button::{Button, ButtonKind, ButtonSize};
+use super::erase::{effect, handler};
 use super::icon::{Icon, IconView};
+use super::show::Show;
 
 /// Shows its children as a modal dialog while `open` is set, and unsets it when the operator leaves: with Esc, the
 /// button in the corner, or a click outside. The focus begins on what has `autofocus`; in a dialog that asks before
@@ -25,7 +28,7 @@ pub fn Dialog(
     children: ChildrenFn,
 ) -> impl IntoView {
     let element = NodeRef::<html::Dialog>::new();
-    Effect::new(move || {
+    effect(move || {
         let Some(dialog) = element.get() else { return };
         if open.get() {
             if !dialog.open() {
@@ -49,13 +52,13 @@ pub fn Dialog(
             class:dialog-wide=wide
             node_ref=element
             aria-labelledby=id
-            on:close=move |_| open.set(false)
-            on:pointerdown=move |event| pressed_outside.set_value(is_backdrop(&event))
-            on:click=move |event| {
+            on:close=handler(move |_| open.set(false))
+            on:pointerdown=handler(move |event: ev::PointerEvent| pressed_outside.set_value(is_backdrop(&event)))
+            on:click=handler(move |event: ev::MouseEvent| {
                 if pressed_outside.get_value() && is_backdrop(&event) {
                     open.set(false);
                 }
-            }
+            })
         >
             // Rendered anew each time it opens, so that `autofocus` and the content are of that moment.
             <Show when=move || open.get()>

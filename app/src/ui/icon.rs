@@ -3,6 +3,8 @@
 
 use leptos::prelude::*;
 
+use super::erase::follow;
+
 /// What an icon means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
@@ -154,7 +156,7 @@ pub fn IconView(
 ) -> impl IntoView {
     view! {
         <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
-            <path d=move || icon.get().path() />
+            <path d=follow(move || icon.get().path()) />
         </svg>
     }
 }

@@ -7,6 +7,8 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
 use super::dismiss::close_on_dismissal;
+use super::erase::{dynamic, effect, follow, handler};
+use super::show::Show;
 
 /// A menu that is further than this from where its button is does not belong to it any more.
 const MOST_DRIFT_PX: f64 = 8.0;
@@ -31,7 +33,7 @@ pub fn Menu(
     let list = NodeRef::<html::Div>::new();
     let place = RwSignal::new(Place::default());
     close_on_dismissal(open, anchor, opener);
-    Effect::new(move || {
+    effect(move || {
         if open.get()
             && let (Some(list), Some(button)) = (list.get(), opener.get_untracked())
         {
@@ -81,17 +83,17 @@ pub fn Menu(
                 class="button button-quiet button-small button-icon"
                 node_ref=opener
                 aria-haspopup="menu"
-                aria-expanded=move || open.get().to_string()
+                aria-expanded=follow(move || open.get().to_string())
                 aria-label=label
-                on:click=move |_| open.update(|open| *open = !*open)
-                on:keydown=move |event| {
+                on:click=handler(move |_| open.update(|open| *open = !*open))
+                on:keydown=handler(move |event: ev::KeyboardEvent| {
                     if event.key() == "ArrowDown" {
                         event.prevent_default();
                         open.set(true);
                     }
-                }
+                })
             >
-                {move || button.run()}
+                {dynamic(move || button.run())}
             </button>
             <Show when=move || open.get()>
                 <div
@@ -99,10 +101,10 @@ pub fn Menu(
                     role="menu"
                     aria-label=name.clone()
                     node_ref=list
-                    style:top=move || place.with(|place| px(place.top))
-                    style:left=move || place.with(|place| px(place.left))
-                    on:keydown=on_key
-                    on:click=choose
+                    style:top=follow(move || place.with(|place| px(place.top)))
+                    style:left=follow(move || place.with(|place| px(place.left)))
+                    on:keydown=handler(on_key)
+                    on:click=handler(choose)
                 >
                     {children.with_value(|children| children())}
                 </div>
@@ -130,7 +132,7 @@ pub fn MenuItem(
             class:menu-item-danger=danger
             role="menuitem"
             tabindex="-1"
-            on:click=move |_| on_choose.run(())
+            on:click=handler(move |_| on_choose.run(()))
         >
             {children()}
         </button>
@@ -160,11 +162,11 @@ pub fn MenuLink(
             tabindex="-1"
             href=href
             download=file_name
-            on:click=move |_| {
+            on:click=handler(move |_| {
                 if let Some(on_choose) = on_choose {
                     on_choose.run(());
                 }
-            }
+            })
         >
             {children()}
         </a>

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::Timestamp;
 
+use super::erase::memo;
 use crate::time::{Clock, local_time, relative};
 
 /// An instant in the operator's time zone; in words of their language on hover.
@@ -28,7 +29,7 @@ pub fn Moment(
     instant: Timestamp,
 ) -> impl IntoView {
     let clock = Clock::expect();
-    let text = Memo::new(move |_| relative(instant, clock.now()));
+    let text = memo(move || relative(instant, clock.now()));
     view! {
         <time datetime=instant.to_string() title=local_time(instant).long>
             {text}

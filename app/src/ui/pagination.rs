@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::button::Button;
+use super::erase::dynamic;
 use super::icon::{Icon, IconView};
 
 /// Previous, next, and where one is. Pages are counted from 1.
@@ -37,7 +38,7 @@ pub fn Pagination(
                     "Previous"
                 </Button>
                 <p class="number" aria-live="polite">
-                    {move || format!("Page {} of {}", page.get(), pages.get())}
+                    {dynamic(move || format!("Page {} of {}", page.get(), pages.get()))}
                 </p>
                 <Button
                     on_press=move |()| on_go.run(page.get_untracked().saturating_add(1))

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use super::erase::follow;
+
 /// A bar from 0 to 100; without a value, a bar that says that the end is not known.
 #[component]
 pub fn ProgressBar(
@@ -16,7 +18,7 @@ pub fn ProgressBar(
         <progress
             class="progress"
             max="100"
-            value=move || percent.get().map(|percent| format!("{percent:.1}"))
+            value=follow(move || percent.get().map(|percent| format!("{percent:.1}")))
             aria-label=label
         ></progress>
     }

@@ -1,7 +1,9 @@
 //! A field to search with.
 
+use leptos::ev;
 use leptos::prelude::*;
 
+use super::erase::handler;
 use super::icon::{Icon, IconView};
 
 /// A search field. Its name is for screen readers; the eye has the icon and the placeholder.
@@ -36,7 +38,7 @@ pub fn SearchField(
                     spellcheck="false"
                     placeholder=placeholder
                     prop:value=value
-                    on:input=move |event| on_input.run(event_target_value(&event))
+                    on:input=handler(move |event: ev::Event| on_input.run(event_target_value(&event)))
                 />
             </span>
         </div>

@@ -1,7 +1,9 @@
 //! One of a few, chosen from the browser's own list.
 
+use leptos::ev;
 use leptos::prelude::*;
 
+use super::erase::{dynamic, handler};
 use super::icon::{Icon, IconView};
 
 /// A labelled list of `options`, of which `value` is chosen.
@@ -37,9 +39,9 @@ pub fn Select(
                     class="field"
                     id=id
                     disabled=disabled
-                    on:change=move |event| on_choose.run(event_target_value(&event))
+                    on:change=handler(move |event: ev::Event| on_choose.run(event_target_value(&event)))
                 >
-                    {move || {
+                    {dynamic(move || {
                         let chosen = value.get();
                         options
                             .get()
@@ -49,7 +51,7 @@ pub fn Select(
                                 view! { <option value=option prop:selected=selected>{text}</option> }
                             })
                             .collect_view()
-                    }}
+                    })}
                 </select>
                 <IconView icon=Icon::ChevronDown />
             </span>

@@ -1,6 +1,9 @@
 //! Something that is on or off, at once.
 
+use leptos::ev;
 use leptos::prelude::*;
+
+use super::erase::handler;
 
 /// A labelled switch.
 #[component]
@@ -25,7 +28,7 @@ pub fn Switch(
                 class="switch-track"
                 prop:checked=on
                 disabled=disabled
-                on:change=move |event| on_change.run(event_target_checked(&event))
+                on:change=handler(move |event: ev::Event| on_change.run(event_target_checked(&event)))
             />
             <span>{children()}</span>
         </label>

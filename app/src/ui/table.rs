@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::erase::{follow, handler};
 use super::icon::{Icon, IconView};
 
 /// The order of a column's values.
@@ -60,8 +61,8 @@ pub fn SortHeader(
         Some(SortOrder::Ascending) | None => Icon::SortAscending,
     });
     view! {
-        <th scope="col" role="columnheader" aria-sort=move || order.get().map(SortOrder::as_aria)>
-            <button type="button" class="sort-button" on:click=move |_| on_sort.run(())>
+        <th scope="col" role="columnheader" aria-sort=follow(move || order.get().map(SortOrder::as_aria))>
+            <button type="button" class="sort-button" on:click=handler(move |_| on_sort.run(()))>
                 {children()}
                 <IconView icon />
             </button>

@@ -5,6 +5,8 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
+use super::erase::{dynamic, follow, handler};
+
 /// One part: its name and its content.
 #[derive(Clone)]
 pub struct Tab {
@@ -61,9 +63,9 @@ pub fn Tabs(
                     role="tab"
                     id=format!("{id}-tab-{index}")
                     aria-controls=format!("{id}-panel")
-                    aria-selected=move || is_chosen().to_string()
-                    tabindex=move || if is_chosen() { "0" } else { "-1" }
-                    on:click=move |_| chosen.set(index)
+                    aria-selected=follow(move || is_chosen().to_string())
+                    tabindex=follow(move || if is_chosen() { "0" } else { "-1" })
+                    on:click=handler(move |_| chosen.set(index))
                 >
                     {name}
                 </button>
@@ -73,7 +75,7 @@ pub fn Tabs(
     let contents: Vec<_> = tabs.into_iter().map(|tab| tab.content).collect();
     view! {
         <div>
-            <div class="tablist" role="tablist" aria-label=label node_ref=list on:keydown=on_key>
+            <div class="tablist" role="tablist" aria-label=label node_ref=list on:keydown=handler(on_key)>
                 {buttons}
             </div>
             <div
@@ -81,9 +83,9 @@ pub fn Tabs(
                 role="tabpanel"
                 id=format!("{id}-panel")
                 tabindex="0"
-                aria-labelledby=move || format!("{id}-tab-{}", chosen.get())
+                aria-labelledby=follow(move || format!("{id}-tab-{}", chosen.get()))
             >
-                {move || contents.get(chosen.get()).map(ViewFn::run)}
+                {dynamic(move || contents.get(chosen.get()).map(ViewFn::run))}
             </div>
         </div>
     }

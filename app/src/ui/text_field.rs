@@ -1,7 +1,10 @@
 //! A field for a line or a few lines of text.
 
 use leptos::either::Either;
+use leptos::ev;
 use leptos::prelude::*;
+
+use super::erase::{follow, handler};
 
 /// A labelled field that holds `value`, with a hint and with what is wrong.
 #[component]
@@ -41,9 +44,9 @@ pub fn TextField(
                 autocomplete="off"
                 prop:value=value
                 disabled=disabled
-                aria-invalid=invalid
+                aria-invalid=follow(invalid)
                 aria-describedby=described_by
-                on:input=move |event| value.set(event_target_value(&event))
+                on:input=handler(move |event: ev::Event| value.set(event_target_value(&event)))
             ></textarea>
         })
     } else {
@@ -55,9 +58,9 @@ pub fn TextField(
                 autocomplete="off"
                 prop:value=value
                 disabled=disabled
-                aria-invalid=invalid
+                aria-invalid=follow(invalid)
                 aria-describedby=described_by
-                on:input=move |event| value.set(event_target_value(&event))
+                on:input=handler(move |event: ev::Event| value.set(event_target_value(&event)))
             />
         })
     };

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::erase::{follow, handler};
 use super::icon::{Icon, IconView};
 use super::theme::Theme;
 
@@ -25,11 +26,11 @@ pub fn ThemeSwitch(
                     type="radio"
                     name=name
                     value=theme.as_str()
-                    prop:checked=move || chosen.get() == theme
-                    on:change=move |_| {
+                    prop:checked=follow(move || chosen.get() == theme)
+                    on:change=handler(move |_| {
                         theme.choose();
                         chosen.set(theme);
-                    }
+                    })
                 />
                 <IconView icon />
                 <span class="visually-hidden">{text}</span>

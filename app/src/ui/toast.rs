@@ -3,7 +3,9 @@
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 
+use super::erase::handler;
 use super::icon::{Icon, IconView};
+use super::show::list;
 
 /// What a toast tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,17 +105,13 @@ impl Toaster {
 #[component]
 pub fn ToastRegion() -> impl IntoView {
     let toaster = Toaster::expect();
-    let list = move |urgent| {
-        view! {
-            <For each=move || toaster.of(urgent) key=|toast| toast.id let:toast>
-                <ToastView toast />
-            </For>
-        }
+    let toasts = move |urgent| {
+        list(move || toaster.of(urgent), |toast| toast.id.to_string(), |toast| view! { <ToastView toast /> })
     };
     view! {
         <section class="toast-region" aria-label="Notifications">
-            <div role="alert">{list(true)}</div>
-            <div role="status">{list(false)}</div>
+            <div role="alert">{toasts(true)}</div>
+            <div role="status">{toasts(false)}</div>
         </section>
     }
 }
@@ -139,10 +137,10 @@ fn ToastView(toast: Toast) -> impl IntoView {
     view! {
         <div
             class=kind.class()
-            on:mouseenter=move |_| is_held.set(true)
-            on:mouseleave=move |_| is_held.set(false)
-            on:focusin=move |_| is_held.set(true)
-            on:focusout=move |_| is_held.set(false)
+            on:mouseenter=handler(move |_| is_held.set(true))
+            on:mouseleave=handler(move |_| is_held.set(false))
+            on:focusin=handler(move |_| is_held.set(true))
+            on:focusout=handler(move |_| is_held.set(false))
         >
             <IconView icon=kind.icon() />
             <p class="toast-text">{text}</p>
@@ -150,7 +148,7 @@ fn ToastView(toast: Toast) -> impl IntoView {
                 type="button"
                 class="button button-quiet button-small button-icon"
                 aria-label="Dismiss this notification"
-                on:click=move |_| toaster.dismiss(id)
+                on:click=handler(move |_| toaster.dismiss(id))
             >
                 <IconView icon=Icon::Close />
             </button>

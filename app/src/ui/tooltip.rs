@@ -1,6 +1,9 @@
 //! A hint on something that can have the focus. What the operator needs to know is never only here.
 
+use leptos::ev;
 use leptos::prelude::*;
+
+use super::erase::{follow, handler};
 
 /// Shows `text` above its children while the pointer or the focus is on them. Esc hides it.
 #[component]
@@ -17,18 +20,18 @@ pub fn Tooltip(
     view! {
         <span
             class="tooltip-anchor"
-            on:mouseenter=move |_| shown.set(true)
-            on:mouseleave=move |_| shown.set(false)
-            on:focusin=move |_| shown.set(true)
-            on:focusout=move |_| shown.set(false)
-            on:keydown=move |event| {
+            on:mouseenter=handler(move |_| shown.set(true))
+            on:mouseleave=handler(move |_| shown.set(false))
+            on:focusin=handler(move |_| shown.set(true))
+            on:focusout=handler(move |_| shown.set(false))
+            on:keydown=handler(move |event: ev::KeyboardEvent| {
                 if event.key() == "Escape" {
                     shown.set(false);
                 }
-            }
+            })
         >
             {children()}
-            <span class="tooltip" role="tooltip" id=id hidden=move || !shown.get()>
+            <span class="tooltip" role="tooltip" id=id hidden=follow(move || !shown.get())>
                 {text}
             </span>
         </span>

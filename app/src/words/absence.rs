@@ -12,7 +12,7 @@ pub fn absence(problem: &Problem) -> &'static str {
         ProblemKind::Unavailable => "The image cannot be reached now",
         ProblemKind::NotFound => "The image is out of reach",
         ProblemKind::Invalid | ProblemKind::Unauthorized | ProblemKind::Internal => {
-            "What the image tells could not be loaded"
+            "The image details could not be loaded"
         }
     }
 }
@@ -20,5 +20,5 @@ pub fn absence(problem: &Problem) -> &'static str {
 /// Why, and what is told all the same.
 pub fn why_absent(problem: &Problem, has_manifest: bool) -> String {
     let from = if has_manifest { "the record and the manifest" } else { "the record" };
-    format!("{} What is shown is from {from}.", sentence(&problem.detail))
+    format!("{} The details below are from {from}.", sentence(&problem.detail.to_string()))
 }

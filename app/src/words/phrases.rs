@@ -37,6 +37,17 @@ pub fn upper_first(sentence: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// As in the middle of a sentence; what is written in capitals stays so.
+pub fn lower_first(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), second) if second.is_none_or(|second| !second.is_uppercase()) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => sentence.to_owned(),
+    }
+}
+
 /// `text` with a capital and a full stop.
 pub fn sentence(text: &str) -> String {
     let mut letters = text.trim_end_matches('.').chars();
@@ -57,6 +68,14 @@ mod tests {
             .map(|actor| by_whom(&actor));
         assert_eq!(words, ["on the page", "over REST", "by alice (command line)", "on the page of ops-01"]);
         assert_eq!(by_whom(&alice.by_way_of("ops-01")), "by alice (command line), by way of ops-01");
+    }
+
+    #[test]
+    fn within_a_sentence_what_is_made_of_capitals_keeps_them() {
+        assert_eq!(
+            ["Path", "SHA-256 of the image", "A dump", ""].map(lower_first),
+            ["path", "SHA-256 of the image", "a dump", ""]
+        );
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub fn status(mut status: DumpStatus, now: Timestamp) -> DumpStatus {
         *instant = instant.filter(|instant| !is_ahead(*instant, now));
     }
     shorten(&mut status.vm, MAX_NAME_CHARS);
-    shorten(&mut status.message, MAX_SENTENCE_CHARS);
+    status.message = status.message.bounded(MAX_SENTENCE_CHARS);
     shorten_if_any(&mut status.dump_path, MAX_PATH_CHARS);
     shorten_if_any(&mut status.fallback, MAX_SENTENCE_CHARS);
     if let Some(GuestName(name)) = &mut status.guest {
@@ -36,6 +36,9 @@ pub fn status(mut status: DumpStatus, now: Timestamp) -> DumpStatus {
     status.guest_uuid = status.guest_uuid.filter(|uuid| is_uuid(uuid));
     if status.end_reason.as_ref().is_some_and(|reason| reason.to_json().len() > MAX_REASON_BYTES) {
         status.end_reason = Some(EndReason::Unknown);
+    }
+    if status.exact_state().is_final() {
+        status.waits_for = None;
     }
     if let Some(bytes) = &mut status.bytes {
         bytes.bytes_done = bytes.bytes_done.min(bytes.bytes_expected);
@@ -93,7 +96,7 @@ pub fn frozen_pause(told: FrozenPause) -> Option<FrozenPause> {
 pub fn readiness(mut told: Readiness) -> Readiness {
     told.failed.truncate(MAX_CHECKS);
     for failed in &mut told.failed {
-        shorten(&mut failed.detail, MAX_SENTENCE_CHARS);
+        failed.detail = std::mem::take(&mut failed.detail).bounded(MAX_SENTENCE_CHARS);
     }
     told
 }
@@ -125,6 +128,8 @@ fn shorten_if_any(text: &mut Option<String>, most_chars: usize) {
 
 #[cfg(test)]
 mod tests {
+    use memdeck_model::WaitsFor;
+
     use super::*;
 
     fn now() -> Timestamp {
@@ -152,12 +157,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_dump_of_a_service_waits_for_is_passed_on_until_the_dump_has_ended() {
+        let waits_for = |state: &str, told_word: &str| {
+            told(&serde_json::json!({"state": state, "waits_for": told_word})).waits_for
+        };
+        assert_eq!(waits_for("running", "foreign_job"), Some(WaitsFor::ForeignJob));
+        assert_eq!(waits_for("queued", "a newer word"), Some(WaitsFor::Unknown));
+        assert_eq!(waits_for("completed", "room"), None);
+    }
+
+    #[test]
     fn texts_of_a_service_have_an_end_and_no_control_characters() {
         let status = told(&serde_json::json!({
             "message": format!("a\u{1b}[31m{}", "x".repeat(100_000)), "guest_uuid": "<b>", "guest": "a\nb",
         }));
-        assert_eq!(status.message.chars().count(), MAX_SENTENCE_CHARS);
-        assert!(status.message.starts_with("a [31mx"));
+        let shown = format!("a [31m{}", "x".repeat(MAX_SENTENCE_CHARS - 6));
+        assert_eq!(status.message.to_string(), shown);
         assert_eq!((status.guest_uuid, status.guest.unwrap().0), (None, "a b".to_owned()));
     }
 

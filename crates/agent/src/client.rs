@@ -75,6 +75,27 @@ pub struct Asked {
     pub omitted: Vec<Omitted>,
 }
 
+/// What a service answers to a call that an older one does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// It has no such call.
+    Lacking,
+    /// It does not know yet.
+    Unknown,
+    /// What it knows.
+    Known(T),
+}
+
+impl<T> Answer<T> {
+    /// What it knows.
+    pub fn known(self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Lacking | Self::Unknown => None,
+        }
+    }
+}
+
 /// Calls one dump service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ServiceClient {
@@ -152,8 +173,9 @@ impl ServiceClient {
             let sent: Vec<VmRef> = targets.iter().map(|target| sent_as(target, capabilities)).collect();
             let call = self.request(Method::POST, &["api", "dumps"]);
             let call = if capabilities.options {
-                let request = TriggerRequest::of(sent.clone()).by(requested_by.clone());
-                call.json(&TriggerRequest { options: options.clone(), ..request })
+                let requested_by = capabilities.actors.then(|| requested_by.clone());
+                let (request, options) = (TriggerRequest::of(sent.clone()), options.clone());
+                call.json(&TriggerRequest { requested_by, options, ..request })
             } else {
                 call.json(&serde_json::json!({"vms": sent}))
             };
@@ -206,7 +228,7 @@ impl ServiceClient {
                 let status: ServiceStatus =
                     answer(self.request(Method::GET, &["api", "memory-dumps", "status"])).await?;
                 match status.error {
-                    Some(error) => Err(CallError::NoAnswer(error)),
+                    Some(error) => Err(CallError::NoAnswer(error.to_string())),
                     None => Ok(status.active_dumps),
                 }
             }
@@ -222,16 +244,17 @@ impl ServiceClient {
         Ok(told.map(|status| checked::status(status, now())))
     }
 
-    /// Cancels a dump on behalf of `by`; false where the service knows no such dump or has no such call.
+    /// Cancels a dump; false where the service knows no such dump or has no such call. `by` is on whose behalf; `None` for
+    /// a service that does not take an actor ([`Capabilities::actors`]).
     ///
     /// # Errors
     /// The service does not answer, refuses, or answers what cannot be read.
-    pub async fn cancel(&self, face: Face, dump_id: &DumpId, by: &Actor) -> Result<bool, CallError> {
+    pub async fn cancel(&self, face: Face, dump_id: &DumpId, by: Option<&Actor>) -> Result<bool, CallError> {
         let path = match face {
             Face::Service => ["api", "dumps", dump_id.as_str(), "cancel"],
             Face::Dashboard => ["api", "memory-dumps", "cancel", dump_id.as_str()],
         };
-        let call = self.request(Method::POST, &path).json(&CancelRequest::by(by.clone()));
+        let call = self.request(Method::POST, &path).json(&CancelRequest { by: by.cloned() });
         let reply: Option<CancelReply> = lacking_as_none(answer(call).await)?;
         Ok(reply.is_some())
     }
@@ -270,20 +293,20 @@ impl ServiceClient {
         Ok(guests.map(checked::guests))
     }
 
-    /// `GET /api/frozen-pause`; `None` where the service has no such call, or does not know it.
+    /// `GET /api/frozen-pause`
     ///
     /// # Errors
     /// The service does not answer, refuses, or answers what cannot be read.
-    pub async fn frozen_pause(&self) -> Result<Option<FrozenPause>, CallError> {
-        let told: Option<Option<FrozenPause>> =
-            lacking_as_none(answer(self.request(Method::GET, &["api", "frozen-pause"])).await)?;
-        Ok(told.flatten().and_then(checked::frozen_pause))
+    pub async fn frozen_pause(&self) -> Result<Answer<FrozenPause>, CallError> {
+        let told = answer(self.request(Method::GET, &["api", "frozen-pause"])).await;
+        let Some(told) = lacking_as_none::<Option<FrozenPause>>(told)? else { return Ok(Answer::Lacking) };
+        Ok(told.and_then(checked::frozen_pause).map_or(Answer::Unknown, Answer::Known))
     }
 
     /// `GET /readyz`; `None` where the service has no such call.
     ///
     /// # Errors
-    /// The service does not answer, or refuses.
+    /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn readiness(&self) -> Result<Option<Readiness>, CallError> {
         let response = self.request(Method::GET, &["readyz"]).send().await;
         let response = response.map_err(|error| CallError::NoAnswer(root_cause(&error)))?;
@@ -291,8 +314,9 @@ impl ServiceClient {
         let body = bounded_body(response).await?;
         match status {
             StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE => {
-                let told: Option<Readiness> = serde_json::from_slice(&body).ok();
-                Ok(told.map(checked::readiness))
+                let told = serde_json::from_slice(&body);
+                let told: Readiness = told.map_err(|error| CallError::Unreadable(error.to_string()))?;
+                Ok(Some(checked::readiness(told)))
             }
             _ => lacking_as_none(Err(CallError::Refused { status, detail: detail_of(&body) })),
         }

@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use memdeck_catalog::{Catalog, CatalogError, RemoteDump};
 use memdeck_clock::Clock;
 use memdeck_model::{
-    Actor, Capabilities, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, GuestIdentity, Problem,
-    ProblemKind, ServiceHealth, Target,
+    Actor, Capabilities, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, GuestIdentity, Message,
+    Problem, ProblemKind, ServiceHealth, Target,
 };
 use memdeck_operations::{GuestList, Host, HostError, ImageHost, SharedGuests, blocking};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
-use crate::client::{CallError, Face, ServiceClient, refused_options};
+use crate::client::{Answer, CallError, Face, ServiceClient, refused_options};
 use crate::images::AgentImages;
 use crate::known::{Changes, Known, Lacks};
 use crate::{deletions, passed_on, records};
@@ -120,12 +120,12 @@ impl AgentHost {
             }
             Err(CallError::TooLarge(limit)) => {
                 let wrong = format!("it tells of so many dumps that {limit} bytes do not hold them");
-                self.warn(|known| known.note_list(Some(wrong)));
+                self.warn(|known| known.note_list(Some(wrong.into())));
                 let active: Vec<DumpId> = before.iter().cloned().collect();
                 self.one_by_one(&active).await
             }
             Err(error) => {
-                self.note_health(Some(error.to_string()));
+                self.note_health(Some(Message::new(error)));
                 let mut known = self.known.lock();
                 known.records_are_current = false;
                 // It may come back as a newer one.
@@ -147,12 +147,7 @@ impl AgentHost {
         if self.known.lock().may_have_another_frozen_pause(completed) {
             self.ask_frozen_pause().await;
         }
-        // While dumps are followed, how they end says the same.
-        let asks_readiness = {
-            let known = self.known.lock();
-            known.active().is_empty() && !known.lacks.readiness
-        };
-        if asks_readiness {
+        if self.known.lock().may_ask_readiness() {
             self.ask_readiness().await;
         }
         let (may_import, is_current, tells_no_deletions) = {
@@ -266,8 +261,8 @@ impl AgentHost {
         match self.client.frozen_pause().await {
             Ok(told) => {
                 let mut known = self.known.lock();
-                known.lacks.frozen_pause = told.is_none();
-                known.frozen_pause = told;
+                known.lacks.frozen_pause = told == Answer::Lacking;
+                known.frozen_pause = told.known();
             }
             // If the service went away, the next look tells.
             Err(error) => tracing::debug!(
@@ -319,15 +314,14 @@ impl AgentHost {
         for record in imported.records {
             let _ = self.events.send(Event::Record(Box::new(record)));
         }
-        let wrong = (!imported.is_complete).then(|| {
-            "it has more records than are taken over at once; the rest is asked for later".to_owned()
-        });
+        let wrong = (!imported.is_complete)
+            .then(|| "it has more records than are taken over at once; the rest is asked for later".into());
         self.warn(|known| known.note_import(wrong));
     }
 
     fn refuse_import(&self, error: &records::ImportError) {
         tracing::warn!(service = self.url, error = error as &dyn std::error::Error, "records not imported");
-        self.warn(|known| known.note_import(Some(error.to_string())));
+        self.warn(|known| known.note_import(Some(Message::new(error))));
     }
 
     /// Notes what is wrong, or not any more, and tells it where that is news.
@@ -343,14 +337,14 @@ impl AgentHost {
         }
     }
 
-    fn note_health(&self, error: Option<String>) {
+    fn note_health(&self, error: Option<Message>) {
         {
             let mut known = self.known.lock();
             if known.error == error {
                 return;
             }
             if let Some(reason) = &error {
-                tracing::warn!(service = self.url, reason, "the dump service does not answer");
+                tracing::warn!(service = self.url, %reason, "the dump service does not answer");
             } else {
                 tracing::info!(service = self.url, "the dump service answers again");
             }
@@ -367,7 +361,7 @@ impl AgentHost {
         let (service, reason) = (self.url.clone(), error.to_string());
         match error {
             CallError::NoAnswer(_) => {
-                self.note_health(Some(reason.clone()));
+                self.note_health(Some(Message::new(&reason)));
                 HostError::Unavailable { service, reason }
             }
             CallError::Refused { .. } | CallError::Unreadable(_) | CallError::TooLarge(_) => {
@@ -511,7 +505,9 @@ impl Host for AgentHost {
     }
 
     async fn cancel(&self, dump_id: DumpId, by: &Actor) -> Result<bool, HostError> {
-        let cancelled = self.client.cancel(Face::Service, &dump_id, &passed_on(by)).await;
+        let takes_actors = self.known.lock().capabilities_or_last().actors;
+        let by = takes_actors.then(|| passed_on(by));
+        let cancelled = self.client.cancel(Face::Service, &dump_id, by.as_ref()).await;
         let cancelled = cancelled.map_err(|error| self.failed(&error))?;
         self.triggered.notify_one();
         Ok(cancelled)

@@ -54,6 +54,12 @@ impl AgentImages {
         Self { client, catalog, verifications: Verifications::new(events.clone()), events }
     }
 
+    /// For whom the service is asked, where it takes that.
+    async fn passed_on(&self, by: &Actor) -> Result<Option<Actor>, Problem> {
+        let capabilities = self.client.capabilities().await.map_err(|error| self.client.problem(&error))?;
+        Ok(capabilities.actors.then(|| passed_on(by)))
+    }
+
     async fn ask_verification(&self, dump_id: &DumpId) -> Result<Verification, Problem> {
         self.client.image_call(Method::GET, dump_id, Some("verify"), None::<&()>).await
     }
@@ -147,7 +153,7 @@ impl ImageHost for AgentImages {
     }
 
     async fn verify(&self, image: ImageRef, by: &Actor) -> Result<Verification, Problem> {
-        let request = VerifyRequest::by(passed_on(by));
+        let request = VerifyRequest { by: self.passed_on(by).await? };
         let begun =
             self.client.image_call(Method::POST, &image.dump_id, Some("verify"), Some(&request)).await?;
         self.note(&begun);
@@ -170,7 +176,7 @@ impl ImageHost for AgentImages {
     }
 
     async fn delete(&self, image: ImageRef, request: DeleteRequest, by: &Actor) -> Result<Record, Problem> {
-        let request = request.by(passed_on(by));
+        let request = DeleteRequest { by: self.passed_on(by).await?, ..request };
         let record: Record =
             self.client.image_call(Method::DELETE, &image.dump_id, None, Some(&request)).await?;
         self.note_deleted(&image.dump_id, &record).await?;

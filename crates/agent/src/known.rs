@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use memdeck_catalog::{GuestIdentity, RemoteDump};
 use memdeck_model::{
-    Capabilities, DumpId, DumpState, DumpStatus, EndReason, FailedCheck, FrozenPause, JobState, Readiness,
-    ReadinessCheck, ServiceHealth, Timestamp,
+    Capabilities, DumpId, DumpState, DumpStatus, EndReason, FailedCheck, FrozenPause, JobState, Message,
+    Readiness, ReadinessCheck, ServiceHealth, Timestamp,
 };
 
 /// In so many answers an active dump must be missing before it counts as lost: one may overtake the dump's beginning.
@@ -20,6 +20,9 @@ const MISSING_IN_ANSWERS: u8 = 2;
 const LOST_KEPT: usize = 100;
 /// The first and the longest wait after an import that failed or found no end.
 const IMPORT_WAITS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(10));
+
+/// Between two questions whether the service can store images and records.
+const READINESS_INTERVAL: Duration = Duration::from_secs(4);
 
 /// A dump that is followed.
 struct Followed {
@@ -48,18 +51,20 @@ pub struct Known {
     /// Its pause limit and how fast its host reads a guest, as it said last since it was away.
     pub frozen_pause: Option<FrozenPause>,
     /// Why the service does not answer.
-    pub error: Option<String>,
+    pub error: Option<Message>,
     /// What keeps it from storing images or records.
-    storage_warning: Option<String>,
+    storage_warning: Option<Message>,
     /// What is wrong with its list of dumps.
-    list_warning: Option<String>,
+    list_warning: Option<Message>,
     /// What is wrong with its records.
-    import_warning: Option<String>,
+    import_warning: Option<Message>,
     /// Whether all records were imported since it was last away.
     pub records_are_current: bool,
     /// Calls that it does not have, as far as they were tried since it was last away.
     pub lacks: Lacks,
     import_again: Option<(Instant, Duration)>,
+    /// When it was asked last whether it can store images and records.
+    asked_readiness: Option<Instant>,
 }
 
 /// What an answer changed.
@@ -101,6 +106,7 @@ impl Known {
             records_are_current: false,
             lacks: Lacks::default(),
             import_again: None,
+            asked_readiness: None,
         }
     }
 
@@ -256,11 +262,11 @@ impl Known {
         let Some(Followed { dump, seen_at, .. }) = self.dumps.remove(dump_id) else { return };
         let reason = EndReason::ServiceGone { service: self.service.clone() };
         let mut status = dump.status;
-        status.message = format!(
+        status.message = Message::new(format_args!(
             "{reason}. At {seen_at} it was {} at {:.1} %.",
             status.exact_state().as_str(),
             status.progress
-        );
+        ));
         status.state = DumpState::Failed;
         status.job_state = Some(JobState::Failed);
         status.end_reason = Some(reason);
@@ -279,7 +285,7 @@ impl Known {
     }
 
     /// How an import ended: `None` with everything, or what was wrong.
-    pub fn note_import(&mut self, wrong: Option<String>) {
+    pub fn note_import(&mut self, wrong: Option<Message>) {
         self.import_again = wrong.as_ref().map(|_| {
             let (first, longest) = IMPORT_WAITS;
             let wait = self.import_again.map_or(first, |(_, before)| before.saturating_mul(2).min(longest));
@@ -287,6 +293,17 @@ impl Known {
         });
         self.records_are_current = wrong.is_none();
         self.import_warning = wrong;
+    }
+
+    /// Whether it is to be asked now whether it can store images and records; then that counts as asked. Dumps that are
+    /// followed are looked at more often than that.
+    pub fn may_ask_readiness(&mut self) -> bool {
+        let is_due = self.asked_readiness.is_none_or(|at| at.elapsed() >= READINESS_INTERVAL);
+        if self.lacks.readiness || !is_due {
+            return false;
+        }
+        self.asked_readiness = Some(Instant::now());
+        true
     }
 
     /// Whether it can store images and records, as it says; `None` where it has no such call.
@@ -298,17 +315,18 @@ impl Known {
             let checks = [ReadinessCheck::DumpDir, ReadinessCheck::StateDir, ReadinessCheck::Catalog];
             checks.contains(&failed.check)
         };
-        let details: Vec<&str> = failed.filter(stores).map(|failed| failed.detail.as_str()).collect();
-        self.storage_warning = (!details.is_empty()).then(|| details.join(" "));
+        let details: Vec<String> = failed.filter(stores).map(|failed| failed.detail.to_string()).collect();
+        self.storage_warning = (!details.is_empty()).then(|| details.join(" ").into());
     }
 
     /// The service is away: what it said of its volumes may not be so when it is back.
     pub fn forget_storage_warning(&mut self) {
         self.storage_warning = None;
+        self.asked_readiness = None;
     }
 
     /// What is wrong with the list of dumps; `None` where nothing is.
-    pub fn note_list(&mut self, wrong: Option<String>) {
+    pub fn note_list(&mut self, wrong: Option<Message>) {
         self.list_warning = wrong;
     }
 }
@@ -346,12 +364,12 @@ mod tests {
 
     #[test]
     fn a_service_that_cannot_store_is_warned_of_until_it_can() {
-        let failed = |check, detail: &str| FailedCheck { check, detail: detail.to_owned() };
+        let failed = |check, detail: &str| FailedCheck { check, detail: detail.into() };
         let mut known = Known::new("http://kvm-01:5001".to_owned(), Vec::new(), None);
         let away = failed(ReadinessCheck::Hypervisor, "No guests.");
         let full = failed(ReadinessCheck::StateDir, "STATE_DIR is full.");
         known.note_readiness(Some(&Readiness::of(vec![away.clone(), full])));
-        assert_eq!(known.health().warning.as_deref(), Some("STATE_DIR is full."));
+        assert_eq!(known.health().warning, Some("STATE_DIR is full.".into()));
         known.note_readiness(Some(&Readiness::of(vec![away])));
         assert_eq!(known.health().warning, None);
         assert!(!known.lacks.readiness);
@@ -370,13 +388,12 @@ mod tests {
             (lost.exact_state(), lost.finished_at, lost.progress),
             (JobState::Failed, Some(at(3)), 56.0)
         );
-        assert!(lost.message.contains("does not know this dump any more"), "{}", lost.message);
-        assert!(
-            lost.message.ends_with("At 1970-01-01T00:00:01.000000Z it was running at 56.0 %."),
-            "{}",
-            lost.message
+        assert_eq!(lost.end_reason, Some(EndReason::ServiceGone { service: "http://hv2:5001".to_owned() }));
+        assert_eq!(
+            lost.message.to_string(),
+            "the dump service http://hv2:5001 does not know this dump any more: it was restarted or forgot it; start the \
+             dump again. At 1970-01-01T00:00:01.000000Z it was running at 56.0 %."
         );
-        assert!(matches!(lost.end_reason, Some(EndReason::ServiceGone { .. })));
         assert_eq!((changes.states.len(), known.lost().len()), (1, 1));
         assert!(look(&mut known, &[], 4).told.is_empty(), "once");
     }

@@ -15,7 +15,7 @@ mod records;
 
 use memdeck_model::Actor;
 
-pub use client::{Asked, CallError, Face, ServiceAddress, ServiceClient, refused_options};
+pub use client::{Answer, Asked, CallError, Face, ServiceAddress, ServiceClient, refused_options};
 pub use host::{AgentHost, NearbyGuests};
 pub use images::{CHECKED, OMITTED};
 pub use pinned::client_config as pinned_tls;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use memdeck_model::Timestamp;
 use rusqlite::{Connection, OpenFlags};
+use serde::{Deserialize, Serialize};
 
 use crate::schema::{create_private_dir, open_reader};
 use crate::{Catalog, CatalogError, row_digest, schema};
@@ -35,7 +36,7 @@ const MOST_BYTES: u64 = 2 << 30;
 const LEFT_FREE_BYTES: u64 = 64 << 20;
 
 /// A backup of the catalog.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backup {
     /// The file.
     pub path: PathBuf,
@@ -74,8 +75,13 @@ impl Catalog {
             .map_err(open_error(&partial))?;
         let connection = open_reader(&source)?;
         let copied = connection.execute("VACUUM INTO ?1", [partial.to_string_lossy()]);
-        copied.map_err(|error| CatalogError::from(error).during("be copied"))?;
+        let copied = copied.map_err(|error| CatalogError::from(error).on(&connection).during("be copied"));
         drop(connection);
+        if let Err(error) = copied {
+            // A part of a copy would only take the room that is missing.
+            let _ = fs::remove_file(&partial);
+            return if error.is_full() { Ok(None) } else { Err(error) };
+        }
         let findings = examine(&partial)?;
         if let Some(finding) = findings.into_iter().next() {
             return Err(CatalogError::Damaged { path: source, finding });

@@ -80,7 +80,8 @@ impl Catalog {
         operation: &'static str,
         work: impl FnOnce(&Connection) -> Result<T, CatalogError>,
     ) -> Result<T, CatalogError> {
-        work(&lock(&self.connection)).map_err(|error| error.during(operation))
+        let connection = lock(&self.connection);
+        work(&connection).map_err(|error| error.on(&connection).during(operation))
     }
 
     /// Runs `work`, which may take a while, beside all other calls. Its statements see one state of the catalog.
@@ -95,7 +96,7 @@ impl Catalog {
             work(&transaction)
         };
         let result: Result<T, CatalogError> = run();
-        result.map_err(|error| error.during(operation))
+        result.map_err(|error| error.on(&connection).during(operation))
     }
 
     /// Runs `work` in a transaction that is committed when it succeeds and leaves no trace when it fails.
@@ -113,7 +114,7 @@ impl Catalog {
             Ok(result)
         };
         let result: Result<T, CatalogError> = run();
-        result.map_err(|error| error.during(operation))
+        result.map_err(|error| error.on(&connection).during(operation))
     }
 
     /// As [`Self::write`], for what ends something: on a full volume it may use the reserve.

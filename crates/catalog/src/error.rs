@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use memdeck_model::{DumpId, JobState};
-use rusqlite::ErrorCode;
-use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use rusqlite::ffi::{self, SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
+use rusqlite::{Connection, ErrorCode};
 
 /// Why the catalog could not be opened or did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -149,10 +149,27 @@ impl CatalogError {
                 // Where the memory that connections share, a file, cannot be made, SQLite says nothing of room.
                 error.code == ErrorCode::DiskFull || error.extended_code == SQLITE_IOERR_SHMSIZE
             }
-            Self::Open { source, .. } | Self::Backup { source, .. } => {
-                source.kind() == io::ErrorKind::StorageFull
-            }
+            Self::Open { source, .. } | Self::Backup { source, .. } => no_room(source),
             _ => false,
+        }
+    }
+
+    /// What failed on this connection just now. `SQLite` itself knows a full volume only by ENOSPC, and only where it
+    /// writes: a quota that is used up, and a file that cannot be made, it calls an I/O error.
+    pub(crate) fn on(self, connection: &Connection) -> Self {
+        match self {
+            Self::Database { operation, source: rusqlite::Error::SqliteFailure(error, text) }
+                if matches!(error.code, ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) =>
+            {
+                let system = system_error(connection);
+                let source = if no_room(&system) {
+                    rusqlite::Error::SqliteFailure(ffi::Error::new(SQLITE_FULL), Some(system.to_string()))
+                } else {
+                    rusqlite::Error::SqliteFailure(error, text)
+                };
+                Self::Database { operation, source }
+            }
+            other => other,
         }
     }
 
@@ -163,6 +180,17 @@ impl CatalogError {
             other => other,
         }
     }
+}
+
+/// Whether a volume has no room, or its owner may not use more of it.
+pub(crate) fn no_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// What the system said to the last I/O error of a connection.
+fn system_error(connection: &Connection) -> io::Error {
+    // SAFETY: the handle is open for as long as the connection is borrowed, and nobody else uses it meanwhile.
+    io::Error::from_raw_os_error(unsafe { ffi::sqlite3_system_errno(connection.handle()) })
 }
 
 impl From<rusqlite::Error> for CatalogError {

@@ -5,7 +5,10 @@ mod named;
 mod prune;
 mod row;
 
-use memdeck_model::{Actor, CaptureMode, DumpId, DumpOptions, EndReason, GuestIdentity, GuestName, JobState, Record, Timestamp, VmRef};
+use memdeck_model::{
+    Actor, CaptureMode, DumpId, DumpOptions, EndReason, GuestIdentity, JobState, Message, Record,
+    Timestamp, VmRef,
+};
 use rusqlite::{OptionalExtension, params};
 
 pub(crate) use self::row::active;
@@ -50,7 +53,7 @@ pub struct Job {
     /// Its state.
     pub state: JobState,
     /// One sentence for people; empty until the job ends.
-    pub message: String,
+    pub message: Message,
     /// Why it ended without an image; `None` also where a version that did not note it ended it.
     pub end_reason: Option<EndReason>,
     /// Who asked.

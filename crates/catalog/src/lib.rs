@@ -48,6 +48,6 @@ pub use lock::{LockError, LockHolder, LockRole, StateLock, holder_of};
 pub use outbox::OutboxEntry;
 pub use rebuild::Adopted;
 pub use remote::RemoteDump;
-pub use reserve::VolumeError;
+pub use reserve::{ROOM_OF_RESERVE, VolumeError};
 pub use restore::Restoration;
 pub use row_digest::AlteredRow;

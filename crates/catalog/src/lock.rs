@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use crate::error::no_room;
 use crate::schema::create_private_dir;
 
 /// More than any holder's description needs; a file that holds more is not read on.
@@ -100,6 +101,14 @@ pub enum LockError {
         #[source]
         source: io::Error,
     },
+}
+
+impl LockError {
+    /// Whether the volume of the state directory has no room for the lock file. That may pass.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if no_room(source))
+    }
 }
 
 /// The right to use a state directory, until it is dropped or the process ends.

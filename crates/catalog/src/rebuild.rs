@@ -3,6 +3,7 @@
 use memdeck_model::{Actor, CaptureMode, Record, Timestamp, VmRef};
 use rusqlite::named_params;
 
+use crate::reserve::For;
 use crate::{Catalog, CatalogError, GuestIdentity, record};
 
 /// A dump that the catalog has lost.
@@ -28,7 +29,7 @@ impl Catalog {
     /// The record does not name a dump, or `SQLite` refused.
     pub fn adopt(&self, adopted: &Adopted<'_>) -> Result<bool, CatalogError> {
         let Adopted { record, guest, requested_by, finished_at, message } = *adopted;
-        self.write("add a record again", |tx| {
+        self.conclude("add a record again", For::Start, |tx| {
             if record::is_known(tx, record)? {
                 return Ok(false);
             }

@@ -29,6 +29,8 @@ const FILE_NAME: &str = "reserve";
 const WHOLE: ByteCount = ByteCount::from_mib(8);
 /// What it is shortened by. A transaction needs some pages of 4 KiB.
 const STEP: ByteCount = ByteCount::from_mib(1);
+/// What must be free for the reserve to be made anew, at most.
+pub const ROOM_OF_RESERVE: ByteCount = ByteCount(WHOLE.0 + LEFT_FREE.0);
 /// What stays free beside it when it is made whole: an end would have to break it up again at once otherwise.
 const LEFT_FREE: ByteCount = ByteCount::from_mib(8);
 /// Enough for a volume to need room for it.

@@ -42,17 +42,18 @@ const READER_CACHE_KIB: i32 = 32 * 1024;
 pub(crate) fn open(path: &Path) -> Result<Connection, CatalogError> {
     create_file(path).map_err(|source| CatalogError::Open { path: path.to_owned(), source })?;
     let mut connection = connect(path).map_err(|error| explain(path, error))?;
-    check_owner(path, &connection)?;
-    check_pages(path, &connection)?;
-    migrate(path, &mut connection, MIGRATIONS)?;
+    let prepared = check_owner(path, &connection)
+        .and_then(|()| check_pages(path, &connection))
+        .and_then(|()| migrate(path, &mut connection, MIGRATIONS));
+    prepared.map_err(|error| error.on(&connection))?;
     Ok(connection)
 }
 
 /// Whether the database at `path`, which is there, is sound as far as opening it looks.
 pub(crate) fn check(path: &Path) -> Result<(), CatalogError> {
     let connection = open_reader(path)?;
-    identity(path, &connection)?;
-    check_pages(path, &connection)
+    let checked = identity(path, &connection).and_then(|_| check_pages(path, &connection));
+    checked.map_err(|error| error.on(&connection))
 }
 
 /// Creates the file before `SQLite` would, so that nobody else can read it even for a moment; `SQLite` gives the

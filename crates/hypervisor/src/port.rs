@@ -105,8 +105,7 @@ pub trait Hypervisor: Send + Sync {
     /// has lost its setting already, which is no error.
     ///
     /// # Errors
-    /// A job of the guest is under way, which would have to be waited for; or the hypervisor refuses, cannot be reached
-    /// or does not answer.
+    /// [`HypervisorError::Busy`] while a job has the guest; or the hypervisor refuses, cannot be reached or does not answer.
     fn set_max_downtime(&self, uuid: &str, limit: Duration) -> Result<(), HypervisorError>;
 
     /// Lets a stopped guest run. A guest that runs already is left alone.
@@ -138,7 +137,10 @@ pub enum Aftermath {
     Settled,
     /// A job of the guest is under way, be it what is left of the dump or somebody else's. When it has ended the guest
     /// may stand otherwise: look again.
-    Busy,
+    Busy {
+        /// The job in libvirt's words; `None` where libvirt does not say.
+        job: Option<&'static str>,
+    },
     /// The dump has left it stopped.
     Stranded,
 }

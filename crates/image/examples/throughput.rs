@@ -7,7 +7,7 @@
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "an example")]
 
-#[path = "../src/qevm/synthetic.rs"]
+#[path = "../src/receive/qevm/synthetic.rs"]
 #[expect(dead_code, reason = "tests use more of it")]
 mod qevm;
 #[path = "../src/synthetic.rs"]

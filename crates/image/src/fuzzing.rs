@@ -7,14 +7,16 @@ use std::io::{self, Read};
 
 use memdeck_model::{ByteCount, DumpId};
 
-use crate::hash::byte_len;
-use crate::pages::{Entries, PageExaminer, PageLayout, PageMapWriter, examine_whole_pages};
-use crate::qevm::synthetic::{Content, Device, StreamBuilder, clock, cpu, tiny, vmcoreinfo};
-use crate::qevm::{self, PageSink, RamBlock};
-use crate::verify::records::read_checksum;
-use crate::{ElfScanner, QevmError, banner, companions};
+use crate::format::checksum::read_checksum;
+use crate::format::companions;
+use crate::format::elf::ElfScanner;
+use crate::format::hash::byte_len;
+use crate::format::page_map::{Entries, PageExaminer, PageLayout, PageMapWriter, examine_whole_pages};
+use crate::pipeline::banner;
+use crate::receive::qevm::synthetic::{Content, Device, StreamBuilder, clock, cpu, tiny, vmcoreinfo};
+use crate::receive::qevm::{self, PageSink, QevmError, RamBlock};
 
-/// The digest that a `.sha256` file of this content gives.
+/// The digest in a `.sha256` file of this content.
 ///
 /// # Errors
 /// It is no such file.
@@ -22,9 +24,9 @@ pub fn checksum(content: impl Read) -> io::Result<String> {
     read_checksum(content)
 }
 
-/// What a migration stream told, without its pages themselves.
+/// The content of a migration stream, without its pages themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct StreamSummary {
     /// Everything but the pages, as text.
     pub stream: String,
     /// How many pages came.
@@ -37,10 +39,10 @@ pub struct Told {
 ///
 /// # Errors
 /// It is none, is damaged, or uses what is not supported.
-pub fn migration_stream(stream: impl Read) -> Result<Told, QevmError> {
+pub fn migration_stream(stream: impl Read) -> Result<StreamSummary, QevmError> {
     let mut sink = Digest::default();
-    let stream = qevm::read(stream, &mut sink)?;
-    Ok(Told { stream: format!("{stream:?}"), pages: sink.pages, digest: sink.hasher.finish() })
+    let stream = qevm::read_stream(stream, &mut sink)?;
+    Ok(StreamSummary { stream: format!("{stream:?}"), pages: sink.pages, digest: sink.hasher.finish() })
 }
 
 #[derive(Default)]

@@ -13,6 +13,14 @@
 //! A stored image is five files: `<stem>.elf.zst` (the image), `<stem>.json` (its [`Manifest`]), `<stem>.sha256`,
 //! `<stem>.pages` (its [`PageMap`]) and `<stem>.blake3` (a digest of every frame). `docs/image-format.md` describes them.
 //!
+//! The rooms, each below those that use it:
+//!
+//! ```text
+//! format ◄── pipeline ◄── store ◄── receive
+//!    ▲          ▲
+//!    └── read ──┴──◄── verify, export ◄── inspect
+//! ```
+//!
 //! This crate is synchronous. It does not know hypervisors, networks or the catalog, and it reads no clock but the
 //! monotonic one. Its memory does not grow with the image, but for 8 bytes per frame of 1 MiB.
 #![cfg_attr(
@@ -27,27 +35,13 @@
     )
 )]
 
-mod banner;
-mod capture;
-mod companions;
-mod digests;
-mod directory;
-mod elf;
-mod evidence;
 mod export;
-mod frames;
-mod frozen;
-mod hash;
+mod format;
 mod inspect;
-mod live;
-mod manifest;
-mod ordered;
-mod pages;
-mod qevm;
-mod reader;
-mod seek_table;
+mod pipeline;
+mod read;
+mod receive;
 mod store;
-mod unpack;
 mod verify;
 
 #[cfg(feature = "fuzzing")]
@@ -57,31 +51,33 @@ mod synthetic;
 #[cfg(test)]
 mod testing;
 
-pub use capture::{CaptureError, Captured};
-pub use companions::dump_id_of;
-pub use digests::FrameDigestFacts;
-pub use elf::{ElfCore, ElfError, ElfScanner, Segment, SegmentKind};
-pub use export::{
-    Effort, ExportFormat, ExportReader, ExportSink, Exported, ImageExport, LayoutError, ParseFormatError,
-    SparseFile, export,
+pub use memdeck_model::{
+    CaptureFacts, Companion, ExportFacts, ExportFormat, Finding, FrameDigestFacts, FrameFacts, FrameSpan,
+    GuestFacts, HypervisorFacts, Inspection, MANIFEST_VERSION, Manifest, NoteFacts, OmittedBlock,
+    PageMapFacts, PageTotals, ParseFormatError, RecordCheck, Sample, Segment, SegmentKind, Verdict,
+    VerifyReport,
 };
-pub use frames::FRAME_BYTES;
-pub use frozen::FrozenCapture;
-pub use hash::sha256_hex;
-pub use inspect::{ExportFacts, Inspection, NoteFacts, inspect, inspect_recorded};
-pub use live::{LiveCapture, LiveEvent, Received};
-pub use manifest::{
-    CaptureFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest, ManifestError,
-    ManifestFile, OmittedBlock, Provenance,
-};
-pub use ordered::{OrderedImage, PageCounts, SpoolError};
-pub use pages::{PageClass, PageEntries, PageEntry, PageMap, PageMapError, PageMapFacts, PageTotals};
-pub use qevm::QevmError;
-pub use reader::{ImageReader, ReadError, read_manifest, read_recorded_manifest};
-pub use seek_table::{FrameSpan, SeekTable, SeekTableError};
+
+pub use export::{Effort, ExportReader, ExportSink, Exported, ImageExport, SparseFile, export};
+pub use format::companions::dump_id_of;
+pub use format::elf::{ElfCore, ElfError, ElfScanner};
+pub use format::frame::{FRAME_BYTES, FrameFault};
+pub use format::hash::sha256_hex;
+pub use format::manifest::{ManifestError, ManifestFile, manifest_from_json, manifest_to_json};
+pub use format::page_map::{PageClass, PageEntry};
+pub use format::seek_table::{SeekTable, SeekTableError};
+pub use inspect::{inspect, inspect_recorded};
+pub use pipeline::source::{Filled, ImageSource, ReceivedImage};
+pub use read::error::{LayoutError, ReadError};
+pub use read::image::ImageReader;
+pub use read::manifest::{read_manifest, read_recorded_manifest};
+pub use read::page_map::{PageEntries, PageMap, PageMapError};
+pub use receive::frozen::FrozenCapture;
+pub use receive::live::{LiveCapture, LiveEvent, Received};
+pub use receive::ordered::{OrderedImage, PageCounts};
+pub use receive::qevm::QevmError;
 pub use store::{
-    ImageStore, PartialImage, SealError, Sealed, StoreError, StoredDump, StoredDumps, check_removable,
-    remove_stored,
+    CaptureError, Captured, ImageStore, PartialImage, Provenance, SealError, Sealed, SpoolError, StoreError,
+    StoredDump, StoredDumps, check_removable, remove_stored,
 };
-pub use unpack::FrameFault;
-pub use verify::{Companion, Finding, RecordCheck, Sample, Verdict, VerifyReport, verify, verify_sample};
+pub use verify::{compare_with_record, verify, verify_sample};

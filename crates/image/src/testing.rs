@@ -168,8 +168,7 @@ pub(crate) fn record_of(sealed: &Sealed) -> Record {
 
 /// An image as memdeck stores it, without the files beside it.
 pub(crate) fn packed(image: &[u8]) -> Vec<u8> {
-    let mut compressor = zstd::bulk::Compressor::new(1).unwrap();
-    compressor.include_checksum(true).unwrap();
+    let mut compressor = crate::format::frame::compressor().unwrap();
     let (mut file, mut table) = (Vec::new(), SeekTable::new());
     for frame in image.chunks(crate::FRAME_BYTES) {
         let stored = compressor.compress(frame).unwrap();

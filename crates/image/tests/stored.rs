@@ -6,8 +6,8 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use memdeck_image::{
-    Companion, ImageReader, Manifest, PageClass, PageMap, Verdict, VerifyReport, export, sha256_hex, verify,
-    verify_sample,
+    Companion, ImageReader, Manifest, ManifestFile, PageClass, PageMap, Verdict, VerifyReport, export,
+    sha256_hex, verify, verify_sample,
 };
 
 const NAMES: [&str; 4] =
@@ -18,7 +18,8 @@ fn image(name: &str) -> PathBuf {
 }
 
 fn manifest(name: &str) -> Manifest {
-    Manifest::read(&image(name).with_file_name(format!("{name}.json"))).expect("a manifest")
+    let file = image(name).with_file_name(format!("{name}.json"));
+    ManifestFile::read(&file).expect("a manifest").manifest
 }
 
 fn companions(report: &VerifyReport) -> [Companion; 2] {

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use memdeck_capture::{Engine, EngineError};
+use memdeck_engine::{Engine, EngineError};
 use memdeck_catalog::CatalogError;
 use memdeck_image::ImageStore;
 use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, Problem, Target};
@@ -39,7 +39,7 @@ impl Machine {
         work: impl FnOnce(&Engine) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, HostError> {
         let engine = Arc::clone(&self.engine);
-        blocking(move || work(&engine)).await.map_err(|error| told(&error))
+        blocking(move || work(&engine)).await.map_err(|error| host_error(&error))
     }
 }
 
@@ -55,7 +55,7 @@ pub fn try_directory(store: ImageStore) -> TryDirectory {
 }
 
 /// Logs what failed; callers are told what they can do about it.
-fn told(error: &EngineError) -> HostError {
+fn host_error(error: &EngineError) -> HostError {
     match error {
         EngineError::Catalog(error @ (CatalogError::QueueFull { .. } | CatalogError::NoRoom)) => {
             tracing::warn!(%error, "no dump is accepted");
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_queue_or_volume_that_is_full_is_worth_another_try_and_other_failures_are_not() {
-        let kind = |error: CatalogError| Problem::from(told(&error.into())).kind;
+        let kind = |error: CatalogError| Problem::from(host_error(&error.into())).kind;
         assert_eq!(kind(CatalogError::QueueFull { limit: 7 }), ProblemKind::Unavailable);
         assert_eq!(kind(CatalogError::NoRoom), ProblemKind::Unavailable);
         assert_eq!(kind(CatalogError::DumpExists(DumpId::from_uuid_bits(7))), ProblemKind::Internal);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, CaptureMode, DumpId, EndReason, Timestamp};
+use crate::{Actor, CaptureMode, DumpId, EndReason, Message, Timestamp};
 
 /// What happened to a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub struct Activity {
     /// How the memory was taken, where it is told with this.
     pub mode: Option<CaptureMode>,
     /// Why or with what result; may be empty.
-    pub detail: String,
+    pub detail: Message,
     /// Why it ended without an image, as data.
     #[serde(default, deserialize_with = "EndReason::deserialize_tolerant")]
     pub end_reason: Option<EndReason>,

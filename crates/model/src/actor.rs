@@ -117,9 +117,15 @@ impl Actor {
     /// # Errors
     /// It is no JSON.
     pub fn deserialize_kept<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        match Value::deserialize(from)? {
-            Value::String(words) => Ok(Self::from_kept(&words)),
-            value => Ok(serde_json::from_value(value).unwrap_or(Self::Unknown)),
+        Value::deserialize(from).map(Self::kept)
+    }
+
+    /// The same of what was read already.
+    #[must_use]
+    pub fn kept(told: Value) -> Self {
+        match told {
+            Value::String(words) => Self::from_kept(&words),
+            told => Self::try_from(Told(told)).unwrap_or(Self::Unknown),
         }
     }
 

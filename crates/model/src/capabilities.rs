@@ -21,15 +21,31 @@ pub struct Capabilities {
     pub guests: bool,
     /// It lists its records, with hashes.
     pub records: bool,
+    /// It takes an actor as who asks, not plain text only.
+    pub actors: bool,
 }
 
 impl Capabilities {
     /// This version of memdeck.
-    pub const ALL: Self =
-        Self { uuids: true, options: true, cancel: true, images: true, guests: true, records: true };
+    pub const ALL: Self = Self {
+        uuids: true,
+        options: true,
+        cancel: true,
+        images: true,
+        guests: true,
+        records: true,
+        actors: true,
+    };
     /// The first version of memdeck, which does not tell what it can do.
-    pub const FIRST_VERSION: Self = Self { uuids: false, ..Self::ALL };
+    pub const FIRST_VERSION: Self = Self { uuids: false, actors: false, ..Self::ALL };
     /// The three calls and nothing else.
-    pub const NONE: Self =
-        Self { uuids: false, options: false, cancel: false, images: false, guests: false, records: false };
+    pub const NONE: Self = Self {
+        uuids: false,
+        options: false,
+        cancel: false,
+        images: false,
+        guests: false,
+        records: false,
+        actors: false,
+    };
 }

@@ -3,10 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-
 use crate::Timestamp;
+use crate::calendar::{Date, read_date};
 
 /// A day, written `2025-11-14`, in the years 0001 to 9998. In which time zone is for the caller to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,22 +19,20 @@ impl Day {
     /// Year, month (1 to 12) and day of the month (1 to 31).
     #[must_use]
     pub fn parts(self) -> (i16, i8, i8) {
-        (self.0.year(), self.0.month(), self.0.day())
+        (self.0.year, self.0.month, self.0.day)
     }
 
     /// The day after it.
     #[must_use]
     pub fn next(self) -> Self {
         // Never the end of time: the year 9999 is not a day's.
-        Self(self.0.tomorrow().unwrap_or(self.0))
+        Self(Date::of_days(self.0.days() + 1))
     }
 
     /// Its first instant in UTC.
     #[must_use]
     pub fn start_utc(self) -> Timestamp {
-        let start = TimeZone::UTC.to_zoned(self.0.at(0, 0, 0, 0)).map(|zoned| zoned.timestamp());
-        let micros = start.map_or(0, jiff::Timestamp::as_microsecond);
-        Timestamp::from_unix_micros(micros).unwrap_or_else(|_| std::time::UNIX_EPOCH.into())
+        Timestamp::from_unix_micros(self.0.start_micros()).unwrap_or_else(|_| std::time::UNIX_EPOCH.into())
     }
 }
 
@@ -51,12 +47,8 @@ impl FromStr for Day {
 
     fn from_str(text: &str) -> Result<Self, ParseDayError> {
         let refused = || ParseDayError(text.chars().take(40).collect());
-        // The calendar's own reader also takes dates with a time behind them.
-        if text.len() != 10 {
-            return Err(refused());
-        }
-        let date: Date = text.parse().map_err(|_| refused())?;
-        if (1..=9998).contains(&date.year()) { Ok(Self(date)) } else { Err(refused()) }
+        let date = read_date(text).filter(|_| text.len() == 10).ok_or_else(refused)?;
+        if (1..=9998).contains(&date.year) { Ok(Self(date)) } else { Err(refused()) }
     }
 }
 

@@ -9,8 +9,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::{ByteCount, EndReason, GuestName, Millis, Record, Timestamp};
+use crate::{ByteCount, EndReason, GuestName, Message, Millis, Record, Timestamp, WaitsFor};
 
 /// The name of a dump. A UUID when memdeck made it; other services may use other short identifiers.
 ///
@@ -30,15 +31,7 @@ impl DumpId {
     /// The hyphenated form of a UUID given as its 128 bits.
     #[must_use]
     pub fn from_uuid_bits(bits: u128) -> Self {
-        let hex = format!("{bits:032x}");
-        let mut text = String::with_capacity(36);
-        for (position, digit) in hex.chars().enumerate() {
-            if matches!(position, 8 | 12 | 16 | 20) {
-                text.push('-');
-            }
-            text.push(digit);
-        }
-        Self(text)
+        Self(Uuid::from_u128(bits).hyphenated().to_string())
     }
 
     /// The id as text.
@@ -267,7 +260,8 @@ pub struct DumpStatus {
     pub progress: f64,
     /// One sentence for people.
     #[serde(default)]
-    pub message: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub message: Message,
     /// When the guest began to be read.
     #[serde(default)]
     pub started_at: Option<Timestamp>,
@@ -303,6 +297,13 @@ pub struct DumpStatus {
     /// What it is doing, while it runs.
     #[serde(default)]
     pub phase: Option<DumpPhase>,
+    /// What it waits for, while it waits; `message` says it in one sentence.
+    #[serde(
+        default,
+        deserialize_with = "WaitsFor::deserialize_tolerant",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub waits_for: Option<WaitsFor>,
     /// How long the guest was stopped, once it runs again.
     #[serde(default)]
     pub pause_ms: Option<Millis>,

@@ -7,13 +7,14 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
-use crate::{Actor, ByteCount, DumpId, GuestState, JobState, Millis};
+use crate::{Actor, ByteCount, DumpId, GuestState, JobState, Message, Millis};
 
 /// Why a dump ended without an image. `Display` is one sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", from = "Value")]
 #[non_exhaustive]
 pub enum EndReason {
     /// No guest is what the request named.
@@ -63,15 +64,14 @@ pub enum EndReason {
     /// A live dump was asked for and is not possible.
     NotLive {
         /// Why not.
-        why: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        why: Message,
     },
     /// Somebody asked for it.
     Cancelled {
         /// Who.
-        #[serde(deserialize_with = "Actor::deserialize_kept")]
         by: Actor,
         /// Whether the guest had not been touched yet.
-        #[serde(default)]
         before_start: bool,
     },
     /// It took longer than `DUMP_TIMEOUT`.
@@ -96,27 +96,32 @@ pub enum EndReason {
     /// The guest ended during its dump.
     GuestEnded {
         /// The sentence that says how.
-        detail: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        detail: Message,
     },
     /// The hypervisor refused, failed or did not answer.
     HypervisorFailed {
         /// The sentence that says what failed and why.
-        detail: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        detail: Message,
     },
     /// What the hypervisor wrote is no whole image of the guest's memory.
     StreamFailed {
         /// The sentence that says what is wrong with it.
-        detail: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        detail: Message,
     },
     /// The image could not be stored.
     StorageFailed {
         /// The sentence that says what failed and why.
-        detail: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        detail: Message,
     },
     /// The catalog could not be used.
     CatalogFailed {
         /// The sentence that says what failed and why.
-        detail: String,
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        detail: Message,
     },
     /// The service that took the dump does not know it any more.
     ServiceGone {
@@ -126,8 +131,73 @@ pub enum EndReason {
     /// A fault in memdeck.
     Internal,
     /// A reason of a newer version.
-    #[serde(other)]
     Unknown,
+}
+
+/// Reads it field by field, as an actor is read: what serde derives for so many kinds was 40 kB of the page. What is not
+/// understood is [`EndReason::Unknown`].
+impl From<Value> for EndReason {
+    fn from(reason: Value) -> Self {
+        read(reason).unwrap_or(Self::Unknown)
+    }
+}
+
+fn read(reason: Value) -> Option<EndReason> {
+    let Value::Object(mut facts) = reason else { return None };
+    let mut fact = |name: &str| facts.remove(name).filter(|fact| !fact.is_null());
+    let text = |fact: Option<Value>| match fact? {
+        Value::String(text) => Some(text),
+        _ => None,
+    };
+    let number = |fact: Option<Value>| fact?.as_u64();
+    let kind = text(fact("kind"))?;
+    Some(match kind.as_str() {
+        "unknown_guest" => {
+            EndReason::UnknownGuest { vm: text(fact("vm"))?, hypervisor: text(fact("hypervisor"))? }
+        }
+        "guest_busy" => EndReason::GuestBusy { dump_id: text(fact("dump_id"))?.parse().ok()? },
+        "foreign_job" => {
+            let job = match fact("job") {
+                Some(job) => Some(text(Some(job))?),
+                None => None,
+            };
+            let waited_ms = Millis(number(fact("waited_ms"))?);
+            EndReason::ForeignJob { guest: text(fact("guest"))?, job, waited_ms }
+        }
+        "no_memory" => {
+            let state = GuestState::of_word(&text(fact("state"))?);
+            EndReason::NoMemory { guest: text(fact("guest"))?, state }
+        }
+        "encrypted" => {
+            EndReason::Encrypted { guest: text(fact("guest"))?, encryption: text(fact("encryption"))? }
+        }
+        "no_space" => EndReason::NoSpace {
+            dir: text(fact("dir"))?,
+            needed_bytes: ByteCount(number(fact("needed_bytes"))?),
+            free_bytes: ByteCount(number(fact("free_bytes"))?),
+        },
+        "not_live" => EndReason::NotLive { why: text(fact("why"))?.into() },
+        "cancelled" => {
+            let before_start = match fact("before_start") {
+                Some(before_start) => before_start.as_bool()?,
+                None => false,
+            };
+            EndReason::Cancelled { by: Actor::kept(fact("by")?), before_start }
+        }
+        "time_limit" => EndReason::TimeLimit { limit_ms: Millis(number(fact("limit_ms"))?) },
+        "pause_limit" => EndReason::PauseLimit { limit_ms: Millis(number(fact("limit_ms"))?) },
+        "no_progress" => EndReason::NoProgress { waited_ms: Millis(number(fact("waited_ms"))?) },
+        "shutdown" => EndReason::Shutdown,
+        "lost_in_restart" => EndReason::LostInRestart,
+        "guest_ended" => EndReason::GuestEnded { detail: text(fact("detail"))?.into() },
+        "hypervisor_failed" => EndReason::HypervisorFailed { detail: text(fact("detail"))?.into() },
+        "stream_failed" => EndReason::StreamFailed { detail: text(fact("detail"))?.into() },
+        "storage_failed" => EndReason::StorageFailed { detail: text(fact("detail"))?.into() },
+        "catalog_failed" => EndReason::CatalogFailed { detail: text(fact("detail"))?.into() },
+        "service_gone" => EndReason::ServiceGone { service: text(fact("service"))? },
+        "internal" => EndReason::Internal,
+        _ => return None,
+    })
 }
 
 impl EndReason {
@@ -145,8 +215,7 @@ impl EndReason {
     /// # Errors
     /// The field is not JSON.
     pub fn deserialize_tolerant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Self>, D::Error> {
-        let value = Option::<serde_json::Value>::deserialize(from)?;
-        Ok(value.map(|value| serde_json::from_value(value).unwrap_or(Self::Unknown)))
+        Ok(Option::<Value>::deserialize(from)?.map(Self::from))
     }
 
     /// Reads the JSON that [`Self::to_json`] wrote, in this version or another one.
@@ -216,7 +285,7 @@ impl fmt::Display for EndReason {
             | Self::HypervisorFailed { detail }
             | Self::StreamFailed { detail }
             | Self::StorageFailed { detail }
-            | Self::CatalogFailed { detail } => f.write_str(detail),
+            | Self::CatalogFailed { detail } => write!(f, "{detail}"),
             Self::ServiceGone { service } => write!(
                 f,
                 "the dump service {service} does not know this dump any more: it was restarted or forgot it; \
@@ -243,18 +312,18 @@ mod tests {
             EndReason::NoMemory { guest: text(), state: GuestState::Shutoff },
             EndReason::Encrypted { guest: text(), encryption: text() },
             EndReason::NoSpace { dir: text(), needed_bytes: ByteCount(2), free_bytes: ByteCount(1) },
-            EndReason::NotLive { why: text() },
+            EndReason::NotLive { why: "x".into() },
             EndReason::Cancelled { by: Actor::Page, before_start: true },
             EndReason::TimeLimit { limit_ms: Millis(7) },
             EndReason::PauseLimit { limit_ms: Millis(7) },
             EndReason::NoProgress { waited_ms: Millis(7) },
             EndReason::Shutdown,
             EndReason::LostInRestart,
-            EndReason::GuestEnded { detail: text() },
-            EndReason::HypervisorFailed { detail: text() },
-            EndReason::StreamFailed { detail: text() },
-            EndReason::StorageFailed { detail: text() },
-            EndReason::CatalogFailed { detail: text() },
+            EndReason::GuestEnded { detail: "x".into() },
+            EndReason::HypervisorFailed { detail: "x".into() },
+            EndReason::StreamFailed { detail: "x".into() },
+            EndReason::StorageFailed { detail: "x".into() },
+            EndReason::CatalogFailed { detail: "x".into() },
             EndReason::ServiceGone { service: text() },
             EndReason::Internal,
         ]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Capabilities, DumpStatus, Guest, Record, Verification};
+use crate::{Capabilities, DumpStatus, Guest, Message, Record, Verification};
 
 /// Whether the service that takes dumps answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,10 +10,10 @@ pub struct ServiceHealth {
     /// Its URL, or `local`.
     pub service: String,
     /// Why it does not answer; `None` while it does.
-    pub error: Option<String>,
+    pub error: Option<Message>,
     /// What is wrong with its answers; `None` where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warning: Option<String>,
+    pub warning: Option<Message>,
     /// What it can do.
     #[serde(default = "everything", skip_serializing_if = "is_everything")]
     pub capabilities: Capabilities,
@@ -22,7 +22,7 @@ pub struct ServiceHealth {
 impl ServiceHealth {
     /// Of a service that can do everything.
     #[must_use]
-    pub fn of(service: &str, error: Option<String>) -> Self {
+    pub fn of(service: &str, error: Option<Message>) -> Self {
         Self { service: service.to_owned(), error, warning: None, capabilities: Capabilities::ALL }
     }
 }
@@ -51,12 +51,37 @@ pub enum Event {
     /// The dump service went away or came back.
     Service(ServiceHealth),
     /// The hypervisor went away (with the reason) or came back (without).
-    Hypervisor(Option<String>),
+    Hypervisor(Option<Message>),
     /// Images or records cannot be stored on this host (with the reason), or can again (without).
-    Storage(Option<String>),
+    Storage(Option<Message>),
 }
 
 impl Event {
+    /// What [`Self::kind`] returns, of every kind.
+    pub const KINDS: [&'static str; 7] =
+        ["dump", "record", "verification", "guests", "service", "hypervisor", "storage"];
+
+    /// The name of the feed's first event on a connection. It says whether the feed goes on where it broke off.
+    pub const START: &'static str = "start";
+
+    /// The name of the event that says nothing but that the feed is alive.
+    pub const KEEP_ALIVE: &'static str = "ping";
+
+    /// Reads the content of an event of this kind; `None` if this version does not understand it.
+    #[must_use]
+    pub fn read(kind: &str, json: &[u8]) -> Option<Self> {
+        match kind {
+            "dump" => from_json(json).map(Self::Dump),
+            "record" => from_json(json).map(Self::Record),
+            "verification" => from_json(json).map(Self::Verification),
+            "guests" => from_json(json).map(Self::Guests),
+            "service" => from_json(json).map(Self::Service),
+            "hypervisor" => from_json(json).map(Self::Hypervisor),
+            "storage" => from_json(json).map(Self::Storage),
+            _ => None,
+        }
+    }
+
     /// The SSE event name.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -69,5 +94,50 @@ impl Event {
             Self::Hypervisor(_) => "hypervisor",
             Self::Storage(_) => "storage",
         }
+    }
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Option<T> {
+    serde_json::from_slice(json).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What the server puts on the wire for `event`: its name and its content.
+    fn written(event: &Event) -> (&'static str, String) {
+        let Value::Object(mut tagged) = serde_json::to_value(event).unwrap() else { panic!("not an object") };
+        (event.kind(), tagged.remove("data").unwrap().to_string())
+    }
+
+    #[test]
+    fn what_the_server_writes_is_read() {
+        let status = r#"{"dump_id": "a1", "vm": "web-01", "state": "running", "progress": 1.0}"#;
+        let record =
+            Record::unknown(crate::GuestName("web-01".into()), "1".into(), std::time::UNIX_EPOCH.into());
+        let events = [
+            Event::Dump(serde_json::from_str(status).unwrap()),
+            Event::Record(Box::new(record)),
+            Event::Verification(Box::new(Verification::none("a1".parse().unwrap()))),
+            Event::Guests(Vec::new()),
+            Event::Service(ServiceHealth::of("local", Some("it is down".into()))),
+            Event::Hypervisor(Some("no connection".into())),
+            Event::Storage(None),
+        ];
+        assert_eq!(events.each_ref().map(Event::kind), Event::KINDS);
+        for event in events {
+            let (kind, json) = written(&event);
+            assert_eq!(Event::read(kind, json.as_bytes()), Some(event));
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_passed_over() {
+        assert_eq!(Event::read("dump", b"{"), None);
+        assert_eq!(Event::read("dump", b"{}"), None);
+        assert_eq!(Event::read("weather", b"null"), None);
     }
 }

@@ -52,6 +52,22 @@ impl GuestState {
         !matches!(self, Self::Shutoff | Self::NoState)
     }
 
+    /// What a word on the wire means.
+    #[must_use]
+    pub fn of_word(word: &str) -> Self {
+        let known = [
+            Self::NoState,
+            Self::Running,
+            Self::Blocked,
+            Self::Paused,
+            Self::Shutdown,
+            Self::Shutoff,
+            Self::Crashed,
+            Self::Suspended,
+        ];
+        known.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Unknown)
+    }
+
     /// The word on the wire and on screen.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,11 +1,13 @@
-//! The words memdeck speaks: units, guests, dumps, records and events, in the exact shape in which they cross HTTP,
-//! the database and the page.
+//! The words memdeck speaks: units, guests, dumps, records, manifests, verdicts and events, in the exact shape in which
+//! they cross HTTP, the database, files and the page.
 //!
 //! This crate compiles to WASM. It does no I/O, knows no clock and starts nothing.
 
 mod activity;
 mod actor;
+mod calendar;
 mod capabilities;
+mod causes;
 mod day;
 mod dump;
 mod end_reason;
@@ -14,6 +16,9 @@ mod frozen_pause;
 mod guest;
 mod host;
 mod image;
+mod inspection;
+mod manifest;
+mod message;
 mod options;
 mod overview;
 mod problem;
@@ -22,15 +27,20 @@ mod record;
 mod record_filter;
 mod record_query;
 mod secret;
+mod segment;
 mod sign_in_link;
 mod target;
 mod trigger;
 mod units;
 mod unknown;
+mod verdict;
+mod waits_for;
 
 pub use activity::{Activity, ActivityKind};
 pub use actor::{Actor, ActorError};
+pub use calendar::InstantError;
 pub use capabilities::Capabilities;
+pub use causes::with_causes;
 pub use day::{Day, ParseDayError};
 pub use dump::{
     CaptureMode, DumpId, DumpPhase, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError,
@@ -42,6 +52,12 @@ pub use frozen_pause::{FrozenPause, expected_pause, in_round_numbers};
 pub use guest::{Guest, GuestName, GuestState, Vm};
 pub use host::HostClock;
 pub use image::{DeleteRequest, Deletion, Verification, VerificationState, VerifyRequest};
+pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
+pub use manifest::{
+    CaptureFacts, FrameDigestFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest,
+    OmittedBlock, PageMapFacts, PageTotals,
+};
+pub use message::Message;
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use overview::Overview;
 pub use problem::{Problem, ProblemKind, with_causes};
@@ -52,8 +68,11 @@ pub use record_query::{RecordColumn, RecordPage, RecordQuery, RecordSort, SortEr
 pub use secret::Secret;
 pub use sign_in_link::SignInLink;
 pub use target::{GuestIdentity, Target};
+pub use segment::{Segment, SegmentKind};
 pub use trigger::{
     ALL_GUESTS, CancelReply, CancelRequest, LastTrigger, MAX_TRIGGER_TARGETS, Omitted, OmittedWhy,
     ServiceStatus, TriggerError, TriggerReply, TriggerRequest, VmRef,
 };
 pub use units::{ByteCount, GuestPhysAddr, Millis, Timestamp};
+pub use verdict::{Companion, Finding, FrameSpan, RecordCheck, Sample, Verdict, VerifyReport};
+pub use waits_for::WaitsFor;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FrozenPause, ServiceHealth, Stats, Timestamp};
+use crate::{FrozenPause, Message, ServiceHealth, Stats, Timestamp};
 
 /// The figures over all records and the health of the parts memdeck depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,7 +10,7 @@ pub struct Overview {
     /// The service that takes the dumps.
     pub service: ServiceHealth,
     /// Why the hypervisor does not answer; `None` while it does.
-    pub hypervisor: Option<String>,
+    pub hypervisor: Option<Message>,
     /// The libvirt URI of the hypervisor.
     pub hypervisor_uri: String,
     /// The host whose guests these are, where it is known.
@@ -20,7 +20,7 @@ pub struct Overview {
     pub catalog: Option<String>,
     /// What keeps images or records from being stored on this host; `None` where nothing does.
     #[serde(default)]
-    pub storage: Option<String>,
+    pub storage: Option<Message>,
     /// How long a guest may stand still for a frozen dump, and how fast the host of the service reads one. `None` where the
     /// service does not tell it.
     #[serde(default)]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Message;
+
 /// What kind of failure a caller can react to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -46,7 +48,7 @@ pub struct Problem {
     /// What kind of failure this is.
     pub kind: ProblemKind,
     /// What failed, on which object, and what to do now.
-    pub detail: String,
+    pub detail: Message,
     /// The request that failed, as the server's log names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -55,7 +57,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of `kind` told by `detail`.
     #[must_use]
-    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+    pub fn new(kind: ProblemKind, detail: impl Into<Message>) -> Self {
         Self { kind, detail: detail.into(), request_id: None }
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Message;
+
 /// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -26,7 +28,8 @@ pub struct FailedCheck {
     /// What was tried in vain.
     pub check: ReadinessCheck,
     /// What is wrong and what to do, in one sentence.
-    pub detail: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub detail: Message,
 }
 
 /// Whether dumps can be taken, stored and recorded now.

@@ -38,7 +38,9 @@ impl SearchText {
             || self.is_hexadecimal && said.sha256.is_some_and(|hash| self.is_part_of(hash))
     }
 
-    fn is_part_of(&self, text: &str) -> bool {
+    /// Whether `text` contains it, whatever the case of the letters.
+    #[must_use]
+    pub fn is_part_of(&self, text: &str) -> bool {
         // Nearly every text of nearly every record is ASCII, and then nothing is folded or copied.
         if text.is_ascii() {
             has_ascii(text.as_bytes(), self.folded.as_bytes())

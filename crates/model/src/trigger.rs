@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
-use crate::{Actor, DumpOptions, DumpStatus, Guest, GuestName, GuestState, Timestamp};
+use crate::{Actor, DumpOptions, DumpStatus, Guest, GuestName, GuestState, Message, Timestamp};
 
 /// The one word in place of a list of guests: every running guest.
 pub const ALL_GUESTS: &str = "all";
@@ -63,12 +65,9 @@ impl VmRef {
     /// The UUID it may mean, in lower case as libvirt writes it: 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12.
     #[must_use]
     pub fn as_uuid(&self) -> Option<String> {
-        let has_form = |(place, byte): (usize, u8)| match place {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        };
-        let is_uuid = self.0.len() == 36 && self.0.bytes().enumerate().all(has_form);
-        is_uuid.then(|| self.0.to_ascii_lowercase())
+        // The crate reads other forms too, which are longer or shorter, and may be names of guests.
+        let uuid = Some(&self.0).filter(|text| text.len() == Hyphenated::LENGTH)?;
+        Some(Uuid::try_parse(uuid).ok()?.hyphenated().to_string())
     }
 
     /// The guest that this names among all guests of a host: an exact UUID first; all digits are an id first, then a
@@ -195,7 +194,8 @@ pub struct TriggerReply {
     /// Always `scheduled`.
     pub status: String,
     /// One sentence for people.
-    pub message: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub message: Message,
     /// The guests as they were named; the running ones by name where all were asked for.
     pub vm_ids: Vec<String>,
     /// When it was accepted.
@@ -219,7 +219,8 @@ pub struct Omitted {
     /// Why, for programs.
     pub why: OmittedWhy,
     /// Why, for people.
-    pub reason: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub reason: Message,
 }
 
 /// Why a request for all guests leaves one out.
@@ -258,12 +259,12 @@ impl Omitted {
             ),
             _ => (OmittedWhy::Off, format!("it is {state}: there is no memory to dump")),
         };
-        Some(Self::new(guest, why, reason))
+        Some(Self::new(guest, why, reason.into()))
     }
 
     /// `guest`, for that reason.
     #[must_use]
-    pub fn new(guest: &Guest, why: OmittedWhy, reason: String) -> Self {
+    pub fn new(guest: &Guest, why: OmittedWhy, reason: Message) -> Self {
         Self { name: guest.name.clone(), uuid: guest.uuid.clone(), why, reason }
     }
 }
@@ -315,7 +316,8 @@ pub struct LastTrigger {
     /// Seconds from acceptance to the last guest's end.
     pub duration: Option<f64>,
     /// Why it did not end well.
-    pub error: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub error: Option<Message>,
 }
 
 /// The answer of `GET /api/memory-dumps/status`.
@@ -331,7 +333,8 @@ pub struct ServiceStatus {
     /// What became of the last request.
     pub last_trigger: Option<LastTrigger>,
     /// Why the service is unavailable.
-    pub error: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub error: Option<Message>,
     /// When this was answered.
     pub timestamp: Timestamp,
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::{self, InstantError};
+
 /// A number of bytes. Displays in IEC units (`1.50 GiB`), serialises as a plain integer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -88,33 +90,33 @@ impl From<std::time::Duration> for Millis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
-pub struct Timestamp(jiff::Timestamp);
+pub struct Timestamp(i64);
 
 impl Timestamp {
     /// The instant `micros` microseconds after 1970-01-01T00:00:00Z.
     ///
     /// # Errors
     /// The instant is outside of the years -9999 to 9999.
-    pub fn from_unix_micros(micros: i64) -> Result<Self, jiff::Error> {
-        jiff::Timestamp::from_microsecond(micros).map(Self)
+    pub fn from_unix_micros(micros: i64) -> Result<Self, InstantError> {
+        calendar::checked(micros).map(Self)
     }
 
     /// Microseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn unix_micros(self) -> i64 {
-        self.0.as_microsecond()
+        self.0
     }
 
     /// Nanoseconds since 1970-01-01T00:00:00Z, the unit of InfluxDB.
     #[must_use]
     pub fn unix_nanos(self) -> i128 {
-        self.0.as_nanosecond()
+        i128::from(self.0) * 1000
     }
 
     /// Whole seconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn unix_seconds(self) -> i64 {
-        self.0.as_second()
+        self.0 / 1_000_000
     }
 
     /// The time from `earlier` to `self`; zero where `earlier` is later (a clock was set back).
@@ -152,22 +154,21 @@ impl From<std::time::SystemTime> for Timestamp {
             Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
             Err(before) => -i64::try_from(before.duration().as_micros()).unwrap_or(i64::MAX),
         };
-        Self(jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+        Self(calendar::checked(micros).unwrap_or(0))
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.6}", self.0)
+        calendar::write(self.0, f)
     }
 }
 
 impl std::str::FromStr for Timestamp {
-    type Err = jiff::Error;
+    type Err = InstantError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parsed: jiff::Timestamp = text.parse()?;
-        Self::from_unix_micros(parsed.as_microsecond())
+        calendar::read(text).map(Self)
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use memdeck_catalog::{Job, RemoteDump};
 use memdeck_model::{
-    Activity, ActivityKind, Actor, CaptureMode, DumpId, DumpStatus, EndReason, JobState, Millis, Problem,
-    Record, Timestamp,
+    Activity, ActivityKind, Actor, CaptureMode, DumpId, DumpStatus, EndReason, JobState, Message, Millis,
+    Problem, Record, Timestamp,
 };
 
 use crate::{Operations, blocking, catalog_problem};
@@ -79,7 +79,8 @@ struct History<'a> {
     guest: &'a str,
     by: Option<&'a Actor>,
     state: JobState,
-    message: &'a str,
+    message: &'a Message,
+    record: Option<&'a Record>,
     end_reason: Option<&'a EndReason>,
     mode: Option<CaptureMode>,
     fallback: Option<&'a str>,
@@ -96,6 +97,7 @@ impl<'a> History<'a> {
             by: Some(&job.requested_by),
             state: job.state,
             message: &job.message,
+            record: job.record.as_ref(),
             end_reason: job.end_reason.as_ref(),
             mode: job.mode,
             fallback: job.fallback.as_deref(),
@@ -112,6 +114,7 @@ impl<'a> History<'a> {
             by: None,
             state: status.exact_state(),
             message: &status.message,
+            record: status.record.as_deref(),
             end_reason: status.end_reason.as_ref(),
             mode: status.mode,
             fallback: status.fallback.as_deref(),
@@ -131,10 +134,10 @@ impl<'a> History<'a> {
     }
 
     fn lines(&self) -> impl Iterator<Item = Activity> {
-        let queued = self.queued_at.map(|at| self.line(at, ActivityKind::Queued, ""));
+        let queued = self.queued_at.map(|at| self.line(at, ActivityKind::Queued, Message::default()));
         let started = self.started_at.map(|at| match self.fallback {
-            Some(reason) => self.line(at, ActivityKind::Fallback, reason),
-            None => self.line(at, ActivityKind::Started, ""),
+            Some(reason) => self.line(at, ActivityKind::Fallback, reason.into()),
+            None => self.line(at, ActivityKind::Started, Message::default()),
         });
         let ended = self.finished_at.and_then(|at| {
             let kind = match self.state {
@@ -143,12 +146,14 @@ impl<'a> History<'a> {
                 JobState::Cancelled => ActivityKind::Cancelled,
                 JobState::Queued | JobState::Running => return None,
             };
-            Some(Activity { end_reason: self.end_reason.cloned(), ..self.line(at, kind, self.message) })
+            let result = self.record.filter(|_| kind == ActivityKind::Completed).map(result_of);
+            let detail = result.unwrap_or_else(|| self.message.clone());
+            Some(Activity { end_reason: self.end_reason.cloned(), ..self.line(at, kind, detail) })
         });
         [queued, started, ended].into_iter().flatten()
     }
 
-    fn line(&self, at: Timestamp, kind: ActivityKind, detail: &str) -> Activity {
+    fn line(&self, at: Timestamp, kind: ActivityKind, detail: Message) -> Activity {
         let tells_mode = matches!(kind, ActivityKind::Started | ActivityKind::Fallback);
         Activity {
             at,
@@ -157,7 +162,7 @@ impl<'a> History<'a> {
             guest: self.guest.to_owned(),
             by: self.by.filter(|_| kind == ActivityKind::Queued).cloned(),
             mode: self.mode.filter(|_| tells_mode),
-            detail: detail.to_owned(),
+            detail,
             end_reason: None,
         }
     }
@@ -165,9 +170,6 @@ impl<'a> History<'a> {
 
 /// How the dump of a record that another service made ended.
 fn end_of(record: &Record) -> Activity {
-    let mut told: Vec<String> = Vec::new();
-    told.extend(record.gzip_size_bytes.map(|size| format!("{size} stored")));
-    told.extend(record.pause_ms.map(|pause| format!("the guest was stopped for {pause}")));
     Activity {
         at: record.duration_sec.map_or(record.timestamp, |seconds| record.timestamp.plus(millis(seconds))),
         kind: if record.ok { ActivityKind::Completed } else { ActivityKind::Failed },
@@ -175,9 +177,20 @@ fn end_of(record: &Record) -> Activity {
         guest: record.dom.0.clone(),
         by: None,
         mode: None,
-        detail: told.join("; "),
+        detail: result_of(record),
         end_reason: None,
     }
+}
+
+/// What a dump brought, and what it cost its guest.
+fn result_of(record: &Record) -> Message {
+    let stored = record.gzip_size_bytes.map(|size| match record.raw_size_bytes {
+        Some(raw) => format!("{raw} stored as {size}"),
+        None => format!("{size} stored"),
+    });
+    let pause = record.pause_ms.map(|pause| format!("the guest was stopped for {pause}"));
+    let rebuilt = record.rebuilt_at.map(|_| "its record was made anew from its manifest".to_owned());
+    [stored, pause, rebuilt].into_iter().flatten().collect::<Vec<_>>().join("; ").into()
 }
 
 fn millis(seconds: f64) -> Millis {
@@ -205,7 +218,7 @@ mod tests {
     fn told(statuses: &[DumpStatus], imported: &[Record]) -> Vec<(i64, ActivityKind, String)> {
         newest(&[], statuses.iter(), &[], imported)
             .into_iter()
-            .map(|line| (line.at.unix_seconds(), line.kind, line.detail))
+            .map(|line| (line.at.unix_seconds(), line.kind, line.detail.to_string()))
             .collect()
     }
 

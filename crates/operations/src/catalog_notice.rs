@@ -35,8 +35,8 @@ struct Told {
     text: String,
 }
 
-/// Keeps what operators are told from now on; with `None` nothing.
-pub fn tell(catalog: &Catalog, found: Found, told: Option<(Timestamp, String)>) {
+/// Keeps what operators are told from now on; with `None` nothing. Whether it is kept in the catalog now.
+pub fn tell(catalog: &Catalog, found: Found, told: Option<(Timestamp, String)>) -> bool {
     let told = told.map(|(at, text)| Told { at, text });
     let (key, text) =
         (found.setting(), told.and_then(|told| serde_json::to_string(&told).ok()).unwrap_or_default());
@@ -46,7 +46,9 @@ pub fn tell(catalog: &Catalog, found: Found, told: Option<(Timestamp, String)>) 
             error = &error as &dyn std::error::Error,
             "what was found in the catalog cannot be kept"
         );
+        return false;
     }
+    true
 }
 
 /// What operators must know of the catalog now.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_model::{Event, Guest};
+use memdeck_model::{Event, Guest, Message};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -59,7 +59,7 @@ struct Stream {
     /// Events up to this one cannot be told again.
     forgotten: u64,
     /// `None` until the first look.
-    hypervisor: Option<Result<(), String>>,
+    hypervisor: Option<Result<(), Message>>,
     guests: Option<Vec<Guest>>,
     /// The newest event about storage; `None` until the first look.
     storage: Option<Event>,
@@ -172,7 +172,7 @@ impl Feed {
         self.last_id.send_replace(stream.last_id);
     }
 
-    pub(super) fn hypervisor_error(&self) -> Option<String> {
+    pub(super) fn hypervisor_error(&self) -> Option<Message> {
         self.stream.lock().hypervisor.clone()?.err()
     }
 
@@ -236,7 +236,7 @@ fn are_shown_alike(known: &[Guest], told: &[Guest]) -> bool {
     known.iter().map(timeless).eq(told.iter().map(timeless))
 }
 
-fn health(error: Option<&String>) -> Result<(), String> {
+fn health(error: Option<&Message>) -> Result<(), Message> {
     error.cloned().map_or(Ok(()), Err)
 }
 
@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn service(error: &str) -> Event {
-        Event::Service(ServiceHealth::of("local", Some(error.to_owned())))
+        Event::Service(ServiceHealth::of("local", Some(error.into())))
     }
 
     fn dump(n: u32, percent: f64) -> Event {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use memdeck_model::{DumpId, DumpStatus, Event, Overview, Problem, ServiceHealth};
+use memdeck_model::{DumpId, DumpStatus, Event, Message, Overview, Problem, ServiceHealth};
 
 use crate::{Operations, blocking, catalog_notice, catalog_problem};
 
@@ -39,7 +39,7 @@ impl Operations {
         let mut events = Vec::new();
         let (statuses, error) = match statuses {
             Ok(statuses) => (statuses, None),
-            Err(error) => (BTreeMap::new(), Some(error.to_string())),
+            Err(error) => (BTreeMap::new(), Some(Message::new(error))),
         };
         events.push(Event::Service(ServiceHealth { error, ..self.host.health() }));
         events.push(Event::Storage(storage));

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use memdeck_catalog::{Catalog, VolumeError};
+use memdeck_catalog::{Catalog, ROOM_OF_RESERVE, VolumeError};
 use memdeck_clock::Clock;
 use memdeck_model as model;
-use memdeck_model::{FailedCheck, ReadinessCheck};
+use memdeck_model::{FailedCheck, Message, ReadinessCheck};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::Host;
@@ -36,6 +36,23 @@ pub struct ReadinessParts {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Why a check of storage fails, as far as that makes news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Hangs,
+    ReadOnly,
+    Full,
+    Forbidden,
+    Unreadable,
+    Other,
+}
+
+/// A check of storage that fails, and why.
+type Found = (Cause, FailedCheck);
+
+/// What a trial found wrong: for programs, and for people.
+type Trouble = (Cause, Message);
+
 /// Tries what the service needs.
 pub struct Readiness {
     parts: ReadinessParts,
@@ -44,7 +61,7 @@ pub struct Readiness {
     catalog: Trial,
     hypervisor: Arc<AtomicBool>,
     /// What was found last, and when; locked while it is looked at.
-    storage: Mutex<Option<(Duration, Vec<FailedCheck>)>>,
+    storage: Mutex<Option<(Duration, Vec<Found>)>>,
     guests: Mutex<Option<(Duration, bool)>>,
 }
 
@@ -70,11 +87,12 @@ impl Readiness {
 
     /// Whether dumps can be taken, stored and recorded now, as of some seconds ago at most.
     pub async fn now(self: &Arc<Self>) -> model::Readiness {
-        let (mut failed, lists_guests) = tokio::join!(self.storage(), self.lists_guests());
+        let (storage, lists_guests) = tokio::join!(self.storage(), self.lists_guests());
+        let mut failed: Vec<FailedCheck> = storage.into_iter().map(|(_, failed)| failed).collect();
         if !lists_guests {
             // Why is for those who may ask for guests.
             let detail =
-                "The hypervisor does not list its guests; the page and the call for them say why.".to_owned();
+                "The hypervisor does not list its guests; the page and the call for them say why.".into();
             failed.push(FailedCheck { check: ReadinessCheck::Hypervisor, detail });
         }
         if let Err(detail) = self.dump_service() {
@@ -85,24 +103,24 @@ impl Readiness {
 
     /// What keeps images or records from being stored on this host, in sentences; `None` where nothing does. Asks no
     /// hypervisor: that one comes back by itself.
-    pub async fn storage_notice(self: &Arc<Self>) -> Option<String> {
+    pub async fn storage_notice(self: &Arc<Self>) -> Option<Message> {
         let failed = self.storage().await;
-        let details: Vec<&str> = failed.iter().map(|failed| failed.detail.as_str()).collect();
-        (!details.is_empty()).then(|| details.join(" "))
+        let details: Vec<String> = failed.iter().map(|(_, failed)| failed.detail.to_string()).collect();
+        (!details.is_empty()).then(|| details.join(" ").into())
     }
 
-    async fn storage(self: &Arc<Self>) -> Vec<FailedCheck> {
+    async fn storage(self: &Arc<Self>) -> Vec<Found> {
         let this = Arc::clone(self);
         // Whoever gives up waiting leaves the trials to those who ask next.
         let found = tokio::spawn(async move { this.look_at_storage().await }).await;
         found.unwrap_or_else(|error| {
             tracing::error!(%error, "whether memdeck is ready could not be found out");
-            let detail = "memdeck could not find out whether it is ready; its log says why.".to_owned();
-            vec![FailedCheck { check: ReadinessCheck::Catalog, detail }]
+            let detail = "memdeck could not find out whether it is ready; its log says why.".into();
+            vec![(Cause::Other, FailedCheck { check: ReadinessCheck::Catalog, detail })]
         })
     }
 
-    async fn look_at_storage(&self) -> Vec<FailedCheck> {
+    async fn look_at_storage(&self) -> Vec<Found> {
         let mut last = self.storage.lock().await;
         if let Some((at, failed)) = last.as_ref()
             && self.is_new(*at)
@@ -111,8 +129,8 @@ impl Readiness {
         }
         let failed = self.try_storage().await;
         // What the first look finds is said by whoever starts.
-        if last.as_ref().is_some_and(|(_, before)| *before != failed) {
-            for FailedCheck { detail, .. } in &failed {
+        if last.as_ref().is_some_and(|(_, before)| is_news(before, &failed)) {
+            for (_, FailedCheck { detail, .. }) in &failed {
                 tracing::error!("a check fails: {detail}");
             }
             if failed.is_empty() {
@@ -123,7 +141,7 @@ impl Readiness {
         failed
     }
 
-    async fn try_storage(&self) -> Vec<FailedCheck> {
+    async fn try_storage(&self) -> Vec<Found> {
         let ReadinessParts { catalog, dump_dir, .. } = &self.parts;
         let dump_dir = async {
             let Some(attempt) = dump_dir.clone() else { return Ok(()) };
@@ -136,7 +154,7 @@ impl Readiness {
         let catalog = self.catalog.run(move || {
             readable.setting(Catalog::ID_SETTING).map(drop).map_err(|error| {
                 tracing::error!(error = &error as &dyn std::error::Error, "the catalog cannot be read");
-                "The catalog cannot be read; the log of memdeck says why.".to_owned()
+                (Cause::Unreadable, "The catalog cannot be read; the log of memdeck says why.".into())
             })
         });
         let (dump_dir, state_dir, catalog) = tokio::join!(dump_dir, state_dir, catalog);
@@ -146,8 +164,8 @@ impl Readiness {
             (ReadinessCheck::Catalog, catalog),
         ];
         let failed = tried.into_iter().filter_map(|(check, tried)| {
-            let detail = tried.err()?;
-            Some(FailedCheck { check, detail })
+            let (cause, detail) = tried.err()?;
+            Some((cause, FailedCheck { check, detail }))
         });
         failed.collect()
     }
@@ -184,10 +202,10 @@ impl Readiness {
         self.parts.clock.monotonic().saturating_sub(at) < KEPT
     }
 
-    fn dump_service(&self) -> Result<(), String> {
+    fn dump_service(&self) -> Result<(), Message> {
         match self.parts.host.health().error {
             None => Ok(()),
-            Some(_) => Err("The dump service does not answer; the page says why.".to_owned()),
+            Some(_) => Err("The dump service does not answer; the page says why.".into()),
         }
     }
 }
@@ -201,9 +219,10 @@ struct Trial {
 
 impl Trial {
     /// Tries it on a thread of its own, unless an earlier one has not come back.
-    async fn run(&self, work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
+    async fn run(&self, work: impl FnOnce() -> Result<(), Trouble> + Send + 'static) -> Result<(), Trouble> {
+        let late = || (Cause::Hangs, self.late.into());
         if self.is_under_way.swap(true, Ordering::AcqRel) {
-            return Err(self.late.to_owned());
+            return Err(late());
         }
         let under_way = UnderWay(Arc::clone(&self.is_under_way));
         let (tell, told) = oneshot::channel();
@@ -215,11 +234,14 @@ impl Trial {
             let _ = tell.send(result);
         });
         if let Err(error) = started {
-            return Err(format!("The system starts no thread to find out ({error})."));
+            return Err((
+                Cause::Other,
+                Message::new(format_args!("The system starts no thread to find out ({error}).")),
+            ));
         }
         match tokio::time::timeout(PATIENCE, told).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) | Err(_) => Err(self.late.to_owned()),
+            Ok(Err(_)) | Err(_) => Err(late()),
         }
     }
 }
@@ -233,37 +255,94 @@ impl Drop for UnderWay {
     }
 }
 
-fn about_dump_dir(error: Option<&io::Error>) -> String {
+/// Whether other checks fail than before, or the same for another cause.
+fn is_news(before: &[Found], now: &[Found]) -> bool {
+    let kind = |(cause, failed): &Found| (*cause, failed.check);
+    !before.iter().map(kind).eq(now.iter().map(kind))
+}
+
+fn about_dump_dir(error: Option<&io::Error>) -> Trouble {
     match error {
         Some(error) => about("DUMP_DIR", error),
-        None => "No image can be stored in DUMP_DIR; the log of memdeck says why.".to_owned(),
+        None => (Cause::Other, "No image can be stored in DUMP_DIR; the log of memdeck says why.".into()),
     }
 }
 
-fn about_state_dir(error: &VolumeError) -> String {
+/// Without what is free just now: that changes with every look, and is no news.
+fn about_state_dir(error: &VolumeError) -> Trouble {
     match error {
         VolumeError::Unwritable(source) => about("STATE_DIR", source),
-        VolumeError::NoRoom { free, wanted } => format!(
-            "The volume of STATE_DIR is full: {free} are free, and {wanted} are needed for ends of dumps and for \
-             deletions. Make room there; no other dump is accepted meanwhile."
+        VolumeError::NoRoom { .. } => (
+            Cause::Full,
+            Message::new(format_args!(
+                "The volume of STATE_DIR is full. Make {ROOM_OF_RESERVE} of room there, which ends of dumps and \
+                 deletions need; no other dump is accepted meanwhile."
+            )),
         ),
     }
 }
 
 /// A directory takes no file.
-fn about(directory: &str, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ReadOnlyFilesystem => {
+fn about(directory: &str, error: &io::Error) -> Trouble {
+    let (cause, detail) = match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => (
+            Cause::ReadOnly,
             format!(
                 "{directory} is on a volume that is read-only. Look at the disk, then mount it for writing."
-            )
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            format!("The volume of {directory} is full. Make room there, for instance by deleting images.")
-        }
+            ),
+        ),
+        io::ErrorKind::StorageFull => (
+            Cause::Full,
+            format!("The volume of {directory} is full. Make room there, for instance by deleting images."),
+        ),
+        io::ErrorKind::QuotaExceeded => (
+            Cause::Full,
+            format!(
+                "The disk quota of memdeck's user is used up on the volume of {directory}. Make room there, for \
+                 instance by deleting images, or raise the quota."
+            ),
+        ),
         io::ErrorKind::PermissionDenied => {
-            format!("memdeck may not write in {directory}. Look at its owner and mode.")
+            (Cause::Forbidden, format!("memdeck may not write in {directory}. Look at its owner and mode."))
         }
-        _ => format!("Nothing can be written in {directory} ({error})."),
+        _ => (Cause::Other, format!("Nothing can be written in {directory} ({error}).")),
+    };
+    (cause, detail.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use memdeck_model::ByteCount;
+
+    use super::*;
+
+    fn full(free: u64) -> Found {
+        let error = VolumeError::NoRoom { free: ByteCount(free), wanted: ByteCount(2 << 20) };
+        let (cause, detail) = about_state_dir(&error);
+        (cause, FailedCheck { check: ReadinessCheck::StateDir, detail })
+    }
+
+    fn unwritable(check: ReadinessCheck, kind: io::ErrorKind) -> Found {
+        let (cause, detail) = about("STATE_DIR", &kind.into());
+        (cause, FailedCheck { check, detail })
+    }
+
+    #[test]
+    fn a_full_volume_whose_free_bytes_change_is_no_news_and_another_fault_is() {
+        let check = ReadinessCheck::StateDir;
+        let before = [full(4096)];
+        assert!(!is_news(&before, &[full(8192)]));
+        assert_eq!(full(4096), full(8192), "pages are told nothing new either");
+        assert!(is_news(&[], &before) && is_news(&before, &[]));
+        assert!(is_news(&before, &[unwritable(check, io::ErrorKind::ReadOnlyFilesystem)]));
+        assert!(is_news(&before, &[full(4096), unwritable(ReadinessCheck::DumpDir, io::ErrorKind::Other)]));
+    }
+
+    #[test]
+    fn a_quota_that_is_used_up_is_a_full_volume_and_named_as_what_it_is() {
+        let (cause, detail) = about("DUMP_DIR", &io::ErrorKind::QuotaExceeded.into());
+        assert_eq!(cause, Cause::Full);
+        let shown = detail.to_string();
+        assert!(shown.contains("quota") && shown.contains("DUMP_DIR"), "{shown}");
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::DumpBackend;
 use memdeck_catalog::LockRole;
+use memdeck_engine::DumpBackend;
 use tokio::sync::watch;
 
 use super::access;
-use super::listen;
+use super::listen::{self, StopSignal};
 use super::starting;
 use super::{Exit, Failure, with_causes};
 use crate::catalog_care;
@@ -24,7 +24,9 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
 
 pub async fn run(config: Config) -> Result<Exit, Failure> {
     let address = config.http.listen_address(Role::Agent)?;
-    let Some((state, address)) = starting::take_state(&config, LockRole::Agent, address).await? else {
+    let mut stop = StopSignal::receive()?;
+    let Some((state, address)) = starting::take_state(&config, LockRole::Agent, address, &mut stop).await?
+    else {
         return Ok(Exit::Done);
     };
     let care = catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock());
@@ -67,7 +69,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         None => tracing::info!(url = holder.url, %dump_dir, libvirt, "agent ready"),
         Some(wrong) => tracing::error!(url = holder.url, %dump_dir, libvirt, "agent degraded: {wrong}"),
     }
-    listen::answer(listener, routes, watch::channel(false).0).await?;
+    listen::answer(listener, routes, watch::channel(false).0, &mut stop).await?;
     care.abort();
     if let Some(relay) = relay {
         relay.abort();

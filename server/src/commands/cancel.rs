@@ -79,12 +79,12 @@ fn in_state(config: &Config, target: &str) -> Result<DumpStatus, Failure> {
         .map_err(failed)?
         .iter()
         .filter(|job| job.state == JobState::Queued)
-        .map(memdeck_capture::status_of)
+        .map(memdeck_engine::status_of)
         .collect();
     let dump = meant(&queued, target)?;
     let reason = EndReason::Cancelled { by: operator(), before_start: true };
     let job = state.catalog.end(&dump.dump_id, &reason, node::clock().now()).map_err(failed)?;
-    Ok(memdeck_capture::status_of(&job))
+    Ok(memdeck_engine::status_of(&job))
 }
 
 /// The one dump that is queued or running and has this id, or whose guest is named so.

@@ -1,7 +1,7 @@
 //! `memdeck catalog`
 
-use memdeck_capture::{NOT_KNOWN, Rebuilt, rebuild};
 use memdeck_catalog::{Backup, Catalog, LockRole};
+use memdeck_engine::{NOT_KNOWN, Rebuilt, rebuild};
 use memdeck_image::{ImageStore, StoredDump};
 use serde_json::{Value, json};
 

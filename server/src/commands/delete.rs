@@ -66,9 +66,11 @@ impl Store {
     }
 
     async fn delete(&self, dump_id: &DumpId, record: &Record) -> Result<Record, Failure> {
-        let request = DeleteRequest::confirmed(&record.dom.0).by(operator());
+        let request = DeleteRequest::confirmed(&record.dom.0);
         match self {
             Self::Service(service) => {
+                let by = service.takes_actors().await?.then(operator);
+                let request = DeleteRequest { by, ..request };
                 let body = serde_json::to_value(&request).map_err(|error| Failure::new(error.to_string()))?;
                 read(service.client.image_call(Method::DELETE, dump_id, None, Some(&body)).await?)
             }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use memdeck_image::{ExportFacts, Inspection, Manifest, NoteFacts, Segment, SegmentKind};
+use memdeck_model::{ExportFacts, Inspection, Manifest, NoteFacts, Segment, SegmentKind};
 
 use super::recorded::{self, Recorded};
 use super::{Exit, Failure, Output, with_causes};
@@ -52,7 +52,7 @@ fn told(seen: &Inspection) -> String {
         line("segment", &format!("and {more} more"));
     }
     for (note, count) in kinds(&seen.notes) {
-        let name = note.name.map_or_else(|| format!("type {}", note.kind), str::to_owned);
+        let name = note.name.as_deref().map_or_else(|| format!("type {}", note.kind), str::to_owned);
         line("notes", &format!("{count} × {} {name}, {} bytes", note.owner, note.size_bytes.0));
     }
     for export in &seen.exports {

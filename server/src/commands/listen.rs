@@ -23,8 +23,6 @@ const REQUEST_GRACE: Duration = Duration::from_secs(2);
 pub struct Door {
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
-    /// Received from the start, so that whoever reads that the service is ready can stop it well.
-    stop: StopSignal,
 }
 
 impl Door {
@@ -49,7 +47,7 @@ pub async fn bind(address: SocketAddr, http: &HttpConfig) -> Result<Door, Failur
             "cannot listen on {address}: {error}; set MEMDECK_BIND to a free address and port"
         ))
     })?;
-    Ok(Door { listener, tls, stop: StopSignal::receive()? })
+    Ok(Door { listener, tls })
 }
 
 /// Tells others where this process answers.
@@ -66,11 +64,16 @@ pub fn publish(
 }
 
 /// Answers until SIGINT, SIGTERM or SIGHUP, then tells `closing` and lets requests end.
-pub async fn answer(mut door: Door, routes: Router, closing: watch::Sender<bool>) -> Result<(), Failure> {
+pub async fn answer(
+    door: Door,
+    routes: Router,
+    closing: watch::Sender<bool>,
+    stop: &mut StopSignal,
+) -> Result<(), Failure> {
     let connections = Connections::new(server::limits());
     let server =
         tokio::spawn(server::serve(door.listener, door.tls, routes, connections, closing.subscribe()));
-    let signal = door.stop.wait().await;
+    let signal = stop.wait().await;
     tracing::info!(signal, "stopping");
     let _ = closing.send(true);
     match tokio::time::timeout(REQUEST_GRACE, server).await {
@@ -81,14 +84,19 @@ pub async fn answer(mut door: Door, routes: Router, closing: watch::Sender<bool>
     Ok(())
 }
 
-/// Answers until `work` is done, or until SIGINT or SIGTERM: then `None`.
-pub async fn answer_during<T>(mut door: Door, routes: Router, work: impl Future<Output = T>) -> Option<T> {
+/// Answers until `work` is done, or until a signal: then `None`.
+pub async fn answer_during<T>(
+    door: Door,
+    routes: Router,
+    work: impl Future<Output = T>,
+    stop: &mut StopSignal,
+) -> Option<T> {
     let (closing, closed) = watch::channel(false);
     let connections = Connections::new(server::limits());
     let server = tokio::spawn(server::serve(door.listener, door.tls, routes, connections, closed));
     let done = tokio::select! {
         done = work => Some(done),
-        _ = door.stop.wait() => None,
+        _ = stop.wait() => None,
     };
     let _ = closing.send(true);
     if tokio::time::timeout(REQUEST_GRACE, server).await.is_err() {
@@ -97,7 +105,8 @@ pub async fn answer_during<T>(mut door: Door, routes: Router, work: impl Future<
     done
 }
 
-/// SIGINT, SIGTERM and SIGHUP, which end nothing by themselves any more.
+/// SIGINT, SIGTERM and SIGHUP, which end nothing by themselves any more. A command has one, from its start to its end: what
+/// nobody waits for between two of them would be lost.
 pub struct StopSignal {
     hangup: Signal,
     terminate: Signal,

@@ -54,8 +54,10 @@ fn asked(config: &Config, dump_id: &DumpId, is_trusted: bool) -> Option<Result<R
             .map_err(|failure| failure.message().to_owned()),
     };
     let ask = async {
-        let told =
-            client?.image_call(Method::GET, dump_id, None, None).await.map_err(|problem| problem.detail)?;
+        let told = client?
+            .image_call(Method::GET, dump_id, None, None)
+            .await
+            .map_err(|problem| problem.detail.to_string())?;
         serde_json::from_value(told).map_err(|error| error.to_string())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -55,7 +55,7 @@ struct Wanted {
 
 impl Wanted {
     fn read(args: &RecordsArgs) -> Result<Self, Failure> {
-        let usage = |error: crate::http::RestError| Failure::usage(error.detail());
+        let usage = |error: crate::http::RestError| Failure::usage(error.detail().to_string());
         let RecordsArgs { search, from, to, state, host, mode, sort, order, .. } = args.clone();
         let given = [
             ("search", &search),

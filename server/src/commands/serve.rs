@@ -4,8 +4,8 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use memdeck_capture::{DumpBackend, Engine};
 use memdeck_catalog::LockRole;
+use memdeck_engine::{DumpBackend, Engine};
 use memdeck_image::ImageStore;
 use memdeck_model::Millis;
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::access;
 use super::agent::SHUTDOWN_GRACE;
-use super::listen;
+use super::listen::{self, StopSignal};
 use super::starting;
 use super::{Exit, Failure, Output};
 use crate::catalog_care;
@@ -30,7 +30,9 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     any_spawner::Executor::init_tokio()
         .map_err(|error| Failure::new(format!("the executor cannot start: {error}")))?;
     let address = config.http.listen_address(Role::Serve)?;
-    let Some((state, address)) = starting::take_state(&config, LockRole::Serve, address).await? else {
+    let mut stop = StopSignal::receive()?;
+    let Some((state, address)) = starting::take_state(&config, LockRole::Serve, address, &mut stop).await?
+    else {
         return Ok(Exit::Done);
     };
     let mut tasks = JoinSet::new();
@@ -83,7 +85,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     {
         Output::default().line(access::invitation(&config.http, url, &guard)?)?;
     }
-    listen::answer(listener, routes, closing).await?;
+    listen::answer(listener, routes, closing, &mut stop).await?;
     tasks.shutdown().await;
     // Waits for running dumps, off the runtime's threads.
     if let Some(engine) = engine {

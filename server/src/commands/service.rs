@@ -64,7 +64,20 @@ impl Service {
 
     /// Cancels a dump; false where the service knows no such dump or cannot cancel.
     pub async fn cancel(&self, dump_id: &DumpId, by: &Actor) -> Result<bool, Failure> {
+        let by = self.takes_actors().await?.then_some(by);
         self.client.cancel(self.face, dump_id, by).await.map_err(|error| self.failed(&error))
+    }
+
+    /// Whether it takes an actor as who asks. An older dump service takes plain text, and refuses what it cannot read.
+    pub async fn takes_actors(&self) -> Result<bool, Failure> {
+        match self.face {
+            // The same program, on the same host.
+            Face::Dashboard => Ok(true),
+            Face::Service => {
+                let capabilities = self.client.capabilities().await;
+                Ok(capabilities.map_err(|error| self.failed(&error))?.actors)
+            }
+        }
     }
 
     /// A call that failed.
@@ -75,7 +88,7 @@ impl Service {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self::new(problem.detail)
+        Self::new(problem.detail.to_string())
     }
 }
 

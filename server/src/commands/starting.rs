@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use memdeck_catalog::LockRole;
 
+use super::listen::StopSignal;
 use super::{Failure, listen, with_causes};
 use crate::config::Config;
-use crate::http;
-use crate::node::State;
+use crate::node::{StartError, State};
+use crate::{blocking, http};
 
 /// Between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -25,8 +26,14 @@ pub async fn take_state(
     config: &Config,
     role: LockRole,
     address: SocketAddr,
+    stop: &mut StopSignal,
 ) -> Result<Option<(State, SocketAddr)>, Failure> {
-    let error = match State::take(config, role) {
+    let first = tokio::select! {
+        taken = take(config, role) => taken,
+        _ = stop.wait() => return Ok(None),
+    };
+    hold();
+    let error = match first {
         Err(error) if error.is_full() => with_causes(&error),
         taken => return Ok(Some((taken?, address))),
     };
@@ -36,14 +43,30 @@ pub async fn take_state(
     let taken = async {
         loop {
             tokio::time::sleep(RETRY_INTERVAL).await;
-            match State::take(config, role) {
+            match take(config, role).await {
                 Err(error) if error.is_full() => {}
                 taken => return taken,
             }
         }
     };
-    match listen::answer_during(door, http::waiting(WAITING), taken).await {
+    let routes = http::below(http::waiting(WAITING), &config.http);
+    match listen::answer_during(door, routes, taken, stop).await {
         Some(taken) => Ok(Some((taken?, address))),
         None => Ok(None),
     }
+}
+
+/// Off the runtime's threads: records may be made anew from the manifests of many images.
+async fn take(config: &Config, role: LockRole) -> Result<State, StartError> {
+    let config = config.clone();
+    blocking(move || State::take(&config, role)).await
+}
+
+/// Where a test can hold a start: `starting::taken=return(FILE)` holds until that file exists.
+fn hold() {
+    fail::fail_point!("starting::taken", |release| {
+        while release.as_deref().is_some_and(|file| !std::path::Path::new(file).exists()) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
 }

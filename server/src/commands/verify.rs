@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::Read as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use memdeck_image::{Companion, Finding, RecordCheck, Sample, Verdict, VerifyReport, verify, verify_sample};
-use memdeck_model::Progress;
+use memdeck_image::{compare_with_record, verify, verify_sample};
+use memdeck_model::{Companion, Finding, Progress, RecordCheck, Sample, Verdict, VerifyReport};
 use serde::Serialize;
 
 use super::recorded::{self, Recorded};
@@ -34,7 +34,7 @@ pub fn run(config: &Config, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut report = report.map_err(|error| Failure::new(with_causes(&error)))?;
     let unchecked = match recorded::of(config, &args.file) {
         Recorded::By(record) => {
-            report.hold_against(&record);
+            compare_with_record(&mut report, &record);
             None
         }
         Recorded::Unknown(why) => Some(why),

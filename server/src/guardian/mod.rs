@@ -20,7 +20,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use memdeck_capture::{Guardian, Intent};
+use memdeck_engine::{Guardian, Intent};
 use memdeck_model::{DumpId, Millis};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};

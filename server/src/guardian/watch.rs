@@ -1,12 +1,12 @@
 //! What the guardian's process does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use memdeck_capture::{Intent, restore_max_downtime, resume_stranded};
+use memdeck_engine::{Intent, Restoration, restore_max_downtime, resume_stranded};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_model::DumpId;
 use rustix::process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};
@@ -117,13 +117,29 @@ impl EngineProcess {
 }
 
 fn look_after(mut open: Vec<Intent>, hypervisor: &dyn Hypervisor) {
+    let mut reported = BTreeSet::new();
     open.retain(|intent| intent.was_running || intent.max_downtime.is_some());
     let began = Instant::now();
     while !open.is_empty() && began.elapsed() < PATIENCE {
         // First every guest's pause: to set a limit may take a while.
-        let runs: Vec<bool> = open.iter().map(|intent| resume_stranded(hypervisor, intent)).collect();
+        let mut resumed = |intent: &Intent| match resume_stranded(hypervisor, intent) {
+            Restoration::Done => true,
+            Restoration::Busy { .. } => false,
+            Restoration::Failed(error) => {
+                if reported.insert(intent.guest_uuid.clone()) {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(
+                        uuid = intent.guest_uuid,
+                        error,
+                        "the guest cannot be resumed yet; trying again"
+                    );
+                }
+                false
+            }
+        };
+        let runs: Vec<bool> = open.iter().map(&mut resumed).collect();
         for intent in &mut open {
-            if restore_max_downtime(hypervisor, intent) {
+            if restore_max_downtime(hypervisor, intent).is_done() {
                 // Once, for the next memdeck may be dumping the guest already.
                 intent.max_downtime = None;
             }

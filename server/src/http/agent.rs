@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use memdeck_capture::Target;
+use memdeck_engine::Target;
 use memdeck_model::{
     CancelReply, CancelRequest, Capabilities, DumpId, DumpStatus, FrozenPause, Guest, Problem, ProblemKind,
     TriggerRequest,

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use memdeck_model::{CancelReply, Problem, ProblemKind};
+use memdeck_model::{CancelReply, Message, Problem, ProblemKind};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -19,25 +19,25 @@ const RETRY_AFTER_S: u32 = 10;
 #[derive(Debug)]
 pub struct RestError {
     status: StatusCode,
-    detail: String,
+    detail: Message,
     /// Only where the page must know it, which reads refusals of the guard like those of its own calls.
     kind: Option<ProblemKind>,
 }
 
 impl RestError {
-    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, detail: impl Into<Message>) -> Self {
         Self { status, detail: detail.into(), kind: None }
     }
 
     /// The caller is not known.
-    pub fn unauthorized(detail: impl Into<String>) -> Self {
+    pub fn unauthorized(detail: impl Into<Message>) -> Self {
         Self { kind: Some(ProblemKind::Unauthorized), ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 }
 
 impl RestError {
     /// Its sentence.
-    pub fn detail(&self) -> &str {
+    pub fn detail(&self) -> &Message {
         &self.detail
     }
 }

@@ -56,7 +56,8 @@ pub async fn stream(
     let told: Option<Position> =
         header.or(resume.last_event_id.as_deref()).and_then(|position| position.parse().ok());
     let connection = Connection::new(state, standing, told);
-    let ping = KeepAlive::new().interval(PING_INTERVAL).event(Sse::default().event("ping").data("{}"));
+    let ping =
+        KeepAlive::new().interval(PING_INTERVAL).event(Sse::default().event(Event::KEEP_ALIVE).data("{}"));
     let mut response = SseResponse::new(connection.events()).keep_alive(ping).into_response();
     // A reverse proxy that collects a response before it passes it on would make live events late.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
@@ -102,7 +103,7 @@ impl Connection {
         let events = match self.next {
             Next::Start { resumed } => {
                 self.next = if resumed { Next::Changes } else { Next::Present };
-                vec![Sse::default().event("start").data(format!("{{\"resumed\":{resumed}}}"))]
+                vec![Sse::default().event(Event::START).data(format!("{{\"resumed\":{resumed}}}"))]
             }
             Next::Present => {
                 self.next = Next::Changes;

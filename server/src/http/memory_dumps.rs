@@ -45,7 +45,7 @@ async fn trigger(
     let accepted = state.desk.request_dumps(request, &who).await?;
     Ok(Json(TriggerReply {
         status: "scheduled".to_owned(),
-        message: format!("Memory dump scheduled for {} VM(s)", accepted.vm_ids.len()),
+        message: format!("Memory dump scheduled for {} VM(s)", accepted.vm_ids.len()).into(),
         vm_ids: accepted.vm_ids,
         timestamp: accepted.at,
         dumps: accepted.statuses.into_values().collect(),

@@ -15,6 +15,7 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use memdeck_app::routes::{Page, SHOWCASE};
 use tower::ServiceBuilder;
 use tower_http::services::ServeDir;
 
@@ -35,14 +36,16 @@ const WORKER_POLICY: &str = "default-src 'none'; connect-src 'self'";
 /// How long the hash in the name of a file may be. A shorter one happens once in a million builds, and browsers ask
 /// again for such a file.
 const HASH_DIGITS: RangeInclusive<usize> = 12..=16;
-/// Paths that are pages of the single-page app. Builds for development have one that shows its components.
-const PAGES: &[&str] = if cfg!(debug_assertions) { &["/memory-dumps", "/ui"] } else { &["/memory-dumps"] };
+/// Paths that the single-page app has something at. Builds for development have one that shows its components.
+fn pages() -> impl Iterator<Item = &'static str> {
+    Page::ALL.map(Page::path).into_iter().chain(cfg!(debug_assertions).then_some(SHOWCASE))
+}
 
 /// Routes of the page in `dir`. What is neither a page nor a file of `dir` is 404; where it could be the address of a page,
 /// the app says so.
 pub fn routes(dir: Option<PathBuf>) -> Router {
-    let mut router = Router::new().route("/", get(|| async { Redirect::temporary("/memory-dumps") }));
-    for page in PAGES {
+    let mut router = Router::new().route("/", get(|| async { Redirect::temporary(Page::HOME.path()) }));
+    for page in pages() {
         let dir = dir.clone();
         router = router.route(page, get(move |request: Request| visited(dir.clone(), Visit::of(&request))));
     }
@@ -95,7 +98,7 @@ fn is_like_a_page(path: &str) -> bool {
 /// The page that an address with slashes at its end means.
 fn page_without_slash(path: &str) -> Option<&'static str> {
     let page = path.strip_suffix('/')?.trim_end_matches('/');
-    PAGES.iter().copied().chain(["/sign-in"]).find(|known| *known == page)
+    pages().chain(["/sign-in"]).find(|known| *known == page)
 }
 
 /// A file that carries a hash of its content in its name never changes: browsers may keep it. A 404 of a file that a

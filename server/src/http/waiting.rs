@@ -14,7 +14,7 @@ use super::{headers, health};
 /// The routes of either service while it waits, as `detail` tells. Nothing in them is anybody's secret.
 pub fn waiting(detail: &'static str) -> Router {
     let ready = move || async move {
-        let failed = FailedCheck { check: ReadinessCheck::StateDir, detail: detail.to_owned() };
+        let failed = FailedCheck { check: ReadinessCheck::StateDir, detail: detail.into() };
         (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness::of(vec![failed])))
     };
     let otherwise = move || async move {

@@ -8,21 +8,17 @@ use serde_json::Value;
 use super::Images;
 
 impl Images {
-    /// What the image and its manifest tell. Where the image cannot be read and its manifest can, what the manifest
-    /// tells, and why there is no more.
+    /// The image and its manifest. If the image cannot be read and its manifest can, the manifest, and why there is no
+    /// more.
     ///
     /// # Errors
     /// Neither can be read, or the dump service that has them does not answer.
     pub async fn facts(&self, dump_id: &str) -> Result<ImageFacts, Problem> {
         match self.inspect(dump_id).await {
-            Ok(seen) => read(seen),
+            Ok(inspection) => Ok(ImageFacts::Inspected(Box::new(parse(inspection)?))),
             Err(problem) if matches!(problem.kind, ProblemKind::Gone | ProblemKind::Conflict) => {
                 match self.manifest(dump_id).await {
-                    Ok(manifest) => Ok(ImageFacts {
-                        manifest: Some(read(manifest)?),
-                        problem: Some(problem),
-                        ..ImageFacts::default()
-                    }),
+                    Ok(manifest) => Ok(ImageFacts::ManifestAlone(Box::new(parse(manifest)?), problem)),
                     Err(_) => Err(problem),
                 }
             }
@@ -31,10 +27,10 @@ impl Images {
     }
 }
 
-/// A dump service of another version may tell it in another way.
-fn read<T: DeserializeOwned>(told: Value) -> Result<T, Problem> {
-    serde_json::from_value(told).map_err(|error| {
-        let detail = format!("what is told of the image cannot be understood ({error})");
+/// A dump service of another version may describe it in another way.
+fn parse<T: DeserializeOwned>(answer: Value) -> Result<T, Problem> {
+    serde_json::from_value(answer).map_err(|error| {
+        let detail = format!("the answer about the image is not one that memdeck understands ({error})");
         Problem::new(ProblemKind::Unavailable, detail)
     })
 }

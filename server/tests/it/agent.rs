@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use memdeck_hypervisor::simulated::Fault;
+use memdeck_model::{Actor, EndReason, JobState};
 
 use crate::support::{TestApp, Transcript, answer, get, post};
 
@@ -102,10 +103,8 @@ async fn a_running_dump_is_cancelled_by_its_id() {
     let (code, reply) = answer(&app.agent, post(&format!("/api/dumps/{dump_id}/cancel"), "{}")).await;
     assert_eq!((code, &reply["status"]), (StatusCode::ACCEPTED, &"cancelling".into()));
     let ended = app.ended(1).await.remove(0);
-    assert_eq!(
-        (ended.message.as_str(), ended.job_state.unwrap().as_str()),
-        ("cancelled by a call to the API", "cancelled")
-    );
+    let reason = EndReason::Cancelled { by: Actor::Api, before_start: false };
+    assert_eq!((ended.exact_state(), ended.end_reason), (JobState::Cancelled, Some(reason)));
 
     let again = answer(&app.agent, post(&format!("/api/dumps/{dump_id}/cancel"), "")).await.0;
     assert_eq!(again, StatusCode::ACCEPTED, "what has ended stays as it ended, and asking again is no error");

@@ -652,9 +652,42 @@ fn a_start_with_an_empty_catalog_tells_what_was_restored_and_what_is_missing() {
         std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let kept: Vec<_> = kept.filter(|name| name.starts_with("catalog.db.damaged-")).collect();
     assert_eq!(kept.len(), 1, "it is kept aside");
+    assert!(!state.join("catalog.restoring").exists(), "it is finished");
     let catalog = memdeck_catalog::Catalog::open(&state).unwrap();
     let told = catalog.setting("catalog restored").unwrap().unwrap();
     for part in ["its catalog could not be used: it was empty", &kept[0], "were made anew from manifests"] {
         assert!(told.contains(part), "{part} is not in {told}");
     }
+}
+
+/// A full volume may end a start between the two.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_ends_between_the_restoration_and_the_rebuild_leaves_both_to_the_next() {
+    let app = TestApp::start();
+    let (dump_id, _) = app.dumped("web-01").await;
+    let home = app.dir.path().join("other");
+    std::fs::create_dir(&home).unwrap();
+    let dumps = app.dir.path().join("dumps");
+    let variables = [("DUMP_DIR", dumps.to_str().unwrap())];
+    let state = home.join("state");
+    std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&state).unwrap();
+    drop(memdeck_catalog::Catalog::open_or_restore(&state, at_second(1), || false).unwrap());
+    std::fs::remove_file(state.join("catalog.db")).unwrap();
+    let (catalog, restoration) =
+        memdeck_catalog::Catalog::open_or_restore(&state, at_second(2), || false).unwrap();
+    assert!(restoration.is_some());
+    drop(catalog);
+
+    let service = crate::support::program::Running::serve(&home, &variables);
+    assert_eq!(service.stop().0, Some(0));
+    let catalog = memdeck_catalog::Catalog::open(&state).unwrap();
+    let record = catalog.record_of(&dump_id.parse().unwrap()).unwrap().expect("made anew");
+    assert_eq!(record.rebuilt_at, Some(at_second(2)), "of that restoration");
+    let told = catalog.setting("catalog restored").unwrap().unwrap();
+    assert!(told.contains("it was gone") && told.contains("1 records were made anew"), "{told}");
+    assert!(!state.join("catalog.restoring").exists(), "it is finished");
+}
+
+fn at_second(second: i64) -> memdeck_model::Timestamp {
+    memdeck_model::Timestamp::from_unix_micros(second * 1_000_000).unwrap()
 }

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Router;
 use memdeck_catalog::{Catalog, LockHolder, LockRole, NewJob, StateLock};
 use memdeck_hypervisor::simulated::Fault;
 use memdeck_model::{Actor, DumpId, DumpOptions, VmRef};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::remote::Listening;
 use crate::support::TestApp;
@@ -169,7 +172,7 @@ async fn a_running_dump_is_cancelled_by_its_guest_or_by_its_id() {
     }
 }
 
-fn queued(catalog: &Catalog, clock: &dyn memdeck_capture::Clock, number: u128, vm: &str) -> DumpId {
+fn queued(catalog: &Catalog, clock: &dyn memdeck_engine::Clock, number: u128, vm: &str) -> DumpId {
     let dump_id = DumpId::from_uuid_bits(number);
     let job = NewJob {
         dump_id: dump_id.clone(),
@@ -187,7 +190,7 @@ fn queued(catalog: &Catalog, clock: &dyn memdeck_capture::Clock, number: u128, v
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dump_that_waits_for_the_next_start_is_taken_from_the_queue() {
     let dir = tempfile::tempdir().unwrap();
-    let clock = memdeck_capture::SystemClock::new();
+    let clock = memdeck_engine::SystemClock::new();
     let waits = |number, vm| queued(&Catalog::open(dir.path()).unwrap(), &clock, number, vm);
     let (_, other) = (waits(1, "web-01"), waits(2, "db-01"));
     let holder = LockHolder { pid: 4711, role: LockRole::Dump, url: None, token_in_state_dir: false };
@@ -254,6 +257,38 @@ async fn an_interrupted_dump_prints_its_result_too() {
         (&printed["interrupted"], &printed["dumps"][0]["job_state"]),
         (&true.into(), &"cancelled".into())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_that_is_interrupted_before_its_warning_is_not_begun() {
+    let home = tempfile::tempdir().unwrap();
+    let (asked, asking) = (Arc::new(Notify::new()), Arc::new(AtomicU32::new(0)));
+    let limits = {
+        let asked = Arc::clone(&asked);
+        axum::routing::get(async move || {
+            asked.notify_one();
+            std::future::pending::<()>().await;
+        })
+    };
+    let dumps = {
+        let asking = Arc::clone(&asking);
+        axum::routing::post(async move || {
+            asking.fetch_add(1, Ordering::Relaxed);
+        })
+    };
+    let routes = Router::new().route("/api/frozen-pause", limits).route("/api/dumps", dumps);
+    let service = Listening::with(routes).await;
+    let mut dump = on(home.path(), &["dump", "web-01", "--json"]);
+    dump.env("MEMDUMP_SERVICE_URL", format!("http://{}/", service.address));
+    let dump = dump.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    asked.notified().await;
+    let pid = rustix::process::Pid::from_child(&dump);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = tokio::task::spawn_blocking(move || dump.wait_with_output().unwrap()).await.unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(asking.load(Ordering::Relaxed), 0, "no dump was asked for");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed, serde_json::json!({"dumps": [], "omitted": [], "interrupted": true}));
 }
 
 #[tokio::test(flavor = "multi_thread")]

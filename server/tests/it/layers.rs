@@ -1,4 +1,4 @@
-//! The dependency rule: who may use whom. `model ← image ← hypervisor, catalog, influx ← capture ← server`.
+//! The dependency rule: who may use whom. `model ← image ← hypervisor, catalog, influx ← engine ← server`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("memdeck-catalog", &["memdeck-model", "memdeck-image"]),
     ("memdeck-influx", &["memdeck-model", "memdeck-image"]),
     (
-        "memdeck-capture",
+        "memdeck-engine",
         &["memdeck-model", "memdeck-image", "memdeck-hypervisor", "memdeck-catalog", "memdeck-influx"],
     ),
     ("memdeck-app", &["memdeck-model"]),
@@ -21,8 +21,8 @@ const ALLOWED: [(&str, &[&str]); 9] = [
         "memdeck",
         &[
             "memdeck-app",
-            "memdeck-capture",
             "memdeck-catalog",
+            "memdeck-engine",
             "memdeck-hypervisor",
             "memdeck-image",
             "memdeck-influx",

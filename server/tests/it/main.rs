@@ -20,6 +20,7 @@ mod layers;
 mod local_callers;
 #[path = "../markdown/mod.rs"]
 mod markdown;
+mod modules;
 mod openapi;
 mod outbox;
 mod readiness;
@@ -27,6 +28,7 @@ mod records;
 mod remote;
 mod remote_foreign;
 mod remote_images;
+mod remote_older;
 mod remote_untrusted;
 mod routes;
 mod sign_in;

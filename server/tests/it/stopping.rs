@@ -63,6 +63,45 @@ fn a_service_stops_at_once_while_libvirt_does_not_answer() {
     }
 }
 
+/// In a function of its own, because what is constant is no assertion.
+fn has_points_to_hold_at() -> bool {
+    cfg!(feature = "failpoints")
+}
+
+/// Whoever sends it again and again is heard at last; a service manager sends it once.
+#[test]
+fn a_signal_that_comes_while_a_service_starts_is_not_lost() {
+    assert!(
+        has_points_to_hold_at(),
+        "this test needs points to hold at: build with --features memdeck/failpoints"
+    );
+    for role in ["serve", "agent"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, release) = (dir.path().join("state"), dir.path().join("release"));
+        let mut service = Service(
+            Command::new(env!("CARGO_BIN_EXE_memdeck"))
+                .arg(role)
+                .env_clear()
+                .env("HOME", dir.path())
+                .env("STATE_DIR", &state)
+                .env("DUMP_DIR", dir.path().join("dumps"))
+                .env("LIBVIRT_URI", "test:///default")
+                .env("MEMDECK_BIND", "127.0.0.1:0")
+                .env("FAILPOINTS", format!("starting::taken=return({})", release.display()))
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap(),
+        );
+        wait_until("it has its catalog", || state.join("reserve").exists());
+        kill_process(Pid::from_child(&service.0), Signal::TERM).unwrap();
+        std::fs::write(&release, "").unwrap();
+        let asked = Instant::now();
+        let status = service.0.wait().unwrap();
+        assert!(asked.elapsed() < STOP_LIMIT, "{role} took {:?} to stop", asked.elapsed());
+        assert!(status.success(), "{role}: {status}");
+    }
+}
+
 /// A terminal that goes, and a service manager that cleans up, ask every process to end.
 #[test]
 fn the_guardian_outlives_the_signals_that_end_a_service() {

@@ -55,7 +55,7 @@ impl Drop for VirshDump {
 fn wait_until_it_waits(serve: &Service, vm: &str) {
     serve.wait(&format!("/api/memory-dumps/status/{vm}"), "the other program's job", |status| {
         assert!(matches!(status["job_state"].as_str()?, "queued" | "running"), "{status}");
-        status["message"].as_str()?.starts_with("Waiting until another program's job").then_some(())
+        (status["waits_for"] == "foreign_job").then_some(())
     });
 }
 

@@ -273,7 +273,13 @@ fn a_volume_that_hangs_does_not_keep_the_answer_waiting() {
 /// A volume on which nothing is left of the reserve, and nothing of what a clean stop removed.
 fn started_without_reserve(home: &Home, role: &str) {
     let (state, images) = (home.volume().join("state"), home.path().join("images"));
-    let places = [("STATE_DIR", state.to_str().unwrap()), ("DUMP_DIR", images.to_str().unwrap()), NO_GUESTS];
+    let base_path = ("MEMDECK_BASE_PATH", "/memdeck");
+    let places = [
+        ("STATE_DIR", state.to_str().unwrap()),
+        ("DUMP_DIR", images.to_str().unwrap()),
+        NO_GUESTS,
+        base_path,
+    ];
     assert_eq!(Service::start(home, role, &places).terminate(), Some(0));
     std::fs::remove_file(state.join("reserve")).unwrap();
     // Gone after a clean stop, but for one that was quicker than the catalog was closed.
@@ -282,7 +288,9 @@ fn started_without_reserve(home: &Home, role: &str) {
 
     let service = Service::start(home, role, &places);
     assert!(service.said.contains(" degraded: ") && !service.said.contains(" ready"), "{}", service.said);
-    assert_eq!(service.get("/healthz")["status"], "ok", "it lives");
+    for path in ["/healthz", "/memdeck/healthz"] {
+        assert_eq!(service.get(path)["status"], "ok", "it lives");
+    }
     let detail = wait_until_failed(&service, "state_dir");
     let (status, headers, refusal) = service.send("GET", "/api/guests", &Value::Null);
     assert_eq!(status, 503, "{refusal}");

@@ -18,6 +18,7 @@ fn restarted(mode: &'static str) {
     for name in held.names() {
         let ended = held.serve.wait_for_end(name);
         assert_eq!(ended["job_state"], "failed", "{ended}");
+        assert_eq!(ended["end_reason"]["kind"], "hypervisor_failed", "{ended}");
         let message = ended["message"].as_str().unwrap();
         assert!(message.contains(&format!("went away during the dump of VM '{name}'")), "{message}");
     }

@@ -27,6 +27,7 @@ fn fills_up(mode: &'static str) {
         for name in held.names() {
             let ended = held.serve.wait_for_end(name);
             assert_eq!(ended["job_state"], "failed", "{ended}");
+            assert_eq!(ended["end_reason"]["kind"], "storage_failed", "{ended}");
             let message = ended["message"].as_str().unwrap();
             assert!(message.contains("No space left on device"), "{message}");
         }
@@ -102,8 +103,11 @@ fn a_dump_that_the_volume_may_not_hold_is_refused_before_the_guest_is_touched() 
         serve.trigger(&[guest.name]);
         let refused = serve.wait_for_end(guest.name);
         assert_eq!((&refused["job_state"], refused["mode"].is_null()), (&"failed".into(), true), "{refused}");
-        let message = refused["message"].as_str().unwrap();
-        assert!(message.starts_with("not enough space in ") && message.contains("1.06 GiB"), "{message}");
+        let reason = &refused["end_reason"];
+        assert_eq!(
+            (&reason["kind"], &reason["needed_bytes"]),
+            (&"no_space".into(), &(1088_u64 << 20).into())
+        );
         assert_eq!(events.seen(), "", "the guest was not even stopped for a moment");
         assert_eq!((guest.state(), home.dumps()), (state, vec![]));
         drop(suspended);

@@ -28,6 +28,7 @@ fn ends_during_its_dump(mode: &str, guest: &OwnGuest, meanwhile: impl FnOnce(), 
     std::fs::write(release, "").unwrap();
     let ended = serve.wait_for_end(guest.name);
     assert_eq!(ended["job_state"], "failed", "{ended}");
+    assert_eq!(ended["end_reason"]["kind"], "guest_ended", "{ended}");
     let message = ended["message"].as_str().unwrap();
     assert!(message.starts_with(&format!("VM '{}' {expected} during its dump", guest.name)), "{message}");
     assert_eq!(home.dumps(), [""; 0], "no file is left");

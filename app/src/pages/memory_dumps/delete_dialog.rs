@@ -5,7 +5,8 @@ use memdeck_model::{Problem, Record};
 
 use super::records::focus_in_row;
 use super::state::State;
-use crate::ui::{Button, ButtonKind, Dialog, Failure, Instant, TextField, Unknown};
+use crate::ui::erase::{dynamic, effect, memo};
+use crate::ui::{Button, ButtonKind, Dialog, Failure, Instant, Show, TextField, Unknown};
 use crate::words::{sentence, shown};
 
 /// Whether `written` is the name of `guest`. Blanks around it are nobody's intention, unless they are part of the name.
@@ -21,7 +22,7 @@ pub fn DeleteDialog() -> impl IntoView {
     let confirm = RwSignal::new(String::new());
     let pending = RwSignal::new(false);
     let problem = RwSignal::new(None::<Problem>);
-    Effect::new(move || {
+    effect(move || {
         let asks = state.deleting.with(Option::is_some);
         if asks && !open.get_untracked() {
             confirm.set(String::new());
@@ -31,7 +32,7 @@ pub fn DeleteDialog() -> impl IntoView {
             open.set(asks);
         }
     });
-    Effect::new(move || {
+    effect(move || {
         let is_open = open.get();
         let id = state.deleting.with_untracked(|record| record.as_ref()?.dump_id.clone());
         if let Some(id) = id.filter(|_| !is_open) {
@@ -39,10 +40,10 @@ pub fn DeleteDialog() -> impl IntoView {
             focus_in_row(id.to_string());
         }
     });
-    let guest = Memo::new(move |_| {
+    let guest = memo(move || {
         state.deleting.with(|record| record.as_ref().map(|record| record.dom.0.clone())).unwrap_or_default()
     });
-    let is_confirmed = Memo::new(move |_| confirm.with(|written| names(written, &guest.get())));
+    let is_confirmed = memo(move || confirm.with(|written| names(written, &guest.get())));
     let delete = move |()| {
         let id =
             state.deleting.with_untracked(|record| record.as_ref().and_then(|record| record.dump_id.clone()));
@@ -65,26 +66,26 @@ pub fn DeleteDialog() -> impl IntoView {
             title=Signal::derive(move || format!("Delete the image of {}?", shown(&guest.get())))
         >
             <p class="dialog-consequence">
-                "The image is removed from the disk for good, with its page map and digests. The record stays in the table, \
-                 marked as deleted, and says when and by whom. The manifest stays too."
+                "This removes the image from the disk for good, with its page map and digests. The manifest and the record \
+                 remain; the record shows when the image was deleted, and by whom."
             </p>
-            {move || state.deleting.get().map(what)}
+            {dynamic(move || state.deleting.get().map(what))}
             <TextField
                 id="delete-confirm"
-                label="Name of the guest"
+                label="Guest name"
                 value=confirm
             />
             <Show when=move || problem.with(Option::is_some)>
                 <Failure
                     title="The image was not deleted."
                     detail=Signal::derive(move || {
-                        problem.with(|problem| problem.as_ref().map(|problem| sentence(&problem.detail)))
+                        problem.with(|problem| problem.as_ref().map(|problem| sentence(&problem.detail.to_string())))
                             .unwrap_or_default()
                     })
                 />
             </Show>
             <p class="secondary" id="delete-obstacle">
-                {move || (!is_confirmed.get()).then(|| format!("Write {} to delete it.", shown(&guest.get())))}
+                {dynamic(move || (!is_confirmed.get()).then(|| format!("Type {} to confirm.", shown(&guest.get()))))}
             </p>
             <div class="dialog-buttons">
                 <Button on_press=move |()| open.set(false) autofocus=true>

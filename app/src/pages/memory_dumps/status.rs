@@ -3,35 +3,28 @@
 use leptos::prelude::*;
 use memdeck_model::{Guest, GuestState, Millis, Stats};
 
-use super::jobs::Jobs;
-use super::state::State;
-use crate::api::Overview;
-use crate::ui::{Failure, Moment, Unknown};
+use crate::data::{Data, Jobs};
+use crate::ui::erase::{dynamic, memo};
+use crate::ui::{Failure, Moment, Show, Unknown};
 
 /// Total VMs, total dumps, stored bytes, last dump, average duration, active and queued dumps.
 #[component]
 pub fn Status() -> impl IntoView {
-    let state = State::expect();
-    let problem = Memo::new(move |_| {
-        state.overview.with(|overview| overview.problem.as_ref().map(|problem| problem.detail.clone()))
-    });
-    let is_loading = Memo::new(move |_| {
-        state.overview.with(|overview| overview.data.is_none() && overview.problem.is_none())
-    });
-    let vms = Memo::new(move |_| state.guests.with_data(|guests| guests.len().to_string()));
-    let running =
-        Memo::new(move |_| state.guests.with_data(|guests| format!("{} running", running_count(guests))));
-    let overview = move |read: fn(&Overview) -> String| Memo::new(move |_| state.overview.with_data(read));
-    let dumps = overview(|overview| overview.stats.total_dumps.to_string());
-    let stored = overview(|overview| overview.stats.total_size_bytes.to_string());
-    let average = Memo::new(move |_| state.overview.with_data(|overview| average_of(&overview.stats)));
-    let last = Memo::new(move |_| state.overview.with_data(|overview| overview.stats.last_dump));
-    let counts = Memo::new(move |_| state.jobs.with_data(Jobs::counts));
-    let active = Memo::new(move |_| counts.get().map(|counts| counts.running.to_string()));
-    let queued = Memo::new(move |_| counts.get().map(|counts| format!("{} queued", counts.queued)));
-    let catalog = Memo::new(move |_| state.overview.with_data(|overview| overview.catalog.clone()).flatten());
-    let storage = Memo::new(move |_| state.overview.with_data(|overview| overview.storage.clone()).flatten());
-    let retry = move |()| state.fetch_overview();
+    let Data { guests, overview, dumps, .. } = Data::expect();
+    let problem = overview.why_failed();
+    let is_loading = memo(move || overview.is_loading());
+    let vms = memo(move || guests.with(|guests| guests.len().to_string()));
+    let running = memo(move || guests.with(|guests| format!("{} running", running_count(guests))));
+    let total = overview.find(|overview| Some(overview.stats.total_dumps.to_string()));
+    let stored = overview.find(|overview| Some(overview.stats.total_size_bytes.to_string()));
+    let average = memo(move || overview.with(|overview| average_of(&overview.stats)));
+    let last = memo(move || overview.with(|overview| overview.stats.last_dump));
+    let counts = memo(move || dumps.with(Jobs::counts));
+    let active = memo(move || counts.get().map(|counts| counts.running.to_string()));
+    let queued = memo(move || counts.get().map(|counts| format!("{} queued", counts.queued)));
+    let catalog = overview.find(|overview| overview.catalog.clone());
+    let storage = overview.find(|overview| overview.storage.as_ref().map(ToString::to_string));
+    let retry = move |()| overview.fetch();
     let missing = move |what| {
         if is_loading.get() {
             view! { <span class="figure-skeleton"></span> }.into_any()
@@ -40,7 +33,7 @@ pub fn Status() -> impl IntoView {
         }
     };
     let figure = move |value: Memo<Option<String>>, what| {
-        move || value.get().map_or_else(|| missing(what), IntoAny::into_any)
+        dynamic(move || value.get().map_or_else(|| missing(what), IntoAny::into_any))
     };
     let detail = |text: Memo<Option<String>>| view! { <span class="figure-detail">{text}</span> };
     view! {
@@ -59,26 +52,26 @@ pub fn Status() -> impl IntoView {
                 </div>
                 <div class="figure">
                     <dt>"Total dumps"</dt>
-                    <dd>{figure(dumps, "number of dumps")}</dd>
+                    <dd>{figure(total, "number of dumps")}</dd>
                 </div>
                 <div class="figure">
                     <dt>"Last dump"</dt>
                     <dd>
-                        {move || match last.get() {
+                        {dynamic(move || match last.get() {
                             Some(Some(instant)) => view! { <Moment instant /> }.into_any(),
                             Some(None) => none_yet(),
                             None => missing("last dump"),
-                        }}
+                        })}
                     </dd>
                 </div>
                 <div class="figure">
                     <dt>"Avg. duration"</dt>
                     <dd>
-                        {move || match average.get() {
+                        {dynamic(move || match average.get() {
                             Some(Some(average)) => average.into_any(),
                             Some(None) => none_yet(),
                             None => missing("average duration"),
-                        }}
+                        })}
                     </dd>
                 </div>
                 <div class="figure">

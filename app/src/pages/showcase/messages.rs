@@ -13,7 +13,7 @@ pub fn Messages() -> impl IntoView {
     let toaster = Toaster::expect();
     let retried = RwSignal::new(0_u32);
     let toasts = [
-        ("Success", ToastKind::Success, "web-01 is dumped and hashed."),
+        ("Success", ToastKind::Success, "web-01 was dumped and hashed."),
         ("Info", ToastKind::Info, "memdeck was updated to 0.2.0."),
         ("Warning", ToastKind::Warning, "web-01 was dumped frozen, because it cannot migrate."),
         ("Error", ToastKind::Error, "The dump of web-01 failed: the guest is gone"),
@@ -52,7 +52,7 @@ pub fn Messages() -> impl IntoView {
                 <Skeleton rows=3 label="Loading nothing" />
             </Specimen>
             <Specimen name="Empty">
-                <EmptyState title="No dump has been taken yet">
+                <EmptyState title="No dumps yet">
                     "Select a guest and press “Dump selected”."
                 </EmptyState>
             </Specimen>

@@ -4,27 +4,29 @@
 //! unknown.
 
 use memdeck_model::{
-    Actor, ByteCount, CaptureMode, HostClock, Millis, PauseSource, Record, Remark, Timestamp,
+    Actor, ByteCount, CaptureMode, HostClock, Inspection, Manifest, Millis, PauseSource, Record, Remark,
+    Segment, SegmentKind, Timestamp,
 };
 
 use super::super::{by_whom, grouped, share, shown};
-use crate::api::{Fact, Group, ImageFacts, ManifestFacts, SegmentKind, Value};
+use crate::api::{Fact, Group, ImageFacts, Room, Value};
 
 /// Everything that is known, in groups; none of them is empty.
 pub fn groups(record: &Record, image: Option<&ImageFacts>) -> Vec<Group> {
-    let manifest = image.and_then(|image| image.manifest.as_ref());
+    let manifest = image.and_then(ImageFacts::manifest);
+    let image = image.and_then(ImageFacts::inspection);
     let groups = [
-        ("Guest", guest(record, image, manifest)),
-        ("Capture", capture(record, manifest)),
-        ("Pause", pause(record, manifest)),
-        ("File", file(record, image, manifest)),
-        ("Hashes", hashes(record, manifest)),
+        ("Guest", Room::Little, guest(record, image, manifest)),
+        ("Capture", Room::Tall, capture(record, manifest)),
+        ("Pause", Room::Little, pause(record, manifest)),
+        ("File", Room::Wide, file(record, image, manifest)),
+        ("Hashes", Room::Wide, hashes(record, manifest)),
     ];
-    let known = groups.into_iter().filter(|(_, facts)| !facts.is_empty());
-    known.map(|(title, facts)| Group { title: title.to_owned(), facts }).collect()
+    let known = groups.into_iter().filter(|(_, _, facts)| !facts.is_empty());
+    known.map(|(title, room, facts)| Group { title: title.to_owned(), room, facts }).collect()
 }
 
-fn guest(record: &Record, image: Option<&ImageFacts>, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
+fn guest(record: &Record, image: Option<&Inspection>, manifest: Option<&Manifest>) -> Vec<Fact> {
     let guest = manifest.map(|manifest| &manifest.guest);
     let mut facts = Facts::default();
     let name = Some(&record.dom.0).filter(|name| !name.is_empty());
@@ -35,14 +37,14 @@ fn guest(record: &Record, image: Option<&ImageFacts>, manifest: Option<&Manifest
     facts.add_some("Memory", guest.map(|guest| text(guest.memory_bytes)));
     facts.add_some(
         "CPU registers",
-        image.and_then(|image| image.cpus).map(|cpus| match cpus {
+        image.map(|image| match image.cpus {
             0 => text("of no CPU"),
             1 => text("of 1 CPU"),
             cpus => text(format!("of {cpus} CPUs")),
         }),
     );
     facts.add_some(
-        "System, by its banner in memory",
+        "System, from its banner in memory",
         guest.and_then(|guest| guest.os_banner.clone()).map(Value::Code),
     );
     let remark = |remark: Option<&Remark>| remark.map(|remark| text(remark.as_str()));
@@ -52,11 +54,11 @@ fn guest(record: &Record, image: Option<&ImageFacts>, manifest: Option<&Manifest
 }
 
 /// Who asked, as the record has it, else the manifest.
-fn asked_by(record: &Record, manifest: Option<&ManifestFacts>) -> Option<Actor> {
-    record.requested_by.clone().or_else(|| manifest.map(ManifestFacts::asked_by))
+fn asked_by(record: &Record, manifest: Option<&Manifest>) -> Option<Actor> {
+    record.requested_by.clone().or_else(|| manifest.map(Manifest::asked_by))
 }
 
-fn capture(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
+fn capture(record: &Record, manifest: Option<&Manifest>) -> Vec<Fact> {
     let mut facts = Facts::default();
     let mode = record.mode.or(manifest.map(|manifest| manifest.mode));
     facts.add_or_unknown("Mode", mode.map(|mode| text(what_mode(mode))));
@@ -74,7 +76,7 @@ fn capture(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
         let omitted = &manifest.capture.omitted;
         let omitted: Vec<_> =
             omitted.iter().map(|block| format!("{}, {}", block.name, block.bytes)).collect();
-        facts.add_some("Left out, no RAM of the guest", lines(omitted));
+        facts.add_some("Left out, not guest RAM", lines(omitted));
     }
     facts.add_some("Missing in the image", lines(missing_of(manifest).to_vec()));
     if record.encrypted {
@@ -83,7 +85,7 @@ fn capture(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
     facts.0
 }
 
-fn pause(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
+fn pause(record: &Record, manifest: Option<&Manifest>) -> Vec<Fact> {
     let mut facts = Facts::default();
     let of_manifest = manifest.map(|manifest| &manifest.capture);
     let pause = record.pause_ms.or(manifest.and_then(|manifest| manifest.pause_ms));
@@ -106,11 +108,11 @@ fn measured_by(source: PauseSource) -> &'static str {
     }
 }
 
-fn file(record: &Record, image: Option<&ImageFacts>, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
+fn file(record: &Record, image: Option<&Inspection>, manifest: Option<&Manifest>) -> Vec<Fact> {
     let mut facts = Facts::default();
     facts.add_or_unknown("Path", record.dump_path.clone().map(Value::Copied));
-    let stored = record.gzip_size_bytes.or(image.and_then(|image| image.stored_size_bytes));
-    let raw = record.raw_size_bytes.or(image.and_then(|image| image.raw_size_bytes));
+    let stored = record.gzip_size_bytes.or(image.map(|image| image.stored_size_bytes));
+    let raw = record.raw_size_bytes.or(image.map(|image| image.raw_size_bytes));
     facts.add_or_unknown("Stored size", stored.map(|bytes| text(in_full(bytes))));
     facts.add_or_unknown("Image size", raw.map(|bytes| text(in_full(bytes))));
     facts.add_some(
@@ -135,12 +137,12 @@ fn file(record: &Record, image: Option<&ImageFacts>, manifest: Option<&ManifestF
     facts.0
 }
 
-fn hashes(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
+fn hashes(record: &Record, manifest: Option<&Manifest>) -> Vec<Fact> {
     let mut facts = Facts::default();
     facts.add_or_unknown("SHA-256 of the image", record.sha256.clone().map(Value::Copied));
     if let Some(manifest) = manifest {
         if record.sha256.as_ref().is_some_and(|sha256| *sha256 != manifest.sha256) {
-            facts.add("SHA-256 in the manifest, another one", Value::Copied(manifest.sha256.clone()));
+            facts.add("SHA-256 in the manifest, which differs", Value::Copied(manifest.sha256.clone()));
         }
         facts.add("SHA-256 of the stored file", Value::Copied(manifest.file_sha256.clone()));
     }
@@ -167,13 +169,13 @@ fn hashes(record: &Record, manifest: Option<&ManifestFacts>) -> Vec<Fact> {
 }
 
 /// Why it was not taken as it was first tried.
-pub fn fallback_of<'a>(record: &'a Record, manifest: Option<&'a ManifestFacts>) -> Option<&'a str> {
+pub fn fallback_of<'a>(record: &'a Record, manifest: Option<&'a Manifest>) -> Option<&'a str> {
     let of_manifest = || manifest.and_then(|manifest| manifest.capture.fallback.as_deref());
     record.fallback.as_deref().or_else(of_manifest)
 }
 
 /// What a frozen dump would have and this image has not.
-pub fn missing_of(manifest: Option<&ManifestFacts>) -> &[String] {
+pub fn missing_of(manifest: Option<&Manifest>) -> &[String] {
     manifest.map_or(&[], |manifest| &manifest.capture.missing)
 }
 
@@ -217,11 +219,11 @@ fn upper(format: &str) -> String {
 fn what_mode(mode: CaptureMode) -> &'static str {
     match mode {
         CaptureMode::Live => "live: the guest ran while it was copied",
-        CaptureMode::Frozen => "frozen: the guest stood still while it was read",
+        CaptureMode::Frozen => "frozen: the guest was stopped while it was read",
     }
 }
 
-fn hypervisor(manifest: &ManifestFacts) -> String {
+fn hypervisor(manifest: &Manifest) -> String {
     let hypervisor = &manifest.hypervisor;
     let versions = [("libvirt", &hypervisor.libvirt_version), ("QEMU", &hypervisor.qemu_version)];
     let versions = versions.into_iter().filter_map(|(name, version)| {
@@ -244,15 +246,15 @@ fn clock(clock: HostClock) -> String {
         }
         (Some(true), _, _) => "synchronised".to_owned(),
         (Some(false), _, _) => "not known to be synchronised".to_owned(),
-        (None, _, _) => "the kernel did not tell whether it is synchronised".to_owned(),
+        (None, _, _) => "unknown: the kernel does not report it".to_owned(),
     }
 }
 
 /// As many as are read by people; the manifest has all of them.
 const MOST_SEGMENTS: usize = 32;
 
-fn segments(manifest: &ManifestFacts) -> Vec<String> {
-    let one = |segment: &crate::api::SegmentFacts| {
+fn segments(manifest: &Manifest) -> Vec<String> {
+    let one = |segment: &Segment| {
         let size = segment.file_bytes;
         match segment.kind {
             SegmentKind::Load => format!("{size} at {}", segment.address),

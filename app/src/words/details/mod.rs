@@ -2,13 +2,10 @@
 
 mod facts;
 
-use memdeck_model::{ByteCount, Problem, Record};
+use memdeck_model::{ByteCount, ExportFacts, PageMapFacts, PageTotals, Problem, Record};
 
 use super::{absence, because, by_whom, grouped, sentence, share, why_absent};
-use crate::api::{
-    Details, ExportFacts, Form, ImageFacts, Notice, PageClass, PageMapFacts, PageStatistics, PageTotals,
-    Weight,
-};
+use crate::api::{Details, Form, ImageFacts, Notice, PageClass, PageStatistics, Weight};
 use facts::{fallback_of, groups, missing_of};
 
 /// What the record tells and, where it was looked at, what the image tells or why it does not.
@@ -21,8 +18,8 @@ pub fn in_words(record: Record, image: Option<Result<ImageFacts, Problem>>) -> D
         Some(Err(problem)) => (None, Some(problem)),
     };
     let image = image.as_ref();
-    let map = image.and_then(|image| image.manifest.as_ref()?.page_map.as_ref());
-    let readable = image.filter(|image| image.problem.is_none() && record.deleted_at.is_none());
+    let map = image.and_then(|image| image.manifest()?.page_map.as_ref());
+    let readable = image.and_then(ImageFacts::inspection).filter(|_| record.deleted_at.is_none());
     Details {
         notices: notices(&record, image),
         groups: groups(&record, image),
@@ -35,7 +32,7 @@ pub fn in_words(record: Record, image: Option<Result<ImageFacts, Problem>>) -> D
 
 /// The notices of a dump, the worst first.
 pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
-    let manifest = image.and_then(|image| image.manifest.as_ref());
+    let manifest = image.and_then(ImageFacts::manifest);
     let notice =
         |weight, title: &str, detail: String| Notice { weight, title: title.to_owned(), at: None, detail };
     let mut notices = Vec::new();
@@ -46,7 +43,7 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
             ..notice(
                 Weight::Loss,
                 &format!("The image was deleted{by}"),
-                "The record and the manifest stay and tell what is known. Nothing can be downloaded or verified any more."
+                "The record and the manifest remain. The image can no longer be downloaded or verified."
                     .to_owned(),
             )
         });
@@ -55,13 +52,13 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
         notices.push(notice(
             Weight::Loss,
             "The record was changed",
-            "It is not as memdeck wrote it into the catalog: something else changed it, or its disk did. Run memdeck \
+            "It differs from what memdeck wrote to the catalog: another program or the disk changed it. Run memdeck \
              catalog check."
                 .to_owned(),
         ));
     }
     // Of a deleted image it says no more than that.
-    let problem = image.and_then(|image| image.problem.as_ref()).filter(|_| record.deleted_at.is_none());
+    let problem = image.and_then(ImageFacts::problem).filter(|_| record.deleted_at.is_none());
     if let Some(problem) = problem {
         notices.push(notice(Weight::Loss, absence(problem), why_absent(problem, manifest.is_some())));
     }
@@ -69,7 +66,7 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
         notices.push(notice(
             Weight::Loss,
             "The dump failed",
-            "It is recorded as failed: what was stored, if anything, is no whole image.".to_owned(),
+            "Whatever was stored is not a complete image.".to_owned(),
         ));
     }
     if let Some(manifest) = manifest
@@ -77,8 +74,8 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
     {
         notices.push(notice(
             Weight::Loss,
-            "The manifest is of other bytes",
-            "Its SHA-256 is not that of the record: the files were changed or exchanged.".to_owned(),
+            "The manifest does not match the record",
+            "Its SHA-256 differs from the record: the files were changed or replaced.".to_owned(),
         ));
     }
     if let Some(at) = record.rebuilt_at {
@@ -86,8 +83,8 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
             at: Some(at),
             ..notice(
                 Weight::Note,
-                "The record was made anew",
-                "The catalog had lost it, and took it from the manifest: it is no witness that the manifest was not \
+                "The record was rebuilt",
+                "The catalog had lost it and rebuilt it from the manifest: it cannot prove that the manifest was not \
                  changed before."
                     .to_owned(),
             )
@@ -97,26 +94,26 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
         notices.push(notice(
             Weight::Note,
             "Encrypted memory",
-            "The image is ciphertext: nothing in it can be analysed without the guest’s key.".to_owned(),
+            "The image is ciphertext: it cannot be analysed without the guest’s key.".to_owned(),
         ));
     }
     if let Some(reason) = fallback_of(record, manifest) {
         let mode = record.mode.or(manifest.map(|manifest| manifest.mode));
-        notices.push(notice(Weight::Note, "Not as it was first tried", because(mode, reason)));
+        notices.push(notice(Weight::Note, "Another mode than requested", because(mode, reason)));
     }
     let missing = missing_of(manifest);
     if !missing.is_empty() {
         notices.push(notice(
             Weight::Note,
-            "Not everything is in the image",
-            sentence(&format!("it lacks {}", missing.join("; "))),
+            "Parts are missing from the image",
+            sentence(&format!("missing: {}", missing.join("; "))),
         ));
     }
-    if let Some(why) = image.and_then(|image| image.manifest_problem.as_deref()) {
+    if let Some(why) = image.and_then(|image| image.inspection()?.manifest_problem.as_deref()) {
         notices.push(notice(
             Weight::Note,
             "No manifest",
-            sentence(&format!("there is no manifest to go by: {why}")),
+            sentence(&format!("there is no usable manifest: {why}")),
         ));
     }
     notices
@@ -154,7 +151,7 @@ fn summary(pages: &PageTotals, page_bytes: ByteCount, millibits: u64) -> String 
 
 fn form(export: &ExportFacts) -> Form {
     Form {
-        format: export.format.clone(),
+        format: export.format.as_str().to_owned(),
         size: export.size_bytes,
         omits: omitted(export),
         problem: export.problem.clone(),

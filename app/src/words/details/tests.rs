@@ -1,6 +1,6 @@
 //! Notices, statistics and forms in words.
 
-use memdeck_model::{Actor, GuestName, ProblemKind, Timestamp};
+use memdeck_model::{Actor, GuestName, Inspection, Manifest, ProblemKind, Timestamp};
 use serde_json::json;
 
 use super::*;
@@ -14,9 +14,34 @@ fn told(record: &Record, image: Option<&ImageFacts>) -> Vec<String> {
     notices(record, image).into_iter().map(|notice| format!("{}: {}", notice.title, notice.detail)).collect()
 }
 
+/// An image without anything in it.
+fn inspection() -> Inspection {
+    serde_json::from_value(json!({
+        "path": "/dumps/web-01_a1.elf.zst", "stored_size_bytes": 1, "raw_size_bytes": 4, "compression_ratio": 0.25,
+        "frames": 1, "zero_frames": null, "frame_bytes": 4, "memory_bytes": 4, "segments": [], "cpus": 1, "notes": [],
+        "vmcoreinfo": null, "exports": [], "manifest": null, "manifest_problem": null,
+    }))
+    .unwrap()
+}
+
+/// The manifest of that image.
+fn manifest() -> Manifest {
+    serde_json::from_value(json!({
+        "manifest_version": 1, "dump_id": "a1",
+        "guest": {"name": "web-01", "uuid": "11051664-d6fd", "vmid": "7", "memory_bytes": 4},
+        "host": "hv1", "hypervisor": {"uri": "qemu:///system", "libvirt_version": null, "qemu_version": null},
+        "memdeck_version": "0.1.0", "requested_by": "page", "mode": "frozen", "started_at": record().timestamp,
+        "finished_at": record().timestamp, "pause_ms": null, "case": null, "note": null, "format": "elf",
+        "codec": "zstd", "frame_bytes": 4, "raw_size_bytes": 4, "stored_size_bytes": 1, "sha256": "aa",
+        "file_sha256": "ff", "frames": {"total": 1, "zero": 0}, "segments": [],
+    }))
+    .unwrap()
+}
+
 #[test]
 fn nothing_is_said_of_a_dump_that_is_as_it_should_be() {
-    assert_eq!(told(&record(), Some(&ImageFacts::default())), Vec::<String>::new());
+    let image = ImageFacts::Inspected(Box::new(inspection()));
+    assert_eq!(told(&record(), Some(&image)), Vec::<String>::new());
 }
 
 #[test]
@@ -38,20 +63,22 @@ fn a_deletion_says_who_and_when() {
 fn what_is_wrong_comes_before_what_is_to_be_known() {
     let record =
         Record { ok: false, encrypted: true, fallback: Some("the guest is paused".into()), ..record() };
-    let image = ImageFacts {
-        problem: Some(Problem::new(ProblemKind::Gone, "the file is not there")),
-        manifest_problem: Some("it is damaged".into()),
-        ..ImageFacts::default()
-    };
+    let gone = Problem::new(ProblemKind::Gone, "the file is not there");
+    let alone = ImageFacts::ManifestAlone(Box::new(manifest()), gone);
+    let common = [
+        "The dump failed: Whatever was stored is not a complete image.",
+        "Encrypted memory: The image is ciphertext: it cannot be analysed without the guest’s key.",
+    ];
+    let absent = "The image file is gone: The file is not there. The details below are from the record and the manifest.";
+    let frozen = "Another mode than requested: Frozen, because the guest is paused.";
+    assert_eq!(told(&record, Some(&alone)), [[absent].as_slice(), &common, &[frozen]].concat());
+
+    let damaged = Inspection { manifest_problem: Some("it is damaged".into()), ..inspection() };
+    let unclear = "Another mode than requested: Another mode, because the guest is paused.";
+    let no_manifest = "No manifest: There is no usable manifest: it is damaged.";
     assert_eq!(
-        told(&record, Some(&image)),
-        [
-            "The image file is gone: The file is not there. What is shown is from the record.",
-            "The dump failed: It is recorded as failed: what was stored, if anything, is no whole image.",
-            "Encrypted memory: The image is ciphertext: nothing in it can be analysed without the guest’s key.",
-            "Not as it was first tried: Another mode, because the guest is paused.",
-            "No manifest: There is no manifest to go by: it is damaged.",
-        ]
+        told(&record, Some(&ImageFacts::Inspected(Box::new(damaged)))),
+        [common.as_slice(), &[unclear, no_manifest]].concat()
     );
 }
 
@@ -102,7 +129,10 @@ fn what_a_form_leaves_out_is_summed_up() {
 fn of_a_deleted_image_nothing_more_is_asked_and_of_one_that_is_away_it_is_said() {
     let away = || Some(Err(Problem::new(ProblemKind::Unavailable, "no answer")));
     let told = in_words(record(), away());
-    assert_eq!((told.problem.unwrap().detail.as_str(), told.forms), ("no answer", None));
+    assert_eq!(
+        (told.problem.unwrap(), told.forms),
+        (Problem::new(ProblemKind::Unavailable, "no answer"), None)
+    );
     let deleted = Record { deleted_at: Some(record().timestamp), ..record() };
     assert_eq!(in_words(deleted, away()).problem, None);
 }
@@ -114,5 +144,5 @@ fn a_record_that_was_changed_or_made_anew_is_no_witness_and_the_page_says_so() {
     };
     assert_eq!(titles(&Record { altered: true, ..record() }), ["The record was changed"]);
     let rebuilt = Record { rebuilt_at: Some(record().timestamp), ..record() };
-    assert_eq!(titles(&rebuilt), ["The record was made anew"]);
+    assert_eq!(titles(&rebuilt), ["The record was rebuilt"]);
 }

@@ -125,7 +125,7 @@ fn read_job(row: &Row<'_>) -> Result<Job, CatalogError> {
         vm: VmRef::new(&vm).map_err(|_| CatalogError::Undecodable { column: "vm", value: vm })?,
         guest,
         state: decode("state", row.get("state")?)?,
-        message: row.get("message")?,
+        message: row.get::<_, String>("message")?.into(),
         end_reason: row.get::<_, Option<String>>("end_reason")?.map(|json| EndReason::from_json(&json)),
         requested_by: Actor::from_kept(&row.get::<_, String>("job_requested_by")?),
         queued_at: record::instant("queued_at", row.get("queued_at")?)?,

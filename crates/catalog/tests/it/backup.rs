@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
 use memdeck_catalog::{Adopted, Catalog, CatalogError, Enqueued, Restoration};
-use memdeck_model::{Actor, Deletion, JobState, Record};
+use memdeck_model::{Actor, Deletion, EndReason, JobState, Record};
 use rusqlite::Connection;
 
 use crate::support::*;
@@ -68,15 +68,96 @@ fn an_empty_catalog_that_was_none_is_kept_aside_and_the_newest_backup_restored()
     let (catalog, restoration) = opened(dir.path(), 20);
     let restoration = restoration.unwrap();
     assert_eq!((restoration.found.as_str(), restoration.at), ("it was empty", second(20)));
-    assert_eq!(fs::metadata(restoration.kept_aside.unwrap()).unwrap().len(), 0);
-    assert_eq!(restoration.backup.unwrap().taken_at, second(10));
+    assert_eq!(fs::metadata(restoration.kept_aside.as_ref().unwrap()).unwrap().len(), 0);
+    assert_eq!(restoration.backup.as_ref().unwrap().taken_at, second(10));
     assert_eq!(catalog.record_of(&id("d1")).unwrap(), Some(record("d1", "web-01", 1)));
     assert_eq!(catalog.setting(Catalog::ID_SETTING).unwrap(), None, "its numbers are given anew");
     let waiting = catalog.job(&id("d2")).unwrap().unwrap();
     assert_eq!(waiting.state, JobState::Failed, "nobody asks for it now");
-    assert!(waiting.message.contains("restored from a backup"), "{}", waiting.message);
+    assert!(matches!(waiting.end_reason, Some(EndReason::CatalogFailed { .. })), "{waiting:?}");
     drop(catalog);
-    assert_eq!(opened(dir.path(), 21).1, None, "once");
+    assert_eq!(opened(dir.path(), 21).1.unwrap(), restoration, "until it is finished");
+    restoration.finish(dir.path()).unwrap();
+    assert_eq!(opened(dir.path(), 22).1, None, "once");
+}
+
+#[test]
+fn a_restoration_that_is_interrupted_before_the_backup_is_in_place_goes_on_at_the_next_start() {
+    let dir = left_by_a_process();
+    let path = file(dir.path());
+    let length = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
+    let catalog = fs::File::options().write(true).open(&path).unwrap();
+    catalog.write_all_at(&vec![0xa5; length], 0).unwrap();
+    let as_found = fs::read(&path).unwrap();
+    // Where the backup is copied to.
+    let obstacle = dir.path().join("catalog.db.restored");
+    fs::create_dir(&obstacle).unwrap();
+    for at in [20, 21] {
+        Catalog::open_or_restore(dir.path(), second(at), || false).unwrap_err();
+        assert!(!path.exists());
+    }
+    fs::remove_dir(obstacle).unwrap();
+    // As a start leaves it that finds no room in a new catalog.
+    fs::write(&path, "").unwrap();
+
+    let (catalog, restoration) = opened(dir.path(), 22);
+    let restoration = restoration.unwrap();
+    assert!(restoration.found.starts_with("it was damaged ("), "{}", restoration.found);
+    assert_eq!((restoration.at, restoration.backup.as_ref().unwrap().taken_at), (second(20), second(10)));
+    assert!(fs::read(restoration.kept_aside.unwrap()).unwrap() == as_found);
+    assert!(catalog.record_of(&id("d1")).unwrap().is_some());
+}
+
+#[test]
+fn what_was_asked_for_after_a_restoration_outlives_the_starts_that_finish_it() {
+    let dir = left_by_a_process();
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{suffix}", file(dir.path()).display()));
+    }
+    let (catalog, restoration) = opened(dir.path(), 20);
+    assert!(restoration.is_some());
+    catalog.set_setting(Catalog::ID_SETTING, "the second").unwrap();
+    catalog.enqueue(new_job("d7", "mail")).unwrap();
+    drop(catalog);
+    let (catalog, again) = opened(dir.path(), 21);
+    assert_eq!(again, restoration);
+    assert_eq!(catalog.job(&id("d7")).unwrap().unwrap().state, JobState::Queued);
+    assert_eq!(catalog.setting(Catalog::ID_SETTING).unwrap().as_deref(), Some("the second"));
+}
+
+#[test]
+fn a_catalog_that_is_lost_again_before_its_restoration_is_finished_is_kept_aside_too() {
+    let dir = left_by_a_process();
+    fs::write(file(dir.path()), "").unwrap();
+    let (catalog, first) = opened(dir.path(), 20);
+    drop(catalog);
+    let damaged = vec![0xa5; 4096];
+    fs::write(file(dir.path()), &damaged).unwrap();
+    let (_, second_time) = opened(dir.path(), 30);
+    let (first, second_time) = (first.unwrap(), second_time.unwrap());
+    assert_eq!((first.at, second_time.at), (second(20), second(30)));
+    assert_eq!(fs::read(first.kept_aside.unwrap()).unwrap(), b"");
+    assert!(fs::read(second_time.kept_aside.unwrap()).unwrap() == damaged);
+}
+
+#[test]
+fn a_sound_catalog_that_somebody_put_back_before_anything_was_moved_is_opened_as_it_is() {
+    let dir = left_by_a_process();
+    let sound = fs::read(file(dir.path())).unwrap();
+    fs::write(file(dir.path()), vec![0xa5; 4096]).unwrap();
+    let note = dir.path().join("catalog.restoring");
+    let (_, restoration) = opened(dir.path(), 20);
+    let restoration = restoration.unwrap();
+    // As a crash leaves it that comes before the first step.
+    fs::remove_file(restoration.kept_aside.as_ref().unwrap()).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{suffix}", restoration.kept_aside.as_ref().unwrap().display()));
+        let _ = fs::remove_file(format!("{}{suffix}", file(dir.path()).display()));
+    }
+    fs::write(file(dir.path()), sound).unwrap();
+    assert!(note.exists());
+    assert_eq!(opened(dir.path(), 21).1, None);
+    assert!(!note.exists());
 }
 
 #[test]

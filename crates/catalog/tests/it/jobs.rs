@@ -1,7 +1,7 @@
 //! The life of a job.
 
 use memdeck_catalog::{CatalogError, Enqueued, NewJob};
-use memdeck_model::{Actor, CaptureMode, DumpOptions, EndReason, JobState, Millis, ModeChoice};
+use memdeck_model::{Actor, CaptureMode, DumpOptions, EndReason, JobState, Message, Millis, ModeChoice};
 
 use crate::support::*;
 
@@ -21,7 +21,7 @@ fn a_job_is_queued_started_and_completed_with_its_record() {
     let seq = test.catalog.complete(&id("d1"), second(3), "Dump completed", &record).unwrap();
 
     let job = test.catalog.job(&id("d1")).unwrap().unwrap();
-    assert_eq!((job.state, job.message.as_str()), (JobState::Completed, "Dump completed"));
+    assert_eq!((job.state, job.message), (JobState::Completed, "Dump completed".into()));
     assert_eq!(job.guest, Some(guest("web-01", 7)));
     assert_eq!(job.finished_at, Some(second(3)));
     assert_eq!(job.record, Some(record.clone()));
@@ -183,7 +183,7 @@ fn an_ended_job_changes_no_more() {
 
     test.ask("d2", "web-01");
     let ended = test.catalog.end(&id("d2"), &cancelled("operator"), second(2)).unwrap();
-    assert_eq!((ended.state, ended.message.as_str()), (JobState::Cancelled, "cancelled by operator"));
+    assert_eq!((ended.state, ended.end_reason), (JobState::Cancelled, Some(cancelled("operator"))));
     assert_eq!((ended.started_at, ended.finished_at), (None, Some(second(2))));
     let refused = test.catalog.complete(&id("d2"), second(9), "late", &record("d2", "web-01", 1));
     assert!(matches!(refused, Err(CatalogError::AlreadyFinal { state: JobState::Cancelled, .. })));
@@ -240,7 +240,7 @@ fn after_a_crash_running_jobs_are_failed_and_queued_ones_wait() {
     for job in &interrupted {
         assert_eq!((job.state, job.finished_at), (JobState::Failed, Some(second(5))));
         assert_eq!(job.end_reason, Some(EndReason::LostInRestart));
-        assert_eq!(job.message, EndReason::LostInRestart.to_string());
+        assert_eq!(job.message, Message::new(EndReason::LostInRestart));
     }
 
     let test = test.reopen();

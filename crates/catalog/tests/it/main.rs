@@ -13,6 +13,7 @@ mod listing;
 mod lock;
 mod outbox;
 mod properties;
+mod quota;
 mod records;
 mod remote;
 mod support;

@@ -46,7 +46,7 @@ impl TestCatalog {
 
 /// The end of a dump that failed.
 pub fn failed(detail: &str) -> EndReason {
-    EndReason::HypervisorFailed { detail: detail.to_owned() }
+    EndReason::HypervisorFailed { detail: detail.into() }
 }
 
 /// The end of a dump that somebody cancelled.

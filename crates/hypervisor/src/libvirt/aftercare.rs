@@ -17,7 +17,7 @@ use virt_sys as sys;
 
 use super::connection::Connection;
 use super::failure::is_no_domain;
-use super::ffi::job::{self, Job};
+use super::ffi::job::{self, Job, JobStats};
 use super::uri::Uri;
 use crate::Aftermath;
 
@@ -121,28 +121,28 @@ pub(super) fn aftermath(domain: &Domain) -> Result<Aftermath, Error> {
     let (state, reason) = domain.get_state()?;
     Ok(if state != sys::VIR_DOMAIN_PAUSED || !is_of_a_dump(reason) {
         Aftermath::Settled
-    } else if job::job_stats(domain, Job::Present)?.is_some() {
-        Aftermath::Busy
+    } else if let Some(job) = job::job_stats(domain, Job::Present)? {
+        Aftermath::Busy { job: job.operation }
     } else {
         Aftermath::Stranded
     })
 }
 
-/// Sets the limit for the pause at the end of a migration, unless that would wait for a job of the guest.
-pub(super) fn set_max_downtime(domain: &Domain, limit_ms: u64) -> Result<Result<(), JobUnderWay>, Error> {
+/// Sets the limit for the pause at the end of a migration. While a job has the guest the limit stays as it is, because
+/// libvirt would wait for the job; the guest and the job are returned.
+pub(super) fn set_max_downtime(
+    domain: &Domain,
+    limit_ms: u64,
+) -> Result<Option<(GuestName, JobStats)>, Error> {
     if !domain.is_active()? {
-        return Ok(Ok(()));
+        return Ok(None);
     }
-    if job::job_stats(domain, Job::Present)?.is_some() {
-        return Ok(Err(JobUnderWay));
+    if let Some(job) = job::job_stats(domain, Job::Present)? {
+        return Ok(Some((GuestName(domain.get_name()?), job)));
     }
-    job::set_max_downtime_ms(domain, limit_ms).map(Ok)
+    job::set_max_downtime_ms(domain, limit_ms)?;
+    Ok(None)
 }
-
-/// Something has to be tried again later.
-#[derive(Debug, thiserror::Error)]
-#[error("a job of the VM is under way")]
-pub(super) struct JobUnderWay;
 
 /// Whether a guest that is paused for this reason was stopped by a dump that has ended, and not by an operator, an I/O
 /// error or anything else that has its own reason.

@@ -252,10 +252,8 @@ impl Hypervisor for Libvirt {
         let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         let operation = format!("set the downtime limit of VM '{uuid}'");
         match self.ask_uuid(uuid, &operation, move |domain| aftercare::set_max_downtime(domain, limit_ms)) {
-            Ok(Ok(())) | Err(HypervisorError::NotFound { .. }) => Ok(()),
-            Ok(Err(under_way)) => {
-                Err(HypervisorError::Call { operation, uri: self.uri().to_owned(), source: under_way.into() })
-            }
+            Ok(None) | Err(HypervisorError::NotFound { .. }) => Ok(()),
+            Ok(Some((guest, job))) => Err(HypervisorError::Busy { guest, job: job.operation }),
             Err(error) => Err(error),
         }
     }

@@ -307,7 +307,11 @@ impl Hypervisor for Simulated {
     }
 
     fn set_max_downtime(&self, uuid: &str, limit: Duration) -> Result<(), HypervisorError> {
-        self.world.set_max_downtime(&self.guest(uuid)?.name.0, limit);
+        let name = self.guest(uuid)?.name;
+        if let Some(job) = self.world.job(&name.0) {
+            return Err(HypervisorError::Busy { guest: name, job: Some(job) });
+        }
+        self.world.set_max_downtime(&name.0, limit);
         Ok(())
     }
 

@@ -148,7 +148,7 @@ impl World {
         let machine = state.machines.iter().find(|machine| machine.guest.uuid == uuid);
         Ok(match machine {
             Some(machine) if machine.guest.state == GuestState::Paused && !machine.is_suspended => {
-                if machine.job().is_some() { Aftermath::Busy } else { Aftermath::Stranded }
+                machine.job().map_or(Aftermath::Stranded, |job| Aftermath::Busy { job: Some(job) })
             }
             _ => Aftermath::Settled,
         })

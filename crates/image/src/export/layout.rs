@@ -5,40 +5,17 @@
 //! AVML (<https://github.com/microsoft/avml>, `src/image.rs`): the same with magic `AVML` and version 2, then the range in
 //! snappy's framing format, then the number of its compressed bytes as 64 bits, little-endian.
 
-use std::io::{self, Read};
 use std::ops::Range;
 
-use crate::elf::{ElfCore, ElfError, ElfScanner, Segment, SegmentKind};
-use crate::export::{ExportFormat, ram};
+use memdeck_model::{ExportFormat, Segment, SegmentKind};
+
+use super::ram;
+use crate::format::elf::ElfCore;
+use crate::format::hash::byte_len;
+use crate::read::error::LayoutError;
 
 const LIME_MAGIC: u32 = 0x4C69_4D45;
 const AVML_MAGIC: u32 = u32::from_le_bytes(*b"AVML");
-
-/// Why an image has no such layout.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LayoutError {
-    /// Its headers are not those of a core.
-    #[error("the image's headers are not valid")]
-    Headers(#[source] ElfError),
-    /// It ends within its headers.
-    #[error("the image ends within its headers")]
-    HeadersIncomplete,
-    /// A segment reaches beyond the image's last byte.
-    #[error("the segment at guest-physical {address:#x} reaches beyond the end of the image")]
-    BeyondImage {
-        /// Where its memory begins in the guest.
-        address: u64,
-    },
-    /// Two segments claim the same memory, so neither can be told to be right.
-    #[error("two segments hold the memory at guest-physical {address:#x}; only the ELF core can hold both")]
-    Overlap {
-        /// Where the second begins in the guest.
-        address: u64,
-    },
-    /// The export would be longer than a file can be.
-    #[error("the memory ends beyond 2^64 bytes")]
-    TooLong,
-}
 
 /// A part of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +49,7 @@ impl Layout {
 
     /// The stored file as it is: its frames, and this table behind them.
     pub(super) fn stored(frames_end: u64, table: &[u8]) -> Self {
-        let length = frames_end.saturating_add(crate::hash::byte_len(table));
+        let length = frames_end.saturating_add(byte_len(table));
         let pieces = vec![Piece::Stored(0..frames_end), Piece::Literal(table.to_vec())];
         Self { pieces, ends: vec![frames_end, length], omitted: Vec::new() }
     }
@@ -216,24 +193,4 @@ fn ranges(segments: &[Segment], magic: u32, version: u32, body: fn(Range<u64>) -
         [Piece::Literal(header), body(image_range(segment))]
     };
     segments.iter().flat_map(of).collect()
-}
-
-/// What the headers of an image say. `Ok` of the error is what is wrong with them, `Err` why they cannot be read.
-pub(super) fn scan(image: &mut impl Read) -> Result<ElfCore, Result<LayoutError, io::Error>> {
-    let mut scanner = ElfScanner::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = match image.read(&mut buffer) {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Err(error)),
-        };
-        if count == 0 {
-            return Err(Ok(LayoutError::HeadersIncomplete));
-        }
-        let seen = scanner.push(buffer.get(..count).unwrap_or_default());
-        if let Some(core) = seen.map_err(|error| Ok(LayoutError::Headers(error)))? {
-            return Ok(core.clone());
-        }
-    }
 }

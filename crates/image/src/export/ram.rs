@@ -1,8 +1,8 @@
 //! Which segments of an image are the guest's RAM.
 //!
-//! An ELF core holds everything that the machine keeps in memory, and its headers do not tell RAM from the rest: the
+//! An ELF core holds everything that the machine keeps in memory, and its headers do not distinguish RAM from the rest: the
 //! firmware's ROM just below 4 GiB, or the memory of a graphics card in the PCI window before it. A raw image that
-//! reached up to them would have 4 GiB for a guest of any size. They are told by their place:
+//! reached up to them would have 4 GiB for a guest of any size. Their place distinguishes them:
 //!
 //! ```text
 //! 0            end of low RAM      PCI window       4 GiB        end of high RAM
@@ -10,7 +10,7 @@
 //! │ kept                   │        left out               │ kept           │ left out
 //! ```
 
-use crate::elf::Segment;
+use memdeck_model::Segment;
 
 const FOUR_GIB: u64 = 1 << 32;
 /// The holes within low RAM, such as the VGA window and the one below 16 MiB, are smaller.
@@ -52,10 +52,9 @@ fn largest<'a>(segments: impl DoubleEndedIterator<Item = &'a Segment>) -> Option
 
 #[cfg(test)]
 mod tests {
-    use memdeck_model::{ByteCount, GuestPhysAddr};
+    use memdeck_model::{ByteCount, GuestPhysAddr, SegmentKind};
 
     use super::*;
-    use crate::elf::SegmentKind;
 
     const KIB: u64 = 1 << 10;
     const MIB: u64 = 1 << 20;

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::export::layout::{Layout, Piece};
-use crate::reader::ImageReader;
+use super::layout::{Layout, Piece};
+use crate::read::image::ImageReader;
 
 /// Any byte of an export without making the rest. Keeps one frame of the image in memory.
 pub struct ExportReader {

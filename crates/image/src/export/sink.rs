@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
+use crate::format::hash::byte_len;
+
 /// A page of zeroes at a time costs too many calls; a frame of them is in the processor's cache.
 const ZEROES: &[u8] = &[0; 256 << 10];
 
@@ -61,7 +63,7 @@ impl SparseFile {
 impl ExportSink for SparseFile {
     fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
-        self.length = self.length.saturating_add(crate::hash::byte_len(bytes));
+        self.length = self.length.saturating_add(byte_len(bytes));
         Ok(())
     }
 

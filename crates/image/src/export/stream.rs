@@ -1,28 +1,21 @@
-//! An export in order: frames are read ahead, unpacked (and packed anew for AVML) in parallel, and given out in turn.
+//! An export in order: frames are read ahead, unpacked (and packed anew for AVML) in parallel, and written in turn.
 //!
-//! ```text
-//!  reader            unpackers (one frame each, in turn)      hasher (whole ELF)      calling thread
-//!  reads frames ───► zero? or zstd ─► snappy (AVML) ────────► SHA-256 ──────────────► sink
-//!     ▲                                                                                 │
-//!     └──────────────────────────── empty slots of a fixed ring ◄───────────────────────┘
-//! ```
-//!
-//! Reader and sink go through the same list of steps, which is computed as they go; only frames travel through the ring.
-//! Whoever fails drops its channels, which ends its neighbours.
+//! The frames come out of the [pipeline](crate::pipeline::unpack); what lies between them is literals and holes. Reader and
+//! sink go through the same list of steps, which is computed as they go.
 
 use std::io;
 use std::num::NonZero;
 use std::ops::Range;
-use std::sync::mpsc::sync_channel;
-use std::thread::Builder;
 
+use super::frames::{ExportSlot, Fault, Form, Hashed, Made, PartOfFrame, WholeHash, Worker};
 use super::layout::{Layout, Piece};
-use super::ring::{Buffers, Check, Fault, Given, Hashed, Slot, Wanted, hash, read, unpack};
 use super::{ExportSink, ImageExport};
-use crate::SeekTable;
-use crate::evidence::Evidence;
-use crate::hash::byte_len;
-use crate::reader::ReadError;
+use crate::format::frame::ZeroFrame;
+use crate::format::hash::byte_len;
+use crate::format::seek_table::SeekTable;
+use crate::pipeline::unpack::{Ring, Stages, Unpacked, unpack};
+use crate::read::error::ReadError;
+use crate::read::evidence::Evidence;
 
 /// Snappy's stream identifier, with which every encoder begins.
 const SNAPPY_IDENTIFIER_BYTES: usize = 10;
@@ -37,19 +30,18 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// Threads that unpack, and frames in the ring.
-    fn size(self) -> (usize, usize) {
+    fn ring(self) -> Ring {
         match self {
             Self::AllCores => {
                 let unpackers = std::thread::available_parallelism().map_or(2, NonZero::get).clamp(1, 8);
-                (unpackers, unpackers * 4)
+                Ring { unpackers, slots: unpackers * 4 }
             }
-            Self::Shared => (2, 4),
+            Self::Shared => Ring { unpackers: 2, slots: 4 },
         }
     }
 }
 
-/// All bytes are given: they are hashed, and compared with this SHA-256 where there is one.
+/// All bytes are exported: they are hashed, and compared with this SHA-256 where there is one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected<'a> {
     pub(super) recorded: Option<&'a str>,
@@ -57,7 +49,7 @@ pub(super) struct Expected<'a> {
 }
 
 pub(super) struct Streamed {
-    /// Given to the sink.
+    /// Written to the sink.
     pub(super) bytes: u64,
     pub(super) sha256: Option<String>,
 }
@@ -66,7 +58,7 @@ pub(super) struct Streamed {
 enum Step {
     Literal(Vec<u8>),
     Zeroes(u64),
-    Frame(Wanted),
+    Frame(PartOfFrame),
     /// The number of bytes that the frames since the last literal took.
     PackedLength,
 }
@@ -80,10 +72,10 @@ fn steps<'a>(
         match piece {
             Piece::Literal(bytes) => Box::new(std::iter::once(Step::Literal(bytes))),
             Piece::Zeroes(count) => Box::new(std::iter::once(Step::Zeroes(count))),
-            Piece::Image(range) => Box::new(frames(table, range, Given::Image).map(Step::Frame)),
+            Piece::Image(range) => Box::new(frames(table, range, Form::Image).map(Step::Frame)),
             Piece::Stored(range) => Box::new(stored_frames(table, range).map(Step::Frame)),
             Piece::Snappy(range) => {
-                let frames = frames(table, range, Given::First).map(Step::Frame);
+                let frames = frames(table, range, Form::FirstPacked).map(Step::Frame);
                 Box::new(frames.chain([Step::PackedLength]))
             }
         }
@@ -91,9 +83,9 @@ fn steps<'a>(
 }
 
 /// The frames that hold these bytes of the image.
-fn frames(table: &SeekTable, range: Range<u64>, first: Given) -> impl Iterator<Item = Wanted> + '_ {
+fn frames(table: &SeekTable, range: Range<u64>, first: Form) -> impl Iterator<Item = PartOfFrame> + '_ {
     let mut position = range.start;
-    let mut given = first;
+    let mut form = first;
     std::iter::from_fn(move || {
         if position >= range.end {
             return None;
@@ -101,9 +93,9 @@ fn frames(table: &SeekTable, range: Range<u64>, first: Given) -> impl Iterator<I
         let span = table.span_at(position)?;
         let end = span.image.end.min(range.end);
         let place = |at: u64| usize::try_from(at.saturating_sub(span.image.start)).ok();
-        let wanted = Wanted { within: place(position)?..place(end)?, given, span };
-        if given == Given::First {
-            given = Given::Further;
+        let wanted = PartOfFrame { within: place(position)?..place(end)?, form, span };
+        if form == Form::FirstPacked {
+            form = Form::FurtherPacked;
         }
         position = end;
         Some(wanted)
@@ -111,7 +103,7 @@ fn frames(table: &SeekTable, range: Range<u64>, first: Given) -> impl Iterator<I
 }
 
 /// The frames that lie at these bytes of the stored file.
-fn stored_frames(table: &SeekTable, range: Range<u64>) -> impl Iterator<Item = Wanted> + '_ {
+fn stored_frames(table: &SeekTable, range: Range<u64>) -> impl Iterator<Item = PartOfFrame> + '_ {
     let spans = table.spans().skip_while({
         let start = range.start;
         move |span| span.stored.end <= start
@@ -121,11 +113,11 @@ fn stored_frames(table: &SeekTable, range: Range<u64>) -> impl Iterator<Item = W
         let place =
             |at: u64| usize::try_from(at.clamp(span.stored.start, span.stored.end) - span.stored.start);
         let within = place(range.start).ok()?..place(range.end).ok()?;
-        Some(Wanted { within, given: Given::Stored, span })
+        Some(PartOfFrame { within, form: Form::Stored, span })
     })
 }
 
-/// Gives these bytes of an export to the sink, on the calling thread.
+/// Writes these bytes of an export to the sink, on the calling thread.
 pub(super) fn stream(
     export: &ImageExport,
     range: &Range<u64>,
@@ -134,89 +126,51 @@ pub(super) fn stream(
     sink: &mut impl ExportSink,
 ) -> Result<Streamed, ReadError> {
     let ImageExport { evidence: Evidence { path, file, table, digests, .. }, layout, .. } = export;
-    let (unpackers, slots) = effort.size();
-    let check = Check::new(table, digests.as_deref()).map_err(ReadError::Threads)?;
-    std::thread::scope(|scope| {
-        let (free, free_slots) = sync_channel(slots);
-        for _ in 0..slots {
-            // The channel holds them all, and its other end is in this function.
-            let _ = free.send(Buffers::default());
-        }
-        let (mut to_unpack, mut unpacked) = (Vec::new(), Vec::new());
-        for _ in 0..unpackers {
-            let (stored, frames) = sync_channel(slots);
-            let (finished, done) = sync_channel(slots);
-            let check = &check;
-            Builder::new()
-                .name("export-unpack".to_owned())
-                .spawn_scoped(scope, move || unpack(check, &frames, &finished))
-                .map_err(ReadError::Threads)?;
-            to_unpack.push(stored);
-            unpacked.push(done);
-        }
-        let reader = Builder::new()
-            .name("export-read".to_owned())
-            .spawn_scoped(scope, {
-                let wanted = steps(layout, table, range);
-                let wanted = wanted.filter_map(|step| match step {
-                    Step::Frame(wanted) => Some(wanted),
-                    Step::Literal(_) | Step::Zeroes(_) | Step::PackedLength => None,
-                });
-                move || read(file, wanted, &free_slots, &to_unpack)
-            })
-            .map_err(ReadError::Threads)?;
-        let hasher = match expected {
-            None => None,
-            Some(&Expected { recorded, hashed }) => {
-                let (passed, done) = sync_channel(slots);
-                let unpacked = std::mem::replace(&mut unpacked, vec![done]);
-                let last_frame = table.frames().saturating_sub(1);
-                let hasher = Builder::new()
-                    .name("export-hash".to_owned())
-                    .spawn_scoped(scope, move || hash(&unpacked, &passed, last_frame, hashed, recorded))
-                    .map_err(ReadError::Threads)?;
-                Some(hasher)
-            }
-        };
-
-        let mut given = Output { sink, bytes: 0, packed: 0 };
-        let mut turns = unpacked.iter().cycle();
+    let frames_of = |step| match step {
+        Step::Frame(wanted) => Some(wanted),
+        Step::Literal(_) | Step::Zeroes(_) | Step::PackedLength => None,
+    };
+    let last_frame = table.frames().saturating_sub(1);
+    let mut whole =
+        expected.map(|&Expected { recorded, hashed }| WholeHash::new(hashed, last_frame, recorded));
+    let mut worker = Worker::new(digests.as_deref());
+    let stages = Stages {
+        name: "export",
+        read: |_: &[u8]| {},
+        work: move |slot: &mut ExportSlot, zero: &ZeroFrame| worker.check_and_pack(slot, zero),
+        hash: whole.as_mut().map(|whole| move |slot: &mut ExportSlot| whole.push(slot)),
+    };
+    let collect = |frames: &mut Unpacked<PartOfFrame, Made>| -> Result<Option<u64>, ReadError> {
+        let mut output = Output { sink, bytes: 0, packed: 0 };
         for step in steps(layout, table, range) {
             match step {
                 Step::Literal(bytes) => {
-                    given.packed = 0;
-                    given.bytes(&bytes).map_err(ReadError::Write)?;
+                    output.packed = 0;
+                    output.write_bytes(&bytes).map_err(ReadError::Write)?;
                 }
-                Step::Zeroes(count) => given.zeroes(count).map_err(ReadError::Write)?,
+                Step::Zeroes(count) => output.write_zeroes(count).map_err(ReadError::Write)?,
                 Step::PackedLength => {
-                    let length = given.packed.to_le_bytes();
-                    given.bytes(&length).map_err(ReadError::Write)?;
+                    let length = output.packed.to_le_bytes();
+                    output.write_bytes(&length).map_err(ReadError::Write)?;
                 }
                 Step::Frame(_) => {
-                    let Some(slot) = turns.next().and_then(|turn| turn.recv().ok()) else {
-                        // Whoever ended knows why: the reader, or nobody.
-                        drop((free, unpacked));
-                        return Err(match reader.join() {
-                            Ok(Err((offset, source))) => {
-                                ReadError::Read { path: path.clone(), offset, source }
-                            }
-                            Ok(Ok(())) | Err(_) => ReadError::Panicked,
-                        });
-                    };
-                    let buffers = given.slot(slot)?;
-                    // The reader may have read everything already.
-                    let _ = free.send(buffers);
+                    // Whoever ended knows why: the reader, or nobody.
+                    let Some(mut slot) = frames.next() else { return Ok(None) };
+                    output.write_frame(&mut slot)?;
+                    frames.put_back(slot);
                 }
             }
         }
-        let bytes = given.bytes;
-        drop((free, unpacked));
-        let sha256 = hasher.map(|hasher| hasher.join().map_err(|_| ReadError::Panicked)).transpose()?;
-        Ok(Streamed { bytes, sha256 })
-    })
+        Ok(Some(output.bytes))
+    };
+    let wanted = steps(layout, table, range).filter_map(frames_of);
+    let bytes = unpack(file, table, effort.ring(), wanted, stages, collect)
+        .map_err(|error| ReadError::from_unpack(error, path))?
+        .ok_or(ReadError::Panicked)?;
+    Ok(Streamed { bytes, sha256: whole.map(WholeHash::into_digest) })
 }
 
-/// What the sink was given.
+/// The way to the sink.
 struct Output<'a, S> {
     sink: &'a mut S,
     bytes: u64,
@@ -225,41 +179,44 @@ struct Output<'a, S> {
 }
 
 impl<S: ExportSink> Output<'_, S> {
-    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.sink.bytes(bytes)?;
         self.bytes = self.bytes.saturating_add(byte_len(bytes));
         Ok(())
     }
 
-    fn zeroes(&mut self, count: u64) -> io::Result<()> {
+    fn write_zeroes(&mut self, count: u64) -> io::Result<()> {
         self.sink.zeroes(count)?;
         self.bytes = self.bytes.saturating_add(count);
         Ok(())
     }
 
-    fn slot(&mut self, slot: Slot) -> Result<Buffers, ReadError> {
-        let Slot { wanted, stored, raw, packed, is_zero, fault } = slot;
-        match fault {
+    /// Writes what is wanted of a frame, unless something is wrong with it.
+    fn write_frame(&mut self, slot: &mut ExportSlot) -> Result<(), ReadError> {
+        let span = || slot.wanted.span.clone();
+        if let Some(source) = slot.fault.take() {
+            return Err(ReadError::Frame { span: span(), source });
+        }
+        match slot.made.fault.take() {
             None => {}
-            Some(Fault::Frame(source)) => return Err(ReadError::Frame { span: wanted.span, source }),
-            Some(Fault::Digest) => return Err(ReadError::FrameDigest { span: wanted.span }),
+            Some(Fault::Digest) => return Err(ReadError::FrameDigest { span: span() }),
             Some(Fault::Pack(source)) => return Err(ReadError::Write(source)),
             Some(Fault::Hash { recorded, found }) => {
                 return Err(ReadError::HashMismatch { recorded, found });
             }
         }
-        let told = match wanted.given {
-            Given::First | Given::Further => {
-                let skipped = if wanted.given == Given::First { 0 } else { SNAPPY_IDENTIFIER_BYTES };
-                let bytes = packed.get(skipped..).unwrap_or_default();
+        let PartOfFrame { within, form, .. } = &slot.wanted;
+        let written = match form {
+            Form::FirstPacked | Form::FurtherPacked => {
+                let skipped = if *form == Form::FirstPacked { 0 } else { SNAPPY_IDENTIFIER_BYTES };
+                let bytes = slot.made.packed.get(skipped..).unwrap_or_default();
                 self.packed = self.packed.saturating_add(byte_len(bytes));
-                self.bytes(bytes)
+                self.write_bytes(bytes)
             }
-            Given::Stored => self.bytes(stored.get(wanted.within).unwrap_or_default()),
-            Given::Image if is_zero => self.zeroes(u64::try_from(wanted.within.len()).unwrap_or(u64::MAX)),
-            Given::Image => self.bytes(raw.get(wanted.within).unwrap_or_default()),
+            Form::Stored => self.write_bytes(slot.stored.get(within.clone()).unwrap_or_default()),
+            Form::Image if slot.is_zero => self.write_zeroes(u64::try_from(within.len()).unwrap_or(u64::MAX)),
+            Form::Image => self.write_bytes(slot.raw.get(within.clone()).unwrap_or_default()),
         };
-        told.map_err(ReadError::Write)?;
-        Ok(Buffers { stored, raw, packed })
+        written.map_err(ReadError::Write)
     }
 }

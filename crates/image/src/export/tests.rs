@@ -310,7 +310,7 @@ fn digests_that_are_gone_end_an_export_before_its_first_byte() {
     for odd in [&whole[..32], &longer, b""] {
         fs::write(&digests, odd).unwrap();
         let error = ImageExport::open(&sealed.image, ExportFormat::Elf).err().unwrap();
-        let text = crate::verify::sentence(&error);
+        let text = memdeck_model::with_causes(&error);
         assert!(text.contains("it does not have 32 bytes for each of"), "{text}");
     }
     fs::remove_file(&digests).unwrap();
@@ -413,7 +413,7 @@ fn what_cannot_be_told_as_memory_alone_can_still_be_had_as_elf() {
     let open = |format| ImageExport::open(&overlapping, format).map(|export| export.length());
     assert!(open(ExportFormat::Elf).is_ok());
     for format in [ExportFormat::Raw, ExportFormat::Lime, ExportFormat::Avml] {
-        let error = crate::verify::sentence(&open(format).unwrap_err());
+        let error = memdeck_model::with_causes(&open(format).unwrap_err());
         assert!(error.contains("two segments hold the memory at guest-physical 0x1000"), "{error}");
     }
     let no_image = lab.store_frames(&[b"no core at all, and yet a stored file"]);
@@ -488,5 +488,41 @@ proptest! {
             }
         }
         prop_assert!(unpacked_avml(&written(&path, ExportFormat::Avml).0) == guest.sorted());
+    }
+}
+
+/// Counts bytes by how they come.
+#[derive(Default)]
+struct Counted {
+    content: u64,
+    zeroes: u64,
+}
+
+impl ExportSink for Counted {
+    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.content += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn zeroes(&mut self, count: u64) -> io::Result<()> {
+        self.zeroes += count;
+        Ok(())
+    }
+}
+
+#[test]
+fn frames_of_zeroes_that_a_capture_stored_are_holes_of_its_exports() {
+    const MIB: u64 = 1 << 20;
+    let lab = Lab::new();
+    let mut memory = noise(1, 2 << 20);
+    memory.extend(vec![0; 6 << 20]);
+    let sealed = lab.store(&crate::testing::core(&memory));
+    for format in [ExportFormat::Elf, ExportFormat::Raw, ExportFormat::Lime] {
+        let export = ImageExport::open(&sealed.image, format).unwrap();
+        let mut counted = Counted::default();
+        let exported = export.write_from(0, Effort::Shared, &mut counted).unwrap();
+        assert_eq!(counted.content + counted.zeroes, exported.size.0, "{format}");
+        // The headers push the memory: what is left of it at the end is a short frame, which is unpacked.
+        assert_eq!((export.manifest().unwrap().frames.zero, counted.zeroes), (6, 5 * MIB), "{format}");
     }
 }

@@ -5,10 +5,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use memdeck_model::ByteCount;
-use serde::Serialize;
-
-use crate::elf::{Segment, SegmentKind};
+use memdeck_model::{ByteCount, NoteFacts, Segment, SegmentKind};
 
 const HEADER_BYTES: u64 = 12;
 /// The longest owner that is read; those of real notes have a dozen characters.
@@ -22,20 +19,6 @@ const MAX_SEEN: u64 = 1 << 20;
 const NT_PRSTATUS: u32 = 1;
 const QEMU_CPU_STATE: u32 = 0;
 
-/// A note.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct NoteFacts {
-    /// Who defines its type: `CORE`, `QEMU`, `VMCOREINFO`, ...
-    pub owner: String,
-    /// Its type, a number that means something to its owner.
-    #[serde(rename = "type")]
-    pub kind: u32,
-    /// What the type is called, where that is known.
-    pub name: Option<&'static str>,
-    /// Bytes of its content.
-    pub size_bytes: ByteCount,
-}
-
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) listed: Vec<NoteFacts>,
@@ -44,7 +27,7 @@ pub(super) struct Notes {
 }
 
 /// Reads the notes of every note segment. A note that cannot be whole ends its segment.
-pub(super) fn read(image: &mut (impl Read + Seek), segments: &[Segment]) -> io::Result<Notes> {
+pub(super) fn read_notes(image: &mut (impl Read + Seek), segments: &[Segment]) -> io::Result<Notes> {
     let mut notes = Notes::default();
     let mut seen = 0_u64;
     for segment in segments.iter().filter(|segment| segment.kind == SegmentKind::Note) {
@@ -59,7 +42,7 @@ pub(super) fn read(image: &mut (impl Read + Seek), segments: &[Segment]) -> io::
     Ok(notes)
 }
 
-/// Reads the note at `at`, and gives where the next one is; `None` if this one is not whole.
+/// Reads the note at `at`, and returns where the next one is; `None` if this one is not whole.
 fn read_note(
     image: &mut (impl Read + Seek),
     at: u64,
@@ -91,7 +74,12 @@ fn read_note(
             Some(description(&text(image, content_at, content_bytes.min(MAX_VMCOREINFO_BYTES))?));
     }
     if notes.listed.len() < MAX_LISTED {
-        notes.listed.push(NoteFacts { owner, kind, name, size_bytes: ByteCount(content_bytes) });
+        notes.listed.push(NoteFacts {
+            owner,
+            kind,
+            name: name.map(Into::into),
+            size_bytes: ByteCount(content_bytes),
+        });
     }
     Ok(Some(content_at.saturating_add(content_bytes.next_multiple_of(4))))
 }

@@ -1,5 +1,7 @@
 use std::fs;
 
+use memdeck_model::NoteFacts;
+
 use super::*;
 use crate::synthetic::noise;
 use crate::testing::Lab;
@@ -61,7 +63,7 @@ fn an_image_is_described_by_its_headers_its_notes_and_its_manifest() {
         NoteFacts {
             owner: "VMCOREINFO".to_owned(),
             kind: 0,
-            name: Some("VMCOREINFO"),
+            name: Some("VMCOREINFO".into()),
             size_bytes: ByteCount(55)
         }
     );

@@ -1,9 +1,11 @@
-//! Why an image cannot be stored.
+//! Why an image cannot be stored, from the directory up to the seal.
 
 use std::io;
 use std::path::PathBuf;
 
-use memdeck_model::DumpId;
+use memdeck_model::{ByteCount, DumpId};
+
+use crate::format::elf::ElfError;
 
 /// Why the directory of images refuses.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +66,8 @@ pub enum StoreError {
         /// What the system says.
         source: io::Error,
     },
-    /// The file of a live dump's pages cannot be created.
-    #[error("a file for the pages of a live dump cannot be created in {path}")]
+    /// The file that contains a dump's pages until they are stored cannot be created.
+    #[error("a file for the pages of a dump cannot be created in {path}")]
     CreateSpool {
         /// The directory.
         path: PathBuf,
@@ -104,13 +106,115 @@ pub enum StoreError {
         /// What the system says.
         source: io::Error,
     },
-    /// The volume does not tell its free space.
+    /// The volume does not report its free space.
     #[error("the free space of {path} cannot be read")]
     FreeSpace {
         /// The directory.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+}
+
+/// Why the memory of a dump could not be kept until it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The file that holds the pages until they are in order.
+    #[error("the spool of the dump cannot be created")]
+    Create(#[source] StoreError),
+    /// A step failed on it.
+    #[error("the spool of the dump cannot be {step}")]
+    Failed {
+        /// What was done to it: `written`, `read`, ...
+        step: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The dump was stopped while the disk kept it waiting.
+    #[error("the dump was told to stop while it waited for the disk")]
+    Stopped,
+    /// More pages than the index has numbers for.
+    #[error("the guest has more than 8 TiB of memory, which is not supported")]
+    TooLarge,
+    /// A thread ended without a reason; a defect of memdeck.
+    #[error("a thread that receives the dump ended unexpectedly; please report this")]
+    Panicked,
+}
+
+impl SpoolError {
+    pub(crate) fn at(step: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Failed { step, source }
+    }
+}
+
+/// Why a stream did not become an image.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The stream failed, or its reader was told to stop.
+    #[error("reading the guest's memory failed after {read}")]
+    Stream {
+        /// Bytes that were read before.
+        read: ByteCount,
+        /// The reader's error, as it was.
+        source: io::Error,
+    },
+    /// The stream is not an ELF core that memdeck accepts.
+    #[error("the hypervisor's stream is not a memory image that memdeck can store")]
+    Header(#[source] ElfError),
+    /// The stream ended before its headers did.
+    #[error("the guest's memory stream ended after {} bytes, before its headers were complete", read.0)]
+    HeadersIncomplete {
+        /// Bytes that were read.
+        read: ByteCount,
+    },
+    /// The stream ended early.
+    #[error("the guest's memory stream ended after {} bytes; its headers promise {}", read.0, expected.0)]
+    TooShort {
+        /// Bytes that were read.
+        read: ByteCount,
+        /// Bytes its headers promise.
+        expected: ByteCount,
+    },
+    /// The stream went on.
+    #[error("the guest's memory stream goes on after the {} bytes that its headers promise", expected.0)]
+    TooLong {
+        /// Bytes its headers promise.
+        expected: ByteCount,
+    },
+    /// The image cannot be written.
+    #[error("writing the image {path} failed")]
+    Write {
+        /// The partial file, or one beside it.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The pages could not be kept until they are stored.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The pages, which are on the volume of the image until it is stored, could not be read a second time.
+    #[error("reading the pages of the dump a second time failed")]
+    ReadAgain(#[source] io::Error),
+    /// They were others than the first time.
+    #[error("the pages of the dump read differently the second time: the volume of {path} is not reliable")]
+    ReadsDiffer {
+        /// The partial file, which is on the same volume.
+        path: PathBuf,
+    },
+    /// zstd failed.
+    #[error("compressing the image failed")]
+    Compress(#[source] io::Error),
+    /// The system refuses to start threads.
+    #[error("the threads that store an image cannot be started")]
+    Threads(#[source] io::Error),
+    /// A thread of the pipeline ended without a reason; a defect of memdeck.
+    #[error("a thread that stores the image ended unexpectedly; please report this")]
+    Panicked,
+    /// `capture` was called before on the same file.
+    #[error("the image {path} was captured before; a new capture needs a new file")]
+    AlreadyCaptured {
+        /// The partial file.
+        path: PathBuf,
     },
 }
 

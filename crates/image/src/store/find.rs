@@ -2,13 +2,13 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use memdeck_model::{ByteCount, DumpId};
+use memdeck_model::{ByteCount, DumpId, Manifest};
 
 use super::{ImageStore, Sealed, StoreError};
-use crate::companions::{
+use crate::format::companions::{
     CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, belongs_to,
 };
-use crate::manifest::{Manifest, ManifestFile};
+use crate::format::manifest::ManifestFile;
 
 impl ImageStore {
     /// The sealed image of a dump, if there is one. A seal renames the image only after everything else is durable, so

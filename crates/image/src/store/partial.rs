@@ -9,12 +9,12 @@ use std::sync::Arc;
 use memdeck_model::{DumpId, Progress};
 use rustix::fs::FlockOperation;
 
-use super::StoreError;
-use crate::capture::{CaptureError, Captured, Targets, capture};
-use crate::companions::{DIGESTS_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX};
-use crate::directory::Directory;
-use crate::frames::Outputs;
-use crate::ordered::OrderedImage;
+use super::capture::{Captured, Targets, capture};
+use super::directory::Directory;
+use super::{CaptureError, StoreError};
+use crate::format::companions::{DIGESTS_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX};
+use crate::pipeline::pack::Outputs;
+use crate::pipeline::source::ReceivedImage;
 
 /// The files of an image that is not sealed; dropping this removes them.
 pub(super) struct Unsealed {
@@ -37,7 +37,7 @@ impl Unsealed {
 impl Drop for Unsealed {
     fn drop(&mut self) {
         for name in &self.names {
-            // Nobody is left to tell; `remove_partials` finds what stays.
+            // Nobody is left to report to; `remove_partials` finds what stays.
             let _ = self.directory.remove(name);
         }
     }
@@ -75,7 +75,7 @@ impl PartialImage {
         // Whatever is created from here on is removed if the next step fails.
         let mut created = Unsealed { directory, names: Vec::new() };
         let file = created.create(format!("{stem}{PARTIAL_SUFFIX}"))?;
-        // Tells others that somebody works here, until this process ends. Where locks do not work, nothing is told.
+        // Shows other processes that this one works here, until it ends. Without working locks they do not see it.
         let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
         let page_map = created.create(format!("{stem}{PAGE_MAP_SUFFIX}"))?;
         let digests = created.create(format!("{stem}{DIGESTS_SUFFIX}"))?;
@@ -101,14 +101,14 @@ impl PartialImage {
     /// Stores an image that was received whole.
     ///
     /// It is read twice at the same time: once to store it, and once for its hash. After every MiB, and at the end, the
-    /// calling thread tells `observer` how much was read, of how much, and asks `must_stop` before it goes on.
+    /// calling thread reports to `observer` how much was read, of how much, and asks `must_stop` before it goes on.
     ///
     /// # Errors
     /// `must_stop` says so, the pages cannot be read or differ between both readings, or the image cannot be written.
     /// The image cannot be sealed afterwards.
     pub fn capture(
         &mut self,
-        image: OrderedImage,
+        image: impl ReceivedImage,
         must_stop: &dyn Fn() -> bool,
         observer: &mut dyn FnMut(Progress),
     ) -> Result<Captured, CaptureError> {

@@ -8,8 +8,8 @@ use rustix::fs::Access;
 use rustix::io::Errno;
 
 use super::StoreError;
-use crate::companions::{IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, belongs_to};
-use crate::directory::Directory;
+use super::directory::Directory;
+use crate::format::companions::{IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, belongs_to};
 
 /// Removes a stored image and the files beside it, as far as they are there, but for its manifest, which goes on telling
 /// what was taken. The directory is the one the image was stored in, whichever is used for new dumps now. Returns what it
@@ -44,7 +44,7 @@ pub(super) fn remove_all(directory: &Directory, dump_id: &DumpId) -> Result<Vec<
 }
 
 /// Removes these files of a dump. The image goes first, so that what a crash leaves is not taken for one; a partial file
-/// goes last, so that it still tells what is left.
+/// goes last, so that it still shows what is left.
 fn remove(
     directory: &Directory,
     dump_id: &DumpId,

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use memdeck_model::ByteCount;
 
-use super::{PartialImage, SealError};
-use crate::companions::{
+use super::{PartialImage, Provenance, SealError};
+use crate::format::checksum::checksum_line;
+use crate::format::companions::{
     CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX,
 };
-use crate::hash::sha256_hex;
-use crate::manifest::{Manifest, Provenance};
-use crate::verify::records::checksum_line;
+use crate::format::hash::sha256_hex;
+use crate::format::manifest::manifest_to_json;
 
 /// A stored image: its bytes, manifest and checksum are on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +49,9 @@ impl PartialImage {
         let Some(captured) = self.captured.take() else {
             return Err(SealError::NotCaptured { path: self.path.clone() });
         };
-        let manifest = Manifest::new(self.dump_id.clone(), provenance, captured);
-        let json =
-            manifest.to_json().map_err(|source| SealError::Manifest { path: self.path.clone(), source })?;
+        let manifest = provenance.into_manifest(self.dump_id.clone(), captured);
+        let json = manifest_to_json(&manifest)
+            .map_err(|source| SealError::Manifest { path: self.path.clone(), source })?;
         let checksum = checksum_line(&manifest.sha256);
 
         self.file.sync_all().map_err(failed("made durable", &self.path))?;

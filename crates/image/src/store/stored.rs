@@ -1,14 +1,14 @@
-//! Everything that manifests in a directory tell.
+//! Every dump that has a manifest in the directory.
 
 use std::path::PathBuf;
 
-use memdeck_model::DumpId;
+use memdeck_model::{DumpId, Manifest, with_causes};
 
 use super::{ImageStore, Sealed, StoreError};
-use crate::companions::{IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, dump_id_in};
-use crate::manifest::{Manifest, ManifestFile};
+use crate::format::companions::{IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, dump_id_in};
+use crate::format::manifest::ManifestFile;
 
-/// A dump as its manifest tells it.
+/// A dump as its manifest describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredDump {
     /// What the manifest says.
@@ -71,7 +71,7 @@ impl ImageStore {
             return Ok(StoredDump { manifest, manifest_sha256, image, sealed: Some(sealed) });
         }
         let file = ManifestFile::read(&self.dir().join(format!("{stem}{MANIFEST_SUFFIX}")));
-        let ManifestFile { manifest, sha256 } = file.map_err(|error| crate::verify::sentence(&error))?;
+        let ManifestFile { manifest, sha256 } = file.map_err(|error| with_causes(&error))?;
         if manifest.dump_id != *dump_id {
             return Err(format!("it is the manifest of dump {}", manifest.dump_id));
         }

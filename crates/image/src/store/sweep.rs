@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use memdeck_model::DumpId;
 use rustix::fs::{FlockOperation, flock};
 
+use super::directory::process_of_spool;
 use super::{ImageStore, StoreError, remove};
-use crate::companions::{IMAGE_SUFFIX, PARTIAL_SUFFIX, dump_id_in};
-use crate::directory::process_of_spool;
+use crate::format::companions::{IMAGE_SUFFIX, PARTIAL_SUFFIX, dump_id_in};
 
 impl ImageStore {
     /// Removes the files of dumps that were never sealed, and spool files, as far as nobody works on them: neither a dump

@@ -2,7 +2,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
-use crate::manifest::Manifest;
+use crate::format::manifest::ManifestFile;
 use crate::testing::{Lab, core, dump_id, guest, provenance};
 
 const STEM: &str = "web-01_0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11";
@@ -84,8 +84,8 @@ fn a_seal_tells_and_records_the_file() {
         (metadata.ctime(), metadata.mtime(), metadata.atime())
     );
     assert_eq!(fs::read_to_string(&sealed.checksum).unwrap(), format!("{}  -\n", captured.sha256));
-    let manifest = Manifest::read(&sealed.manifest).unwrap();
-    assert_eq!(manifest, Manifest::new(dump_id(), provenance(), captured));
+    let manifest = ManifestFile::read(&sealed.manifest).unwrap().manifest;
+    assert_eq!(manifest, provenance().into_manifest(dump_id(), captured));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_sealed_dump_is_found_by_its_id_while_it_is_whole() {
     assert_eq!(found(), None);
     drop(partial);
     let sealed = lab.store(&core(b"memory"));
-    assert_eq!(found(), Some((Manifest::read(&sealed.manifest).unwrap(), sealed.clone())));
+    assert_eq!(found(), Some((ManifestFile::read(&sealed.manifest).unwrap().manifest, sealed.clone())));
     let image = File::options().write(true).open(&sealed.image).unwrap();
     image.set_len(sealed.stored_size.0 - 1).unwrap();
     assert_eq!(found(), None);

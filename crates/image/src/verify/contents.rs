@@ -1,22 +1,37 @@
-//! Everything that a stored image holds.
+//! Everything that a stored image contains.
 
 use std::fs::File;
 use std::io::{self, Seek};
+use std::num::NonZero;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use memdeck_model::{ByteCount, Progress};
+use memdeck_model::{ByteCount, Finding, FrameSpan, Progress, with_causes};
 use sha2::{Digest, Sha256};
 
-use super::finding::{Finding, MAX_LISTED_FRAMES, sentence};
 use super::headers::Headers;
-use super::{Contents, digests, page_map};
-use crate::hash::hex_digest;
-use crate::pages::{FrameBytes, PageLayout};
-use crate::reader::{ReadError, unpack_error};
-use crate::seek_table::{SeekTable, SeekTableError};
-use crate::unpack::{Hashes, Unpacked, unpack};
+use super::{Contents, MAX_LISTED_FRAMES, digests, page_map};
+use crate::format::frame::ZeroFrame;
+use crate::format::hash::{hex_digest, update_with_zeroes};
+use crate::format::page_map::{FrameBytes, PageExaminer, PageLayout, examine_whole_pages, is_zero};
+use crate::format::seek_table::{SeekTable, SeekTableError};
+use crate::pipeline::unpack::{Ring, Slot, Stages, UnpackError, Unpacked, unpack};
+use crate::read::error::ReadError;
 
-pub(super) fn read(
+/// Frames on their way for each unpacking thread: enough that content in a row does not leave the hasher without work.
+const SLOTS_PER_UNPACKER: usize = 12;
+
+/// What is learned of a frame.
+#[derive(Default)]
+struct Study {
+    /// If the frame is sound.
+    digest: Option<blake3::Hash>,
+    /// The entries of the pages that lie whole in the frame, unless it is zero.
+    entries: Vec<u8>,
+}
+
+/// Checks every frame of an image, and everything that can be known from all of them.
+pub(super) fn check_all_frames(
     file: &mut File,
     path: &Path,
     observer: &mut dyn FnMut(Progress),
@@ -24,7 +39,7 @@ pub(super) fn read(
     let io_error = |source| ReadError::Read { path: path.to_owned(), offset: 0, source };
     let stored_size = ByteCount(file.metadata().map_err(io_error)?.len());
     match SeekTable::read_from(file) {
-        Ok(table) => read_frames(file, path, stored_size, &table, observer),
+        Ok(table) => check_frames(file, path, stored_size, &table, observer),
         Err(SeekTableError::Io(source)) => Err(io_error(source)),
         Err(error) => Ok(Contents {
             file_sha256: Some(hash_file(file).map_err(io_error)?),
@@ -44,7 +59,7 @@ pub(super) fn without_table(path: &Path, stored_size: ByteCount, error: &SeekTab
         frames: None,
         page_map: page_map::Check::open(path, None).finish(),
         digests: digests::Lookup::open(path, None).finish(),
-        findings: vec![Finding::SeekTable { reason: sentence(error) }],
+        findings: vec![Finding::SeekTable { reason: with_causes(error) }],
     }
 }
 
@@ -68,8 +83,8 @@ impl io::Write for HashSink<'_> {
     }
 }
 
-fn read_frames(
-    file: &mut File,
+fn check_frames(
+    file: &File,
     path: &Path,
     stored_size: ByteCount,
     table: &SeekTable,
@@ -81,20 +96,26 @@ fn read_frames(
     let mut digests = digests::Check::open(path);
     let mut findings = Vec::new();
     let mut damaged_frames = 0_u64;
-    let hashes = unpack(file, table, layout.as_ref(), |Unpacked { span, bytes, digest, entries }| {
-        let bytes = bytes.unwrap_or_else(|fault| {
-            damaged_frames += 1;
-            if damaged_frames <= MAX_LISTED_FRAMES {
-                findings.push(Finding::Frame { span: span.clone(), reason: sentence(&fault) });
+    let mut collect = |slot: &mut Slot<FrameSpan, Study>| {
+        let bytes = match slot.fault.take() {
+            Some(fault) => {
+                damaged_frames += 1;
+                if damaged_frames <= MAX_LISTED_FRAMES {
+                    let reason = with_causes(&fault);
+                    findings.push(Finding::Frame { span: slot.wanted.clone(), reason });
+                }
+                FrameBytes::Unknown
             }
-            FrameBytes::Unknown
-        });
-        page_map.push(span.image.clone(), bytes, entries);
-        digests.push(span, digest.as_ref());
+            None if slot.is_zero => FrameBytes::Zero,
+            None => FrameBytes::Content(&slot.raw),
+        };
+        let (span, study) = (&slot.wanted, &slot.made);
+        page_map.push(span.image.clone(), bytes, &study.entries);
+        digests.push(span, study.digest.as_ref());
         observer(Progress { bytes_done: ByteCount(span.image.end), bytes_expected: table.raw_size() });
-        Ok::<_, std::convert::Infallible>(())
-    });
-    let Hashes { file, image } = hashes.map_err(|error| unpack_error(error, path, |never| match never {}))?;
+    };
+    let hashes = unpack_all(file, table, layout.as_ref(), &mut collect);
+    let Hashes { file, image } = hashes.map_err(|error| ReadError::from_unpack(error, path))?;
     if let Some(frames @ 1..) = damaged_frames.checked_sub(MAX_LISTED_FRAMES) {
         findings.push(Finding::FurtherFrames { frames });
     }
@@ -110,4 +131,89 @@ fn read_frames(
         digests: digests.finish(),
         findings,
     })
+}
+
+/// SHA-256 of all bytes.
+struct Hashes {
+    /// Of the stored file, seek table included.
+    file: String,
+    /// Of the image, if every frame is sound.
+    image: Option<String>,
+}
+
+/// Unpacks every frame, and passes each to `collect` in order.
+fn unpack_all(
+    file: &File,
+    table: &SeekTable,
+    layout: Option<&PageLayout>,
+    collect: &mut dyn FnMut(&mut Slot<FrameSpan, Study>),
+) -> Result<Hashes, UnpackError<ReadError>> {
+    let unpackers = std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, 8);
+    let ring = Ring { unpackers, slots: unpackers * SLOTS_PER_UNPACKER };
+    let examiner = &PageExaminer::new();
+    let mut of_file = Sha256::new();
+    let mut of_image = Some(Sha256::new());
+    let stages = Stages {
+        name: "image",
+        read: |stored: &[u8]| of_file.update(stored),
+        work: move |slot: &mut Slot<FrameSpan, Study>, zero: &ZeroFrame| {
+            study(slot, zero, layout, examiner);
+        },
+        hash: Some(|slot: &mut Slot<FrameSpan, Study>| hash(&mut of_image, slot)),
+    };
+    let count = |frames: &mut Unpacked<FrameSpan, Study>| -> Result<u64, ReadError> {
+        let mut count = 0_u64;
+        while let Some(mut slot) = frames.next() {
+            collect(&mut slot);
+            frames.put_back(slot);
+            count += 1;
+        }
+        Ok(count)
+    };
+    let count = unpack(file, table, ring, table.spans(), stages, count)?;
+    if count != table.frames() {
+        return Err(UnpackError::Panicked);
+    }
+    let mut rest = vec![0; usize::try_from(table.table_bytes()).unwrap_or(0)];
+    file.read_exact_at(&mut rest, table.frames_end())
+        .map_err(|source| UnpackError::Read { offset: table.frames_end(), source })?;
+    of_file.update(&rest);
+    Ok(Hashes { file: hex_digest(of_file), image: of_image.map(hex_digest) })
+}
+
+/// Learns what can be learned of one frame alone.
+fn study(
+    slot: &mut Slot<FrameSpan, Study>,
+    zero: &ZeroFrame,
+    layout: Option<&PageLayout>,
+    examiner: &PageExaminer,
+) {
+    let study = &mut slot.made;
+    study.digest = None;
+    study.entries.clear();
+    if slot.fault.is_some() {
+        return;
+    }
+    if slot.is_zero {
+        study.digest = Some(zero.digest());
+        return;
+    }
+    slot.is_zero = is_zero(&slot.raw);
+    study.digest = Some(blake3::hash(&slot.raw));
+    if let Some(layout) = layout.filter(|_| !slot.is_zero) {
+        examine_whole_pages(layout, examiner, slot.wanted.image.clone(), &slot.raw, &mut study.entries);
+    }
+}
+
+/// Hashes the next frame of the image; a damaged one ends that.
+fn hash(of_image: &mut Option<Sha256>, slot: &Slot<FrameSpan, Study>) {
+    if slot.fault.is_some() {
+        *of_image = None;
+    } else if let Some(sha256) = of_image {
+        if slot.is_zero {
+            update_with_zeroes(sha256, slot.image_bytes());
+        } else {
+            sha256.update(&slot.raw);
+        }
+    }
 }

@@ -5,16 +5,16 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::Companion;
-use super::finding::{Finding, MAX_LISTED_FRAMES, sentence};
-use crate::companions::{DIGESTS_SUFFIX, companion};
-use crate::digests::{DIGEST_BYTES, DIGEST_BYTES_U64, Root};
-use crate::seek_table::FrameSpan;
+use memdeck_model::{Companion, Finding, FrameSpan, with_causes};
+
+use super::MAX_LISTED_FRAMES;
+use crate::format::companions::{DIGESTS_SUFFIX, companion};
+use crate::format::digests::{DIGEST_BYTES, DIGEST_BYTES_U64, Root};
 
 /// What is known of them in the end.
 pub(super) struct Checked {
     pub(super) path: PathBuf,
-    /// What the file alone tells; the manifest may know better.
+    /// What the file alone shows; the manifest may know better.
     pub(super) state: Companion,
     /// BLAKE3 hash of the file, where there is one.
     pub(super) file_root: Option<String>,
@@ -58,7 +58,7 @@ impl Check {
         if let Err(error) = file.read_exact(&mut recorded) {
             let reason = match error.kind() {
                 io::ErrorKind::UnexpectedEof => format!("it ends before the digest of frame {}", span.frame),
-                _ => sentence(&error),
+                _ => with_causes(&error),
             };
             self.unusable(reason);
             return;
@@ -88,14 +88,14 @@ impl Check {
                     Ok(0) => file_root = Some(self.file_root.finish().to_hex().to_string()),
                     Ok(_) => self.unusable("it goes on after the digest of the last frame".to_owned()),
                     Err(error) => {
-                        let reason = sentence(&error);
+                        let reason = with_causes(&error);
                         self.unusable(reason);
                     }
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound || !self.findings.is_empty() => {}
             Err(error) => {
-                let reason = sentence(error);
+                let reason = with_causes(error);
                 self.unusable(reason);
             }
         }
@@ -141,7 +141,7 @@ impl Lookup {
                 None
             }
             Err(error) => {
-                let (path, reason) = (checked.path.clone(), sentence(&error));
+                let (path, reason) = (checked.path.clone(), with_causes(&error));
                 checked.findings.push(Finding::DigestsUnusable { path, reason });
                 None
             }

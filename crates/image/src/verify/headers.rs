@@ -1,44 +1,33 @@
 //! The ELF headers at the beginning of a stored image.
 
 use std::fs::File;
-use std::io::Read;
 
-use memdeck_model::ByteCount;
+use memdeck_model::{ByteCount, Finding, with_causes};
 
-use super::finding::{Finding, sentence};
-use crate::elf::{ElfCore, ElfScanner};
-use crate::reader::ImageReader;
+use crate::format::elf::ElfCore;
+use crate::read::headers::{HeadersError, read_headers};
+use crate::read::image::ImageReader;
 
-const PIECE_BYTES: usize = 64 << 10;
-
-/// The headers, read ahead of everything else; an image that cannot be read so far gives none.
+/// The headers, read ahead of everything else.
 pub(super) enum Headers {
     Read(ElfCore),
     Wrong(String),
-    /// A frame before their end is damaged, which is told of that frame.
+    /// A frame before their end is damaged, which is a finding about that frame.
     Unreadable,
 }
 
 impl Headers {
     pub(super) fn read(file: &File) -> Self {
-        let mut scanner = ElfScanner::new();
-        let Ok(mut image) =
-            file.try_clone().map_err(|_| ()).and_then(|file| ImageReader::new(file).map_err(|_| ()))
-        else {
+        let file = file.try_clone().ok();
+        let Some(mut image) = file.and_then(|file| ImageReader::new(file).ok()) else {
             return Self::Unreadable;
         };
-        let mut piece = vec![0; PIECE_BYTES];
-        while scanner.core().is_none() {
-            let read = match image.read(&mut piece) {
-                Ok(0) => return Self::Wrong("the image ends within its headers".to_owned()),
-                Ok(read) => read,
-                Err(_) => return Self::Unreadable,
-            };
-            if let Err(error) = scanner.push(piece.get(..read).unwrap_or_default()) {
-                return Self::Wrong(sentence(&error));
-            }
+        match read_headers(&mut image) {
+            Ok(core) => Self::Read(core),
+            Err(HeadersError::Invalid(error)) => Self::Wrong(with_causes(&error)),
+            Err(HeadersError::Incomplete) => Self::Wrong("the image ends within its headers".to_owned()),
+            Err(HeadersError::Unreadable(_)) => Self::Unreadable,
         }
-        scanner.into_core().map_or(Self::Unreadable, Self::Read)
     }
 
     pub(super) fn core(&self) -> Option<&ElfCore> {

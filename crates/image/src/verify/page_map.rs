@@ -5,17 +5,17 @@ use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::Companion;
-use super::finding::{Finding, MAX_LISTED_PAGES, sentence};
-use crate::pages::{
-    ENTRY_BYTES, Entries, FrameBytes, PageAssembler, PageLayout, PageMap, PageTally, PageTotals,
-};
-use crate::reader::ImageReader;
+use memdeck_model::{Companion, Finding, PageTotals, with_causes};
+
+use super::MAX_LISTED_PAGES;
+use crate::format::page_map::{ENTRY_BYTES, Entries, FrameBytes, PageAssembler, PageLayout, PageTally};
+use crate::read::image::ImageReader;
+use crate::read::page_map::PageMap;
 
 /// What is known of it in the end.
 pub(super) struct Checked {
     pub(super) path: PathBuf,
-    /// What the file alone tells; the manifest may know better.
+    /// What the file alone shows; the manifest may know better.
     pub(super) state: Companion,
     /// BLAKE3 hash of the file, where there is one.
     pub(super) file_blake3: Option<String>,
@@ -54,7 +54,7 @@ impl<'a> Check<'a> {
                 return Self { checked, comparison: None };
             }
             Err(error) => {
-                checked.unusable(sentence(&error));
+                checked.unusable(with_causes(&error));
                 None
             }
         };
@@ -66,9 +66,9 @@ impl<'a> Check<'a> {
             }
             Ok(map) => match map.into_stored_entries() {
                 Ok(entries) => recorded = Some(entries),
-                Err(error) => checked.unusable(sentence(&error)),
+                Err(error) => checked.unusable(with_causes(&error)),
             },
-            Err(error) => checked.unusable(sentence(&error)),
+            Err(error) => checked.unusable(with_causes(&error)),
         }
         let comparison = layout.map(|layout| Comparison {
             assembler: PageAssembler::new(layout),
@@ -115,7 +115,7 @@ impl<'a> Check<'a> {
             Ok::<_, io::Error>(())
         });
         if let Err(error) = compared {
-            findings.push(Finding::PageMapUnusable { path: path.clone(), reason: sentence(&error) });
+            findings.push(Finding::PageMapUnusable { path: path.clone(), reason: with_causes(&error) });
             *recorded = None;
         }
     }

@@ -1,17 +1,15 @@
 //! The manifest and the checksum file beside an image, and what they say against what it is.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::finding::{Finding, sentence};
-use super::{Companion, Contents};
-use crate::companions::{CHECKSUM_SUFFIX, MANIFEST_SUFFIX, companion};
-use crate::hash::is_hex_digest;
-use crate::manifest::{Manifest, ManifestError, ManifestFile};
+use memdeck_model::{Companion, Finding, Manifest, with_causes};
 
-/// A digest, two spaces and a file name.
-const MAX_CHECKSUM_BYTES: u64 = 64 + 2 + 4096;
+use super::Contents;
+use crate::format::checksum::read_checksum_file;
+use crate::format::companions::{CHECKSUM_SUFFIX, MANIFEST_SUFFIX, companion};
+use crate::format::manifest::{ManifestError, ManifestFile};
 
 pub(super) struct Records {
     manifest_path: PathBuf,
@@ -37,7 +35,7 @@ impl Records {
         self.manifest.ok()
     }
 
-    /// What these records say against the contents. `is_sound` tells that the contents agree with themselves.
+    /// What these records say against the contents. `is_sound`: the contents agree with themselves.
     pub(super) fn compare(&self, contents: &mut Contents, is_sound: bool) -> Vec<Finding> {
         let mut findings = match self.manifest.as_ref().map(|file| &file.manifest) {
             Ok(manifest) if is_sound && is_of_another_image(manifest, contents) => {
@@ -62,7 +60,7 @@ impl Records {
             ManifestError::Io(source) if source.kind() == io::ErrorKind::NotFound => {
                 Finding::ManifestMissing { path }
             }
-            error => Finding::ManifestUnusable { path, reason: sentence(error) },
+            error => Finding::ManifestUnusable { path, reason: with_causes(error) },
         }
     }
 
@@ -74,7 +72,7 @@ impl Records {
             (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
                 Some(Finding::ChecksumMissing { path })
             }
-            (Err(error), _) => Some(Finding::ChecksumUnusable { path, reason: sentence(error) }),
+            (Err(error), _) => Some(Finding::ChecksumUnusable { path, reason: with_causes(error) }),
             (Ok((recorded, _)), Some(found)) if recorded != found => {
                 Some(Finding::ChecksumMismatch { path, recorded: recorded.clone(), found: found.clone() })
             }
@@ -111,7 +109,7 @@ fn compare_manifest(manifest: &Manifest, contents: &Contents) -> Vec<Finding> {
         ("SHA-256 of the stored file", manifest.file_sha256.clone(), contents.file_sha256.clone()),
     ] {
         if let Some(found) = found.filter(|found| *found != recorded) {
-            findings.push(Finding::ManifestMismatch { what, recorded, found });
+            findings.push(Finding::ManifestMismatch { what: what.into(), recorded, found });
         }
     }
     findings
@@ -155,32 +153,7 @@ fn mismatches<const N: usize>(
     let different = compared.into_iter().filter_map(|(what, recorded, found)| {
         let found = found.filter(|found| *found != recorded)?;
         *state = Companion::Damaged;
-        Some(Finding::ManifestMismatch { what, recorded, found })
+        Some(Finding::ManifestMismatch { what: what.into(), recorded, found })
     });
     different.collect()
-}
-
-fn read_checksum_file(file: impl Read) -> io::Result<(String, bool)> {
-    let mut text = Vec::new();
-    file.take(MAX_CHECKSUM_BYTES).read_to_end(&mut text)?;
-    let digest = read_checksum(text.as_slice())?;
-    let is_as_written = text == checksum_line(&digest).as_bytes();
-    Ok((digest, is_as_written))
-}
-
-/// What the checksum file of an image holds.
-pub(crate) fn checksum_line(sha256: &str) -> String {
-    format!("{sha256}  -\n")
-}
-
-/// The digest in a file that `sha256sum` writes or reads.
-pub(crate) fn read_checksum(file: impl Read) -> io::Result<String> {
-    let mut text = String::new();
-    file.take(MAX_CHECKSUM_BYTES).read_to_string(&mut text)?;
-    let digest = text.split_whitespace().next().unwrap_or_default();
-    if is_hex_digest(digest) {
-        Ok(digest.to_owned())
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidData, "it does not begin with a SHA-256"))
-    }
 }

@@ -8,19 +8,19 @@ use std::num::NonZero;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use memdeck_model::{ByteCount, Progress};
+use memdeck_model::{ByteCount, Finding, FrameSpan, Progress, Sample, with_causes};
 
 use super::contents::without_table;
-use super::finding::{Finding, sentence};
 use super::headers::Headers;
-use super::{Contents, Sample, digests, page_map};
-use crate::hash::byte_len;
-use crate::pages::PageLayout;
-use crate::reader::ReadError;
-use crate::seek_table::{FrameSpan, SeekTable, SeekTableError};
-use crate::unpack::unpack_frame;
+use super::{Contents, digests, page_map};
+use crate::format::frame::unpack_frame;
+use crate::format::hash::byte_len;
+use crate::format::page_map::PageLayout;
+use crate::format::seek_table::{SeekTable, SeekTableError};
+use crate::read::error::ReadError;
 
-pub(super) fn read(
+/// Checks a few frames, spread over the image.
+pub(super) fn check_sample(
     file: &mut File,
     path: &Path,
     frames: NonZero<u64>,
@@ -61,7 +61,7 @@ pub(super) fn read(
                 let compared = digests.compare(span, &blake3::hash(&raw)).map_err(at)?;
                 sample.compared += u64::from(compared);
             }
-            Err(fault) => findings.push(Finding::Frame { span: span.clone(), reason: sentence(&fault) }),
+            Err(fault) => findings.push(Finding::Frame { span: span.clone(), reason: with_causes(&fault) }),
         }
         sample.frames += 1;
         done = done.saturating_add(byte_len(&raw));

@@ -117,7 +117,7 @@ impl Reader {
                 dump_id = %image.dump_id, vm = %image.record.dom, %reason, "a download was given up by its client"
             ),
             Err(error) => {
-                let detail = unreadable(image, &error).detail;
+                let detail = unreadable(image, &error).detail.to_string();
                 let _ = sink.send(Message::Broken(io::Error::other(detail)));
             }
         }

@@ -113,7 +113,7 @@ mod tests {
         let downloads = [uses.download(&one).unwrap(), uses.download(&one).unwrap()];
         let verification = uses.verify(&one).unwrap().unwrap();
         assert!(uses.verify(&one).unwrap().is_none(), "one verification of an image at a time");
-        let refused = |refused: Result<InUse, Problem>| refused.err().unwrap().detail;
+        let refused = |refused: Result<InUse, Problem>| refused.err().unwrap().detail.to_string();
         assert!(refused(uses.delete(&one)).contains("is being downloaded"));
         drop(downloads);
         assert!(refused(uses.delete(&one)).contains("is being verified"));

@@ -77,7 +77,7 @@ impl Job {
             }
         });
         let result = result.map(|mut report| {
-            report.hold_against(&self.image.record);
+            memdeck_image::compare_with_record(&mut report, &self.image.record);
             report
         });
         let ended = self.ended(result, self.clock.now());
@@ -109,7 +109,7 @@ impl Job {
             }
             Err(error) => Verification {
                 state: VerificationState::Failed,
-                error: Some(unreadable(&self.image, &error).detail),
+                error: Some(unreadable(&self.image, &error).detail.to_string()),
                 ..ended
             },
         }

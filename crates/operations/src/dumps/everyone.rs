@@ -20,14 +20,14 @@ impl Everyone {
             let omitted = Omitted::by_state(guest).or_else(|| {
                 let dump = active.iter().find(|dump| is_of(dump, guest, guests))?;
                 let reason = format!("it is being dumped already, by dump {}", dump.dump_id);
-                Some(Omitted::new(guest, OmittedWhy::BeingDumped, reason))
+                Some(Omitted::new(guest, OmittedWhy::BeingDumped, reason.into()))
             });
             match (omitted, Target::chosen(guest)) {
                 (Some(omitted), _) => everyone.omitted.push(omitted),
                 (None, Ok(target)) => everyone.targets.push(target),
                 (None, Err(error)) => {
                     let reason = format!("it cannot be named: {error}");
-                    everyone.omitted.push(Omitted::new(guest, OmittedWhy::Unnamable, reason));
+                    everyone.omitted.push(Omitted::new(guest, OmittedWhy::Unnamable, reason.into()));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use memdeck_model::{DumpId, DumpStatus, EndReason, JobState, LastTrigger, Millis, Timestamp};
+use memdeck_model::{DumpId, DumpStatus, EndReason, JobState, LastTrigger, Message, Millis, Timestamp};
 
 /// Follows the dumps of the last request.
 pub struct TriggerFollower {
@@ -15,7 +15,7 @@ struct Followed {
     vm_ids: Vec<String>,
     /// The newest status of every dump of the request; empty where the request was refused.
     dumps: BTreeMap<DumpId, DumpStatus>,
-    refusal: Option<String>,
+    refusal: Option<Message>,
 }
 
 impl TriggerFollower {
@@ -35,7 +35,7 @@ impl TriggerFollower {
     }
 
     /// A request could not be passed on.
-    pub fn refuse(&mut self, at: Timestamp, vm_ids: Vec<String>, reason: String) {
+    pub fn refuse(&mut self, at: Timestamp, vm_ids: Vec<String>, reason: Message) {
         self.last = Some(Followed { accepted: at, vm_ids, dumps: BTreeMap::new(), refusal: Some(reason) });
     }
 
@@ -52,11 +52,11 @@ impl TriggerFollower {
     pub fn last(&self, now: Timestamp) -> Option<LastTrigger> {
         let last = self.last.as_ref()?;
         let ended = last.dumps.values().all(|status| status.exact_state().is_final());
-        let failures: Vec<&str> = last
+        let failures: Vec<String> = last
             .dumps
             .values()
             .filter(|status| matches!(status.exact_state(), JobState::Failed | JobState::Cancelled))
-            .map(|status| status.message.as_str())
+            .map(|status| status.message.to_string())
             .collect();
         let took_too_long = last.dumps.values().any(|status| self.took_too_long(status));
         let overdue = !ended && now.since(last.accepted) > self.longest();
@@ -75,7 +75,8 @@ impl TriggerFollower {
             ended.then(|| last.dumps.values().filter_map(|status| status.finished_at).max()).flatten();
         #[expect(clippy::cast_precision_loss, reason = "hours at most")]
         let duration = duration.map(|end| end.since(last.accepted).0 as f64 / 1000.0);
-        let error = last.refusal.clone().or_else(|| (!failures.is_empty()).then(|| failures.join("; ")));
+        let error =
+            last.refusal.clone().or_else(|| (!failures.is_empty()).then(|| failures.join("; ").into()));
         Some(LastTrigger {
             timestamp: last.accepted,
             vm_ids: last.vm_ids.clone(),

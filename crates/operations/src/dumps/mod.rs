@@ -6,7 +6,7 @@ mod last_trigger;
 use std::collections::BTreeMap;
 
 use memdeck_model::{
-    ALL_GUESTS, DumpId, DumpOptions, DumpStatus, FrozenPause, Millis, Omitted, Problem, ProblemKind,
+    ALL_GUESTS, DumpId, DumpOptions, DumpStatus, FrozenPause, Message, Millis, Omitted, Problem, ProblemKind,
     ServiceStatus, Target, Timestamp, TriggerError, TriggerRequest, VmRef,
 };
 
@@ -84,7 +84,7 @@ impl Operations {
                 Ok(Accepted { at, vm_ids, statuses, omitted })
             }
             Err(error) => {
-                self.follower.lock().refuse(at, vm_ids, error.to_string());
+                self.follower.lock().refuse(at, vm_ids, Message::new(&error));
                 Err(error.into())
             }
         }
@@ -116,7 +116,7 @@ impl Operations {
         let answer = self.host.statuses().await;
         let (status, active_dumps, error) = match answer {
             Ok(statuses) => ("ok", statuses, None),
-            Err(error) => ("unavailable", BTreeMap::new(), Some(error.to_string())),
+            Err(error) => ("unavailable", BTreeMap::new(), Some(Message::new(error))),
         };
         let last_trigger = {
             let mut follower = self.follower.lock();

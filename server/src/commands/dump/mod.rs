@@ -39,7 +39,19 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
     // From here on: Ctrl-C must not end the command between asking for dumps and following them.
     let mut stop = StopSignal::receive()?;
     let options = args.options();
-    for warning in session.pause_warnings(&targets, options.mode).await {
+    let warnings = tokio::select! {
+        biased;
+        _ = stop.wait() => {
+            say(format_args!("memdeck: interrupted before any dump was asked for"));
+            let nothing = json!({"dumps": [], "omitted": [], "interrupted": true});
+            let printed = if args.json { Output::default().json(&nothing) } else { Ok(()) };
+            session.close().await;
+            printed?;
+            return Ok(Exit::Interrupted);
+        }
+        warnings = session.pause_warnings(&targets, options.mode) => warnings,
+    };
+    for warning in warnings {
         say(format_args!("memdeck: warning: {warning}"));
     }
     let Asked { dumps, omitted } = session.trigger(targets, options).await?;

@@ -4,8 +4,8 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::{DumpBackend, Engine, LocalBackend, Target};
 use memdeck_catalog::{LockError, LockRole};
+use memdeck_engine::{DumpBackend, Engine, LocalBackend, Target};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_influx::RecordFeed;
 use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Event, FrozenPause, Guest, ModeChoice, VmRef};
@@ -99,7 +99,7 @@ impl Session {
                 let host = blocking(move || hypervisor.host()).await.ok()?.name;
                 here.backend.frozen_pause(Some(&host)).await.ok()?
             }
-            Self::Service(service) => service.client.frozen_pause().await.ok()?,
+            Self::Service(service) => service.client.frozen_pause().await.ok()?.known(),
         }
     }
 

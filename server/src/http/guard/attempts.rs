@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_capture::Clock;
+use memdeck_engine::Clock;
 use parking_lot::Mutex;
 
 use crate::http::network;
@@ -136,7 +136,7 @@ impl Debts {
 
 #[cfg(test)]
 mod tests {
-    use memdeck_capture::ManualClock;
+    use memdeck_engine::ManualClock;
 
     use super::*;
 

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::super::downloads::{Download, Size};
+use crate::ui::erase::handler;
 use crate::ui::{Icon, IconView};
 
 /// A link for each, with its size.
@@ -18,7 +19,7 @@ pub fn DownloadList(
         let Download { name, hint, href, file_name, size, omits, problem } = download;
         let size = match size {
             Size::Known(bytes) => bytes.to_string(),
-            Size::KnownAfterwards => "size not known before".to_owned(),
+            Size::KnownAfterwards => "size known after the download".to_owned(),
             Size::NotTold => String::new(),
         };
         let text = view! {
@@ -32,14 +33,14 @@ pub fn DownloadList(
         match problem {
             Some(why) => view! {
                 <li class="download download-none">
-                    {text} <span class="download-size secondary">{format!("cannot be made: {why}")}</span>
+                    {text} <span class="download-size secondary">{format!("not available: {why}")}</span>
                 </li>
             }
             .into_any(),
             // `download` also tells the router that this is not a page.
             None => view! {
                 <li>
-                    <a class="download" href=href download=file_name.unwrap_or_default() on:click=move |_| on_press.run(())>
+                    <a class="download" href=href download=file_name.unwrap_or_default() on:click=handler(move |_| on_press.run(()))>
                         <IconView icon=Icon::Download />
                         {text}
                         <span class="download-size number">{size}</span>

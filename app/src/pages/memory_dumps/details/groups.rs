@@ -2,8 +2,9 @@
 
 use leptos::prelude::*;
 
-use crate::api::{Fact, Group, Value};
+use crate::api::{Fact, Group, Room, Value};
 use crate::ui::{CopyButton, Instant, Unknown};
+use crate::words::lower_first;
 
 /// A heading and what is known under it.
 #[component]
@@ -13,12 +14,12 @@ pub fn GroupView(
     /// Whose dump it is, for the names of the buttons.
     guest: String,
 ) -> impl IntoView {
-    let Group { title, facts } = group;
+    let Group { title, room, facts } = group;
     let label = title.clone();
-    let class = match title.as_str() {
-        "Capture" => "details-group details-group-tall",
-        "File" | "Hashes" => "details-group details-group-wide",
-        _ => "details-group",
+    let class = match room {
+        Room::Little => "details-group",
+        Room::Tall => "details-group details-group-tall",
+        Room::Wide => "details-group details-group-wide",
     };
     view! {
         <section class=class aria-label=label>
@@ -61,29 +62,5 @@ fn FactView(fact: Fact, guest: String) -> impl IntoView {
             <dt>{name}</dt>
             <dd class="number">{value}</dd>
         </div>
-    }
-}
-
-/// As in the middle of a sentence; what is written in capitals stays so.
-fn lower_first(name: &str) -> String {
-    let mut letters = name.chars();
-    match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() => {
-            first.to_lowercase().chain(letters).collect()
-        }
-        _ => name.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_within_a_sentence_keeps_its_capitals_where_it_is_made_of_them() {
-        assert_eq!(
-            ["Path", "SHA-256 of the image", ""].map(lower_first),
-            ["path", "SHA-256 of the image", ""]
-        );
     }
 }

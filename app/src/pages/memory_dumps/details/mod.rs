@@ -11,16 +11,16 @@ use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record};
 
-use super::abilities::{NO_IMAGE, can, is_out_of_reach};
 use super::downloads::downloads;
 use super::records::focus_in_row;
 use super::state::State;
 use crate::api;
-use crate::live::Live;
-use crate::load::Loader;
+use crate::data::{Loader, NO_IMAGE, is_out_of_reach};
+use crate::feed::Feed;
+use crate::ui::erase::{dynamic, effect, memo};
 use crate::ui::{
-    Badge, Button, ButtonKind, ButtonSize, Dialog, EmptyState, Failure, Icon, IconView, Instant, Skeleton,
-    Tone,
+    Badge, Button, ButtonKind, ButtonSize, Dialog, EmptyState, Failure, Icon, IconView, Instant, Show,
+    Skeleton, Tone,
 };
 use crate::words::{absence, sentence, why_absent};
 use downloads::DownloadList;
@@ -36,11 +36,11 @@ const LOOK_INTERVAL_MS: u32 = 5_000;
 #[component]
 pub fn DetailsDialog() -> impl IntoView {
     let records = State::expect().records;
-    let dump = Memo::new(move |_| records.view.with(|view| view.dump.clone()));
+    let dump = memo(move || records.view.with(|view| view.dump.clone()));
     let title = RwSignal::new(String::new());
     let open = RwSignal::new(false);
     let last = StoredValue::new(String::new());
-    Effect::new(move || match dump.get() {
+    effect(move || match dump.get() {
         Some(dump) => {
             last.set_value(dump);
             open.set(true);
@@ -59,12 +59,12 @@ pub fn DetailsDialog() -> impl IntoView {
     });
     view! {
         <Dialog open id="details-title" title wide=true>
-            {move || dump.get().map(|dump| if let Ok(id) = dump.parse::<DumpId>() {
+            {dynamic(move || dump.get().map(|dump| if let Ok(id) = dump.parse::<DumpId>() {
                 view! { <DumpDetails id title /> }.into_any()
             } else {
                 title.set(NO_SUCH_DUMP.to_owned());
                 unknown(&dump)
-            })}
+            }))}
         </Dialog>
     }
 }
@@ -74,9 +74,9 @@ const NO_SUCH_DUMP: &str = "No such dump";
 fn unknown(dump: &str) -> AnyView {
     let shown: String = dump.chars().take(64).collect();
     view! {
-        <EmptyState title="There is no finished dump with this id" icon=Icon::Search>
+        <EmptyState title="No finished dump has this id" icon=Icon::Search>
             <code class="details-no-id">{shown}</code>
-            <p>"The address may be incomplete, or it is of another memdeck."</p>
+            <p>"The address may be incomplete, or belong to another memdeck."</p>
         </EmptyState>
     }
     .into_any()
@@ -97,7 +97,7 @@ struct Fetched {
 impl Fetched {
     fn new(id: DumpId) -> Self {
         let (record, image) = (Loader::<api::Details>::new(), Loader::<api::Details>::new());
-        let shown = Memo::new(move |_| {
+        let shown = memo(move || {
             let with_image = image.with_data(api::Details::clone);
             with_image.or_else(|| record.with_data(api::Details::clone))
         });
@@ -126,9 +126,8 @@ impl Fetched {
 
     /// Why the image tells nothing, or could not be asked.
     fn problem(self) -> Option<Problem> {
-        self.image.with(|image| {
-            image.problem.clone().or_else(|| image.data.as_ref().and_then(|details| details.problem.clone()))
-        })
+        let of_image = || self.image.with_data(|details| details.problem.clone()).flatten();
+        self.image.problem().or_else(of_image)
     }
 }
 
@@ -140,21 +139,23 @@ fn DumpDetails(
     title: RwSignal<String>,
 ) -> impl IntoView {
     let state = State::expect();
-    let live = Live::expect();
+    let feed = Feed::expect();
+    let verifications = state.data.verifications;
+    verifications.watch(id.clone());
     let fetched = Fetched::new(id.clone());
     let look = move || {
         if untrack(|| !fetched.is_deleted()) && !document().hidden() {
             leptos::task::spawn_local(async move {
                 // Where this fails the image cannot be loaded either, which is said.
-                let _ = state.look_at_verification(fetched.id.get_value()).await;
+                let _ = verifications.look_at(fetched.id.get_value()).await;
             });
         }
     };
-    live.on_connected(move || {
+    feed.on_connected(move || {
         fetched.fetch();
         look();
     });
-    live.subscribe(move |event| match event {
+    feed.subscribe(move |event| match event {
         Event::Record(record) if fetched.id.with_value(|id| record.dump_id.as_ref() == Some(id)) => {
             fetched.fetch_image();
         }
@@ -168,8 +169,8 @@ fn DumpDetails(
     let timer = StoredValue::new_local(Some(Interval::new(LOOK_INTERVAL_MS, look)));
     on_cleanup(move || timer.set_value(None));
 
-    let shape = Memo::new(move |_| Shape::of(fetched));
-    Effect::new(move || {
+    let shape = memo(move || Shape::of(fetched));
+    effect(move || {
         title.set(match shape.get() {
             Shape::Unknown => NO_SUCH_DUMP.to_owned(),
             Shape::Loading | Shape::Failed => "A dump".to_owned(),
@@ -179,10 +180,9 @@ fn DumpDetails(
         });
     });
     let problem = Signal::derive(move || {
-        let why = |problem: &Problem| sentence(&problem.detail);
-        fetched.record.with(|record| record.problem.as_ref().map(why)).unwrap_or_default()
+        fetched.record.problem().map(|problem| sentence(&problem.detail.to_string())).unwrap_or_default()
     });
-    move || match shape.get() {
+    dynamic(move || match shape.get() {
         Shape::Loading => view! { <Skeleton rows=6 label="Loading the dump" /> }.into_any(),
         Shape::Unknown => unknown(id.as_str()),
         Shape::Failed => view! {
@@ -194,7 +194,7 @@ fn DumpDetails(
         }
         .into_any(),
         Shape::Known => view! { <Known id=id.clone() fetched /> }.into_any(),
-    }
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -210,11 +210,11 @@ impl Shape {
         if fetched.shown.with(Option::is_some) {
             return Self::Known;
         }
-        fetched.record.with(|record| match &record.problem {
+        match fetched.record.problem() {
             Some(problem) if problem.kind == ProblemKind::NotFound => Self::Unknown,
             Some(_) => Self::Failed,
             None => Self::Loading,
-        })
+        }
     }
 }
 
@@ -223,29 +223,27 @@ impl Shape {
 fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
     let state = State::expect();
     let shown = fetched.shown;
-    let is_deleted = Memo::new(move |_| fetched.is_deleted());
+    let is_deleted = memo(move || fetched.is_deleted());
     let guest =
         StoredValue::new(untrack(|| fetched.read(|details| crate::words::shown(&details.record.dom.0))));
     let id = StoredValue::new(id);
     let told = Signal::derive(move || fetched.read(|details| details.notices.clone()));
-    let absent = Memo::new(move |_| if is_deleted.get() { None } else { fetched.problem() });
+    let absent = memo(move || if is_deleted.get() { None } else { fetched.problem() });
     // While nothing is known of the image yet, nothing speaks against it; where its service is away, asking does no harm.
-    let can_images = can(&state, |service| service.images);
-    let is_far = Memo::new(move |_| {
+    let can_images = state.data.overview.can(|service| service.images);
+    let is_far = memo(move || {
         shown.with(|shown| {
             shown.as_ref().is_some_and(|details| is_out_of_reach(&details.record, can_images.get()))
         })
     });
     let obstacle = Signal::derive(move || {
         is_far.get()
-            || fetched.image.with(|image| {
-                image
-                    .data
-                    .as_ref()
-                    .is_some_and(|details| details.problem.is_none() && details.forms.is_none())
-            })
+            || fetched
+                .image
+                .with_data(|details| details.problem.is_none() && details.forms.is_none())
+                .unwrap_or(false)
     });
-    let is_loading = move || fetched.image.with(|image| image.data.is_none() && image.problem.is_none());
+    let is_loading = move || !fetched.image.has_data() && fetched.image.problem().is_none();
     let explain = move |()| state.explain_download(id.get_value(), guest.get_value());
     let links = move || {
         let all = shown.with(|shown| {
@@ -270,10 +268,10 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
     };
     view! {
         <p class="details-lead">
-            {move || shown.with(|shown| shown.as_ref().map(|details| lead(&details.record)))}
+            {dynamic(move || shown.with(|shown| shown.as_ref().map(|details| lead(&details.record))))}
         </p>
         <Notices notices=told />
-        {move || {
+        {dynamic(move || {
             absent.get().map(|problem| {
                 view! {
                     <Failure
@@ -283,14 +281,14 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
                     />
                 }
             })
-        }}
+        })}
         <Show when=move || !is_deleted.get()>
             <VerificationPanel id=id.get_value() guest=guest.get_value() obstacle />
         </Show>
-        {links}
-        <div class="details-groups">{groups} {pages}</div>
+        {dynamic(links)}
+        <div class="details-groups">{dynamic(groups)} {dynamic(pages)}</div>
         <Show when=is_loading>
-            <Skeleton rows=4 label="Loading what the image tells" />
+            <Skeleton rows=4 label="Loading the image details" />
         </Show>
         <Show when=move || is_far.get()>
             <p class="secondary" id="image-out-of-reach">{NO_IMAGE}</p>

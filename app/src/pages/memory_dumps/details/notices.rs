@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::api::{Notice, Weight};
+use crate::ui::erase::dynamic;
 use crate::ui::{Icon, IconView, Instant};
 
 /// Each in a box of its own.
@@ -12,7 +13,7 @@ pub fn Notices(
     #[prop(into)]
     notices: Signal<Vec<Notice>>,
 ) -> impl IntoView {
-    move || {
+    dynamic(move || {
         let one = |notice: Notice| {
             let class = match notice.weight {
                 Weight::Note => "notice",
@@ -38,6 +39,6 @@ pub fn Notices(
         };
         let list = notices.get();
         (!list.is_empty())
-            .then(|| view! { <ul class="notices" aria-label="To be known">{list.into_iter().map(one).collect_view()}</ul> })
-    }
+            .then(|| view! { <ul class="notices" aria-label="Notices">{list.into_iter().map(one).collect_view()}</ul> })
+    })
 }

@@ -4,8 +4,9 @@ use leptos::prelude::*;
 use memdeck_model::{DumpId, Verification, VerificationState};
 
 use super::super::state::State;
-use super::super::verification::words::{percent, told};
-use crate::ui::{Badge, Button, ButtonSize, Icon, IconView, Moment, ProgressBar};
+use crate::data::{percent_of, verification_in_words};
+use crate::ui::erase::{dynamic, memo};
+use crate::ui::{Badge, Button, ButtonSize, Icon, IconView, Moment, ProgressBar, Show};
 use crate::words::sentence;
 
 /// Findings that are shown; there may be one for every frame.
@@ -26,34 +27,34 @@ pub fn VerificationPanel(
     let state = State::expect();
     let id = StoredValue::new(id);
     let newest =
-        Memo::new(move |_| id.with_value(|id| state.verifications.with(|known| known.of(id).cloned())));
-    let busy = Memo::new(move |_| id.with_value(|id| state.verifications.with(|known| known.is_busy(id))));
-    let refusal = Memo::new(move |_| {
-        id.with_value(|id| state.verifications.with(|known| known.refusal(id).map(sentence)))
+        memo(move || id.with_value(|id| state.data.verifications.with(|known| known.of(id).cloned())));
+    let busy = memo(move || id.with_value(|id| state.data.verifications.with(|known| known.is_busy(id))));
+    let refusal = memo(move || {
+        id.with_value(|id| state.data.verifications.with(|known| known.refusal(id).map(sentence)))
     });
     let name = guest.clone();
-    let verify = move |()| state.verify(id.get_value(), name.clone());
-    let is_running = Memo::new(move |_| {
+    let verify = move |()| state.data.verifications.begin(id.get_value(), name.clone());
+    let is_running = memo(move || {
         newest.with(|newest| newest.as_ref().is_some_and(|known| known.state == VerificationState::Running))
     });
-    let progress = Signal::derive(move || newest.with(|newest| newest.as_ref().and_then(percent)));
+    let progress = Signal::derive(move || newest.with(|newest| newest.as_ref().and_then(percent_of)));
     view! {
         <section class="verification" aria-label="Verification">
             <div class="verification-head">
                 <div class="verification-text">
-                    {move || newest.with(|newest| newest.as_ref().and_then(result)).unwrap_or_else(none_yet)}
+                    {dynamic(move || newest.with(|newest| newest.as_ref().and_then(result)).unwrap_or_else(none_yet))}
                 </div>
                 <Button size=ButtonSize::Small on_press=verify disabled=obstacle busy>
                     <IconView icon=Icon::Check />
-                    {move || if busy.get() { "Verifying" } else { "Verify now" }}
+                    {dynamic(move || if busy.get() { "Verifying" } else { "Verify now" })}
                 </Button>
             </div>
             <Show when=move || is_running.get()>
                 <ProgressBar percent=progress label=format!("Verification of {guest}") />
             </Show>
-            {move || refusal.get().map(|why| view! {
-                <p class="verification-refusal" role="alert">{format!("The verification did not begin. {why}")}</p>
-            })}
+            {dynamic(move || refusal.get().map(|why| view! {
+                <p class="verification-refusal" role="alert">{format!("The verification did not start. {why}")}</p>
+            }))}
         </section>
     }
 }
@@ -62,7 +63,7 @@ fn none_yet() -> AnyView {
     view! {
         <p>
             <span class="secondary">
-                "Not verified since memdeck was started. Verifying reads the whole image and compares every hash."
+                "Not verified since memdeck was started. Verification reads the whole image and checks every hash."
             </span>
         </p>
     }
@@ -70,7 +71,7 @@ fn none_yet() -> AnyView {
 }
 
 fn result(newest: &Verification) -> Option<AnyView> {
-    let told = told(newest)?;
+    let told = verification_in_words(newest)?;
     let findings = newest.findings.iter().take(MOST_FINDINGS).map(|finding| sentence(finding));
     let findings = findings.map(|finding| view! { <li>{finding}</li> }).collect_view();
     let more = newest.findings.len().saturating_sub(MOST_FINDINGS);

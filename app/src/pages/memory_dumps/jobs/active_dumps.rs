@@ -3,10 +3,10 @@
 use leptos::prelude::*;
 use memdeck_model::DumpId;
 
-use super::super::state::State;
-use super::Jobs;
 use super::row::JobRow;
-use crate::ui::{Card, EmptyState, Failure, Icon, Skeleton};
+use crate::data::{Data, Jobs};
+use crate::ui::erase::{dynamic, handler, memo};
+use crate::ui::{Card, EmptyState, Failure, Icon, Show, Skeleton, list};
 
 /// A row that the operator points at or is in with the keyboard.
 const ROWS_IN_USE: &str = ".jobs:hover, .jobs:focus-within";
@@ -18,22 +18,20 @@ fn are_in_use() -> bool {
 /// A row for each, in a part of fixed size that scrolls.
 #[component]
 pub fn ActiveDumps() -> impl IntoView {
-    let state = State::expect();
+    let dumps = Data::expect().dumps;
     // Counts how often the operator turned away from the rows: then they take their places.
     let left = RwSignal::new(0_u32);
     let turn_away = move || left.update(|left| *left = left.wrapping_add(1));
     let ids = Memo::new(move |shown: Option<&Option<Vec<DumpId>>>| {
         left.track();
         let held = shown.and_then(Option::as_deref).filter(|_| are_in_use()).unwrap_or_default();
-        state.jobs.with_data(|jobs| jobs.shown(held))
+        dumps.with(|jobs| jobs.shown(held))
     });
     // Apart from the ids, so that the rows are not built anew when a dump begins or goes.
-    let is_empty = Memo::new(move |_| ids.with(|ids| ids.as_ref().map(Vec::is_empty)));
-    let active = Memo::new(move |_| state.jobs.with_data(Jobs::active_count).unwrap_or(0));
-    let problem = Memo::new(move |_| {
-        state.jobs.with(|jobs| jobs.problem.as_ref().map(|problem| problem.detail.clone()))
-    });
-    let retry = move |()| state.fetch_jobs();
+    let is_empty = memo(move || ids.with(|ids| ids.as_ref().map(Vec::is_empty)));
+    let active = memo(move || dumps.with(Jobs::active_count).unwrap_or(0));
+    let problem = dumps.why_failed();
+    let retry = move |()| dumps.fetch();
     let count = move || {
         let count = active.get();
         (count > 0).then(
@@ -43,12 +41,12 @@ pub fn ActiveDumps() -> impl IntoView {
     view! {
         <Card id="active-dumps" title="Active dumps" class="panel-active" aside=count>
             <div class="panel-scroll" tabindex="0" role="group" aria-label="List of active dumps">
-                {move || match is_empty.get() {
+                {dynamic(move || match is_empty.get() {
                     None if problem.with(Option::is_some) => ().into_any(),
-                    None => view! { <Skeleton rows=2 label="Loading the running dumps" /> }.into_any(),
+                    None => view! { <Skeleton rows=2 label="Loading the active dumps" /> }.into_any(),
                     Some(true) => {
                         view! {
-                            <EmptyState title="Nothing is being dumped" icon=Icon::Activity>
+                            <EmptyState title="No active dumps" icon=Icon::Activity>
                                 "Select a guest and press “Dump selected”."
                             </EmptyState>
                         }
@@ -58,23 +56,25 @@ pub fn ActiveDumps() -> impl IntoView {
                         view! {
                             <ul
                                 class="jobs"
-                                on:mouseleave=move |_| turn_away()
+                                on:mouseleave=handler(move |_| turn_away())
                                 // The focus is nowhere while it goes from one row to another.
-                                on:focusout=move |_| request_animation_frame(turn_away)
+                                on:focusout=handler(move |_| request_animation_frame(turn_away))
                             >
-                                <For each=move || ids.get().unwrap_or_default() key=Clone::clone let:id>
-                                    <JobRow id />
-                                </For>
+                                {list(
+                                    move || ids.get().unwrap_or_default(),
+                                    ToString::to_string,
+                                    |id| view! { <JobRow id /> },
+                                )}
                             </ul>
                         }
                             .into_any()
                     }
-                }}
+                })}
             </div>
             // Below, where it moves no row.
             <Show when=move || problem.with(Option::is_some)>
                 <Failure
-                    title="The running dumps could not be loaded."
+                    title="The active dumps could not be loaded."
                     detail=Signal::derive(move || problem.get().unwrap_or_default())
                     on_retry=retry
                 />

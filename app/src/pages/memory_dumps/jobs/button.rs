@@ -1,11 +1,11 @@
 //! The one button of a dump: it cancels the dump, after a question, and dismisses the result when it has ended.
 
+use leptos::ev;
 use leptos::prelude::*;
 use memdeck_model::JobState;
 
-use super::super::abilities::{NO_CANCEL, can};
-use super::super::state::State;
-use super::{Cancel, Job};
+use crate::data::{Cancel, Data, Job, NO_CANCEL};
+use crate::ui::erase::{dynamic, follow, handler, memo};
 use crate::ui::{Announcer, Button, ButtonKind, ButtonSize, Icon, IconView};
 
 /// What the button does now.
@@ -46,10 +46,10 @@ pub fn JobButton(
     /// Whether the operator is asked whether to cancel it.
     asking: RwSignal<bool>,
 ) -> impl IntoView {
-    let state = State::expect();
+    let data = Data::expect();
     let announcer = Announcer::expect();
-    let can_cancel = can(&state, |service| service.cancel);
-    let use_of = Memo::new(move |_| {
+    let can_cancel = data.overview.can(|service| service.cancel);
+    let use_of = memo(move || {
         job.with(|job| job.as_ref().map_or(ButtonUse::Dismiss, |job| use_of(job, asking.get())))
     });
     let press = move |_| {
@@ -64,7 +64,7 @@ pub fn JobButton(
             }
             ButtonUse::Keep => asking.set(false),
             ButtonUse::Cancelling => {}
-            ButtonUse::Dismiss => state.jobs.change(|jobs| jobs.dismiss(&id)),
+            ButtonUse::Dismiss => data.dumps.dismiss(&id),
         }
     };
     let is_impossible = move || use_of.get() == ButtonUse::Cancel && !can_cancel.get();
@@ -78,33 +78,33 @@ pub fn JobButton(
         <button
             type="button"
             class="button button-small job-button"
-            class:button-quiet=move || use_of.get() == ButtonUse::Dismiss
-            class:button-icon=move || use_of.get() == ButtonUse::Dismiss
-            aria-label=label
-            aria-disabled=move || (use_of.get() == ButtonUse::Cancelling || is_impossible()).then_some("true")
-            title=move || is_impossible().then_some(NO_CANCEL)
-            on:click=press
-            on:keydown=move |event| {
+            class:button-quiet=follow(move || use_of.get() == ButtonUse::Dismiss)
+            class:button-icon=follow(move || use_of.get() == ButtonUse::Dismiss)
+            aria-label=follow(label)
+            aria-disabled=follow(move || (use_of.get() == ButtonUse::Cancelling || is_impossible()).then_some("true"))
+            title=follow(move || is_impossible().then_some(NO_CANCEL))
+            on:click=handler(press)
+            on:keydown=handler(move |event: ev::KeyboardEvent| {
                 if event.key() == "Escape" {
                     asking.set(false);
                 }
-            }
+            })
         >
-            {move || match use_of.get() {
+            {dynamic(move || match use_of.get() {
                 ButtonUse::Cancel => "Cancel".into_any(),
                 ButtonUse::Keep => "Keep going".into_any(),
                 ButtonUse::Cancelling => "Cancelling…".into_any(),
                 ButtonUse::Dismiss => view! { <IconView icon=Icon::Close /> }.into_any(),
-            }}
+            })}
         </button>
     }
 }
 
 fn question(name: &str, has_begun: bool) -> String {
     let consequence = if has_begun {
-        "What was read is thrown away; the guest runs on."
+        "What was read is discarded; the guest keeps running."
     } else {
-        "It has not begun: nothing of the guest was read."
+        "It has not started: nothing is lost."
     };
     format!("Cancel the dump of {name}? {consequence}")
 }
@@ -123,16 +123,16 @@ pub fn CancelQuestion(
     /// Unset with the answer.
     asking: RwSignal<bool>,
 ) -> impl IntoView {
-    let state = State::expect();
+    let data = Data::expect();
     let confirm = move |()| {
         asking.set(false);
         if let Some(id) = job.with_untracked(|job| job.as_ref().map(|job| job.status.dump_id.clone())) {
-            state.cancel(id);
+            data.dumps.cancel(id);
         }
     };
     view! {
         <p class="job-question">
-            {move || question(&name.get(), job.with(|job| has_begun(job.as_ref())))}
+            {dynamic(move || question(&name.get(), job.with(|job| has_begun(job.as_ref()))))}
         </p>
         <Button
             kind=ButtonKind::Danger
@@ -148,7 +148,7 @@ pub fn CancelQuestion(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::memory_dumps::jobs::tests::job_in as job;
+    use crate::data::tests::job_in as job;
 
     #[test]
     fn a_dump_can_be_cancelled_until_it_was_asked_for_or_has_ended() {
@@ -164,12 +164,9 @@ mod tests {
         let asked = |state| question("web-01", has_begun(Some(&job(state, None))));
         assert_eq!(
             asked("running"),
-            "Cancel the dump of web-01? What was read is thrown away; the guest runs on."
+            "Cancel the dump of web-01? What was read is discarded; the guest keeps running."
         );
-        assert_eq!(
-            asked("queued"),
-            "Cancel the dump of web-01? It has not begun: nothing of the guest was read."
-        );
+        assert_eq!(asked("queued"), "Cancel the dump of web-01? It has not started: nothing is lost.");
     }
 
     #[test]

@@ -3,30 +3,28 @@
 use leptos::prelude::*;
 use memdeck_model::{DumpId, JobState};
 
-use super::super::state::State;
 use super::button::{CancelQuestion, JobButton, is_asked};
-use super::words::{figures_of, result_of};
-use super::{Cancel, Job};
+use crate::data::{Cancel, Data, Job, figures_of, result_of};
 use crate::time::Clock;
-use crate::ui::{Badge, Icon, ProgressBar, Tone};
+use crate::ui::erase::{dynamic, follow, memo};
+use crate::ui::{Badge, Icon, ProgressBar, Show, Tone};
 use crate::words::{because, shown};
 
 /// State, mode, progress, figures and a way to cancel it; the result and a way to dismiss it when it has ended.
 #[component]
 pub fn JobRow(id: DumpId) -> impl IntoView {
-    let state = State::expect();
+    let dumps = Data::expect().dumps;
     let clock = Clock::expect();
     let id = StoredValue::new(id);
-    let job =
-        Memo::new(move |_| id.with_value(|id| state.jobs.with_data(|jobs| jobs.get(id).cloned()).flatten()));
+    let job = memo(move || id.with_value(|id| dumps.with(|jobs| jobs.get(id).cloned()).flatten()));
     let of = move |read: fn(&Job) -> String| move || job.with(|job| job.as_ref().map(read));
-    let phase = Memo::new(move |_| job.with(|job| job.as_ref().map(|job| job.status.exact_state())));
-    let mode = Memo::new(move |_| job.with(|job| job.as_ref().and_then(|job| job.status.mode)));
-    let fallback = Memo::new(move |_| job.with(|job| job.as_ref().and_then(fallback_of)));
-    let refusal = Memo::new(move |_| job.with(|job| job.as_ref().and_then(refusal_of)));
-    let name = Memo::new(move |_| of(|job| shown(job.status.display_name()))().unwrap_or_default());
-    let progress = Memo::new(move |_| job.with(|job| job.as_ref().map_or(0.0, |job| job.status.progress)));
-    let is_final = Memo::new(move |_| phase.get().is_some_and(JobState::is_final));
+    let phase = memo(move || job.with(|job| job.as_ref().map(|job| job.status.exact_state())));
+    let mode = memo(move || job.with(|job| job.as_ref().and_then(|job| job.status.mode)));
+    let fallback = memo(move || job.with(|job| job.as_ref().and_then(fallback_of)));
+    let refusal = memo(move || job.with(|job| job.as_ref().and_then(refusal_of)));
+    let name = memo(move || of(|job| shown(job.status.display_name()))().unwrap_or_default());
+    let progress = memo(move || job.with(|job| job.as_ref().map_or(0.0, |job| job.status.progress)));
+    let is_final = memo(move || phase.get().is_some_and(JobState::is_final));
     let words = move || {
         if is_final.get() {
             return of(|job| result_of(&job.status))();
@@ -40,13 +38,13 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
         _ => "job-words number",
     };
     let asking = RwSignal::new(false);
-    let is_asked = Memo::new(move |_| job.with(|job| is_asked(job.as_ref(), asking.get())));
+    let is_asked = memo(move || job.with(|job| is_asked(job.as_ref(), asking.get())));
     view! {
         <li class="job">
             <div class="job-head">
                 <span class="job-title">
                     <span class="job-name">{name}</span>
-                    {move || phase.get().map(state_badge)}
+                    {dynamic(move || phase.get().map(state_badge))}
                 </span>
                 <JobButton job name asking />
             </div>
@@ -55,22 +53,22 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
                 <Show
                     when=is_running
                     fallback=move || view! {
-                        <progress class="progress is-resting" aria-hidden="true" max="100" value=progress></progress>
+                        <progress class="progress is-resting" aria-hidden="true" max="100" value=follow(move || percent(progress.get()))></progress>
                     }
                 >
                     <ProgressBar
                         percent=Signal::derive(move || Some(progress.get()))
                         label=Signal::derive(move || format!("Dump of {}", name.get()))
                     />
-                    <span class="job-percent number">{move || format!("{:.1} %", progress.get())}</span>
+                    <span class="job-percent number">{dynamic(move || percent(progress.get()) + " %")}</span>
                 </Show>
             </div>
             <Show
                 when=move || is_asked.get()
                 fallback=move || view! {
-                    <p class=result_class>
-                        {move || mode.get().map(|mode| view! { <span class="job-mode">{mode.as_str()}</span> " · " })}
-                        {words}
+                    <p class=follow(result_class)>
+                        {dynamic(move || mode.get().map(|mode| view! { <span class="job-mode">{mode.as_str()}</span> " · " }))}
+                        {dynamic(words)}
                     </p>
                 }
             >
@@ -78,10 +76,14 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
                     <CancelQuestion job name asking />
                 </div>
             </Show>
-            {move || fallback.get().map(|why| view! { <p class="job-words">{why}</p> })}
-            {move || refusal.get().map(|why| view! { <p class="job-words is-bad" role="alert">{why}</p> })}
+            {dynamic(move || fallback.get().map(|why| view! { <p class="job-words">{why}</p> }))}
+            {dynamic(move || refusal.get().map(|why| view! { <p class="job-words is-bad" role="alert">{why}</p> }))}
         </li>
     }
+}
+
+fn percent(progress: f64) -> String {
+    format!("{progress:.1}")
 }
 
 /// Numbers stay beside their units: a line breaks between figures only.
@@ -125,7 +127,7 @@ fn state_badge(state: JobState) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::memory_dumps::jobs::tests::job_in as job;
+    use crate::data::tests::job_in as job;
 
     #[test]
     fn a_line_of_figures_breaks_between_them_only() {

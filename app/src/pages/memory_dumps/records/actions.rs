@@ -3,12 +3,13 @@
 use leptos::prelude::*;
 use memdeck_model::{DumpId, Record};
 
-use super::super::abilities::{NO_IMAGE, can, is_out_of_reach};
 use super::super::downloads::{Size, downloads};
 use super::super::state::State;
 use super::Deleted;
 use crate::base;
+use crate::data::{NO_IMAGE, is_out_of_reach};
 use crate::shortcuts::focus_on;
+use crate::ui::erase::{dynamic, follow, handler, memo};
 use crate::ui::{Icon, IconView, Menu, MenuItem, MenuLink, Moment, Unknown};
 use crate::words::{by_whom, shown};
 
@@ -60,28 +61,28 @@ fn Actions(id: DumpId, record: Record) -> impl IntoView {
     };
     let deleted = {
         let id = id.clone();
-        Memo::new(move |_| records.deletion_of(&id))
+        memo(move || records.deletion_of(&id))
     };
-    let can_images = can(&state, |service| service.images);
+    let can_images = state.data.overview.can(|service| service.images);
     let kept = StoredValue::new(record.clone());
-    let is_far = Memo::new(move |_| kept.with_value(|record| is_out_of_reach(record, can_images.get())));
+    let is_far = memo(move || kept.with_value(|record| is_out_of_reach(record, can_images.get())));
     let no_actions = format!("Actions for {guest}");
     view! {
         <span class="record-buttons">
             <a
                 class="button button-small record-details"
                 id=link_id(id.as_str())
-                href=href
+                href=follow(href)
                 aria-label=format!("Details of {guest}")
-                on:click=open
+                on:click=handler(open)
             >
                 "Details"
             </a>
-            {move || match deleted.get() {
+            {dynamic(move || match deleted.get() {
                 Some(deleted) => deletion(&deleted),
                 None if is_far.get() => impossible(no_actions.clone()),
                 None => view! { <More id=id.clone() record=record.clone() /> }.into_any(),
-            }}
+            })}
         </span>
     }
 }
@@ -125,7 +126,7 @@ fn More(id: DumpId, record: Record) -> impl IntoView {
     let kept = StoredValue::new((id, record));
     let verify = move |()| {
         let (id, record) = kept.get_value();
-        state.verify(id, shown(&record.dom.0));
+        state.data.verifications.begin(id, shown(&record.dom.0));
     };
     let explain = move |()| {
         let (id, record) = kept.get_value();

@@ -1,12 +1,14 @@
 //! Which records the table shows: search, days, state, host, mode.
 
 use gloo_timers::callback::Timeout;
+use leptos::ev;
 use leptos::prelude::*;
 use memdeck_model::{CaptureMode, Day, RecordState, SearchText};
 
 use super::super::state::State;
 use super::view::RecordsView;
 use super::{History, Records};
+use crate::ui::erase::{dynamic, effect, follow, handler, memo};
 use crate::ui::{Button, DateField, Icon, IconView, SearchField, Select};
 
 /// As long as somebody types, nothing is searched.
@@ -25,13 +27,12 @@ pub fn Filters() -> impl IntoView {
     let search = Search::new(records);
     let view = records.view;
     let text_of = |value: Option<String>| value.unwrap_or_default();
-    let from = Memo::new(move |_| text_of(view.with(|view| view.from.map(|day| day.to_string()))));
-    let to = Memo::new(move |_| text_of(view.with(|view| view.to.map(|day| day.to_string()))));
-    let state =
-        Memo::new(move |_| text_of(view.with(|view| view.state.map(|state| state.as_str().to_owned()))));
-    let host = Memo::new(move |_| text_of(view.with(|view| view.host.clone().map(String::from))));
-    let mode = Memo::new(move |_| text_of(view.with(|view| view.mode.map(|mode| mode.as_str().to_owned()))));
-    let hosts = Memo::new(move |_| {
+    let from = memo(move || text_of(view.with(|view| view.from.map(|day| day.to_string()))));
+    let to = memo(move || text_of(view.with(|view| view.to.map(|day| day.to_string()))));
+    let state = memo(move || text_of(view.with(|view| view.state.map(|state| state.as_str().to_owned()))));
+    let host = memo(move || text_of(view.with(|view| view.host.clone().map(String::from))));
+    let mode = memo(move || text_of(view.with(|view| view.mode.map(|mode| mode.as_str().to_owned()))));
+    let hosts = memo(move || {
         let mut hosts = records.hosts.with_data(Clone::clone).unwrap_or_default();
         let chosen = host.get();
         // The address may name a host that no record has.
@@ -49,18 +50,18 @@ pub fn Filters() -> impl IntoView {
         records.show(History::Push, RecordsView::clear_filter);
     };
     // On a narrow screen only the search is there at once; what is filtered by is not hidden.
-    let in_use = Memo::new(move |_| view.with(others_in));
+    let in_use = memo(move || view.with(others_in));
     let open = RwSignal::new(in_use.get_untracked() > 0);
-    let error = move || why_unusable(records, search);
+    let error = move || why_unusable(records, &search);
     view! {
         <form
             class="filters"
             role="search"
             aria-label="Filter the recorded dumps"
-            on:submit=move |event| {
+            on:submit=handler(move |event: ev::SubmitEvent| {
                 event.prevent_default();
                 search.apply();
-            }
+            })
         >
             <div class="filter-search">
                 <SearchField
@@ -115,7 +116,7 @@ pub fn Filters() -> impl IntoView {
             </div>
             </div>
             <p class="field-error filter-error" role="alert">
-                {error}
+                {dynamic(error)}
             </p>
         </form>
     }
@@ -139,12 +140,12 @@ fn FilterToggle(
         <button
             type="button"
             class="button filter-toggle"
-            aria-expanded=move || open.get().to_string()
+            aria-expanded=follow(move || open.get().to_string())
             aria-controls=MORE
-            on:click=move |_| open.update(|open| *open = !*open)
+            on:click=handler(move |_| open.update(|open| *open = !*open))
         >
             "Filters"
-            {count}
+            {dynamic(count)}
             <IconView icon=Icon::ChevronDown />
         </button>
     }
@@ -162,7 +163,7 @@ struct Search {
 
 impl Search {
     fn new(records: Records) -> Self {
-        let present = Memo::new(move |_| records.view.with(|view| view.search.clone()));
+        let present = memo(move || records.view.with(|view| view.search.clone()));
         let search = Self {
             records,
             text: RwSignal::new(present.get_untracked()),
@@ -170,7 +171,7 @@ impl Search {
             timer: StoredValue::new_local(None),
         };
         // Back and links change the address too; what is being typed must not be overwritten by its own effect.
-        Effect::new(move || {
+        effect(move || {
             let present = present.get();
             if search.applied.with_value(|applied| *applied != present) {
                 search.timer.set_value(None);
@@ -188,12 +189,14 @@ impl Search {
 
     /// Why what is typed cannot be searched for.
     fn error(self) -> Option<String> {
-        self.text.with(|text| if text.trim().is_empty() { None } else { text.parse::<SearchText>().err() }).map(|_| {
-            format!(
-                "This cannot be searched for, so nothing is: a search has at most {} characters and no control characters.",
-                SearchText::MAX_CHARS
-            )
-        })
+        self.text
+            .with(|text| if text.trim().is_empty() { None } else { text.parse::<SearchText>().err() })
+            .map(|_| {
+                format!(
+                    "This cannot be searched for: use at most {} characters and no control characters.",
+                    SearchText::MAX_CHARS
+                )
+            })
     }
 
     fn type_in(self, text: String) {
@@ -223,9 +226,9 @@ impl Search {
 }
 
 /// Why what the fields hold cannot be used.
-fn why_unusable(records: Records, search: Search) -> Option<String> {
+fn why_unusable(records: Records, search: &Search) -> Option<String> {
     match records.filter_error() {
-        Some(_) => Some("The last day lies before the first.".to_owned()),
+        Some(_) => Some("The last day is before the first.".to_owned()),
         None => search.error(),
     }
 }

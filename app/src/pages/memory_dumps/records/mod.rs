@@ -2,7 +2,7 @@
 //!
 //! A record that arrives by itself is put into its place at once, unless that would move what the operator is looking
 //! at: with the pointer or the focus in the table, on a page other than the first, or without auto-refresh it is only
-//! counted, and appears when they ask for it. While no live events flow, the server is asked every few seconds.
+//! counted, and appears when they ask for it. While the feed is broken, the server is asked every few seconds.
 
 mod actions;
 mod filters;
@@ -13,7 +13,7 @@ mod row;
 mod table;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
@@ -22,15 +22,16 @@ use leptos_router::hooks::{use_location, use_navigate};
 use memdeck_model::{Actor, DumpId, Event, FilterError, Record, RecordPage, RecordQuery, Timestamp};
 
 use crate::api;
-use crate::live::{Connection, Live};
-use crate::load::Loader;
+use crate::data::Loader;
+use crate::feed::{Connection, Feed};
 use crate::time::start_of_local_day;
+use crate::ui::erase::{effect, memo};
 
 pub use actions::focus_in_row;
 pub use table::RecordsTable;
 pub use view::RecordsView;
 
-/// Between two questions while no live events flow.
+/// Between two questions while the feed is broken.
 const POLL_INTERVAL_MS: u32 = 5_000;
 
 /// A row that the operator points at or is in with the keyboard, and what lies below the rows.
@@ -59,7 +60,7 @@ pub struct Records {
     /// The keys of records that arrived while the page was open.
     arrived: StoredValue<BTreeSet<String>>,
     /// The deletions among the records that are shown: nothing else of a record changes.
-    deletions: Memo<BTreeMap<DumpId, Deleted>>,
+    deletions: Memo<Vec<(DumpId, Deleted)>>,
     /// Whether the details that are shown were opened here: then the entry before in the browser's history is the
     /// table without them.
     details_opened_here: StoredValue<bool>,
@@ -91,10 +92,10 @@ type Navigate = Box<dyn Fn(&str, NavigateOptions)>;
 impl Records {
     /// Starts fetching and listening. Call it where the page's routes are.
     pub fn new() -> Self {
-        let live = Live::expect();
+        let feed = Feed::expect();
         // The raw text: the router's own map of parameters decodes them twice.
         let search = use_location().search;
-        let view = Memo::new(move |_| search.with(|query| RecordsView::from_query(query)));
+        let view = memo(move || search.with(|query| RecordsView::from_query(query)));
         let page = Loader::<RecordPage>::new();
         let records = Self {
             view,
@@ -102,19 +103,19 @@ impl Records {
             hosts: Loader::new(),
             unseen: RwSignal::new(0),
             arrived: StoredValue::new(BTreeSet::new()),
-            deletions: Memo::new(move |_| page.with_data(deletions_of).unwrap_or_default()),
+            deletions: memo(move || page.with_data(deletions_of).unwrap_or_default()),
             details_opened_here: StoredValue::new(false),
             is_awaited: RwSignal::new(true),
-            query: Memo::new(move |_| view.with(|view| view.query(start_of_local_day))),
-            connection: live.connection(),
+            query: memo(move || view.with(|view| view.query(start_of_local_day))),
+            connection: feed.connection(),
             navigate: StoredValue::new_local(Box::new(use_navigate())),
         };
-        live.subscribe(move |event| {
+        feed.subscribe(move |event| {
             if let Event::Record(record) = event {
                 records.hear(record);
             }
         });
-        live.on_connected(move || {
+        feed.on_connected(move || {
             records.fetch_hosts();
             records.refresh();
         });
@@ -125,7 +126,7 @@ impl Records {
             }
             query
         });
-        Effect::new(move || {
+        effect(move || {
             if view.with(|view| view.dump.is_none()) {
                 records.details_opened_here.set_value(false);
             }
@@ -153,7 +154,10 @@ impl Records {
 
     /// What became of the image of a dump that is shown, where it was deleted.
     pub fn deletion_of(self, dump: &DumpId) -> Option<Deleted> {
-        self.deletions.with(|deletions| deletions.get(dump).cloned())
+        let of_dump = |deletions: &Vec<(DumpId, Deleted)>| {
+            deletions.iter().find(|(id, _)| id == dump).map(|(_, deleted)| deleted.clone())
+        };
+        self.deletions.with(of_dump)
     }
 
     /// Shows the table in another way.
@@ -176,7 +180,7 @@ impl Records {
 
     /// Whether the operator waits for records.
     pub fn is_loading(self) -> bool {
-        self.is_awaited.get() && self.page.with(|page| page.pending)
+        self.is_awaited.get() && self.page.is_pending()
     }
 
     /// Whether the record came while the page was open.
@@ -184,9 +188,9 @@ impl Records {
         self.arrived.with_value(|arrived| arrived.contains(&paging::key_of(record)))
     }
 
-    /// Whether live events bring new records.
-    pub fn is_live(self) -> bool {
-        self.connection.get() == Connection::Live
+    /// Whether the feed brings new records.
+    pub fn is_followed(self) -> bool {
+        self.connection.get() == Connection::Current
     }
 
     /// Fetches what the address asks for, because the operator wants to see it.
@@ -202,7 +206,7 @@ impl Records {
     /// Fetches what the address asks for; rows stay as they are while the operator is busy with them.
     pub fn refresh(self) {
         let Ok(query) = self.query.get_untracked() else { return };
-        self.is_awaited.set(untrack(|| self.page.with(|page| page.data.is_none())));
+        self.is_awaited.set(untrack(|| !self.page.has_data()));
         self.page.fetch_with(api::fetch_records(query), move |shown, page| match shown {
             Some(shown) if !paging::same_rows(shown, &page) && self.must_hold() => {
                 let more = page.total.saturating_sub(shown.total).max(1);
@@ -246,7 +250,7 @@ impl Records {
         if !query.filter.matches(record) {
             return;
         }
-        if untrack(|| self.page.with(|page| page.pending)) {
+        if untrack(|| self.page.is_pending()) {
             // The answer under way may be older than the record.
             if self.is_awaited.get_untracked() {
                 self.fetch();
@@ -283,7 +287,7 @@ impl Records {
     fn poll(self) {
         let timer = Interval::new(POLL_INTERVAL_MS, move || {
             let wants_it = self.view.try_with_untracked(|view| view.auto_refresh).unwrap_or(false);
-            if wants_it && self.connection.get_untracked() != Connection::Live && !document().hidden() {
+            if wants_it && self.connection.get_untracked() != Connection::Current && !document().hidden() {
                 self.refresh();
             }
         });
@@ -292,7 +296,7 @@ impl Records {
     }
 }
 
-fn deletions_of(page: &RecordPage) -> BTreeMap<DumpId, Deleted> {
+fn deletions_of(page: &RecordPage) -> Vec<(DumpId, Deleted)> {
     let deleted =
         page.records.iter().filter_map(|record| Some((record.dump_id.clone()?, Deleted::of(record)?)));
     deleted.collect()

@@ -6,6 +6,7 @@ use super::super::state::State;
 use super::History;
 use super::view::SizeShown;
 use crate::time::start_of_local_day;
+use crate::ui::erase::{dynamic, follow, memo};
 use crate::ui::{Button, ButtonSize, Icon, IconView, Switch};
 
 /// Auto-refresh and the size that is shown.
@@ -13,10 +14,10 @@ use crate::ui::{Button, ButtonSize, Icon, IconView, Switch};
 pub fn TableOptions() -> impl IntoView {
     let records = State::expect().records;
     let view = records.view;
-    let auto_refresh = Memo::new(move |_| view.with(|view| view.auto_refresh));
-    let is_raw = Memo::new(move |_| view.with(|view| view.size == SizeShown::Raw));
-    let how = move || match (auto_refresh.get(), records.is_live()) {
-        (true, true) => "live events",
+    let auto_refresh = memo(move || view.with(|view| view.auto_refresh));
+    let is_raw = memo(move || view.with(|view| view.size == SizeShown::Raw));
+    let how = move || match (auto_refresh.get(), records.is_followed()) {
+        (true, true) => "on every change",
         (true, false) => "every 5 s",
         (false, _) => "off",
     };
@@ -34,7 +35,7 @@ pub fn TableOptions() -> impl IntoView {
         <div class="table-options">
             <Switch on=auto_refresh on_change=refresh>
                 "Auto-refresh "
-                <span class="secondary">{how}</span>
+                <span class="secondary">{dynamic(how)}</span>
             </Switch>
             <Switch on=is_raw on_change=show_raw>
                 "Raw size "
@@ -63,9 +64,9 @@ pub fn TableActions() -> impl IntoView {
             // `download` also tells the router that this is not a page.
             <a
                 class="button button-small"
-                href=export
+                href=follow(export)
                 role="link"
-                aria-disabled=has_none
+                aria-disabled=follow(has_none)
                 download
                 title="All records that match the filters, not only this page"
             >

@@ -6,7 +6,8 @@ use super::super::state::State;
 use super::History;
 use super::paging::page_count;
 use super::view::PAGE_SIZES;
-use crate::ui::{Pagination, Select};
+use crate::ui::erase::memo;
+use crate::ui::{Pagination, Select, Show};
 use crate::words::grouped;
 
 /// Rows per page, the number of records, Previous, page x of y, Next. The page is in the address.
@@ -14,10 +15,10 @@ use crate::words::grouped;
 pub fn Pager() -> impl IntoView {
     let records = State::expect().records;
     let view = records.view;
-    let total = Memo::new(move |_| records.page.with_data(|page| page.total));
-    let page = Memo::new(move |_| view.with(|view| view.page));
-    let page_size = Memo::new(move |_| view.with(|view| view.page_size));
-    let pages = Memo::new(move |_| page_count(total.get().unwrap_or(0), page_size.get()));
+    let total = memo(move || records.page.with_data(|page| page.total));
+    let page = memo(move || view.with(|view| view.page));
+    let page_size = memo(move || view.with(|view| view.page_size));
+    let pages = memo(move || page_count(total.get().unwrap_or(0), page_size.get()));
     let is_shown = move || {
         records.filter_error().is_none()
             && total.get().is_some_and(|total| total > 0)

@@ -4,10 +4,11 @@ use leptos::prelude::*;
 use memdeck_model::{ByteCount, CaptureMode, DumpId, Millis, Record, Remark};
 
 use super::super::state::State;
-use super::super::verification::words::told;
 use super::actions::RecordActions;
 use super::table::{ACTIONS, COLUMNS, size_column};
 use super::view::SizeShown;
+use crate::data::verification_in_words;
+use crate::ui::erase::{dynamic, follow, memo};
 use crate::ui::{Badge, CopyButton, Icon, Instant, Tone, Unknown};
 use crate::words::{because, shown};
 
@@ -20,7 +21,7 @@ pub fn RecordRow(record: Record) -> impl IntoView {
     let records = State::expect().records;
     let has_arrived = records.has_arrived(&record);
     let [id, name, timestamp, duration, hash, path] = COLUMNS.map(|(_, name)| name);
-    let size = Memo::new(move |_| records.view.with(|view| view.size));
+    let size = memo(move || records.view.with(|view| view.size));
     let vm = shown(&record.dom.0);
     let sizes = sizes_in_full(&record);
     let (compressed, raw) = (record.gzip_size_bytes, record.raw_size_bytes);
@@ -58,14 +59,14 @@ pub fn RecordRow(record: Record) -> impl IntoView {
             </td>
             <td
                 role="cell"
-                data-label=move || size_column(size.get())
+                data-label=follow(move || size_column(size.get()))
                 class="number record-size"
                 title=sizes
             >
-                {move || match size.get() {
+                {dynamic(move || match size.get() {
                     SizeShown::Compressed => known(compressed, "compressed size", |bytes| bytes.to_string()),
                     SizeShown::Raw => known(raw, "raw size", |bytes| bytes.to_string()),
-                }}
+                })}
             </td>
             <td role="cell" data-label=ACTIONS class="record-actions">
                 <RecordActions record=actions />
@@ -114,10 +115,11 @@ fn Verified(id: DumpId) -> impl IntoView {
     let state = State::expect();
     let is_deleted = {
         let id = id.clone();
-        Memo::new(move |_| state.records.deletion_of(&id).is_some())
+        memo(move || state.records.deletion_of(&id).is_some())
     };
-    let newest = Memo::new(move |_| state.verifications.with(|known| known.of(&id).and_then(told)));
-    move || {
+    let newest =
+        memo(move || state.data.verifications.with(|known| known.of(&id).and_then(verification_in_words)));
+    dynamic(move || {
         newest.get().filter(|_| !is_deleted.get()).map(|told| {
             view! {
                 <span class="record-verified" title=told.sentence>
@@ -127,7 +129,7 @@ fn Verified(id: DumpId) -> impl IntoView {
                 </span>
             }
         })
-    }
+    })
 }
 
 #[component]

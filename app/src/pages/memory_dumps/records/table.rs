@@ -14,9 +14,10 @@ use super::row::RecordRow;
 use super::view::{RecordsView, SizeShown};
 use super::{History, Records};
 use crate::base;
+use crate::ui::erase::{dynamic, follow, memo};
 use crate::ui::{
-    self, Button, ButtonKind, ButtonSize, Card, EmptyState, Failure, Icon, IconView, Select, Skeleton,
-    SortHeader,
+    self, Button, ButtonKind, ButtonSize, Card, EmptyState, Failure, Icon, IconView, Select, Show, Skeleton,
+    SortHeader, list,
 };
 
 /// The columns that can be sorted by, as the customer of the table knows them, but for the size.
@@ -69,7 +70,7 @@ impl Shape {
         if records.filter_error().is_some() {
             return Self::Reversed;
         }
-        let failed = records.page.with(|page| page.problem.is_some());
+        let failed = records.page.problem().is_some();
         // Which page and filter the rows belong to is known when they are there; the address may be ahead.
         let (is_filtered, page_size) = records.view.with(|view| (view.is_filtered(), view.page_size));
         let shape = records.page.with_data(|page| match (page.records.is_empty(), page.total) {
@@ -86,8 +87,8 @@ impl Shape {
 #[component]
 pub fn RecordsTable() -> impl IntoView {
     let records = State::expect().records;
-    let problem = Memo::new(move |_| records.page.with(|page| page.problem.as_ref().map(in_words)));
-    let shape = Memo::new(move |_| Shape::of(records));
+    let problem = memo(move || records.page.problem().as_ref().map(in_words));
+    let shape = memo(move || Shape::of(records));
     let frame = NodeRef::<html::Div>::new();
     let show_unseen = move |()| {
         records.show_unseen();
@@ -120,16 +121,16 @@ pub fn RecordsTable() -> impl IntoView {
                 <div class="table-news">
                     <Show when=move || { records.unseen.get() > 0 }>
                         <Button kind=ButtonKind::Primary size=ButtonSize::Small on_press=show_unseen>
-                            {move || news(records.unseen.get())}
+                            {dynamic(move || news(records.unseen.get()))}
                         </Button>
                     </Show>
                 </div>
-                {move || match shape.get() {
+                {dynamic(move || match shape.get() {
                     Shape::Failed => ().into_any(),
                     Shape::Loading => view! { <Skeleton rows=5 label="Loading the records" /> }.into_any(),
                     Shape::Reversed => {
                         view! {
-                            <EmptyState title="The last day lies before the first" icon=Icon::Search>
+                            <EmptyState title="The last day is before the first" icon=Icon::Search>
                                 <Button on_press=swap_days>"Swap the days"</Button>
                                 " "
                                 <Button on_press=clear>"Clear the filters"</Button>
@@ -140,15 +141,15 @@ pub fn RecordsTable() -> impl IntoView {
                     Shape::Rows => view! { <Rows /> }.into_any(),
                     Shape::Empty => {
                         view! {
-                            <EmptyState title="No dump has been taken yet">
-                                "Select a guest above and press “Dump selected”. It appears here with its hash."
+                            <EmptyState title="No dumps yet">
+                                "Select a guest above and press “Dump selected”. The dump appears here with its hash."
                             </EmptyState>
                         }
                             .into_any()
                     }
                     Shape::EmptyByFilter => {
                         view! {
-                            <EmptyState title="No dump matches these filters">
+                            <EmptyState title="No dumps match these filters">
                                 <Button on_press=clear>"Clear the filters"</Button>
                             </EmptyState>
                         }
@@ -165,7 +166,7 @@ pub fn RecordsTable() -> impl IntoView {
                         }
                             .into_any()
                     }
-                }}
+                })}
             </div>
             <Pager />
         </Card>
@@ -176,7 +177,7 @@ pub fn RecordsTable() -> impl IntoView {
 #[component]
 fn Meaningless() -> impl IntoView {
     let records = State::expect().records;
-    let sentence = Memo::new(move |_| records.view.with(|view| not_understood(&view.meaningless)));
+    let sentence = memo(move || records.view.with(|view| not_understood(&view.meaningless)));
     let tidy = move |()| records.show(History::Replace, |view| view.meaningless.clear());
     view! {
         <Show when=move || sentence.with(Option::is_some)>
@@ -195,10 +196,10 @@ fn Meaningless() -> impl IntoView {
 fn not_understood(parts: &[&str]) -> Option<String> {
     let (last, others) = parts.split_last()?;
     Some(if others.is_empty() {
-        format!("The address has a value of “{last}” that means nothing here. It is left out.")
+        format!("The address has an unknown value of “{last}”. It is ignored.")
     } else {
         let others = others.iter().map(|part| format!("“{part}”")).collect::<Vec<_>>().join(", ");
-        format!("The address has values of {others} and “{last}” that mean nothing here. They are left out.")
+        format!("The address has unknown values of {others} and “{last}”. They are ignored.")
     })
 }
 
@@ -207,11 +208,11 @@ fn not_understood(parts: &[&str]) -> Option<String> {
 fn Rows() -> impl IntoView {
     let records = State::expect().records;
     let rows = move || records.page.with_data(|page| page.records.clone()).unwrap_or_default();
-    let size = Memo::new(move |_| records.view.with(|view| view.size));
+    let size = memo(move || records.view.with(|view| view.size));
     // The roles are those the elements have anyway: as cards on a narrow screen they would lose them.
     view! {
         <div class="table-frame">
-            <table class="records" role="table" aria-busy=move || records.is_loading().to_string()>
+            <table class="records" role="table" aria-busy=follow(move || records.is_loading().to_string())>
                 <caption class="visually-hidden">"Recorded dumps"</caption>
                 <thead role="rowgroup">
                     <tr role="row">
@@ -219,16 +220,14 @@ fn Rows() -> impl IntoView {
                             .into_iter()
                             .map(|(column, name)| view! { <Heading column=move || column>{name}</Heading> })
                             .collect_view()} <Heading column=move || size.get().column()>
-                            {move || size_heading(size.get())}
+                            {dynamic(move || size_heading(size.get()))}
                         </Heading> <th scope="col" role="columnheader">
                             {ACTIONS}
                         </th>
                     </tr>
                 </thead>
                 <tbody role="rowgroup">
-                    <For each=rows key=paging::key_of let:record>
-                        <RecordRow record />
-                    </For>
+                    {list(rows, paging::key_of, |record| view! { <RecordRow record /> })}
                 </tbody>
             </table>
         </div>
@@ -302,7 +301,7 @@ fn news(unseen: u64) -> String {
 fn in_words(problem: &Problem) -> String {
     match &problem.request_id {
         Some(id) => format!("{} (Request {id}.)", problem.detail),
-        None => problem.detail.clone(),
+        None => problem.detail.to_string(),
     }
 }
 
@@ -317,8 +316,8 @@ mod tests {
             told.map(Option::unwrap_or_default),
             [
                 "",
-                "The address has a value of “rows” that means nothing here. It is left out.",
-                "The address has values of “from”, “to” and “sort” that mean nothing here. They are left out.",
+                "The address has an unknown value of “rows”. It is ignored.",
+                "The address has unknown values of “from”, “to” and “sort”. They are ignored.",
             ]
         );
     }

@@ -6,8 +6,8 @@ use memdeck_model::{
     RecordState, SearchText, Timestamp,
 };
 
-/// The page that the table is on.
-const PATH: &str = "/memory-dumps";
+use crate::routes::Page;
+
 /// What of an address is about the table.
 const PARTS: [&str; 13] = [
     "search", "from", "to", "state", "host", "mode", "sort", "order", "page", "rows", "size", "refresh",
@@ -169,7 +169,7 @@ impl RecordsView {
             add("dump", dump, true);
         }
         let others = self.others.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        address(PATH, pairs.into_iter().chain(others))
+        address(Page::MemoryDumps.path(), pairs.into_iter().chain(others))
     }
 
     /// The address of all records that the filter means, as CSV. `start_of` gives the first instant of a day.
@@ -198,7 +198,7 @@ impl RecordsView {
     /// What to ask the server for. `start_of` gives the first instant of a day.
     ///
     /// # Errors
-    /// The last day lies before the first.
+    /// The last day is before the first.
     pub fn query(&self, start_of: fn(Day) -> Timestamp) -> Result<RecordQuery, FilterError> {
         let filter = RecordFilter {
             search: self.search.parse().ok(),

@@ -15,7 +15,9 @@ fn unknown() -> Record {
 
 /// What an image with everything tells.
 fn image() -> ImageFacts {
-    serde_json::from_value(json!({
+    let inspection = serde_json::from_value(json!({
+        "path": "/dumps/web-01_a1.elf.zst", "compression_ratio": 0.25, "frames": 4, "zero_frames": 3,
+        "frame_bytes": 1_048_576, "segments": [], "notes": [], "vmcoreinfo": null,
         "stored_size_bytes": 1_048_576, "raw_size_bytes": 4_194_304, "memory_bytes": 4_194_304, "cpus": 2,
         "exports": [], "manifest_problem": null,
         "manifest": {
@@ -39,8 +41,8 @@ fn image() -> ImageFacts {
                     "memory_bytes": 262_144},
             ],
         },
-    }))
-    .unwrap()
+    }));
+    ImageFacts::Inspected(inspection.unwrap())
 }
 
 fn values(groups: &[Group], title: &str) -> Vec<String> {
@@ -77,13 +79,13 @@ fn the_manifest_tells_what_the_record_does_not() {
             "UUID: 11051664-d6fd",
             "Memory: 4.00 MiB",
             "CPU registers: of 2 CPUs",
-            "System, by its banner in memory: Linux version 6.1",
+            "System, from its banner in memory: Linux version 6.1",
         ]
     );
     assert_eq!(
         values(&groups, "Capture"),
         [
-            "Mode: frozen: the guest stood still while it was read",
+            "Mode: frozen: the guest was stopped while it was read",
             "Began: 1970-01-01T00:00:00.000000Z",
             "Image complete: 1970-01-01T00:00:02.000000Z",
             "Took: ?",
@@ -93,7 +95,7 @@ fn the_manifest_tells_what_the_record_does_not() {
             "Host clock: synchronised; off by about 600 µs, at most 13 ms",
             "Hypervisor: qemu:///system · libvirt 9.0.0 · QEMU 7.2.22",
             "Taken by: memdeck 0.1.0",
-            "Left out, no RAM of the guest: vga.vram, 16.0 MiB",
+            "Left out, not guest RAM: vga.vram, 16.0 MiB",
             "Missing in the image: CPU registers of vCPU 1",
         ]
     );
@@ -133,7 +135,7 @@ fn another_hash_in_the_manifest_is_shown_beside_that_of_the_record() {
     let groups = groups(&Record { sha256: Some("ee".into()), ..unknown() }, Some(&image));
     assert_eq!(
         values(&groups, "Hashes")[..2],
-        ["SHA-256 of the image: ee", "SHA-256 in the manifest, another one: aa"]
+        ["SHA-256 of the image: ee", "SHA-256 in the manifest, which differs: aa"]
     );
 }
 
@@ -180,10 +182,6 @@ fn a_clock_is_believed_as_far_as_the_kernel_does() {
     let told = |synchronised| clock(HostClock { synchronised, ..HostClock::default() });
     assert_eq!(
         [Some(true), Some(false), None].map(told),
-        [
-            "synchronised",
-            "not known to be synchronised",
-            "the kernel did not tell whether it is synchronised"
-        ]
+        ["synchronised", "not known to be synchronised", "unknown: the kernel does not report it"]
     );
 }

@@ -10,7 +10,7 @@ type Edit = (&'static str, fn(&mut serde_json::Value), bool);
 
 fn held(path: &Path, record: &Record) -> VerifyReport {
     let mut report = check(path);
-    report.hold_against(record);
+    compare_with_record(&mut report, record);
     report
 }
 
@@ -47,7 +47,7 @@ fn an_image_that_agrees_with_its_record_is_intact_and_says_so() {
     let rebuilt = Record { rebuilt_at: Some(record.timestamp), ..record.clone() };
     assert_eq!(held(&sealed.image, &rebuilt).record, RecordCheck::Rebuilt);
     let mut sampled = verify_sample(&sealed.image, NonZero::new(1).unwrap(), &mut silent).unwrap();
-    sampled.hold_against(&record);
+    compare_with_record(&mut sampled, &record);
     assert_eq!((sampled.verdict, sampled.record), (Verdict::Sampled, RecordCheck::Agrees));
 }
 

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use memdeck_model::GuestPhysAddr;
 
 use super::{MIB, check, companions, damage, sentences, small};
+use crate::format::manifest::{ManifestFile, manifest_to_json};
 use crate::synthetic::noise;
 use crate::testing::{Lab, core};
 use crate::verify::*;
@@ -113,9 +114,9 @@ fn digests_of_another_image_are_told_frame_by_frame() {
 fn an_altered_page_count_in_the_manifest_is_told() {
     let lab = Lab::new();
     let sealed = small(&lab);
-    let mut manifest = Manifest::read(&sealed.manifest).unwrap();
+    let mut manifest = ManifestFile::read(&sealed.manifest).unwrap().manifest;
     manifest.page_map.as_mut().unwrap().pages.zero += 1;
-    fs::write(&sealed.manifest, manifest.to_json().unwrap()).unwrap();
+    fs::write(&sealed.manifest, manifest_to_json(&manifest).unwrap()).unwrap();
     let sentences = sentences(&check(&sealed.image));
     assert!(sentences[0].starts_with("the count of pages is "), "{sentences:?}");
 }

@@ -7,8 +7,8 @@ use memdeck_model::Record;
 use serde_json::Value;
 
 use super::*;
+use crate::format::checksum::checksum_line;
 use crate::testing::{digests_of, packed, record_of};
-use crate::verify::records::checksum_line;
 use crate::{Effort, ExportFormat, ImageExport, inspect_recorded, sha256_hex};
 
 const MANIPULATIONS: u64 = 5_000;
@@ -171,7 +171,7 @@ impl Scene {
             fs::write(path, content).unwrap();
         }
         if let Ok(mut report) = verify(&self.paths[IMAGE], &mut silent) {
-            report.hold_against(&self.record);
+            compare_with_record(&mut report, &self.record);
             if report.findings.is_empty() || report.record == RecordCheck::NotChecked {
                 return Err("verify found nothing".to_owned());
             }

@@ -2,7 +2,10 @@
 
 use std::fs;
 
+use memdeck_model::Manifest;
+
 use super::{check, sentences};
+use crate::format::manifest::{ManifestFile, manifest_to_json};
 use crate::testing::{Lab, core};
 use crate::verify::*;
 
@@ -57,9 +60,9 @@ fn the_manifest_of_another_image_is_recognised() {
 fn an_altered_manifest_is_told_by_the_value_that_differs() {
     let lab = Lab::new();
     let sealed = lab.store(&core(b"memory"));
-    let manifest = Manifest::read(&sealed.manifest).unwrap();
+    let manifest = ManifestFile::read(&sealed.manifest).unwrap().manifest;
     let altered = Manifest { raw_size_bytes: ByteCount(1), stored_size_bytes: ByteCount(2), ..manifest };
-    fs::write(&sealed.manifest, altered.to_json().unwrap()).unwrap();
+    fs::write(&sealed.manifest, manifest_to_json(&altered).unwrap()).unwrap();
     let sentences = sentences(&check(&sealed.image));
     assert!(sentences[0].contains("more than the 2 that the manifest says"), "{sentences:?}");
     assert!(sentences[1].contains("the size of the image is 206, but the manifest says 1"), "{sentences:?}");

@@ -1,0 +1,46 @@
+//! The manifest beside an image.
+
+use std::io;
+use std::path::Path;
+
+use memdeck_model::{Manifest, Record};
+
+use super::error::ReadError;
+use super::recorded::{Seen, differences};
+use crate::format::companions::{MANIFEST_SUFFIX, companion};
+use crate::format::manifest::{ManifestError, ManifestFile};
+
+/// The manifest beside an image; `None` where there is none. The image itself need not be there.
+///
+/// # Errors
+/// It cannot be read, or is no manifest of this version.
+pub fn read_manifest(image: &Path) -> Result<Option<ManifestFile>, ReadError> {
+    let path = companion(image, MANIFEST_SUFFIX);
+    match ManifestFile::read(&path) {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(ManifestError::Io(source)) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ReadError::Manifest { path, source }),
+    }
+}
+
+/// The manifest beside the image of a dump that the catalog has a record of; `None` where there is none. The image itself
+/// need not be there.
+///
+/// # Errors
+/// As [`read_manifest`]; also where the manifest is not what the record says.
+pub fn read_recorded_manifest(image: &Path, record: &Record) -> Result<Option<Manifest>, ReadError> {
+    let Some(file) = read_manifest(image)? else { return Ok(None) };
+    let seen = Seen {
+        manifest: Some((&file.manifest, &file.sha256)),
+        sha256: None,
+        digests_root: None,
+        stored_size: None,
+        raw_size: None,
+    };
+    let findings = differences(record, &seen);
+    if findings.is_empty() {
+        Ok(Some(file.manifest))
+    } else {
+        Err(ReadError::NotAsRecorded { path: image.to_owned(), findings })
+    }
+}
