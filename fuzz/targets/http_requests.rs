@@ -14,19 +14,18 @@ use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use libfuzzer_sys::fuzz_target;
 use memdeck::config::{Config, HttpConfig, Places, Sources};
-use memdeck::desk::{Desk, DeskParts, GuestSource};
 use memdeck::http::{AgentState, DashboardState, Guard, agent, dashboard};
-use memdeck::images::Images;
-use memdeck::readiness::{Readiness, ReadinessParts};
 use memdeck_catalog::{Catalog, NewJob};
-use memdeck_engine::{BackendError, Clock, DumpBackend, ManualClock, Target};
+use memdeck_clock::{Clock, ManualClock};
 use memdeck_fuzz::{capture, damaged, provenance, scratch};
 use memdeck_image::fuzzing::{elf_headers, noise};
 use memdeck_image::{Effort, ExportFormat, ImageExport, ImageStore};
 use memdeck_model::{
     Actor, ByteCount, CaptureMode, DumpId, DumpOptions, DumpStatus, Event, Guest, GuestName, GuestState,
-    Millis, Problem, Record, Timestamp, VmRef,
+    FrozenPause, Millis, Problem, Record, Target, Timestamp, VmRef,
 };
+use memdeck_machine::StoredImages;
+use memdeck_operations::{Host, HostError, ImageHost, Images, Operations, Parts, Readiness, ReadinessParts};
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, watch};
 use tower::ServiceExt as _;
@@ -104,11 +103,11 @@ const HEADERS: [(&str, &str); 13] = [
 const WITH_TOKEN: usize = 2;
 
 /// Takes every request and does nothing.
-struct Nobody(broadcast::Sender<Event>);
+struct Nobody(broadcast::Sender<Event>, Arc<StoredImages>);
 
 #[async_trait]
-impl DumpBackend for Nobody {
-    fn service(&self) -> &str {
+impl Host for Nobody {
+    fn address(&self) -> &str {
         "local"
     }
 
@@ -117,41 +116,46 @@ impl DumpBackend for Nobody {
         targets: Vec<Target>,
         options: DumpOptions,
         _requested_by: &Actor,
-    ) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
+    ) -> Result<BTreeMap<String, DumpStatus>, HostError> {
         assert!((1..=1000).contains(&targets.len()));
         assert!(options.note.is_none_or(|note| note.as_str().chars().count() <= 500));
         Ok(BTreeMap::new())
     }
 
-    async fn cancel(&self, _dump_id: DumpId, by: &Actor) -> Result<bool, BackendError> {
+    async fn cancel(&self, _dump_id: DumpId, by: &Actor) -> Result<bool, HostError> {
         assert!(!by.to_string().chars().any(char::is_control), "{by:?}");
         Ok(true)
     }
 
-    async fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, BackendError> {
+    async fn statuses(&self) -> Result<BTreeMap<String, DumpStatus>, HostError> {
         Ok(BTreeMap::new())
     }
 
-    async fn status(&self, _vm: &str) -> Result<Option<DumpStatus>, BackendError> {
+    async fn status(&self, _vm: &str) -> Result<Option<DumpStatus>, HostError> {
+        Ok(None)
+    }
+
+    async fn frozen_pause(&self) -> Result<Option<FrozenPause>, HostError> {
         Ok(None)
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.0.subscribe()
     }
-}
 
-#[async_trait]
-impl GuestSource for Nobody {
-    fn uri(&self) -> String {
+    fn images(&self) -> Arc<dyn ImageHost> {
+        Arc::clone(&self.1) as _
+    }
+
+    fn guests_of(&self) -> String {
         "test:///".to_owned()
     }
 
-    fn host(&self) -> Option<String> {
+    fn name(&self) -> Option<String> {
         Some("kvm-a".to_owned())
     }
 
-    async fn list(&self) -> Result<Vec<Guest>, Problem> {
+    async fn guests(&self) -> Result<Vec<Guest>, Problem> {
         Ok(vec![Guest {
             id: Some(7),
             name: GuestName("web-01".to_owned()),
@@ -234,19 +238,18 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     let clock = ManualClock::starting_at(now);
     let catalog = Arc::new(Catalog::open(scratch()).expect("a catalog"));
     let path = store_image(&catalog, now);
-    let images = Arc::new(Images::new(Arc::clone(&catalog), Arc::new(clock.clone()), None));
-    let nobody = Arc::new(Nobody(broadcast::channel(16).0));
+    let stored = Arc::new(StoredImages::new(Arc::clone(&catalog), Arc::new(clock.clone())));
+    let nobody: Arc<dyn Host> = Arc::new(Nobody(broadcast::channel(16).0, stored));
+    let images = Arc::new(Images::new(Arc::clone(&catalog), nobody.images(), None));
     let readiness = Readiness::new(ReadinessParts {
         catalog: Arc::clone(&catalog),
-        store: None,
-        backend: Arc::clone(&nobody) as _,
-        guests: Arc::clone(&nobody) as _,
+        dump_dir: None,
+        host: Arc::clone(&nobody),
         clock: Arc::new(clock.clone()),
     });
-    let desk = Arc::new(Desk::new(DeskParts {
+    let operations = Arc::new(Operations::new(Parts {
         catalog: Arc::clone(&catalog),
-        backend: Arc::clone(&nobody) as _,
-        guests: Arc::clone(&nobody) as _,
+        host: Arc::clone(&nobody),
         images: Arc::clone(&images),
         readiness: Arc::clone(&readiness),
         clock: Arc::new(clock.clone()),
@@ -258,14 +261,13 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     };
     let closing = watch::channel(false).1;
     let state = AgentState {
-        backend: Arc::clone(&nobody) as _,
+        host: nobody,
         catalog,
         catalog_id: "the-catalog".to_owned(),
-        guests: nobody,
         images,
         readiness,
     };
-    let state_of_dashboard = DashboardState { desk, closing };
+    let state_of_dashboard = DashboardState { operations, closing };
     let open = guard(http(&[("OPEN_ACCESS", "loopback")]));
     let closed = guard(http(&[("MEMDECK_TOKEN", TOKEN), ("MEMDECK_BEHIND_PROXY", "127.0.0.1")]));
     let routers = [

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_catalog::{Catalog, CatalogError, Restoration};
-use memdeck_engine::{Clock, NOT_KNOWN, Rebuilt, rebuild};
+use memdeck_clock::Clock;
+use memdeck_engine::{NOT_KNOWN, Rebuilt, rebuild};
 use memdeck_image::ImageStore;
 use memdeck_model::{Millis, Timestamp, with_causes};
 use memdeck_operations::catalog_notice::{self, Found};

@@ -7,18 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_catalog::{Catalog, CatalogError, LockError, LockHolder, LockRole, StateLock};
-use memdeck_engine::{Clock, Engine, EngineError, EngineParts, EngineSettings, LocalBackend, SystemClock};
+use memdeck_agent::{AgentHost, NearbyGuests, ServiceClient};
+use memdeck_clock::{Clock, SystemClock};
+use memdeck_engine::{Engine, EngineError, EngineParts, EngineSettings};
 use memdeck_hypervisor::{Hypervisor, Libvirt};
 use memdeck_image::{ImageStore, StoreError};
 use memdeck_influx::{FeedError, Influx, InfluxSettings, Login, RecordFeed};
+use memdeck_machine::{HypervisorGuests, Machine, StoredImages, try_directory};
 use memdeck_model::DumpId;
+use memdeck_operations::{Host, Images, Readiness, ReadinessParts, blocking};
 
 use crate::catalog_care;
 use crate::config::{Config, DumpConfig, InfluxConfig, InfluxLogin, LibvirtConfig};
 use crate::guardian::GuardProcess;
-use crate::images::Images;
 use crate::ownership::{self, OwnershipError};
-use crate::remote::ServiceClient;
 
 /// Why the parts cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +120,7 @@ pub fn hypervisor(libvirt: &LibvirtConfig, dumps: &DumpConfig) -> Arc<dyn Hyperv
 }
 
 /// The directory of images.
-pub fn store(dumps: &DumpConfig) -> Result<ImageStore, StartError> {
+fn store(dumps: &DumpConfig) -> Result<ImageStore, StartError> {
     let store = ImageStore::open(&dumps.dir)?;
     ownership::check_directory(&dumps.dir)?;
     Ok(store)
@@ -126,7 +128,7 @@ pub fn store(dumps: &DumpConfig) -> Result<ImageStore, StartError> {
 
 /// The engine of this process on its state. It has a hypervisor for itself, so that however many pages and callers ask
 /// `lookup` something, its dumps do not wait for them.
-pub fn engine(
+fn engine(
     config: &Config,
     state: &State,
     store: ImageStore,
@@ -153,21 +155,101 @@ pub fn engine(
     })?))
 }
 
-/// The engine behind the port.
-pub fn local(engine: &Arc<Engine>) -> Arc<LocalBackend> {
-    Arc::new(LocalBackend::new(Arc::clone(engine)))
+/// One memdeck put together: who takes the dumps and lists the guests, and where the images are.
+pub struct Node {
+    /// Who takes the dumps.
+    pub host: Arc<dyn Host>,
+    /// The stored images.
+    pub images: Arc<Images>,
+    /// Whether dumps can be taken and kept.
+    pub readiness: Arc<Readiness>,
+    engine: Option<Arc<Engine>>,
+    service: Option<Arc<AgentHost>>,
 }
 
-/// The stored images of the state, once what an earlier process left to be deleted is gone; of imported ones `service`
-/// is asked.
-pub async fn images(state: &State, service: Option<ServiceClient>) -> Arc<Images> {
-    let images = Arc::new(Images::new(Arc::clone(&state.catalog), clock(), service));
-    crate::blocking({
+impl Node {
+    /// This machine takes the dumps. When it stops, running ones have `shutdown_grace` to end.
+    pub async fn here(config: &Config, state: &State, shutdown_grace: Duration) -> Result<Self, StartError> {
+        let hypervisor = hypervisor(&config.libvirt, &config.dumps);
+        let store = store(&config.dumps)?;
+        let engine = engine(config, state, store.clone(), Arc::clone(&hypervisor), shutdown_grace)?;
+        let stored = stored_images(state).await;
+        let guests = Arc::new(HypervisorGuests::new(hypervisor));
+        let host: Arc<dyn Host> = Arc::new(Machine::new(Arc::clone(&engine), guests, stored));
+        let images = Images::new(Arc::clone(&state.catalog), host.images(), None);
+        Ok(Self::of(state, host, images, Some(store), Some(engine), None))
+    }
+
+    /// The service that `client` calls takes the dumps. Images of dumps that this machine took earlier stay here.
+    pub async fn with_service(config: &Config, state: &State, client: ServiceClient) -> Self {
+        let hypervisor = hypervisor(&config.libvirt, &config.dumps);
+        let nearby = NearbyGuests {
+            list: Arc::new(HypervisorGuests::new(hypervisor)),
+            // Guests of another machine may have the same ids and names.
+            are_the_same: config.libvirt.uri_given || is_loopback(client.url()),
+            // A hypervisor that somebody named is the one they want to see; else the service knows best.
+            are_preferred: config.libvirt.uri_given,
+        };
+        let service = Arc::new(AgentHost::new(client, Arc::clone(&state.catalog), clock(), nearby));
+        let host: Arc<dyn Host> = Arc::clone(&service) as _;
+        let here = stored_images(state).await;
+        let images = Images::new(Arc::clone(&state.catalog), here, Some(host.images()));
+        Self::of(state, host, images, None, None, Some(service))
+    }
+
+    fn of(
+        state: &State,
+        host: Arc<dyn Host>,
+        images: Images,
+        store: Option<ImageStore>,
+        engine: Option<Arc<Engine>>,
+        service: Option<Arc<AgentHost>>,
+    ) -> Self {
+        let readiness = Readiness::new(ReadinessParts {
+            catalog: Arc::clone(&state.catalog),
+            dump_dir: store.map(try_directory),
+            host: Arc::clone(&host),
+            clock: clock(),
+        });
+        Self { host, images: Arc::new(images), readiness, engine, service }
+    }
+
+    /// Follows the service, where there is one. Runs until its task is ended.
+    pub fn follow(&self) -> impl Future<Output = ()> + Send + 'static {
+        let service = self.service.clone();
+        async move {
+            if let Some(service) = service {
+                service.follow().await;
+            }
+        }
+    }
+
+    /// Waits for running dumps, off the runtime's threads.
+    pub async fn shut_down(self) {
+        if let Some(engine) = self.engine {
+            blocking(move || engine.shutdown()).await;
+        }
+    }
+}
+
+/// The images that this machine keeps, once what an earlier process left to be deleted is gone.
+pub async fn stored_images(state: &State) -> Arc<StoredImages> {
+    let images = Arc::new(StoredImages::new(Arc::clone(&state.catalog), clock()));
+    blocking({
         let images = Arc::clone(&images);
         move || images.finish_deletions()
     })
     .await;
     images
+}
+
+/// Whether an URL leads to this machine.
+fn is_loopback(url: &str) -> bool {
+    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 /// The machine's clocks.

@@ -11,7 +11,7 @@ use memdeck_model::Event;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::blocking;
+use memdeck_operations::blocking;
 
 /// Entries taken from the outbox at once.
 const BATCH: u32 = 100;

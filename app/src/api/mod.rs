@@ -8,8 +8,6 @@
 mod client;
 mod details;
 mod error;
-#[cfg(any(feature = "ssr", test))]
-mod image_facts;
 mod images;
 #[cfg(feature = "ssr")]
 mod operations;
@@ -19,7 +17,7 @@ use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery
 pub use details::{Details, Fact, Form, Group, Notice, PageClass, PageStatistics, Room, Value, Weight};
 pub use error::ApiError;
 #[cfg(any(feature = "ssr", test))]
-pub use image_facts::ImageFacts;
+pub use memdeck_model::ImageFacts;
 pub use images::{ask_verification, delete_image, fetch_details};
 #[cfg(feature = "ssr")]
 pub use operations::{Operations, RequestId, router};

@@ -16,6 +16,7 @@ mod frozen_pause;
 mod guest;
 mod host;
 mod image;
+mod image_facts;
 mod inspection;
 mod manifest;
 mod message;
@@ -51,6 +52,7 @@ pub use event::{Event, ServiceHealth};
 pub use frozen_pause::{FrozenPause, expected_pause, in_round_numbers};
 pub use guest::{Guest, GuestName, GuestState, Vm};
 pub use host::HostClock;
+pub use image_facts::ImageFacts;
 pub use image::{DeleteRequest, Deletion, Verification, VerificationState, VerifyRequest};
 pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
 pub use manifest::{

@@ -11,6 +11,7 @@ mod feed;
 mod form;
 mod guests;
 mod host;
+mod image_facts;
 mod images;
 mod overview;
 mod readiness;

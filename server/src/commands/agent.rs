@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_catalog::LockRole;
-use memdeck_engine::DumpBackend;
 use tokio::sync::watch;
 
 use super::access;
@@ -13,11 +12,9 @@ use super::starting;
 use super::{Exit, Failure, with_causes};
 use crate::catalog_care;
 use crate::config::{Config, Role};
-use crate::desk::{GuestSource, HypervisorGuests, SharedGuests};
 use crate::http::{self, AgentState};
-use crate::node;
+use crate::node::{self, Node};
 use crate::outbox;
-use crate::readiness::{Readiness, ReadinessParts};
 
 /// How long a stop waits for running dumps.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
@@ -31,35 +28,21 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     };
     let care = catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock());
     let care = tokio::spawn(care);
-    let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);
-    let store = node::store(&config.dumps)?;
-    let engine = node::engine(&config, &state, store.clone(), Arc::clone(&hypervisor), SHUTDOWN_GRACE)?;
-    let backend = node::local(&engine);
+    let node = Node::here(&config, &state, SHUTDOWN_GRACE).await?;
     let feed = node::influx(config.influx.as_ref())?;
     let guard = access::guard(&config, &state, address).await?;
     let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Agent, &config.http, &listener)?;
 
     let relay =
-        feed.map(|feed| tokio::spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe())));
-    let libvirt = hypervisor.uri().to_owned();
-    let images = node::images(&state, None).await;
-    let guests: Arc<dyn GuestSource> =
-        Arc::new(SharedGuests::new(Arc::new(HypervisorGuests::new(hypervisor))));
-    let readiness = Readiness::new(ReadinessParts {
-        catalog: Arc::clone(&state.catalog),
-        store: Some(store),
-        backend: Arc::clone(&backend) as _,
-        guests: Arc::clone(&guests),
-        clock: node::clock(),
-    });
+        feed.map(|feed| tokio::spawn(outbox::relay(Arc::clone(&state.catalog), feed, node.host.subscribe())));
+    let (libvirt, readiness) = (node.host.guests_of(), Arc::clone(&node.readiness));
     let routes = http::agent(
         AgentState {
-            backend,
+            host: Arc::clone(&node.host),
             catalog: Arc::clone(&state.catalog),
             catalog_id: state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?,
-            guests,
-            images,
+            images: Arc::clone(&node.images),
             readiness: Arc::clone(&readiness),
         },
         guard,
@@ -74,7 +57,6 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     if let Some(relay) = relay {
         relay.abort();
     }
-    // Waits for running dumps, off the runtime's threads.
-    crate::blocking(move || engine.shutdown()).await;
+    node.shut_down().await;
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use memdeck_catalog::LockRole;
 use memdeck_model::{DeleteRequest, DumpId, Record};
-use reqwest::Method;
+use memdeck_operations::{Caller, Images};
 
 use super::output::say;
 use super::service::{Service, operator};
@@ -13,7 +13,6 @@ use super::table::printable;
 use super::{Exit, Failure, Output};
 use crate::cli::DeleteArgs;
 use crate::config::Config;
-use crate::images::Images;
 use crate::node::{self, State};
 
 pub async fn run(config: &Config, args: &DeleteArgs) -> Result<Exit, Failure> {
@@ -52,15 +51,14 @@ impl Store {
             return Ok(Self::Service(service));
         }
         let state = State::take(config, LockRole::Delete)?;
-        let images = node::images(&state, None).await;
+        let here = node::stored_images(&state).await;
+        let images = Arc::new(Images::new(Arc::clone(&state.catalog), here, None));
         Ok(Self::Here { images, _held: state })
     }
 
     async fn record(&self, dump_id: &DumpId) -> Result<Record, Failure> {
         match self {
-            Self::Service(service) => {
-                read(service.client.image_call(Method::GET, dump_id, None, None).await?)
-            }
+            Self::Service(service) => Ok(service.client.record(dump_id).await?),
             Self::Here { images, .. } => Ok(images.record(dump_id.as_str()).await?),
         }
     }
@@ -71,16 +69,14 @@ impl Store {
             Self::Service(service) => {
                 let by = service.takes_actors().await?.then(operator);
                 let request = DeleteRequest { by, ..request };
-                let body = serde_json::to_value(&request).map_err(|error| Failure::new(error.to_string()))?;
-                read(service.client.image_call(Method::DELETE, dump_id, None, Some(&body)).await?)
+                Ok(service.client.delete_image(dump_id, &request).await?)
             }
-            Self::Here { images, .. } => Ok(images.delete(dump_id.as_str(), request, operator()).await?),
+            Self::Here { images, .. } => {
+                let caller = Caller::from(operator());
+                Ok(images.delete(dump_id.as_str(), request, &caller).await?)
+            }
         }
     }
-}
-
-fn read(answer: serde_json::Value) -> Result<Record, Failure> {
-    serde_json::from_value(answer).map_err(|error| Failure::new(format!("the answer is no record: {error}")))
 }
 
 /// Shows what would go, and asks.

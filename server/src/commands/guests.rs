@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use memdeck_model::Guest;
+use memdeck_operations::blocking;
 use serde_json::json;
 
 use super::service::Service;
@@ -10,7 +11,7 @@ use super::table::Table;
 use super::{Exit, Failure, Output, with_causes};
 use crate::cli::JsonArgs;
 use crate::config::Config;
-use crate::{blocking, node};
+use crate::node;
 
 pub async fn run(config: &Config, args: &JsonArgs) -> Result<Exit, Failure> {
     let guests = match Service::find(config)? {

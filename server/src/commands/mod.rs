@@ -105,16 +105,7 @@ impl From<crate::node::StartError> for Failure {
     }
 }
 
-/// An error and its causes in one line.
-pub fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
+pub use memdeck_model::with_causes;
 
 /// Carries out what the command line asks for; gives the exit code.
 #[must_use]

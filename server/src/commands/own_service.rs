@@ -9,7 +9,7 @@ use reqwest::Url;
 use super::{Failure, access, with_causes};
 use crate::config::{Config, ServiceConfig};
 use crate::http::tls;
-use crate::remote::{ServiceClient, pinned_tls};
+use memdeck_agent::{ServiceClient, pinned_tls};
 
 /// How long a call to it may take.
 const TIMEOUT: Duration = Duration::from_secs(30);

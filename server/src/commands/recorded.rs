@@ -5,12 +5,11 @@ use std::path::Path;
 use memdeck_catalog::{Catalog, holder_of};
 use memdeck_image::{dump_id_of, read_manifest};
 use memdeck_model::{DumpId, Record};
-use reqwest::Method;
 
 use super::{own_service, with_causes};
 use crate::config::Config;
 use crate::ownership;
-use crate::remote::ServiceClient;
+use memdeck_agent::ServiceClient;
 
 /// What the catalog knows of an image.
 pub enum Recorded {
@@ -54,11 +53,7 @@ fn asked(config: &Config, dump_id: &DumpId, is_trusted: bool) -> Option<Result<R
             .map_err(|failure| failure.message().to_owned()),
     };
     let ask = async {
-        let told = client?
-            .image_call(Method::GET, dump_id, None, None)
-            .await
-            .map_err(|problem| problem.detail.to_string())?;
-        serde_json::from_value(told).map_err(|error| error.to_string())
+        client?.record(dump_id).await.map_err(|problem| problem.detail.to_string())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Some(runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(ask)))

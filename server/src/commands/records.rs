@@ -12,7 +12,7 @@ use crate::cli::RecordsArgs;
 use crate::config::Config;
 use crate::http::{FilterParameters, SortParameters, records_csv};
 use crate::node::StartError;
-use crate::remote::Face;
+use memdeck_agent::Face;
 
 /// How much of a hash is enough to tell two images apart by eye.
 const HASH_CHARS: usize = 16;

@@ -4,10 +4,10 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use memdeck_agent::ServiceClient;
 use memdeck_catalog::LockRole;
-use memdeck_engine::{DumpBackend, Engine};
-use memdeck_image::ImageStore;
 use memdeck_model::Millis;
+use memdeck_operations::{Operations, Parts};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -18,12 +18,9 @@ use super::starting;
 use super::{Exit, Failure, Output};
 use crate::catalog_care;
 use crate::config::{Config, Role, ServiceConfig};
-use crate::desk::{AgentGuests, Desk, DeskParts, GuestSource, HypervisorGuests, SharedGuests};
 use crate::http::{self, DashboardState};
-use crate::node::{self, State};
+use crate::node::{self, Node};
 use crate::outbox;
-use crate::readiness::{Readiness, ReadinessParts};
-use crate::remote::{RemoteBackend, ServiceClient};
 
 pub async fn run(config: Config) -> Result<Exit, Failure> {
     // Leptos runs server functions as tasks of whatever executor it was told about.
@@ -37,40 +34,34 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock()));
-    let client = config.service.as_ref().map(client).transpose()?;
-    let images = node::images(&state, client.clone()).await;
-    let Dumps { backend, guests, engine, store } = dumps(&config, &state, client, &mut tasks)?;
-    let guests: Arc<dyn GuestSource> = Arc::new(SharedGuests::new(guests));
-    let guests_of = guests.uri();
+    let node = match config.service.as_ref().map(client).transpose()? {
+        Some(client) => Node::with_service(&config, &state, client).await,
+        None => Node::here(&config, &state, SHUTDOWN_GRACE).await?,
+    };
+    tasks.spawn(node.follow());
+    let guests_of = node.host.guests_of();
     if let Some(feed) = node::influx(config.influx.as_ref())? {
-        tasks.spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe()));
+        tasks.spawn(outbox::relay(Arc::clone(&state.catalog), feed, node.host.subscribe()));
     }
-    let readiness = Readiness::new(ReadinessParts {
+    let readiness = Arc::clone(&node.readiness);
+    let operations = Arc::new(Operations::new(Parts {
         catalog: Arc::clone(&state.catalog),
-        store,
-        backend: Arc::clone(&backend),
-        guests: Arc::clone(&guests),
-        clock: node::clock(),
-    });
-    let desk = Arc::new(Desk::new(DeskParts {
-        catalog: Arc::clone(&state.catalog),
-        backend,
-        guests,
-        images,
+        host: Arc::clone(&node.host),
+        images: Arc::clone(&node.images),
         readiness: Arc::clone(&readiness),
         clock: node::clock(),
         dump_timeout: Millis::from(config.dumps.timeout),
     }));
     tasks.spawn({
-        let desk = Arc::clone(&desk);
-        async move { desk.run().await }
+        let operations = Arc::clone(&operations);
+        async move { operations.run().await }
     });
     let guard = access::guard(&config, &state, address).await?;
     let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Serve, &config.http, &listener)?;
     let (closing, closed) = watch::channel(false);
     let site = config.http.site_dir.clone().or_else(installed_site);
-    let routes = http::dashboard(DashboardState { desk, closing: closed }, Arc::clone(&guard), site);
+    let routes = http::dashboard(DashboardState { operations, closing: closed }, Arc::clone(&guard), site);
     let routes = http::below(routes, &config.http);
     let service = config.service.as_ref().map_or("local", |service| service.url.as_str());
     match readiness.storage_notice().await {
@@ -87,65 +78,8 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     }
     listen::answer(listener, routes, closing, &mut stop).await?;
     tasks.shutdown().await;
-    // Waits for running dumps, off the runtime's threads.
-    if let Some(engine) = engine {
-        crate::blocking(move || engine.shutdown()).await;
-    }
+    node.shut_down().await;
     Ok(Exit::Done)
-}
-
-/// Whoever takes the dumps, and tells the guests: this process, or the configured service.
-struct Dumps {
-    backend: Arc<dyn DumpBackend>,
-    guests: Arc<dyn GuestSource>,
-    /// What of it is in this process.
-    engine: Option<Arc<Engine>>,
-    store: Option<ImageStore>,
-}
-
-fn dumps(
-    config: &Config,
-    state: &State,
-    client: Option<ServiceClient>,
-    tasks: &mut JoinSet<()>,
-) -> Result<Dumps, Failure> {
-    let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);
-    let local_guests = HypervisorGuests::new(Arc::clone(&hypervisor));
-    let Some(client) = client else {
-        let store = node::store(&config.dumps)?;
-        let engine = node::engine(config, state, store.clone(), hypervisor, SHUTDOWN_GRACE)?;
-        return Ok(Dumps {
-            backend: node::local(&engine),
-            guests: Arc::new(local_guests),
-            engine: Some(engine),
-            store: Some(store),
-        });
-    };
-    // Guests of another machine may have the same ids and names.
-    let is_here = config.libvirt.uri_given || is_loopback(client.url());
-    let guests_there = is_here.then(|| Arc::clone(&hypervisor));
-    let remote =
-        Arc::new(RemoteBackend::new(client, Arc::clone(&state.catalog), node::clock(), guests_there));
-    tasks.spawn({
-        let remote = Arc::clone(&remote);
-        async move { remote.follow().await }
-    });
-    // A hypervisor that somebody named is the one they want to see; else the service knows best.
-    let guests: Arc<dyn GuestSource> = if config.libvirt.uri_given {
-        Arc::new(local_guests)
-    } else {
-        Arc::new(AgentGuests::new(Arc::clone(&remote), local_guests, is_here))
-    };
-    Ok(Dumps { backend: remote, guests, engine: None, store: None })
-}
-
-/// Whether an URL leads to this machine.
-fn is_loopback(url: &str) -> bool {
-    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    host.is_some_and(|host| {
-        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-    })
 }
 
 fn client(service: &ServiceConfig) -> Result<ServiceClient, Failure> {

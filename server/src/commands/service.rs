@@ -7,7 +7,7 @@ use super::{Failure, own_service, with_causes};
 use crate::config::Config;
 use crate::node::StartError;
 use crate::ownership;
-use crate::remote::{CallError, Face, ServiceClient};
+use memdeck_agent::{CallError, Face, ServiceClient};
 
 /// A service that answers.
 pub struct Service {

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use memdeck_engine::Target;
 use memdeck_model::{
     CancelReply, CancelRequest, Capabilities, DumpId, DumpStatus, FrozenPause, Guest, Problem, ProblemKind,
-    TriggerRequest,
+    Target, TriggerRequest,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -19,9 +18,8 @@ use utoipa_axum::routes;
 use super::AgentState;
 use super::answer::{JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery, cancelling};
 use super::openapi::ErrorBody;
-use crate::blocking;
-use crate::desk::{self, catalog_problem};
-use crate::remote::{
+use memdeck_operations::{self as operations, Caller, blocking, catalog_problem};
+use memdeck_agent::{
     DELETIONS_PER_CALL, DeletionFeedPage, NumberedDeletion, NumberedRecord, RECORDS_PER_CALL, RecordFeedPage,
 };
 
@@ -54,14 +52,14 @@ async fn trigger(
     let (options, who) = (request.options.clone(), request.actor());
     let targets = request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
     let targets = targets.into_iter().map(Target::from).collect();
-    Ok(Json(agent.backend.trigger(targets, options, &who).await.map_err(Problem::from)?))
+    Ok(Json(agent.host.trigger(targets, options, &who).await.map_err(Problem::from)?))
 }
 
 /// The newest dump of every guest that had one, by the guest's name and by the texts by which it was asked for in the last
 /// day.
 #[utoipa::path(get, path = "/api/dumps", tag = "dumps", responses((status = 200, body = BTreeMap<String, DumpStatus>)))]
 async fn statuses(State(agent): State<AgentState>) -> Result<Statuses, RestError> {
-    Ok(Json(agent.backend.statuses().await.map_err(Problem::from)?))
+    Ok(Json(agent.host.statuses().await.map_err(Problem::from)?))
 }
 
 /// The newest dump of one guest, whatever it was asked for by.
@@ -79,7 +77,7 @@ async fn status(
     State(agent): State<AgentState>,
     UrlPath(vm): UrlPath,
 ) -> Result<Json<DumpStatus>, RestError> {
-    let status = agent.backend.status(&vm).await.map_err(Problem::from)?;
+    let status = agent.host.status(&vm).await.map_err(Problem::from)?;
     status
         .map(Json)
         .ok_or_else(|| RestError::new(StatusCode::NOT_FOUND, format!("No dump status for VM '{vm}'")))
@@ -102,7 +100,7 @@ async fn cancel(
     UrlPath(dump_id): UrlPath,
     JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
-    desk::cancel(agent.backend.as_ref(), &dump_id, &request.actor()).await?;
+    desk::cancel(agent.host.as_ref(), &dump_id, &request.actor()).await?;
     Ok(cancelling(dump_id))
 }
 
@@ -168,12 +166,11 @@ async fn capabilities() -> Json<Capabilities> {
 /// Every guest of this hypervisor, running or not.
 #[utoipa::path(get, path = "/api/guests", tag = "guests", responses((status = 200, body = Vec<Guest>)))]
 async fn guests(State(agent): State<AgentState>) -> Result<Json<Vec<Guest>>, RestError> {
-    Ok(Json(agent.guests.list().await?))
+    Ok(Json(agent.host.guests().await?))
 }
 
 /// How long a guest may stand still for a frozen dump, and how fast this host reads one.
 #[utoipa::path(get, path = "/api/frozen-pause", tag = "guests", responses((status = 200, body = Option<FrozenPause>)))]
 async fn frozen_pause(State(agent): State<AgentState>) -> Result<Json<Option<FrozenPause>>, RestError> {
-    let host = agent.guests.host();
-    Ok(Json(agent.backend.frozen_pause(host.as_deref()).await.map_err(Problem::from)?))
+    Ok(Json(agent.host.frozen_pause().await.map_err(Problem::from)?))
 }

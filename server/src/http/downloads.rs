@@ -8,7 +8,7 @@ use std::sync::Arc;
 use memdeck_model::{Problem, ProblemKind};
 use parking_lot::Mutex;
 
-use crate::http::network;
+use super::network;
 
 /// At the same time.
 pub const MAX_DOWNLOADS: usize = 8;

@@ -22,7 +22,7 @@ use utoipa::IntoParams;
 use super::DashboardState;
 use super::answer::UrlQuery;
 use super::guard::{OpenSession, Standing};
-use crate::desk::{Heard, Listener, Position};
+use memdeck_operations::{Heard, Listener, Position};
 
 /// Between two signs of life. An event, not a comment: `EventSource` does not show comments to the page.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -83,7 +83,7 @@ enum Next {
 impl Connection {
     fn new(state: DashboardState, standing: Standing, told: Option<Position>) -> Self {
         // Listens before the present state is taken: a change in between is told twice rather than never.
-        let (listener, resumed) = state.desk.live().listen(told);
+        let (listener, resumed) = state.operations.feed().listen(told);
         let session = match standing {
             Standing::SignedIn(session) => Some(session),
             Standing::Open | Standing::Local | Standing::Bearer | Standing::Stranger => None,
@@ -139,7 +139,7 @@ impl Connection {
     /// Only the last one has an id: a page that heard half of it must hear it all again.
     async fn present(&self) -> Vec<Sse> {
         let position = self.listener.position();
-        let events = self.state.desk.present_state().await;
+        let events = self.state.operations.present_state().await;
         let last = events.len().saturating_sub(1);
         let numbered = events.iter().enumerate();
         numbered.map(|(index, event)| told(event, (index == last).then_some(position))).collect()

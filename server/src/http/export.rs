@@ -33,18 +33,18 @@ pub async fn csv(
     // A few hundred records are read and sent at a time: neither memory nor a transaction grows with the catalog or
     // waits for a slow reader. Once the answer has begun, a failure can only cut it off, and the reader's program notices.
     let filter = filter.read()?;
-    let (records, place) = state.desk.walk_records(&filter, None).await?;
+    let (records, place) = state.operations.walk_records(&filter, None).await?;
     let mut beginning = records_csv::head().map_err(|error| unwritable(&error))?;
     beginning.extend(records_csv::rows(&records).map_err(|error| unwritable(&error))?);
 
-    let disposition = format!("attachment; filename=\"{}\"", file_name(state.desk.now()));
+    let disposition = format!("attachment; filename=\"{}\"", file_name(state.operations.now()));
     let rest = stream::try_unfold((state, place), move |(state, place)| {
         let filter = filter.clone();
         async move {
             if place.is_none() {
                 return Ok(None);
             }
-            let (records, place) = state.desk.walk_records(&filter, place).await?;
+            let (records, place) = state.operations.walk_records(&filter, place).await?;
             let rows = records_csv::rows(&records).map_err(csv_failure)?;
             Ok::<_, Failure>(Some((Bytes::from(rows), (state, place))))
         }

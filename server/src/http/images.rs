@@ -14,19 +14,19 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use headers::ETag;
-use memdeck_image::Segment;
-use memdeck_model::{DeleteRequest, Problem, ProblemKind, Record, Verification};
+use memdeck_agent::{CHECKED, OMITTED};
+use memdeck_model::{DeleteRequest, Problem, ProblemKind, Record, Verification, VerifyRequest};
+use memdeck_operations::{AddressRange, Form, Images, OpenImage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{JsonBody, RestError, UrlPath, UrlQuery};
+use super::answer::{JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery};
 use super::conditional::{Wanted, has_it_already, wanted};
+use super::downloads::Downloads;
 use super::guard::Caller;
-use crate::images::{Form, Images, Opened, Place, StoredImage, file_name_of};
-use crate::remote::{CHECKED, OMITTED};
 
 /// When to ask again for a place among the downloads.
 const RETRY_AFTER_S: &str = "30";
@@ -43,6 +43,7 @@ where
         .routes(routes!(manifest))
         .routes(routes!(inspect))
         .routes(routes!(verification, verify))
+        .layer(Extension(Arc::<Downloads>::default()))
         .with_state(images)
 }
 
@@ -74,8 +75,8 @@ async fn delete(
     UrlPath(dump_id): UrlPath,
     JsonBody(request): JsonBody<DeleteRequest>,
 ) -> Result<Json<Record>, RestError> {
-    let by = request.actor();
-    Ok(Json(images.delete(&dump_id, request, by).await?))
+    let caller = request.actor().into();
+    Ok(Json(images.delete(&dump_id, request, &caller).await?))
 }
 
 /// The manifest of a stored image.
@@ -128,13 +129,15 @@ async fn verification(
     path = "/api/memory-dumps/{dump_id}/verify",
     tag = "images",
     params(("dump_id" = String, Path, description = "Which dump")),
+    request_body(content = Option<VerifyRequest>, description = "For whom; may be missing"),
     responses((status = 202, body = Verification))
 )]
 async fn verify(
     State(images): Stored,
     UrlPath(dump_id): UrlPath,
+    JsonBodyIfAny(request): JsonBodyIfAny<VerifyRequest>,
 ) -> Result<(StatusCode, Json<Verification>), RestError> {
-    Ok((StatusCode::ACCEPTED, Json(images.verify(&dump_id).await?)))
+    Ok((StatusCode::ACCEPTED, Json(images.verify(&dump_id, &request.actor().into()).await?)))
 }
 
 /// The words of [`Form`], for the description.
@@ -169,6 +172,7 @@ struct ImageQuery {
 )]
 async fn image(
     State(images): Stored,
+    Extension(downloads): Extension<Arc<Downloads>>,
     method: Method,
     UrlPath(dump_id): UrlPath,
     UrlQuery(query): UrlQuery<ImageQuery>,
@@ -176,42 +180,16 @@ async fn image(
     headers: HeaderMap,
 ) -> Result<Response, RestError> {
     let form = Form::parse(query.format.as_deref().unwrap_or("elf"))?;
-    match images.locate(&dump_id).await? {
-        Place::There(service, dump_id) => {
-            let permit =
-                if method == Method::HEAD { None } else { Some(images.admit_download(caller.address)) };
-            let permit = match permit.transpose() {
-                Ok(permit) => permit,
-                Err(problem) => return Ok(too_many(problem)),
-            };
-            let stem = match images.record(dump_id.as_str()).await {
-                Ok(record) => format!("{}_{dump_id}", record.dom),
-                // It may not be imported yet.
-                Err(_) => dump_id.to_string(),
-            };
-            let described = description_of(form, &file_name_of(&stem, form))?;
-            Ok(service.image(method, &dump_id, form.as_str(), &headers, described, permit).await?)
-        }
-        Place::Here(image) => here(&images, *image, form, (&method, &headers, &caller)).await,
-    }
-}
-
-async fn here(
-    images: &Images,
-    image: StoredImage,
-    form: Form,
-    (method, headers, caller): (&Method, &HeaderMap, &Caller),
-) -> Result<Response, RestError> {
-    let opened = images.open(image, form).await?;
-    let tag = opened.entity_tag().and_then(|tag| tag.parse::<ETag>().ok());
+    let opened = images.open(&dump_id, form).await?;
+    let tag = opened.entity_tag.as_deref().and_then(|tag| tag.parse::<ETag>().ok());
     let mut told = description(&opened)?;
-    if has_it_already(headers, tag.as_ref()) {
+    if has_it_already(&headers, tag.as_ref()) {
         return Ok((StatusCode::NOT_MODIFIED, told, nothing()).into_response());
     }
-    let length = opened.length();
+    let length = opened.length;
     // Ranges are for GET alone.
     let wanted = match length {
-        Some(length) if method == Method::GET => wanted(headers, tag.as_ref(), length),
+        Some(length) if method == Method::GET => wanted(&headers, tag.as_ref(), length),
         _ => Wanted::Whole,
     };
     let (status, part) = match (wanted, length) {
@@ -236,12 +214,12 @@ async fn here(
     if method == Method::HEAD {
         return Ok((status, told, nothing()).into_response());
     }
-    let permit = match images.admit_download(caller.address) {
-        Ok(permit) => permit,
+    let place = match downloads.admit(caller.address) {
+        Ok(place) => place,
         Err(problem) => return Ok(too_many(problem)),
     };
-    let body: Body = images.download(opened, permit)?.into_body(part)?;
-    Ok((status, told, body).into_response())
+    let bytes = opened.reader.read(part, Box::new(place)).await?;
+    Ok((status, told, Body::from_stream(bytes)).into_response())
 }
 
 /// No bytes, without saying that there are none: of an empty body the length would be told, which here is another's.
@@ -249,38 +227,30 @@ fn nothing() -> Body {
     Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>())
 }
 
-/// What a browser makes of an image: never a page, never kept, always a file of that name.
-fn description_of(form: Form, file_name: &str) -> Result<HeaderMap, RestError> {
+/// The headers that do not depend on the part. What a browser makes of an image: never a page, never kept, always a file of
+/// that name.
+fn description(opened: &OpenImage) -> Result<HeaderMap, RestError> {
     let mut told = HeaderMap::new();
-    told.insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
+    told.insert(CONTENT_TYPE, HeaderValue::from_static(opened.form.media_type()));
     told.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    told.insert(CONTENT_DISPOSITION, header(&format!("attachment; filename=\"{file_name}\""))?);
-    Ok(told)
-}
-
-/// The headers that do not depend on the part.
-fn description(opened: &Opened) -> Result<HeaderMap, RestError> {
-    let mut told = description_of(opened.form(), &opened.file_name())?;
-    let ranges = if opened.length().is_some() { "bytes" } else { "none" };
+    told.insert(CONTENT_DISPOSITION, header(&format!("attachment; filename=\"{}\"", opened.file_name))?);
+    let ranges = if opened.length.is_some() { "bytes" } else { "none" };
     told.insert(ACCEPT_RANGES, HeaderValue::from_static(ranges));
-    if let Some(tag) = opened.entity_tag() {
-        told.insert(ETAG, header(&tag)?);
+    if let Some(tag) = &opened.entity_tag {
+        told.insert(ETAG, header(tag)?);
     }
-    let checked = if opened.is_checked() { "frames" } else { "whole" };
+    let checked = if opened.is_checked { "frames" } else { "whole" };
     told.insert(CHECKED, HeaderValue::from_static(checked));
-    if !opened.omitted().is_empty() {
-        told.insert(OMITTED, header(&omitted(opened.omitted()))?);
+    if !opened.omitted.is_empty() {
+        told.insert(OMITTED, header(&omitted(&opened.omitted))?);
     }
     Ok(told)
 }
 
 /// First and last address of each segment.
-fn omitted(segments: &[Segment]) -> String {
-    let place = |segment: &Segment| {
-        let first = segment.address.0;
-        format!("{first:#x}-{:#x}", first.saturating_add(segment.file_bytes.0.saturating_sub(1)))
-    };
-    segments.iter().take(MAX_OMITTED).map(place).collect::<Vec<_>>().join(", ")
+fn omitted(ranges: &[AddressRange]) -> String {
+    let place = |range: &AddressRange| format!("{:#x}-{:#x}", range.first, range.last);
+    ranges.iter().take(MAX_OMITTED).map(place).collect::<Vec<_>>().join(", ")
 }
 
 fn too_many(problem: Problem) -> Response {

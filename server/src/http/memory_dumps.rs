@@ -7,6 +7,7 @@ use memdeck_model::{
     CancelReply, CancelRequest, DumpId, DumpStatus, RecordPage, RecordQuery, ServiceStatus, Stats,
     TriggerReply, TriggerRequest,
 };
+use memdeck_operations::Caller;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -42,7 +43,7 @@ async fn trigger(
     JsonBody(request): JsonBody<TriggerRequest>,
 ) -> Result<Json<TriggerReply>, RestError> {
     let who = request.actor();
-    let accepted = state.desk.request_dumps(request, &who).await?;
+    let accepted = state.operations.request_dumps(request, &Caller::from(who)).await?;
     Ok(Json(TriggerReply {
         status: "scheduled".to_owned(),
         message: format!("Memory dump scheduled for {} VM(s)", accepted.vm_ids.len()).into(),
@@ -80,14 +81,14 @@ async fn records(
     UrlQuery(sort): UrlQuery<SortParameters>,
 ) -> Result<Json<RecordPage>, RestError> {
     let query = RecordQuery::from_request(filter.read()?, sort.read()?, page.limit, page.offset);
-    Ok(Json(state.desk.list_records(query).await?))
+    Ok(Json(state.operations.list_records(query).await?))
 }
 
 /// Whether the dump service answers, the newest dump of every guest, and what became of the last request. Never an
 /// error: the answer says what is wrong.
 #[utoipa::path(get, path = "/status", tag = "memory dumps", responses((status = 200, body = ServiceStatus)))]
 async fn status(State(state): State<DashboardState>) -> Json<ServiceStatus> {
-    Json(state.desk.service_status().await)
+    Json(state.operations.service_status().await)
 }
 
 /// The newest dump of one guest, whatever it was asked for by.
@@ -106,13 +107,13 @@ async fn dump_status(
     State(state): State<DashboardState>,
     UrlPath(vm): UrlPath,
 ) -> Result<Json<DumpStatus>, RestError> {
-    Ok(Json(state.desk.dump_status(&vm).await?))
+    Ok(Json(state.operations.dump_status(&vm).await?))
 }
 
 /// Totals over all records.
 #[utoipa::path(get, path = "/stats", tag = "memory dumps", responses((status = 200, body = Stats)))]
 async fn stats(State(state): State<DashboardState>) -> Result<Json<Stats>, RestError> {
-    Ok(Json(state.desk.stats().await?))
+    Ok(Json(state.operations.stats().await?))
 }
 
 /// Cancels a dump. Accepted: the end follows.
@@ -132,6 +133,6 @@ async fn cancel(
     UrlPath(dump_id): UrlPath,
     JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
-    state.desk.cancel_dump(&dump_id, &request.actor()).await?;
+    state.operations.cancel_dump(&dump_id, &Caller::from(request.actor())).await?;
     Ok(cancelling(dump_id))
 }

@@ -5,6 +5,7 @@ mod answer;
 mod base_path;
 mod conditional;
 mod connections;
+mod downloads;
 mod events;
 mod export;
 mod guard;
@@ -12,6 +13,7 @@ mod headers;
 mod images;
 mod memory_dumps;
 mod openapi;
+mod page;
 mod record_parameters;
 pub(crate) mod records_csv;
 mod request_id;
@@ -30,10 +32,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::routing::any;
 use axum::{Extension, Json, Router, middleware};
-use memdeck_app::api::Operations;
 use memdeck_catalog::Catalog;
-use memdeck_engine::DumpBackend;
 use memdeck_model as model;
+use memdeck_operations::{Host, Images, Operations, Readiness};
 use serde::Serialize;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
@@ -42,13 +43,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::desk::{Desk, GuestSource};
-use crate::images::Images;
-use crate::readiness::Readiness;
 
 pub(crate) use answer::RestError;
 pub use base_path::below;
 pub use connections::{Connections, network};
+pub use downloads::MAX_DOWNLOADS_OF_ONE;
 pub use guard::{Guard, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks};
 pub(crate) use record_parameters::{FilterParameters, SortParameters};
 pub use sign_in::link_path;
@@ -69,7 +68,7 @@ fn is_json(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bo
 #[derive(Clone)]
 pub struct DashboardState {
     /// Use cases.
-    pub desk: Arc<Desk>,
+    pub operations: Arc<Operations>,
     /// Becomes true when open streams must end.
     pub closing: watch::Receiver<bool>,
 }
@@ -77,14 +76,12 @@ pub struct DashboardState {
 /// What the agent's routes work with.
 #[derive(Clone)]
 pub struct AgentState {
-    /// The engine.
-    pub backend: Arc<dyn DumpBackend>,
+    /// This machine.
+    pub host: Arc<dyn Host>,
     /// The records of what it dumped.
     pub catalog: Arc<Catalog>,
     /// Identity of `catalog`, to which sequence numbers belong.
     pub catalog_id: String,
-    /// The guests of this hypervisor.
-    pub guests: Arc<dyn GuestSource>,
     /// The images of what it dumped.
     pub images: Arc<Images>,
     /// Whether it can take and keep dumps.
@@ -93,9 +90,9 @@ pub struct AgentState {
 
 /// The routes of `memdeck serve`: REST, the page's calls, live events and the page itself.
 pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<PathBuf>) -> Router {
-    let readiness = Arc::clone(state.desk.readiness());
-    let operations: Arc<dyn Operations> = Arc::clone(&state.desk) as _;
-    let images = images::routes(Arc::clone(state.desk.images()));
+    let readiness = Arc::clone(state.operations.readiness());
+    let page = page::calls(Arc::clone(&state.operations));
+    let images = images::routes(Arc::clone(state.operations.images()));
     let described = OpenApiRouter::with_openapi(openapi::dashboard())
         .nest("/api/memory-dumps", memory_dumps::routes())
         .nest("/api/telemetry", telemetry::routes())
@@ -105,7 +102,7 @@ pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<Path
         .routes(routes!(sign_in::links::make));
     let described = described.with_state(state).merge(images);
     let routes = described_routes(described, true, readiness)
-        .merge(memdeck_app::api::router(&operations).layer(middleware::from_fn(answer::json_only)))
+        .merge(memdeck_app::api::router(&page).layer(middleware::from_fn(answer::json_only)))
         .merge(sign_in::routes(Arc::clone(&guard)))
         .merge(site::routes(site_dir));
     protected(routes, guard)

@@ -223,7 +223,7 @@ fn with_base(html: String, base: &BasePath) -> String {
 /// Read anew for every request: a few KiB, and a page that was built meanwhile is the one that is shown.
 async fn read_shell(dir: &Path) -> Option<String> {
     let path = dir.join("index.html");
-    match crate::blocking(move || std::fs::read_to_string(path)).await {
+    match memdeck_operations::blocking(move || std::fs::read_to_string(path)).await {
         Ok(html) => Some(html),
         Err(error) => {
             tracing::warn!(%error, "the built page cannot be read");

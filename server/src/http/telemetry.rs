@@ -28,7 +28,7 @@ struct LiveVms {
 /// The guests that libvirt runs now: those with an id.
 #[utoipa::path(get, path = "/live-vms", tag = "telemetry", responses((status = 200, body = LiveVms)))]
 async fn live_vms(State(state): State<DashboardState>) -> Result<Json<LiveVms>, RestError> {
-    let guests = state.desk.list_guests().await?;
+    let guests = state.operations.list_guests().await?;
     let live = guests.into_iter().filter(|guest| guest.id.is_some() && guest.state != GuestState::Shutoff);
     let vms: Vec<Vm> = live.map(Vm::from).collect();
     Ok(Json(LiveVms { count: vms.len(), source: "libvirt", vms }))
@@ -37,7 +37,7 @@ async fn live_vms(State(state): State<DashboardState>) -> Result<Json<LiveVms>, 
 /// Every guest of the hypervisor, running or not.
 #[utoipa::path(get, path = "/api/guests", tag = "guests", responses((status = 200, body = Vec<Guest>)))]
 pub async fn guests(State(state): State<DashboardState>) -> Result<Json<Vec<Guest>>, RestError> {
-    Ok(Json(state.desk.list_guests().await?))
+    Ok(Json(state.operations.list_guests().await?))
 }
 
 /// How long a guest may stand still for a frozen dump, and how fast the host of the dump service reads one. Null where the
@@ -46,5 +46,5 @@ pub async fn guests(State(state): State<DashboardState>) -> Result<Json<Vec<Gues
 pub async fn frozen_pause(
     State(state): State<DashboardState>,
 ) -> Result<Json<Option<FrozenPause>>, RestError> {
-    Ok(Json(state.desk.frozen_pause().await.map_err(Problem::from)?))
+    Ok(Json(state.operations.frozen_pause().await.map_err(Problem::from)?))
 }

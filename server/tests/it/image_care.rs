@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::StatusCode;
-use memdeck::images::Images;
 use memdeck_catalog::Catalog;
 use memdeck_model::{Actor, Deletion, Event, ProblemKind, Verification, VerificationState};
+use memdeck_operations::{ImageHost as _, Images};
 use serde_json::{Value, json};
 
 use crate::support::{self, TestApp, answer, delete, get, post, send};
@@ -71,7 +71,7 @@ async fn an_image_is_deleted_with_its_files_and_the_record_says_so() {
     let (dump_id, stored) = app.dumped("web-01").await;
     let (other, _) = app.dumped("db-01").await;
     let path = format!("/api/memory-dumps/{dump_id}");
-    let mut changed = app.images.subscribe();
+    let mut changed = app.stored.subscribe();
     for (body, sentence) in [
         (r#"{"confirm": "db-01"}"#, "confirm it with the name of its guest"),
         (r#"{"confirm": ""}"#, "confirm it with the name of its guest"),
@@ -127,7 +127,7 @@ async fn a_deletion_says_for_whom_it_was_asked() {
 async fn a_verification_is_told_when_it_begins_and_when_it_ends() {
     let app = TestApp::start();
     let (dump_id, _) = app.dumped("web-01").await;
-    let mut changed = app.images.subscribe();
+    let mut changed = app.stored.subscribe();
     let intact = verified(&app.dashboard, &dump_id).await;
     let mut told = Vec::new();
     while told.last().is_none_or(|told: &Verification| told.state != VerificationState::Finished) {
@@ -205,8 +205,7 @@ async fn a_deletion_that_was_cut_off_is_finished_by_the_next_start() {
     assert_eq!(status, StatusCode::GONE, "what is marked is not given out, although it is there");
     assert_eq!(files(&stored), 10);
 
-    let next: Arc<Images> = support::images(&app.catalog, &app.clock, None);
-    next.finish_deletions();
+    support::stored(&app.catalog, &app.clock).finish_deletions();
     assert_eq!(files(&stored), 6);
     assert!(app.catalog.unsettled_deletions().unwrap().is_empty());
     let (status, _) = answer(&app.dashboard, get(&format!("/api/memory-dumps/{kept}/manifest"))).await;
@@ -239,11 +238,11 @@ async fn an_imported_image_is_not_looked_for_on_this_host() {
     let state = tempfile::tempdir().unwrap();
     let catalog = Arc::new(Catalog::open(state.path()).unwrap());
     catalog.import("http://hv2:5001#c", &[(1, record)]).unwrap();
-    let images = support::images(&catalog, &app.clock, None);
+    let images = Images::new(Arc::clone(&catalog), support::stored(&catalog, &app.clock), None);
     let problem = images.inspect(&dump_id).await.unwrap_err();
     assert!(problem.to_string().contains("with the dump service that took it"), "{problem}");
     let request = memdeck_model::DeleteRequest::confirmed("web-01");
-    assert!(images.delete(&dump_id, request, Actor::Api).await.is_err());
+    assert!(images.delete(&dump_id, request, &Actor::Api.into()).await.is_err());
     assert_eq!(files(&stored), 5);
 }
 

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use memdeck::images::MAX_DOWNLOADS_OF_ONE;
+use memdeck::http::MAX_DOWNLOADS_OF_ONE;
 use memdeck_image::{
     Effort, ExportFormat, FrozenCapture, ImageExport, ImageStore, Provenance, read_manifest,
 };

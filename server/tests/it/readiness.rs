@@ -73,7 +73,7 @@ async fn the_page_is_told_what_keeps_dumps_from_being_stored() {
     let app = TestApp::start();
     let notice = async || {
         app.clock.advance(LATER);
-        app.desk.present_state().await.into_iter().find_map(|event| match event {
+        app.operations.present_state().await.into_iter().find_map(|event| match event {
             Event::Storage(notice) => Some(notice),
             _ => None,
         })

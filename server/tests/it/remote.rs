@@ -11,16 +11,15 @@ use axum::response::IntoResponse;
 use axum::routing::get as route_get;
 use axum::{Json, Router};
 use memdeck::config::{HttpConfig, OpenAccess, ServiceConfig};
-use memdeck::desk::{AgentGuests, Desk, DeskParts, HypervisorGuests};
 use memdeck::http::{DashboardState, Guard};
-use memdeck::images::Images;
-use memdeck::readiness::{Readiness, ReadinessParts};
-use memdeck::remote::{RemoteBackend, ServiceClient};
+use memdeck_agent::{AgentHost, NearbyGuests, ServiceClient};
 use memdeck_catalog::Catalog;
-use memdeck_engine::{Clock, DumpBackend};
+use memdeck_clock::Clock;
 use memdeck_hypervisor::simulated::Fault;
+use memdeck_machine::HypervisorGuests;
 use memdeck_model::ActivityKind::{Completed, Queued, Started};
 use memdeck_model::{Actor, EndReason, Event, Millis};
+use memdeck_operations::{Host as _, ImageHost, Images, Operations, Parts, Readiness, ReadinessParts};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -55,9 +54,11 @@ pub struct Front {
     pub state: tempfile::TempDir,
     _closing: watch::Sender<bool>,
     pub router: Router,
-    pub desk: Arc<Desk>,
+    pub operations: Arc<Operations>,
     pub catalog: Arc<Catalog>,
     pub images: Arc<Images>,
+    /// Where the images of the service are.
+    pub kept: Arc<dyn ImageHost>,
     events: broadcast::Receiver<Event>,
 }
 
@@ -75,35 +76,33 @@ impl Front {
             token: None,
         };
         let client = ServiceClient::new(&config).unwrap();
-        let images = support::images(&catalog, &app.clock, Some(client.clone()));
-        let hypervisor: Arc<dyn memdeck_hypervisor::Hypervisor> = Arc::new(app.libvirt.clone());
-        let remote = Arc::new(RemoteBackend::new(
-            client,
-            Arc::clone(&catalog),
-            Arc::new(app.clock.clone()),
-            Some(Arc::clone(&hypervisor)),
-        ));
-        let events = remote.subscribe();
+        let nearby = NearbyGuests {
+            list: Arc::new(HypervisorGuests::new(Arc::new(app.libvirt.clone()))),
+            are_the_same: true,
+            are_preferred: false,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
+        let agent = Arc::new(AgentHost::new(client, Arc::clone(&catalog), Arc::clone(&clock), nearby));
+        let events = agent.subscribe();
         tokio::spawn({
-            let remote = Arc::clone(&remote);
-            async move { remote.follow().await }
+            let agent = Arc::clone(&agent);
+            async move { agent.follow().await }
         });
-        let otherwise = HypervisorGuests::new(hypervisor);
-        let guests = Arc::new(AgentGuests::new(Arc::clone(&remote), otherwise, true));
+        let kept = agent.images();
+        let here = support::stored(&catalog, &app.clock);
+        let images = Arc::new(Images::new(Arc::clone(&catalog), here, Some(Arc::clone(&kept))));
         let readiness = Readiness::new(ReadinessParts {
             catalog: Arc::clone(&catalog),
-            store: None,
-            backend: Arc::clone(&remote) as _,
-            guests: Arc::clone(&guests) as _,
-            clock: Arc::new(app.clock.clone()),
+            dump_dir: None,
+            host: Arc::clone(&agent) as _,
+            clock: Arc::clone(&clock),
         });
-        let desk = support::desk(DeskParts {
+        let operations = support::operations(Parts {
             catalog: Arc::clone(&catalog),
-            backend: remote,
-            guests,
+            host: agent,
             images: Arc::clone(&images),
             readiness,
-            clock: Arc::new(app.clock.clone()),
+            clock,
             dump_timeout: Millis::from(TIME_LIMIT),
         });
         let (closing, closed) = watch::channel(false);
@@ -111,11 +110,11 @@ impl Front {
         let open = HttpConfig { open_access: OpenAccess::loopback(), ..HttpConfig::default() };
         let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &open, &clock));
         let router = memdeck::http::dashboard(
-            DashboardState { desk: Arc::clone(&desk), closing: closed },
+            DashboardState { operations: Arc::clone(&operations), closing: closed },
             guard,
             None,
         );
-        Self { state, _closing: closing, router, desk, catalog, images, events }
+        Self { state, _closing: closing, router, operations, catalog, images, kept, events }
     }
 
     pub async fn event(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
@@ -164,8 +163,8 @@ async fn a_dump_by_an_agent_looks_like_one_of_ones_own() {
         (&status["status"], &status["service"]),
         (&json!("ok"), &json!(format!("http://{}", service.address)))
     );
-    assert_eq!(front.desk.list_guests().await.unwrap().len(), 2);
-    let log = front.desk.list_activity().await.unwrap();
+    assert_eq!(front.operations.list_guests().await.unwrap().len(), 2);
+    let log = front.operations.list_activity().await.unwrap();
     let told: Vec<_> = log.iter().map(|line| (line.kind, line.guest.as_str())).collect();
     assert_eq!(told, [(Completed, "db-01"), (Started, "db-01"), (Queued, "db-01")]);
 }
@@ -329,7 +328,7 @@ async fn a_service_with_only_the_contract_is_followed_and_its_hash_is_unknown() 
         (&json!("completed"), &json!(null))
     );
     // It tells no guests, so they come from the libvirt that the dashboard was given: here, one without guests.
-    assert!(front.desk.list_guests().await.unwrap().is_empty());
+    assert!(front.operations.list_guests().await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -356,7 +355,7 @@ async fn who_asked_is_known_behind_an_agent_in_job_record_manifest_and_log() {
     front.trigger("db-01").await;
     check(&mut front, Actor::Api.by_way_of(&here)).await;
 
-    let guests = front.desk.list_guests().await.unwrap();
+    let guests = front.operations.list_guests().await.unwrap();
     let body = json!({"request": {"vms": [guests[0].uuid]}}).to_string();
     answer(&front.router, post("/api/ui/trigger", &body)).await;
     check(&mut front, Actor::Page.by_way_of(&here)).await;
@@ -374,7 +373,7 @@ async fn who_asked_is_known_behind_an_agent_in_job_record_manifest_and_log() {
     assert!(output.await.unwrap().status.success());
     check(&mut front, Actor::CommandLine { user: Some("ada".to_owned()) }).await;
 
-    let log = front.desk.list_activity().await.unwrap();
+    let log = front.operations.list_activity().await.unwrap();
     let queued = log.into_iter().filter(|line| line.kind == Queued);
     let asked_here: Vec<Actor> = queued.filter_map(|line| line.by).collect();
     assert_eq!(asked_here, [Actor::named("the night shift"), Actor::Page, Actor::Api]);

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use memdeck_model::{ByteCount, Event, ProblemKind, VerificationState};
+use memdeck_operations::Caller;
 use serde_json::json;
 
 use crate::image_care::verified;
@@ -102,8 +103,8 @@ async fn an_image_is_inspected_and_verified_where_it_is() {
 async fn a_verification_is_followed_where_it_goes_on() {
     let agent = TestApp::start();
     let (service, front, dump_id) = with_a_dump(&agent, "web-01").await;
-    let mut changed = front.images.subscribe();
-    let begun = front.images.verify(&dump_id).await.unwrap();
+    let mut changed = front.kept.subscribe();
+    let begun = front.images.verify(&dump_id, &Caller::page()).await.unwrap();
     assert_eq!(begun.state, VerificationState::Running);
     // Nobody asks any more, and the end is told all the same.
     loop {

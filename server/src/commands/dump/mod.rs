@@ -18,7 +18,7 @@ use super::output::say;
 use super::{Exit, Failure, Output};
 use crate::cli::DumpArgs;
 use crate::config::Config;
-use crate::remote::Asked;
+use memdeck_agent::Asked;
 use bars::Bars;
 use session::{Ends, Session};
 
@@ -34,7 +34,7 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
         .map(|vm| VmRef::new(vm))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| Failure { exit: Exit::Usage, message: error.to_string() })?;
-    let session = Session::open(config)?;
+    let session = Session::open(config).await?;
     let mut ends = session.ends();
     // From here on: Ctrl-C must not end the command between asking for dumps and following them.
     let mut stop = StopSignal::receive()?;

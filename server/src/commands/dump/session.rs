@@ -4,24 +4,23 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use memdeck_agent::{Asked, Face, refused_options};
 use memdeck_catalog::{LockError, LockRole};
-use memdeck_engine::{DumpBackend, Engine, LocalBackend, Target};
-use memdeck_hypervisor::Hypervisor;
 use memdeck_influx::RecordFeed;
-use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Event, FrozenPause, Guest, ModeChoice, VmRef};
+use memdeck_model::{
+    ALL_GUESTS, DumpOptions, DumpStatus, Event, FrozenPause, Guest, ModeChoice, Target, VmRef,
+};
+use memdeck_operations::Everyone;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Failure;
-use crate::blocking;
 use crate::commands::output::say;
 use crate::commands::service::{Service, operator};
 use crate::commands::with_causes;
 use crate::config::Config;
-use crate::desk::Everyone;
-use crate::node::{self, StartError, State};
+use crate::node::{self, Node, StartError, State};
 use crate::outbox;
-use crate::remote::{Asked, Face, refused_options};
 
 pub enum Session {
     Here(Box<Here>),
@@ -30,16 +29,14 @@ pub enum Session {
 
 /// This process takes the dumps.
 pub struct Here {
-    engine: Arc<Engine>,
-    backend: Arc<LocalBackend>,
-    hypervisor: Arc<dyn Hypervisor>,
+    node: Node,
     feed: Option<Arc<dyn RecordFeed>>,
     /// Held until the end.
     state: State,
 }
 
 impl Session {
-    pub fn open(config: &Config) -> Result<Self, Failure> {
+    pub async fn open(config: &Config) -> Result<Self, Failure> {
         if let Some(service) = Service::configured(config)? {
             return Ok(Self::Service(service));
         }
@@ -53,17 +50,9 @@ impl Session {
             }
             Err(error) => return Err(error.into()),
         };
-        let hypervisor = node::hypervisor(&config.libvirt, &config.dumps);
-        let engine = node::engine(
-            config,
-            &state,
-            node::store(&config.dumps)?,
-            Arc::clone(&hypervisor),
-            Duration::ZERO,
-        )?;
+        let node = Node::here(config, &state, Duration::ZERO).await?;
         let feed = node::influx(config.influx.as_ref())?;
-        let backend = node::local(&engine);
-        Ok(Self::Here(Box::new(Here { engine, backend, hypervisor, feed, state })))
+        Ok(Self::Here(Box::new(Here { node, feed, state })))
     }
 
     /// What to tell before these guests are dumped in this mode: a sentence for each that would stand still for longer than the
@@ -76,11 +65,12 @@ impl Session {
     }
 
     async fn too_long(&self, targets: &[VmRef], mode: ModeChoice) -> Option<Vec<String>> {
-        let limits = self.frozen_pause().await.filter(|limits| limits.bytes_per_s.is_some())?;
+        // With the guests comes the name of this host, which says what was measured here.
         let guests = match self {
             Self::Here(here) => here.guests().await.ok()?,
             Self::Service(service) => service.guests().await.ok()?,
         };
+        let limits = self.frozen_pause().await.filter(|limits| limits.bytes_per_s.is_some())?;
         let is_meant = |guest: &&Guest| {
             let is_it = |vm: &VmRef| vm.find_in(&guests).is_some_and(|found| found.uuid == guest.uuid);
             is_everyone(targets) || targets.iter().any(is_it)
@@ -94,11 +84,7 @@ impl Session {
 
     async fn frozen_pause(&self) -> Option<FrozenPause> {
         match self {
-            Self::Here(here) => {
-                let hypervisor = Arc::clone(&here.hypervisor);
-                let host = blocking(move || hypervisor.host()).await.ok()?.name;
-                here.backend.frozen_pause(Some(&host)).await.ok()?
-            }
+            Self::Here(here) => here.node.host.frozen_pause().await.ok()?,
             Self::Service(service) => service.client.frozen_pause().await.ok()?.known(),
         }
     }
@@ -121,7 +107,8 @@ impl Session {
         }
         let dumps = match self {
             Self::Here(here) => here
-                .backend
+                .node
+                .host
                 .trigger(targets, options, &operator())
                 .await
                 .map_err(|error| Failure::new(error.to_string()))?,
@@ -154,7 +141,7 @@ impl Session {
     pub async fn statuses(&self) -> Result<Vec<DumpStatus>, Failure> {
         let statuses = match self {
             Self::Here(here) => {
-                here.backend.statuses().await.map_err(|error| Failure::new(error.to_string()))?
+                here.node.host.statuses().await.map_err(|error| Failure::new(error.to_string()))?
             }
             Self::Service(service) => {
                 service.client.statuses(service.face).await.map_err(|error| service.failed(&error))?
@@ -166,7 +153,7 @@ impl Session {
     /// What to wait for between two looks at the dumps. Asked for before they are triggered, it misses no end.
     pub fn ends(&self) -> Ends {
         Ends(match self {
-            Self::Here(here) => Some(here.engine.subscribe()),
+            Self::Here(here) => Some(here.node.host.subscribe()),
             Self::Service(_) => None,
         })
     }
@@ -178,8 +165,10 @@ impl Session {
         for dump in dumps {
             let cancelled = match self {
                 Self::Here(here) => here
-                    .engine
-                    .cancel(&dump.dump_id, &operator())
+                    .node
+                    .host
+                    .cancel(dump.dump_id.clone(), &operator())
+                    .await
                     .map_err(|error| Failure::new(with_causes(&error))),
                 Self::Service(service) => service.cancel(&dump.dump_id, &operator()).await,
             };
@@ -200,10 +189,9 @@ impl Session {
     /// Ends what this process holds; points that wait for InfluxDB are offered once.
     pub async fn close(self) {
         let Self::Here(here) = self else { return };
-        let Here { engine, backend, feed, state, .. } = *here;
-        drop(backend);
-        // Waits for dumps that are being cancelled, off the runtime's threads.
-        blocking(move || engine.shutdown()).await;
+        let Here { node, feed, state } = *here;
+        // Waits for dumps that are being cancelled.
+        node.shut_down().await;
         if let Some(feed) = feed {
             match outbox::round(&state.catalog, feed.as_ref()).await {
                 Ok(outbox::Round::Empty) => {}
@@ -248,8 +236,7 @@ impl Ends {
 
 impl Here {
     async fn guests(&self) -> Result<Vec<Guest>, Failure> {
-        let hypervisor = Arc::clone(&self.hypervisor);
-        blocking(move || hypervisor.guests()).await.map_err(|error| Failure::new(with_causes(&error)))
+        Ok(self.node.host.guests().await?)
     }
 }
 

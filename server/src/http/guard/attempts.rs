@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_engine::Clock;
+use memdeck_clock::Clock;
 use parking_lot::Mutex;
 
 use crate::http::network;
@@ -136,7 +136,7 @@ impl Debts {
 
 #[cfg(test)]
 mod tests {
-    use memdeck_engine::ManualClock;
+    use memdeck_clock::ManualClock;
 
     use super::*;
 

@@ -153,7 +153,7 @@ impl LocalTrust {
             guests
         } else {
             let this = Arc::clone(self);
-            crate::blocking(move || this.look_again()).await
+            memdeck_operations::blocking(move || this.look_again()).await
         };
         let (pid, user) = *guests.iter().find(|(_, of)| *of == user)?;
         Some(Distrust::QemuRuns { pid, user })

@@ -28,7 +28,7 @@ use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, RETRY_AFTER, WWW_A
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use memdeck_engine::Clock;
+use memdeck_clock::Clock;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use memdeck_engine::Clock;
+use memdeck_clock::Clock;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
@@ -65,7 +65,7 @@ impl SignInLinks {
 
 #[cfg(test)]
 mod tests {
-    use memdeck_engine::ManualClock;
+    use memdeck_clock::ManualClock;
 
     use super::*;
 

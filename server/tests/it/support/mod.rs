@@ -14,16 +14,15 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use memdeck::config::{Config, ConfigError, HttpConfig, OpenAccess, Places, Sources};
-use memdeck::desk::{Desk, DeskParts, HypervisorGuests};
 use memdeck::http::{AgentState, DashboardState, Guard};
-use memdeck::images::Images;
-use memdeck::readiness::{Readiness, ReadinessParts};
-use memdeck::remote::ServiceClient;
 use memdeck_catalog::Catalog;
-use memdeck_engine::{Clock, Engine, EngineParts, EngineSettings, LocalBackend, ManualClock, NoGuardian};
+use memdeck_clock::{Clock, ManualClock};
+use memdeck_engine::{Engine, EngineParts, EngineSettings, NoGuardian};
 use memdeck_hypervisor::simulated::Simulated;
 use memdeck_image::ImageStore;
+use memdeck_machine::{HypervisorGuests, Machine, StoredImages, try_directory};
 use memdeck_model::{ByteCount, DumpStatus, Event, Millis, Timestamp};
+use memdeck_operations::{Host, Images, Operations, Parts, Readiness, ReadinessParts};
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 use tower::ServiceExt as _;
@@ -44,8 +43,10 @@ pub struct TestApp {
     pub clock: ManualClock,
     pub catalog: Arc<Catalog>,
     pub engine: Arc<Engine>,
+    /// Where its images are.
+    pub stored: Arc<StoredImages>,
     pub images: Arc<Images>,
-    pub desk: Arc<Desk>,
+    pub operations: Arc<Operations>,
     pub dashboard: Router,
     pub agent: Router,
     /// Set to true to end open streams.
@@ -72,20 +73,21 @@ impl TestApp {
         let catalog = Arc::new(Catalog::open(dir.path()).unwrap());
         let engine = engine(dir.path(), &catalog, &hypervisor, &clock);
         let events = tokio::sync::Mutex::new(engine.subscribe());
-        let backend = Arc::new(LocalBackend::new(Arc::clone(&engine)));
         let guests = Arc::new(HypervisorGuests::new(Arc::new(hypervisor.clone())));
-        let images = images(&catalog, &clock, None);
+        let stored = Arc::new(StoredImages::new(Arc::clone(&catalog), Arc::new(clock.clone())));
+        let host: Arc<dyn Host> =
+            Arc::new(Machine::new(Arc::clone(&engine), guests, Arc::clone(&stored)));
+        let images = Arc::new(Images::new(Arc::clone(&catalog), host.images(), None));
+        let store = ImageStore::open(&dir.path().join("dumps")).unwrap();
         let readiness = Readiness::new(ReadinessParts {
             catalog: Arc::clone(&catalog),
-            store: Some(ImageStore::open(&dir.path().join("dumps")).unwrap()),
-            backend: Arc::clone(&backend) as _,
-            guests: Arc::clone(&guests) as _,
+            dump_dir: Some(try_directory(store)),
+            host: Arc::clone(&host),
             clock: Arc::new(clock.clone()),
         });
-        let desk = desk(DeskParts {
+        let operations = operations(Parts {
             catalog: Arc::clone(&catalog),
-            backend: Arc::clone(&backend) as _,
-            guests: Arc::clone(&guests) as _,
+            host: Arc::clone(&host),
             images: Arc::clone(&images),
             readiness: Arc::clone(&readiness),
             clock: Arc::new(clock.clone()),
@@ -95,15 +97,14 @@ impl TestApp {
         let guard_clock: Arc<dyn Clock> = Arc::new(clock.clone());
         let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &http, &guard_clock));
         let dashboard = memdeck::http::dashboard(
-            DashboardState { desk: Arc::clone(&desk), closing: closed },
+            DashboardState { operations: Arc::clone(&operations), closing: closed },
             Arc::clone(&guard),
             http.site_dir,
         );
         let state = AgentState {
-            backend: Arc::clone(&backend) as _,
+            host,
             catalog: Arc::clone(&catalog),
             catalog_id: "the-catalog".to_owned(),
-            guests,
             images: Arc::clone(&images),
             readiness,
         };
@@ -116,8 +117,9 @@ impl TestApp {
             clock,
             catalog,
             engine,
+            stored,
             images,
-            desk,
+            operations,
             dashboard,
             agent,
             closing,
@@ -171,21 +173,21 @@ fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &Ma
     Arc::new(Engine::start(parts).unwrap())
 }
 
-/// The images of a catalog.
-pub fn images(catalog: &Arc<Catalog>, clock: &ManualClock, service: Option<ServiceClient>) -> Arc<Images> {
-    Arc::new(Images::new(Arc::clone(catalog), Arc::new(clock.clone()), service))
+/// The images of a catalog that this machine keeps.
+pub fn stored(catalog: &Arc<Catalog>, clock: &ManualClock) -> Arc<StoredImages> {
+    Arc::new(StoredImages::new(Arc::clone(catalog), Arc::new(clock.clone())))
 }
 
-/// A desk whose events flow, as long as the test's runtime lives.
-pub fn desk(parts: DeskParts) -> Arc<Desk> {
+/// Use cases whose events flow, as long as the test's runtime lives.
+pub fn operations(parts: Parts) -> Arc<Operations> {
     // Leptos may be told about its executor once per process only.
     let _ = any_spawner::Executor::init_tokio();
-    let desk = Arc::new(Desk::new(parts));
+    let operations = Arc::new(Operations::new(parts));
     tokio::spawn({
-        let desk = Arc::clone(&desk);
-        async move { desk.run().await }
+        let operations = Arc::clone(&operations);
+        async move { operations.run().await }
     });
-    desk
+    operations
 }
 
 /// The settings of HTTP as these environment variables make them.

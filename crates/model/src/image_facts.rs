@@ -1,6 +1,6 @@
 //! What is known of a stored image beyond its record.
 
-use memdeck_model::{Inspection, Manifest, Problem};
+use crate::{Inspection, Manifest, Problem};
 
 /// An image as its headers and its manifest describe it.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,11 +1,10 @@
 //! Everything that is known of an image, as the page shows it.
 
-use memdeck_app::api::ImageFacts;
-use memdeck_model::{Problem, ProblemKind};
+use memdeck_model::{ImageFacts, Problem, ProblemKind};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Images;
+use crate::Images;
 
 impl Images {
     /// The image and its manifest. If the image cannot be read and its manifest can, the manifest, and why there is no
