@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use memdeck_clock::{Clock, SystemClock};
 use memdeck_model::{
-    ALL_GUESTS, Actor, CancelReply, CancelRequest, Capabilities, Deletion, DumpId, DumpOptions, DumpStatus,
-    FrozenPause, Guest, MAX_TRIGGER_TARGETS, ModeChoice, Omitted, Readiness, Record, RecordPage, Secret,
+    ALL_GUESTS, Actor, CancelReply, CancelRequest, Capabilities, DumpId, DumpOptions, DumpStatus,
+    FrozenPause, Guest, MAX_TRIGGER_TARGETS, ModeChoice, Omitted, Readiness, RecordPage, Secret,
     ServiceStatus, SignInLink, Target, Timestamp, TriggerReply, TriggerRequest, VmRef,
 };
 use reqwest::{Method, StatusCode, Url};

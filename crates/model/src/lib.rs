@@ -62,7 +62,7 @@ pub use manifest::{
 pub use message::Message;
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use overview::Overview;
-pub use problem::{Problem, ProblemKind, with_causes};
+pub use problem::{Problem, ProblemKind};
 pub use readiness::{FailedCheck, Readiness, ReadinessCheck};
 pub use record::{Record, Stats};
 pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, Said, SearchText};

@@ -61,16 +61,3 @@ impl Problem {
         Self { kind, detail: detail.into(), request_id: None }
     }
 }
-
-/// An error and its causes in one line, for logs and for people.
-#[must_use]
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

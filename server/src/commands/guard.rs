@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Failure};
 use crate::config::Config;
-use crate::{blocking, guardian, node};
+use crate::{guardian, node};
 
 pub async fn run(config: Config) -> Result<Exit, Failure> {
     // A service manager that cleans up after a memdeck that died asks this process to end as well: it ends by itself

@@ -23,7 +23,6 @@ mod starting;
 mod table;
 mod verify;
 
-use std::error::Error;
 use std::io::IsTerminal;
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use super::listen::StopSignal;
 use super::{Failure, listen, with_causes};
 use crate::config::Config;
 use crate::node::{StartError, State};
-use crate::{blocking, http};
+use crate::http;
 
 /// Between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);

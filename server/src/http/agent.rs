@@ -100,7 +100,7 @@ async fn cancel(
     UrlPath(dump_id): UrlPath,
     JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
-    desk::cancel(agent.host.as_ref(), &dump_id, &request.actor()).await?;
+    operations::cancel(agent.host.as_ref(), &dump_id, &Caller::from(request.actor())).await?;
     Ok(cancelling(dump_id))
 }
 
