@@ -5,6 +5,8 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Failure};
+use memdeck_operations::blocking;
+
 use crate::config::Config;
 use crate::{guardian, node};
 

@@ -11,6 +11,8 @@ use memdeck_catalog::LockRole;
 
 use super::listen::StopSignal;
 use super::{Failure, listen, with_causes};
+use memdeck_operations::blocking;
+
 use crate::config::Config;
 use crate::node::{StartError, State};
 use crate::http;
