@@ -23,7 +23,7 @@ async fn what_happened_is_told_from_the_request_to_the_end() {
     let told = log(&app).await;
     let kinds: Vec<&str> = told.iter().map(|line| line[0].as_str()).collect();
     assert_eq!(kinds, ["completed", "started", "queued"]);
-    assert!(told[0][3].starts_with("Dump completed: "), "{told:?}");
+    assert!(told[0][3].contains(" stored as "), "{told:?}");
     assert_eq!(told[2], ["queued", "web-01", "api", ""].map(str::to_owned));
 }
 

@@ -49,8 +49,9 @@ fn a_service_stops_at_once_while_libvirt_does_not_answer() {
         let path = if role == "serve" { "/api/telemetry/live-vms" } else { "/api/guests" };
         write!(waiting, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
         let held = daemon.accept().unwrap();
-        // One asks for versions, with which a service begins; one wants to be told of events; one is of this request.
-        wait_until("three calls hang in libvirt", || threads_named(service.0.id(), "libvirt-call") == 3);
+        // One asks for versions, with which a service begins; one wants to be told of events; one is of this request. A look
+        // at the guests may come on top.
+        wait_until("three calls hang in libvirt", || threads_named(service.0.id(), "libvirt-call") >= 3);
 
         let asked = Instant::now();
         kill_process(Pid::from_child(&service.0), Signal::TERM).unwrap();
@@ -63,11 +64,16 @@ fn a_service_stops_at_once_while_libvirt_does_not_answer() {
     }
 }
 
+/// In a function of its own, because what is constant is no assertion.
+fn has_points_to_hold_at() -> bool {
+    cfg!(feature = "failpoints")
+}
+
 /// Whoever sends it again and again is heard at last; a service manager sends it once.
 #[test]
 fn a_signal_that_comes_while_a_service_starts_is_not_lost() {
     assert!(
-        cfg!(feature = "failpoints"),
+        has_points_to_hold_at(),
         "this test needs points to hold at: build with --features memdeck/failpoints"
     );
     for role in ["serve", "agent"] {

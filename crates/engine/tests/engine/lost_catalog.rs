@@ -2,7 +2,7 @@
 
 use memdeck_engine::{Clock as _, rebuild};
 use memdeck_image::remove_stored;
-use memdeck_model::{Actor, GuestName, JobState, Record};
+use memdeck_model::{Actor, GuestName, JobState, Millis, Record};
 
 use crate::support::*;
 
@@ -24,8 +24,11 @@ fn records_are_made_anew_from_manifests_and_a_second_time_adds_nothing() {
     let (catalog, at) = (bench.catalog(), bench.clock.now());
     let rebuilt = rebuild(&catalog, &bench.store(), at).unwrap();
     assert_eq!((rebuilt.added.len(), rebuilt.known, rebuilt.unusable.len()), (2, 0, 1));
-    let again = rebuild(&catalog, &bench.store(), at).unwrap();
+    let goes_on = rebuild(&catalog, &bench.store(), at).unwrap();
+    assert_eq!(goes_on.added, rebuilt.added, "one that was interrupted tells all that it did");
+    let again = rebuild(&catalog, &bench.store(), at.plus(Millis(1))).unwrap();
     assert_eq!((again.added.len(), again.known), (0, 2));
+    assert_eq!(catalog.stats().unwrap().total_dumps, 2);
 
     let found = |record: &Record| catalog.record_of(record.dump_id.as_ref().unwrap()).unwrap().unwrap();
     let record = found(&kept);

@@ -52,7 +52,7 @@ pub fn Filters() -> impl IntoView {
     // On a narrow screen only the search is there at once; what is filtered by is not hidden.
     let in_use = memo(move || view.with(others_in));
     let open = RwSignal::new(in_use.get_untracked() > 0);
-    let error = move || why_unusable(records, search);
+    let error = move || why_unusable(records, &search);
     view! {
         <form
             class="filters"
@@ -226,7 +226,7 @@ impl Search {
 }
 
 /// Why what the fields hold cannot be used.
-fn why_unusable(records: Records, search: Search) -> Option<String> {
+fn why_unusable(records: Records, search: &Search) -> Option<String> {
     match records.filter_error() {
         Some(_) => Some("The last day is before the first.".to_owned()),
         None => search.error(),
