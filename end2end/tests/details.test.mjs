@@ -241,7 +241,7 @@ scenario('the details have an address: back closes them, forward and reload show
   await page.page.goBack();
   await page.details.waitFor({ state: 'hidden' });
   assert.deepEqual(page.parameters, view);
-  assert.ok(await hasFocus(page.detailsLinkOf('web-15')), 'the focus is where it came from');
+  await eventually(async () => assert.ok(await hasFocus(page.detailsLinkOf('web-15')), 'the focus is where it came from'));
   assert.equal(await page.page.evaluate(() => window.scrollY), scrolled, 'nothing has moved');
   await page.page.goForward();
   await page.details.waitFor();
