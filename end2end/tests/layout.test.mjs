@@ -72,7 +72,9 @@ scenario('a running dump stands above those that wait, and those above the ones 
   await page.page.reload();
   const names = () => page.activeDumps.locator('.job-name').allInnerTexts();
   await eventually(async () => assert.deepEqual((await names()).slice(0, 2), ['web-04', 'web-03']));
-  assert.deepEqual((await names()).slice(2).sort(), ['web-01', 'web-02'].slice(0, (await names()).length - 2));
+  // One look: those that ended may come between two.
+  const shown = await names();
+  assert.deepEqual(shown.slice(2).sort(), ['web-01', 'web-02'].slice(0, shown.length - 2));
   const row = page.activeDumps.getByRole('listitem').first();
   await page.activeDumps.getByRole('heading').scrollIntoViewIfNeeded();
   assert.ok(await isInView(row), 'it is in sight with the heading');

@@ -133,10 +133,10 @@ scenario('a page beyond the end says so and leads back', async (stage) => {
 scenario('a text that cannot be searched for is told to be one', async (stage) => {
   const { page } = await open(stage);
   await page.search.fill('x'.repeat(201));
-  await page.page.getByText('a search has at most 200 characters').waitFor();
+  await page.page.getByText('use at most 200 characters').waitFor();
   await page.search.fill('web');
   await page.hasRecords(20);
-  assert.equal(await page.page.getByText('a search has at most 200 characters').count(), 0);
+  assert.equal(await page.page.getByText('use at most 200 characters').count(), 0);
 });
 
 // The columns, what they are sorted by, and the order of the first press.

@@ -20,6 +20,8 @@ pub struct Details {
     pub forms: Option<Vec<Form>>,
     /// Why neither the image nor its manifest tells anything.
     pub problem: Option<Problem>,
+    /// Why the image cannot be read, although its manifest can.
+    pub unreadable: Option<Problem>,
 }
 
 /// How much a notice asks for attention.

@@ -24,10 +24,10 @@ pub use verifications::{VerificationStore, percent_of, verification_in_words};
 use crate::feed::Feed;
 use crate::ui::Announcer;
 
-/// The stores.
+/// What every page shares: fetched once, then changed by the feed. Cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Data {
-    /// The guests.
+    /// Guests of the hypervisor, running or not, by name.
     pub guests: Guests,
     /// Figures, and the health of the parts.
     pub overview: OverviewStore,

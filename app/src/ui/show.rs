@@ -19,7 +19,7 @@ impl<F: Fn() -> bool + Send + Sync + 'static> From<F> for Condition {
 /// a condition and children.
 #[component]
 pub fn Show(
-    /// The condition.
+    /// Whether the content is there; read as a signal.
     #[prop(into)]
     when: Condition,
     /// What is there instead.

@@ -12,6 +12,7 @@ mod error;
 pub mod fuzzing;
 mod influx;
 mod line;
+mod point;
 mod reply;
 mod settings;
 #[cfg(feature = "test-support")]
@@ -23,6 +24,7 @@ use memdeck_model::Record;
 
 pub use error::FeedError;
 pub use influx::Influx;
+pub use point::{FieldValue, Point};
 pub use settings::{InfluxSettings, Login};
 
 /// A store that takes the records of finished dumps as points in time.

@@ -88,7 +88,7 @@ pub enum Finding {
     /// The digests cannot be read.
     #[error("the digests of the frames in {path} are of no use: {reason}")]
     DigestsUnusable {
-        /// The file.
+        /// Which of the files of the image.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -116,7 +116,7 @@ pub enum Finding {
     /// The page map cannot be read, or is of other memory.
     #[error("the page map {path} is of no use: {reason}")]
     PageMapUnusable {
-        /// The file.
+        /// Which of the files of the image.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -144,7 +144,7 @@ pub enum Finding {
     /// The manifest cannot be read.
     #[error("the manifest {path} is of no use: {reason}")]
     ManifestUnusable {
-        /// The file.
+        /// Which of the files of the image.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -152,7 +152,7 @@ pub enum Finding {
     /// The manifest and the image are each sound, but of different dumps.
     #[error("the manifest {path} describes another image (dump {dump_id} of guest {guest})")]
     ManifestOfAnotherImage {
-        /// The file.
+        /// Which of the files of the image.
         path: PathBuf,
         /// As the manifest says.
         dump_id: DumpId,
@@ -178,7 +178,7 @@ pub enum Finding {
     /// The `.sha256` file cannot be read.
     #[error("the checksum file {path} is of no use: {reason}")]
     ChecksumUnusable {
-        /// The file.
+        /// Which of the files of the image.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -186,13 +186,13 @@ pub enum Finding {
     /// The `.sha256` file has the right digest and other text beside it.
     #[error("the checksum file {path} has the right SHA-256, but something else in it was changed")]
     ChecksumRewritten {
-        /// The file.
+        /// Which of the files of the image.
         path: PathBuf,
     },
     /// The `.sha256` file is of other bytes.
     #[error("the SHA-256 of the image is {found}, but {path} says {recorded}")]
     ChecksumMismatch {
-        /// The file.
+        /// Which of the files of the image.
         path: PathBuf,
         /// As it says.
         recorded: String,

@@ -261,7 +261,8 @@ def _forget(reader):
 
 
 def _is_not_to_be_had(dump):
-    return dump["state"] != "completed" and "live dump is not possible" in dump["message"]
+    # By its reason: the sentence is for people, and may change.
+    return dump["state"] != "completed" and (dump.get("end_reason") or {}).get("kind") == "not_live"
 
 
 def _completed(guest, mode, dump):

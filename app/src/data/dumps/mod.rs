@@ -22,7 +22,7 @@ use words::outcome_of;
 pub use jobs::{Cancel, Job, Jobs};
 pub use words::{figures_of, result_of};
 
-/// The dumps.
+/// Dumps that wait, run or ended lately, kept up to date by the feed, and what the operator asks of them.
 #[derive(Clone, Copy)]
 pub struct Dumps {
     jobs: Loader<Jobs>,

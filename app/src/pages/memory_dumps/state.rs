@@ -73,8 +73,9 @@ impl State {
         leptos::task::spawn_local(async move {
             let why = match api::fetch_details(id, true).await {
                 Ok(details) if details.forms.is_some() => None,
-                Ok(details) => match details.problem {
+                Ok(details) => match details.problem.or(details.unreadable) {
                     Some(problem) => Some(problem.detail.to_string()),
+                    // It was deleted in the meantime.
                     None => details.notices.into_iter().next().map(|notice| notice.detail),
                 },
                 Err(ApiError(problem)) => Some(problem.detail.to_string()),

@@ -20,7 +20,9 @@ pub fn in_words(record: Record, image: Option<Result<ImageFacts, Problem>>) -> D
     let image = image.as_ref();
     let map = image.and_then(|image| image.manifest()?.page_map.as_ref());
     let readable = image.and_then(ImageFacts::inspection).filter(|_| record.deleted_at.is_none());
+    let unreadable = image.and_then(ImageFacts::problem).filter(|_| record.deleted_at.is_none());
     Details {
+        unreadable: unreadable.cloned(),
         notices: notices(&record, image),
         groups: groups(&record, image),
         pages: map.map(page_statistics),

@@ -73,6 +73,12 @@ fn what_is_wrong_comes_before_what_is_to_be_known() {
     let frozen = "Another mode than requested: Frozen, because the guest is paused.";
     assert_eq!(told(&record, Some(&alone)), [[absent].as_slice(), &common, &[frozen]].concat());
 
+    let details = in_words(record.clone(), Some(Ok(alone.clone())));
+    let why = details.unreadable.map(|problem| problem.detail.to_string());
+    assert_eq!((why.as_deref(), details.problem), (Some("the file is not there"), None));
+    let deleted = Record { deleted_at: Some(record.timestamp), ..record.clone() };
+    assert_eq!(in_words(deleted, Some(Ok(alone))).unreadable, None, "that is what deleting means");
+
     let damaged = Inspection { manifest_problem: Some("it is damaged".into()), ..inspection() };
     let unclear = "Another mode than requested: Another mode, because the guest is paused.";
     let no_manifest = "No manifest: There is no usable manifest: it is damaged.";

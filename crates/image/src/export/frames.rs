@@ -49,7 +49,7 @@ impl Form {
 /// What is hashed of a whole export.
 #[derive(Clone, Debug)]
 pub(super) enum Hashed {
-    /// The image.
+    /// Bytes of the image as it was captured, each frame unpacked.
     Image,
     /// The stored file, which ends with this table.
     Stored { table: Vec<u8> },

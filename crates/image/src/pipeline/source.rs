@@ -35,7 +35,7 @@ pub trait ImageSource {
 
 /// An image that was received whole, so that it can be read twice at the same time.
 pub trait ReceivedImage: ImageSource + Send + Sized {
-    /// Its headers.
+    /// ELF headers, and the segments that they describe.
     fn core(&self) -> &ElfCore;
 
     /// The same image from its beginning, to be read beside this one.

@@ -17,7 +17,7 @@ pub enum ReadError {
     /// It does not exist, or may not be read.
     #[error("the image {path} cannot be opened")]
     Open {
-        /// The file.
+        /// Which of the files of the image.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -31,7 +31,7 @@ pub enum ReadError {
     /// Reading failed on the way.
     #[error("reading {path} failed at stored offset {offset}")]
     Read {
-        /// The file.
+        /// Which of the files of the image.
         path: PathBuf,
         /// Bytes from its beginning.
         offset: u64,
@@ -41,7 +41,7 @@ pub enum ReadError {
     /// It has no usable seek table.
     #[error("the stored image {path} cannot be read")]
     SeekTable {
-        /// The file.
+        /// Which of the files of the image.
         path: PathBuf,
         /// What is wrong with it.
         source: SeekTableError,

@@ -19,7 +19,7 @@ pub fn DownloadList(
         let Download { name, hint, href, file_name, size, omits, problem } = download;
         let size = match size {
             Size::Known(bytes) => bytes.to_string(),
-            Size::KnownAfterwards => "size known after the download".to_owned(),
+            Size::KnownAfterwards => "size unknown".to_owned(),
             Size::NotTold => String::new(),
         };
         let text = view! {

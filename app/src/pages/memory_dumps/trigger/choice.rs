@@ -10,8 +10,8 @@ pub fn obstacle(guest: &Guest, jobs: &Jobs) -> Option<String> {
         return Some("Not running: there is no memory to dump.".to_owned());
     }
     jobs.active_of(guest).map(|status| match status.exact_state() {
-        memdeck_model::JobState::Queued => "Its dump is queued.".to_owned(),
-        _ => "Being dumped now.".to_owned(),
+        memdeck_model::JobState::Queued => "Dump queued.".to_owned(),
+        _ => "Being dumped.".to_owned(),
     })
 }
 
@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn a_guest_is_dumped_once_at_a_time() {
         let web = guest("web-01", Some(1), GuestState::Running);
-        assert_eq!(obstacle(&web, &dumping("web-01")).as_deref(), Some("Being dumped now."));
-        assert_eq!(obstacle(&web, &dumping("1")).as_deref(), Some("Being dumped now."));
+        assert_eq!(obstacle(&web, &dumping("web-01")).as_deref(), Some("Being dumped."));
+        assert_eq!(obstacle(&web, &dumping("1")).as_deref(), Some("Being dumped."));
         assert_eq!(obstacle(&web, &dumping("db-01")), None);
     }
 
@@ -112,7 +112,7 @@ mod tests {
             left_out(&guests, &dumping("d")).into_iter().map(|(guest, why)| (guest.name.0, why)).collect();
         assert_eq!(
             told,
-            [("b".to_owned(), "It is paused.".to_owned()), ("d".to_owned(), "Being dumped now.".to_owned())]
+            [("b".to_owned(), "It is paused.".to_owned()), ("d".to_owned(), "Being dumped.".to_owned())]
         );
     }
 

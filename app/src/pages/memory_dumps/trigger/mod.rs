@@ -25,7 +25,7 @@ pub use options::Options;
 /// The id of the panel.
 pub const TRIGGER_PANEL: &str = "dump-panel";
 
-/// The panel.
+/// Guests to choose from, options, and the buttons that ask for dumps.
 #[component]
 pub fn TriggerPanel() -> impl IntoView {
     view! {
