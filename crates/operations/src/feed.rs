@@ -320,12 +320,12 @@ mod tests {
         let feed = feed();
         let (mut listener, _) = feed.listen(None);
         for (cpu_time_ns, state) in [(10, "running"), (20, "running"), (30, "paused")] {
-            feed.note_guests(vec![guest(cpu_time_ns, state)]);
+            feed.publish_if_news(Event::Guests(vec![guest(cpu_time_ns, state)]));
         }
         let news = told(&mut listener).unwrap();
         let paused = Event::Guests(vec![guest(30, "paused")]);
         assert_eq!(news.iter().map(|event| &**event).collect::<Vec<_>>(), [&paused]);
-        feed.note_guests(vec![guest(40, "paused")]);
+        feed.publish_if_news(Event::Guests(vec![guest(40, "paused")]));
         assert!(told(&mut listener).unwrap().is_empty());
     }
 
