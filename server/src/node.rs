@@ -22,6 +22,9 @@ use crate::config::{Config, DumpConfig, InfluxConfig, InfluxLogin, LibvirtConfig
 use crate::guardian::GuardProcess;
 use crate::ownership::{self, OwnershipError};
 
+/// How old a list of guests may be to be handed out again: a thousand readers cost the hypervisor one call a second.
+const GUEST_LIST_AGE: Duration = Duration::from_secs(1);
+
 /// Why the parts cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -174,7 +177,7 @@ impl Node {
         let store = store(&config.dumps)?;
         let engine = engine(config, state, store.clone(), Arc::clone(&hypervisor), shutdown_grace)?;
         let stored = stored_images(state).await;
-        let guests = Arc::new(HypervisorGuests::new(hypervisor));
+        let guests = Arc::new(HypervisorGuests::new(hypervisor, GUEST_LIST_AGE));
         let host: Arc<dyn Host> = Arc::new(Machine::new(Arc::clone(&engine), guests, stored));
         let images = Images::new(Arc::clone(&state.catalog), host.images(), None);
         Ok(Self::of(state, host, images, Some(store), Some(engine), None))
@@ -184,13 +187,13 @@ impl Node {
     pub async fn with_service(config: &Config, state: &State, client: ServiceClient) -> Self {
         let hypervisor = hypervisor(&config.libvirt, &config.dumps);
         let nearby = NearbyGuests {
-            list: Arc::new(HypervisorGuests::new(hypervisor)),
+            list: Arc::new(HypervisorGuests::new(hypervisor, GUEST_LIST_AGE)),
             // Guests of another machine may have the same ids and names.
             are_the_same: config.libvirt.uri_given || is_loopback(client.url()),
             // A hypervisor that somebody named is the one they want to see; else the service knows best.
             are_preferred: config.libvirt.uri_given,
         };
-        let service = Arc::new(AgentHost::new(client, Arc::clone(&state.catalog), clock(), nearby));
+        let service = Arc::new(AgentHost::new(client, Arc::clone(&state.catalog), clock(), nearby, GUEST_LIST_AGE));
         let host: Arc<dyn Host> = Arc::clone(&service) as _;
         let here = stored_images(state).await;
         let images = Images::new(Arc::clone(&state.catalog), here, Some(host.images()));

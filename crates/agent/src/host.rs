@@ -57,13 +57,14 @@ pub struct AgentHost {
 }
 
 impl AgentHost {
-    /// The service that `client` calls. Records and dumps go into `catalog`. A service that does not tell its guests knows
-    /// those that are `nearby`.
+    /// The service that `client` calls. Records and dumps go into `catalog`. A service that does not list its guests has
+    /// those that are `nearby`. A list of guests no older than `list_age` answers for the next.
     pub fn new(
         client: ServiceClient,
         catalog: Arc<Catalog>,
         clock: Arc<dyn Clock>,
         nearby: NearbyGuests,
+        list_age: Duration,
     ) -> Self {
         let url = client.url().to_owned();
         let (events, _) = broadcast::channel(EVENT_BACKLOG);
@@ -85,7 +86,7 @@ impl AgentHost {
             catalog,
             clock,
             nearby,
-            shared: SharedGuests::default(),
+            shared: SharedGuests::new(list_age),
             images,
             known,
             events,

@@ -1,6 +1,7 @@
 //! The guests of this machine's hypervisor.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use memdeck_hypervisor::{Hypervisor, HypervisorError};
@@ -16,9 +17,9 @@ pub struct HypervisorGuests {
 }
 
 impl HypervisorGuests {
-    /// The guests of `hypervisor`.
-    pub fn new(hypervisor: Arc<dyn Hypervisor>) -> Self {
-        let guests = Self { hypervisor, shared: SharedGuests::default(), host: Arc::default() };
+    /// The guests of `hypervisor`. A list no older than `max_age` answers for the next.
+    pub fn new(hypervisor: Arc<dyn Hypervisor>, max_age: Duration) -> Self {
+        let guests = Self { hypervisor, shared: SharedGuests::new(max_age), host: Arc::default() };
         std::thread::spawn(guests.look_for_host());
         guests
     }

@@ -9,9 +9,9 @@ pub enum Form {
     Elf,
     /// Physical memory from address 0 on, holes filled with zeroes.
     Raw,
-    /// LiME.
+    /// `LiME`.
     Lime,
-    /// AVML: LiME, compressed.
+    /// AVML: `LiME`, compressed.
     Avml,
     /// The stored file as it is.
     Stored,

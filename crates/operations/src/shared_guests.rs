@@ -7,9 +7,6 @@ use memdeck_model::{Guest, Problem};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How old a list may be that is given out again.
-const KEPT: Duration = Duration::from_secs(1);
-
 struct Listed {
     begun: Instant,
     ended: Instant,
@@ -17,13 +14,20 @@ struct Listed {
 }
 
 /// The last list of guests.
-#[derive(Default)]
 pub struct SharedGuests {
+    /// How old a list may be to be handed out again.
+    max_age: Duration,
     /// Locked while the hypervisor is asked.
     last: Mutex<Option<Listed>>,
 }
 
 impl SharedGuests {
+    /// Hands a list out again while it is no older than `max_age`.
+    #[must_use]
+    pub fn new(max_age: Duration) -> Self {
+        Self { max_age, last: Mutex::default() }
+    }
+
     /// What `ask` answers, or what it answered to somebody else who asked at the same time or a moment ago.
     ///
     /// # Errors
@@ -36,7 +40,7 @@ impl SharedGuests {
         let mut last = self.last.lock().await;
         if let Some(last) = last.as_ref() {
             let is_shared = last.ended >= asked;
-            let is_new = last.guests.is_ok() && asked.duration_since(last.begun) <= KEPT;
+            let is_new = last.guests.is_ok() && asked.duration_since(last.begun) <= self.max_age;
             if is_shared || is_new {
                 return last.guests.clone();
             }
@@ -77,7 +81,7 @@ mod tests {
     async fn a_flood_of_readers_is_one_call_to_the_hypervisor() {
         for fails in [false, true] {
             let slow = Arc::new(Slow { calls: AtomicUsize::new(0), may_answer: Semaphore::new(0), fails });
-            let shared = Arc::new(SharedGuests::default());
+            let shared = Arc::new(SharedGuests::new(Duration::from_secs(1)));
             let readers: Vec<_> = (0..1000)
                 .map(|_| {
                     let (shared, slow) = (Arc::clone(&shared), Arc::clone(&slow));

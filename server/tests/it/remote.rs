@@ -77,12 +77,12 @@ impl Front {
         };
         let client = ServiceClient::new(&config).unwrap();
         let nearby = NearbyGuests {
-            list: Arc::new(HypervisorGuests::new(Arc::new(app.libvirt.clone()))),
+            list: Arc::new(HypervisorGuests::new(Arc::new(app.libvirt.clone()), Duration::ZERO)),
             are_the_same: true,
             are_preferred: false,
         };
         let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-        let agent = Arc::new(AgentHost::new(client, Arc::clone(&catalog), Arc::clone(&clock), nearby));
+        let agent = Arc::new(AgentHost::new(client, Arc::clone(&catalog), Arc::clone(&clock), nearby, Duration::ZERO));
         let events = agent.subscribe();
         tokio::spawn({
             let agent = Arc::clone(&agent);

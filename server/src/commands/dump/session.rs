@@ -65,12 +65,11 @@ impl Session {
     }
 
     async fn too_long(&self, targets: &[VmRef], mode: ModeChoice) -> Option<Vec<String>> {
-        // With the guests comes the name of this host, which says what was measured here.
+        let limits = self.frozen_pause().await.filter(|limits| limits.bytes_per_s.is_some())?;
         let guests = match self {
             Self::Here(here) => here.guests().await.ok()?,
             Self::Service(service) => service.guests().await.ok()?,
         };
-        let limits = self.frozen_pause().await.filter(|limits| limits.bytes_per_s.is_some())?;
         let is_meant = |guest: &&Guest| {
             let is_it = |vm: &VmRef| vm.find_in(&guests).is_some_and(|found| found.uuid == guest.uuid);
             is_everyone(targets) || targets.iter().any(is_it)
@@ -84,7 +83,11 @@ impl Session {
 
     async fn frozen_pause(&self) -> Option<FrozenPause> {
         match self {
-            Self::Here(here) => here.node.host.frozen_pause().await.ok()?,
+            Self::Here(here) => {
+                // With the guests comes the name of this host, by which the measured pauses are found.
+                here.guests().await.ok()?;
+                here.node.host.frozen_pause().await.ok()?
+            }
             Self::Service(service) => service.client.frozen_pause().await.ok()?.known(),
         }
     }

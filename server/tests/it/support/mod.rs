@@ -73,7 +73,7 @@ impl TestApp {
         let catalog = Arc::new(Catalog::open(dir.path()).unwrap());
         let engine = engine(dir.path(), &catalog, &hypervisor, &clock);
         let events = tokio::sync::Mutex::new(engine.subscribe());
-        let guests = Arc::new(HypervisorGuests::new(Arc::new(hypervisor.clone())));
+        let guests = Arc::new(HypervisorGuests::new(Arc::new(hypervisor.clone()), Duration::ZERO));
         let stored = Arc::new(StoredImages::new(Arc::clone(&catalog), Arc::new(clock.clone())));
         let host: Arc<dyn Host> =
             Arc::new(Machine::new(Arc::clone(&engine), guests, Arc::clone(&stored)));
