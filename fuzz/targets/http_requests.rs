@@ -14,7 +14,7 @@ use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use libfuzzer_sys::fuzz_target;
 use memdeck::config::{Config, HttpConfig, Places, Sources};
-use memdeck::http::{AgentState, DashboardState, Guard, agent, dashboard};
+use memdeck::http::{AgentState, DashboardState, Access, agent, dashboard};
 use memdeck_catalog::{Catalog, NewJob};
 use memdeck_clock::{Clock, ManualClock};
 use memdeck_fuzz::{capture, damaged, provenance, scratch};
@@ -255,9 +255,9 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
         clock: Arc::new(clock.clone()),
         dump_timeout: Millis(1000),
     }));
-    let guard = |http: HttpConfig| {
+    let access = |http: HttpConfig| {
         let clock: Arc<dyn Clock> = Arc::new(clock.clone());
-        Arc::new(Guard::new(HOST.parse().expect("an address"), &http, &clock))
+        Arc::new(Access::new(HOST.parse().expect("an address"), &http, &clock))
     };
     let closing = watch::channel(false).1;
     let state = AgentState {
@@ -268,8 +268,8 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
         readiness,
     };
     let state_of_dashboard = DashboardState { operations, closing };
-    let open = guard(http(&[("OPEN_ACCESS", "loopback")]));
-    let closed = guard(http(&[("MEMDECK_TOKEN", TOKEN), ("MEMDECK_BEHIND_PROXY", "127.0.0.1")]));
+    let open = access(http(&[("OPEN_ACCESS", "loopback")]));
+    let closed = access(http(&[("MEMDECK_TOKEN", TOKEN), ("MEMDECK_BEHIND_PROXY", "127.0.0.1")]));
     let routers = [
         agent(state, Arc::clone(&open)),
         dashboard(state_of_dashboard.clone(), open, None),

@@ -12,8 +12,8 @@ use memdeck_clock::Clock;
 use memdeck_engine::{NOT_KNOWN, Rebuilt, rebuild};
 use memdeck_image::ImageStore;
 use memdeck_model::{Millis, Timestamp, with_causes};
-use memdeck_operations::catalog_notice::{self, Found};
 use memdeck_operations::blocking;
+use memdeck_operations::catalog_notice::{self, Found};
 
 /// Between two backups.
 const BACKUP_INTERVAL: Duration = Duration::from_hours(1);

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_catalog::{Catalog, CatalogError, LockError, LockHolder, LockRole, StateLock};
 use memdeck_agent::{AgentHost, NearbyGuests, ServiceClient};
+use memdeck_catalog::{Catalog, CatalogError, LockError, LockHolder, LockRole, StateLock};
 use memdeck_clock::{Clock, SystemClock};
 use memdeck_engine::{Engine, EngineError, EngineParts, EngineSettings};
 use memdeck_hypervisor::{Hypervisor, Libvirt};
@@ -193,7 +193,8 @@ impl Node {
             // A hypervisor that somebody named is the one they want to see; else the service knows best.
             are_preferred: config.libvirt.uri_given,
         };
-        let service = Arc::new(AgentHost::new(client, Arc::clone(&state.catalog), clock(), nearby, GUEST_LIST_AGE));
+        let service =
+            Arc::new(AgentHost::new(client, Arc::clone(&state.catalog), clock(), nearby, GUEST_LIST_AGE));
         let host: Arc<dyn Host> = Arc::clone(&service) as _;
         let here = stored_images(state).await;
         let images = Images::new(Arc::clone(&state.catalog), here, Some(host.images()));

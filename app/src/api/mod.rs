@@ -16,12 +16,12 @@ use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery
 
 pub use details::{Details, Fact, Form, Group, Notice, PageClass, PageStatistics, Room, Value, Weight};
 pub use error::ApiError;
+pub use images::{ask_verification, delete_image, fetch_details};
 #[cfg(any(feature = "ssr", test))]
 pub use memdeck_model::ImageFacts;
-pub use images::{ask_verification, delete_image, fetch_details};
+pub use memdeck_model::Overview;
 #[cfg(feature = "ssr")]
 pub use operations::{Operations, RequestId, router};
-pub use memdeck_model::Overview;
 
 /// Server functions `POST /api/ui/NAME`. In the server each is one of Leptos'; in the page it has the same signature, and
 /// sends its arguments by [`client::call`]: what the framework makes for each of them would be a tenth of the page.

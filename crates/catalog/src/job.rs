@@ -6,8 +6,8 @@ mod prune;
 mod row;
 
 use memdeck_model::{
-    Actor, CaptureMode, DumpId, DumpOptions, EndReason, GuestIdentity, JobState, Message, Record,
-    Timestamp, VmRef,
+    Actor, CaptureMode, DumpId, DumpOptions, EndReason, GuestIdentity, JobState, Message, Record, Timestamp,
+    VmRef,
 };
 use rusqlite::{OptionalExtension, params};
 

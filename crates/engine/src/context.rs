@@ -8,9 +8,9 @@ use memdeck_catalog::Catalog;
 use memdeck_hypervisor::Hypervisor;
 use memdeck_image::ImageStore;
 
-use memdeck_clock::Clock;
 use crate::guardian::Guardian;
 use crate::room::{Room, Volume};
+use memdeck_clock::Clock;
 
 /// Limits of the engine.
 #[derive(Clone, Copy, Debug)]

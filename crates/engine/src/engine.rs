@@ -9,7 +9,6 @@ use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, EndReason, Event, Fr
 use tokio::sync::broadcast;
 
 use crate::aftercare::Aftercare;
-use memdeck_model::Target;
 use crate::board::{Board, StopReason};
 use crate::context::{Context, EngineParts};
 use crate::ends::Ends;
@@ -18,6 +17,7 @@ use crate::schedule::Scheduler;
 use crate::threads::Threads;
 use crate::turns::Turns;
 use crate::{recovery, status};
+use memdeck_model::Target;
 
 /// How long a text that a dump was asked for by stays among the keys of [`Engine::statuses`]. Clients of the older protocol
 /// ask for an hour at most.

@@ -7,11 +7,11 @@ use memdeck_image::ImageStore;
 use memdeck_model::{EndReason, JobState};
 
 use crate::board::Board;
-use memdeck_clock::Clock;
 use crate::context::Context;
 use crate::error::{EngineError, as_error, sentence};
 use crate::record::{completed_message, record_of};
 use crate::retry::Retry;
+use memdeck_clock::Clock;
 
 /// Ends every job that a dead engine left running. An image that was sealed before the death is complete evidence:
 /// its record is written now. Of all others the partial files are removed and the job fails.

@@ -9,8 +9,8 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use memdeck_engine::{Engine, EngineError};
 use memdeck_catalog::CatalogError;
+use memdeck_engine::{Engine, EngineError};
 use memdeck_image::ImageStore;
 use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, Problem, Target};
 use memdeck_operations::{GuestList, Host, HostError, ImageHost, TryDirectory, blocking};

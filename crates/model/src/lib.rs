@@ -52,8 +52,8 @@ pub use event::{Event, ServiceHealth};
 pub use frozen_pause::{FrozenPause, expected_pause, in_round_numbers};
 pub use guest::{Guest, GuestName, GuestState, Vm};
 pub use host::HostClock;
-pub use image_facts::ImageFacts;
 pub use image::{DeleteRequest, Deletion, Verification, VerificationState, VerifyRequest};
+pub use image_facts::ImageFacts;
 pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
 pub use manifest::{
     CaptureFacts, FrameDigestFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest,
@@ -68,9 +68,9 @@ pub use record::{Record, Stats};
 pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, Said, SearchText};
 pub use record_query::{RecordColumn, RecordPage, RecordQuery, RecordSort, SortError, SortOrder};
 pub use secret::Secret;
+pub use segment::{Segment, SegmentKind};
 pub use sign_in_link::SignInLink;
 pub use target::{GuestIdentity, Target};
-pub use segment::{Segment, SegmentKind};
 pub use trigger::{
     ALL_GUESTS, CancelReply, CancelRequest, LastTrigger, MAX_TRIGGER_TARGETS, Omitted, OmittedWhy,
     ServiceStatus, TriggerError, TriggerReply, TriggerRequest, VmRef,

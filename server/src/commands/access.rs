@@ -7,7 +7,7 @@ use memdeck_catalog::LockHolder;
 
 use super::{Failure, with_causes};
 use crate::config::{Config, HttpConfig, Secret};
-use crate::http::{Guard, LocalTrust, link_path};
+use crate::http::{Access, LocalTrust, link_path};
 use crate::node::{self, State};
 use crate::token::{self, TokenError};
 
@@ -18,7 +18,7 @@ impl From<TokenError> for Failure {
 }
 
 /// The rules of the service that listens on `address`. The caller holds the state directory.
-pub async fn guard(config: &Config, state: &State, address: SocketAddr) -> Result<Arc<Guard>, Failure> {
+pub async fn open(config: &Config, state: &State, address: SocketAddr) -> Result<Arc<Access>, Failure> {
     let token = match &config.http.token {
         Some(token) => token.clone(),
         None => token::read_or_make(&config.state_dir)?,
@@ -34,8 +34,8 @@ pub async fn guard(config: &Config, state: &State, address: SocketAddr) -> Resul
         tracing::warn!("root and memdeck's own user need the token too: {distrust}");
     }
     let instance = state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?;
-    let guard = Guard::new(address, &http, &node::clock()).with_local_trust(trust).with_instance(&instance);
-    Ok(Arc::new(guard))
+    let access = Access::new(address, &http, &node::clock()).with_local_trust(trust).with_instance(&instance);
+    Ok(Arc::new(access))
 }
 
 /// The token with which the command line calls the service that holds the state directory.
@@ -57,12 +57,12 @@ pub fn browser_url(http: &HttpConfig, url: &str) -> String {
 }
 
 /// What is printed for an operator who sits at a terminal.
-pub fn invitation(http: &HttpConfig, url: &str, guard: &Guard) -> Result<String, Failure> {
+pub fn invitation(http: &HttpConfig, url: &str, access: &Access) -> Result<String, Failure> {
     let url = browser_url(http, url);
     if http.open_access.loopback {
         return Ok(format!("memdeck is at {url}"));
     }
-    let code = guard
+    let code = access
         .links()
         .make()
         .map_err(|error| Failure::new(format!("the system gives no random numbers: {error}")))?;

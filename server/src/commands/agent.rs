@@ -30,7 +30,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let care = tokio::spawn(care);
     let node = Node::here(&config, &state, SHUTDOWN_GRACE).await?;
     let feed = node::influx(config.influx.as_ref())?;
-    let guard = access::guard(&config, &state, address).await?;
+    let access = access::open(&config, &state, address).await?;
     let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Agent, &config.http, &listener)?;
 
@@ -45,7 +45,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
             images: Arc::clone(&node.images),
             readiness: Arc::clone(&readiness),
         },
-        guard,
+        access,
     );
     let dump_dir = config.dumps.dir.display();
     match readiness.storage_notice().await {

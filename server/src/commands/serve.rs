@@ -56,12 +56,12 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         let operations = Arc::clone(&operations);
         async move { operations.run().await }
     });
-    let guard = access::guard(&config, &state, address).await?;
+    let access = access::open(&config, &state, address).await?;
     let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Serve, &config.http, &listener)?;
     let (closing, closed) = watch::channel(false);
     let site = config.http.site_dir.clone().or_else(installed_site);
-    let routes = http::dashboard(DashboardState { operations, closing: closed }, Arc::clone(&guard), site);
+    let routes = http::dashboard(DashboardState { operations, closing: closed }, Arc::clone(&access), site);
     let routes = http::below(routes, &config.http);
     let service = config.service.as_ref().map_or("local", |service| service.url.as_str());
     match readiness.storage_notice().await {
@@ -74,7 +74,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     if std::io::stdout().is_terminal()
         && let Some(url) = &holder.url
     {
-        Output::default().line(access::invitation(&config.http, url, &guard)?)?;
+        Output::default().line(access::invitation(&config.http, url, &access)?)?;
     }
     listen::answer(listener, routes, closing, &mut stop).await?;
     tasks.shutdown().await;

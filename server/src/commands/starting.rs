@@ -14,8 +14,8 @@ use super::{Failure, listen, with_causes};
 use memdeck_operations::blocking;
 
 use crate::config::Config;
-use crate::node::{StartError, State};
 use crate::http;
+use crate::node::{StartError, State};
 
 /// Between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);

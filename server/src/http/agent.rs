@@ -18,10 +18,10 @@ use utoipa_axum::routes;
 use super::AgentState;
 use super::answer::{JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery, cancelling};
 use super::openapi::ErrorBody;
-use memdeck_operations::{self as operations, Caller, blocking, catalog_problem};
 use memdeck_agent::{
     DELETIONS_PER_CALL, DeletionFeedPage, NumberedDeletion, NumberedRecord, RECORDS_PER_CALL, RecordFeedPage,
 };
+use memdeck_operations::{self as operations, Caller, blocking, catalog_problem};
 
 pub fn routes() -> OpenApiRouter<AgentState> {
     OpenApiRouter::new()

@@ -20,7 +20,7 @@ const RETRY_AFTER_S: u32 = 10;
 pub struct RestError {
     status: StatusCode,
     detail: Message,
-    /// Only where the page must know it, which reads refusals of the guard like those of its own calls.
+    /// Only where the page must know it, which reads refusals of the access like those of its own calls.
     kind: Option<ProblemKind>,
 }
 

@@ -20,8 +20,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use utoipa::IntoParams;
 
 use super::DashboardState;
+use super::access::{OpenSession, Standing};
 use super::answer::UrlQuery;
-use super::guard::{OpenSession, Standing};
 use memdeck_operations::{Heard, Listener, Position};
 
 /// Between two signs of life. An event, not a comment: `EventSource` does not show comments to the page.

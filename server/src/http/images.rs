@@ -23,10 +23,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::Caller;
 use super::answer::{JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery};
 use super::conditional::{Wanted, has_it_already, wanted};
 use super::downloads::Downloads;
-use super::guard::Caller;
 
 /// When to ask again for a place among the downloads.
 const RETRY_AFTER_S: &str = "30";

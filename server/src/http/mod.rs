@@ -1,5 +1,6 @@
 //! HTTP: routers that translate, call one use case and translate back.
 
+mod access;
 mod agent;
 mod answer;
 mod base_path;
@@ -8,7 +9,6 @@ mod connections;
 mod downloads;
 mod events;
 mod export;
-mod guard;
 mod headers;
 mod images;
 mod memory_dumps;
@@ -43,12 +43,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-
+pub use access::{Access, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks};
 pub(crate) use answer::RestError;
 pub use base_path::below;
 pub use connections::{Connections, network};
 pub use downloads::MAX_DOWNLOADS_OF_ONE;
-pub use guard::{Guard, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks};
 pub(crate) use record_parameters::{FilterParameters, SortParameters};
 pub use sign_in::link_path;
 pub use waiting::waiting;
@@ -89,7 +88,7 @@ pub struct AgentState {
 }
 
 /// The routes of `memdeck serve`: REST, the page's calls, live events and the page itself.
-pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<PathBuf>) -> Router {
+pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<PathBuf>) -> Router {
     let readiness = Arc::clone(state.operations.readiness());
     let page = page::calls(Arc::clone(&state.operations));
     let images = images::routes(Arc::clone(state.operations.images()));
@@ -103,18 +102,18 @@ pub fn dashboard(state: DashboardState, guard: Arc<Guard>, site_dir: Option<Path
     let described = described.with_state(state).merge(images);
     let routes = described_routes(described, true, readiness)
         .merge(memdeck_app::api::router(&page).layer(middleware::from_fn(answer::json_only)))
-        .merge(sign_in::routes(Arc::clone(&guard)))
+        .merge(sign_in::routes(Arc::clone(&access)))
         .merge(site::routes(site_dir));
-    protected(routes, guard)
+    protected(routes, access)
 }
 
 /// The routes of `memdeck agent`.
-pub fn agent(state: AgentState, guard: Arc<Guard>) -> Router {
+pub fn agent(state: AgentState, access: Arc<Access>) -> Router {
     let images = images::routes(Arc::clone(&state.images));
     let readiness = Arc::clone(&state.readiness);
     let described = OpenApiRouter::with_openapi(openapi::agent()).merge(agent::routes());
     let routes = described_routes(described.with_state(state).merge(images), false, readiness);
-    protected(routes, guard)
+    protected(routes, access)
 }
 
 /// The routes, with those of both services and the description of them all.
@@ -156,15 +155,15 @@ async fn ready(Extension(readiness): Extension<Arc<Readiness>>) -> (StatusCode, 
     (status, Json(readiness))
 }
 
-/// What every route of either service has: JSON 404 under `/api`, limits and the guard.
-fn protected(routes: Router, guard: Arc<Guard>) -> Router {
+/// What every route of either service has: JSON 404 under `/api`, limits and the access.
+fn protected(routes: Router, access: Arc<Access>) -> Router {
     routes
         .route("/api", any(answer::unknown_route))
         .route("/api/{*rest}", any(answer::unknown_route))
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(MIN_COMPRESSED_BYTES).and(is_json)))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(Extension(Arc::clone(&guard)))
-        .layer(middleware::from_fn_with_state(guard, guard::check))
+        .layer(Extension(Arc::clone(&access)))
+        .layer(middleware::from_fn_with_state(access, access::check))
         .layer(middleware::from_fn(request_id::name))
 }

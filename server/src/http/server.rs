@@ -27,8 +27,8 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use super::access::Peer;
 use super::connections::{Busy, Connection, Connections, Limits};
-use super::guard::Peer;
 
 /// How long a client may take to agree on keys, to send the head of its first request, and that of a further one.
 const HEAD_LIMIT: Duration = Duration::from_secs(20);

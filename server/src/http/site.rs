@@ -19,7 +19,7 @@ use memdeck_app::routes::{Page, SHOWCASE};
 use tower::ServiceBuilder;
 use tower_http::services::ServeDir;
 
-use super::guard::{SEC_FETCH_SITE, Standing};
+use super::access::{SEC_FETCH_SITE, Standing};
 use super::sign_in::NextPage;
 use crate::config::BasePath;
 
@@ -143,7 +143,7 @@ impl Visit {
         Self {
             uri: request.uri().clone(),
             headers: request.headers().clone(),
-            // The guard tells it of every request.
+            // The access tells it of every request.
             standing: known.get().cloned().unwrap_or(Standing::Stranger),
             base: known.get().cloned().unwrap_or_default(),
         }

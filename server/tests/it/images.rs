@@ -13,7 +13,7 @@ use memdeck_image::{
 };
 use memdeck_model::ByteCount;
 
-use crate::guard::TOKEN;
+use crate::access::TOKEN;
 use crate::remote::Listening;
 use crate::support::{HOST, TestApp, answer, get, http, send, text};
 

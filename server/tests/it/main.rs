@@ -1,6 +1,7 @@
-//! memdeck as its callers see it: every call of the contracts as a transcript, every rule of the guard, the two
+//! memdeck as its callers see it: every call of the contracts as a transcript, every rule of the access, the two
 //! services together, and the rules of the house.
 
+mod access;
 mod activity;
 mod agent;
 mod architecture;
@@ -12,7 +13,6 @@ mod dashboard;
 mod documents;
 mod events;
 mod frozen_pause;
-mod guard;
 mod identity;
 mod image_care;
 mod images;

@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use axum::routing::get as route_get;
 use axum::{Json, Router};
 use memdeck::config::{HttpConfig, OpenAccess, ServiceConfig};
-use memdeck::http::{DashboardState, Guard};
+use memdeck::http::{Access, DashboardState};
 use memdeck_agent::{AgentHost, NearbyGuests, ServiceClient};
 use memdeck_catalog::Catalog;
 use memdeck_clock::Clock;
@@ -82,7 +82,13 @@ impl Front {
             are_preferred: false,
         };
         let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-        let agent = Arc::new(AgentHost::new(client, Arc::clone(&catalog), Arc::clone(&clock), nearby, Duration::ZERO));
+        let agent = Arc::new(AgentHost::new(
+            client,
+            Arc::clone(&catalog),
+            Arc::clone(&clock),
+            nearby,
+            Duration::ZERO,
+        ));
         let events = agent.subscribe();
         tokio::spawn({
             let agent = Arc::clone(&agent);
@@ -108,10 +114,10 @@ impl Front {
         let (closing, closed) = watch::channel(false);
         let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
         let open = HttpConfig { open_access: OpenAccess::loopback(), ..HttpConfig::default() };
-        let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &open, &clock));
+        let access = Arc::new(Access::new(HOST.parse().unwrap(), &open, &clock));
         let router = memdeck::http::dashboard(
             DashboardState { operations: Arc::clone(&operations), closing: closed },
-            guard,
+            access,
             None,
         );
         Self { state, _closing: closing, router, operations, catalog, images, kept, events }

@@ -21,9 +21,9 @@ use tokio::sync::broadcast;
 
 pub use self::gauge::Gauge;
 pub use self::stop::{StopReason, StopSwitch};
-use memdeck_clock::Clock;
 use crate::guardian::Guardian;
 use crate::status::{self, Reached};
+use memdeck_clock::Clock;
 
 /// Events kept for a subscriber that is slow; one that falls further behind is told so and asks for the present state.
 const EVENT_BACKLOG: usize = 1024;

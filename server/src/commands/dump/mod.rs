@@ -18,8 +18,8 @@ use super::output::say;
 use super::{Exit, Failure, Output};
 use crate::cli::DumpArgs;
 use crate::config::Config;
-use memdeck_agent::Asked;
 use bars::Bars;
+use memdeck_agent::Asked;
 use session::{Ends, Session};
 
 /// Between two looks at the dumps; the end of one that this process takes is seen at once.

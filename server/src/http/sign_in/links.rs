@@ -9,8 +9,8 @@ use axum::{Extension, Json};
 use memdeck_model::SignInLink;
 
 use crate::http::SIGN_IN_LINK_LIFETIME;
+use crate::http::access::{Access, Standing};
 use crate::http::answer::RestError;
-use crate::http::guard::{Guard, Standing};
 
 /// Makes a link with which one browser signs in, once, within five minutes. Not for a browser that is signed in: it
 /// could make its session last for ever.
@@ -21,13 +21,13 @@ use crate::http::guard::{Guard, Standing};
     responses((status = 201, body = SignInLink))
 )]
 pub async fn make(
-    Extension(guard): Extension<Arc<Guard>>,
+    Extension(access): Extension<Arc<Access>>,
     Extension(standing): Extension<Standing>,
 ) -> Result<Response, RestError> {
     if !matches!(standing, Standing::Bearer | Standing::Local | Standing::Open) {
         return Err(RestError::new(StatusCode::FORBIDDEN, "a link is made for whoever sends the token"));
     }
-    let code = guard.links().make().map_err(|error| {
+    let code = access.links().make().map_err(|error| {
         tracing::error!(%error, "the system gives no random numbers");
         RestError::new(StatusCode::INTERNAL_SERVER_ERROR, "the system gives no random numbers")
     })?;

@@ -16,7 +16,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use serde::Deserialize;
 
-use super::guard::{Caller, Guard, Standing, Verdict};
+use super::access::{Access, Caller, Standing, Verdict};
 use crate::config::BasePath;
 
 pub use links::link_path;
@@ -28,13 +28,13 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// A token and what a form adds to it.
 const MAX_FORM_BYTES: usize = 8 << 10;
 
-pub fn routes(guard: Arc<Guard>) -> Router {
+pub fn routes(access: Arc<Access>) -> Router {
     Router::new()
         .route("/sign-in", get(show).post(sign_in))
         .route("/sign-in.js", get(script))
         .route("/sign-out", post(sign_out))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-        .with_state(guard)
+        .with_state(access)
 }
 
 #[derive(Deserialize)]
@@ -63,7 +63,7 @@ async fn script() -> Response {
 }
 
 async fn sign_in(
-    State(guard): State<Arc<Guard>>,
+    State(access): State<Arc<Access>>,
     Extension(caller): Extension<Caller>,
     Extension(standing): Extension<Standing>,
     base: Option<Extension<BasePath>>,
@@ -85,12 +85,12 @@ async fn sign_in(
     };
     let (verdict, problem) = match sent {
         SignIn { code: Some(code), .. } => (
-            guard.judge_link(&caller, &code),
+            access.judge_link(&caller, &code),
             "This link was used already or is older than five minutes. The command memdeck sign-in-link prints a new one.",
         ),
         // A token that was copied often has white space around it, which none begins or ends with.
         SignIn { token: Some(token), .. } => {
-            (guard.judge_sign_in(&caller, token.trim()), "That is not the token of this memdeck.")
+            (access.judge_sign_in(&caller, token.trim()), "That is not the token of this memdeck.")
         }
         SignIn { .. } => {
             return form(
@@ -102,10 +102,10 @@ async fn sign_in(
         }
     };
     match verdict {
-        Verdict::Right => match guard.sessions().open() {
+        Verdict::Right => match access.sessions().open() {
             Ok(id) => {
                 tracing::info!(address = %caller.address, "an operator signed in");
-                with_cookie(&guard, Redirect::to(next.path()), &caller, &id, "")
+                with_cookie(&access, Redirect::to(next.path()), &caller, &id, "")
             }
             Err(error) => {
                 tracing::error!(%error, "the system gives no random numbers");
@@ -123,7 +123,7 @@ async fn sign_in(
 }
 
 async fn sign_out(
-    State(guard): State<Arc<Guard>>,
+    State(access): State<Arc<Access>>,
     Extension(caller): Extension<Caller>,
     Extension(standing): Extension<Standing>,
 ) -> Response {
@@ -131,7 +131,7 @@ async fn sign_out(
         session.close();
         tracing::info!(address = %caller.address, "an operator signed out");
     }
-    with_cookie(&guard, Redirect::to("/sign-in"), &caller, "", "; Max-Age=0")
+    with_cookie(&access, Redirect::to("/sign-in"), &caller, "", "; Max-Age=0")
 }
 
 fn form(status: StatusCode, base: &BasePath, next: &NextPage, problem: Option<&str>) -> Response {
@@ -145,9 +145,15 @@ fn form(status: StatusCode, base: &BasePath, next: &NextPage, problem: Option<&s
 }
 
 /// Without a lifetime of its own the cookie goes when the browser is closed; what it opens ends earlier or later.
-fn with_cookie(guard: &Guard, redirect: Redirect, caller: &Caller, value: &str, lifetime: &str) -> Response {
+fn with_cookie(
+    access: &Access,
+    redirect: Redirect,
+    caller: &Caller,
+    value: &str,
+    lifetime: &str,
+) -> Response {
     let secure = if caller.secure { "; Secure" } else { "" };
-    let name = guard.cookie_name(caller);
+    let name = access.cookie_name(caller);
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{lifetime}");
     let mut response = redirect.into_response();
     let headers = response.headers_mut();

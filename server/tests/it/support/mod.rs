@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use memdeck::config::{Config, ConfigError, HttpConfig, OpenAccess, Places, Sources};
-use memdeck::http::{AgentState, DashboardState, Guard};
+use memdeck::http::{Access, AgentState, DashboardState};
 use memdeck_catalog::Catalog;
 use memdeck_clock::{Clock, ManualClock};
 use memdeck_engine::{Engine, EngineParts, EngineSettings, NoGuardian};
@@ -75,8 +75,7 @@ impl TestApp {
         let events = tokio::sync::Mutex::new(engine.subscribe());
         let guests = Arc::new(HypervisorGuests::new(Arc::new(hypervisor.clone()), Duration::ZERO));
         let stored = Arc::new(StoredImages::new(Arc::clone(&catalog), Arc::new(clock.clone())));
-        let host: Arc<dyn Host> =
-            Arc::new(Machine::new(Arc::clone(&engine), guests, Arc::clone(&stored)));
+        let host: Arc<dyn Host> = Arc::new(Machine::new(Arc::clone(&engine), guests, Arc::clone(&stored)));
         let images = Arc::new(Images::new(Arc::clone(&catalog), host.images(), None));
         let store = ImageStore::open(&dir.path().join("dumps")).unwrap();
         let readiness = Readiness::new(ReadinessParts {
@@ -94,11 +93,11 @@ impl TestApp {
             dump_timeout: Millis::from(TIME_LIMIT),
         });
         let (closing, closed) = watch::channel(false);
-        let guard_clock: Arc<dyn Clock> = Arc::new(clock.clone());
-        let guard = Arc::new(Guard::new(HOST.parse().unwrap(), &http, &guard_clock));
+        let access_clock: Arc<dyn Clock> = Arc::new(clock.clone());
+        let access = Arc::new(Access::new(HOST.parse().unwrap(), &http, &access_clock));
         let dashboard = memdeck::http::dashboard(
             DashboardState { operations: Arc::clone(&operations), closing: closed },
-            Arc::clone(&guard),
+            Arc::clone(&access),
             http.site_dir,
         );
         let state = AgentState {
@@ -108,7 +107,7 @@ impl TestApp {
             images: Arc::clone(&images),
             readiness,
         };
-        let agent = memdeck::http::agent(state, guard);
+        let agent = memdeck::http::agent(state, access);
         let libvirt = Simulated::new();
         Self {
             dir,

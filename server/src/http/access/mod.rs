@@ -10,7 +10,7 @@
 //!   only a few wrong tokens of an address (429 for more). A script of this machine needs none if the kernel says that its socket is
 //!   root's or that of memdeck's own user ([`local`]), and `OPEN_ACCESS` names who needs none without a question.
 //!
-//! There is no CORS header anywhere, on purpose. What a page may show to whom is decided where it is shown: the guard
+//! There is no CORS header anywhere, on purpose. What a page may show to whom is decided where it is shown: the access
 //! tells routes who asks ([`Standing`]).
 
 mod attempts;
@@ -66,7 +66,7 @@ pub enum Standing {
 }
 
 /// The rules of one service.
-pub struct Guard {
+pub struct Access {
     hosts: Vec<String>,
     token: Option<TokenDigest>,
     /// Distinguishes the cookies of services under one host name: cookies know no ports.
@@ -81,7 +81,7 @@ pub struct Guard {
     calls: Attempts,
 }
 
-impl Guard {
+impl Access {
     /// Rules of the service that listens on `address`. Nobody is trusted by the user of its socket.
     #[must_use]
     pub fn new(address: SocketAddr, http: &HttpConfig, clock: &Arc<dyn Clock>) -> Self {
@@ -374,9 +374,9 @@ fn without_port(host: &str) -> &str {
 }
 
 /// The middleware before every route.
-pub async fn check(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+pub async fn check(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
     let mut known = std::mem::take(request.extensions_mut());
-    let judged = guard.judge(request.method(), request.uri().path(), request.headers(), &mut known).await;
+    let judged = access.judge(request.method(), request.uri().path(), request.headers(), &mut known).await;
     *request.extensions_mut() = known;
     let mut response = match judged {
         Ok(()) => next.run(request).await,

@@ -1,4 +1,4 @@
-//! Who may call: every rule of the guard, on both services.
+//! Who may call: every rule of the access, on both services.
 
 use axum::Router;
 use axum::body::Body;
