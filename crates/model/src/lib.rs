@@ -26,6 +26,7 @@ mod record;
 mod record_filter;
 mod record_query;
 mod segment;
+pub mod telemetry;
 mod trigger;
 mod units;
 mod unknown;
