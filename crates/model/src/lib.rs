@@ -31,6 +31,7 @@ mod secret;
 mod segment;
 mod sign_in_link;
 mod target;
+pub mod telemetry;
 mod trigger;
 mod units;
 mod unknown;

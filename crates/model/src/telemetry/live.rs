@@ -1,0 +1,59 @@
+//! What pages get of one guest each second.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeviceStats, Metric, VmTotals};
+use crate::{GuestName, GuestState, Millis, Timestamp};
+
+/// One device with its changes per second.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LiveDevice {
+    /// Its counters.
+    #[serde(flatten)]
+    pub stats: DeviceStats,
+    /// Changes per second. A rate that is not known is not in it.
+    pub rates: BTreeMap<Metric, f64>,
+}
+
+/// The newest values of a guest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LiveSample {
+    /// Its UUID.
+    pub uuid: String,
+    /// Its name.
+    pub name: GuestName,
+    /// libvirt's id; −1 for a guest that is not running.
+    pub id: i64,
+    /// What it does.
+    pub state: GuestState,
+    /// When the values were taken.
+    pub at: Timestamp,
+    /// How old the values are.
+    pub age_ms: Millis,
+    /// The guest did not answer since: these are its last good values.
+    pub stale: bool,
+    /// A job has the guest, or it does not answer its hypervisor: what only the guest's process knows is missing.
+    pub partial: bool,
+    /// The most memory it may have, in KiB.
+    pub memory_max: Option<u64>,
+    /// The values themselves.
+    pub totals: VmTotals,
+    /// Changes per second of the counters in `totals`. A rate that is not known is not in it.
+    pub rates: BTreeMap<Metric, f64>,
+    /// CPU time of all its vCPUs that it uses, 0 to 100.
+    pub cpu_pct: Option<f64>,
+    /// The part of it in user mode, as the host counts it.
+    pub cpu_user_pct: Option<f64>,
+    /// The part of it in the host's kernel.
+    pub cpu_system_pct: Option<f64>,
+    /// Memory in use, 0 to 100; see [`VmTotals::memory_in_use_pct`].
+    pub memory_pct: Option<f64>,
+    /// Positions of the gauges' needles for `rates`, by [`needle_degrees`](super::needle_degrees).
+    pub degrees: BTreeMap<Metric, f64>,
+    /// Its network interfaces and disks.
+    pub devices: Vec<LiveDevice>,
+}

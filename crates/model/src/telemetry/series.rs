@@ -1,0 +1,57 @@
+//! A metric over time.
+
+use serde::{Deserialize, Serialize};
+
+use super::Metric;
+use crate::{Millis, Timestamp};
+
+/// Where the values of a series were kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum SeriesSource {
+    /// memdeck's own file.
+    Embedded,
+    /// `InfluxDB`.
+    Influxdb,
+}
+
+/// What was measured in one step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Bucket {
+    /// The start of the step.
+    pub at: Timestamp,
+    /// The lowest value; of a counter, the lowest change per second.
+    pub min: f64,
+    /// The mean over the time that was measured.
+    pub mean: f64,
+    /// The highest value.
+    pub max: f64,
+    /// The last value itself; of a counter what it had counted.
+    pub raw: Option<u64>,
+}
+
+/// A metric of one guest or device over time, oldest first. A step in which nothing was measured has no bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Series {
+    /// The guest's UUID.
+    pub uuid: String,
+    /// What was measured.
+    pub metric: Metric,
+    /// The device, where `metric` is one of a device.
+    pub device: Option<String>,
+    /// Counters are changes per second.
+    pub per_second: bool,
+    /// The start of the range, which is part of it.
+    pub from: Timestamp,
+    /// The end of the range, which is not.
+    pub to: Timestamp,
+    /// The length of a step: what was asked for, or more where that is not kept or would be too many points.
+    pub step_ms: Millis,
+    /// Where the values came from.
+    pub source: SeriesSource,
+    /// What was measured.
+    pub buckets: Vec<Bucket>,
+}
