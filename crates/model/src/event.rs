@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry::{LiveSample, LiveSummary};
 use crate::{Capabilities, DumpStatus, Guest, Message, Record, Verification};
 
 /// Whether the service that takes dumps answers.
@@ -54,12 +55,25 @@ pub enum Event {
     Hypervisor(Option<Message>),
     /// Images or records cannot be stored on this host (with the reason), or can again (without).
     Storage(Option<Message>),
+    /// The newest values of a guest that the page watches. Not kept: whoever misses one waits for the next.
+    Sample(Box<LiveSample>),
+    /// The newest values of all guests in short. Not kept.
+    Summaries(Vec<LiveSummary>),
 }
 
 impl Event {
     /// What [`Self::kind`] returns, of every kind.
-    pub const KINDS: [&'static str; 7] =
-        ["dump", "record", "verification", "guests", "service", "hypervisor", "storage"];
+    pub const KINDS: [&'static str; 9] = [
+        "dump",
+        "record",
+        "verification",
+        "guests",
+        "service",
+        "hypervisor",
+        "storage",
+        "sample",
+        "summaries",
+    ];
 
     /// The name of the feed's first event on a connection. It says whether the feed goes on where it broke off.
     pub const START: &'static str = "start";
@@ -78,6 +92,8 @@ impl Event {
             "service" => from_json(json).map(Self::Service),
             "hypervisor" => from_json(json).map(Self::Hypervisor),
             "storage" => from_json(json).map(Self::Storage),
+            "sample" => from_json(json).map(Self::Sample),
+            "summaries" => from_json(json).map(Self::Summaries),
             _ => None,
         }
     }
@@ -93,6 +109,8 @@ impl Event {
             Self::Service(_) => "service",
             Self::Hypervisor(_) => "hypervisor",
             Self::Storage(_) => "storage",
+            Self::Sample(_) => "sample",
+            Self::Summaries(_) => "summaries",
         }
     }
 }
@@ -106,6 +124,13 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    const SAMPLE: &str = r#"{
+        "uuid": "00000000-0000-4000-8000-000000000001", "name": "web-01", "id": 1, "state": "running",
+        "at": "2025-11-14T08:58:23Z", "age_ms": 0, "stale": false, "partial": false, "memory_max": 1024,
+        "totals": {"cputime": 5}, "rates": {"net_rxbytes": 2.5}, "cpu_pct": 1.5, "cpu_user_pct": null,
+        "cpu_system_pct": null, "memory_pct": null, "degrees": {}, "devices": []
+    }"#;
 
     /// What the server puts on the wire for `event`: its name and its content.
     fn written(event: &Event) -> (&'static str, String) {
@@ -126,6 +151,8 @@ mod tests {
             Event::Service(ServiceHealth::of("local", Some("it is down".into()))),
             Event::Hypervisor(Some("no connection".into())),
             Event::Storage(None),
+            Event::Sample(Box::new(serde_json::from_str(SAMPLE).unwrap())),
+            Event::Summaries(vec![LiveSummary::from(&serde_json::from_str::<LiveSample>(SAMPLE).unwrap())]),
         ];
         assert_eq!(events.each_ref().map(Event::kind), Event::KINDS);
         for event in events {

@@ -57,3 +57,50 @@ pub struct LiveSample {
     /// Its network interfaces and disks.
     pub devices: Vec<LiveDevice>,
 }
+
+/// What a list of guests shows of one: the few figures of [`LiveSample`] that fit into a card.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LiveSummary {
+    /// Its UUID.
+    pub uuid: String,
+    /// What it does.
+    pub state: GuestState,
+    /// When the values were taken.
+    pub at: Timestamp,
+    /// The guest did not answer since: these are its last good values.
+    pub stale: bool,
+    /// A job has the guest, or it does not answer its hypervisor.
+    pub partial: bool,
+    /// CPU time of all its vCPUs that it uses, 0 to 100.
+    pub cpu_pct: Option<f64>,
+    /// Memory in use, 0 to 100.
+    pub memory_pct: Option<f64>,
+    /// Bytes per second.
+    pub net_rx: Option<f64>,
+    /// Bytes per second.
+    pub net_tx: Option<f64>,
+    /// Bytes per second.
+    pub disk_read: Option<f64>,
+    /// Bytes per second.
+    pub disk_write: Option<f64>,
+}
+
+impl From<&LiveSample> for LiveSummary {
+    fn from(sample: &LiveSample) -> Self {
+        let rate = |metric| sample.rates.get(&metric).copied();
+        Self {
+            uuid: sample.uuid.clone(),
+            state: sample.state,
+            at: sample.at,
+            stale: sample.stale,
+            partial: sample.partial,
+            cpu_pct: sample.cpu_pct,
+            memory_pct: sample.memory_pct,
+            net_rx: rate(Metric::NetRxBytes),
+            net_tx: rate(Metric::NetTxBytes),
+            disk_read: rate(Metric::DiskReadBytes),
+            disk_write: rate(Metric::DiskWriteBytes),
+        }
+    }
+}

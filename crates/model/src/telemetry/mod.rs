@@ -10,10 +10,12 @@ mod series;
 mod status;
 mod totals;
 mod vm;
+mod watch;
 
 pub use angle::{change_degrees, needle_degrees};
 pub use devices::{DeviceCounters, DeviceKind, DeviceStats, DiskCounters, NicCounters};
-pub use live::{LiveDevice, LiveSample};
+pub use live::{LiveDevice, LiveSample, LiveSummary};
+pub use watch::Watch;
 pub use metric::{Metric, MetricGroup, MetricKind, MetricScope, MetricUnit, ParseMetricError};
 pub use series::{Bucket, Series, SeriesSource};
 pub use status::{BalloonStats, CollectorStatus, Connection, UnmeasuredGuest};
