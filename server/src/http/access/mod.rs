@@ -71,7 +71,7 @@ pub struct Access {
     token: Option<TokenDigest>,
     /// Distinguishes the cookies of services under one host name: cookies know no ports.
     instance: String,
-    open_access: OpenAccess,
+    open_to: OpenAccess,
     local: Arc<LocalTrust>,
     proxies: Proxies,
     sessions: Arc<Sessions>,
@@ -97,7 +97,7 @@ impl Access {
             hosts,
             token: http.token.as_ref().map(TokenDigest::of),
             instance: String::new(),
-            open_access: http.open_access.clone(),
+            open_to: http.open_access.clone(),
             local: Arc::new(LocalTrust::off()),
             proxies: Proxies::new(http),
             links: Arc::new(SignInLinks::new(Arc::clone(clock))),
@@ -219,7 +219,7 @@ impl Access {
     ) -> Result<Standing, Refusal> {
         // None where no connection is: in tests.
         let address = peer.map_or(caller.address, |peer| peer.remote.ip().to_canonical());
-        if self.open_access.includes(address) && !self.proxies.contains(address) {
+        if self.open_to.includes(address) && !self.proxies.contains(address) {
             return Ok(Standing::Open);
         }
         if is_api && let Some(given) = bearer(headers) {
