@@ -7,6 +7,7 @@ mod guests;
 mod load;
 mod order;
 mod overview;
+mod telemetry;
 mod verifications;
 
 use leptos::prelude::*;
@@ -19,6 +20,7 @@ pub use dumps::{Cancel, Dumps, Job, Jobs, figures_of, result_of};
 pub use guests::Guests;
 pub use load::Loader;
 pub use overview::OverviewStore;
+pub use telemetry::TelemetryStore;
 pub use verifications::{VerificationStore, percent_of, verification_in_words};
 
 use crate::feed::Feed;
@@ -35,6 +37,8 @@ pub struct Data {
     pub dumps: Dumps,
     /// What is known of verifications.
     pub verifications: VerificationStore,
+    /// The live values of guests.
+    pub telemetry: TelemetryStore,
     /// How often the operator asked for everything to be loaded again.
     pub refreshes: RwSignal<u32>,
     announcer: Announcer,
@@ -49,6 +53,7 @@ impl Data {
             overview,
             dumps: Dumps::new(overview),
             verifications: VerificationStore::new(),
+            telemetry: TelemetryStore::new(),
             refreshes: RwSignal::new(0),
             announcer: Announcer::expect(),
         };
@@ -87,6 +92,7 @@ impl Data {
             Event::Record(_) => self.overview.fetch(),
             Event::Verification(verification) => self.verifications.hear(verification),
             Event::Guests(guests) => self.guests.hear(guests),
+            Event::Sample(_) | Event::Summaries(_) => self.telemetry.hear(event),
             Event::Service(_) | Event::Hypervisor(_) | Event::Storage(_) => self.overview.hear(event),
         }
     }

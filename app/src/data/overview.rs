@@ -63,7 +63,12 @@ impl OverviewStore {
             Event::Service(health) => overview.service = health.clone(),
             Event::Hypervisor(error) => overview.hypervisor.clone_from(error),
             Event::Storage(notice) => overview.storage.clone_from(notice),
-            Event::Dump(_) | Event::Record(_) | Event::Verification(_) | Event::Guests(_) => {}
+            Event::Dump(_)
+            | Event::Record(_)
+            | Event::Verification(_)
+            | Event::Guests(_)
+            | Event::Sample(_)
+            | Event::Summaries(_) => {}
         });
     }
 }

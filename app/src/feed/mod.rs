@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
+use memdeck_model::telemetry::Watch;
 use memdeck_model::{Event, Millis, Timestamp};
 
 use crate::time::{Clock, browser_now};
@@ -69,6 +70,9 @@ pub struct Feed {
     /// Whether it is known that the first connection is there, or is not to be waited for.
     is_settled: RwSignal<bool>,
     listeners: StoredValue<Listeners, LocalStorage>,
+    /// The live values that the stream is to carry: what every part watches, together.
+    watch: Memo<Watch>,
+    watches: RwSignal<Vec<(u32, Watch)>>,
 }
 
 #[derive(Default)]
@@ -82,6 +86,7 @@ impl Feed {
     pub fn provide() {
         let clock = Clock::expect();
         let stream = RwSignal::new(StreamState::Connecting);
+        let watches = RwSignal::new(Vec::new());
         let feed = Self {
             stream,
             connection: memo(move || {
@@ -91,6 +96,8 @@ impl Feed {
             connected_count: RwSignal::new(0),
             is_settled: RwSignal::new(false),
             listeners: StoredValue::new_local(Listeners::default()),
+            watch: memo(move || watches.with(|watches| together(watches))),
+            watches,
         };
         provide_context(feed);
         leptos::task::spawn_local(stream::run(feed));
@@ -126,6 +133,18 @@ impl Feed {
         });
     }
 
+    /// Has the stream carry the live values of `watch`, until the owner of this call is cleaned up. They come to those who
+    /// [subscribe](Self::subscribe).
+    pub fn watch(self, watch: Watch) {
+        let key = self.watches.with_untracked(|watches| {
+            watches.iter().map(|(key, _)| *key).max().map_or(0, |last| last.wrapping_add(1))
+        });
+        self.watches.update(|watches| watches.push((key, watch)));
+        on_cleanup(move || {
+            self.watches.try_update(|watches| watches.retain(|(other, _)| *other != key));
+        });
+    }
+
     /// Calls `fetch` whenever the stream begins anew, so that nothing that happened before is missed; until the owner of
     /// this call is cleaned up. The first time it waits a moment for the stream, because what is fetched before would have
     /// to be fetched again; but where there is no stream, nothing waits for it.
@@ -152,9 +171,25 @@ impl Feed {
     }
 }
 
+/// What all of `watches` watch.
+fn together(watches: &[(u32, Watch)]) -> Watch {
+    watches.iter().fold(Watch::default(), |mut all, (_, watch)| {
+        all.all |= watch.all;
+        all.guests.extend(watch.guests.iter().cloned());
+        all
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_stream_carries_what_any_part_watches() {
+        let watches = [(0, Watch::guest("b")), (1, Watch::all()), (2, Watch::guest("a")), (3, Watch::guest("b"))];
+        assert_eq!(together(&watches).to_string(), "all,a,b");
+        assert!(together(&[]).is_empty());
+    }
 
     #[test]
     fn a_short_break_is_a_reconnection_and_a_long_one_is_stale() {

@@ -13,7 +13,7 @@ use super::stream::Message;
 const URL: &str = "api/events";
 
 /// The shared worker's script. Tabs of different builds understand each other only with the same number.
-const WORKER_URL: &str = "events.js?1";
+const WORKER_URL: &str = "events.js?2";
 
 /// A source of events; none are told any more after it is dropped.
 pub(super) enum Source {
@@ -25,10 +25,17 @@ pub(super) enum Source {
 }
 
 impl Source {
+    /// Asks for the live values of `watch` from now on. False where only a new source can do that.
+    pub(super) fn watch(&self, watch: &str) -> bool {
+        let Self::Shared(shared) = self else { return false };
+        shared.post("watch", "", watch);
+        true
+    }
+
     /// Tells that this page still listens.
     pub(super) fn answer(&self) {
         if let Self::Shared(shared) = self {
-            shared.post("alive", "");
+            shared.post("alive", "", "");
         }
     }
 }
@@ -62,7 +69,7 @@ pub(super) struct SharedStream {
 
 impl SharedStream {
     /// `None` where the browser has no shared workers. [`Message::NoSharing`] follows where the worker does not start.
-    pub(super) fn open(sender: &UnboundedSender<Message>, last_event_id: &str) -> Option<Self> {
+    pub(super) fn open(sender: &UnboundedSender<Message>, last_event_id: &str, watch: &str) -> Option<Self> {
         let worker = SharedWorker::new(WORKER_URL).ok()?;
         let port = worker.port();
         let heard = sender.clone();
@@ -79,19 +86,20 @@ impl SharedStream {
         // Also starts the port.
         port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         let shared = Self { port, worker, _on_message: on_message, _on_error: on_error };
-        shared.post("listen", last_event_id);
+        shared.post("listen", last_event_id, watch);
         Some(shared)
     }
 
-    fn post(&self, what: &str, id: &str) {
+    fn post(&self, what: &str, id: &str, watch: &str) {
+        let message = [what, id, watch].map(JsValue::from_str).into_iter().collect::<Array>();
         // Fails only for what cannot be copied.
-        let _ = self.port.post_message(&Array::of2(&JsValue::from_str(what), &JsValue::from_str(id)));
+        let _ = self.port.post_message(&message);
     }
 }
 
 impl Drop for SharedStream {
     fn drop(&mut self) {
-        self.post("leave", "");
+        self.post("leave", "", "");
         self.port.set_onmessage(None);
         self.port.close();
         self.worker.set_onerror(None);
@@ -105,12 +113,9 @@ pub(super) struct OwnStream {
 }
 
 impl OwnStream {
-    pub(super) fn open(sender: &UnboundedSender<Message>, last_event_id: &str) -> Self {
-        // The server's ids are made of digits, letters and dashes.
-        let url = match last_event_id {
-            "" => URL.to_owned(),
-            id => format!("{URL}?last_event_id={id}"),
-        };
+    pub(super) fn open(sender: &UnboundedSender<Message>, last_event_id: &str, watch: &str) -> Self {
+        // The server's ids are made of digits, letters and dashes; what is watched of those and commas.
+        let url = format!("{URL}?last_event_id={last_event_id}&watch={watch}");
         let Ok(source) = EventSource::new(&url) else {
             let _ = sender.unbounded_send(Message::Broken);
             return Self { source: None, _handlers: Vec::new() };

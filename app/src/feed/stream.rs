@@ -28,6 +28,7 @@ use super::source::{OwnStream, SharedStream, Source};
 use super::{Feed, StreamState, backoff};
 use crate::api;
 use crate::time;
+use crate::ui::erase::effect;
 
 /// Pings come every 15 s: two may be lost.
 const SILENCE_LIMIT_MS: u32 = 40_000;
@@ -52,6 +53,8 @@ pub(super) enum Message {
     /// The shared stream cannot be had.
     NoSharing,
     VisibilityChanged,
+    /// The page watches other live values.
+    WatchChanged,
 }
 
 /// Why a connection ended.
@@ -61,6 +64,8 @@ enum Ended {
     Broken,
     Hidden,
     NoSharing,
+    /// A source of the page's own carries what it was opened for: another one is needed.
+    Outdated,
 }
 
 /// What outlives a connection.
@@ -76,6 +81,13 @@ struct Memory {
 pub(super) async fn run(feed: Feed) {
     let (sender, mut inbox) = mpsc::unbounded();
     watch_visibility(sender.clone());
+    effect({
+        let sender = sender.clone();
+        move || {
+            feed.watch.track();
+            let _ = sender.unbounded_send(Message::WatchChanged);
+        }
+    });
     let mut memory = Memory { attempt: 0, last_heard: time::browser_now(), last_event_id: String::new() };
     let mut is_sharing = true;
     loop {
@@ -84,17 +96,19 @@ pub(super) async fn run(feed: Feed) {
             feed.settle();
             until_visible(&mut inbox).await;
         }
-        let shared = if is_sharing { SharedStream::open(&sender, &memory.last_event_id) } else { None };
+        let watch = feed.watch.get_untracked().to_string();
+        let shared =
+            if is_sharing { SharedStream::open(&sender, &memory.last_event_id, &watch) } else { None };
         let hidden_limit_ms = if shared.is_some() { HIDDEN_LIMIT_MS } else { 0 };
         let source = match shared {
             Some(shared) => Source::Shared(shared),
-            None => Source::Own { _stream: OwnStream::open(&sender, &memory.last_event_id) },
+            None => Source::Own { _stream: OwnStream::open(&sender, &memory.last_event_id, &watch) },
         };
-        let ended = listen(feed, &source, &mut inbox, &mut memory, hidden_limit_ms).await;
+        let ended = listen(feed, &source, &mut inbox, &mut memory, &watch, hidden_limit_ms).await;
         drop(source);
         // Asked for anew at the next connection: the worker's script may only have been out of reach.
         is_sharing = !matches!(ended, Ended::NoSharing);
-        if !is_sharing {
+        if !is_sharing || matches!(ended, Ended::Outdated) {
             while inbox.next().now_or_never().flatten().is_some() {}
             continue;
         }
@@ -121,16 +135,26 @@ async fn listen(
     source: &Source,
     inbox: &mut UnboundedReceiver<Message>,
     memory: &mut Memory,
+    watch: &str,
     hidden_limit_ms: u64,
 ) -> Ended {
     let mut hidden_since = None;
     let mut opened = false;
+    let mut watch = watch.to_owned();
     loop {
         let next = select(inbox.next(), TimeoutFuture::new(SILENCE_LIMIT_MS)).await;
         let Either::Left((Some(message), _)) = next else { return Ended::Broken };
         match message {
             Message::Broken => return if opened { Ended::Broken } else { Ended::Refused },
             Message::NoSharing => return Ended::NoSharing,
+            Message::WatchChanged => {
+                let wanted = feed.watch.get_untracked().to_string();
+                if wanted != watch && !source.watch(&wanted) {
+                    return Ended::Outdated;
+                }
+                watch = wanted;
+                continue;
+            }
             _ => {}
         }
         if !matches!(message, Message::VisibilityChanged) {
@@ -155,6 +179,7 @@ async fn listen(
             Message::KeepAlive => source.answer(),
             Message::Started { resumed: true }
             | Message::VisibilityChanged
+            | Message::WatchChanged
             | Message::NoSharing
             | Message::Broken => {}
         }

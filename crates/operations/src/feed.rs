@@ -140,7 +140,13 @@ impl Feed {
             Event::Hypervisor(error) => stream.hypervisor = Some(health(error.as_ref())),
             Event::Guests(guests) => stream.guests = Some(guests.clone()),
             Event::Storage(_) => stream.storage = Some(event.clone()),
-            Event::Dump(_) | Event::Record(_) | Event::Service(_) | Event::Verification(_) => {}
+            Event::Dump(_)
+            | Event::Record(_)
+            | Event::Service(_)
+            | Event::Verification(_)
+            // Live values go to those who watch them, past the feed.
+            | Event::Sample(_)
+            | Event::Summaries(_) => {}
         }
         stream.keep(event);
         self.last_id.send_replace(stream.last_id);
@@ -156,7 +162,12 @@ impl Feed {
                     stream.guests.as_ref().is_some_and(|known| are_shown_alike(known, guests))
                 }
                 Event::Storage(_) => stream.storage.as_ref() == Some(&event),
-                Event::Dump(_) | Event::Record(_) | Event::Service(_) | Event::Verification(_) => false,
+                Event::Dump(_)
+                | Event::Record(_)
+                | Event::Service(_)
+                | Event::Verification(_)
+                | Event::Sample(_)
+                | Event::Summaries(_) => false,
             }
         };
         if !known {

@@ -18,6 +18,7 @@ mod readiness;
 mod records;
 mod shared_guests;
 mod storage;
+mod telemetry;
 mod verifications;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub use host::{
 pub use images::{Images, unknown as unknown_image};
 pub use readiness::{Readiness, ReadinessParts, TryDirectory};
 pub use shared_guests::SharedGuests;
+pub use telemetry::{Samples, Telemetry};
 pub use verifications::Verifications;
 
 use dumps::TriggerFollower;
@@ -49,6 +51,7 @@ pub struct Operations {
     host: Arc<dyn Host>,
     images: Arc<Images>,
     readiness: Arc<Readiness>,
+    telemetry: Option<Arc<dyn Telemetry>>,
     clock: Arc<dyn Clock>,
     feed: Arc<Feed>,
     follower: Arc<Mutex<TriggerFollower>>,
@@ -64,6 +67,8 @@ pub struct Parts {
     pub images: Arc<Images>,
     /// Whether dumps can be taken and kept.
     pub readiness: Arc<Readiness>,
+    /// What is measured of the guests, where that is done here.
+    pub telemetry: Option<Arc<dyn Telemetry>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The longest a dump may take.
@@ -74,12 +79,13 @@ impl Operations {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { catalog, host, images, readiness, clock, dump_timeout } = parts;
+        let Parts { catalog, host, images, readiness, telemetry, clock, dump_timeout } = parts;
         Self {
             catalog,
             host,
             images,
             readiness,
+            telemetry,
             clock,
             feed: Arc::new(Feed::new()),
             follower: Arc::new(Mutex::new(TriggerFollower::new(dump_timeout))),

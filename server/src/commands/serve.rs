@@ -49,6 +49,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         host: Arc::clone(&node.host),
         images: Arc::clone(&node.images),
         readiness: Arc::clone(&readiness),
+        telemetry: None,
         clock: node::clock(),
         dump_timeout: Millis::from(config.dumps.timeout),
     }));

@@ -5,6 +5,7 @@
 //! its connections anew by itself) is told what happened since.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -13,7 +14,8 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse as SseResponse};
 use futures_util::stream::{self, Stream, StreamExt};
-use memdeck_model::Event;
+use memdeck_model::telemetry::{LiveSummary, Watch};
+use memdeck_model::{Event, Problem, ProblemKind};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -21,8 +23,8 @@ use utoipa::IntoParams;
 
 use super::DashboardState;
 use super::access::{OpenSession, Standing};
-use super::answer::UrlQuery;
-use memdeck_operations::{Heard, Listener, Position};
+use super::answer::{RestError, UrlQuery};
+use memdeck_operations::{Heard, Listener, Position, Samples};
 
 /// Between two signs of life. An event, not a comment: `EventSource` does not show comments to the page.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -34,10 +36,14 @@ const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(15);
 pub struct Resume {
     /// The id of the last event that was heard: what came after it is told. The header `Last-Event-ID` says the same.
     last_event_id: Option<String>,
+    /// What live values of guests are sent, once a second: `all` (each guest in short, as `summaries`), UUIDs of guests
+    /// (everything about each, as `sample`), or both, separated by commas. None where it is not given.
+    watch: Option<String>,
 }
 
 /// Server-sent events: `start`, then what was missed or the present state, then every change as `dump`, `record`,
-/// `verification`, `guests`, `service`, `hypervisor` or `storage`, and a `ping` every 15 s.
+/// `verification`, `guests`, `service`, `hypervisor` or `storage`, and a `ping` every 15 s. With `watch`, live values of
+/// guests as `sample` and `summaries`, which are not kept.
 #[utoipa::path(
     get,
     path = "/api/events",
@@ -50,27 +56,38 @@ pub async fn stream(
     Extension(standing): Extension<Standing>,
     UrlQuery(resume): UrlQuery<Resume>,
     headers: HeaderMap,
-) -> Response {
+) -> Result<Response, RestError> {
+    let watch = resume.watch.as_deref().unwrap_or_default().parse::<Watch>();
+    let watch = watch.map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
     // The header is what the browser's own reconnection sends, so it is newer than the address it was given.
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let told: Option<Position> =
         header.or(resume.last_event_id.as_deref()).and_then(|position| position.parse().ok());
-    let connection = Connection::new(state, standing, told);
+    let connection = Connection::new(state, standing, told, watch);
     let ping =
         KeepAlive::new().interval(PING_INTERVAL).event(Sse::default().event(Event::KEEP_ALIVE).data("{}"));
     let mut response = SseResponse::new(connection.events()).keep_alive(ping).into_response();
     // A reverse proxy that collects a response before it passes it on would make live events late.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+    Ok(response)
 }
 
 struct Connection {
     state: DashboardState,
     listener: Listener,
     next: Next,
+    watch: Watch,
+    samples: Option<watch::Receiver<Arc<Samples>>>,
     closing: watch::Receiver<bool>,
     session: Option<OpenSession>,
     session_check: Interval,
+}
+
+/// Why a connection that waited goes on.
+enum Woken {
+    Heard(Heard),
+    Collected,
+    SessionCheck,
 }
 
 /// What is to be told next.
@@ -81,7 +98,7 @@ enum Next {
 }
 
 impl Connection {
-    fn new(state: DashboardState, standing: Standing, told: Option<Position>) -> Self {
+    fn new(state: DashboardState, standing: Standing, told: Option<Position>, watch: Watch) -> Self {
         // Listens before the present state is taken: a change in between is told twice rather than never.
         let (listener, resumed) = state.operations.feed().listen(told);
         let session = match standing {
@@ -91,7 +108,13 @@ impl Connection {
         let mut session_check = interval(SESSION_CHECK_INTERVAL);
         session_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let closing = state.closing.clone();
-        Self { state, listener, next: Next::Start { resumed }, closing, session, session_check }
+        let mut samples = if watch.is_empty() { None } else { state.operations.samples() };
+        if let Some(samples) = &mut samples {
+            // The newest values are there at once.
+            samples.mark_changed();
+        }
+        let next = Next::Start { resumed };
+        Self { state, listener, next, watch, samples, closing, session, session_check }
     }
 
     fn events(self) -> impl Stream<Item = Result<Sse, Infallible>> {
@@ -117,23 +140,32 @@ impl Connection {
 
     async fn changes(&mut self) -> Option<Vec<Sse>> {
         loop {
-            let heard = tokio::select! {
-                heard = self.listener.next() => Some(heard),
+            let woken = tokio::select! {
+                heard = self.listener.next() => Woken::Heard(heard),
                 _ = self.closing.wait_for(|closing| *closing) => return None,
                 () = ended(self.session.as_mut()) => return None,
-                _ = self.session_check.tick() => None,
+                () = collected(self.samples.as_mut()) => Woken::Collected,
+                _ = self.session_check.tick() => Woken::SessionCheck,
             };
-            match heard {
-                Some(Heard::Events(events)) => {
+            match woken {
+                Woken::Heard(Heard::Events(events)) => {
                     let told = events.iter().map(|(position, event)| told(event, Some(*position)));
                     return Some(told.collect());
                 }
                 // A page that reads slowly, or a loss between the parts: tell where things stand.
-                Some(Heard::Lost) => return Some(self.present().await),
-                None if self.session.as_ref().is_none_or(OpenSession::is_open) => {}
-                None => return None,
+                Woken::Heard(Heard::Lost) => return Some(self.present().await),
+                Woken::Collected => return Some(self.live()),
+                Woken::SessionCheck if self.session.as_ref().is_none_or(OpenSession::is_open) => {}
+                Woken::SessionCheck => return None,
             }
         }
+    }
+
+    /// The live values that the page watches, without ids: they are not kept.
+    fn live(&mut self) -> Vec<Sse> {
+        let Some(samples) = &mut self.samples else { return Vec::new() };
+        let samples = Arc::clone(&samples.borrow_and_update());
+        live_events(&samples, &self.watch).iter().map(|event| told(event, None)).collect()
     }
 
     /// Only the last one has an id: a page that heard half of it must hear it all again.
@@ -144,6 +176,23 @@ impl Connection {
         let numbered = events.iter().enumerate();
         numbered.map(|(index, event)| told(event, (index == last).then_some(position))).collect()
     }
+}
+
+/// What of a collection is sent.
+fn live_events(samples: &Samples, watch: &Watch) -> Vec<Event> {
+    let summaries = watch.all.then(|| Event::Summaries(samples.guests.iter().map(LiveSummary::from).collect()));
+    let watched = samples.guests.iter().filter(|sample| watch.guests.contains(&sample.uuid));
+    summaries.into_iter().chain(watched.map(|sample| Event::Sample(Box::new(sample.clone())))).collect()
+}
+
+/// Waits for the next collection, where guests are measured.
+async fn collected(samples: Option<&mut watch::Receiver<Arc<Samples>>>) {
+    if let Some(samples) = samples
+        && samples.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// Waits for the end of a session, where there is one.
@@ -162,6 +211,8 @@ fn told(event: &Event, position: Option<Position>) -> Sse {
         Event::Guests(guests) => serde_json::to_string(guests),
         Event::Service(health) => serde_json::to_string(health),
         Event::Hypervisor(error) | Event::Storage(error) => serde_json::to_string(error),
+        Event::Sample(sample) => serde_json::to_string(sample),
+        Event::Summaries(summaries) => serde_json::to_string(summaries),
     };
     let data = data.unwrap_or_else(|error| {
         tracing::error!(kind = event.kind(), %error, "an event cannot be written as JSON");

@@ -108,6 +108,7 @@ impl Front {
             host: agent,
             images: Arc::clone(&images),
             readiness,
+            telemetry: None,
             clock,
             dump_timeout: Millis::from(TIME_LIMIT),
         });

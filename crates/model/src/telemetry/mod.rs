@@ -17,7 +17,7 @@ pub use devices::{DeviceCounters, DeviceKind, DeviceStats, DiskCounters, NicCoun
 pub use live::{LiveDevice, LiveSample, LiveSummary};
 pub use watch::Watch;
 pub use metric::{Metric, MetricGroup, MetricKind, MetricScope, MetricUnit, ParseMetricError};
-pub use series::{Bucket, Series, SeriesSource};
+pub use series::{Bucket, Series, SeriesQuery, SeriesSource};
 pub use status::{BalloonStats, CollectorStatus, Connection, UnmeasuredGuest};
 pub use totals::VmTotals;
 pub use vm::VmTelemetry;

@@ -16,6 +16,26 @@ pub enum SeriesSource {
     Influxdb,
 }
 
+/// Which series, and how fine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SeriesQuery {
+    /// The guest's UUID.
+    pub uuid: String,
+    /// What was measured.
+    pub metric: Metric,
+    /// The device, where `metric` is one of a device.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// The start of the range.
+    pub from: Timestamp,
+    /// Its end.
+    pub to: Timestamp,
+    /// The length of a step; null: as fine as it is kept, and the points are few enough.
+    #[serde(default)]
+    pub step_ms: Option<Millis>,
+}
+
 /// What was measured in one step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -89,6 +89,7 @@ impl TestApp {
             host: Arc::clone(&host),
             images: Arc::clone(&images),
             readiness: Arc::clone(&readiness),
+            telemetry: None,
             clock: Arc::new(clock.clone()),
             dump_timeout: Millis::from(TIME_LIMIT),
         });

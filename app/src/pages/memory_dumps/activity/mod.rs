@@ -137,7 +137,9 @@ impl Log {
             | Event::Guests(_)
             | Event::Service(_)
             | Event::Hypervisor(_)
-            | Event::Storage(_) => false,
+            | Event::Storage(_)
+            | Event::Sample(_)
+            | Event::Summaries(_) => false,
         };
         if is_news {
             self.pending.set_value(Some(Timeout::new(SETTLES_MS, move || self.fetch())));
