@@ -11,6 +11,7 @@ mod error;
 mod images;
 #[cfg(feature = "ssr")]
 mod operations;
+mod telemetry;
 
 use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
 
@@ -22,6 +23,7 @@ pub use memdeck_model::ImageFacts;
 pub use memdeck_model::Overview;
 #[cfg(feature = "ssr")]
 pub use operations::{Operations, RequestId, router};
+pub use telemetry::{diagnose_telemetry, fetch_collector, fetch_series, run_collector};
 
 /// Server functions `POST /api/ui/NAME`. In the server each is one of Leptos'; in the page it has the same signature, and
 /// sends its arguments by [`client::call`]: what the framework makes for each of them would be a tenth of the page.

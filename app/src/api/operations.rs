@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::{MethodFilter, on};
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context};
+use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport};
 use memdeck_model::{
     Activity, DumpId, DumpStatus, Guest, Problem, ProblemKind, Record, RecordPage, RecordQuery,
     TriggerRequest, Verification,
@@ -57,6 +58,18 @@ pub trait Operations: Send + Sync {
 
     /// Deletes an image that `confirm` names by its guest; its record as it is afterwards.
     async fn delete_image(&self, dump_id: DumpId, confirm: String) -> Result<Record, Problem>;
+
+    /// The collector, its settings and its figures.
+    async fn collector(&self) -> Result<TelemetryReport, Problem>;
+
+    /// Starts or stops the collector.
+    async fn run_collector(&self, run: bool) -> Result<TelemetryReport, Problem>;
+
+    /// Tries everything that telemetry needs.
+    async fn diagnose_telemetry(&self) -> Result<Diagnosis, Problem>;
+
+    /// One metric of a guest or device over time.
+    async fn series(&self, query: SeriesQuery) -> Result<Series, Problem>;
 }
 
 /// What the server's log calls a request. The server puts it among the request's extensions.

@@ -41,7 +41,9 @@ impl TelemetryStore {
 
     pub(super) fn hear(self, event: &Event) {
         match event {
-            Event::Sample(sample) => signal_of(self.samples, &sample.uuid).set(Some(LiveSample::clone(sample))),
+            Event::Sample(sample) => {
+                signal_of(self.samples, &sample.uuid).set(Some(LiveSample::clone(sample)))
+            }
             Event::Summaries(summaries) => {
                 for summary in summaries {
                     signal_of(self.summaries, &summary.uuid).set(Some(summary.clone()));
@@ -52,10 +54,7 @@ impl TelemetryStore {
     }
 }
 
-fn signal_of<T: Send + Sync + 'static>(
-    store: StoredValue<ByGuest<T>>,
-    uuid: &str,
-) -> ArcRwSignal<Option<T>> {
+fn signal_of<T: Send + Sync + 'static>(store: StoredValue<ByGuest<T>>, uuid: &str) -> ArcRwSignal<Option<T>> {
     let known = store.with_value(|all| all.get(uuid).cloned());
     known.unwrap_or_else(|| {
         let signal = ArcRwSignal::new(None);

@@ -186,7 +186,8 @@ mod tests {
 
     #[test]
     fn the_stream_carries_what_any_part_watches() {
-        let watches = [(0, Watch::guest("b")), (1, Watch::all()), (2, Watch::guest("a")), (3, Watch::guest("b"))];
+        let watches =
+            [(0, Watch::guest("b")), (1, Watch::all()), (2, Watch::guest("a")), (3, Watch::guest("b"))];
         assert_eq!(together(&watches).to_string(), "all,a,b");
         assert!(together(&[]).is_empty());
     }

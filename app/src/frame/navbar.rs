@@ -28,7 +28,7 @@ pub fn Navbar(
         .map(|page| {
             view! {
                 <li>
-                    <A href=base::href(page.path())>{page.name()}</A>
+                    <A href=base::href(page.path()) exact=page == Page::Gauges>{page.name()}</A>
                 </li>
             }
         })

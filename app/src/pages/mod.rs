@@ -1,12 +1,20 @@
 //! The pages, one folder each.
 
+mod gauges;
 mod memory_dumps;
 mod not_found;
+mod resources;
 #[cfg(feature = "showcase")]
 mod showcase;
+mod telemetry;
 mod title;
+mod vms;
 
+pub use gauges::Gauges;
 pub use memory_dumps::MemoryDumps;
+pub use resources::Resources;
+pub use telemetry::Telemetry;
+pub use vms::Vms;
 
 use leptos::prelude::*;
 use not_found::NotFound;

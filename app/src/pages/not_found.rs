@@ -15,7 +15,7 @@ pub fn NotFound() -> impl IntoView {
         <header class="page-head">
             <h1>"Page not found"</h1>
             <p class="page-lead">
-                "Nothing is at this address. " <A href=base::href(Page::HOME.path())>{format!("Go to {}", Page::HOME.name())}</A> "."
+                "Nothing is at this address. " <A href=base::href(Page::Gauges.path())>{format!("Go to {}", Page::Gauges.name())}</A> "."
             </p>
         </header>
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use memdeck_model::telemetry::{CollectorStatus, LiveSample, Series, SeriesQuery};
+use memdeck_model::telemetry::{
+    CollectorStatus, Diagnosis, LiveSample, Series, SeriesQuery, SettingInUse, TelemetryReport,
+};
 use memdeck_model::{Problem, ProblemKind, Timestamp};
 use tokio::sync::watch;
 
@@ -39,6 +41,12 @@ pub trait Telemetry: Send + Sync {
     /// That cannot be remembered.
     async fn stop(&self) -> Result<bool, Problem>;
 
+    /// The settings that it works with, secrets as `***`.
+    fn settings(&self) -> Vec<SettingInUse>;
+
+    /// Tries everything that it needs.
+    async fn diagnose(&self) -> Diagnosis;
+
     /// One metric of a guest or device over time.
     ///
     /// # Errors
@@ -60,12 +68,21 @@ impl Operations {
         self.telemetry.as_ref().map(|telemetry| telemetry.samples())
     }
 
-    /// How the collector stands.
+    /// The collector, its settings and its figures.
     ///
     /// # Errors
     /// There is none.
-    pub fn collector_status(&self) -> Result<CollectorStatus, Problem> {
-        Ok(self.telemetry()?.status())
+    pub fn telemetry_report(&self) -> Result<TelemetryReport, Problem> {
+        let telemetry = self.telemetry()?;
+        Ok(TelemetryReport { status: telemetry.status(), settings: telemetry.settings() })
+    }
+
+    /// Tries everything that telemetry needs: the hypervisor, the store, `InfluxDB`.
+    ///
+    /// # Errors
+    /// Nothing is measured here.
+    pub async fn diagnose_telemetry(&self) -> Result<Diagnosis, Problem> {
+        Ok(self.telemetry()?.diagnose().await)
     }
 
     /// Starts the collector; false if it runs already.

@@ -180,7 +180,8 @@ impl Connection {
 
 /// What of a collection is sent.
 fn live_events(samples: &Samples, watch: &Watch) -> Vec<Event> {
-    let summaries = watch.all.then(|| Event::Summaries(samples.guests.iter().map(LiveSummary::from).collect()));
+    let summaries =
+        watch.all.then(|| Event::Summaries(samples.guests.iter().map(LiveSummary::from).collect()));
     let watched = samples.guests.iter().filter(|sample| watch.guests.contains(&sample.uuid));
     summaries.into_iter().chain(watched.map(|sample| Event::Sample(Box::new(sample.clone())))).collect()
 }

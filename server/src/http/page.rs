@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use memdeck_app::api;
+use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport};
 use memdeck_model::{
     Activity, DeleteRequest, DumpId, DumpStatus, Guest, ImageFacts, Overview, Problem, Record, RecordPage,
     RecordQuery, TriggerRequest, Verification,
@@ -71,5 +72,26 @@ impl api::Operations for Page {
     async fn delete_image(&self, dump_id: DumpId, confirm: String) -> Result<Record, Problem> {
         let request = DeleteRequest::confirmed(&confirm);
         self.0.images().delete(dump_id.as_str(), request, &Caller::page()).await
+    }
+
+    async fn collector(&self) -> Result<TelemetryReport, Problem> {
+        self.0.telemetry_report()
+    }
+
+    async fn run_collector(&self, run: bool) -> Result<TelemetryReport, Problem> {
+        if run {
+            self.0.start_collector(&Caller::page()).await?;
+        } else {
+            self.0.stop_collector(&Caller::page()).await?;
+        }
+        self.0.telemetry_report()
+    }
+
+    async fn diagnose_telemetry(&self) -> Result<Diagnosis, Problem> {
+        self.0.diagnose_telemetry().await
+    }
+
+    async fn series(&self, query: SeriesQuery) -> Result<Series, Problem> {
+        self.0.series(query).await
     }
 }

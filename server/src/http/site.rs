@@ -36,18 +36,23 @@ const WORKER_POLICY: &str = "default-src 'none'; connect-src 'self'";
 /// How long the hash in the name of a file may be. A shorter one happens once in a million builds, and browsers ask
 /// again for such a file.
 const HASH_DIGITS: RangeInclusive<usize> = 12..=16;
-/// Paths that the single-page app has something at. Builds for development have one that shows its components.
-fn pages() -> impl Iterator<Item = &'static str> {
-    Page::ALL.map(Page::path).into_iter().chain(cfg!(debug_assertions).then_some(SHOWCASE))
+/// Where the shell has the name of the page, which is seen until the program has arrived.
+const PAGE_MARK: &str = "{{MEMDECK PAGE}}";
+
+/// Path and name of what the single-page app has. Builds for development have a page that shows its components.
+fn pages() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let showcase = cfg!(debug_assertions).then_some((SHOWCASE, "Components"));
+    Page::ALL.into_iter().map(|page| (page.path(), page.name())).chain(showcase)
 }
 
 /// Routes of the page in `dir`. What is neither a page nor a file of `dir` is 404; where it could be the address of a page,
 /// the app says so.
 pub fn routes(dir: Option<PathBuf>) -> Router {
-    let mut router = Router::new().route("/", get(|| async { Redirect::temporary(Page::HOME.path()) }));
-    for page in pages() {
+    let mut router = Router::new();
+    for (path, name) in pages() {
         let dir = dir.clone();
-        router = router.route(page, get(move |request: Request| visited(dir.clone(), Visit::of(&request))));
+        router =
+            router.route(path, get(move |request: Request| visited(dir.clone(), Visit::of(&request), name)));
     }
     match dir {
         Some(dir) => {
@@ -82,7 +87,7 @@ async fn answer_missing_page(State(dir): State<PathBuf>, request: Request, next:
     }
     // Nobody is told which addresses are pages: the app leads whoever is not signed in to the sign-in.
     let session = visit.session().unwrap_or("unknown");
-    let mut page = shell(Some(dir), session, &visit.base).await;
+    let mut page = shell(Some(dir), session, &visit.base, "memdeck").await;
     if page.status() != StatusCode::OK {
         return response;
     }
@@ -98,7 +103,7 @@ fn is_like_a_page(path: &str) -> bool {
 /// The page that an address with slashes at its end means.
 fn page_without_slash(path: &str) -> Option<&'static str> {
     let page = path.strip_suffix('/')?.trim_end_matches('/');
-    pages().chain(["/sign-in"]).find(|known| *known == page)
+    pages().map(|(path, _)| path).chain(["/sign-in"]).find(|known| *known == page)
 }
 
 /// A file that carries a hash of its content in its name never changes: browsers may keep it. A 404 of a file that a
@@ -163,15 +168,15 @@ impl Visit {
     }
 }
 
-async fn visited(dir: Option<PathBuf>, visit: Visit) -> Response {
+async fn visited(dir: Option<PathBuf>, visit: Visit, page: &str) -> Response {
     match visit.session() {
-        Some(session) => shell(dir, session, &visit.base).await,
+        Some(session) => shell(dir, session, &visit.base, page).await,
         None => Redirect::to(&NextPage::here(&visit.uri).sign_in_url()).into_response(),
     }
 }
 
 /// The shell, which is told what it may know about the session.
-async fn shell(dir: Option<PathBuf>, session: &str, base: &BasePath) -> Response {
+async fn shell(dir: Option<PathBuf>, session: &str, base: &BasePath, page: &str) -> Response {
     let html = match dir {
         Some(dir) => read_shell(&dir).await,
         None => None,
@@ -193,7 +198,8 @@ async fn shell(dir: Option<PathBuf>, session: &str, base: &BasePath) -> Response
          img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'self'; \
          form-action 'self'; frame-ancestors 'none'"
     );
-    let html = with_base(html.replace(NONCE_MARK, &nonce).replace(SESSION_MARK, session), base);
+    let html = html.replace(NONCE_MARK, &nonce).replace(SESSION_MARK, session).replace(PAGE_MARK, page);
+    let html = with_base(html, base);
     let mut response = Html(html).into_response();
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);

@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let uuid = "00000000-0000-4000-8000-000000000001";
-        for watch in [Watch::default(), Watch::all(), Watch::guest(uuid), Watch { all: true, ..Watch::guest(uuid) }] {
+        for watch in
+            [Watch::default(), Watch::all(), Watch::guest(uuid), Watch { all: true, ..Watch::guest(uuid) }]
+        {
             assert_eq!(watch.to_string().parse(), Ok(watch.clone()));
         }
     }

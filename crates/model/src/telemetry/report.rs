@@ -1,0 +1,63 @@
+//! What the page Telemetry shows.
+
+use serde::{Deserialize, Serialize};
+
+use super::CollectorStatus;
+use crate::Message;
+
+/// The collector, what it works with, and where values are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TelemetryReport {
+    /// How the collector stands.
+    pub status: CollectorStatus,
+    /// The settings that it has, by name; secrets as `***`.
+    pub settings: Vec<SettingInUse>,
+}
+
+/// A setting and its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SettingInUse {
+    /// The environment variable.
+    pub name: String,
+    /// Its value; a secret as `***`.
+    pub value: String,
+}
+
+/// How one part of telemetry was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum CheckState {
+    /// It works.
+    Ok,
+    /// It works in part.
+    Warning,
+    /// It does not work.
+    Failed,
+    /// It is not configured, or cannot be tried because something before it failed.
+    Off,
+}
+
+/// One thing that was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Check {
+    /// What was tried, for people: "InfluxDB: write a point".
+    pub name: String,
+    /// How that went.
+    pub state: CheckState,
+    /// What was found.
+    pub finding: Message,
+    /// What the operator can do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Message>,
+}
+
+/// Everything that was tried, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Diagnosis {
+    /// The checks.
+    pub checks: Vec<Check>,
+}
