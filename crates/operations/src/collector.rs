@@ -1,41 +1,44 @@
 //! The port behind which guests are measured.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use memdeck_model::telemetry::{CollectorStatus, Diagnosis, LiveSample, Series, SeriesQuery, SettingInUse};
-use memdeck_model::{Problem, Timestamp};
-use tokio::sync::watch;
+use futures_util::stream::BoxStream;
+use memdeck_model::telemetry::{
+    CollectorStatus, Diagnosis, LiveSample, LiveSummary, Series, SeriesQuery, SettingInUse, VmTelemetry, VmTotals,
+};
+use memdeck_model::{Problem, Timestamp, Vm};
 
-/// The newest values of all guests, as one collection found them.
-#[derive(Clone, Debug, Default)]
-pub struct Samples {
-    /// When; `None` before the first collection.
-    pub at: Option<Timestamp>,
-    /// By name.
-    pub guests: Vec<LiveSample>,
-}
-
-/// Measures the guests of one host.
+/// Measures the guests of one host. Reading the newest values waits for nothing.
 #[async_trait]
 pub trait Telemetry: Send + Sync {
-    /// The newest values, and a signal for each collection. Reading them waits for nothing.
-    fn samples(&self) -> watch::Receiver<Arc<Samples>>;
+    /// One item after each collection, and one at once; a reader that is slow misses some.
+    fn collections(&self) -> BoxStream<'static, ()>;
+
+    /// When the newest values were taken; `None` before the first collection.
+    fn collected_at(&self) -> Option<Timestamp>;
+
+    /// The newest values of the guest with this UUID.
+    fn live(&self, uuid: &str) -> Option<LiveSample>;
+
+    /// The newest values of all guests in short, by name.
+    fn summaries(&self) -> Vec<LiveSummary>;
+
+    /// All guests that were measured, by name.
+    fn vms(&self) -> Vec<Vm>;
+
+    /// All guests and how busy they are, by name.
+    fn vm_telemetry(&self) -> Vec<VmTelemetry>;
+
+    /// The newest values of the guest that a text names: by UUID, id or name.
+    fn totals(&self, vm: &str) -> Option<VmTotals>;
 
     /// How the collector stands.
     fn status(&self) -> CollectorStatus;
 
     /// Collects from now on, after a restart too. False if it did so already.
-    ///
-    /// # Errors
-    /// That cannot be remembered.
-    async fn start(&self) -> Result<bool, Problem>;
+    async fn start(&self) -> bool;
 
     /// Stops collecting, after a restart too. False if it did not collect.
-    ///
-    /// # Errors
-    /// That cannot be remembered.
-    async fn stop(&self) -> Result<bool, Problem>;
+    async fn stop(&self) -> bool;
 
     /// The settings that it works with, secrets as `***`.
     fn settings(&self) -> Vec<SettingInUse>;

@@ -30,7 +30,7 @@ mod verifications;
 pub use blocking::blocking;
 pub use caller::Caller;
 pub use catalog_problem::catalog_problem;
-pub use collector::{Samples, Telemetry};
+pub use collector::Telemetry;
 pub use dumps::{Accepted, Everyone, cancel};
 pub use feed::{Feed, Heard, Listener, Position};
 pub use form::Form;
