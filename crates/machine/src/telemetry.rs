@@ -46,19 +46,20 @@ impl MeasuredGuests {
                 error.clone(),
                 Some("Check that libvirtd runs there and that this user may use it.".into()),
             ),
-            Connection::Idle if status.running => (CheckState::Warning, "It has not answered yet.".into(), None),
-            Connection::Idle => (
-                CheckState::Off,
-                "The collector does not run.".into(),
-                Some("Start it on this page.".into()),
-            ),
+            Connection::Idle if status.running => {
+                (CheckState::Warning, "It has not answered yet.".into(), None)
+            }
+            Connection::Idle => {
+                (CheckState::Off, "The collector does not run.".into(), Some("Start it on this page.".into()))
+            }
         };
         Check { name, state, finding, remedy }
     }
 
     fn store_check(&self, status: &CollectorStatus) -> Check {
         let name = "memdeck's own store of series".to_owned();
-        let (state, finding, remedy): (_, Message, Option<Message>) = match (&self.store, &status.store_error) {
+        let (state, finding, remedy): (_, Message, Option<Message>) = match (&self.store, &status.store_error)
+        {
             (None, _) => (
                 CheckState::Failed,
                 "It could not be opened: charts have no history.".into(),
@@ -67,7 +68,9 @@ impl MeasuredGuests {
             (Some(_), Some(error)) => {
                 (CheckState::Failed, error.clone(), Some("Make room on the volume of STATE_DIR.".into()))
             }
-            (Some(_), None) => (CheckState::Ok, format!("{} bytes are in use.", status.store_bytes).into(), None),
+            (Some(_), None) => {
+                (CheckState::Ok, format!("{} bytes are in use.", status.store_bytes).into(), None)
+            }
         };
         Check { name, state, finding, remedy }
     }

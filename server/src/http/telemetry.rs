@@ -312,11 +312,12 @@ async fn diagnostic(State(state): State<DashboardState>) -> Result<Json<Diagnost
 #[into_params(parameter_in = Query)]
 struct Range {
     /// A field of `vm_totals` or `vm_devices`, such as `cputime` or `rd_bytes`. Counters are told per second.
-    #[param(value_type = String, example = "cputime")]
+    #[param(inline, value_type = Metric)]
     metric: String,
     /// The device, for a metric of a device.
     device: Option<String>,
     /// The start of the range. An hour before `to` where it is not given.
+    #[param(example = "2025-11-14T07:00:00Z")]
     from: Option<Timestamp>,
     /// The end of the range. The present where it is not given.
     to: Option<Timestamp>,
