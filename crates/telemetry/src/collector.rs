@@ -155,7 +155,8 @@ impl Collector {
             snapshot.guests().iter().filter(|guest| is(guest)).count() as u64
         };
         let unmeasured = snapshot.guests().iter().map(|guest| &guest.sample);
-        let unmeasured = unmeasured.filter(|it| it.id.is_some() && it.balloon != BalloonStats::Reported);
+        let unmeasured =
+            unmeasured.filter(|it| it.id.is_some() && !it.partial && it.balloon != BalloonStats::Reported);
         CollectorStatus {
             running,
             started_at: counts.started_at,
