@@ -26,7 +26,8 @@ pub async fn start(config: &Config, state: &State) -> Arc<dyn Telemetry> {
     };
     let interval = Duration::from_secs(1);
     let options = StatsOptions {
-        time_limit: config.libvirt.timeout,
+        // A guest that hangs holds up the first collection for so long.
+        time_limit: Duration::from_secs(2),
         device_cache_ttl: Duration::from_mins(5),
         balloon_period: Some(Duration::from_secs(2)),
     };

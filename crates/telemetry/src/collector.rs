@@ -155,7 +155,8 @@ impl Collector {
             snapshot.guests().iter().filter(|guest| is(guest)).count() as u64
         };
         let unmeasured = snapshot.guests().iter().map(|guest| &guest.sample);
-        let unmeasured = unmeasured.filter(|it| it.id.is_some() && it.balloon != BalloonStats::Reported);
+        let unmeasured =
+            unmeasured.filter(|it| it.id.is_some() && !it.partial && it.balloon != BalloonStats::Reported);
         CollectorStatus {
             running,
             started_at: counts.started_at,
@@ -183,6 +184,7 @@ impl Collector {
                 })
                 .collect(),
             store_bytes: store.map_or(0, |store| store.size().0),
+            store_given_up: store.map_or(0, Store::given_up),
             store_error: store.and_then(Store::last_error),
         }
     }
@@ -304,18 +306,18 @@ impl<'shared> Round<'shared> {
 
     /// The thread that asks; ends when the channel to it does.
     fn asker(&self) -> Option<(Sender<()>, Receiver<Answer>)> {
-        let (questions, asked) = bounded::<()>(1);
+        let (questions, to_answer) = bounded::<()>(1);
         let (answer, answers) = bounded(1);
         let stats = Arc::clone(&self.shared.stats);
-        let asker = std::thread::Builder::new().name("telemetry-ask".into()).spawn(move || {
-            while asked.recv().is_ok() {
+        let thread = std::thread::Builder::new().name("telemetry-ask".into()).spawn(move || {
+            while to_answer.recv().is_ok() {
                 let begun = Instant::now();
                 if answer.send((stats.collect(), begun.elapsed())).is_err() {
                     break;
                 }
             }
         });
-        match asker {
+        match thread {
             Ok(_) => Some((questions, answers)),
             Err(error) => {
                 tracing::error!(%error, "no thread for the collector's questions");
