@@ -17,7 +17,7 @@ use crate::record::{RECORD_COLUMNS, word};
 pub(crate) const SINCE_VERSION: usize = 9;
 
 /// Every column of `records` but the digest itself.
-const COVERED: [&str; 34] = [
+const COVERED: [&str; 35] = [
     "seq",
     "origin",
     "dump_id",
@@ -52,6 +52,7 @@ const COVERED: [&str; 34] = [
     "digests_root",
     "rebuilt_at",
     "requested_by",
+    "foreign_row",
 ];
 
 /// Where each of them stands in a row: every statement that reads records begins with [`RECORD_COLUMNS`]. To look them up

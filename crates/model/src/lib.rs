@@ -16,6 +16,7 @@ mod frozen_pause;
 mod guest;
 mod host;
 mod image;
+mod influx;
 mod inspection;
 mod manifest;
 mod message;
@@ -48,6 +49,7 @@ pub use frozen_pause::{FrozenPause, expected_pause, in_round_numbers};
 pub use guest::{Guest, GuestName, GuestState, Vm};
 pub use host::HostClock;
 pub use image::{DeleteRequest, Deletion, Verification, VerificationState};
+pub use influx::{ColumnConflict, DiagnosisStep, ForeignImport, InfluxDiagnosis, InfluxVersion};
 pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
 pub use manifest::{
     CaptureFacts, FrameDigestFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest,
@@ -57,7 +59,7 @@ pub use message::Message;
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use problem::{Problem, ProblemKind};
 pub use readiness::{FailedCheck, Readiness, ReadinessCheck};
-pub use record::{Record, Stats};
+pub use record::{ForeignRow, Record, Stats};
 pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, Said, SearchText};
 pub use record_query::{RecordColumn, RecordPage, RecordQuery, RecordSort, SortError, SortOrder};
 pub use segment::{Segment, SegmentKind};
