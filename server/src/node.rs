@@ -10,7 +10,7 @@ use memdeck_catalog::{Catalog, CatalogError, LockError, LockHolder, LockRole, St
 use memdeck_engine::{Clock, Engine, EngineError, EngineParts, EngineSettings, LocalBackend, SystemClock};
 use memdeck_hypervisor::{Hypervisor, Libvirt};
 use memdeck_image::{ImageStore, StoreError};
-use memdeck_influx::{FeedError, Influx, InfluxSettings, Login, RecordFeed};
+use memdeck_influx::{FeedError, Influx, InfluxSettings, Login};
 use memdeck_model::DumpId;
 
 use crate::catalog_care;
@@ -176,8 +176,10 @@ pub fn clock() -> Arc<dyn Clock> {
 }
 
 /// InfluxDB, where configured.
-pub fn influx(config: Option<&InfluxConfig>) -> Result<Option<Arc<dyn RecordFeed>>, StartError> {
-    let Some(InfluxConfig { url, database, login, timeout }) = config else { return Ok(None) };
+pub fn influx(config: Option<&InfluxConfig>) -> Result<Option<Arc<Influx>>, StartError> {
+    let Some(InfluxConfig { url, database, org, bucket, login, timeout, .. }) = config else {
+        return Ok(None);
+    };
     let login = match login {
         InfluxLogin::None => Login::None,
         InfluxLogin::Token(token) => Login::Token(token.expose().to_owned()),
@@ -188,6 +190,8 @@ pub fn influx(config: Option<&InfluxConfig>) -> Result<Option<Arc<dyn RecordFeed
     let settings = InfluxSettings {
         url: url.as_str().trim_end_matches('/').to_owned(),
         database: database.clone(),
+        org: org.clone(),
+        bucket: bucket.clone(),
         login,
         timeout: *timeout,
     };

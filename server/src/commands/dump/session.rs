@@ -7,7 +7,7 @@ use std::time::Duration;
 use memdeck_catalog::{LockError, LockRole};
 use memdeck_engine::{DumpBackend, Engine, LocalBackend, Target};
 use memdeck_hypervisor::Hypervisor;
-use memdeck_influx::RecordFeed;
+use memdeck_influx::{Influx, PointSink as _};
 use memdeck_model::{ALL_GUESTS, DumpOptions, DumpStatus, Event, FrozenPause, Guest, ModeChoice, VmRef};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -33,7 +33,7 @@ pub struct Here {
     engine: Arc<Engine>,
     backend: Arc<LocalBackend>,
     hypervisor: Arc<dyn Hypervisor>,
-    feed: Option<Arc<dyn RecordFeed>>,
+    feed: Option<Arc<Influx>>,
     /// Held until the end.
     state: State,
 }
