@@ -11,6 +11,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod desk;
+pub mod foreign_rows;
 mod guardian;
 pub mod http;
 pub mod images;

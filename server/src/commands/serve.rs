@@ -19,6 +19,7 @@ use super::{Exit, Failure, Output};
 use crate::catalog_care;
 use crate::config::{Config, Role, ServiceConfig};
 use crate::desk::{AgentGuests, Desk, DeskParts, GuestSource, HypervisorGuests, SharedGuests};
+use crate::foreign_rows::{ForeignRows, Pace};
 use crate::http::{self, DashboardState};
 use crate::node::{self, State};
 use crate::outbox;
@@ -42,8 +43,10 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let Dumps { backend, guests, engine, store } = dumps(&config, &state, client, &mut tasks)?;
     let guests: Arc<dyn GuestSource> = Arc::new(SharedGuests::new(guests));
     let guests_of = guests.uri();
-    if let Some(feed) = node::influx(config.influx.as_ref())? {
-        tasks.spawn(outbox::relay(Arc::clone(&state.catalog), feed, backend.subscribe()));
+    if let Some(influx) = node::influx(config.influx.as_ref())? {
+        let rows = ForeignRows::new(Arc::clone(&influx) as _, Arc::clone(&state.catalog), Pace::default());
+        tasks.spawn(rows.follow());
+        tasks.spawn(outbox::relay(Arc::clone(&state.catalog), influx, backend.subscribe()));
     }
     let readiness = Readiness::new(ReadinessParts {
         catalog: Arc::clone(&state.catalog),

@@ -11,6 +11,7 @@ mod connections;
 mod dashboard;
 mod documents;
 mod events;
+mod foreign_rows;
 mod frozen_pause;
 mod guard;
 mod identity;
