@@ -298,7 +298,7 @@ mod tests {
             "time": "2025-10-09T08:53:20", "dom": "web-01", "vmid": 7, "ok": 1, "sha256": "ab",
             "raw_size_bytes": 537_133_056.0, "gzip_size_bytes": "45", "ctime": 1.9e9, "duration_sec": "1.5", "loop": 0.0,
         }));
-        assert_eq!(told.timestamp.to_string(), "2025-10-09T08:53:20Z");
+        assert_eq!(told.timestamp.to_string(), "2025-10-09T08:53:20.000000Z");
         assert_eq!((told.dom.0.as_str(), told.vmid.as_str()), ("web-01", "7"));
         assert_eq!(told.raw_size_bytes, Some(ByteCount(537_133_056)));
         assert_eq!((told.gzip_size_bytes, told.ctime), (Some(ByteCount(45)), Some(1_900_000_000)));

@@ -205,4 +205,40 @@ mod tests {
             assert_eq!(BacklogLine::read(line), Err(why), "{line}");
         }
     }
+
+    mod any_line {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        fn value() -> impl Strategy<Value = FieldValue> {
+            prop_oneof![
+                any::<bool>().prop_map(FieldValue::Boolean),
+                any::<String>().prop_map(FieldValue::Text),
+                any::<i64>().prop_map(FieldValue::Integer),
+                any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(FieldValue::Float),
+            ]
+        }
+
+        proptest! {
+            #[test]
+            fn what_was_written_is_read_as_it_was(
+                names in proptest::collection::vec("[^\\p{C}\\\\]{1,8}", 3),
+                values in proptest::collection::vec(value(), 1..4),
+                unix_nanos in any::<i64>(),
+            ) {
+                let fields = (0..).map(|n| format!("field {n}")).zip(values).collect();
+                let tags = vec![("dom".to_owned(), names[0].clone()), (names[1].clone(), names[2].clone())];
+                let meant = BacklogLine { measurement: "mem_dumps".to_owned(), tags, fields, unix_nanos };
+                let mut line = String::new();
+                prop_assert!(push_line(&mut line, &meant, &FieldTypes::default()));
+                prop_assert_eq!(BacklogLine::read(&line), Ok(Some(meant)), "{}", line);
+            }
+
+            #[test]
+            fn no_line_is_read_without_an_end(line in any::<String>()) {
+                let _line_or_why_not = BacklogLine::read(&line);
+            }
+        }
+    }
 }

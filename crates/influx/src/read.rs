@@ -9,7 +9,7 @@ use memdeck_model::InfluxVersion;
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::reply::{Reply, shortened};
+use crate::reply::{Reply, is_missing_database, shortened};
 use crate::settings::masked;
 use crate::{FeedError, Influx, Row, RowQuery, RowSource};
 
@@ -69,9 +69,13 @@ impl Influx {
             }
             Err(error) => return Err(self.unreadable(&error.to_string())),
         };
-        // It takes the first result out of a list that may have none.
-        if answer.results.is_empty() {
+        // It takes the first result out of a list that may have none, and reads a result that is an error as one without
+        // rows.
+        let Some(result) = answer.results.first() else {
             return Err(self.unreadable("an answer without a result"));
+        };
+        if let Some(error) = result.get("error").and_then(Value::as_str) {
+            return if is_missing_database(error) { Ok(Vec::new()) } else { Err(self.unreadable(error)) };
         }
         let answer = answer
             .deserialize_next::<BTreeMap<String, Value>>()

@@ -67,7 +67,7 @@ impl Reply {
 
     /// Whether a write was refused because the database does not exist (version 1; version 3 creates it).
     pub(crate) fn misses_database(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND && self.text().contains("database not found")
+        self.status == StatusCode::NOT_FOUND && is_missing_database(&self.text())
     }
 
     /// Whether it is an answer of `InfluxDB` and not of a path that nobody serves.
@@ -108,6 +108,11 @@ impl Reply {
             reason: shortened(&masked(&reason, secret)),
         }
     }
+}
+
+/// Whether version 1 speaks of a database that does not exist. It has no code for that.
+pub(crate) fn is_missing_database(error: &str) -> bool {
+    error.contains("database not found")
 }
 
 async fn read(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, reqwest::Error> {

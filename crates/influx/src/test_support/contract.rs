@@ -109,6 +109,7 @@ fn lock(state: &Mutex<Contents>) -> MutexGuard<'_, Contents> {
 
 type Parameters = BTreeMap<String, String>;
 
+#[expect(clippy::unused_async, reason = "a handler is one")]
 async fn answer(
     State(state): State<Arc<Mutex<Contents>>>,
     method: Method,
@@ -269,9 +270,10 @@ impl Contents {
         let second =
             Timestamp::from_unix_micros(nanos.div_euclid(1_000_000_000) * 1_000_000).expect("a time");
         // Without a zone, as version 3 writes it.
-        let second = second.to_string();
+        let written = second.to_string();
+        let second = written.split('.').next().unwrap_or_default();
         let rest = nanos.rem_euclid(1_000_000_000);
-        row.insert("time".to_owned(), json!(format!("{}.{rest:09}", second.trim_end_matches('Z'))));
+        row.insert("time".to_owned(), json!(format!("{second}.{rest:09}")));
         let series = line.series.tag_set.iter().flatten().map(|(name, value)| format!("{name}={value},"));
         let key = (nanos, series.collect::<String>());
         table.rows.entry(key).or_default().extend(row);

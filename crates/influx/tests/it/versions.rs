@@ -8,6 +8,7 @@ use memdeck_influx::{FeedError, FieldValue, Influx, Login, Point, PointSink as _
 use memdeck_model::InfluxVersion;
 use serde_json::json;
 
+use crate::double::{Double, with};
 use crate::store::Store;
 use crate::{client_as, record};
 
@@ -109,12 +110,9 @@ async fn a_bad_line_is_named_and_those_around_it_are_written() {
 async fn measurements_in_one_batch_keep_their_own_types() {
     let store = ContractStore::start(InfluxVersion::V3).await;
     let client = client_of(&store);
-    let device = |at| Point { measurement: "vm_devices", ..total(at, FieldValue::Integer(2)) };
-    client.write(&[total(1, FieldValue::Integer(1)), device(1)]).await.unwrap();
-    let store = ContractStore::start(InfluxVersion::V3).await;
-    let client = client_of(&store);
     store.write("vm_totals cputime=1 1");
     store.write("vm_devices cputime=1i 1");
+    let device = |at| Point { measurement: "vm_devices", ..total(at, FieldValue::Integer(2)) };
     let outcome = client.write(&[total(1, FieldValue::Integer(1)), device(1)]).await.unwrap();
     assert_eq!((outcome.written, outcome.rejected.len()), (2, 0));
 }
@@ -191,4 +189,16 @@ async fn a_diagnosis_of_a_store_that_does_not_let_in_or_is_away_says_so() {
     let away = InfluxServer::stopped();
     let found = crate::client(&away.url(), "vmstats", None).diagnose().await;
     assert!(found.reachable.is_some_and(|step| !step.ok) && found.write.is_none() && found.read.is_none());
+}
+
+#[tokio::test]
+async fn an_answer_that_holds_an_error_is_not_an_answer_without_rows() {
+    let double = Double::start().await;
+    double.on_every_write(with(404, ""));
+    double.on_query(with(200, r#"{"results":[{"statement_id":0,"error":"timeout reached"}]}"#));
+    let client = crate::client(&double.url, "vmstats", None);
+    let refused = client.rows(&query(None)).await.unwrap_err();
+    assert!(refused.to_string().contains("timeout reached"), "{refused}");
+    double.on_query(with(200, r#"{"results":[{"statement_id":0,"error":"database not found: vmstats"}]}"#));
+    assert_eq!(client.rows(&query(None)).await.unwrap(), []);
 }
