@@ -42,7 +42,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             step: 2_000,
-            transaction: 250,
+            transaction: 500,
             interval: Duration::from_secs(5),
             overlap: Duration::from_hours(2),
             again: Duration::from_hours(1),
