@@ -2,7 +2,8 @@
 
 use memdeck_model::Record;
 
-use crate::line;
+use crate::line::push_line;
+use crate::record_point;
 use crate::reply::{reason, shortened};
 use crate::types::FieldTypes;
 
@@ -13,7 +14,11 @@ pub fn line_after(record: &Record, types: &[u8], refusal: &str) -> String {
     if let Some(stated) = FieldTypes::from_refusal(refusal) {
         known.extend(&stated);
     }
-    line::line(record, &known)
+    let mut line = String::new();
+    if let Ok(point) = record_point(record) {
+        push_line(&mut line, &point, &known);
+    }
+    line
 }
 
 /// The reason in a refusal, as it is shown.

@@ -2,16 +2,18 @@
 //!
 //! `cargo run --release -p memdeck-telemetry --example load -- [GUESTS] [SECONDS] [DEVICES] [INTERVAL_MS] [points]`
 //!
-//! With `points` every collection also becomes points, which are taken out as a writer would.
+//! With `points` every collection also becomes points, in a queue that drops the oldest.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use memdeck_hypervisor::simulated::SimulatedStats;
+use memdeck_influx::PointQueue;
 use memdeck_model::Timestamp;
 use memdeck_model::telemetry::Metric;
-use memdeck_telemetry::{Collector, CollectorOptions, PointQueue, SeriesQuery, Store, Switch};
+use memdeck_model::telemetry::SeriesQuery;
+use memdeck_telemetry::{Collector, CollectorOptions, Store, Switch};
 
 /// Nothing is to survive this program.
 struct Always;
@@ -33,22 +35,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let dir = tempfile::tempdir()?;
     let store = Arc::new(Store::open(&dir.path().join(Store::FILE_NAME), Store::DEFAULT_LIMIT)?);
-    let queue = makes_points.then(|| Arc::new(PointQueue::new(PointQueue::DEFAULT_LEN)));
+    let queue = makes_points.then(|| PointQueue::new(20_000));
     let simulated = SimulatedStats::new(usize::try_from(guests)?, usize::try_from(devices)?);
     let options = CollectorOptions { interval, time_limit: Duration::from_secs(5), host: None };
     let (begun, cpu_before) = (Instant::now(), cpu_seconds()?);
-    let collector = Collector::new(
-        Arc::new(simulated),
-        queue.clone(),
-        Some(Arc::clone(&store)),
-        Arc::new(Always),
-        options,
-    );
+    let collector =
+        Collector::new(Arc::new(simulated), queue, Some(Arc::clone(&store)), Arc::new(Always), options);
     while begun.elapsed() < Duration::from_secs(seconds) {
         std::thread::sleep(Duration::from_millis(200));
-        if let Some(queue) = &queue {
-            queue.written(queue.take(usize::MAX).len());
-        }
     }
     let (wall, cpu) = (begun.elapsed().as_secs_f64(), cpu_seconds()? - cpu_before);
     let status = collector.status();
@@ -67,8 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "collections": status.total_collections,
             "missed_intervals": status.missed_intervals,
             "max_collection_ms": status.max_duration_ms,
-            "points": status.total_metrics_written,
-            "points_dropped": status.influx_queue_dropped,
+            "points": status.influx_queue_size + status.influx_queue_dropped,
             "store_mib": status.store_bytes >> 20,
             "store_given_up": status.store_given_up,
             "store_error": status.store_error,
@@ -90,7 +83,7 @@ fn read_series(store: &Store, collector: &Collector) -> Result<f64, Box<dyn Erro
             device: None,
             from: now.minus(Duration::from_hours(7 * 24).into()),
             to: now,
-            step: None,
+            step_ms: None,
         })?;
         times.push(begun.elapsed().as_secs_f64() * 1000.0);
     }

@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 device: None,
                 from: now.minus(WEEK.into()),
                 to: now,
-                step: None,
+                step_ms: None,
             })?;
             times.push(begun.elapsed().as_secs_f64() * 1000.0);
             buckets = buckets.max(series.buckets.len());

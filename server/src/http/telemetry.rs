@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use memdeck_model::telemetry::{
-    Check, CheckState, CollectorStatus, Diagnosis, Metric, Series, SeriesQuery, VmTelemetry,
+    Check, CheckState, CheckedPart, CollectorStatus, Diagnosis, Metric, Series, SeriesQuery, VmTelemetry,
 };
 use memdeck_model::{
     Actor, FrozenPause, Guest, GuestState, Message, Millis, Problem, ProblemKind, Timestamp, Vm,
@@ -299,13 +299,25 @@ async fn diagnostic(State(state): State<DashboardState>) -> Result<Json<Diagnost
         status: if failed { "error" } else { "ok" },
         config: status.config,
         kvm,
-        influx: InfluxDiagnostic { status: "not_configured", error: None },
+        influx: influx_of(&checks),
         collector: CollectorDiagnostic {
             running: status.collector.running,
             vms_monitored: status.collector.vms_monitored,
         },
         checks,
     }))
+}
+
+/// The store of points in short.
+fn influx_of(checks: &[Check]) -> InfluxDiagnostic {
+    let mut of_influx = checks.iter().filter(|check| check.part == CheckedPart::Influx);
+    let failed = of_influx.clone().find(|check| check.state == CheckState::Failed);
+    let status = match failed {
+        Some(_) => "error",
+        None if of_influx.all(|check| check.state == CheckState::Off) => "not_configured",
+        None => "ok",
+    };
+    InfluxDiagnostic { status, error: failed.map(|check| check.finding.clone()) }
 }
 
 #[derive(Deserialize, IntoParams)]

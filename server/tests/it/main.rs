@@ -12,6 +12,7 @@ mod connections;
 mod dashboard;
 mod documents;
 mod events;
+mod foreign_rows;
 mod frozen_pause;
 mod identity;
 mod image_care;

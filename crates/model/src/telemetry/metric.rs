@@ -197,7 +197,9 @@ impl utoipa::PartialSchema for Metric {
         let names = Self::ALL.iter().map(|metric| metric.field());
         let schema = utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::Type::String)
-            .description(Some("A measured value of a guest or of a device, by the name of its field in InfluxDB."))
+            .description(Some(
+                "A measured value of a guest or of a device, by the name of its field in InfluxDB.",
+            ))
             .enum_values(Some(names));
         schema.into()
     }

@@ -83,7 +83,7 @@ impl TestApp {
         }
         let settings = vec![SettingInUse { name: "POLL_INTERVAL".to_owned(), value: "1.0".to_owned() }];
         let uri = "simulated:///host".to_owned();
-        let telemetry = Arc::new(MeasuredGuests::new(collector, Some(store), uri, settings));
+        let telemetry = Arc::new(MeasuredGuests::new(collector, Some(store), None, uri, settings));
         (Self::build(dir, HttpConfig::default(), Some(telemetry)), stats)
     }
 
