@@ -23,6 +23,7 @@ mod frozen_pause;
 mod import;
 mod intent;
 mod job;
+mod last_dumps;
 mod listing;
 mod lock;
 mod memo;

@@ -18,6 +18,7 @@ mod host;
 mod image;
 mod image_facts;
 mod inspection;
+mod last_dump;
 mod manifest;
 mod message;
 mod options;
@@ -56,6 +57,7 @@ pub use host::HostClock;
 pub use image::{DeleteRequest, Deletion, Verification, VerificationState, VerifyRequest};
 pub use image_facts::ImageFacts;
 pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
+pub use last_dump::LastDump;
 pub use manifest::{
     CaptureFacts, FrameDigestFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest,
     OmittedBlock, PageMapFacts, PageTotals,
