@@ -7,12 +7,12 @@ use leptos::prelude::*;
 use super::erase::{dynamic, follow};
 
 /// Where the needle turns, in the picture's own units.
-const CENTRE: (f64, f64) = (54.0, 62.0);
+const CENTRE: (f64, f64) = (48.0, 62.0);
 /// From there to the lines of the scale, and to its numbers.
-const TICK: (f64, f64) = (49.5, 52.5);
-const NUMBER: f64 = 58.0;
+const TICK: (f64, f64) = (47.5, 50.0);
+const NUMBER: f64 = 55.5;
 /// The arc from 0 to 90 degrees: from the upper left to the upper right.
-const ARC_PATH: &str = "M21.47 29.47A46 46 0 0 1 86.53 29.47";
+const ARC_PATH: &str = "M16.89 30.89A44 44 0 0 1 79.11 30.89";
 
 /// A mark of the scale: at so many degrees, with its number.
 pub type Mark = (f64, &'static str);
@@ -41,7 +41,7 @@ pub fn Gauge(
         }
     });
     view! {
-        <svg class="gauge" viewBox="0 0 108 66" role="img" aria-label=label aria-describedby=described_by>
+        <svg class="gauge" viewBox="0 0 96 66" role="img" aria-label=label aria-describedby=described_by>
             <path class="gauge-track" d=ARC_PATH />
             <g class="gauge-marks">{marks.collect_view()}</g>
             {dynamic(move || of().is_some().then(|| view! {
@@ -53,11 +53,11 @@ pub fn Gauge(
                 />
                 <path
                     class="gauge-needle"
-                    d="M54 62L54 20"
+                    d="M48 62L48 22"
                     style:transform=follow(move || format!("rotate({:.1}deg)", of().unwrap_or_default() - 45.0))
                 />
             }))}
-            <circle class="gauge-hub" cx="54" cy="62" r="3" />
+            <circle class="gauge-hub" cx="48" cy="62" r="3" />
         </svg>
     }
 }
@@ -74,13 +74,13 @@ mod tests {
 
     #[test]
     fn the_arc_is_the_one_that_the_needle_points_at() {
-        const ARC: f64 = 46.0;
+        const ARC: f64 = 44.0;
         let ends = [0.0, 90.0].map(|degrees| {
             let (x, y) = place(degrees, ARC);
             format!("{x:.2} {y:.2}")
         });
         assert_eq!(ARC_PATH, format!("M{}A{ARC} {ARC} 0 0 1 {}", ends[0], ends[1]));
         let (x, y) = place(45.0, ARC);
-        assert!((x - 54.0).abs() < 1e-9 && (y - 16.0).abs() < 1e-9, "straight up");
+        assert!((x - 48.0).abs() < 1e-9 && (y - 18.0).abs() < 1e-9, "straight up");
     }
 }

@@ -14,6 +14,8 @@ pub struct Dial {
     pub title: &'static str,
     /// The unit of its number.
     pub unit: &'static str,
+    /// The same where there is little room.
+    pub short: &'static str,
     /// What its needle counts, per second.
     pub counts: &'static str,
     /// So much of the metric's own unit (of a counter: per second) is 1 of `unit`.
@@ -24,29 +26,29 @@ const MIB: f64 = 1_048_576.0;
 
 /// All of them, in the order of the page.
 pub const DIALS: [Dial; 8] = [
-    dial(Metric::NetRxBytes, "Network RX", "MiB/s", "bytes", MIB),
-    dial(Metric::NetTxBytes, "Network TX", "MiB/s", "bytes", MIB),
-    dial(Metric::DiskReadBytes, "Disk read", "MiB/s", "bytes", MIB),
-    dial(Metric::DiskWriteBytes, "Disk write", "MiB/s", "bytes", MIB),
+    dial(Metric::NetRxBytes, "Network RX", ("MiB/s", "MiB/s"), "B", MIB),
+    dial(Metric::NetTxBytes, "Network TX", ("MiB/s", "MiB/s"), "B", MIB),
+    dial(Metric::DiskReadBytes, "Disk read", ("MiB/s", "MiB/s"), "B", MIB),
+    dial(Metric::DiskWriteBytes, "Disk write", ("MiB/s", "MiB/s"), "B", MIB),
     // A second of CPU time in each second is one vCPU.
-    dial(Metric::CpuUser, "CPU user time", "% of a vCPU", "nanoseconds", 1e7),
-    dial(Metric::CpuSystem, "CPU system time", "% of a vCPU", "nanoseconds", 1e7),
-    dial(Metric::MemRss, "Memory RSS", "MiB", "KiB", 1024.0),
-    dial(Metric::DiskReadReqs, "Disk read requests", "requests/s", "requests", 1.0),
+    dial(Metric::CpuUser, "CPU user time", ("% of a vCPU", "%"), "ns", 1e7),
+    dial(Metric::CpuSystem, "CPU system time", ("% of a vCPU", "%"), "ns", 1e7),
+    dial(Metric::MemRss, "Memory RSS", ("MiB", "MiB"), "KiB", 1024.0),
+    dial(Metric::DiskReadReqs, "Disk read requests", ("requests/s", "/s"), "requests", 1.0),
 ];
 
 const fn dial(
     metric: Metric,
     title: &'static str,
-    unit: &'static str,
+    (unit, short): (&'static str, &'static str),
     counts: &'static str,
     per_unit: f64,
 ) -> Dial {
-    Dial { metric, title, unit, counts, per_unit }
+    Dial { metric, title, unit, short, counts, per_unit }
 }
 
 /// The scale of every needle: changes per second in the counter's own unit.
-pub const MARKS: &[Mark] = &[(0.0, "1"), (21.8, "100"), (38.66, "10k"), (50.19, "1M"), (60.95, "1G")];
+pub const MARKS: &[Mark] = &[(0.0, "1"), (21.8, "100"), (38.66, "10k"), (60.95, "1G")];
 
 /// What a gauge shows at one time; `None` where it is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -80,9 +82,9 @@ impl Dial {
         own / self.per_unit
     }
 
-    /// `12.5 MiB/s`.
-    pub fn in_words(&self, number: f64) -> String {
-        format!("{} {}", measured(number), self.unit)
+    /// `highest 12.5, mean 1.25 MiB/s`.
+    pub fn highest_and_mean(&self, highest: f64, mean: f64) -> String {
+        format!("highest {}, mean {} {}", measured(highest), measured(mean), self.short)
     }
 
     /// What the needle says.
@@ -143,8 +145,8 @@ pub mod tests {
         let rx = dial_of(Metric::NetRxBytes);
         let reading = rx.read(&sample, None);
         assert_eq!(reading, Reading { number: Some(5.0), rate: Some(5.0 * MIB) });
-        assert_eq!(rx.in_words(5.0), "5.00 MiB/s");
-        assert_eq!(rx.needle_in_words(5.0 * MIB), "53.3°: 5,242,880 bytes/s");
+        assert_eq!(rx.highest_and_mean(12.5, 1.25), "highest 12.5, mean 1.25 MiB/s");
+        assert_eq!(rx.needle_in_words(5.0 * MIB), "53.3°: 5,242,880 B/s");
         assert_eq!(dial_of(Metric::CpuUser).read(&sample, None).number, Some(25.0), "a quarter of a vCPU");
     }
 
@@ -167,7 +169,7 @@ pub mod tests {
 
     #[test]
     fn the_numbers_of_the_scale_are_where_the_needle_points_for_them() {
-        let rates = [1.0, 1e2, 1e4, 1e6, 1e9];
+        let rates = [1.0, 1e2, 1e4, 1e9];
         for ((at, number), rate) in MARKS.iter().zip(rates) {
             assert!((needle_degrees(rate) - at).abs() < 0.01, "{number}");
         }

@@ -56,7 +56,8 @@ pub fn DialCard(
             <div class="dial-course">
                 <Sparkline values=Signal::derive(move || trace.with(Trace::course)) label=Signal::derive(course) />
                 <p class="dial-summary number">
-                    {dynamic(move || summary.get().unwrap_or_else(|| "Nothing measured in the last 5 minutes".to_owned()))}
+                    "5 min: "
+                    {dynamic(move || summary.get().unwrap_or_else(|| "nothing measured".to_owned()))}
                 </p>
             </div>
         </article>

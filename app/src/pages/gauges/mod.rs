@@ -9,14 +9,13 @@ mod trace;
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
-use super::guest::{ChosenGuest, CollectorNotice, GuestSelect, StateBadge};
+use super::guest::{ChosenGuest, CollectorNotice, GuestSelect};
 use super::title::set_title;
 use crate::data::Data;
 use crate::routes::Page;
 use crate::shortcuts::Shortcuts;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{EmptyState, Failure, Icon, Show, Skeleton};
-use crate::words::shown;
 use panel::GuestGauges;
 
 /// The page.
@@ -74,24 +73,6 @@ pub fn Gauges() -> impl IntoView {
                 "It was removed or renamed on the hypervisor, or the address names none of this host. Choose another VM above."
             </EmptyState>
         </Show>
-        {dynamic(move || line.get().map(|guest| view! { <GuestLine guest /> }))}
-        {dynamic(move || chosen.uuid.get().map(|uuid| view! { <GuestGauges uuid /> }))}
-    }
-}
-
-/// What the guest is: name, state, vCPUs, memory. One that does not run says why nothing is measured.
-#[component]
-fn GuestLine(guest: Guest) -> impl IntoView {
-    let has_memory = guest.state.has_memory();
-    let id = guest.id.map(|id| format!("id {id}"));
-    let vcpus = if guest.vcpus == 1 { "1 vCPU".to_owned() } else { format!("{} vCPUs", guest.vcpus) };
-    let facts = id.into_iter().chain([vcpus, guest.memory_max.to_string()]).collect::<Vec<_>>().join(" · ");
-    view! {
-        <p class="guest-line">
-            <strong class="guest-name">{shown(&guest.name.0)}</strong>
-            <StateBadge state=guest.state />
-            <span class="secondary">{facts}</span>
-            {(!has_memory).then_some(view! { <span class="secondary">"Not running: nothing is measured."</span> })}
-        </p>
+        {dynamic(move || chosen.uuid.get().map(|uuid| view! { <GuestGauges uuid guest=line /> }))}
     }
 }

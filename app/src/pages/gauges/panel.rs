@@ -1,8 +1,8 @@
 //! The gauges of one guest.
 
 use leptos::prelude::*;
-use memdeck_model::Millis;
 use memdeck_model::telemetry::{LiveSample, SeriesQuery};
+use memdeck_model::{Guest, Millis, Timestamp};
 
 use super::dial::DIALS;
 use super::dial_card::{DialCard, SCALE};
@@ -11,16 +11,21 @@ use super::trace::Trace;
 use crate::api::{self, ApiError};
 use crate::data::Data;
 use crate::feed::Feed;
-use crate::pages::guest::{Freshness, FreshnessBadge};
+use crate::pages::guest::{Freshness, FreshnessBadge, StateBadge};
 use crate::time::Clock;
-use crate::ui::erase::{dynamic, effect};
+use crate::ui::erase::{dynamic, effect, memo};
 use crate::ui::{Failure, Show};
+use crate::words::shown;
 
 type Traces = [RwSignal<Trace>; DIALS.len()];
 
 /// The eight gauges of the guest `uuid`, which follow it once a second.
 #[component]
-pub fn GuestGauges(uuid: String) -> impl IntoView {
+pub fn GuestGauges(
+    uuid: String,
+    /// The guest as the hypervisor knows it.
+    guest: Memo<Option<Guest>>,
+) -> impl IntoView {
     let sample = Data::expect().telemetry.watch_guest(&uuid);
     let traces: Traces = DIALS.map(|dial| RwSignal::new(Trace::of(dial)));
     let freshness = RwSignal::new(Freshness::default());
@@ -38,14 +43,20 @@ pub fn GuestGauges(uuid: String) -> impl IntoView {
             before.set_value(Some(sample));
         }
     });
+    let is_waiting = memo(move || {
+        let is_measured = guest.with(|guest| guest.as_ref().is_some_and(|guest| guest.state.has_memory()));
+        is_measured && freshness.get().at.is_none()
+    });
     let problem = RwSignal::new(None::<String>);
     let uuid = StoredValue::new(uuid);
-    let recall = move || recall(&uuid.get_value(), traces, problem);
+    let clock = Clock::expect();
+    let recall = move || recall(&uuid.get_value(), clock.now_untracked(), traces, problem);
     Feed::expect().on_connected(recall);
     view! {
-        <p class="dials-freshness">
+        <p class="guest-line">
+            {dynamic(move || guest.with(|guest| guest.as_ref().map(facts_of)))}
             <FreshnessBadge freshness />
-            {dynamic(move || freshness.get().at.is_none().then_some("Waiting for the first values …"))}
+            {dynamic(move || is_waiting.get().then(|| view! { <span class="secondary">"Waiting for the first values …"</span> }))}
         </p>
         <div class="dials">{traces.map(|trace| view! { <DialCard trace /> }).collect_view()}</div>
         <p class="footnote" id=SCALE>
@@ -64,8 +75,7 @@ pub fn GuestGauges(uuid: String) -> impl IntoView {
 }
 
 /// Asks the server for what it kept of the last minutes.
-fn recall(uuid: &str, traces: Traces, problem: RwSignal<Option<String>>) {
-    let to = Clock::expect().now_untracked();
+fn recall(uuid: &str, to: Timestamp, traces: Traces, problem: RwSignal<Option<String>>) {
     problem.set(None);
     for trace in traces {
         let query = SeriesQuery {
@@ -82,5 +92,19 @@ fn recall(uuid: &str, traces: Traces, problem: RwSignal<Option<String>>) {
                 Err(ApiError(refused)) => drop(problem.try_set(Some(refused.detail.to_string()))),
             }
         });
+    }
+}
+
+/// What the guest is: name, state, vCPUs, memory. One that does not run says why nothing is measured.
+fn facts_of(guest: &Guest) -> impl IntoView + use<> {
+    let has_memory = guest.state.has_memory();
+    let id = guest.id.map(|id| format!("id {id}"));
+    let vcpus = if guest.vcpus == 1 { "1 vCPU".to_owned() } else { format!("{} vCPUs", guest.vcpus) };
+    let facts = id.into_iter().chain([vcpus, guest.memory_max.to_string()]).collect::<Vec<_>>().join(" · ");
+    view! {
+        <strong class="guest-name">{shown(&guest.name.0)}</strong>
+        <StateBadge state=guest.state />
+        <span class="secondary">{facts}</span>
+        {(!has_memory).then_some(view! { <span class="secondary">"Not running: nothing is measured."</span> })}
     }
 }

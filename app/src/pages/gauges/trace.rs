@@ -41,10 +41,10 @@ impl Trace {
         self.history.means()
     }
 
-    /// `Highest 12.5 MiB/s, mean 1.25 MiB/s`.
+    /// `highest 12.5, mean 1.25 MiB/s`.
     pub fn summary(&self) -> Option<String> {
         let (highest, mean) = self.history.highest_and_mean()?;
-        Some(format!("Highest {}, mean {}", self.dial.in_words(highest), self.dial.in_words(mean)))
+        Some(self.dial.highest_and_mean(highest, mean))
     }
 }
 
@@ -76,6 +76,6 @@ mod tests {
             buckets: vec![bucket(1_000, 4.0 * mib, 8.0 * mib)],
         });
         assert_eq!(&trace.course()[58..], &[Some(4.0), Some(2.0)]);
-        assert_eq!(trace.summary().as_deref(), Some("Highest 8.00 MiB/s, mean 3.00 MiB/s"));
+        assert_eq!(trace.summary().as_deref(), Some("highest 8.00, mean 3.00 MiB/s"));
     }
 }

@@ -10,7 +10,7 @@ const MIB: f64 = 1_048_576.0;
 /// The scale of a share: a quarter of a circle is 100 %.
 pub const SHARE_MARKS: &[Mark] = &[(0.0, "0"), (45.0, "50"), (90.0, "100")];
 /// The scale of bytes per second, in powers of ten.
-pub const BYTES_MARKS: &[Mark] = &[(0.0, "1"), (38.66, "10k"), (50.19, "1M"), (60.95, "1G")];
+pub const BYTES_MARKS: &[Mark] = &[(0.0, "1"), (38.66, "10k"), (60.95, "1G")];
 
 /// One gauge: where its needle stands, and its number.
 #[derive(Clone, Debug, Default, PartialEq)]
