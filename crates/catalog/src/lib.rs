@@ -23,6 +23,7 @@ mod frozen_pause;
 mod import;
 mod intent;
 mod job;
+mod jobs;
 mod last_dumps;
 mod listing;
 mod lock;
@@ -36,6 +37,7 @@ mod restore;
 mod row_digest;
 mod schema;
 mod settings;
+mod volume;
 
 pub use backup::Backup;
 pub use catalog::Catalog;
