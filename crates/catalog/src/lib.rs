@@ -25,6 +25,7 @@ mod import;
 mod intent;
 mod job;
 mod jobs;
+mod last_dumps;
 mod listing;
 mod lock;
 mod memo;

@@ -22,6 +22,7 @@ mod image_facts;
 mod influx;
 mod inspection;
 mod job_state;
+mod last_dump;
 mod manifest;
 mod message;
 mod options;
@@ -61,6 +62,7 @@ pub use image_facts::ImageFacts;
 pub use influx::{ColumnConflict, DiagnosisStep, ForeignImport, InfluxDiagnosis, InfluxVersion};
 pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
 pub use job_state::JobState;
+pub use last_dump::LastDump;
 pub use manifest::{
     CaptureFacts, FrameDigestFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest,
     OmittedBlock, PageMapFacts, PageTotals,

@@ -9,25 +9,16 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
+use memdeck_app::routes::Page;
 use serde_json::Value;
 
 use crate::support::{HOST, TestApp, answer, get, routed_paths, send, text};
 
 /// What is routed and not described: pages and forms, which no script calls, and what only says that nothing is there.
 fn is_undescribed(path: &str) -> bool {
-    matches!(
-        path,
-        "/" | "/vms"
-            | "/telemetry"
-            | "/resource-monitoring"
-            | "/memory-dumps"
-            | "/ui"
-            | "/sign-in"
-            | "/sign-in.js"
-            | "/sign-out"
-            | "/api"
-            | "/api/{*rest}"
-    ) || path.starts_with("/api/ui/")
+    matches!(path, "/ui" | "/sign-in" | "/sign-in.js" | "/sign-out" | "/api" | "/api/{*rest}")
+        || path.starts_with("/api/ui/")
+        || Page::ALL.iter().any(|page| page.path() == path)
 }
 
 async fn described(router: &Router) -> Value {
