@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders and files of `src`, the lowest first. Each may use those before it and no others.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("base.rs", &[]),
     ("routes.rs", &[]),
     ("time", &[]),
-    ("words", &["api"]),
+    ("words", &[]),
+    ("api", &["session", "words"]),
     ("shortcuts.rs", &[]),
     ("ui", &["time"]),
     ("feed", &["api", "time", "ui"]),

@@ -16,4 +16,5 @@ pub mod log;
 mod node;
 pub mod outbox;
 mod ownership;
+mod telemetry;
 mod token;

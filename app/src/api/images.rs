@@ -4,7 +4,8 @@ use memdeck_model::{DumpId, Record, Verification};
 
 #[cfg(feature = "ssr")]
 use super::operations;
-use super::{Details, server_functions};
+use super::server_functions;
+use crate::words::Details;
 
 server_functions! {
     /// What is known of one dump: at once from its record, or with what its image and manifest tell, which may be on

@@ -6,7 +6,6 @@
 
 #[cfg(not(feature = "ssr"))]
 mod client;
-mod details;
 mod error;
 mod images;
 #[cfg(feature = "ssr")]
@@ -15,11 +14,8 @@ mod telemetry;
 
 use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
 
-pub use details::{Details, Fact, Form, Group, Notice, PageClass, PageStatistics, Room, Value, Weight};
 pub use error::ApiError;
 pub use images::{ask_verification, delete_image, fetch_details};
-#[cfg(any(feature = "ssr", test))]
-pub use memdeck_model::ImageFacts;
 pub use memdeck_model::Overview;
 #[cfg(feature = "ssr")]
 pub use operations::{Operations, RequestId, router};

@@ -11,11 +11,11 @@ use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context};
 use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport};
 use memdeck_model::{
-    Activity, DumpId, DumpStatus, Guest, Problem, ProblemKind, Record, RecordPage, RecordQuery,
+    Activity, DumpId, DumpStatus, Guest, ImageFacts, Problem, ProblemKind, Record, RecordPage, RecordQuery,
     TriggerRequest, Verification,
 };
 
-use super::{ApiError, ImageFacts, Overview};
+use super::{ApiError, Overview};
 
 /// What the server does for the page. The server implements it with its use cases.
 #[async_trait]

@@ -15,7 +15,7 @@ use rusqlite::OptionalExtension;
 
 use crate::record::{decode, integer};
 use crate::reserve::For;
-use crate::{Catalog, CatalogError, job};
+use crate::{Catalog, CatalogError, jobs};
 
 /// A guest that a dump is about to touch or has touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Catalog {
     pub fn intend(&self, intent: &Intent) -> Result<(), CatalogError> {
         let Intent { dump_id, guest_uuid, was_running, max_downtime } = intent;
         self.write("note that a guest is about to be touched", |tx| {
-            job::active(tx, dump_id)?;
+            jobs::active(tx, dump_id)?;
             let noted: Option<String> = tx
                 .query_row("SELECT guest_uuid FROM intents WHERE dump_id = ?1", [dump_id.as_str()], |row| {
                     row.get(0)

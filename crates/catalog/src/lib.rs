@@ -23,6 +23,7 @@ mod frozen_pause;
 mod import;
 mod intent;
 mod job;
+mod jobs;
 mod listing;
 mod lock;
 mod memo;
@@ -35,6 +36,7 @@ mod restore;
 mod row_digest;
 mod schema;
 mod settings;
+mod volume;
 
 pub use backup::Backup;
 pub use catalog::Catalog;

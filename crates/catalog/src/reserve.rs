@@ -21,7 +21,7 @@ use memdeck_model::ByteCount;
 use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate};
 use rustix::io::Errno;
 
-use crate::{Catalog, CatalogError};
+use crate::CatalogError;
 
 /// Name of the file in the state directory.
 const FILE_NAME: &str = "reserve";
@@ -133,7 +133,7 @@ impl Reserve {
     }
 
     /// Whether a page can be written beside the catalog. It is written to a file without a name.
-    fn try_write(&self) -> io::Result<()> {
+    pub(crate) fn try_write(&self) -> io::Result<()> {
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
         let mut file = match rustix::fs::open(&self.dir, flags, Mode::RUSR | Mode::WUSR) {
             Ok(file) => File::from(file),
@@ -191,25 +191,6 @@ fn fill(file: &File, held: u64) -> io::Result<()> {
             (held..WHOLE.0).step_by(PAGE_BYTES).try_for_each(|at| file.write_all_at(&page, at))
         }
         allocated => Ok(allocated?),
-    }
-}
-
-impl Catalog {
-    /// Makes the reserve whole that is kept for ends and deletions on a full volume, if there is room for it.
-    ///
-    /// # Errors
-    /// There is none, or no file can be written.
-    pub fn renew_reserve(&self) -> Result<(), VolumeError> {
-        self.reserve.renew()
-    }
-
-    /// Tries whether the state directory takes what is written, and whether its reserve is whole or can be made so.
-    ///
-    /// # Errors
-    /// What is wrong with its volume.
-    pub fn check_volume(&self) -> Result<(), VolumeError> {
-        self.reserve.try_write().map_err(VolumeError::Unwritable)?;
-        self.reserve.renew()
     }
 }
 

@@ -6,10 +6,7 @@ use std::fmt::Write;
 
 use memdeck_model::{ByteCount, Record};
 
-use crate::types::{FieldType, FieldTypes};
-
-/// The measurement of dumps.
-pub(crate) const MEASUREMENT: &str = "mem_dumps";
+use crate::types::{FieldType, FieldTypes, MEASUREMENT};
 
 /// A value in the type that it has by nature.
 #[derive(Clone, Copy)]

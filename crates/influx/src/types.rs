@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::line::MEASUREMENT;
+/// The measurement of dumps.
+pub(crate) const MEASUREMENT: &str = "mem_dumps";
 
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 
 mod guests;
 mod images;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,6 +19,7 @@ use tokio::sync::broadcast;
 
 pub use guests::HypervisorGuests;
 pub use images::StoredImages;
+pub use telemetry::MeasuredGuests;
 
 /// This machine.
 pub struct Machine {

@@ -7,9 +7,11 @@ mod activity;
 mod actor;
 mod calendar;
 mod capabilities;
+mod capture_mode;
 mod causes;
 mod day;
 mod dump;
+mod dump_id;
 mod end_reason;
 mod event;
 mod frozen_pause;
@@ -18,6 +20,7 @@ mod host;
 mod image;
 mod image_facts;
 mod inspection;
+mod job_state;
 mod manifest;
 mod message;
 mod options;
@@ -42,12 +45,11 @@ pub use activity::{Activity, ActivityKind};
 pub use actor::{Actor, ActorError};
 pub use calendar::InstantError;
 pub use capabilities::Capabilities;
+pub use capture_mode::CaptureMode;
 pub use causes::with_causes;
 pub use day::{Day, ParseDayError};
-pub use dump::{
-    CaptureMode, DumpId, DumpPhase, DumpState, DumpStatus, JobState, LiveProgress, ParseDumpIdError,
-    PauseSource, Progress,
-};
+pub use dump::{DumpPhase, DumpState, DumpStatus, LiveProgress, PauseSource, Progress};
+pub use dump_id::{DumpId, ParseDumpIdError};
 pub use end_reason::EndReason;
 pub use event::{Event, ServiceHealth};
 pub use frozen_pause::{FrozenPause, expected_pause, in_round_numbers};
@@ -56,6 +58,7 @@ pub use host::HostClock;
 pub use image::{DeleteRequest, Deletion, Verification, VerificationState, VerifyRequest};
 pub use image_facts::ImageFacts;
 pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
+pub use job_state::JobState;
 pub use manifest::{
     CaptureFacts, FrameDigestFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest,
     OmittedBlock, PageMapFacts, PageTotals,

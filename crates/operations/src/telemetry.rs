@@ -2,76 +2,30 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use memdeck_model::telemetry::{
-    CollectorStatus, Diagnosis, LiveSample, Series, SeriesQuery, SettingInUse, TelemetryReport,
-};
-use memdeck_model::{Problem, ProblemKind, Timestamp};
-use tokio::sync::watch;
+use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport, VmTotals};
+use memdeck_model::{Problem, ProblemKind};
 
-use crate::{Caller, Operations};
+use crate::{Caller, Operations, Telemetry};
 
-/// The newest values of all guests, as one collection found them.
-#[derive(Clone, Debug, Default)]
-pub struct Samples {
-    /// When; `None` before the first collection.
-    pub at: Option<Timestamp>,
-    /// By name.
-    pub guests: Vec<LiveSample>,
-}
-
-/// Measures the guests of one host.
-#[async_trait]
-pub trait Telemetry: Send + Sync {
-    /// The newest values, and a signal for each collection. Reading them waits for nothing.
-    fn samples(&self) -> watch::Receiver<Arc<Samples>>;
-
-    /// How the collector stands.
-    fn status(&self) -> CollectorStatus;
-
-    /// Collects from now on, after a restart too. False if it did so already.
-    ///
-    /// # Errors
-    /// That cannot be remembered.
-    async fn start(&self) -> Result<bool, Problem>;
-
-    /// Stops collecting, after a restart too. False if it did not collect.
-    ///
-    /// # Errors
-    /// That cannot be remembered.
-    async fn stop(&self) -> Result<bool, Problem>;
-
-    /// The settings that it works with, secrets as `***`.
-    fn settings(&self) -> Vec<SettingInUse>;
-
-    /// Tries everything that it needs.
-    async fn diagnose(&self) -> Diagnosis;
-
-    /// One metric of a guest or device over time.
-    ///
-    /// # Errors
-    /// The range cannot be used, or the store cannot be read.
-    async fn series(&self, query: SeriesQuery) -> Result<Series, Problem>;
-}
+/// The longest range of a series: longer than anything is kept.
+const MAX_RANGE_MS: u64 = 366 * 24 * 60 * 60 * 1000;
 
 impl Operations {
-    fn telemetry(&self) -> Result<&Arc<dyn Telemetry>, Problem> {
+    /// What measures the guests.
+    ///
+    /// # Errors
+    /// Nothing is measured here.
+    pub fn telemetry(&self) -> Result<&Arc<dyn Telemetry>, Problem> {
         self.telemetry.as_ref().ok_or_else(|| {
             let detail = "no guests are measured here: their host is another machine";
             Problem::new(ProblemKind::Unavailable, detail)
         })
     }
 
-    /// The newest values of all guests, and a signal for each collection; `None` where nothing is measured.
-    #[must_use]
-    pub fn samples(&self) -> Option<watch::Receiver<Arc<Samples>>> {
-        self.telemetry.as_ref().map(|telemetry| telemetry.samples())
-    }
-
     /// The collector, its settings and its figures.
     ///
     /// # Errors
-    /// There is none.
+    /// Nothing is measured here.
     pub fn telemetry_report(&self) -> Result<TelemetryReport, Problem> {
         let telemetry = self.telemetry()?;
         Ok(TelemetryReport { status: telemetry.status(), settings: telemetry.settings() })
@@ -85,12 +39,23 @@ impl Operations {
         Ok(self.telemetry()?.diagnose().await)
     }
 
+    /// The newest values of the guest that a text names: by UUID, id or name.
+    ///
+    /// # Errors
+    /// Nothing is measured here, or there is no such guest.
+    pub fn vm_stats(&self, vm: &str) -> Result<VmTotals, Problem> {
+        self.telemetry()?.totals(vm).ok_or_else(|| {
+            let shown: String = vm.chars().filter(|c| !c.is_control()).take(80).collect();
+            Problem::new(ProblemKind::NotFound, format!("no guest '{shown}' was measured"))
+        })
+    }
+
     /// Starts the collector; false if it runs already.
     ///
     /// # Errors
-    /// There is none, or its state cannot be kept.
+    /// There is none.
     pub async fn start_collector(&self, caller: &Caller) -> Result<bool, Problem> {
-        let is_new = self.telemetry()?.start().await?;
+        let is_new = self.telemetry()?.start().await;
         if is_new {
             tracing::info!(by = %caller.actor.to_json(), "the collector was started");
         }
@@ -100,9 +65,9 @@ impl Operations {
     /// Stops the collector; false if it does not run.
     ///
     /// # Errors
-    /// There is none, or its state cannot be kept.
+    /// There is none.
     pub async fn stop_collector(&self, caller: &Caller) -> Result<bool, Problem> {
-        let was_running = self.telemetry()?.stop().await?;
+        let was_running = self.telemetry()?.stop().await;
         if was_running {
             tracing::info!(by = %caller.actor.to_json(), "the collector was stopped");
         }
@@ -114,6 +79,14 @@ impl Operations {
     /// # Errors
     /// Nothing is measured here, the range cannot be used, or the store cannot be read.
     pub async fn series(&self, query: SeriesQuery) -> Result<Series, Problem> {
-        self.telemetry()?.series(query).await
+        let telemetry = self.telemetry()?;
+        if query.to <= query.from || query.to.since(query.from).0 > MAX_RANGE_MS {
+            let detail = "`to` must be later than `from`, by a year at most";
+            return Err(Problem::new(ProblemKind::Invalid, detail));
+        }
+        if query.step_ms.is_some_and(|step| step.0 == 0) {
+            return Err(Problem::new(ProblemKind::Invalid, "a step must be longer than 0"));
+        }
+        telemetry.series(query).await
     }
 }

@@ -20,7 +20,7 @@ use crate::catalog_care;
 use crate::config::{Config, Role, ServiceConfig};
 use crate::http::{self, DashboardState};
 use crate::node::{self, Node};
-use crate::outbox;
+use crate::{outbox, telemetry};
 
 pub async fn run(config: Config) -> Result<Exit, Failure> {
     // Leptos runs server functions as tasks of whatever executor it was told about.
@@ -43,13 +43,19 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     if let Some(feed) = node::influx(config.influx.as_ref())? {
         tasks.spawn(outbox::relay(Arc::clone(&state.catalog), feed, node.host.subscribe()));
     }
+    // Guests of another machine are measured there.
+    let measured = if config.service.is_none() || config.libvirt.uri_given {
+        Some(telemetry::start(&config, &state).await)
+    } else {
+        None
+    };
     let readiness = Arc::clone(&node.readiness);
     let operations = Arc::new(Operations::new(Parts {
         catalog: Arc::clone(&state.catalog),
         host: Arc::clone(&node.host),
         images: Arc::clone(&node.images),
         readiness: Arc::clone(&readiness),
-        telemetry: None,
+        telemetry: measured,
         clock: node::clock(),
         dump_timeout: Millis::from(config.dumps.timeout),
     }));

@@ -10,6 +10,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use memdeck_model::telemetry::SettingInUse;
 use reqwest::Url;
 use serde::Serialize;
 
@@ -101,6 +102,8 @@ pub struct Config {
     pub service: Option<ServiceConfig>,
     /// InfluxDB, where it is set.
     pub influx: Option<InfluxConfig>,
+    /// What telemetry works with, as the page shows it.
+    pub shown: Vec<SettingInUse>,
 }
 
 impl Config {
@@ -178,6 +181,7 @@ impl Config {
                 login,
                 timeout: influx_timeout,
             }),
+            shown: shown(sources),
         })
     }
 }
@@ -332,6 +336,19 @@ pub fn effective(sources: &Sources) -> impl Iterator<Item = Effective> {
         origin: sources.origin(setting).to_string(),
         default: setting.default,
     })
+}
+
+/// The settings of telemetry and of what it uses, secrets masked.
+fn shown(sources: &Sources) -> Vec<SettingInUse> {
+    let concerns = |setting: &Effective| {
+        let section = setting.key.split('.').next().unwrap_or_default();
+        matches!(section, "libvirt" | "influx" | "telemetry")
+    };
+    let names = effective(sources).filter(concerns).map(|setting| SettingInUse {
+        name: setting.env.first().copied().unwrap_or(setting.key).to_owned(),
+        value: setting.value.unwrap_or_else(|| setting.default.to_owned()),
+    });
+    names.collect()
 }
 
 /// What `memdeck config` prints: every setting with its effective value and who set it, secrets masked.

@@ -5,7 +5,6 @@
 //! its connections anew by itself) is told what happened since.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -13,8 +12,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse as SseResponse};
-use futures_util::stream::{self, Stream, StreamExt};
-use memdeck_model::telemetry::{LiveSummary, Watch};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use memdeck_model::telemetry::Watch;
 use memdeck_model::{Event, Problem, ProblemKind};
 use serde::Deserialize;
 use tokio::sync::watch;
@@ -24,7 +23,7 @@ use utoipa::IntoParams;
 use super::DashboardState;
 use super::access::{OpenSession, Standing};
 use super::answer::{RestError, UrlQuery};
-use memdeck_operations::{Heard, Listener, Position, Samples};
+use memdeck_operations::{Heard, Listener, Position};
 
 /// Between two signs of life. An event, not a comment: `EventSource` does not show comments to the page.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -77,7 +76,7 @@ struct Connection {
     listener: Listener,
     next: Next,
     watch: Watch,
-    samples: Option<watch::Receiver<Arc<Samples>>>,
+    collections: Option<BoxStream<'static, ()>>,
     closing: watch::Receiver<bool>,
     session: Option<OpenSession>,
     session_check: Interval,
@@ -108,13 +107,10 @@ impl Connection {
         let mut session_check = interval(SESSION_CHECK_INTERVAL);
         session_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let closing = state.closing.clone();
-        let mut samples = if watch.is_empty() { None } else { state.operations.samples() };
-        if let Some(samples) = &mut samples {
-            // The newest values are there at once.
-            samples.mark_changed();
-        }
+        let telemetry = state.operations.telemetry().ok().filter(|_| !watch.is_empty());
+        let collections = telemetry.map(|telemetry| telemetry.collections());
         let next = Next::Start { resumed };
-        Self { state, listener, next, watch, samples, closing, session, session_check }
+        Self { state, listener, next, watch, collections, closing, session, session_check }
     }
 
     fn events(self) -> impl Stream<Item = Result<Sse, Infallible>> {
@@ -144,7 +140,7 @@ impl Connection {
                 heard = self.listener.next() => Woken::Heard(heard),
                 _ = self.closing.wait_for(|closing| *closing) => return None,
                 () = ended(self.session.as_mut()) => return None,
-                () = collected(self.samples.as_mut()) => Woken::Collected,
+                () = collected(self.collections.as_mut()) => Woken::Collected,
                 _ = self.session_check.tick() => Woken::SessionCheck,
             };
             match woken {
@@ -162,14 +158,16 @@ impl Connection {
     }
 
     /// The live values that the page watches, without ids: they are not kept.
-    fn live(&mut self) -> Vec<Sse> {
-        let Some(samples) = &mut self.samples else { return Vec::new() };
-        let samples = Arc::clone(&samples.borrow_and_update());
-        live_events(&samples, &self.watch).iter().map(|event| told(event, None)).collect()
+    fn live(&self) -> Vec<Sse> {
+        let Ok(telemetry) = self.state.operations.telemetry() else { return Vec::new() };
+        let summaries = self.watch.all.then(|| Event::Summaries(telemetry.summaries()));
+        let watched = self.watch.guests.iter().filter_map(|uuid| telemetry.live(uuid));
+        let samples = watched.map(|sample| Event::Sample(Box::new(sample)));
+        summaries.into_iter().chain(samples).map(|event| told(&event, None)).collect()
     }
 
     /// Only the last one has an id: a page that heard half of it must hear it all again.
-    async fn present(&self) -> Vec<Sse> {
+    async fn present(&mut self) -> Vec<Sse> {
         let position = self.listener.position();
         let events = self.state.operations.present_state().await;
         let last = events.len().saturating_sub(1);
@@ -178,18 +176,10 @@ impl Connection {
     }
 }
 
-/// What of a collection is sent.
-fn live_events(samples: &Samples, watch: &Watch) -> Vec<Event> {
-    let summaries =
-        watch.all.then(|| Event::Summaries(samples.guests.iter().map(LiveSummary::from).collect()));
-    let watched = samples.guests.iter().filter(|sample| watch.guests.contains(&sample.uuid));
-    summaries.into_iter().chain(watched.map(|sample| Event::Sample(Box::new(sample.clone())))).collect()
-}
-
 /// Waits for the next collection, where guests are measured.
-async fn collected(samples: Option<&mut watch::Receiver<Arc<Samples>>>) {
-    if let Some(samples) = samples
-        && samples.changed().await.is_ok()
+async fn collected(collections: Option<&mut BoxStream<'static, ()>>) {
+    if let Some(collections) = collections
+        && collections.next().await.is_some()
     {
         return;
     }

@@ -12,7 +12,18 @@ use syn::visit::Visit;
 use syn::{Attribute, Expr, ExprLit, Item, ItemMod, ItemUse, Lit, Meta, MetaNameValue, UseTree, Visibility};
 
 /// Crates without a circle among their modules.
-const HELD: [&str; 3] = ["crates/engine", "crates/hypervisor", "crates/image"];
+const CRATES: [&str; 10] = [
+    "app",
+    "crates/agent",
+    "crates/engine",
+    "crates/hypervisor",
+    "crates/image",
+    "crates/influx",
+    "crates/machine",
+    "crates/model",
+    "crates/operations",
+    "server",
+];
 
 /// The root of a crate as a module of its own: what `lib.rs` or `main.rs` defines.
 const ROOT: &str = "(root)";
@@ -312,13 +323,12 @@ fn in_words(graph: &Graph, circle: &[String]) -> String {
 #[test]
 fn no_module_uses_one_that_uses_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    for held in HELD {
+    let mut circles = Vec::new();
+    for held in CRATES {
         let graph = module_graph(&root.join(held).join("src"));
-        assert!(graph.len() > 2, "{held} has modules that use each other: {graph:?}");
-        if let Some(circle) = circle(&graph) {
-            panic!("{held}: {}", in_words(&graph, &circle));
-        }
+        circles.extend(circle(&graph).map(|circle| format!("{held}: {}", in_words(&graph, &circle))));
     }
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
 
 /// A crate of these files.

@@ -127,8 +127,7 @@ fn bodies_of(document: &Value, schema: &Value) -> Vec<String> {
             kinds.iter().map(|kind| format!("{{\"vms\": [{}]}}", example(kind))).collect()
         }
         Some("DeleteRequest") => texts(&[r#"{"confirm": "web-01"}"#]),
-        Some("VerifyRequest") => texts(&["{}", r#"{"by": "a test"}"#]),
-        Some("CancelRequest") => texts(&["{}", r#"{"by": "a test"}"#]),
+        Some("CancelRequest" | "VerifyRequest") => texts(&["{}", r#"{"by": "a test"}"#]),
         None => schema["oneOf"]
             .as_array()
             .unwrap()

@@ -2,7 +2,7 @@
 
 use memdeck_model::{ByteCount, DumpId, Record};
 
-use crate::api::Form;
+use crate::words::Form;
 
 /// Something to download.
 #[derive(Clone, Debug, PartialEq, Eq)]

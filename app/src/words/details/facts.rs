@@ -4,12 +4,12 @@
 //! unknown.
 
 use memdeck_model::{
-    Actor, ByteCount, CaptureMode, HostClock, Inspection, Manifest, Millis, PauseSource, Record, Remark,
-    Segment, SegmentKind, Timestamp,
+    Actor, ByteCount, CaptureMode, HostClock, ImageFacts, Inspection, Manifest, Millis, PauseSource, Record,
+    Remark, Segment, SegmentKind, Timestamp,
 };
 
 use super::super::{by_whom, grouped, share, shown};
-use crate::api::{Fact, Group, ImageFacts, Room, Value};
+use crate::words::{Fact, Group, Room, Value};
 
 /// Everything that is known, in groups; none of them is empty.
 pub fn groups(record: &Record, image: Option<&ImageFacts>) -> Vec<Group> {

@@ -2,10 +2,10 @@
 
 mod facts;
 
-use memdeck_model::{ByteCount, ExportFacts, PageMapFacts, PageTotals, Problem, Record};
+use memdeck_model::{ByteCount, ExportFacts, ImageFacts, PageMapFacts, PageTotals, Problem, Record};
 
 use super::{absence, because, by_whom, grouped, sentence, share, why_absent};
-use crate::api::{Details, Form, ImageFacts, Notice, PageClass, PageStatistics, Weight};
+use crate::words::{Details, Form, Notice, PageClass, PageStatistics, Weight};
 use facts::{fallback_of, groups, missing_of};
 
 /// What the record tells and, where it was looked at, what the image tells or why it does not.

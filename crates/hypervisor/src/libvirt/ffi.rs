@@ -6,6 +6,7 @@ pub(super) mod clock;
 pub(super) mod files;
 pub(super) mod job;
 pub(super) mod monitor;
+pub(super) mod stats;
 
 use std::ffi::{c_int, c_void};
 use std::os::fd::AsRawFd;

@@ -103,7 +103,7 @@ fn version(number: u32) -> String {
     format!("{}.{}.{}", number / 1_000_000, number / 1_000 % 1_000, number % 1_000)
 }
 
-fn state(state: sys::virDomainState) -> GuestState {
+pub(super) fn state(state: sys::virDomainState) -> GuestState {
     match state {
         sys::VIR_DOMAIN_NOSTATE => GuestState::NoState,
         sys::VIR_DOMAIN_RUNNING => GuestState::Running,

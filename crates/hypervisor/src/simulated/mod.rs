@@ -23,6 +23,7 @@ mod cpu;
 mod dump;
 mod live;
 mod qevm;
+mod stats;
 mod world;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use memdeck_model::{ByteCount, Guest, GuestName, GuestState, HostClock, VmRef};
 
+pub use self::stats::SimulatedStats;
 use self::world::World;
 use crate::{Aftermath, FrozenDump, Host, Hypervisor, HypervisorError, LiveDump, LiveOptions};
 

@@ -36,6 +36,15 @@ impl DeviceKind {
             Self::Disk => MetricScope::Disk,
         }
     }
+
+    /// The metrics that a device of this kind has, in the order of its fields.
+    #[must_use]
+    pub fn metrics(self) -> &'static [Metric] {
+        match self {
+            Self::Nic => NicCounters::METRICS,
+            Self::Disk => DiskCounters::METRICS,
+        }
+    }
 }
 
 impl fmt::Display for DeviceKind {
@@ -113,10 +122,7 @@ impl DeviceStats {
     /// The metrics that a device of this kind has.
     #[must_use]
     pub fn metrics(&self) -> &'static [Metric] {
-        match self.counters {
-            DeviceCounters::Nic(_) => NicCounters::METRICS,
-            DeviceCounters::Disk(_) => DiskCounters::METRICS,
-        }
+        self.kind().metrics()
     }
 }
 

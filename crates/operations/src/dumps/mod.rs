@@ -1,7 +1,6 @@
 //! Asks for dumps, cancels them, and says how they are.
 
 mod everyone;
-mod last_trigger;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +12,6 @@ use memdeck_model::{
 use crate::{Caller, Host, HostError, Operations};
 
 pub use everyone::Everyone;
-pub(crate) use last_trigger::TriggerFollower;
 
 /// How long an ended dump stays among the present ones of the page.
 const RECENTLY: Millis = Millis(10 * 60 * 1000);

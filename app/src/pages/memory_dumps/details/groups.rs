@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use crate::api::{Fact, Group, Room, Value};
 use crate::ui::{CopyButton, Instant, Unknown};
 use crate::words::lower_first;
+use crate::words::{Fact, Group, Room, Value};
 
 /// A heading and what is known under it.
 #[component]

@@ -22,7 +22,7 @@ use crate::ui::{
     Badge, Button, ButtonKind, ButtonSize, Dialog, EmptyState, Failure, Icon, IconView, Instant, Show,
     Skeleton, Tone,
 };
-use crate::words::{absence, sentence, why_absent};
+use crate::words::{Details, absence, sentence, why_absent};
 use downloads::DownloadList;
 use groups::GroupView;
 use notices::Notices;
@@ -87,19 +87,19 @@ fn unknown(dump: &str) -> AnyView {
 struct Fetched {
     id: StoredValue<DumpId>,
     /// What the record tells: it is here in any case.
-    record: Loader<api::Details>,
+    record: Loader<Details>,
     /// The same with what the image tells, which may be on another host.
-    image: Loader<api::Details>,
+    image: Loader<Details>,
     /// The newest of both.
-    shown: Memo<Option<api::Details>>,
+    shown: Memo<Option<Details>>,
 }
 
 impl Fetched {
     fn new(id: DumpId) -> Self {
-        let (record, image) = (Loader::<api::Details>::new(), Loader::<api::Details>::new());
+        let (record, image) = (Loader::<Details>::new(), Loader::<Details>::new());
         let shown = memo(move || {
-            let with_image = image.with_data(api::Details::clone);
-            with_image.or_else(|| record.with_data(api::Details::clone))
+            let with_image = image.with_data(Details::clone);
+            with_image.or_else(|| record.with_data(Details::clone))
         });
         Self { id: StoredValue::new(id), record, image, shown }
     }
@@ -116,7 +116,7 @@ impl Fetched {
     }
 
     /// Reads what is shown; the default of nothing.
-    fn read<T: Default>(self, read: impl FnOnce(&api::Details) -> T) -> T {
+    fn read<T: Default>(self, read: impl FnOnce(&Details) -> T) -> T {
         self.shown.with(|shown| shown.as_ref().map(read)).unwrap_or_default()
     }
 

@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use crate::api::{Notice, Weight};
 use crate::ui::erase::dynamic;
 use crate::ui::{Icon, IconView, Instant};
+use crate::words::{Notice, Weight};
 
 /// Each in a box of its own.
 #[component]

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::api::{PageClass, PageStatistics};
+use crate::words::{PageClass, PageStatistics};
 use crate::words::{grouped, percent, share};
 
 /// A sentence, and a table with a bar for each class.

@@ -2,8 +2,8 @@
 
 use memdeck_model::Record;
 
-use super::Job;
 use super::row::many;
+use crate::Job;
 use crate::record::{self, RECORD_COLUMNS};
 use crate::{Catalog, CatalogError};
 

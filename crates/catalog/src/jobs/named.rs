@@ -9,8 +9,8 @@ use std::sync::Arc;
 use memdeck_model::{Timestamp, VmRef};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Job;
 use super::row::{many, one};
+use crate::Job;
 use crate::{Catalog, CatalogError};
 
 /// The most guests, and the most texts, of which the newest dumps are listed.

@@ -1,4 +1,4 @@
-//! Everything that is known of a dump, in words, as the server tells it.
+//! Everything that is known of a dump, in words: what the server makes, and the page shows.
 //!
 //! The words are made on the server: what the page would have to link to read a manifest is more than what it gets.
 

@@ -3,9 +3,10 @@
 use memdeck_model::{Actor, DumpId, DumpOptions, EndReason, GuestName, Millis, Remark, Timestamp, VmRef};
 use rusqlite::{Connection, Row, named_params, params};
 
-use super::{GuestIdentity, Job, NewJob};
+use super::GuestIdentity;
 use crate::CatalogError;
 use crate::record::{self, RECORD_COLUMNS, decode, integer, word};
+use crate::{Job, NewJob};
 
 /// Selects jobs with their records. Columns with a namesake in `records` get a name of their own.
 fn select(clause: &str) -> String {
