@@ -147,7 +147,7 @@ class TimeChart extends HTMLElement {
       {
         ...this.#size(),
         legend: { show: false },
-        padding: [8, 12, 0, 0],
+        padding: [8, 20, 0, 0],
         cursor: {
           y: false,
           points: { size: 7, fill: (plot, series) => (series === 3 ? this.#colours.line : 'transparent'), width: 0 },
@@ -161,7 +161,7 @@ class TimeChart extends HTMLElement {
           y: { range: (plot, low, high) => this.#range(high) },
         },
         axes: [
-          { ...axis, grid: { show: false }, space: 64, values: (plot, splits, _axis, _space, step) => times(splits, step) },
+          { ...axis, grid: { show: false }, size: 26, space: 64, values: (plot, splits, _axis, _space, step) => times(splits, step) },
           {
             ...axis,
             grid,

@@ -24,7 +24,7 @@ pub struct Drawing {
 }
 
 /// A chart on screen, for what is done with its picture.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct ChartHandle {
     frame: NodeRef<html::Div>,
 }
@@ -32,7 +32,7 @@ pub struct ChartHandle {
 impl ChartHandle {
     /// Of the chart that is given it.
     pub fn new() -> Self {
-        Self { frame: NodeRef::new() }
+        Self::default()
     }
 
     /// Leaves a picture of the chart with the operator.

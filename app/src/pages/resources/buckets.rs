@@ -1,5 +1,7 @@
 //! What a chart is drawn of: the buckets of a series, kept up to date, without what was not measured.
 
+use std::fmt::Write as _;
+
 use memdeck_model::telemetry::{Bucket, Metric, Series};
 use memdeck_model::{Millis, Timestamp};
 
@@ -107,10 +109,12 @@ pub fn csv(series: &Series) -> String {
     let mut text = String::from("time,guest,device,metric,unit,min,mean,max,raw\r\n");
     for bucket in &series.buckets {
         let raw = bucket.raw.map(|raw| raw.to_string()).unwrap_or_default();
-        text.push_str(&format!(
+        // Writing into a text cannot fail.
+        let _ = write!(
+            text,
             "{},{},\"{device}\",{},{unit},{},{},{},{raw}\r\n",
             bucket.at, series.uuid, series.metric, bucket.min, bucket.mean, bucket.max
-        ));
+        );
     }
     text
 }

@@ -12,8 +12,8 @@ use super::numbers::NumbersTable;
 use super::range::{Range, SPANS};
 use super::scale::{Scale, meaning};
 use super::state::State;
-use crate::ui::erase::{dynamic, memo};
-use crate::ui::{Chart, ChartHandle, Drawing, Failure, Icon, IconView, Menu, MenuItem, Show};
+use crate::ui::erase::{dynamic, effect, memo};
+use crate::ui::{Chart, ChartHandle, Drawing, Failure, Icon, IconView, Menu, MenuItem, Show, charts_failed};
 
 /// What `public/charts.js` calls the settings of a chart.
 #[derive(Serialize)]
@@ -32,8 +32,6 @@ struct Settings {
 pub fn ChartCard(metric: Metric, device: Option<String>) -> impl IntoView {
     let state = State::expect();
     let seen = RwSignal::new(false);
-    let data = ChartData::start(metric, device.clone(), seen);
-    let series = data.series;
     let handle = ChartHandle::new();
     // With the device where more than one has a chart of this metric.
     let key =
@@ -43,6 +41,17 @@ pub fn ChartCard(metric: Metric, device: Option<String>) -> impl IntoView {
         .map_or_else(|| metric.title().to_owned(), |device| format!("{device}: {}", metric.title()));
     let id = format!("chart-{}", key.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
     let own_id = id.clone();
+    let name = file_name(&untrack(|| state.name()).unwrap_or_default(), device.as_deref(), metric);
+    let (csv_name, png_name, png_title) = (format!("{name}.csv"), format!("{name}.png"), title.clone());
+    let data = ChartData::start(metric, device, seen);
+    let series = data.series;
+    let cannot_draw = charts_failed();
+    effect(move || {
+        // Then nobody says what is in view; figures and tables are there all the same.
+        if cannot_draw.get() {
+            seen.set(true);
+        }
+    });
     let problem = series.why_failed();
     let is_empty = memo(move || series.with_data(|series| series.buckets.is_empty()) == Some(true));
     let is_loading = memo(move || seen.get() && !series.has_data() && series.is_pending());
@@ -65,10 +74,6 @@ pub fn ChartCard(metric: Metric, device: Option<String>) -> impl IntoView {
         let is_shown = is_table.get_untracked();
         state.show(|view| view.table = (!is_shown).then(|| key.clone()));
     };
-    let (png_title, csv_name, png_name) = {
-        let name = file_name(&state.name().unwrap_or_default(), device.as_deref(), metric);
-        (title.clone(), format!("{name}.csv"), format!("{name}.png"))
-    };
     let save_csv = move |()| {
         let text = untrack(|| series.with_data(super::buckets::csv));
         handle.save_text(&csv_name, &text.unwrap_or_default());
@@ -80,7 +85,7 @@ pub fn ChartCard(metric: Metric, device: Option<String>) -> impl IntoView {
     let (show_table, save_csv, save_png) =
         (Callback::new(show_table), Callback::new(save_csv), Callback::new(save_png));
     let label = format!("Numbers and picture of {title}");
-    let of_table = title.clone();
+    let caption = format!("Numbers of {title}");
     view! {
         <section class="chart-card" aria-labelledby=id>
             <header class="chart-head">
@@ -120,7 +125,7 @@ pub fn ChartCard(metric: Metric, device: Option<String>) -> impl IntoView {
                 />
             </Show>
             <Show when=move || is_table.get()>
-                <NumbersTable metric series title=of_table.clone() />
+                <NumbersTable metric series caption=caption.clone() />
             </Show>
         </section>
     }

@@ -41,7 +41,7 @@ impl ChartData {
             asked: StoredValue::new(None),
         };
         let refreshes = state.data.refreshes;
-        let refreshed = StoredValue::new(refreshes.get_untracked());
+        let answered = StoredValue::new(refreshes.get_untracked());
         effect(move || {
             let range = state.range.get();
             state.looks.track();
@@ -49,8 +49,8 @@ impl ChartData {
             if !seen.get() {
                 return;
             }
-            let is_asked_again = refreshed.get_value() != count;
-            refreshed.set_value(count);
+            let is_asked_again = answered.get_value() != count;
+            answered.set_value(count);
             let asked = data.asked.get_value();
             match asked {
                 Some((before, at)) if before == range && !is_asked_again => untrack(|| data.look(range, at)),

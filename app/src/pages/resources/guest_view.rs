@@ -13,10 +13,11 @@ use crate::ui::erase::{effect, memo};
 use crate::ui::{Tab, Tabs};
 use memdeck_model::telemetry::MetricGroup;
 
-/// The guest `uuid`, which is watched for as long as this is shown.
+/// The guest that is shown now, which is watched for as long as this is there.
 #[component]
-pub fn GuestView(uuid: String) -> impl IntoView {
+pub fn GuestView() -> impl IntoView {
     let state = State::expect();
+    let uuid = state.guest.get_untracked().unwrap_or_default();
     let live = state.data.telemetry.watch_guest(&uuid);
     // Of the guest before, nothing is left.
     state.sample.set(None);

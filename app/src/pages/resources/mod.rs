@@ -52,7 +52,7 @@ pub fn Resources() -> impl IntoView {
             />
         </Show>
         {dynamic(move || match state.guest.get() {
-            Some(uuid) => view! { <Toolbar /> <GuestView uuid /> }.into_any(),
+            Some(_) => view! { <Toolbar /> <GuestView /> }.into_any(),
             None if is_known.get() => {
                 view! {
                     <EmptyState title="No guests" icon=Icon::Monitor>

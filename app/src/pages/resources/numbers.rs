@@ -13,7 +13,7 @@ use crate::words::grouped;
 
 /// The table.
 #[component]
-pub fn NumbersTable(metric: Metric, series: Loader<Series>, title: String) -> impl IntoView {
+pub fn NumbersTable(metric: Metric, series: Loader<Series>, caption: String) -> impl IntoView {
     let scale = memo(move || series.with_data(|series| scale_of(metric, &series.buckets)));
     // In another unit every row is another one.
     let rows = move || {
@@ -26,7 +26,7 @@ pub fn NumbersTable(metric: Metric, series: Loader<Series>, title: String) -> im
     let is_counter = metric.is_counter();
     view! {
         <div class="numbers">
-            <Table caption=format!("Numbers of {title}")>
+            <Table caption>
                 <thead>
                     <tr>
                         <th scope="col">"Time"</th>

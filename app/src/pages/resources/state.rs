@@ -54,7 +54,7 @@ impl State {
         let guest = Memo::new(move |before: Option<&Option<String>>| {
             let before = before.cloned().flatten();
             match view.with(|view| view.guest.clone()) {
-                Some(wanted) => data.guests.with(|guests| named(guests, &wanted)).unwrap_or(before),
+                Some(wanted) => data.guests.with(|guests| named(guests, &wanted)).or(before),
                 // It stays when another one comes that would be first.
                 None => before.or_else(|| data.guests.with(first).flatten()),
             }
@@ -148,9 +148,9 @@ fn whole_step(now: Timestamp, range: Range) -> Timestamp {
 }
 
 /// The UUID of the guest that an address means: by UUID, or by name. One that is gone may have been measured.
-fn named(guests: &[Guest], wanted: &str) -> Option<String> {
+fn named(guests: &[Guest], wanted: &str) -> String {
     let found = guests.iter().find(|guest| guest.uuid == wanted || guest.name.0 == wanted);
-    Some(found.map_or_else(|| wanted.to_owned(), |guest| guest.uuid.clone()))
+    found.map_or_else(|| wanted.to_owned(), |guest| guest.uuid.clone())
 }
 
 /// The first that runs, else the first.
@@ -184,9 +184,9 @@ mod tests {
         assert_eq!(first(&guests).as_deref(), Some("uuid of b"));
         assert_eq!(first(&guests[..1]).as_deref(), Some("uuid of a"));
         assert_eq!(first(&[]), None);
-        assert_eq!(named(&guests, "a").as_deref(), Some("uuid of a"));
-        assert_eq!(named(&guests, "uuid of b").as_deref(), Some("uuid of b"));
-        assert_eq!(named(&guests, "gone").as_deref(), Some("gone"), "its values may be kept");
+        assert_eq!(named(&guests, "a"), "uuid of a");
+        assert_eq!(named(&guests, "uuid of b"), "uuid of b");
+        assert_eq!(named(&guests, "gone"), "gone", "its values may be kept");
     }
 
     #[test]

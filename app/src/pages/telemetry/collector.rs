@@ -17,7 +17,8 @@ pub fn CollectorPanel() -> impl IntoView {
     let status = state.find(Clone::clone);
     let is_known = memo(move || status.with(Option::is_some));
     let runs = memo(move || status.with(|status| status.as_ref().map(|status| status.running)));
-    let word = memo(move || status.with(|status| status.as_ref().map(|status| standing(status).2)));
+    // Changes when the collector does, and not with its figures.
+    let stands = memo(move || status.with(|status| status.as_ref().map(standing)));
     let sentence_of = memo(move || status.with(|status| status.as_ref().map(told)).unwrap_or_default());
     let started = memo(move || status.with(|status| status.as_ref().and_then(|status| status.started_at)));
     let away = memo(move || {
@@ -47,9 +48,7 @@ pub fn CollectorPanel() -> impl IntoView {
                         <div class="collector">
                             <div class="collector-state">
                                 {dynamic(move || {
-                                    // By its word, so that nothing is drawn anew while the figures change.
-                                    word.track();
-                                    let (tone, icon, word) = status.with_untracked(|status| status.as_ref().map(standing))?;
+                                    let (tone, icon, word) = stands.get()?;
                                     Some(view! {
                                         <Badge tone icon>
                                             {word}

@@ -87,7 +87,7 @@ fn every(status: &CollectorStatus) -> String {
 
 fn took(status: &CollectorStatus) -> String {
     match (status.last_duration_ms, status.max_duration_ms) {
-        (Some(last), Some(max)) => format!("took {last}, at most {max}"),
+        (Some(last), Some(max)) => format!("took {last}, max {max}"),
         (Some(last), None) => format!("took {last}"),
         (None, _) => String::new(),
     }
@@ -125,6 +125,6 @@ mod tests {
             [failed(&troubled), in_part(&troubled), queue(&troubled)],
             ["1,200 failed", "1 stale, 2 partly known", "1 waits, 5 dropped"]
         );
-        assert_eq!(took(&troubled), "took 3 ms, at most 9 ms");
+        assert_eq!(took(&troubled), "took 3 ms, max 9 ms");
     }
 }

@@ -67,16 +67,16 @@ pub fn GuestRow(uuid: String) -> impl IntoView {
     let of_guest =
         move |read: fn(Guest) -> String| dynamic(move || guest.get().map(read).unwrap_or_default());
     view! {
-        <tr>
-            <th scope="row">
+        <tr role="row">
+            <th scope="row" role="rowheader">
                 <a href=href>{of_guest(|guest| shown(&guest.name.0))}</a>
             </th>
-            <td>{of_guest(|guest| guest.state.as_str().to_owned())}</td>
-            <td class="number">{of_guest(|guest| guest.vcpus.to_string())}</td>
-            <td class="number">{of_guest(|guest| guest.memory_max.to_string())}</td>
-            <td class="number">{cpu}</td>
-            <td class="number">{memory}</td>
-            <td>
+            <td role="cell" data-label="State">{of_guest(|guest| guest.state.as_str().to_owned())}</td>
+            <td role="cell" data-label="vCPUs" class="number">{of_guest(|guest| guest.vcpus.to_string())}</td>
+            <td role="cell" data-label="Memory" class="number">{of_guest(|guest| guest.memory_max.to_string())}</td>
+            <td role="cell" data-label="CPU" class="number">{cpu}</td>
+            <td role="cell" data-label="In use" class="number">{memory}</td>
+            <td role="cell" data-label="Values">
                 {dynamic(move || {
                     let runs = guest.with(|guest| guest.as_ref().is_some_and(|guest| guest.state == GuestState::Running));
                     badge(&values.get(), runs, clock)

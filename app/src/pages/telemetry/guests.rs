@@ -36,18 +36,18 @@ pub fn MonitoredGuests() -> impl IntoView {
                 Some(false) => {
                     view! {
                         <Table caption="Monitored guests">
-                            <thead>
-                                <tr>
-                                    <th scope="col">"VM name"</th>
-                                    <th scope="col">"State"</th>
-                                    <th scope="col">"vCPUs"</th>
-                                    <th scope="col">"Memory"</th>
-                                    <th scope="col">"CPU"</th>
-                                    <th scope="col">"In use"</th>
-                                    <th scope="col">"Values"</th>
+                            <thead role="rowgroup">
+                                <tr role="row">
+                                    <th scope="col" role="columnheader">"VM name"</th>
+                                    <th scope="col" role="columnheader">"State"</th>
+                                    <th scope="col" role="columnheader">"vCPUs"</th>
+                                    <th scope="col" role="columnheader">"Memory"</th>
+                                    <th scope="col" role="columnheader">"CPU"</th>
+                                    <th scope="col" role="columnheader">"In use"</th>
+                                    <th scope="col" role="columnheader">"Values"</th>
                                 </tr>
                             </thead>
-                            <tbody>{list(uuids, Clone::clone, |uuid| view! { <GuestRow uuid /> })}</tbody>
+                            <tbody role="rowgroup">{list(uuids, Clone::clone, |uuid| view! { <GuestRow uuid /> })}</tbody>
                         </Table>
                     }
                         .into_any()
