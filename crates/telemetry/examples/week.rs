@@ -10,8 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 use memdeck_hypervisor::GuestStats;
 use memdeck_hypervisor::simulated::SimulatedStats;
 use memdeck_model::telemetry::Metric;
+use memdeck_model::telemetry::SeriesQuery;
 use memdeck_model::{ByteCount, Timestamp};
-use memdeck_telemetry::{Rates, SeriesQuery, Snapshot, Store};
+use memdeck_telemetry::{Rates, Snapshot, Store};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
