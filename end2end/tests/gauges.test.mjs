@@ -40,7 +40,7 @@ scenario('the first running guest is shown, another is chosen, and the address k
   const choice = page.getByLabel('VM', { exact: true });
   await choice.selectOption('web-01');
   await eventually(() => assert.equal(named(), guests['web-01']));
-  await page.getByRole('main').getByText('web-01', { exact: true }).first().waitFor();
+  await page.locator('.guest-line').getByText('web-01', { exact: true }).waitFor();
   tab.expectComplaints(...DOCUMENT_LEFT);
   await page.reload();
   await eventually(async () => assert.equal(await choice.inputValue(), guests['web-01']));

@@ -1,11 +1,13 @@
 //! One guest, chosen in the address: `?guest=UUID`.
 
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
 use memdeck_model::telemetry::Watch;
 use memdeck_model::{Guest, GuestState};
 
+use crate::base;
 use crate::data::Data;
 use crate::routes::Page;
 use crate::ui::Select;
@@ -32,17 +34,24 @@ impl ChosenGuest {
     /// does not change because another guest starts or stops. Call it where the page's routes are.
     pub fn of(page: Page) -> Self {
         let guests = Data::expect().guests;
-        let search = use_location().search;
+        let location = use_location();
+        let (search, pathname) = (location.search, location.pathname);
         let query = memo(move || search.get());
         let uuid = memo(move || query.with(|query| chosen_in(query)));
         let navigate: Navigate = Box::new(use_navigate());
         let chosen = Self { uuid, page, query, navigate: StoredValue::new_local(navigate) };
         effect(move || {
-            if uuid.with(Option::is_none)
-                && let Some(first) = guests.with(first_choice).flatten()
-            {
-                untrack(|| chosen.go(&first, true));
-            }
+            let first = guests.with(first_choice).flatten();
+            let Some(first) = first.filter(|_| uuid.with(Option::is_none)) else { return };
+            leptos::task::spawn_local(async move {
+                // The way here is only then in the browser's history, where this takes its place.
+                TimeoutFuture::new(0).await;
+                let is_here =
+                    pathname.try_get_untracked().is_some_and(|path| path == base::href(page.path()));
+                if is_here && uuid.try_get_untracked() == Some(None) {
+                    chosen.go(&first, true);
+                }
+            });
         });
         chosen
     }

@@ -76,9 +76,9 @@ pub fn VmCard(uuid: String) -> impl IntoView {
             </p>
             <dl class="vm-rates number">
                 <dt>"Network"</dt>
-                <dd><span class="unbroken">"in " {text(|values| &values.received, "network received")}</span> <span class="vm-and">"out " {text(|values| &values.sent, "network sent")}</span></dd>
+                <dd><span class="unbroken">"in " {text(|values| &values.received, "network received")}</span> " " <span class="vm-and">"out " {text(|values| &values.sent, "network sent")}</span></dd>
                 <dt>"Disk"</dt>
-                <dd><span class="unbroken">"read " {text(|values| &values.read, "disk read")}</span> <span class="vm-and">"written " {text(|values| &values.written, "disk written")}</span></dd>
+                <dd><span class="unbroken">"read " {text(|values| &values.read, "disk read")}</span> " " <span class="vm-and">"written " {text(|values| &values.written, "disk written")}</span></dd>
                 <dt>"CPU change"</dt>
                 <dd>{text(|values| &values.cpu_change, "CPU change")}</dd>
                 <dt>"Memory change"</dt>

@@ -46,8 +46,10 @@ impl LastDumps {
     }
 }
 
-/// The newest dump of a guest of `host`. Where a dump or the hypervisor does not tell its host, the name has to do.
+/// The newest dump of a guest of `host`. Where a dump does not tell its host, or none was taken on a host of that name (a
+/// service may be known by its address only), the guest's name has to do.
 fn dump_of<'a>(dumps: &'a [LastDump], name: &str, host: Option<&str>) -> Option<&'a LastDump> {
+    let host = host.filter(|host| dumps.iter().any(|dump| dump.host.as_deref() == Some(*host)));
     let is_of_host = |dump: &LastDump| match (dump.host.as_deref(), host) {
         (Some(taken), Some(here)) => taken == here,
         _ => true,
@@ -87,8 +89,8 @@ mod tests {
             .map(|record| LastDump::from(&record));
         let second = |host| dump_of(&dumps, "web", host).map(|dump| dump.at.unix_seconds());
         assert_eq!(
-            [Some("hv1"), Some("hv2"), Some("hv3"), None].map(second),
-            [Some(1), Some(9), None, Some(9)]
+            [Some("hv1"), Some("hv2"), Some("10.0.0.5"), None].map(second),
+            [Some(1), Some(9), Some(9), Some(9)]
         );
         assert!(dump_of(&dumps, "we", None).is_none());
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
@@ -26,9 +27,18 @@ pub fn choose_from_address(chosen: RwSignal<BTreeSet<String>>) {
             return;
         }
         chosen.set(guests.into_iter().collect());
-        navigate(&rest, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
-        // The panel is there when the page is painted.
-        request_animation_frame(|| focus_on(TRIGGER_PANEL));
+        let navigate = navigate.clone();
+        leptos::task::spawn_local(async move {
+            // The way here is only then in the browser's history, where this takes its place, and the panel is there.
+            TimeoutFuture::new(0).await;
+            if asked.try_get_untracked().is_some_and(|(guests, _)| !guests.is_empty()) {
+                navigate(
+                    &rest,
+                    NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() },
+                );
+                focus_on(TRIGGER_PANEL);
+            }
+        });
     });
 }
 
