@@ -4,7 +4,8 @@ use memdeck_model::Record;
 
 use crate::line::push_line;
 use crate::record_point;
-use crate::reply::{reason, shortened};
+use crate::reply::reason;
+use crate::short::shortened;
 use crate::types::FieldTypes;
 
 /// The record's line for a store that answered `types` about its columns, and then `refusal`.

@@ -23,6 +23,7 @@ mod read;
 mod record;
 mod reply;
 mod settings;
+mod short;
 #[cfg(feature = "test-support")]
 pub mod test_support;
 mod types;

@@ -8,12 +8,10 @@ use serde::Deserialize;
 
 use crate::FeedError;
 use crate::settings::masked;
+use crate::short::shortened;
 
 /// More than any answer to a write that is of interest; the rest is not read.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-
-/// How much of a refusal is shown.
-const MAX_REASON_CHARS: usize = 300;
 
 /// An answer other than 401 and 403.
 pub(crate) struct Reply {
@@ -143,15 +141,6 @@ pub(crate) fn reason(body: &str) -> String {
     }
 }
 
-pub(crate) fn shortened(text: &str) -> String {
-    let line = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty());
-    let text = line.collect::<Vec<_>>().join(" ");
-    if text.chars().count() <= MAX_REASON_CHARS {
-        return text;
-    }
-    text.chars().take(MAX_REASON_CHARS).chain(['…']).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,11 +155,5 @@ mod tests {
         );
         assert_eq!(reason("<h1>Bad gateway</h1>"), "<h1>Bad gateway</h1>");
         assert_eq!(reason(" "), "no reason given");
-    }
-
-    #[test]
-    fn a_reason_is_one_short_line() {
-        assert_eq!(shortened("a\r\n\tb  c\u{1b}[31m"), "a b c [31m");
-        assert_eq!(shortened(&"é".repeat(400)).chars().count(), MAX_REASON_CHARS + 1);
     }
 }
