@@ -77,13 +77,12 @@ pub fn Chart(
     let frame = handle.frame;
     effect(move || {
         let Some(frame) = frame.get() else { return };
-        if frame.first_element_child().is_none()
-            && let Ok(element) = document().create_element("time-chart")
-        {
-            // What it shows is said in words beside it.
-            let _ = element.set_attribute("aria-hidden", "true");
-            let _ = frame.append_child(&element);
-        }
+        let Ok(element) = document().create_element("time-chart") else { return };
+        // What it shows is said in words beside it.
+        let _ = element.set_attribute("aria-hidden", "true");
+        // The framework uses a frame again for another chart: nothing of the one before stays in it.
+        frame.set_text_content(None);
+        let _ = frame.append_child(&element);
     });
     effect(move || {
         if !seen.get() {

@@ -1,11 +1,11 @@
 //! The charts of a tab.
 
 use leptos::prelude::*;
-use memdeck_model::telemetry::{DeviceKind, Metric, MetricGroup, MetricScope};
+use memdeck_model::telemetry::{DeviceKind, LiveDevice, Metric, MetricGroup, MetricScope};
 
 use super::chart_card::ChartCard;
 use super::state::State;
-use crate::ui::erase::{dynamic, memo};
+use crate::ui::erase::{dynamic, effect, memo};
 use crate::ui::{EmptyState, Icon, list};
 
 /// A chart for each metric of the guest in `group`.
@@ -28,18 +28,19 @@ fn metrics(group: MetricGroup) -> Vec<Metric> {
 pub fn DeviceCharts() -> impl IntoView {
     let state = State::expect();
     // A device that is unplugged keeps its place while the page is open: its charts tell what it did.
-    let devices = Memo::new(move |before: Option<&Option<Vec<(DeviceKind, String)>>>| {
-        let now = state.sample.with(|sample| {
-            let devices = sample.as_ref()?.devices.iter();
-            Some(devices.map(|it| (it.stats.kind(), it.stats.device.clone())).collect::<Vec<_>>())
+    let devices = RwSignal::new(None::<Vec<String>>);
+    effect(move || {
+        let now = state.sample.with(|sample| sample.as_ref().map(|sample| keys(&sample.devices)));
+        let Some(now) = now else { return };
+        let is_news = devices.with_untracked(|known| {
+            known.as_ref().is_none_or(|known| now.iter().any(|device| !known.contains(device)))
         });
-        match (before.cloned().flatten(), now) {
-            (Some(mut before), Some(now)) => {
-                let new = now.into_iter().filter(|device| !before.contains(device)).collect::<Vec<_>>();
-                before.extend(new);
-                Some(before)
-            }
-            (before, now) => now.or(before),
+        if is_news {
+            devices.update(|known| {
+                let known = known.get_or_insert_default();
+                let new = now.into_iter().filter(|device| !known.contains(device)).collect::<Vec<_>>();
+                known.extend(new);
+            });
         }
     });
     let count = memo(move || devices.with(|devices| devices.as_ref().map(Vec::len)));
@@ -65,7 +66,7 @@ pub fn DeviceCharts() -> impl IntoView {
             let all = move || devices.get().unwrap_or_default();
             view! {
                 <div class="devices">
-                    {list(all, |(kind, name)| format!("{kind} {name}"), |(kind, name)| view! { <Device kind name /> })}
+                    {list(all, Clone::clone, |device| view! { <Device device /> })}
                 </div>
             }
                 .into_any()
@@ -74,16 +75,30 @@ pub fn DeviceCharts() -> impl IntoView {
     })
 }
 
+/// What tells a device of a guest from the others: its kind and its name.
+fn keys(devices: &[LiveDevice]) -> Vec<String> {
+    devices.iter().map(|device| format!("{}/{}", device.stats.kind(), device.stats.device)).collect()
+}
+
+/// The kind and the name again.
+fn parts(key: &str) -> (DeviceKind, &str) {
+    let (kind, name) = key.split_once('/').unwrap_or_default();
+    (if kind == DeviceKind::Nic.as_str() { DeviceKind::Nic } else { DeviceKind::Disk }, name)
+}
+
 #[component]
-fn Device(kind: DeviceKind, name: String) -> impl IntoView {
+fn Device(device: String) -> impl IntoView {
+    let (kind, name) = parts(&device);
     let what = match kind {
         DeviceKind::Nic => "Network interface ",
         DeviceKind::Disk => "Disk ",
     };
+    let name = name.to_owned();
+    let id = format!("device-{kind}-{name}");
+    drop(device);
     let charts =
         Metric::of(kind.scope()).map(|metric| view! { <ChartCard metric device=Some(name.clone()) /> });
     let charts = charts.collect_view();
-    let id = format!("device-{kind}-{name}");
     let own_id = id.clone();
     view! {
         <section aria-labelledby=id>
@@ -99,6 +114,13 @@ fn Device(kind: DeviceKind, name: String) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_is_known_by_kind_and_name_whatever_the_name() {
+        assert_eq!(keys(&super::super::chart_data::tests::sample().devices), ["disk/vda"]);
+        assert_eq!(parts("disk/vda"), (DeviceKind::Disk, "vda"));
+        assert_eq!(parts("nic/a/b"), (DeviceKind::Nic, "a/b"));
+    }
 
     #[test]
     fn every_metric_of_a_guest_has_its_chart() {

@@ -14,12 +14,12 @@ use crate::words::shown;
 #[component]
 pub fn DumpList() -> impl IntoView {
     let state = State::expect();
-    let marks = memo(move || {
+    let marks = move || {
         let window = state.window.get();
         state.marks.list.with_data(|marks| within(marks, window))
-    });
+    };
     let problem = state.marks.list.why_failed();
-    let is_empty = memo(move || marks.with(|marks| marks.as_ref().map(Vec::is_empty)));
+    let is_empty = memo(move || marks().map(|marks| marks.is_empty()));
     let none = move || {
         let name = state.name().map(|name| shown(&name)).unwrap_or_default();
         format!("No dump of {name} in {}.", range_in_words(state.range.get()))
@@ -33,7 +33,7 @@ pub fn DumpList() -> impl IntoView {
                 Some(false) => {
                     view! {
                         <ul class="range-dumps">
-                            {list(move || marks.get().unwrap_or_default(), key_of, |mark| view! { <DumpLine mark /> })}
+                            {list(move || marks().unwrap_or_default(), key_of, |mark| view! { <DumpLine mark /> })}
                         </ul>
                     }
                         .into_any()

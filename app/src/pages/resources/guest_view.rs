@@ -5,7 +5,6 @@ use leptos::prelude::*;
 use super::charts::{DeviceCharts, GroupCharts};
 use super::dumps::DumpList;
 use super::notices::Notices;
-use super::range::Range;
 use super::state::State;
 use super::summary::Summary;
 use super::view::TABS;
@@ -23,16 +22,13 @@ pub fn GuestView() -> impl IntoView {
     state.sample.set(None);
     effect(move || state.sample.set(live.get()));
     let name = memo(move || state.name());
-    let from = memo(move || match state.range.get() {
-        // While the present moves on, nothing that is older comes into the range.
-        live @ Range::Live(_) => (live.at(state.now()).0, None),
-        Range::Fixed(from, to) => (from, Some(to)),
-    });
     effect(move || {
         state.data.refreshes.track();
-        let (from, to) = from.get();
+        let range = state.range.get();
+        let (from, to) = range.at(state.now());
         if let Some(name) = name.get() {
-            untrack(|| state.marks.ask(name, from, to));
+            // While the present moves on, nothing that is older comes into the range, and what is newer is told.
+            untrack(|| state.marks.ask(name, from, (!range.is_live()).then_some(to)));
         }
     });
     let chosen = RwSignal::new(state.view.with_untracked(|view| view.tab));

@@ -7,18 +7,16 @@ use super::chart_card::scale_of;
 use super::scale::Scale;
 use crate::data::Loader;
 use crate::time::local_time;
-use crate::ui::erase::memo;
 use crate::ui::{Table, list};
 use crate::words::grouped;
 
 /// The table.
 #[component]
 pub fn NumbersTable(metric: Metric, series: Loader<Series>, caption: String) -> impl IntoView {
-    let scale = memo(move || series.with_data(|series| scale_of(metric, &series.buckets)));
     // In another unit every row is another one.
     let rows = move || {
-        let Some(scale) = scale.get() else { return Vec::new() };
         let rows = series.with_data(|series| {
+            let scale = scale_of(metric, &series.buckets);
             series.buckets.iter().rev().map(|bucket| (*bucket, scale)).collect::<Vec<_>>()
         });
         rows.unwrap_or_default()

@@ -7,8 +7,6 @@ use memdeck_model::Timestamp;
 use super::range::Range;
 use super::state::State;
 use crate::time::{from_local, local_time};
-use crate::ui::Button;
-use crate::ui::ButtonKind;
 use crate::ui::erase::{dynamic, follow, handler};
 
 /// The form. It begins with what is shown now.
@@ -47,9 +45,9 @@ pub fn TimeForm(
         >
             <TimeField id="range-from" label="From" value=from is_wrong=problem />
             <TimeField id="range-to" label="To" value=to is_wrong=problem />
-            <Button kind=ButtonKind::Primary on_press=move |()| apply()>
+            <button type="submit" class="button button-primary">
                 "Show"
-            </Button>
+            </button>
             <p class="field-error" id="range-problem" role="alert">
                 {dynamic(move || problem.get())}
             </p>

@@ -1,6 +1,7 @@
 //! Whether the collector runs, and the buttons that start, stop and ask it.
 
 use leptos::prelude::*;
+use memdeck_model::telemetry::TelemetryReport;
 
 use super::state::State;
 use super::words::{outage, standing, told};
@@ -14,21 +15,22 @@ use crate::words::sentence;
 pub fn CollectorPanel() -> impl IntoView {
     let state = State::expect();
     let clock = Clock::expect();
-    let status = state.find(Clone::clone);
-    let is_known = memo(move || status.with(Option::is_some));
-    let runs = memo(move || status.with(|status| status.as_ref().map(|status| status.running)));
+    let is_known = memo(move || state.report.has_data());
+    let runs = state.find(|status| status.running);
     // Changes when the collector does, and not with its figures.
-    let stands = memo(move || status.with(|status| status.as_ref().map(standing)));
-    let sentence_of = memo(move || status.with(|status| status.as_ref().map(told)).unwrap_or_default());
-    let started = memo(move || status.with(|status| status.as_ref().and_then(|status| status.started_at)));
+    let stands = state.find(standing);
+    let sentence_of = state.find(told);
+    let started = state.find(|status| status.started_at);
     let away = memo(move || {
-        status.with(|status| {
-            let status = status.as_ref().filter(|status| status.running)?;
+        let outage = |report: &TelemetryReport| {
+            let status = Some(&report.status).filter(|status| status.running)?;
             outage(&status.connection, clock.now())
-        })
+        };
+        state.report.with_data(outage).flatten()
     });
     let store = memo(move || {
-        status.with(|status| status.as_ref()?.store_error.as_ref().map(|error| sentence(&error.to_string())))
+        let error = |report: &TelemetryReport| report.status.store_error.as_ref().map(ToString::to_string);
+        state.report.with_data(error).flatten().map(|error| sentence(&error))
     });
     let why_failed = state.report.why_failed();
     view! {
@@ -57,7 +59,7 @@ pub fn CollectorPanel() -> impl IntoView {
                                 })}
                                 <p>
                                     {sentence_of} " "
-                                    {dynamic(move || started.get().map(|instant| view! {
+                                    {dynamic(move || started.get().flatten().map(|instant| view! {
                                         <span class="secondary">"Started " <Moment instant /> "."</span>
                                     }))}
                                 </p>

@@ -1,7 +1,7 @@
 //! One guest that is measured.
 
 use leptos::prelude::*;
-use memdeck_model::telemetry::{BalloonStats, LiveSummary};
+use memdeck_model::telemetry::{LiveSummary, TelemetryReport};
 use memdeck_model::{Guest, GuestState, Timestamp};
 
 use super::state::State;
@@ -49,39 +49,49 @@ pub fn GuestRow(uuid: String) -> impl IntoView {
     let clock = Clock::expect();
     let summary = telemetry.summary(&uuid);
     let href = base::href(&format!("{}?guest={uuid}", Page::Resources.path()));
-    let of = uuid.clone();
-    let guest = memo(move || guests.get(&of));
-    let balloon = memo(move || {
-        state
-            .report
-            .with_data(|report| {
-                let unmeasured = report.status.unmeasured.iter().find(|guest| guest.uuid == uuid)?;
-                Some(unmeasured.balloon.clone())
+    let uuid = StoredValue::new(uuid);
+    let of_guest = move |read: fn(&Guest) -> String| {
+        memo(move || {
+            uuid.with_value(|uuid| {
+                guests.with(|guests| guests.iter().find(|guest| guest.uuid == *uuid).map(read)).flatten()
             })
-            .flatten()
+        })
+    };
+    let name = of_guest(|guest| shown(&guest.name.0));
+    let doing = of_guest(|guest| guest.state.as_str().to_owned());
+    let vcpus = of_guest(|guest| guest.vcpus.to_string());
+    let memory_max = of_guest(|guest| guest.memory_max.to_string());
+    let why_no_memory = memo(move || {
+        let why = |report: &TelemetryReport| {
+            uuid.with_value(|uuid| {
+                let unmeasured = report.status.unmeasured.iter().find(|guest| guest.uuid == *uuid)?;
+                without_balloon(&unmeasured.balloon)
+            })
+        };
+        state.report.with_data(why).flatten()
     });
     let of = summary.clone();
     let values = memo(move || of.with(|summary| values_of(summary.as_ref(), clock.now())));
     let cpu = percent(summary.clone(), |summary| summary.cpu_pct, "CPU usage");
     let memory = percent(summary, |summary| summary.memory_pct, "memory usage");
-    let of_guest =
-        move |read: fn(Guest) -> String| dynamic(move || guest.get().map(read).unwrap_or_default());
     view! {
         <tr role="row">
             <th scope="row" role="rowheader">
-                <a href=href>{of_guest(|guest| shown(&guest.name.0))}</a>
+                <a href=href>{name}</a>
             </th>
-            <td role="cell" data-label="State">{of_guest(|guest| guest.state.as_str().to_owned())}</td>
-            <td role="cell" data-label="vCPUs" class="number">{of_guest(|guest| guest.vcpus.to_string())}</td>
-            <td role="cell" data-label="Memory" class="number">{of_guest(|guest| guest.memory_max.to_string())}</td>
+            <td role="cell" data-label="State">{doing}</td>
+            <td role="cell" data-label="vCPUs" class="number">{vcpus}</td>
+            <td role="cell" data-label="Memory" class="number">{memory_max}</td>
             <td role="cell" data-label="CPU" class="number">{cpu}</td>
             <td role="cell" data-label="In use" class="number">{memory}</td>
             <td role="cell" data-label="Values">
                 {dynamic(move || {
-                    let runs = guest.with(|guest| guest.as_ref().is_some_and(|guest| guest.state == GuestState::Running));
+                    let runs = doing.with(|doing| doing.as_deref() == Some(GuestState::Running.as_str()));
                     badge(&values.get(), runs, clock)
                 })}
-                {dynamic(move || balloon.get().as_ref().and_then(note))}
+                {dynamic(move || {
+                    why_no_memory.get().map(|why| view! { <span class="telemetry-note secondary">{why}</span> })
+                })}
             </td>
         </tr>
     }
@@ -128,11 +138,6 @@ fn badge(values: &Values, runs: bool, clock: Clock) -> AnyView {
             .into_any()
         }
     }
-}
-
-fn note(balloon: &BalloonStats) -> Option<AnyView> {
-    without_balloon(balloon)
-        .map(|why| view! { <span class="telemetry-note secondary">{why}</span> }.into_any())
 }
 
 #[cfg(test)]

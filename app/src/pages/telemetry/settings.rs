@@ -13,14 +13,15 @@ const MASK: &str = "***";
 #[component]
 pub fn Settings() -> impl IntoView {
     let state = State::expect();
-    let settings = memo(move || state.report.with_data(|report| report.settings.clone()));
+    // They do not change while the server runs.
+    let count = memo(move || state.report.with_data(|report| report.settings.len()));
     let why_failed = state.report.why_failed();
     view! {
         <Card id="settings" title="Configuration" class="telemetry-settings">
-            {dynamic(move || match settings.get() {
+            {dynamic(move || match count.get() {
                 None if why_failed.with(Option::is_some) => ().into_any(),
                 None => view! { <Skeleton rows=4 label="Loading the configuration" /> }.into_any(),
-                Some(settings) if settings.is_empty() => {
+                Some(0) => {
                     view! {
                         <EmptyState title="No settings are known" icon=Icon::Info>
                             "The service that measures does not tell its settings."
@@ -28,8 +29,10 @@ pub fn Settings() -> impl IntoView {
                     }
                         .into_any()
                 }
-                Some(settings) => {
+                Some(_) => {
+                    let settings = untrack(|| state.report.with_data(|report| report.settings.clone()));
                     let rows = settings
+                        .unwrap_or_default()
                         .into_iter()
                         .map(|setting| {
                             let is_masked = setting.value == MASK;
