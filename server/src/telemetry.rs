@@ -41,7 +41,7 @@ pub async fn start(config: &Config, state: &State, influx: Option<Arc<Influx>>) 
             None
         }
     };
-    let stats = Arc::new(LibvirtStats::connect(
+    let guests = Arc::new(LibvirtStats::connect(
         &config.libvirt.uri,
         StatsOptions {
             time_limit: GUEST_TIME_LIMIT.min(config.libvirt.timeout),
@@ -49,7 +49,7 @@ pub async fn start(config: &Config, state: &State, influx: Option<Arc<Influx>>) 
             balloon_period: telemetry.balloon_stats.then_some(BALLOON_PERIOD),
         },
     ));
-    let uri = stats.uri().to_owned();
+    let uri = guests.uri().to_owned();
     let switch = Arc::new(Kept { catalog: Arc::clone(&state.catalog), runs_by_default: telemetry.collect });
     let (queue, writer) =
         influx.clone().zip(config.influx.as_ref()).map_or((None, None), |(influx, config)| {
@@ -66,7 +66,7 @@ pub async fn start(config: &Config, state: &State, influx: Option<Arc<Influx>>) 
     let options =
         CollectorOptions { interval, time_limit: (interval * 5).max(GUEST_TIME_LIMIT * 2), host: None };
     let kept = store.clone();
-    let collector = blocking(move || Collector::new(stats, queue, kept, switch, options)).await;
+    let collector = blocking(move || Collector::new(guests, queue, kept, switch, options)).await;
     let measured = MeasuredGuests::new(Arc::new(collector), store, influx, uri, config.shown.clone());
     Measuring { telemetry: Arc::new(measured), writer }
 }

@@ -41,7 +41,7 @@ impl TelemetryStore {
     }
 
     /// Has the summaries of all guests sent each second, until the owner of this call is cleaned up.
-    pub fn watch_all(self) {
+    pub fn watch_all() {
         Feed::expect().watch(Watch::all());
     }
 
@@ -53,7 +53,7 @@ impl TelemetryStore {
     pub(super) fn hear(self, event: &Event) {
         match event {
             Event::Sample(sample) => {
-                signal_of(self.samples, &sample.uuid).set(Some(LiveSample::clone(sample)))
+                signal_of(self.samples, &sample.uuid).set(Some(LiveSample::clone(sample)));
             }
             Event::Summaries(summaries) => self.take_in(summaries),
             _ => {}

@@ -62,13 +62,11 @@ impl BacklogLine {
             let value = after.strip_prefix('=').filter(|_| !key.is_empty()).ok_or(BacklogError::Field)?;
             let (value, after) = field_value(value)?;
             fields.push((key, value));
-            match after.strip_prefix(',') {
-                Some(next) => rest = next,
-                None => {
-                    rest = after;
-                    break;
-                }
-            }
+            let Some(next) = after.strip_prefix(',') else {
+                rest = after;
+                break;
+            };
+            rest = next;
         }
         let time = rest.trim_matches(' ');
         if time.is_empty() {

@@ -24,7 +24,7 @@ impl Backoff {
         self.next = (wait * 2).min(self.longest);
         // Without random numbers everyone waits the full time, which is a wait all the same.
         let chance = getrandom::u32().unwrap_or(0);
-        wait - wait.mul_f64(f64::from(chance) / f64::from(u32::MAX) / 4.0)
+        wait.saturating_sub(wait.mul_f64(f64::from(chance) / f64::from(u32::MAX) / 4.0))
     }
 
     /// It worked: the next wait is the first again.

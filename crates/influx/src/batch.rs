@@ -32,7 +32,7 @@ pub(crate) struct Parts {
 impl Parts {
     /// A batch of so many points, as one part.
     pub(crate) fn of(len: usize) -> Self {
-        Self { waiting: if len == 0 { Vec::new() } else { vec![0..len] }, splits_left: 64 }
+        Self { waiting: (len > 0).then_some(0..len).into_iter().collect(), splits_left: 64 }
     }
 
     /// The part to write now.

@@ -80,12 +80,12 @@ impl FeedError {
     }
 
     /// The same refusal with what the store said of one line.
-    pub(crate) fn with_reason(&self, reason: String, secret: Option<&str>) -> Self {
+    pub(crate) fn with_reason(&self, reason: &str, secret: Option<&str>) -> Self {
         match self {
             Self::Refused { store, status, .. } => Self::Refused {
                 store: store.clone(),
                 status: *status,
-                reason: shortened(&masked(&reason, secret)),
+                reason: shortened(&masked(reason, secret)),
             },
             other => other.clone(),
         }

@@ -158,7 +158,7 @@ impl Influx {
         let mut stated = FieldTypes::default();
         let mut attempt = 1;
         loop {
-            let (body, places) = self.body(points, &types);
+            let (body, places) = Self::body(points, &types);
             if places.is_empty() {
                 return Ok(Ok(points.len()));
             }
@@ -193,11 +193,7 @@ impl Influx {
     }
 
     /// The lines as a body, and for each of its lines the place of its point.
-    fn body<L: AsLine>(
-        &self,
-        points: &[L],
-        types: &BTreeMap<String, Arc<FieldTypes>>,
-    ) -> (String, Vec<usize>) {
+    fn body<L: AsLine>(points: &[L], types: &BTreeMap<String, Arc<FieldTypes>>) -> (String, Vec<usize>) {
         let unknown = FieldTypes::default();
         let (mut body, mut places) = (String::new(), Vec::with_capacity(points.len()));
         for (place, point) in points.iter().enumerate() {
@@ -221,11 +217,11 @@ impl Influx {
         let named = reply.refused_lines();
         let error = self.refused(reply, None);
         let lines: Option<Vec<_>> = named.map(|lines| {
-            let placed = |(number, reason): (usize, String)| {
+            let of_point = |(number, reason): (usize, String)| {
                 let place = places.get(number.checked_sub(1)?)?;
-                Some((*place, error.with_reason(reason, self.login.secret())))
+                Some((*place, error.with_reason(&reason, self.login.secret())))
             };
-            lines.into_iter().filter_map(placed).collect()
+            lines.into_iter().filter_map(of_point).collect()
         });
         match lines {
             Some(lines) if !lines.is_empty() && error.is_permanent() => Refused::Lines(lines),

@@ -283,7 +283,7 @@ mod tests {
                 prop_assert_eq!(line.series.measurement.as_str(), "vm_totals");
                 prop_assert_eq!(line.timestamp, Some(unix_nanos));
                 for (name, meant) in ["VMID", "name", "u u"].into_iter().zip(&tags) {
-                    prop_assert_eq!(line.tag_value(name).map(|read| read.as_str()), Some(meant.as_str()));
+                    prop_assert_eq!(line.tag_value(name).map(influxdb_line_protocol::EscapedStr::as_str), Some(meant.as_str()));
                 }
                 for (name, meant) in names.into_iter().zip(&values) {
                     match (line.field_value(name), meant) {

@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(away.pushed, away.dropped + away.queued);
         assert!(away.failed_writes < 60, "it waits longer and longer: {away:?}");
         store.is_away.store(false, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         queue.close();
         task.await.unwrap();
         let back = queue.stats();

@@ -184,7 +184,7 @@ async fn collected(collections: Option<&mut BoxStream<'static, ()>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Waits for the end of a session, where there is one.

@@ -1,5 +1,7 @@
 //! The dashboard's telemetry: every call of contract section 3, series over time, and live values in the event stream.
 
+use std::fmt::Write as _;
+
 use axum::http::StatusCode;
 use memdeck_hypervisor::GuestStats as _;
 use memdeck_model::Timestamp;
@@ -29,7 +31,7 @@ fn repeatable(mut value: Value) -> Value {
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| *item = repeatable(item.take())),
-        Value::String(text) if text.parse::<Timestamp>().is_ok() => *text = "<instant>".to_owned(),
+        Value::String(text) if text.parse::<Timestamp>().is_ok() => "<instant>".clone_into(text),
         _ => {}
     }
     value
@@ -88,20 +90,20 @@ async fn every_call_of_the_contract_answers_in_its_shape() {
     for call in calls {
         let (status, body) = answer(&app.dashboard, get(&format!("{CALLS}/{call}"))).await;
         let body = serde_json::to_string_pretty(&repeatable(body)).unwrap();
-        said += &format!("> GET {CALLS}/{call}\n{}\n{body}\n\n", status.as_u16());
+        writeln!(said, "> GET {CALLS}/{call}\n{}\n{body}\n", status.as_u16()).unwrap();
     }
     for call in ["start", "stop", "stop", "start"] {
         let (status, body) = answer(&app.dashboard, post(&format!("{CALLS}/{call}"), "")).await;
         let body = json!({"status": body["status"], "message": body["message"], "running": body["details"]["running"]});
-        said += &format!("> POST {CALLS}/{call}\n{}\n{body}\n\n", status.as_u16());
+        writeln!(said, "> POST {CALLS}/{call}\n{}\n{body}\n", status.as_u16()).unwrap();
     }
     insta::assert_snapshot!(said);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_is_found_by_uuid_id_and_name_and_nothing_else() {
-    let (app, stats) = TestApp::measuring(2).await;
-    let guest = stats.collect().unwrap().guests.remove(1);
+    let (app, guests) = TestApp::measuring(2).await;
+    let guest = guests.collect().unwrap().guests.remove(1);
     for name in [guest.uuid.clone(), guest.id.unwrap().to_string(), guest.name.0.clone()] {
         let (status, body) = answer(&app.dashboard, get(&format!("{CALLS}/vm-stats/{name}"))).await;
         assert_eq!((status, &body["vm_id"]), (StatusCode::OK, &json!(name)));
@@ -133,8 +135,8 @@ async fn a_range_that_means_nothing_is_400_with_a_sentence() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_measured_is_told_over_time() {
-    let (app, stats) = TestApp::measuring(1).await;
-    let uuid = stats.collect().unwrap().guests.remove(0).uuid;
+    let (app, guests) = TestApp::measuring(1).await;
+    let uuid = guests.collect().unwrap().guests.remove(0).uuid;
     // A rate needs two collections, which the store takes in as they come.
     let series = loop {
         let now = Timestamp::from(std::time::SystemTime::now());

@@ -4,15 +4,15 @@ use leptos::prelude::*;
 use memdeck_model::Guest;
 
 use super::guest_row::GuestRow;
-use crate::data::Data;
+use crate::data::{Data, TelemetryStore};
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Card, EmptyState, Failure, Icon, Show, Skeleton, Table, list};
 
 /// Every guest in a part of fixed size that scrolls.
 #[component]
 pub fn MonitoredGuests() -> impl IntoView {
-    let Data { guests, telemetry, .. } = Data::expect();
-    telemetry.watch_all();
+    let Data { guests, .. } = Data::expect();
+    TelemetryStore::watch_all();
     let problem = guests.why_failed();
     let is_empty = memo(move || guests.with(<[Guest]>::is_empty));
     let uuids = move || {

@@ -46,7 +46,7 @@ impl Cards {
         on_cleanup(move || timer.set_value(None));
         let uuids = memo(move || {
             turn.track();
-            view.with(|view| data.guests.with(|guests| order(view, guests, data)))
+            view.with(|view| data.guests.with(|guests| order(view, guests, &data)))
         });
         Self { view, uuids, navigate: StoredValue::new_local(Box::new(use_navigate())) }
     }
@@ -64,7 +64,7 @@ impl Cards {
 }
 
 /// The guests that `view` shows, by name or by their present load.
-fn order(view: &VmsView, guests: &[Guest], data: Data) -> Vec<String> {
+fn order(view: &VmsView, guests: &[Guest], data: &Data) -> Vec<String> {
     let load = |uuid: &str| match view.sort {
         Sort::Name => None,
         sort => data.telemetry.summary(uuid).with_untracked(|summary| load_of(sort, summary.as_ref())),

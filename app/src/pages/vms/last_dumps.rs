@@ -39,11 +39,25 @@ impl LastDumps {
         self.dumps.why_failed()
     }
 
-    /// The newest dump of the guest `name`: `None` while that is not known, `Some(None)` where there is none.
-    pub fn of(self, name: &str) -> Option<Option<LastDump>> {
+    /// The newest dump of the guest `name`.
+    pub fn of(self, name: &str) -> Newest {
         let host = self.host.get();
-        self.dumps.with_data(|dumps| dump_of(dumps, name, host.as_deref()).cloned())
+        let found = self.dumps.with_data(|dumps| {
+            dump_of(dumps, name, host.as_deref()).map_or(Newest::Never, |dump| Newest::Dump(dump.clone()))
+        });
+        found.unwrap_or(Newest::Unknown)
     }
+}
+
+/// When a guest was dumped last.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Newest {
+    /// That is not known yet.
+    Unknown,
+    /// It was not.
+    Never,
+    /// Then.
+    Dump(LastDump),
 }
 
 /// The newest dump of a guest of `host`. Where a dump does not tell its host, or none was taken on a host of that name (a

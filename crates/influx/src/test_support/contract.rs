@@ -109,7 +109,6 @@ fn lock(state: &Mutex<Contents>) -> MutexGuard<'_, Contents> {
 
 type Parameters = BTreeMap<String, String>;
 
-#[expect(clippy::unused_async, reason = "a handler is one")]
 async fn answer(
     State(state): State<Arc<Mutex<Contents>>>,
     method: Method,
