@@ -20,7 +20,7 @@ for (const [arrangement, [variables, how]] of Object.entries(ARRANGEMENTS)) {
     const dashboard = await stage.start('serve', { MEMDECK_TOKEN: TOKEN, ...variables });
     const proxy = await ProxyBelowPath.start(dashboard.url, PATH, how);
     stage.defer(() => proxy.stop());
-    const opened = await stage.open(proxy, { path: '/', withGuests: false });
+    const opened = await stage.open(proxy, { path: '/memory-dumps', withGuests: false });
     const { page, tab } = opened;
     const origin = new URL(proxy.url).origin;
     const here = () => page.url().slice(origin.length);
@@ -57,13 +57,21 @@ for (const [arrangement, [variables, how]] of Object.entries(ARRANGEMENTS)) {
     await page.goBack();
     const link = page.getByRole('link', { name: 'Memory Dumps' });
     assert.equal(await link.getAttribute('aria-current'), 'page');
+    for (const [name, at] of [['VMs', '/vms'], ['Telemetry', '/telemetry']]) {
+      await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name }).click();
+      await page.getByRole('heading', { name, level: 1 }).waitFor();
+      assert.equal(here(), PATH + at);
+    }
     await page.getByRole('link', { name: 'memdeck', exact: true }).click();
-    await eventually(() => assert.equal(here(), `${PATH}/memory-dumps`));
+    await page.getByRole('heading', { name: 'Main Gauges' }).waitFor();
+    const start = page.getByRole('link', { name: 'Main Gauges' });
+    assert.equal(await start.getAttribute('aria-current'), 'page');
+    await eventually(() => assert.match(here(), /^\/ops\/memdeck\/\?guest=[0-9a-f-]{36}$/));
 
     tab.expectComplaints(/^response: 404 .*\/nope$/, /^console: .*404.*\/nope/, /^request: .*\/api\/events/);
     await page.goto(`${proxy.url}/nope`);
-    await page.getByRole('main').getByRole('link', { name: 'Go to Memory Dumps' }).click();
-    await opened.isReady();
+    await page.getByRole('main').getByRole('link', { name: 'Go to Main Gauges' }).click();
+    await page.getByRole('heading', { name: 'Main Gauges' }).waitFor();
 
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();

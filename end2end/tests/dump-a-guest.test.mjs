@@ -10,9 +10,7 @@ import { ARRANGEMENTS, HELD_AT_HALF, scenario } from '../support/scenario.mjs';
 for (const [arrangement, arrange] of Object.entries(ARRANGEMENTS)) {
   scenario(`${arrangement}: a guest is chosen, dumped before the operator's eyes, and found with its hash`, async (stage) => {
     const { dashboard, images } = await arrange(stage, HELD_AT_HALF);
-    const page = await stage.open(dashboard, { path: '/' });
-    assert.equal(new URL(page.page.url()).pathname, '/memory-dumps');
-
+    const page = await stage.open(dashboard);
     const running = await dashboard.runningGuests();
     for (const name of ['web-01', 'db-01']) {
       const line = await page.guestLine(name).innerText();

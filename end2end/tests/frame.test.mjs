@@ -56,8 +56,8 @@ scenario('an address that leads nowhere shows the app’s page and is 404; a sla
   const answer = await page.goto(`${dashboard.url}/nope`);
   assert.equal(answer.status(), 404);
   await page.getByRole('heading', { name: 'Page not found' }).waitFor();
-  await page.getByRole('main').getByRole('link', { name: 'Go to Memory Dumps' }).click();
-  await page.getByRole('heading', { name: 'Recorded dumps' }).waitFor();
+  await page.getByRole('main').getByRole('link', { name: 'Go to Main Gauges' }).click();
+  await page.getByRole('heading', { name: 'Main Gauges' }).waitFor();
 
   await page.goto(`${dashboard.url}/memory-dumps/?rows=50`);
   assert.equal(page.url(), `${dashboard.url}/memory-dumps?rows=50`);

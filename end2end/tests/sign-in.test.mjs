@@ -116,8 +116,9 @@ scenario('a link on another site leads signed-in operators to the page and other
 
 scenario('where no token is set, nobody is asked to sign in or can sign out', async (stage) => {
   const dashboard = await stage.start('serve');
-  const opened = await stage.open(dashboard, { path: '/sign-in' });
-  assert.equal(new URL(opened.page.url()).pathname, '/memory-dumps');
+  const opened = await stage.open(dashboard, { path: '/sign-in', withGuests: false });
+  await opened.page.getByRole('heading', { name: 'Main Gauges' }).waitFor();
+  assert.equal(new URL(opened.page.url()).pathname, '/');
   assert.equal(await opened.page.getByRole('button', { name: 'Sign out' }).count(), 0);
 });
 
@@ -128,8 +129,9 @@ scenario('a printed link signs the browser in and leaves no trace in the address
   child.stdout.on('data', (chunk) => (link += chunk));
   assert.equal(await child.ended, 0);
   assert.match(link, /^http:\/\/127\.0\.0\.1:\d+\/sign-in#code=[\w-]{43}\n$/);
-  const opened = await stage.open({ url: link.trim() }, { path: '' });
-  assert.equal(new URL(opened.page.url()).pathname, '/memory-dumps');
+  const opened = await stage.open({ url: link.trim() }, { path: '', withGuests: false });
+  await opened.page.getByRole('heading', { name: 'Main Gauges' }).waitFor();
+  assert.equal(new URL(opened.page.url()).pathname, '/');
   await opened.page.goBack();
   assert.ok(!opened.page.url().includes('code='), opened.page.url());
 

@@ -12,7 +12,7 @@ mod images;
 mod operations;
 mod telemetry;
 
-use memdeck_model::{Activity, DumpId, DumpStatus, Guest, RecordPage, RecordQuery, TriggerRequest};
+use memdeck_model::{Activity, DumpId, DumpStatus, Guest, LastDump, RecordPage, RecordQuery, TriggerRequest};
 
 pub use error::ApiError;
 pub use images::{ask_verification, delete_image, fetch_details};
@@ -128,6 +128,14 @@ server_functions! {
     /// The server does not answer, or the catalog cannot be read.
     "record-hosts": async fn fetch_record_hosts() -> Vec<String> {
         operations::present()?.record_hosts().await.map_err(operations::refuse)
+    }
+
+    /// The newest successful dump of each guest, the newest first.
+    ///
+    /// # Errors
+    /// The server does not answer, or the catalog cannot be read.
+    "last-dumps": async fn fetch_last_dumps() -> Vec<LastDump> {
+        operations::present()?.last_dumps().await.map_err(operations::refuse)
     }
 
     /// Whether this page may still call: asked where nothing else was refused that would tell.

@@ -11,8 +11,8 @@ use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context};
 use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport};
 use memdeck_model::{
-    Activity, DumpId, DumpStatus, Guest, ImageFacts, Problem, ProblemKind, Record, RecordPage, RecordQuery,
-    TriggerRequest, Verification,
+    Activity, DumpId, DumpStatus, Guest, ImageFacts, LastDump, Problem, ProblemKind, Record, RecordPage,
+    RecordQuery, TriggerRequest, Verification,
 };
 
 use super::{ApiError, Overview};
@@ -43,6 +43,9 @@ pub trait Operations: Send + Sync {
 
     /// The hosts that records name.
     async fn record_hosts(&self) -> Result<Vec<String>, Problem>;
+
+    /// The newest dump of each guest.
+    async fn last_dumps(&self) -> Result<Vec<LastDump>, Problem>;
 
     /// The record of one dump.
     async fn record(&self, dump_id: DumpId) -> Result<Record, Problem>;

@@ -19,6 +19,7 @@ pub use dumps::tests;
 pub use dumps::{Cancel, Dumps, Job, Jobs, figures_of, result_of};
 pub use guests::Guests;
 pub use load::Loader;
+pub use order::sorted;
 pub use overview::OverviewStore;
 pub use telemetry::TelemetryStore;
 pub use verifications::{VerificationStore, percent_of, verification_in_words};

@@ -1,7 +1,8 @@
 //! The live values of guests, as the feed brings them for what pages watch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use memdeck_model::Event;
 use memdeck_model::telemetry::{LiveSample, LiveSummary, Watch};
@@ -10,17 +11,27 @@ use crate::feed::Feed;
 
 type ByGuest<T> = HashMap<String, ArcRwSignal<Option<T>>>;
 
+/// So many guests change at once. What hundreds of cards show changes within a second, and not in one long task, in which
+/// the browser would answer to nobody.
+const PORTION: usize = 20;
+
 /// The newest values of each guest that a page watches or watched. Each guest has signals of its own, so that a change of
 /// one redraws nothing of the others.
 #[derive(Clone, Copy)]
 pub struct TelemetryStore {
     samples: StoredValue<ByGuest<LiveSample>>,
     summaries: StoredValue<ByGuest<LiveSummary>>,
+    /// Summaries that are not handed on yet.
+    waiting: StoredValue<VecDeque<LiveSummary>>,
 }
 
 impl TelemetryStore {
     pub(super) fn new() -> Self {
-        Self { samples: StoredValue::default(), summaries: StoredValue::default() }
+        Self {
+            samples: StoredValue::default(),
+            summaries: StoredValue::default(),
+            waiting: StoredValue::default(),
+        }
     }
 
     /// Everything about the guest `uuid`, each second until the owner of this call is cleaned up.
@@ -44,13 +55,44 @@ impl TelemetryStore {
             Event::Sample(sample) => {
                 signal_of(self.samples, &sample.uuid).set(Some(LiveSample::clone(sample)))
             }
-            Event::Summaries(summaries) => {
-                for summary in summaries {
-                    signal_of(self.summaries, &summary.uuid).set(Some(summary.clone()));
-                }
-            }
+            Event::Summaries(summaries) => self.take_in(summaries),
             _ => {}
         }
+    }
+
+    /// Hands the summaries on in portions, with room for the browser between them.
+    fn take_in(self, summaries: &[LiveSummary]) {
+        let was_idle = self.waiting.with_value(VecDeque::is_empty);
+        self.waiting.update_value(|waiting| {
+            for summary in summaries {
+                match waiting.iter_mut().find(|other| other.uuid == summary.uuid) {
+                    // The browser is slower than the collector: the older values are skipped.
+                    Some(older) => *older = summary.clone(),
+                    None => waiting.push_back(summary.clone()),
+                }
+            }
+        });
+        if was_idle {
+            leptos::task::spawn_local(async move {
+                while self.hand_on() {
+                    TimeoutFuture::new(0).await;
+                }
+            });
+        }
+    }
+
+    /// Hands on the next portion; false where nothing waits after it.
+    fn hand_on(self) -> bool {
+        let portion = self.waiting.try_update_value(|waiting| {
+            let count = waiting.len().min(PORTION);
+            let portion: Vec<_> = waiting.drain(..count).collect();
+            (portion, !waiting.is_empty())
+        });
+        let (portion, are_more) = portion.unwrap_or_default();
+        for summary in portion {
+            signal_of(self.summaries, &summary.uuid).set(Some(summary));
+        }
+        are_more
     }
 }
 

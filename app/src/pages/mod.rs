@@ -1,6 +1,7 @@
 //! The pages, one folder each.
 
 mod gauges;
+mod guest;
 mod memory_dumps;
 mod not_found;
 mod resources;

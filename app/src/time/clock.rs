@@ -44,6 +44,11 @@ impl Clock {
         self.now.get()
     }
 
+    /// The present by the server's clock, once.
+    pub fn now_untracked(self) -> Timestamp {
+        self.now.get_untracked()
+    }
+
     /// Reads nothing, but again every second.
     pub fn track(self) {
         self.now.track();

@@ -29,6 +29,29 @@ pub fn percent(part: u64, whole: u64) -> f64 {
     percent.clamp(0.0, 100.0)
 }
 
+/// A measured value of any size with about three digits: `0`, `1.25`, `12.5`, `1,250`. What is more than nothing is never
+/// told as nothing.
+pub fn measured(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        size if size < 0.01 => if value < 0.0 { "> −0.01" } else { "< 0.01" }.to_owned(),
+        size => {
+            let sign = if value < 0.0 { "−" } else { "" };
+            let decimals = if size < 9.995 { 2 } else { usize::from(size < 99.95) };
+            if decimals > 0 {
+                return format!("{sign}{size:.decimals$}");
+            }
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "rounded, and above 0"
+            )]
+            let whole = size.round() as u64;
+            format!("{sign}{}", grouped(whole))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +62,15 @@ mod tests {
             [0, 999, 1_000, 100_000, 12_345_678].map(grouped),
             ["0", "999", "1,000", "100,000", "12,345,678"]
         );
+    }
+
+    #[test]
+    fn measured_values_have_three_digits_and_are_never_nothing_where_they_are_something() {
+        assert_eq!(
+            [0.0, 0.001, 0.5, 9.999, 12.34, 99.96, 1234.4].map(measured),
+            ["0", "< 0.01", "0.50", "10.0", "12.3", "100", "1,234"]
+        );
+        assert_eq!([-0.0, -0.001, -2.5].map(measured), ["0", "> −0.01", "−2.50"]);
     }
 
     #[test]

@@ -19,8 +19,10 @@ mod guest;
 mod host;
 mod image;
 mod image_facts;
+mod influx;
 mod inspection;
 mod job_state;
+mod last_dump;
 mod manifest;
 mod message;
 mod options;
@@ -57,8 +59,10 @@ pub use guest::{Guest, GuestName, GuestState, Vm};
 pub use host::HostClock;
 pub use image::{DeleteRequest, Deletion, Verification, VerificationState, VerifyRequest};
 pub use image_facts::ImageFacts;
+pub use influx::{ColumnConflict, DiagnosisStep, ForeignImport, InfluxDiagnosis, InfluxVersion};
 pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
 pub use job_state::JobState;
+pub use last_dump::LastDump;
 pub use manifest::{
     CaptureFacts, FrameDigestFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest,
     OmittedBlock, PageMapFacts, PageTotals,
@@ -68,7 +72,7 @@ pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
 pub use overview::Overview;
 pub use problem::{Problem, ProblemKind};
 pub use readiness::{FailedCheck, Readiness, ReadinessCheck};
-pub use record::{Record, Stats};
+pub use record::{ForeignRow, Record, Stats};
 pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, Said, SearchText};
 pub use record_query::{RecordColumn, RecordPage, RecordQuery, RecordSort, SortError, SortOrder};
 pub use secret::Secret;

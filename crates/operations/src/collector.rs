@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use memdeck_model::telemetry::{
-    CollectorStatus, Diagnosis, LiveSample, LiveSummary, Series, SeriesQuery, SettingInUse, VmTelemetry, VmTotals,
+    CollectorStatus, Diagnosis, LiveSample, LiveSummary, Series, SeriesQuery, SettingInUse, VmTelemetry,
+    VmTotals,
 };
 use memdeck_model::{Problem, Timestamp, Vm};
 

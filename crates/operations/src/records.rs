@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use memdeck_catalog::Place;
-use memdeck_model::{Problem, ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, Stats};
+use memdeck_model::{LastDump, Problem, ProblemKind, Record, RecordFilter, RecordPage, RecordQuery, Stats};
 
 use crate::{Operations, blocking, catalog_problem};
 
@@ -45,6 +45,15 @@ impl Operations {
     pub async fn record_hosts(&self) -> Result<Vec<String>, Problem> {
         let catalog = Arc::clone(&self.catalog);
         blocking(move || catalog.hosts()).await.map_err(|error| catalog_problem(&error))
+    }
+
+    /// The newest successful dump of each guest, the newest first.
+    ///
+    /// # Errors
+    /// The catalog failed.
+    pub async fn last_dumps(&self) -> Result<Vec<LastDump>, Problem> {
+        let catalog = Arc::clone(&self.catalog);
+        blocking(move || catalog.last_dumps()).await.map_err(|error| catalog_problem(&error))
     }
 
     /// Figures over all records.

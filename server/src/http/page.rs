@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use memdeck_app::api;
 use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport};
 use memdeck_model::{
-    Activity, DeleteRequest, DumpId, DumpStatus, Guest, ImageFacts, Overview, Problem, Record, RecordPage,
-    RecordQuery, TriggerRequest, Verification,
+    Activity, DeleteRequest, DumpId, DumpStatus, Guest, ImageFacts, LastDump, Overview, Problem, Record,
+    RecordPage, RecordQuery, TriggerRequest, Verification,
 };
 use memdeck_operations::{Caller, Operations};
 
@@ -51,6 +51,10 @@ impl api::Operations for Page {
 
     async fn record_hosts(&self) -> Result<Vec<String>, Problem> {
         self.0.record_hosts().await
+    }
+
+    async fn last_dumps(&self) -> Result<Vec<LastDump>, Problem> {
+        self.0.last_dumps().await
     }
 
     async fn record(&self, dump_id: DumpId) -> Result<Record, Problem> {

@@ -157,6 +157,14 @@ async fn the_page_asks_with_the_same_filters() {
 
     let (status, hosts) = answer(&app.dashboard, post("/api/ui/record-hosts", "{}")).await;
     assert_eq!((status, hosts), (StatusCode::OK, json!(["hv1", "hv2"])));
+
+    let (status, dumps) = answer(&app.dashboard, post("/api/ui/last-dumps", "{}")).await;
+    let names: Vec<&Value> = dumps.as_array().unwrap().iter().map(|dump| &dump["dom"]).collect();
+    assert_eq!(
+        (status, names),
+        (StatusCode::OK, vec![&json!("db-01"), &json!("web-01")]),
+        "web-02 was not dumped well"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -152,6 +152,8 @@ async fn without_a_session_only_health_sign_in_and_files_are_open() {
         assert_eq!(status(&app, open, "").await, StatusCode::OK, "{open}");
     }
     for (page, sign_in) in [
+        ("/", "/sign-in"),
+        ("/vms", "/sign-in?next=%2Fvms"),
         ("/memory-dumps", "/sign-in?next=%2Fmemory-dumps"),
         ("/memory-dumps?q=web-01&page=2", "/sign-in?next=%2Fmemory-dumps%3Fq%3Dweb-01%26page%3D2"),
     ] {

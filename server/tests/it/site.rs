@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use memdeck::config::HttpConfig;
+use memdeck_app::routes::Page;
 
 use crate::support::{TestApp, get, send};
 
@@ -26,13 +27,13 @@ async fn fetch(app: &TestApp, path: &str) -> (StatusCode, HeaderMap, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_start_leads_to_the_memory_dumps() {
-    let (_site, app) = built();
-    let (status, headers, _) = fetch(&app, "/").await;
-    assert_eq!(
-        (status, &headers["location"]),
-        (StatusCode::TEMPORARY_REDIRECT, &"/memory-dumps".parse().unwrap())
-    );
+async fn every_page_has_an_address_and_its_shell_has_its_name() {
+    let (site, app) = built();
+    std::fs::write(site.path().join("index.html"), "<h1>{{MEMDECK PAGE}}</h1>").unwrap();
+    for page in Page::ALL {
+        let (status, _, html) = fetch(&app, page.path()).await;
+        assert_eq!((status, html), (StatusCode::OK, format!("<h1>{}</h1>", page.name())), "{page:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,6 +134,7 @@ async fn a_page_with_a_slash_at_its_end_leads_to_the_page() {
     let (_site, app) = built();
     for (asked, page) in [
         ("/memory-dumps/", "/memory-dumps"),
+        ("/vms/?sort=cpu", "/vms?sort=cpu"),
         ("/memory-dumps//?rows=50", "/memory-dumps?rows=50"),
         ("/sign-in/", "/sign-in"),
     ] {

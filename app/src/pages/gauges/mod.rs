@@ -1,20 +1,78 @@
 //! Main Gauges: one guest at a glance.
 
-use leptos::prelude::*;
+mod dial;
+mod dial_card;
+mod history;
+mod panel;
+mod trace;
 
+use leptos::prelude::*;
+use memdeck_model::Guest;
+
+use super::guest::{ChosenGuest, CollectorNotice, GuestSelect};
 use super::title::set_title;
+use crate::data::Data;
 use crate::routes::Page;
+use crate::shortcuts::Shortcuts;
+use crate::ui::erase::{dynamic, memo};
+use crate::ui::{EmptyState, Failure, Icon, Show, Skeleton};
+use panel::GuestGauges;
 
 /// The page.
 #[component]
 pub fn Gauges() -> impl IntoView {
     set_title(Page::Gauges.name());
+    let data = Data::expect();
+    let guests = data.guests;
+    Shortcuts::expect().add("r", "Reload everything", move || data.refresh());
+    let chosen = ChosenGuest::of(Page::Gauges);
+    let guest = chosen.guest();
+    // The CPU time changes all the time, and is not shown.
+    let line = memo(move || guest.get().map(|guest| Guest { cpu_time_ns: 0, ..guest }));
+    let why_failed = guests.why_failed();
+    let hypervisor = data.overview.find(|overview| overview.hypervisor.as_ref().map(ToString::to_string));
+    let problem = memo(move || why_failed.get().or_else(|| hypervisor.get()));
+    let is_empty = memo(move || guests.with(<[Guest]>::is_empty));
+    let is_gone = memo(move || {
+        guests.with(|_| ()).is_some() && chosen.uuid.with(Option::is_some) && guest.with(Option::is_none)
+    });
     view! {
-        <header class="page-head">
+        <header class="page-head page-head-tools">
             <div>
                 <h1>{Page::Gauges.name()}</h1>
-                <p class="page-lead">"Network, disk, CPU and memory of one guest, as they change."</p>
+                <p class="page-lead">"Network, disk, CPU and memory of one VM, as they change."</p>
             </div>
+            <GuestSelect chosen />
         </header>
+        <CollectorNotice />
+        <Show when=move || problem.with(Option::is_some)>
+            <Failure
+                title="The guests cannot be listed."
+                detail=Signal::derive(move || problem.get().unwrap_or_default())
+                on_retry=move |()| {
+                    guests.fetch();
+                    data.overview.fetch();
+                }
+            />
+        </Show>
+        {dynamic(move || match (is_empty.get(), chosen.uuid.with(Option::is_some)) {
+            (_, true) => ().into_any(),
+            (None, false) if problem.with(Option::is_some) => ().into_any(),
+            (Some(true), false) => {
+                view! {
+                    <EmptyState title="No guests" icon=Icon::Monitor>
+                        "The hypervisor has no guests. New guests appear here automatically."
+                    </EmptyState>
+                }
+                    .into_any()
+            }
+            (None | Some(false), false) => view! { <Skeleton rows=3 label="Loading the guests" /> }.into_any(),
+        })}
+        <Show when=move || is_gone.get()>
+            <EmptyState title="This VM is not here any more" icon=Icon::Power>
+                "It was removed or renamed on the hypervisor, or the address names none of this host. Choose another VM above."
+            </EmptyState>
+        </Show>
+        {dynamic(move || chosen.uuid.get().map(|uuid| view! { <GuestGauges uuid guest=line /> }))}
     }
 }

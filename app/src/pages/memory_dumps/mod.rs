@@ -22,7 +22,7 @@ use details::DetailsDialog;
 use records::RecordsTable;
 use state::State;
 use status::Status;
-use trigger::TRIGGER_PANEL;
+use trigger::{TRIGGER_PANEL, choose_from_address};
 
 #[cfg(feature = "fuzzing")]
 pub use records::RecordsView;
@@ -35,6 +35,7 @@ const RECORDS_SEARCH: &str = "records-search";
 pub fn MemoryDumps() -> impl IntoView {
     set_title(Page::MemoryDumps.name());
     let state = State::provide();
+    choose_from_address(state.chosen);
     let shortcuts = Shortcuts::expect();
     shortcuts.add("/", "Search recorded dumps", || focus_on(RECORDS_SEARCH));
     shortcuts.add("r", "Reload everything", move || state.refresh());

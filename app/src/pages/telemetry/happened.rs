@@ -153,6 +153,7 @@ pub mod tests {
             unmeasured: Vec::new(),
             store_bytes: 4096,
             store_error: None,
+            store_given_up: 0,
         }
     }
 

@@ -166,6 +166,7 @@ mod tests {
     #[test]
     fn a_diagnosis_is_summed_up_for_who_cannot_see_it() {
         let check = |state| Check {
+            part: memdeck_model::telemetry::CheckedPart::Store,
             name: "libvirt: connect".to_owned(),
             state,
             finding: Message::new("connected"),

@@ -1,20 +1,145 @@
 //! VMs: every guest with its load and its last dump.
 
-use leptos::prelude::*;
+mod card;
+mod cards;
+mod filters;
+mod last_dumps;
+mod order;
+mod values;
+mod view;
 
+use leptos::prelude::*;
+use memdeck_model::Guest;
+
+use super::guest::CollectorNotice;
 use super::title::set_title;
+use crate::data::Data;
 use crate::routes::Page;
+use crate::shortcuts::{Shortcuts, focus_on};
+use crate::ui::erase::{dynamic, memo};
+use crate::ui::{Button, EmptyState, Failure, Icon, Show, Skeleton, list};
+use card::VmCard;
+use cards::Cards;
+use filters::Filters;
+use last_dumps::LastDumps;
+use view::VmsView;
+
+/// What the parts of the page share.
+#[derive(Clone, Copy)]
+struct State {
+    data: Data,
+    last_dumps: LastDumps,
+}
+
+impl State {
+    fn expect() -> Self {
+        expect_context()
+    }
+}
 
 /// The page.
 #[component]
 pub fn Vms() -> impl IntoView {
     set_title(Page::Vms.name());
+    let data = Data::expect();
+    data.telemetry.watch_all();
+    let last_dumps = LastDumps::new();
+    provide_context(State { data, last_dumps });
+    let cards = Cards::new();
+    let shortcuts = Shortcuts::expect();
+    shortcuts.add("/", "Search VMs", || focus_on(filters::SEARCH));
+    shortcuts.add("r", "Reload everything", move || {
+        data.refresh();
+        last_dumps.fetch();
+    });
+    let guests = data.guests;
+    let why_failed = guests.why_failed();
+    let hypervisor = data.overview.find(|overview| overview.hypervisor.as_ref().map(ToString::to_string));
+    let problem = memo(move || why_failed.get().or_else(|| hypervisor.get()));
+    let no_dumps = last_dumps.why_failed();
+    let is_empty = memo(move || guests.with(<[Guest]>::is_empty));
+    let host = data.overview.find(|overview| overview.host.clone());
+    let count = memo(move || {
+        let all = guests.with(<[Guest]>::len)?;
+        let found = cards.uuids.with(|uuids| uuids.as_ref().map_or(0, Vec::len));
+        Some(count_in_words(found, all, host.get().as_deref()))
+    });
     view! {
         <header class="page-head">
             <div>
                 <h1>{Page::Vms.name()}</h1>
-                <p class="page-lead">"Every guest, how busy it is, and when it was last dumped."</p>
+                <p class="page-lead">"Every VM, how busy it is, and when it was last dumped."</p>
             </div>
         </header>
+        <CollectorNotice />
+        <Show when=move || problem.with(Option::is_some)>
+            <Failure
+                title="The guests cannot be listed."
+                detail=Signal::derive(move || problem.get().unwrap_or_default())
+                on_retry=move |()| {
+                    guests.fetch();
+                    data.overview.fetch();
+                }
+            />
+        </Show>
+        <Show when=move || no_dumps.with(Option::is_some)>
+            <Failure
+                title="The last dumps could not be loaded."
+                detail=Signal::derive(move || no_dumps.get().unwrap_or_default())
+                on_retry=move |()| last_dumps.fetch()
+            />
+        </Show>
+        {dynamic(move || match is_empty.get() {
+            None if problem.with(Option::is_some) => ().into_any(),
+            None => view! { <Skeleton rows=4 label="Loading the guests" /> }.into_any(),
+            Some(true) => {
+                view! {
+                    <EmptyState title="No guests" icon=Icon::Monitor>
+                        "The hypervisor has no guests. New guests appear here automatically."
+                    </EmptyState>
+                }
+                    .into_any()
+            }
+            Some(false) => {
+                view! {
+                    <Filters cards />
+                    <p class="secondary number" role="status">{count}</p>
+                    <Show when=move || cards.uuids.with(|uuids| uuids.as_ref().is_some_and(Vec::is_empty))>
+                        <EmptyState title="No VM matches your filters" icon=Icon::Search>
+                            <Button on_press=move |()| cards.show(false, |view| {
+                                *view = VmsView { sort: view.sort, ..VmsView::default() };
+                            })>"Show all VMs"</Button>
+                        </EmptyState>
+                    </Show>
+                    <ul class="vms">
+                        {list(
+                            move || cards.uuids.get().unwrap_or_default(),
+                            String::clone,
+                            |uuid| view! { <li><VmCard uuid /></li> },
+                        )}
+                    </ul>
+                }
+                    .into_any()
+            }
+        })}
+    }
+}
+
+/// `12 of 200 VMs on hv1`.
+fn count_in_words(found: usize, all: usize, host: Option<&str>) -> String {
+    let vms = if all == 1 { "VM" } else { "VMs" };
+    let host = host.map(|host| format!(" on {host}")).unwrap_or_default();
+    if found == all { format!("{all} {vms}{host}") } else { format!("{found} of {all} {vms}{host}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_says_how_many_are_left_out_and_where_they_are() {
+        assert_eq!(count_in_words(1, 1, None), "1 VM");
+        assert_eq!(count_in_words(200, 200, Some("hv1")), "200 VMs on hv1");
+        assert_eq!(count_in_words(0, 2, Some("hv1")), "0 of 2 VMs on hv1");
     }
 }

@@ -2,7 +2,7 @@
 
 use memdeck_catalog::Catalog;
 use memdeck_model::{
-    ByteCount, CaptureMode, GuestName, Record, RecordColumn, RecordFilter, RecordQuery, RecordSort,
+    ByteCount, CaptureMode, GuestName, LastDump, Record, RecordColumn, RecordFilter, RecordQuery, RecordSort,
     RecordState, SearchText, SortOrder, Timestamp,
 };
 use proptest::option::of;
@@ -128,6 +128,22 @@ proptest! {
         prop_assert_eq!(page.total, expected.len() as u64);
         prop_assert_eq!(page.count, shown.len() as u64);
         prop_assert_eq!(page.records, shown);
+    }
+
+    #[test]
+    fn the_last_dump_of_a_guest_is_its_newest_that_succeeded(records in prop::collection::vec(any_record(), 0..40)) {
+        let (test, records) = catalog_of(records);
+        let told = test.catalog.last_dumps().unwrap();
+        let guest_of = |dump: &LastDump| (dump.host.clone(), dump.dom.clone());
+        for record in records.iter().filter(|record| record.ok) {
+            let last = told.iter().filter(|dump| guest_of(dump) == guest_of(&record.into())).collect::<Vec<_>>();
+            prop_assert_eq!(last.len(), 1);
+            prop_assert!(last[0].at >= record.timestamp);
+        }
+        for dump in &told {
+            prop_assert!(records.iter().any(|record| record.ok && LastDump::from(record) == *dump), "{dump:?}");
+        }
+        prop_assert!(told.is_sorted_by(|a, b| a.at >= b.at));
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! One guest of the list.
 
 use leptos::prelude::*;
-use memdeck_model::GuestState;
 
 use super::super::state::State;
 use super::choice::obstacle;
 use crate::data::Jobs;
+use crate::pages::guest::StateBadge;
 use crate::ui::erase::{dynamic, follow, handler, memo};
-use crate::ui::{Badge, Icon, Tone};
 use crate::words::shown;
 
 /// Name, id, state and memory of the guest `uuid`, with a checkbox to choose it.
@@ -57,24 +56,8 @@ pub fn GuestOption(uuid: String) -> impl IntoView {
                 <span class="guest-host">{host}</span>
                 {dynamic(move || obstacle.get().map(|why| view! { <span class="guest-obstacle">{why}</span> }))}
             </span>
-            <span class="guest-state">{dynamic(move || guest.with(|guest| guest.as_ref().map(|guest| state_badge(guest.state))))}</span>
+            <span class="guest-state">{dynamic(move || guest.with(|guest| guest.as_ref().map(|guest| view! { <StateBadge state=guest.state /> })))}</span>
             <span class="guest-memory">{dynamic(memory)}</span>
         </label>
-    }
-}
-
-fn state_badge(state: GuestState) -> impl IntoView {
-    let (tone, icon) = match state {
-        GuestState::Running | GuestState::Blocked => (Tone::Good, Icon::Activity),
-        GuestState::Paused | GuestState::Suspended => (Tone::Waiting, Icon::Pause),
-        GuestState::Crashed => (Tone::Bad, Icon::Alert),
-        GuestState::Shutdown | GuestState::Shutoff | GuestState::NoState | GuestState::Unknown => {
-            (Tone::Neutral, Icon::Power)
-        }
-    };
-    view! {
-        <Badge tone icon>
-            {state.as_str()}
-        </Badge>
     }
 }

@@ -3,6 +3,7 @@
 mod buttons;
 mod choice;
 mod dump_all_dialog;
+mod from_address;
 mod guest_option;
 mod guest_selector;
 mod mode_selector;
@@ -20,6 +21,7 @@ use mode_selector::ModeSelector;
 use remark_fields::RemarkFields;
 
 pub use choice::reference;
+pub use from_address::choose_from_address;
 pub use options::Options;
 
 /// The id of the panel.

@@ -1,0 +1,11 @@
+//! What several pages show of a guest, and how one is chosen in the address.
+
+mod choice;
+mod collector_notice;
+mod freshness;
+mod state_badge;
+
+pub use choice::{ChosenGuest, GuestSelect};
+pub use collector_notice::CollectorNotice;
+pub use freshness::{Freshness, FreshnessBadge};
+pub use state_badge::StateBadge;
