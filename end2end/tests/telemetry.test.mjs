@@ -70,21 +70,11 @@ scenario('a diagnosis says what does not work and what to do, and secrets stay h
   await settings.getByRole('row', { name: /INFLUX_TOKEN \*\*\* hidden/ }).waitFor();
 
   const checks = page.getByRole('list', { name: 'What was tried' }).getByRole('listitem');
-  const run = () => page.getByRole('button', { name: 'Run the diagnosis' }).click();
-  await run();
+  await page.getByRole('button', { name: 'Run the diagnosis' }).click();
   await checks.filter({ hasText: 'Works' }).first().waitFor();
+  await checks.filter({ hasText: 'Does not work' }).filter({ hasText: 'What to do: ' }).first().waitFor();
   assert.ok(!(await page.content()).includes(SECRET), 'the token is nowhere on the page');
-
-  // Whatever may be wrong is shown with what to do.
-  const check = { name: 'InfluxDB: write a point', finding: 'the token is refused', remedy: 'check INFLUX_TOKEN' };
-  const states = ['failed', 'warning', 'off'];
-  const json = { checks: states.map((state) => ({ ...check, state })) };
-  await page.route('**/api/ui/diagnose-telemetry', (route) => route.fulfill({ json }));
-  await run();
-  await checks.filter({ hasText: 'Does not work' }).waitFor();
-  assert.match(await checks.first().innerText(), /The token is refused\.\s+What to do: Check INFLUX_TOKEN\./);
-  assert.equal(await checks.filter({ hasText: 'Works in part' }).count(), 1);
-  assert.equal(await checks.filter({ hasText: 'Not tried' }).count(), 1);
+  await checks.filter({ hasText: 'Not tried' }).filter({ hasText: 'InfluxDB: write a point' }).waitFor();
 });
 
 for (const colorScheme of ['light', 'dark']) {

@@ -60,7 +60,8 @@ pub fn take_in(known: &mut Series, later: Series, from: Timestamp) {
 pub fn append(known: &mut Series, at: Timestamp, value: f64, raw: Option<u64>, from: Timestamp) {
     match known.buckets.last_mut() {
         Some(last) if at <= last.at => return,
-        Some(last) if at.since(last.at) < known.step_ms => {
+        // Collections are a little less than their interval apart at times: that much is another step.
+        Some(last) if at.since(last.at).0 < known.step_ms.0.saturating_mul(3) / 4 => {
             last.min = last.min.min(value);
             last.max = last.max.max(value);
             last.mean = f64::midpoint(last.mean, value);
@@ -210,6 +211,16 @@ mod tests {
         let into = known.buckets[1];
         assert_eq!((into.min, into.mean, into.max, into.raw), (9.0, 15.0, 20.0, Some(9)));
         assert_eq!(known.buckets[2].raw, Some(11));
+    }
+
+    #[test]
+    fn a_value_that_comes_a_little_early_has_a_step_of_its_own() {
+        let mut known = series(1000, &[10]);
+        for tenth in 1..4 {
+            let at = Timestamp::from_unix_micros(10_000_000 + tenth * 990_000).unwrap();
+            append(&mut known, at, 10.0, None, Timestamp::from_unix_micros(0).unwrap());
+        }
+        assert_eq!(known.buckets.len(), 4);
     }
 
     #[test]
