@@ -60,6 +60,7 @@ scenario('each gauge has the customer’s angle, a number in the operator’s un
     'CPU user time': ['25.0', '% of a vCPU', RATES.timeusr],
     'Disk read requests': ['100', 'requests/s', RATES.disk_rd_req],
   };
+  await gauge('Network RX').waitFor();
   assert.deepEqual(await page.getByRole('article').evaluateAll((all) => all.map((one) => one.getAttribute('aria-label'))), TITLES);
   for (const [title, [text, unit, rate]] of Object.entries(expected)) {
     await eventually(async () => assert.equal(await number(gauge(title)), text, title));

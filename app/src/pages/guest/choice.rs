@@ -47,7 +47,7 @@ impl ChosenGuest {
                 // The way here is only then in the browser's history, where this takes its place.
                 TimeoutFuture::new(0).await;
                 let is_here =
-                    pathname.try_get_untracked().is_some_and(|path| path == base::href(page.path()));
+                    pathname.try_get_untracked().is_some_and(|path| base::leads_to(&path, page.path()));
                 if is_here && uuid.try_get_untracked() == Some(None) {
                     chosen.go(&first, true);
                 }
