@@ -41,6 +41,7 @@ impl TelemetryStore {
     }
 
     /// Has the summaries of all guests sent each second, until the owner of this call is cleaned up.
+    #[expect(clippy::unused_self, reason = "it is the store that is asked, as for one guest")]
     pub fn watch_all(self) {
         Feed::expect().watch(Watch::all());
     }
@@ -53,7 +54,7 @@ impl TelemetryStore {
     pub(super) fn hear(self, event: &Event) {
         match event {
             Event::Sample(sample) => {
-                signal_of(self.samples, &sample.uuid).set(Some(LiveSample::clone(sample)))
+                signal_of(self.samples, &sample.uuid).set(Some(LiveSample::clone(sample)));
             }
             Event::Summaries(summaries) => self.take_in(summaries),
             _ => {}

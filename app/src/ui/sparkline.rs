@@ -66,10 +66,7 @@ fn paths_of(values: &[Option<f64>]) -> (String, String) {
             let _ = write!(area, "M{x:.1} {HEIGHT}");
         }
         // A value between two gaps is a dot: a line to where it begins.
-        let _ = match goes_on {
-            true => write!(line, "L{x:.1} {y:.1}"),
-            false => write!(line, "M{x:.1} {y:.1}h0"),
-        };
+        let _ = if goes_on { write!(line, "L{x:.1} {y:.1}") } else { write!(line, "M{x:.1} {y:.1}h0") };
         let _ = write!(area, "L{x:.1} {y:.1}");
         last = Some(index);
     }

@@ -63,7 +63,10 @@ impl ChosenGuest {
 
     fn go(self, uuid: &str, replace: bool) {
         let href = self.query.with_untracked(|query| href_of(self.page, query, uuid));
-        let options = NavigateOptions { replace, scroll: false, ..NavigateOptions::default() };
+        // The router would leave the slash out that the start page has below a path.
+        let href = base::href(&href);
+        let options =
+            NavigateOptions { replace, resolve: false, scroll: false, ..NavigateOptions::default() };
         self.navigate.with_value(|navigate| navigate(&href, options));
     }
 

@@ -14,6 +14,17 @@ pub struct LastDumps {
     host: Memo<Option<String>>,
 }
 
+/// The newest dump of a guest.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Last {
+    /// The dumps are not loaded.
+    Unknown,
+    /// It was never dumped.
+    None,
+    /// This one.
+    Dump(LastDump),
+}
+
 impl LastDumps {
     /// Starts to fetch and to follow the feed.
     pub fn new() -> Self {
@@ -39,10 +50,11 @@ impl LastDumps {
         self.dumps.why_failed()
     }
 
-    /// The newest dump of the guest `name`: `None` while that is not known, `Some(None)` where there is none.
-    pub fn of(self, name: &str) -> Option<Option<LastDump>> {
+    /// The newest dump of the guest `name`, as far as that is known.
+    pub fn of(self, name: &str) -> Last {
         let host = self.host.get();
-        self.dumps.with_data(|dumps| dump_of(dumps, name, host.as_deref()).cloned())
+        let found = self.dumps.with_data(|dumps| dump_of(dumps, name, host.as_deref()).cloned());
+        found.map_or(Last::Unknown, |dump| dump.map_or(Last::None, Last::Dump))
     }
 }
 
