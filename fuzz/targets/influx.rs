@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use memdeck_fuzz::damaged;
+use memdeck_influx::BacklogLine;
 use memdeck_influx::fuzzing::{line_after, shown_reason};
 use memdeck_model::{ByteCount, GuestName, Record, Timestamp};
 
@@ -151,6 +152,8 @@ fuzz_target!(|data: &[u8]| {
     let columns = damaged_part(&mut data, &[COLUMNS]);
     let refusal = String::from_utf8_lossy(&damaged(&mut data, &REFUSALS.map(str::as_bytes))).into_owned();
     let reason = shown_reason(&refusal);
+    // A line of a file that somebody else wrote: whatever it is, reading it ends.
+    let _line_or_why_not = BacklogLine::read(&refusal);
     assert!(reason.chars().count() <= 301 && !reason.chars().any(char::is_control), "{reason:?}");
     if let Ok(facts) = facts
         && let Some(record) = facts.record()

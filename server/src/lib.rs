@@ -10,6 +10,7 @@ mod catalog_care;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod foreign_rows;
 mod guardian;
 pub mod http;
 pub mod log;

@@ -12,7 +12,7 @@ use memdeck_clock::{Clock, SystemClock};
 use memdeck_engine::{Engine, EngineError, EngineParts, EngineSettings};
 use memdeck_hypervisor::{Hypervisor, Libvirt};
 use memdeck_image::{ImageStore, StoreError};
-use memdeck_influx::{FeedError, Influx, InfluxSettings, Login, RecordFeed};
+use memdeck_influx::{FeedError, Influx, InfluxSettings, Login};
 use memdeck_machine::{HypervisorGuests, Machine, StoredImages, try_directory};
 use memdeck_model::DumpId;
 use memdeck_operations::{Host, Images, Readiness, ReadinessParts, blocking};
@@ -262,8 +262,10 @@ pub fn clock() -> Arc<dyn Clock> {
 }
 
 /// InfluxDB, where configured.
-pub fn influx(config: Option<&InfluxConfig>) -> Result<Option<Arc<dyn RecordFeed>>, StartError> {
-    let Some(InfluxConfig { url, database, login, timeout }) = config else { return Ok(None) };
+pub fn influx(config: Option<&InfluxConfig>) -> Result<Option<Arc<Influx>>, StartError> {
+    let Some(InfluxConfig { url, database, org, bucket, login, timeout, .. }) = config else {
+        return Ok(None);
+    };
     let login = match login {
         InfluxLogin::None => Login::None,
         InfluxLogin::Token(token) => Login::Token(token.expose().to_owned()),
@@ -274,6 +276,8 @@ pub fn influx(config: Option<&InfluxConfig>) -> Result<Option<Arc<dyn RecordFeed
     let settings = InfluxSettings {
         url: url.as_str().trim_end_matches('/').to_owned(),
         database: database.clone(),
+        org: org.clone(),
+        bucket: bucket.clone(),
         login,
         timeout: *timeout,
     };

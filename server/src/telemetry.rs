@@ -5,18 +5,35 @@ use std::time::Duration;
 
 use memdeck_catalog::Catalog;
 use memdeck_hypervisor::{GuestStats as _, LibvirtStats, StatsOptions};
+use memdeck_influx::{Influx, PointWriter, WriterSettings, point_writer};
 use memdeck_machine::MeasuredGuests;
+use memdeck_model::ByteCount;
 use memdeck_operations::{Telemetry, blocking};
 use memdeck_telemetry::{Collector, CollectorOptions, Store, Switch};
 
 use crate::config::Config;
 use crate::node::State;
 
+/// A guest that hangs holds up the first collection for so long, and none after it.
+const GUEST_TIME_LIMIT: Duration = Duration::from_secs(2);
+/// How often a guest is asked what its memory is used for, where it did not say so by itself.
+const BALLOON_PERIOD: Duration = Duration::from_secs(2);
+/// Points that wait for InfluxDB; the oldest are dropped.
+const QUEUE: usize = 20_000;
+
+/// The collector of this process, and what writes its points.
+pub struct Measuring {
+    pub telemetry: Arc<dyn Telemetry>,
+    /// Runs until the process stops; `None` without InfluxDB.
+    pub writer: Option<PointWriter>,
+}
+
 /// Measures the guests of the configured hypervisor, unless an operator stopped that earlier.
-pub async fn start(config: &Config, state: &State) -> Arc<dyn Telemetry> {
+pub async fn start(config: &Config, state: &State, influx: Option<Arc<Influx>>) -> Measuring {
+    let telemetry = &config.telemetry;
     let path = config.state_dir.join(Store::FILE_NAME);
-    let store = blocking(move || Store::open(&path, Store::DEFAULT_LIMIT)).await;
-    let store = match store {
+    let limit = ByteCount::from_mib(telemetry.store_mib);
+    let store = match blocking(move || Store::open(&path, limit)).await {
         Ok(store) => Some(Arc::new(store)),
         // Dumps do without it, and so does everything that is live.
         Err(error) => {
@@ -24,23 +41,42 @@ pub async fn start(config: &Config, state: &State) -> Arc<dyn Telemetry> {
             None
         }
     };
-    let interval = Duration::from_secs(1);
-    let options = StatsOptions {
-        time_limit: config.libvirt.timeout,
-        device_cache_ttl: Duration::from_mins(5),
-        balloon_period: Some(Duration::from_secs(2)),
-    };
-    let stats = Arc::new(LibvirtStats::connect(&config.libvirt.uri, options));
-    let uri = stats.uri().to_owned();
-    let switch = Arc::new(Kept(Arc::clone(&state.catalog)));
-    let options = CollectorOptions { interval, time_limit: interval * 5, host: None };
+    let guests = Arc::new(LibvirtStats::connect(
+        &config.libvirt.uri,
+        StatsOptions {
+            time_limit: GUEST_TIME_LIMIT.min(config.libvirt.timeout),
+            device_cache_ttl: telemetry.device_cache_ttl,
+            balloon_period: telemetry.balloon_stats.then_some(BALLOON_PERIOD),
+        },
+    ));
+    let uri = guests.uri().to_owned();
+    let switch = Arc::new(Kept { catalog: Arc::clone(&state.catalog), runs_by_default: telemetry.collect });
+    let (queue, writer) =
+        influx.clone().zip(config.influx.as_ref()).map_or((None, None), |(influx, config)| {
+            let settings = WriterSettings {
+                max_lines: config.batch_max_lines,
+                max_wait: config.batch_max_wait,
+                capacity: QUEUE,
+                ..WriterSettings::default()
+            };
+            let (queue, writer) = point_writer(influx, settings);
+            (Some(queue), Some(writer))
+        });
+    let interval = telemetry.poll_interval;
+    let options =
+        CollectorOptions { interval, time_limit: (interval * 5).max(GUEST_TIME_LIMIT * 2), host: None };
     let kept = store.clone();
-    let collector = blocking(move || Collector::new(stats, None, kept, switch, options)).await;
-    Arc::new(MeasuredGuests::new(Arc::new(collector), store, uri, config.shown.clone()))
+    let collector = blocking(move || Collector::new(guests, queue, kept, switch, options)).await;
+    let measured = MeasuredGuests::new(Arc::new(collector), store, influx, uri, config.shown.clone());
+    Measuring { telemetry: Arc::new(measured), writer }
 }
 
 /// Whether the collector runs, in the catalog.
-struct Kept(Arc<Catalog>);
+struct Kept {
+    catalog: Arc<Catalog>,
+    /// Where nobody has started or stopped it yet.
+    runs_by_default: bool,
+}
 
 impl Kept {
     const SETTING: &str = "collector runs";
@@ -48,8 +84,8 @@ impl Kept {
 
 impl Switch for Kept {
     fn load(&self) -> Option<bool> {
-        match self.0.setting(Self::SETTING) {
-            Ok(setting) => setting.map(|word| word == "yes"),
+        match self.catalog.setting(Self::SETTING) {
+            Ok(setting) => Some(setting.map_or(self.runs_by_default, |word| word == "yes")),
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -61,7 +97,7 @@ impl Switch for Kept {
     }
 
     fn store(&self, runs: bool) {
-        if let Err(error) = self.0.set_setting(Self::SETTING, if runs { "yes" } else { "no" }) {
+        if let Err(error) = self.catalog.set_setting(Self::SETTING, if runs { "yes" } else { "no" }) {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "whether the collector is to run cannot be kept"

@@ -41,8 +41,7 @@ impl TelemetryStore {
     }
 
     /// Has the summaries of all guests sent each second, until the owner of this call is cleaned up.
-    #[expect(clippy::unused_self, reason = "it is the store that is asked, as for one guest")]
-    pub fn watch_all(self) {
+    pub fn watch_all() {
         Feed::expect().watch(Watch::all());
     }
 

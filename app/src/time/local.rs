@@ -40,6 +40,14 @@ pub fn local_date(instant: Timestamp) -> String {
     day_of(&in_javascript(instant))
 }
 
+/// The instant that a field for a time means, `2026-02-03T14:05:09` in the browser's time zone.
+pub fn from_local(text: &str) -> Option<Timestamp> {
+    let millis = Date::parse(text);
+    #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds, within 53 bits")]
+    let micros = millis.is_finite().then_some((millis as i64).saturating_mul(1000))?;
+    Timestamp::from_unix_micros(micros).ok()
+}
+
 fn in_javascript(instant: Timestamp) -> Date {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds stay within 53 bits")]
     Date::new(&((instant.unix_micros() / 1000) as f64).into())

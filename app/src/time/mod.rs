@@ -6,5 +6,5 @@ mod local;
 mod relative;
 
 pub use clock::{Clock, browser_now};
-pub use local::{local_date, local_time, start_of_local_day};
+pub use local::{from_local, local_date, local_time, start_of_local_day};
 pub use relative::relative;

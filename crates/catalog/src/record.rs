@@ -1,11 +1,11 @@
 //! Records of finished dumps: how they are stored, handed on and counted. Listing them is in [`crate::listing`].
 
 use memdeck_model::{
-    Actor, ByteCount, CaptureMode, DumpId, GuestName, Millis, Record, Remark, Stats, Timestamp,
+    Actor, ByteCount, CaptureMode, DumpId, ForeignRow, GuestName, Millis, Record, Remark, Stats, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use crate::{Catalog, CatalogError, row_digest};
+use crate::{Catalog, CatalogError, foreign, row_digest};
 
 /// The columns that [`read_record`] reads, as a statement selects them.
 pub(crate) const RECORD_COLUMNS: &str =
@@ -15,7 +15,8 @@ pub(crate) const RECORD_COLUMNS: &str =
     records.format, records.codec, records.ok, records.point_in_time, records.fallback,
     records.job_downtime_ms, records.iterations, records.dirty_bytes_per_s, records.encrypted,
     records.case_number, records.note, records.deleted_at, records.deleted_by, records.origin,
-    records.manifest_sha256, records.digests_root, records.rebuilt_at, records.requested_by, records.row_digest";
+    records.manifest_sha256, records.digests_root, records.rebuilt_at, records.requested_by,
+    records.foreign_row, records.row_digest";
 
 impl Catalog {
     /// Up to `limit` of this catalog's own records with a sequence number above `seq`, in order of insertion. This
@@ -91,18 +92,22 @@ pub(crate) fn insert(
     origin: Option<&str>,
     record: &Record,
 ) -> rusqlite::Result<i64> {
-    connection.execute(
+    if record.foreign.is_none() {
+        foreign::give_way(connection, record)?;
+    }
+    connection.prepare_cached(
         "INSERT INTO records (origin, dump_id, timestamp, dom, vmid, host, sha256, duration_sec, raw_size_bytes,
                               gzip_size_bytes, ctime, mtime, atime, dump_path, mode, pause_ms, format, codec, ok,
                               point_in_time, fallback, job_downtime_ms, iterations, dirty_bytes_per_s,
                               encrypted, case_number, note, deleted_at, deleted_by, manifest_sha256, digests_root,
-                              rebuilt_at, requested_by)
+                              rebuilt_at, requested_by, foreign_row)
          VALUES (:origin, :dump_id, :timestamp, :dom, :vmid, :host, :sha256, :duration_sec, :raw_size_bytes,
                  :gzip_size_bytes, :ctime, :mtime, :atime, :dump_path, :mode, :pause_ms, :format, :codec, :ok,
                  :point_in_time, :fallback, :job_downtime_ms, :iterations, :dirty_bytes_per_s,
                  :encrypted, :case_number, :note, :deleted_at, :deleted_by, :manifest_sha256, :digests_root,
-                 :rebuilt_at, :requested_by)",
-        named_params! {
+                 :rebuilt_at, :requested_by, :foreign_row)",
+    )?
+    .execute(named_params! {
             ":origin": origin,
             ":dump_id": record.dump_id.as_ref().map(DumpId::as_str),
             ":timestamp": record.timestamp.unix_micros(),
@@ -136,8 +141,8 @@ pub(crate) fn insert(
             ":digests_root": record.digests_root,
             ":rebuilt_at": record.rebuilt_at.map(Timestamp::unix_micros),
             ":requested_by": record.requested_by.as_ref().map(Actor::to_json),
-        },
-    )?;
+            ":foreign_row": record.foreign.map(ForeignRow::as_str),
+        })?;
     let seq = connection.last_insert_rowid();
     row_digest::refresh(connection, seq)?;
     Ok(seq)
@@ -215,10 +220,17 @@ pub(crate) fn read_record(row: &Row<'_>) -> Result<Record, CatalogError> {
         digests_root: row.get("digests_root")?,
         rebuilt_at: moment("rebuilt_at")?,
         altered: row_digest::is_altered(row)?,
+        foreign: foreign(row)?,
         deleted_at: moment("deleted_at")?,
         deleted_by: actor(row, "deleted_by")?,
         requested_by: actor(row, "requested_by")?,
     })
+}
+
+fn foreign(row: &Row<'_>) -> Result<Option<ForeignRow>, CatalogError> {
+    let column = "foreign_row";
+    let word: Option<String> = row.get(column)?;
+    word.map(|word| word.parse().map_err(|()| CatalogError::Undecodable { column, value: word })).transpose()
 }
 
 /// Reads an instant that this program wrote.

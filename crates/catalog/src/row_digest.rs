@@ -17,7 +17,7 @@ use crate::record::{RECORD_COLUMNS, word};
 pub(crate) const SINCE_VERSION: usize = 9;
 
 /// Every column of `records` but the digest itself.
-const COVERED: [&str; 34] = [
+const COVERED: [&str; 35] = [
     "seq",
     "origin",
     "dump_id",
@@ -52,6 +52,7 @@ const COVERED: [&str; 34] = [
     "digests_root",
     "rebuilt_at",
     "requested_by",
+    "foreign_row",
 ];
 
 /// Where each of them stands in a row: every statement that reads records begins with [`RECORD_COLUMNS`]. To look them up
@@ -77,12 +78,12 @@ pub struct AlteredRow {
 
 /// Gives a row the digest of what it holds now.
 pub(crate) fn refresh(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
-    let digest = connection.query_row(
-        &format!("SELECT {RECORD_COLUMNS} FROM records WHERE records.seq = ?1"),
-        [seq],
-        of,
-    )?;
-    connection.execute("UPDATE records SET row_digest = ?2 WHERE seq = ?1", (seq, digest))?;
+    // Kept compiled: an import does this for each of many rows.
+    let mut row =
+        connection.prepare_cached(&format!("SELECT {RECORD_COLUMNS} FROM records WHERE records.seq = ?1"))?;
+    let digest = row.query_row([seq], of)?;
+    let mut update = connection.prepare_cached("UPDATE records SET row_digest = ?2 WHERE seq = ?1")?;
+    update.execute((seq, digest))?;
     Ok(())
 }
 

@@ -26,6 +26,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0009_row_digests.sql"),
     include_str!("../migrations/0010_remote_dumps.sql"),
     include_str!("../migrations/0011_actors.sql"),
+    include_str!("../migrations/0012_foreign_rows.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.

@@ -41,6 +41,7 @@ pub fn record_of(manifest: &Manifest, sealed: &Sealed, sealed_at: Timestamp) -> 
         digests_root: manifest.frame_digests.as_ref().map(|digests| digests.root.clone()),
         rebuilt_at: None,
         altered: false,
+        foreign: None,
         deleted_at: None,
         deleted_by: None,
     }

@@ -45,7 +45,8 @@ pub struct GuestSample {
     pub memory_max_kib: Option<u64>,
     /// When the values were taken, by the monotonic clock.
     pub taken: Instant,
-    /// A job has the guest, or its process does not answer the hypervisor: what only the process knows is missing.
+    /// A job lets no question pass to the guest's process, or the process does not answer: what only it knows is missing.
+    /// libvirt lets questions pass beside a dump.
     pub partial: bool,
     /// Whether the guest reports what its memory is used for.
     pub balloon: BalloonStats,

@@ -1,9 +1,15 @@
-//! Why a point was not written.
+//! Why a point was not written or a row was not read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Why a point was not written. Messages name the store and hold no secret.
-#[derive(Debug, thiserror::Error)]
+use memdeck_model::Timestamp;
+
+use crate::settings::masked;
+use crate::short::shortened;
+
+/// Why a point was not written or a row was not read. Messages name the store and hold no secret.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum FeedError {
     /// The settings cannot be used.
     #[error("the InfluxDB settings cannot be used: {reason}")]
@@ -18,7 +24,7 @@ pub enum FeedError {
         store: String,
         /// What the HTTP client said, without the URL.
         #[source]
-        source: reqwest::Error,
+        source: Arc<reqwest::Error>,
     },
     /// No answer in time. Whether the point was written is unknown; writing it again is harmless.
     #[error("{store} did not answer within {} s", after.as_secs_f64())]
@@ -49,6 +55,20 @@ pub enum FeedError {
         /// What the store said, shortened.
         reason: String,
     },
+    /// A store counts nanoseconds in 64 bits.
+    #[error("InfluxDB has no place for the time {time}: it counts from 1677 to 2262")]
+    TimeOutOfRange {
+        /// When the dump began.
+        time: Timestamp,
+    },
+    /// The store did not answer a question, or not so that it can be read.
+    #[error("{store} was asked for rows and did not give them: {reason}")]
+    Unreadable {
+        /// The store.
+        store: String,
+        /// What went wrong, shortened.
+        reason: String,
+    },
 }
 
 impl FeedError {
@@ -56,6 +76,18 @@ impl FeedError {
     /// comes back, the token is set, the disk is cleared.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Refused { status: 400 | 413 | 422, .. })
+        matches!(self, Self::Refused { status: 400 | 413 | 422, .. } | Self::TimeOutOfRange { .. })
+    }
+
+    /// The same refusal with what the store said of one line.
+    pub(crate) fn with_reason(&self, reason: &str, secret: Option<&str>) -> Self {
+        match self {
+            Self::Refused { store, status, .. } => Self::Refused {
+                store: store.clone(),
+                status: *status,
+                reason: shortened(&masked(reason, secret)),
+            },
+            other => other.clone(),
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 use memdeck_model::Record;
 
-use crate::line;
-use crate::reply::{reason, shortened};
+use crate::line::push_line;
+use crate::record_point;
+use crate::reply::reason;
+use crate::short::shortened;
 use crate::types::FieldTypes;
 
 /// The record's line for a store that answered `types` about its columns, and then `refusal`.
@@ -13,7 +15,11 @@ pub fn line_after(record: &Record, types: &[u8], refusal: &str) -> String {
     if let Some(stated) = FieldTypes::from_refusal(refusal) {
         known.extend(&stated);
     }
-    line::line(record, &known)
+    let mut line = String::new();
+    if let Ok(point) = record_point(record) {
+        push_line(&mut line, &point, &known);
+    }
+    line
 }
 
 /// The reason in a refusal, as it is shown.

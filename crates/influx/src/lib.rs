@@ -1,40 +1,56 @@
-//! Adapter for `InfluxDB`: writes the point of a finished dump.
+//! Adapter for `InfluxDB` 3, 2 and 1: writes points, reads rows.
 //!
-//! The port is [`RecordFeed`]; [`Influx`] implements it with the calls of version 1 (`/write` and `/query`), which
-//! version 3 answers too. A point is named by its measurement, tags and time, and all of them come from the record
-//! alone: writing a record again replaces the point with itself, so a relay that writes until it is acknowledged
-//! writes it once.
+//! The ports are [`PointSink`] and [`RowSource`]; [`Influx`] implements both. A point is named by its measurement, tags and
+//! time: writing it again replaces the point with itself, so whoever writes until it is acknowledged writes it once. The
+//! point of a dump ([`record_point`]) is named by its record alone.
 //!
-//! The adapter keeps no queue and never retries on its own; the caller has the outbox.
+//! The client keeps no queue and does not try again later: for dumps the caller has the outbox, for telemetry there is
+//! [`point_writer`].
 
+mod api;
+mod backlog;
+mod backoff;
+mod batch;
+mod diagnosis;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod influx;
 mod line;
 mod point;
+mod query;
+mod read;
+mod record;
 mod reply;
 mod settings;
+mod short;
 #[cfg(feature = "test-support")]
 pub mod test_support;
 mod types;
+mod writer;
 
 use async_trait::async_trait;
-use memdeck_model::Record;
 
+pub use backlog::{BacklogError, BacklogLine};
+pub use backoff::Backoff;
+pub use batch::{Rejection, WriteOutcome};
 pub use error::FeedError;
 pub use influx::Influx;
 pub use point::{FieldValue, Point};
+pub use query::{Row, RowQuery, RowSource};
+pub use record::{MEM_DUMPS, record_point};
 pub use settings::{InfluxSettings, Login};
+pub use writer::{PointQueue, PointWriter, WriterSettings, WriterStats, point_writer};
 
-/// A store that takes the records of finished dumps as points in time.
+/// A store that takes points in time.
 #[async_trait]
-pub trait RecordFeed: Send + Sync {
-    /// Writes the record's point. When this returns, the store has acknowledged it. Writing it again is harmless.
+pub trait PointSink: Send + Sync {
+    /// Writes the points. When this returns, the store has acknowledged each of them or refused it for good; a refused one
+    /// holds up no other. Writing them again is harmless.
     ///
     /// # Errors
-    /// The store cannot be reached, does not answer in time, or refuses; see [`FeedError::is_permanent`].
-    async fn write(&self, record: &Record) -> Result<(), FeedError>;
+    /// The store cannot be reached, does not answer in time, or does not write now. Some points may have been written.
+    async fn write(&self, points: &[Point]) -> Result<WriteOutcome, FeedError>;
 
     /// Names the store for people: URL and database, no secrets.
     fn describe(&self) -> String;

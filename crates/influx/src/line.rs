@@ -1,71 +1,43 @@
-//! A record as a line of `InfluxDB`'s line protocol.
-//!
-//! `mem_dumps`, with the tags `dom`, `host` and `vmid`, at the start of the dump in nanoseconds.
+//! A point as a line of `InfluxDB`'s line protocol.
 
 use std::fmt::Write;
 
-use memdeck_model::{ByteCount, Record};
+use crate::FieldValue;
+use crate::point::AsLine;
+use crate::types::{FieldType, FieldTypes};
 
-use crate::types::{FieldType, FieldTypes, MEASUREMENT};
-
-/// A value in the type that it has by nature.
-#[derive(Clone, Copy)]
-enum Value<'a> {
-    Boolean(bool),
-    Text(&'a str),
-    Integer(i64),
-    Float(f64),
-}
-
-/// The record's point, its numbers in the types that the store has. What the record does not know is left out.
-pub(crate) fn line(record: &Record, types: &FieldTypes) -> String {
-    let mut line = MEASUREMENT.to_owned();
-    let host = record.host.as_deref().unwrap_or_default();
-    // In the order of their names, as the store keeps them. An empty tag is the same as none.
-    for (name, value) in [("dom", record.dom.0.as_str()), ("host", host), ("vmid", &record.vmid)] {
+/// Appends the point as a line without a line break, its numbers in the types that the store has. `false`, and nothing is
+/// appended, where no field is left: a point needs one.
+///
+/// Tags keep the order they have. A number that is not finite has no place in a line and is left out.
+pub(crate) fn push_line(line: &mut String, point: &impl AsLine, types: &FieldTypes) -> bool {
+    let start = line.len();
+    push_name(line, point.measurement(), &[',', ' ']);
+    for (name, value) in point.tags() {
         if !value.is_empty() {
             line.push(',');
-            line.push_str(name);
+            push_name(line, name, &[',', '=', ' ']);
             line.push('=');
-            push_tag(&mut line, value);
+            push_name(line, value, &[',', '=', ' ']);
         }
     }
     let mut separator = ' ';
-    for (name, value) in fields(record) {
-        if let Some(text) = value.and_then(|value| encode(value, types.get(name))) {
+    for (name, value) in point.fields() {
+        if let Some(text) = encode(value, types.get(name)) {
             line.push(separator);
-            line.push_str(name);
+            push_name(line, name, &[',', '=', ' ']);
             line.push('=');
             line.push_str(&text);
             separator = ',';
         }
     }
-    line.push(' ');
-    line.push_str(&record.timestamp.unix_nanos().to_string());
-    line
-}
-
-fn fields(record: &Record) -> [(&'static str, Option<Value<'_>>); 13] {
-    // The store's integers end where an i64 does.
-    let size = |size: ByteCount| Value::Integer(i64::try_from(size.0).unwrap_or(i64::MAX));
-    [
-        ("ok", Some(Value::Boolean(record.ok))),
-        ("sha256", record.sha256.as_deref().map(Value::Text)),
-        // A witness outside of this host: whoever exchanges files and catalog does not reach this one.
-        ("manifest_sha256", record.manifest_sha256.as_deref().map(Value::Text)),
-        ("dump_path", record.dump_path.as_deref().map(Value::Text)),
-        ("raw_size_bytes", record.raw_size_bytes.map(size)),
-        ("gzip_size_bytes", record.gzip_size_bytes.map(size)),
-        ("ctime", record.ctime.map(Value::Integer)),
-        ("mtime", record.mtime.map(Value::Integer)),
-        ("atime", record.atime.map(Value::Integer)),
-        ("duration_sec", record.duration_sec.map(Value::Float)),
-        // Tools that dump first and hash and compress afterwards tell the first step apart. Here it is one pass.
-        ("dump_duration_sec", record.duration_sec.map(Value::Float)),
-        // Tools that dump again and again number their rounds. This dump stands alone.
-        ("loop", Some(Value::Integer(0))),
-        ("every_sec", Some(Value::Integer(0))),
-    ]
+    if separator == ' ' {
+        line.truncate(start);
+        return false;
+    }
+    // Writing to a string cannot fail.
+    let _infallible = write!(line, " {}", point.unix_nanos());
+    true
 }
 
 /// The first numbers that the store's integers cannot hold, 2^63 and 2^64.
@@ -74,20 +46,22 @@ const END_OF_U64: f64 = 18_446_744_073_709_551_616.0;
 
 /// The value in the type of its column, where numbers allow it; else in its own, for the store to refuse. `None` for
 /// a number that no column can hold.
-fn encode(value: Value<'_>, column: Option<FieldType>) -> Option<String> {
+fn encode(value: &FieldValue, column: Option<FieldType>) -> Option<String> {
     Some(match (value, column) {
-        (Value::Boolean(value), _) => value.to_string(),
-        (Value::Text(value), _) => quoted(value),
+        (FieldValue::Boolean(value), _) => value.to_string(),
+        (FieldValue::Text(value), _) => quoted(value),
         // Without a suffix a number is a float, whether it has a point or not.
-        (Value::Integer(value), Some(FieldType::Float)) => value.to_string(),
-        (Value::Integer(value), Some(FieldType::Unsigned)) if value >= 0 => format!("{value}u"),
-        (Value::Integer(value), _) => format!("{value}i"),
-        (Value::Float(value), _) if !value.is_finite() => return None,
-        (Value::Float(value), Some(FieldType::Integer)) if value.abs() < END_OF_I64 => format!("{value:.0}i"),
-        (Value::Float(value), Some(FieldType::Unsigned)) if (0.0..END_OF_U64).contains(&value) => {
+        (FieldValue::Integer(value), Some(FieldType::Float)) => value.to_string(),
+        (FieldValue::Integer(value), Some(FieldType::Unsigned)) if *value >= 0 => format!("{value}u"),
+        (FieldValue::Integer(value), _) => format!("{value}i"),
+        (FieldValue::Float(value), _) if !value.is_finite() => return None,
+        (FieldValue::Float(value), Some(FieldType::Integer)) if value.abs() < END_OF_I64 => {
+            format!("{value:.0}i")
+        }
+        (FieldValue::Float(value), Some(FieldType::Unsigned)) if (0.0..END_OF_U64).contains(value) => {
             format!("{value:.0}u")
         }
-        (Value::Float(value), _) => value.to_string(),
+        (FieldValue::Float(value), _) => value.to_string(),
     })
 }
 
@@ -96,17 +70,17 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Writes a tag's value. Separators are escaped and quotes stand for themselves. What no escape can say is replaced,
-/// always in the same way, so that the point keeps its name:
+/// Writes a tag's value, or the name of a tag, a field or a measurement. Separators are escaped and quotes stand for
+/// themselves. What no escape can say is replaced, always in the same way, so that the point keeps its name:
 ///
 /// - a control character (a line break would end the point) by its Rust escape, such as `\n`;
 /// - a backslash before a separator, a backslash or the end, where versions 1 and 3 differ in what they read or
 ///   refuse the line, by `/`, which no guest's name contains. Before anything else a backslash stands for itself.
-fn push_tag(line: &mut String, text: &str) {
+fn push_name(line: &mut String, text: &str, separators: &[char]) {
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         match character {
-            ',' | '=' | ' ' => line.extend(['\\', character]),
+            _ if separators.contains(&character) => line.extend(['\\', character]),
             '\\' if matches!(characters.peek(), None | Some('\\' | ',' | '=' | ' ')) => line.push('/'),
             // `\n` and the like begin with a backslash too.
             '\\' if characters.peek().is_some_and(|next| next.is_control()) => line.push('/'),
@@ -121,9 +95,10 @@ fn push_tag(line: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use memdeck_model::{CaptureMode, GuestName, Millis, Timestamp};
+    use memdeck_model::{ByteCount, CaptureMode, GuestName, Millis, Record, Timestamp};
 
     use super::*;
+    use crate::record_point;
 
     fn record() -> Record {
         let timestamp = Timestamp::from_unix_micros(1_763_110_703_550_273).unwrap();
@@ -139,6 +114,12 @@ mod tests {
             raw_size_bytes: Some(ByteCount(512)),
             ..Record::unknown(GuestName("web-01".to_owned()), "7".to_owned(), timestamp)
         }
+    }
+
+    fn line(record: &Record, types: &FieldTypes) -> String {
+        let mut line = String::new();
+        assert!(push_line(&mut line, &record_point(record).unwrap(), types));
+        line
     }
 
     fn types(of: &[(&str, &str)]) -> FieldTypes {
@@ -245,7 +226,7 @@ mod tests {
     fn a_tag_cannot_end_the_point_or_begin_a_field() {
         let tag = |text| {
             let mut line = String::new();
-            push_tag(&mut line, text);
+            push_name(&mut line, text, &[',', '=', ' ']);
             line
         };
         assert_eq!(tag("a b,c=d\"e'é"), r#"a\ b\,c\=d"e'é"#);
@@ -254,5 +235,87 @@ mod tests {
         assert_eq!(tag("end\\"), "end/");
         assert_eq!(tag("a\\\\b"), "a/\\b");
         assert_eq!(tag("a\\,b\\ c\\\nd"), r"a/\,b/\ c/\nd");
+    }
+
+    /// What InfluxDB's own parser (the crate `influxdb-line-protocol`) reads is what was meant, for any names and values.
+    mod read_by_another {
+        use influxdb_line_protocol::{FieldValue as Read, parse_lines};
+        use proptest::prelude::*;
+
+        use super::*;
+        use crate::Point;
+
+        /// A name that no replacement changes: without control characters and backslashes.
+        fn name() -> impl Strategy<Value = String> {
+            "[^\\p{C}\\\\]{1,12}"
+        }
+
+        fn value() -> impl Strategy<Value = FieldValue> {
+            prop_oneof![
+                any::<bool>().prop_map(FieldValue::Boolean),
+                any::<String>().prop_map(FieldValue::Text),
+                any::<i64>().prop_map(FieldValue::Integer),
+                any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(FieldValue::Float),
+            ]
+        }
+
+        proptest! {
+            #[test]
+            fn every_point_is_read_as_it_was_meant(
+                tags in proptest::collection::vec(name(), 3),
+                values in proptest::collection::vec(value(), 1..4),
+                unix_nanos in any::<i64>(),
+            ) {
+                let names = ["first", "second one", "third,=x"];
+                let point = Point {
+                    measurement: "vm_totals",
+                    tags: ["VMID", "name", "u u"].into_iter().zip(tags.clone()).collect(),
+                    fields: names.into_iter().zip(values.clone()).collect(),
+                    unix_nanos,
+                };
+                let mut text = String::new();
+                prop_assert!(push_line(&mut text, &point, &FieldTypes::default()));
+                // A second line: nothing of the first may reach into it.
+                text.push_str("\nnext value=1i 1");
+                let lines: Vec<_> = parse_lines(&text).collect::<Result<_, _>>().unwrap();
+                prop_assert_eq!(lines.len(), 2, "{}", text);
+                let line = &lines[0];
+                prop_assert_eq!(line.series.measurement.as_str(), "vm_totals");
+                prop_assert_eq!(line.timestamp, Some(unix_nanos));
+                for (name, meant) in ["VMID", "name", "u u"].into_iter().zip(&tags) {
+                    prop_assert_eq!(line.tag_value(name).map(influxdb_line_protocol::EscapedStr::as_str), Some(meant.as_str()));
+                }
+                for (name, meant) in names.into_iter().zip(&values) {
+                    match (line.field_value(name), meant) {
+                        (Some(Read::Boolean(read)), FieldValue::Boolean(meant)) => prop_assert_eq!(read, meant),
+                        (Some(Read::I64(read)), FieldValue::Integer(meant)) => prop_assert_eq!(read, meant),
+                        (Some(Read::F64(read)), FieldValue::Float(meant)) => {
+                            prop_assert_eq!(read.to_bits(), meant.to_bits());
+                        }
+                        (Some(Read::String(read)), FieldValue::Text(meant)) => {
+                            prop_assert_eq!(read.as_str(), meant.as_str());
+                        }
+                        (read, meant) => prop_assert!(false, "{:?} for {:?} in {}", read, meant, text),
+                    }
+                }
+            }
+
+            /// Whatever a guest is called, its line stays one line of one measurement.
+            #[test]
+            fn no_name_ends_the_point(name in any::<String>()) {
+                let point = Point {
+                    measurement: "vm_totals",
+                    tags: vec![("name", name)],
+                    fields: vec![("value", FieldValue::Integer(7))],
+                    unix_nanos: 1,
+                };
+                let mut text = String::new();
+                prop_assert!(push_line(&mut text, &point, &FieldTypes::default()));
+                let lines: Vec<_> = parse_lines(&text).collect::<Result<_, _>>().unwrap();
+                prop_assert_eq!(lines.len(), 1, "{}", text);
+                prop_assert_eq!(lines[0].field_set.len(), 1);
+                prop_assert_eq!(lines[0].timestamp, Some(1));
+            }
+        }
     }
 }

@@ -1,16 +1,17 @@
 //! What the store answered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
 
 use crate::FeedError;
+use crate::settings::masked;
+use crate::short::shortened;
 
-/// More than any answer of interest; the rest is not read.
-const MAX_BODY_BYTES: usize = 256 * 1024;
-
-/// How much of a refusal is shown.
-const MAX_REASON_CHARS: usize = 300;
+/// More than any answer to a write that is of interest; the rest is not read.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// An answer other than 401 and 403.
 pub(crate) struct Reply {
@@ -25,12 +26,22 @@ impl Reply {
         store: &str,
         timeout: Duration,
     ) -> Result<Self, FeedError> {
+        Self::up_to(MAX_BODY_BYTES, request, store, timeout).await
+    }
+
+    /// The same with up to so many bytes of the answer.
+    pub(crate) async fn up_to(
+        most_bytes: usize,
+        request: RequestBuilder,
+        store: &str,
+        timeout: Duration,
+    ) -> Result<Self, FeedError> {
         let failed = |error: reqwest::Error| {
             let store = store.to_owned();
             if error.is_timeout() {
                 FeedError::Timeout { store, after: timeout }
             } else {
-                FeedError::Unreachable { store, source: error.without_url() }
+                FeedError::Unreachable { store, source: Arc::new(error.without_url()) }
             }
         };
         let response = request.send().await.map_err(failed)?;
@@ -38,7 +49,7 @@ impl Reply {
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(FeedError::Unauthorized { store: store.to_owned(), status: status.as_u16() });
         }
-        Ok(Self { status, body: read(response).await.map_err(failed)? })
+        Ok(Self { status, body: read(response, most_bytes).await.map_err(failed)? })
     }
 
     /// Whether it acknowledges a write: 204, or another success without a word. A success with a body comes from
@@ -54,7 +65,28 @@ impl Reply {
 
     /// Whether a write was refused because the database does not exist (version 1; version 3 creates it).
     pub(crate) fn misses_database(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND && self.text().contains("database not found")
+        self.status == StatusCode::NOT_FOUND && is_missing_database(&self.text())
+    }
+
+    /// Whether it is an answer of `InfluxDB` and not of a path that nobody serves.
+    pub(crate) fn says_something(&self) -> bool {
+        serde_json::from_slice::<serde_json::Value>(&self.body).is_ok_and(|json| json.is_object())
+    }
+
+    /// The lines that version 3 refused while it wrote the others, by their number from 1, each with the reason.
+    pub(crate) fn refused_lines(&self) -> Option<Vec<(usize, String)>> {
+        #[derive(Deserialize)]
+        struct Answer {
+            data: Vec<Line>,
+        }
+        #[derive(Deserialize)]
+        struct Line {
+            line_number: usize,
+            #[serde(default)]
+            error_message: String,
+        }
+        let answer: Answer = serde_json::from_slice(&self.body).ok()?;
+        Some(answer.data.into_iter().map(|line| (line.line_number, line.error_message)).collect())
     }
 
     /// What it gives as the reason of a refusal.
@@ -68,49 +100,45 @@ impl Reply {
         if let Some(cause) = cause {
             reason = format!("{reason} ({cause})");
         }
-        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
-            reason = reason.replace(secret, "***");
-        }
         FeedError::Refused {
             store: store.to_owned(),
             status: self.status.as_u16(),
-            reason: shortened(&reason),
+            reason: shortened(&masked(&reason, secret)),
         }
     }
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
+/// Whether version 1 speaks of a database that does not exist. It has no code for that.
+pub(crate) fn is_missing_database(error: &str) -> bool {
+    error.contains("database not found")
+}
+
+async fn read(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
-        if body.len() > MAX_BODY_BYTES {
-            body.truncate(MAX_BODY_BYTES);
+        if body.len() > most_bytes {
+            body.truncate(most_bytes);
             break;
         }
     }
     Ok(body)
 }
 
-/// The sentence in an answer: version 1 has it in `error`, or of a statement in `results`; version 3 has the one that
-/// matters in `data`.
+/// The sentence in an answer: version 1 has it in `error`, or of a statement in `results`; version 2 in `message`; version 3
+/// has the one that matters in `data`.
 pub(crate) fn reason(body: &str) -> String {
     let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let sentence = |pointer| json.pointer(pointer).and_then(serde_json::Value::as_str);
-    match (sentence("/error").or(sentence("/results/0/error")), sentence("/data/0/error_message")) {
+    match (
+        sentence("/error").or(sentence("/results/0/error")).or(sentence("/message")),
+        sentence("/data/0/error_message"),
+    ) {
         (Some(error), Some(detail)) => format!("{error}: {detail}"),
         (Some(sentence), None) | (None, Some(sentence)) => sentence.to_owned(),
         (None, None) if body.trim().is_empty() => "no reason given".to_owned(),
         (None, None) => body.to_owned(),
     }
-}
-
-pub(crate) fn shortened(text: &str) -> String {
-    let line = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty());
-    let text = line.collect::<Vec<_>>().join(" ");
-    if text.chars().count() <= MAX_REASON_CHARS {
-        return text;
-    }
-    text.chars().take(MAX_REASON_CHARS).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -127,11 +155,5 @@ mod tests {
         );
         assert_eq!(reason("<h1>Bad gateway</h1>"), "<h1>Bad gateway</h1>");
         assert_eq!(reason(" "), "no reason given");
-    }
-
-    #[test]
-    fn a_reason_is_one_short_line() {
-        assert_eq!(shortened("a\r\n\tb  c\u{1b}[31m"), "a b c [31m");
-        assert_eq!(shortened(&"é".repeat(400)).chars().count(), MAX_REASON_CHARS + 1);
     }
 }

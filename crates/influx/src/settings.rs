@@ -15,6 +15,10 @@ pub struct InfluxSettings {
     pub url: String,
     /// The database; created when it does not exist.
     pub database: String,
+    /// The organisation of version 2.
+    pub org: Option<String>,
+    /// The bucket of version 2; `database` where it has none.
+    pub bucket: Option<String>,
     /// How it is told who writes.
     pub login: Login,
     /// How long one call may take, from connecting to the end of the answer.
@@ -26,7 +30,7 @@ pub struct InfluxSettings {
 pub enum Login {
     /// Not at all.
     None,
-    /// `Authorization: Bearer`.
+    /// `Authorization: Bearer`, or `Token` for the calls of version 2.
     Token(String),
     /// `Authorization: Basic`: the users of version 1.
     User {
@@ -63,6 +67,8 @@ impl fmt::Debug for InfluxSettings {
         f.debug_struct("InfluxSettings")
             .field("url", &self.base_url().map(|url| public(&url)).unwrap_or_default())
             .field("database", &self.database)
+            .field("org", &self.org)
+            .field("bucket", &self.bucket)
             .field("login", &self.login)
             .field("timeout", &self.timeout)
             .finish()
@@ -97,6 +103,14 @@ pub(crate) fn public(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
+/// The text without the secret.
+pub(crate) fn masked(text: &str, secret: Option<&str>) -> String {
+    match secret.filter(|secret| !secret.is_empty()) {
+        Some(secret) => text.replace(secret, "***"),
+        None => text.to_owned(),
+    }
+}
+
 /// Whether the URL leads to this machine, where no proxy has a place in between.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
@@ -112,6 +126,8 @@ mod tests {
         InfluxSettings {
             url: url.to_owned(),
             database: "vmstats".to_owned(),
+            org: None,
+            bucket: None,
             login: Login::Token("s3cret".to_owned()),
             timeout: Duration::from_secs(10),
         }

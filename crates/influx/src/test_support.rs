@@ -1,4 +1,6 @@
-//! A real `InfluxDB` 1 on a free loopback port, for tests.
+//! For tests: a real `InfluxDB` 1 on a free loopback port, and a double that keeps the contract of versions 3 and 2.
+
+mod contract;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -7,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use reqwest::Url;
 use tempfile::TempDir;
+
+pub use contract::{CONTRACT_TOKEN, ContractStore};
 
 /// How long `influxd` may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_mins(1);

@@ -1,4 +1,4 @@
-//! The types that the columns of `mem_dumps` have in a store.
+//! The types that the columns of a measurement have in a store.
 //!
 //! They differ between installations: whoever wrote a column first fixed its type, and a store refuses a row whose
 //! type differs. So they are learned from the store and from its refusals.
@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// The measurement of dumps.
-pub(crate) const MEASUREMENT: &str = "mem_dumps";
+use crate::query::quoted_name;
 
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +30,21 @@ impl FieldType {
             _ => None,
         }
     }
+
+    pub(crate) fn is_number(self) -> bool {
+        matches!(self, Self::Float | Self::Integer | Self::Unsigned)
+    }
+
+    /// The word that the store has for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Integer => "integer",
+            Self::Unsigned => "unsigned",
+            Self::String => "string",
+            Self::Boolean => "boolean",
+        }
+    }
 }
 
 /// The types of those columns that are known.
@@ -39,8 +53,8 @@ pub(crate) struct FieldTypes(BTreeMap<String, FieldType>);
 
 impl FieldTypes {
     /// Asks for the types, in the words of `InfluxQL`.
-    pub(crate) fn query() -> String {
-        format!("SHOW FIELD KEYS FROM {MEASUREMENT}")
+    pub(crate) fn query(measurement: &str) -> String {
+        format!("SHOW FIELD KEYS FROM {}", quoted_name(measurement))
     }
 
     /// Reads the answer to [`Self::query`]. What cannot be read is unknown. Version 1 keeps types per shard and may
@@ -73,6 +87,11 @@ impl FieldTypes {
     /// The type of a column, where it is known.
     pub(crate) fn get(&self, field: &str) -> Option<FieldType> {
         self.0.get(field).copied()
+    }
+
+    /// Every column whose type is known.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, FieldType)> {
+        self.0.iter().map(|(name, field_type)| (name.as_str(), *field_type))
     }
 
     /// Takes over what `other` knows, also where it differs.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
+use memdeck_influx::Influx;
 use memdeck_model::telemetry::{
-    Check, CheckState, CollectorStatus, Connection, Diagnosis, LiveSample, LiveSummary, Series, SeriesQuery,
-    SettingInUse, VmTelemetry, VmTotals,
+    Check, CheckState, CheckedPart, CollectorStatus, Connection, Diagnosis, LiveSample, LiveSummary, Series,
+    SeriesQuery, SettingInUse, VmTelemetry, VmTotals,
 };
-use memdeck_model::{Message, Problem, ProblemKind, Timestamp, Vm, with_causes};
+use memdeck_model::{InfluxDiagnosis, Message, Problem, ProblemKind, Timestamp, Vm, with_causes};
 use memdeck_operations::{Telemetry, blocking};
 use memdeck_telemetry::{Collector, Store, StoreError};
 use tokio_stream::wrappers::WatchStream;
@@ -18,24 +19,26 @@ use tokio_stream::wrappers::WatchStream;
 pub struct MeasuredGuests {
     collector: Arc<Collector>,
     store: Option<Arc<Store>>,
+    influx: Option<Arc<Influx>>,
     uri: String,
     settings: Vec<SettingInUse>,
 }
 
 impl MeasuredGuests {
-    /// What `collector` measures of the guests of the hypervisor at `uri` and `store` keeps.
+    /// What `collector` measures of the guests of the hypervisor at `uri`, `store` keeps, and `influx` is sent.
     #[must_use]
     pub fn new(
         collector: Arc<Collector>,
         store: Option<Arc<Store>>,
+        influx: Option<Arc<Influx>>,
         uri: String,
         settings: Vec<SettingInUse>,
     ) -> Self {
-        Self { collector, store, uri, settings }
+        Self { collector, store, influx, uri, settings }
     }
 
     fn hypervisor_check(&self, status: &CollectorStatus) -> Check {
-        let name = format!("Statistics of the hypervisor {}", self.uri);
+        let (part, name) = (CheckedPart::Hypervisor, format!("Statistics of the hypervisor {}", self.uri));
         let (state, finding, remedy): (_, Message, Option<Message>) = match &status.connection {
             Connection::Connected => {
                 let finding = format!("{} guests answer.", status.vms_monitored);
@@ -53,11 +56,11 @@ impl MeasuredGuests {
                 (CheckState::Off, "The collector does not run.".into(), Some("Start it on this page.".into()))
             }
         };
-        Check { name, state, finding, remedy }
+        Check { part, name, state, finding, remedy }
     }
 
     fn store_check(&self, status: &CollectorStatus) -> Check {
-        let name = "memdeck's own store of series".to_owned();
+        let (part, name) = (CheckedPart::Store, "memdeck's own store of series".to_owned());
         let (state, finding, remedy): (_, Message, Option<Message>) = match (&self.store, &status.store_error)
         {
             (None, _) => (
@@ -72,7 +75,7 @@ impl MeasuredGuests {
                 (CheckState::Ok, format!("{} bytes are in use.", status.store_bytes).into(), None)
             }
         };
-        Check { name, state, finding, remedy }
+        Check { part, name, state, finding, remedy }
     }
 }
 
@@ -127,7 +130,14 @@ impl Telemetry for MeasuredGuests {
 
     async fn diagnose(&self) -> Diagnosis {
         let status = self.status();
-        Diagnosis { checks: vec![self.hypervisor_check(&status), self.store_check(&status)] }
+        let mut checks = vec![self.hypervisor_check(&status), self.store_check(&status)];
+        checks.extend(match &self.influx {
+            Some(influx) => influx_checks(influx.diagnose().await),
+            None => {
+                vec![check("InfluxDB", CheckState::Off, "It is not configured.", Some("Set INFLUX_URL."))]
+            }
+        });
+        Diagnosis { checks }
     }
 
     async fn series(&self, query: SeriesQuery) -> Result<Series, Problem> {
@@ -137,6 +147,50 @@ impl Telemetry for MeasuredGuests {
         };
         blocking(move || store.series(&query)).await.map_err(|error| unreadable(&error))
     }
+}
+
+/// A check of the store of points.
+fn check(name: &str, state: CheckState, finding: impl Into<Message>, remedy: Option<&str>) -> Check {
+    let part = CheckedPart::Influx;
+    Check { part, name: name.to_owned(), state, finding: finding.into(), remedy: remedy.map(Message::from) }
+}
+
+/// What was tried of the store of points, step by step.
+fn influx_checks(found: InfluxDiagnosis) -> Vec<Check> {
+    let version = found.server_version.map(|version| format!(", version {version}")).unwrap_or_default();
+    let steps = [
+        ("InfluxDB: reach it", found.reachable, format!("{} answers{version}.", found.store)),
+        ("InfluxDB: database", found.database, "It is there.".to_owned()),
+        ("InfluxDB: write a point", found.write, "The point was taken.".to_owned()),
+        ("InfluxDB: read it back", found.read, "The point was read.".to_owned()),
+    ];
+    let mut checks: Vec<Check> = steps
+        .into_iter()
+        .map(|(name, step, works)| match step {
+            Some(step) if step.ok => check(name, CheckState::Ok, works, None),
+            Some(step) => {
+                let finding = step.message.unwrap_or_else(|| "It failed.".into());
+                check(
+                    name,
+                    CheckState::Failed,
+                    finding,
+                    Some("Check INFLUX_URL, the token and the database."),
+                )
+            }
+            None => check(name, CheckState::Off, "Not tried: a step before it failed.", None),
+        })
+        .collect();
+    checks.extend(found.columns.into_iter().map(|column| {
+        let name = format!("InfluxDB: type of {} in {}", column.column, column.measurement);
+        let finding = format!("The store has {}, memdeck would write {}.", column.stored, column.natural);
+        if column.is_converted {
+            check(&name, CheckState::Ok, format!("{finding} It is converted."), None)
+        } else {
+            let remedy = "Rename or drop the column: rows with this field are refused.";
+            check(&name, CheckState::Warning, finding, Some(remedy))
+        }
+    }));
+    checks
 }
 
 /// Logs what failed; callers are told no paths.

@@ -107,12 +107,51 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub altered: bool,
 
+    /// That no memdeck wrote this record: it was read from rows that other tools wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<ForeignRow>,
+
     /// When its image was deleted. The record stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
     /// Who deleted the image.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "kept")]
     pub deleted_by: Option<Actor>,
+}
+
+/// How much of a row that other tools wrote was understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ForeignRow {
+    /// Everything that is in the row. What is not in it is unknown.
+    Whole,
+    /// Not everything: the name of the guest is missing, or a value is of another kind than it should be. Such a value is left
+    /// out.
+    Partly,
+}
+
+impl ForeignRow {
+    /// The word that is stored and sent.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Partly => "partly",
+        }
+    }
+}
+
+impl std::str::FromStr for ForeignRow {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word {
+            "whole" => Ok(Self::Whole),
+            "partly" => Ok(Self::Partly),
+            _ => Err(()),
+        }
+    }
 }
 
 impl Record {
@@ -152,6 +191,7 @@ impl Record {
             digests_root: None,
             rebuilt_at: None,
             altered: false,
+            foreign: None,
             deleted_at: None,
             deleted_by: None,
         }

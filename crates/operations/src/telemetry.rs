@@ -8,7 +8,7 @@ use memdeck_model::{Problem, ProblemKind};
 use crate::{Caller, Operations, Telemetry};
 
 /// The longest range of a series: longer than anything is kept.
-const MAX_RANGE_MS: u64 = 366 * 24 * 60 * 60 * 1000;
+const MAX_RANGE_MS: u64 = 10 * 366 * 24 * 60 * 60 * 1000;
 
 impl Operations {
     /// What measures the guests.
@@ -81,7 +81,7 @@ impl Operations {
     pub async fn series(&self, query: SeriesQuery) -> Result<Series, Problem> {
         let telemetry = self.telemetry()?;
         if query.to <= query.from || query.to.since(query.from).0 > MAX_RANGE_MS {
-            let detail = "`to` must be later than `from`, by a year at most";
+            let detail = "`to` must be later than `from`, by ten years at most";
             return Err(Problem::new(ProblemKind::Invalid, detail));
         }
         if query.step_ms.is_some_and(|step| step.0 == 0) {

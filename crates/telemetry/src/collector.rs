@@ -16,11 +16,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 use memdeck_hypervisor::{Collection, GuestStats, HypervisorError};
+use memdeck_influx::PointQueue;
 use memdeck_model::telemetry::{BalloonStats, CollectorStatus, Connection, UnmeasuredGuest};
 use memdeck_model::{Message, Millis, Timestamp, with_causes};
 use tokio::sync::watch;
 
-use crate::{PointQueue, Rates, Snapshot, Store, points};
+use crate::{Rates, Snapshot, Store, points};
 
 /// The longest pause before a hypervisor that does not answer is asked again.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
@@ -77,7 +78,7 @@ impl Running {
 struct Shared {
     stats: Arc<dyn GuestStats>,
     store: Option<Arc<Store>>,
-    queue: Option<Arc<PointQueue>>,
+    queue: Option<PointQueue>,
     options: CollectorOptions,
     snapshots: watch::Sender<Arc<Snapshot>>,
     counts: Mutex<Counts>,
@@ -101,7 +102,7 @@ impl Collector {
     #[must_use]
     pub fn new(
         stats: Arc<dyn GuestStats>,
-        queue: Option<Arc<PointQueue>>,
+        queue: Option<PointQueue>,
         store: Option<Arc<Store>>,
         switch: Arc<dyn Switch>,
         options: CollectorOptions,
@@ -149,13 +150,14 @@ impl Collector {
         let snapshot = self.snapshot();
         let running = self.running().is_some();
         let counts = self.shared.counts();
-        let queue = self.shared.queue.as_deref();
+        let queue = self.shared.queue.as_ref().map(PointQueue::stats).unwrap_or_default();
         let store = self.shared.store.as_deref();
         let count = |is: &dyn Fn(&crate::GuestNow) -> bool| {
             snapshot.guests().iter().filter(|guest| is(guest)).count() as u64
         };
         let unmeasured = snapshot.guests().iter().map(|guest| &guest.sample);
-        let unmeasured = unmeasured.filter(|it| it.id.is_some() && it.balloon != BalloonStats::Reported);
+        let unmeasured =
+            unmeasured.filter(|it| it.id.is_some() && !it.partial && it.balloon != BalloonStats::Reported);
         CollectorStatus {
             running,
             started_at: counts.started_at,
@@ -163,9 +165,9 @@ impl Collector {
             total_errors: counts.errors,
             last_collection_time: snapshot.at(),
             vms_monitored: snapshot.guests().len() as u64,
-            total_metrics_written: queue.map_or(0, PointQueue::total_written),
-            influx_queue_size: queue.map_or(0, |queue| queue.len() as u64),
-            influx_queue_dropped: queue.map_or(0, PointQueue::total_dropped),
+            total_metrics_written: queue.written,
+            influx_queue_size: queue.queued,
+            influx_queue_dropped: queue.dropped + queue.rejected,
             interval_ms: self.shared.options.interval.into(),
             last_duration_ms: counts.last_duration.map(Millis::from),
             max_duration_ms: counts.max_duration.map(Millis::from),
@@ -183,6 +185,7 @@ impl Collector {
                 })
                 .collect(),
             store_bytes: store.map_or(0, |store| store.size().0),
+            store_given_up: store.map_or(0, Store::given_up),
             store_error: store.and_then(Store::last_error),
         }
     }
@@ -304,18 +307,18 @@ impl<'shared> Round<'shared> {
 
     /// The thread that asks; ends when the channel to it does.
     fn asker(&self) -> Option<(Sender<()>, Receiver<Answer>)> {
-        let (questions, asked) = bounded::<()>(1);
+        let (questions, to_answer) = bounded::<()>(1);
         let (answer, answers) = bounded(1);
         let stats = Arc::clone(&self.shared.stats);
-        let asker = std::thread::Builder::new().name("telemetry-ask".into()).spawn(move || {
-            while asked.recv().is_ok() {
+        let thread = std::thread::Builder::new().name("telemetry-ask".into()).spawn(move || {
+            while to_answer.recv().is_ok() {
                 let begun = Instant::now();
                 if answer.send((stats.collect(), begun.elapsed())).is_err() {
                     break;
                 }
             }
         });
-        match asker {
+        match thread {
             Ok(_) => Some((questions, answers)),
             Err(error) => {
                 tracing::error!(%error, "no thread for the collector's questions");
@@ -409,7 +412,7 @@ mod tests {
 
     struct Bench {
         stats: Arc<SimulatedStats>,
-        queue: Arc<PointQueue>,
+        queue: PointQueue,
         switch: Arc<Remembered>,
     }
 
@@ -417,7 +420,7 @@ mod tests {
         fn new(guests: usize) -> Self {
             Self {
                 stats: Arc::new(SimulatedStats::new(guests, 2)),
-                queue: Arc::new(PointQueue::new(100)),
+                queue: PointQueue::new(100),
                 switch: Arc::default(),
             }
         }
@@ -428,7 +431,7 @@ mod tests {
                 time_limit: Duration::from_millis(20),
                 host: None,
             };
-            let (stats, queue) = (Arc::clone(&self.stats), Arc::clone(&self.queue));
+            let (stats, queue) = (Arc::clone(&self.stats), self.queue.clone());
             let switch: Arc<dyn Switch> = Arc::<Remembered>::clone(&self.switch);
             Collector::new(stats, Some(queue), None, switch, options)
         }
@@ -514,7 +517,7 @@ mod tests {
     fn points_wait_in_a_bounded_queue() {
         let bench = Bench::new(7);
         let collector = bench.collector();
-        wait(&collector, |_| bench.queue.total_dropped() > 0);
+        wait(&collector, |_| bench.queue.stats().dropped > 0);
         let status = collector.status();
         assert_eq!(status.influx_queue_size, 100);
         assert!(status.influx_queue_dropped > 0);

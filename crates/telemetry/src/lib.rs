@@ -11,7 +11,6 @@
 
 mod collector;
 mod points;
-mod queue;
 mod ranges;
 mod rates;
 mod snapshot;
@@ -19,7 +18,6 @@ mod store;
 
 pub use collector::{Collector, CollectorOptions, Switch};
 pub use points::points;
-pub use queue::PointQueue;
 pub use ranges::MAX_POINTS;
 pub use rates::{Change, GuestRates, Rates};
 pub use snapshot::{GuestNow, Snapshot};

@@ -86,8 +86,8 @@ fn millis(at: Timestamp) -> i64 {
 /// The step in milliseconds that a range is answered with, as far as the level allows.
 fn wanted_step(range: i64, step: Option<Millis>) -> i64 {
     let of = |points: u64| range.unsigned_abs().div_ceil(points);
-    let step = step.map_or_else(|| of(USUAL_POINTS), |step| step.0).max(of(MAX_POINTS)).max(1);
     // A range that does not begin with a step has one more.
+    let step = step.map_or_else(|| of(USUAL_POINTS), |step| step.0).max(of(MAX_POINTS - 1)).max(1);
     i64::try_from(step).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
 }
 
@@ -113,4 +113,59 @@ fn bucket(metric: Metric, at: i64, cell: &Cell) -> Option<Bucket> {
         max: float(cell.max) / scale,
         raw: Some(cell.last),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Change;
+
+    /// Samples of a counter, about one a second: when, and what it counted since the last; `None` where it began anew.
+    fn samples() -> impl Strategy<Value = Vec<(u64, Option<u32>)>> {
+        proptest::collection::vec((500_u64..4_000, proptest::option::weighted(0.9, any::<u32>())), 1..120)
+    }
+
+    proptest! {
+        #[test]
+        fn steps_hold_what_their_samples_hold(samples in samples(), step in 1_000_i64..100_000) {
+            let (mut at, mut counted) = (1_700_000_000_000_i64, 0_u64);
+            let mut cells = Vec::new();
+            for (passed, increase) in &samples {
+                at += passed.cast_signed();
+                counted += u64::from(increase.unwrap_or(0));
+                let over = Duration::from_millis(*passed);
+                let change = increase.map(|increase| Change { increase: increase.into(), over });
+                cells.push((at, Cell::counter(counted, change)));
+            }
+            let buckets = merged(Metric::NetRxBytes, &cells, step);
+            for pair in buckets.windows(2) {
+                prop_assert!(pair[0].at < pair[1].at);
+            }
+            for bucket in buckets {
+                let start = millis(bucket.at);
+                prop_assert_eq!(start % step, 0);
+                let within = samples.iter().zip(&cells).filter(|(_, (at, _))| (start..start + step).contains(at));
+                let known: Vec<_> = within.filter_map(|((passed, increase), _)| Some((*passed, (*increase)?))).collect();
+                prop_assert!(!known.is_empty(), "a step without a rate has no bucket");
+                let increase: u64 = known.iter().map(|(_, increase)| u64::from(*increase)).sum();
+                let passed: u64 = known.iter().map(|(passed, _)| passed).sum();
+                let mean = float(increase) * 1000.0 / float(passed);
+                prop_assert!((bucket.mean - mean).abs() <= mean * 1e-9);
+                prop_assert!(bucket.min <= bucket.mean + 0.001 && bucket.mean <= bucket.max + 0.001);
+                let rates = known.iter().map(|(passed, increase)| f64::from(*increase) * 1000.0 / float(*passed));
+                let (min, max) = rates.fold((f64::MAX, f64::MIN), |(min, max), rate| (min.min(rate), max.max(rate)));
+                prop_assert!((bucket.min - min).abs() < 0.0011 && (bucket.max - max).abs() < 0.0011);
+            }
+        }
+
+        #[test]
+        fn no_range_has_too_many_steps(range in 0_i64..10_000_000_000, step in proptest::option::of(0_u64..100_000)) {
+            let step = wanted_step(range, step.map(Millis));
+            prop_assert!(step >= 1 && range / step < MAX_POINTS.cast_signed());
+        }
+    }
 }

@@ -148,61 +148,50 @@ impl GuestNow {
     /// The guest in the shape of `GET /api/telemetry/vm-telemetry`.
     #[must_use]
     pub fn vm_telemetry(&self) -> VmTelemetry {
-        let mut unknown = Vec::new();
         let totals = &self.sample.totals;
         let memory = totals.memactual.zip(self.sample.memory_max_kib).filter(|(_, max)| *max > 0);
         let memory_pct = memory.map(|(actual, max)| (float(actual) / float(max) * 100.0).min(100.0));
-        let mut real = |name: &str, value: Option<f64>| {
-            value.unwrap_or_else(|| {
-                unknown.push(name.to_owned());
-                0.0
-            })
-        };
         let degrees = |metric| self.rates.total(metric).map(|change| change_degrees(change.per_second()));
-        let cpu_usage_percent = real("cpu_usage_percent", self.rates.cpu_pct);
-        let memory_usage_percent = real("memory_usage_percent", memory_pct);
-        let cpu_rate = real("cpu_rate", self.rates.cpu_pct_change.map(change_degrees));
-        let memory_rate = real("memory_rate", self.rates.memory_pct_change.map(change_degrees));
-        let disk_read_rate = real("disk_read_rate", degrees(Metric::DiskReadBytes));
-        let disk_write_rate = real("disk_write_rate", degrees(Metric::DiskWriteBytes));
-        let network_rx_rate = real("network_rx_rate", degrees(Metric::NetRxBytes));
-        let network_tx_rate = real("network_tx_rate", degrees(Metric::NetTxBytes));
-        let mut whole = |name: &str, value: Option<u64>| {
-            value.unwrap_or_else(|| {
-                unknown.push(name.to_owned());
-                0
-            })
-        };
-        let disk_read_bytes = whole("disk_read_bytes", totals.disk_rd_bytes);
-        let disk_write_bytes = whole("disk_write_bytes", totals.disk_wr_bytes);
-        let network_rx_bytes = whole("network_rx_bytes", totals.net_rxbytes);
-        let network_tx_bytes = whole("network_tx_bytes", totals.net_txbytes);
+        let mut unknown = Unknown::default();
         for (name, value) in [
             ("cpu_count", totals.cpus),
             ("memory_max", self.sample.memory_max_kib),
             ("memory_used", totals.memactual),
             ("cputime", totals.cputime),
         ] {
-            whole(name, value);
+            unknown.or_zero(name, value);
         }
         VmTelemetry {
             vm: self.vm(),
-            cpu_usage_percent,
-            memory_usage_percent,
-            disk_read_bytes,
-            disk_write_bytes,
-            network_rx_bytes,
-            network_tx_bytes,
-            cpu_rate,
-            memory_rate,
-            disk_read_rate,
-            disk_write_rate,
-            network_rx_rate,
-            network_tx_rate,
-            unknown,
+            cpu_usage_percent: unknown.or_zero("cpu_usage_percent", self.rates.cpu_pct),
+            memory_usage_percent: unknown.or_zero("memory_usage_percent", memory_pct),
+            disk_read_bytes: unknown.or_zero("disk_read_bytes", totals.disk_rd_bytes),
+            disk_write_bytes: unknown.or_zero("disk_write_bytes", totals.disk_wr_bytes),
+            network_rx_bytes: unknown.or_zero("network_rx_bytes", totals.net_rxbytes),
+            network_tx_bytes: unknown.or_zero("network_tx_bytes", totals.net_txbytes),
+            cpu_rate: unknown.or_zero("cpu_rate", self.rates.cpu_pct_change.map(change_degrees)),
+            memory_rate: unknown.or_zero("memory_rate", self.rates.memory_pct_change.map(change_degrees)),
+            disk_read_rate: unknown.or_zero("disk_read_rate", degrees(Metric::DiskReadBytes)),
+            disk_write_rate: unknown.or_zero("disk_write_rate", degrees(Metric::DiskWriteBytes)),
+            network_rx_rate: unknown.or_zero("network_rx_rate", degrees(Metric::NetRxBytes)),
+            network_tx_rate: unknown.or_zero("network_tx_rate", degrees(Metric::NetTxBytes)),
+            unknown: unknown.0,
             stale: self.is_stale,
             partial: self.sample.partial,
         }
+    }
+}
+
+/// Names of fields that are 0 because they are not known.
+#[derive(Default)]
+struct Unknown(Vec<String>);
+
+impl Unknown {
+    fn or_zero<T: Default>(&mut self, name: &str, value: Option<T>) -> T {
+        value.unwrap_or_else(|| {
+            self.0.push(name.to_owned());
+            T::default()
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::config::{Config, Role};
 use crate::http::{self, AgentState};
 use crate::node::{self, Node};
 use crate::outbox;
+use crate::telemetry::{self, Measuring};
 
 /// How long a stop waits for running dumps.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
@@ -29,13 +30,17 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     let care = catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock());
     let care = tokio::spawn(care);
     let node = Node::here(&config, &state, SHUTDOWN_GRACE).await?;
-    let feed = node::influx(config.influx.as_ref())?;
+    let influx = node::influx(config.influx.as_ref())?;
+    // An agent writes the points of its host.
+    let Measuring { telemetry: _measured, writer } = telemetry::start(&config, &state, influx.clone()).await;
+    let writer = writer.map(|writer| tokio::spawn(writer.run()));
     let access = access::open(&config, &state, address).await?;
     let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Agent, &config.http, &listener)?;
 
-    let relay =
-        feed.map(|feed| tokio::spawn(outbox::relay(Arc::clone(&state.catalog), feed, node.host.subscribe())));
+    let relay = influx.map(|influx| {
+        tokio::spawn(outbox::relay(Arc::clone(&state.catalog), influx as _, node.host.subscribe()))
+    });
     let (libvirt, readiness) = (node.host.guests_of(), Arc::clone(&node.readiness));
     let routes = http::agent(
         AgentState {
@@ -54,8 +59,8 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     }
     listen::answer(listener, routes, watch::channel(false).0, &mut stop).await?;
     care.abort();
-    if let Some(relay) = relay {
-        relay.abort();
+    for task in [relay, writer].into_iter().flatten() {
+        task.abort();
     }
     node.shut_down().await;
     Ok(Exit::Done)

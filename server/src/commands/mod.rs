@@ -10,6 +10,7 @@ mod dump;
 mod export;
 mod guard;
 mod guests;
+mod import_backlog;
 mod inspect;
 mod listen;
 mod output;
@@ -127,6 +128,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Export(args) => export::run(&config, args),
             Command::Inspect(args) => inspect::run(&config, args),
             Command::Catalog(command) => catalog::run(&config, command),
+            Command::ImportBacklog(args) => on_runtime(import_backlog::run(&config, args)),
             Command::SignInLink => on_runtime(sign_in_link::run(&config)),
             Command::Config(args) => config::run(&sources, args),
             Command::Guard => on_runtime(guard::run(config)),

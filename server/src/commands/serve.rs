@@ -18,9 +18,11 @@ use super::starting;
 use super::{Exit, Failure, Output};
 use crate::catalog_care;
 use crate::config::{Config, Role, ServiceConfig};
+use crate::foreign_rows::{ForeignRows, Pace};
 use crate::http::{self, DashboardState};
 use crate::node::{self, Node};
-use crate::{outbox, telemetry};
+use crate::outbox;
+use crate::telemetry::{self, Measuring};
 
 pub async fn run(config: Config) -> Result<Exit, Failure> {
     // Leptos runs server functions as tasks of whatever executor it was told about.
@@ -40,12 +42,23 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     };
     tasks.spawn(node.follow());
     let guests_of = node.host.guests_of();
-    if let Some(feed) = node::influx(config.influx.as_ref())? {
-        tasks.spawn(outbox::relay(Arc::clone(&state.catalog), feed, node.host.subscribe()));
+    let influx = node::influx(config.influx.as_ref())?;
+    if let Some(influx) = &influx {
+        let rows = ForeignRows::new(Arc::clone(influx) as _, Arc::clone(&state.catalog), Pace::default());
+        tasks.spawn(rows.follow());
+        tasks.spawn(outbox::relay(
+            Arc::clone(&state.catalog),
+            Arc::clone(influx) as _,
+            node.host.subscribe(),
+        ));
     }
     // Guests of another machine are measured there.
     let measured = if config.service.is_none() || config.libvirt.uri_given {
-        Some(telemetry::start(&config, &state).await)
+        let Measuring { telemetry, writer } = telemetry::start(&config, &state, influx).await;
+        if let Some(writer) = writer {
+            tasks.spawn(writer.run());
+        }
+        Some(telemetry)
     } else {
         None
     };

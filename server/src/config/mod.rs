@@ -22,10 +22,11 @@ pub use sources::{ConfigError, Origin, Sources, dot_env};
 pub use memdeck_agent::ServiceAddress as ServiceConfig;
 pub use memdeck_model::Secret;
 use settings::{
-    BATCH_MAX_LINES, BATCH_MAX_SEC, DEVICE_CACHE_TTL, DUMP_DIR, DUMP_TIMEOUT, FROZEN_PAUSE_LIMIT,
-    INFLUX_BUCKET, INFLUX_DB, INFLUX_ORG, INFLUX_PASSWORD, INFLUX_TIMEOUT, INFLUX_TOKEN, INFLUX_URL,
-    INFLUX_USER, LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET, MAX_PARALLEL_DUMPS,
-    PAUSE_BUDGET, POLL_INTERVAL, SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL, STATE_DIR,
+    BALLOON_STATS, BATCH_MAX_LINES, BATCH_MAX_SEC, DEVICE_CACHE_TTL, DUMP_DIR, DUMP_TIMEOUT,
+    FROZEN_PAUSE_LIMIT, INFLUX_BUCKET, INFLUX_DB, INFLUX_ORG, INFLUX_PASSWORD, INFLUX_TIMEOUT, INFLUX_TOKEN,
+    INFLUX_URL, INFLUX_USER, LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET,
+    MAX_PARALLEL_DUMPS, PAUSE_BUDGET, POLL_INTERVAL, SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL, STATE_DIR,
+    TELEMETRY, TELEMETRY_STORE_MIB,
 };
 
 /// The hypervisor of this host.
@@ -65,10 +66,33 @@ pub struct InfluxConfig {
     pub url: Url,
     /// The database of the points.
     pub database: String,
+    /// The organisation, in version 2.
+    pub org: Option<String>,
+    /// The bucket, in version 2; `database` where it is not set.
+    pub bucket: Option<String>,
     /// How it is told who writes.
     pub login: InfluxLogin,
     /// The longest one call may take.
     pub timeout: Duration,
+    /// Lines of telemetry in one write.
+    pub batch_max_lines: usize,
+    /// How long telemetry waits for a full write.
+    pub batch_max_wait: Duration,
+}
+
+/// The collector of telemetry.
+#[derive(Clone, Debug)]
+pub struct TelemetryConfig {
+    /// Whether it runs, where nobody has started or stopped it yet.
+    pub collect: bool,
+    /// The time between two collections.
+    pub poll_interval: Duration,
+    /// How long the list of a guest's devices is kept.
+    pub device_cache_ttl: Duration,
+    /// The most that the store of its own may take on disk.
+    pub store_mib: u64,
+    /// Whether memory statistics are switched on in guests that have them off.
+    pub balloon_stats: bool,
 }
 
 /// How `InfluxDB` is told who writes.
@@ -104,6 +128,8 @@ pub struct Config {
     pub influx: Option<InfluxConfig>,
     /// What telemetry works with, as the page shows it.
     pub shown: Vec<SettingInUse>,
+    /// The collector of telemetry.
+    pub telemetry: TelemetryConfig,
 }
 
 impl Config {
@@ -121,11 +147,17 @@ impl Config {
                 .map(Duration::from_secs_f64)
         };
         let secret = |setting: &Setting| sources.text(setting).map(Secret::new);
-        without_effect(sources)?;
         let login = influx_login(sources)?;
 
         let service_timeout = seconds(&SERVICE_TIMEOUT, 30.0, 0.1, 3600.0)?;
         let influx_timeout = seconds(&INFLUX_TIMEOUT, 10.0, 0.1, 3600.0)?;
+        let org = influx_name(sources, &INFLUX_ORG)?;
+        let bucket = influx_name(sources, &INFLUX_BUCKET)?;
+        let batch_max_wait = seconds(&BATCH_MAX_SEC, 1.0, 0.01, 3600.0)?;
+        let batch_max_lines =
+            sources.parse(&BATCH_MAX_LINES, 2000, "a whole number from 1 to 1000000", |text| {
+                text.parse().ok().filter(|lines| (1..=1_000_000).contains(lines))
+            })?;
         let database = sources.parse(
             &INFLUX_DB,
             "vmstats".to_owned(),
@@ -178,10 +210,26 @@ impl Config {
             influx: http_url(sources, &INFLUX_URL)?.map(|url| InfluxConfig {
                 url,
                 database,
+                org,
+                bucket,
                 login,
                 timeout: influx_timeout,
+                batch_max_lines,
+                batch_max_wait,
             }),
             shown: shown(sources),
+            telemetry: TelemetryConfig {
+                collect: switch(sources, &TELEMETRY)?,
+                poll_interval: seconds(&POLL_INTERVAL, 1.0, 0.1, 3600.0)?,
+                device_cache_ttl: seconds(&DEVICE_CACHE_TTL, 300.0, 0.0, 86_400.0)?,
+                store_mib: sources.parse(
+                    &TELEMETRY_STORE_MIB,
+                    512,
+                    "a whole number of MiB from 16 to 1048576",
+                    |text| text.parse().ok().filter(|mib| (16..=1_048_576).contains(mib)),
+                )?,
+                balloon_stats: switch(sources, &BALLOON_STATS)?,
+            },
         })
     }
 }
@@ -204,25 +252,20 @@ fn starts_a_program(uri: &str) -> bool {
         || names.any(|name| matches!(name.as_str(), "command" | "netcat"))
 }
 
-/// Checks what is for parts that this version does not have: what is wrong is wrong now, and not after an update.
-fn without_effect(sources: &Sources) -> Result<(), ConfigError> {
-    for (setting, least, most) in
-        [(&POLL_INTERVAL, 0.1, 3600.0), (&BATCH_MAX_SEC, 0.01, 3600.0), (&DEVICE_CACHE_TTL, 0.0, 86_400.0)]
-    {
-        let allowed = format!("seconds from {least} to {most}");
-        sources.parse(setting, 0.0, &allowed, |text| {
-            text.parse::<f64>().ok().filter(|seconds| (least..=most).contains(seconds))
-        })?;
-    }
-    sources.parse(&BATCH_MAX_LINES, 1, "a whole number from 1 to 1000000", |text| {
-        text.parse::<u32>().ok().filter(|lines| (1..=1_000_000).contains(lines))
-    })?;
-    for setting in [&INFLUX_ORG, &INFLUX_BUCKET] {
-        sources.parse(setting, (), "a name of 1 to 255 characters without control characters", |text| {
-            (text.chars().count() <= 255 && !text.chars().any(char::is_control)).then_some(())
-        })?;
-    }
-    Ok(())
+/// A name of an organisation or a bucket.
+fn influx_name(sources: &Sources, setting: &Setting) -> Result<Option<String>, ConfigError> {
+    sources.parse(setting, None, "a name of 1 to 255 characters without control characters", |text| {
+        let fits = text.chars().count() <= 255 && !text.chars().any(char::is_control);
+        fits.then(|| Some(text.to_owned()))
+    })
+}
+
+fn switch(sources: &Sources, setting: &Setting) -> Result<bool, ConfigError> {
+    sources.parse(setting, true, "on or off", |text| match text.to_ascii_lowercase().as_str() {
+        "on" | "true" | "1" | "yes" => Some(true),
+        "off" | "false" | "0" | "no" => Some(false),
+        _ => None,
+    })
 }
 
 fn influx_login(sources: &Sources) -> Result<InfluxLogin, ConfigError> {

@@ -185,7 +185,7 @@ pub const INFLUX_URL: Setting = setting(
     "influx.url",
     &["INFLUX_URL", "INFLUX_HOST", "INFLUXDB3_HOST"],
     "unset: nothing is written to InfluxDB",
-    "InfluxDB that gets a point for every finished dump, e.g. http://localhost:8181",
+    "InfluxDB 3, 2 or 1 that gets a point for every finished dump and whose other dump records are shown, e.g. http://localhost:8181",
 );
 pub const INFLUX_DB: Setting = setting(
     "influx.db",
@@ -210,45 +210,60 @@ pub const INFLUX_USER: Setting = setting(
 );
 pub const INFLUX_PASSWORD: Setting =
     secret("influx.password", &["INFLUX_PASSWORD"], "Password of INFLUX_USER");
-pub const INFLUX_ORG: Setting = setting(
-    "influx.org",
-    &["INFLUX_ORG"],
-    "unset",
-    "Organisation in InfluxDB 2, 1 to 255 characters; checked, without effect yet",
-);
+pub const INFLUX_ORG: Setting =
+    setting("influx.org", &["INFLUX_ORG"], "unset", "Organisation in InfluxDB 2, 1 to 255 characters");
 pub const INFLUX_BUCKET: Setting = setting(
     "influx.bucket",
     &["INFLUX_BUCKET"],
     "unset",
-    "Bucket in InfluxDB 2, 1 to 255 characters; checked, without effect yet",
+    "Bucket in InfluxDB 2, 1 to 255 characters; where unset, the name in INFLUX_DB",
 );
 pub const BATCH_MAX_LINES: Setting = setting(
     "influx.batch_max_lines",
     &["BATCH_MAX_LINES"],
     "2000",
-    "Lines of telemetry in one write, 1 to 1000000; checked, without effect yet",
+    "Lines of telemetry in one write, 1 to 1000000",
 );
 pub const BATCH_MAX_SEC: Setting = setting(
     "influx.batch_max_sec",
     &["BATCH_MAX_SEC"],
     "1.0",
-    "Seconds that telemetry waits for a full write, 0.01 to 3600; checked, without effect yet",
+    "Seconds that telemetry waits for a full write, 0.01 to 3600",
 );
 pub const POLL_INTERVAL: Setting = setting(
     "telemetry.poll_interval",
     &["POLL_INTERVAL"],
     "1.0",
-    "Seconds between two collections of telemetry, 0.1 to 3600; checked, without effect yet",
+    "Seconds between two collections of telemetry, 0.1 to 3600",
 );
 pub const DEVICE_CACHE_TTL: Setting = setting(
     "telemetry.device_cache_ttl",
     &["DEVICE_CACHE_TTL"],
     "300",
-    "Seconds for which the list of a guest's devices is kept, 0 to 86400; checked, without effect yet",
+    "Seconds for which the list of a guest's devices is kept, 0 to 86400",
+);
+
+pub const TELEMETRY: Setting = setting(
+    "telemetry.collect",
+    &["TELEMETRY"],
+    "on",
+    "Whether the statistics of guests are collected: on or off; what is started or stopped on the page is remembered",
+);
+pub const TELEMETRY_STORE_MIB: Setting = setting(
+    "telemetry.store_mib",
+    &["TELEMETRY_STORE_MIB"],
+    "512",
+    "MiB that memdeck's own store of telemetry may take, 16 to 1048576; the oldest goes first",
+);
+pub const BALLOON_STATS: Setting = setting(
+    "telemetry.balloon_stats",
+    &["BALLOON_STATS"],
+    "on",
+    "Whether memory statistics are switched on in running guests that have them off: on or off",
 );
 
 /// All of them, in the order in which they are shown.
-pub static SETTINGS: [&Setting; 35] = [
+pub static SETTINGS: [&Setting; 38] = [
     &BIND,
     &TOKEN,
     &OPEN_ACCESS,
@@ -284,4 +299,7 @@ pub static SETTINGS: [&Setting; 35] = [
     &BATCH_MAX_SEC,
     &POLL_INTERVAL,
     &DEVICE_CACHE_TTL,
+    &TELEMETRY,
+    &TELEMETRY_STORE_MIB,
+    &BALLOON_STATS,
 ];

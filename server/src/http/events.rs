@@ -37,6 +37,7 @@ pub struct Resume {
     last_event_id: Option<String>,
     /// What live values of guests are sent, once a second: `all` (each guest in short, as `summaries`), UUIDs of guests
     /// (everything about each, as `sample`), or both, separated by commas. None where it is not given.
+    #[param(example = "all")]
     watch: Option<String>,
 }
 
@@ -183,7 +184,7 @@ async fn collected(collections: Option<&mut BoxStream<'static, ()>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Waits for the end of a session, where there is one.

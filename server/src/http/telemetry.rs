@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use memdeck_model::telemetry::{
-    Check, CheckState, CollectorStatus, Diagnosis, Metric, Series, SeriesQuery, VmTelemetry,
+    Check, CheckState, CheckedPart, CollectorStatus, Diagnosis, Metric, Series, SeriesQuery, VmTelemetry,
 };
 use memdeck_model::{
     Actor, FrozenPause, Guest, GuestState, Message, Millis, Problem, ProblemKind, Timestamp, Vm,
@@ -299,7 +299,7 @@ async fn diagnostic(State(state): State<DashboardState>) -> Result<Json<Diagnost
         status: if failed { "error" } else { "ok" },
         config: status.config,
         kvm,
-        influx: InfluxDiagnostic { status: "not_configured", error: None },
+        influx: influx_of(&checks),
         collector: CollectorDiagnostic {
             running: status.collector.running,
             vms_monitored: status.collector.vms_monitored,
@@ -308,15 +308,28 @@ async fn diagnostic(State(state): State<DashboardState>) -> Result<Json<Diagnost
     }))
 }
 
+/// The store of points in short.
+fn influx_of(checks: &[Check]) -> InfluxDiagnostic {
+    let mut of_influx = checks.iter().filter(|check| check.part == CheckedPart::Influx);
+    let failed = of_influx.clone().find(|check| check.state == CheckState::Failed);
+    let status = match failed {
+        Some(_) => "error",
+        None if of_influx.all(|check| check.state == CheckState::Off) => "not_configured",
+        None => "ok",
+    };
+    InfluxDiagnostic { status, error: failed.map(|check| check.finding.clone()) }
+}
+
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Range {
     /// A field of `vm_totals` or `vm_devices`, such as `cputime` or `rd_bytes`. Counters are told per second.
-    #[param(value_type = String, example = "cputime")]
+    #[param(inline, value_type = Metric)]
     metric: String,
     /// The device, for a metric of a device.
     device: Option<String>,
     /// The start of the range. An hour before `to` where it is not given.
+    #[param(example = "2025-11-14T07:00:00Z")]
     from: Option<Timestamp>,
     /// The end of the range. The present where it is not given.
     to: Option<Timestamp>,

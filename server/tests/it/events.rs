@@ -4,9 +4,10 @@
 use axum::body::Body;
 use axum::http::Request;
 use futures_util::StreamExt as _;
+use memdeck_hypervisor::GuestStats as _;
 use memdeck_hypervisor::simulated::Fault;
 use memdeck_model::{ByteCount, Event, GuestState};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{TestApp, answer, get, post, send};
 
@@ -249,4 +250,32 @@ async fn progress_is_told_by_the_clock_however_much_there_is_to_tell() {
         told.push(count);
     }
     assert_eq!(told[0], told[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_sent_the_live_values_that_it_watches_and_no_others() {
+    let (app, stats) = TestApp::measuring(3).await;
+    let uuid = stats.collect().unwrap().guests.remove(1).uuid;
+    let mut watching = Page::at(&app, get(&format!("/api/events?watch=all,{uuid}"))).await;
+    assert_eq!(watching.next_of("summaries").await.as_array().unwrap().len(), 3);
+    let sample = watching.next_of("sample").await;
+    assert_eq!((&sample["uuid"], &sample["name"]), (&json!(uuid), &json!("vm-1")));
+
+    let mut other = Page::open(&app).await;
+    app.hypervisor.set_state("web-01", GuestState::Paused);
+    loop {
+        let told = other.next().await.unwrap();
+        assert!(!["sample", "summaries"].contains(&told.kind.as_str()), "nobody asked for it");
+        if told.kind == "guests" {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_values_of_what_is_no_guest_are_refused() {
+    let app = TestApp::start();
+    let (status, body) = answer(&app.dashboard, get("/api/events?watch=web-01")).await;
+    assert_eq!(status, 400);
+    assert_eq!(body["detail"], "`watch` takes `all` and up to 16 UUIDs of guests, separated by commas");
 }

@@ -26,6 +26,7 @@ const USED: [(&str, &[&str]); 14] = [
             "memdeck-engine",
             "memdeck-hypervisor",
             "memdeck-image",
+            "memdeck-influx",
             "memdeck-model",
             "memdeck-operations",
             "memdeck-telemetry",

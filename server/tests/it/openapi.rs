@@ -145,15 +145,31 @@ fn described_calls(
     (method, path): (&str, &str),
     operation: &Value,
 ) -> Vec<(String, Option<&'static str>, String)> {
-    let mut addresses = vec![path.to_owned()];
+    let mut queries = Vec::new();
+    let mut required = Vec::new();
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
         let name = parameter["name"].as_str().unwrap();
         if parameter["in"] == "query" {
-            let values = values_of(document, &parameter["schema"]);
+            let values = match parameter["example"].as_str() {
+                Some(example) => vec![example.to_owned()],
+                None => values_of(document, &parameter["schema"]),
+            };
             assert!(!values.is_empty(), "{path} {parameter}");
-            addresses.extend(values.iter().map(|value| format!("{path}?{name}={value}")));
+            queries.extend(values.iter().map(|value| format!("{name}={value}")));
+            if parameter["required"] == true {
+                required.push((name, format!("{name}={}", values[0])));
+            }
         }
     }
+    // Each parameter alone, with those that must not be missing.
+    let with_required = |query: &str| {
+        let missing = required.iter().filter(|(name, _)| !query.starts_with(&format!("{name}=")));
+        let parts: Vec<&str> = missing.map(|(_, part)| part.as_str()).chain(Some(query)).collect();
+        let query = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&");
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    };
+    queries.push(String::new());
+    let addresses: Vec<String> = queries.iter().map(|query| with_required(query)).collect();
     let body = &operation["requestBody"];
     let no_body = if method == "get" {
         &[None][..]
@@ -186,7 +202,7 @@ fn call(method: &str, address: &str, content_type: Option<&str>, body: &str) -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_takes_what_is_described_and_answers_as_is_described() {
     for is_agent in [false, true] {
-        let app = TestApp::start();
+        let (app, _) = TestApp::measuring(1).await;
         let router = if is_agent { &app.agent } else { &app.dashboard };
         let document = described(router).await;
         let (kept, _) = app.dumped("web-01").await;
@@ -197,7 +213,10 @@ async fn every_call_takes_what_is_described_and_answers_as_is_described() {
                     // Some calls delete it.
                     let changes = method != "get" && path.contains("{dump_id}");
                     let dump_id = if changes { app.dumped("web-01").await.0 } else { kept.clone() };
-                    let address = address.replace("{dump_id}", &dump_id).replace("{vm}", "web-01");
+                    let address = address
+                        .replace("{dump_id}", &dump_id)
+                        .replace("{vm}", "web-01")
+                        .replace("{vm_id}", "vm-0");
                     let method = method.to_uppercase();
                     let answered = send(router, call(&method, &address, content_type, &body)).await;
                     let status = answered.status();

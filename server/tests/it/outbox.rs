@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use memdeck::outbox::{self, Round};
 use memdeck_influx::test_support::InfluxServer;
-use memdeck_influx::{Influx, InfluxSettings, Login, RecordFeed};
+use memdeck_influx::{Influx, InfluxSettings, Login};
 use memdeck_model::Event;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use crate::support::{TestApp, answer, post};
 
-fn feed(server: &InfluxServer) -> Arc<dyn RecordFeed> {
+fn feed(server: &InfluxServer) -> Arc<Influx> {
     memdeck::commands::install_tls_provider();
     let settings = InfluxSettings {
         url: server.url(),
         database: "vmstats".to_owned(),
+        org: None,
+        bucket: None,
         login: Login::None,
         timeout: Duration::from_secs(10),
     };
@@ -51,7 +53,7 @@ async fn a_dump_taken_while_influxdb_is_away_arrives_once_when_it_is_back() {
     let expected = vec![(json!("web-01"), record["sha256"].clone())];
     assert_eq!(rows(&server), expected);
     // A second delivery, as after a crash between the write and its acknowledgement, is the same point.
-    feed.write(&serde_json::from_value(record).unwrap()).await.unwrap();
+    feed.write_record(&serde_json::from_value(record).unwrap()).await.unwrap();
     assert_eq!(rows(&server), expected);
 }
 

@@ -1,20 +1,58 @@
 //! Telemetry: the collector, its state, and what keeps it from working.
 
+mod activity;
+mod collector;
+mod diagnosis;
+mod figures;
+mod guest_row;
+mod guests;
+mod happened;
+mod settings;
+mod state;
+mod words;
+
 use leptos::prelude::*;
 
 use super::title::set_title;
 use crate::routes::Page;
+use crate::shortcuts::Shortcuts;
+use crate::ui::{Failure, Show};
+use activity::CollectorActivity;
+use collector::CollectorPanel;
+use diagnosis::DiagnosisPanel;
+use figures::Figures;
+use guests::MonitoredGuests;
+use settings::Settings;
+use state::State;
 
 /// The page.
 #[component]
 pub fn Telemetry() -> impl IntoView {
     set_title(Page::Telemetry.name());
+    let state = State::provide();
+    Shortcuts::expect().add("r", "Reload everything", move || state.refresh());
+    let problem = state.report.why_failed();
     view! {
         <header class="page-head">
             <div>
                 <h1>{Page::Telemetry.name()}</h1>
                 <p class="page-lead">"What is measured, how well that goes, and where the values are kept."</p>
             </div>
+            <Figures />
         </header>
+        <Show when=move || problem.with(Option::is_some)>
+            <Failure
+                title="The state of the collector could not be loaded."
+                detail=Signal::derive(move || problem.get().unwrap_or_default())
+                on_retry=move |()| state.fetch()
+            />
+        </Show>
+        <CollectorPanel />
+        <div class="telemetry-columns">
+            <MonitoredGuests />
+            <CollectorActivity />
+        </div>
+        <DiagnosisPanel />
+        <Settings />
     }
 }

@@ -6,7 +6,7 @@ use memdeck_model::telemetry::LiveSummary;
 use memdeck_model::{Guest, LastDump};
 
 use super::State;
-use super::last_dumps::Last;
+use super::last_dumps::Newest;
 use super::values::{BYTES_MARKS, Reading, SHARE_MARKS, Values};
 use crate::base;
 use crate::pages::guest::{Freshness, FreshnessBadge, StateBadge};
@@ -50,7 +50,7 @@ pub fn VmCard(uuid: String) -> impl IntoView {
     let has_memory =
         memo(move || guest.with(|guest| guest.as_ref().is_some_and(|guest| guest.state.has_memory())));
     let last = memo(move || {
-        guest.with(|guest| guest.as_ref().map_or(Last::Unknown, |guest| last_dumps.of(&guest.name.0)))
+        guest.with(|guest| guest.as_ref().map_or(Newest::Unknown, |guest| last_dumps.of(&guest.name.0)))
     });
     let text = move |read: fn(&Values) -> &Option<String>, what: &'static str| {
         let text = memo(move || values.with(|values| read(values).clone()));
@@ -88,9 +88,9 @@ pub fn VmCard(uuid: String) -> impl IntoView {
                 <dt>"Last dump"</dt>
                 <dd class="vm-last-dump">
                     {dynamic(move || match last.get() {
-                        Last::Unknown => view! { <Unknown what="last dump" /> }.into_any(),
-                        Last::None => "none yet".into_any(),
-                        Last::Dump(dump) => view! { <LastDumpView dump name=name.get_untracked() /> }.into_any(),
+                        Newest::Unknown => view! { <Unknown what="last dump" /> }.into_any(),
+                        Newest::Never => "none yet".into_any(),
+                        Newest::Dump(dump) => view! { <LastDumpView dump name=name.get_untracked() /> }.into_any(),
                     })}
                 </dd>
             </dl>

@@ -8,7 +8,7 @@ use memdeck_model::Guest;
 
 use super::order::{by_load, load_of};
 use super::view::{Sort, VmsView};
-use crate::data::{Data, TelemetryStore, sorted};
+use crate::data::{Data, sorted};
 use crate::ui::erase::memo;
 
 /// How long an order by load stays: cards that jump each second cannot be read.
@@ -46,7 +46,7 @@ impl Cards {
         on_cleanup(move || timer.set_value(None));
         let uuids = memo(move || {
             turn.track();
-            view.with(|view| data.guests.with(|guests| order(view, guests, data.telemetry)))
+            view.with(|view| data.guests.with(|guests| order(view, guests, &data)))
         });
         Self { view, uuids, navigate: StoredValue::new_local(Box::new(use_navigate())) }
     }
@@ -64,10 +64,10 @@ impl Cards {
 }
 
 /// The guests that `view` shows, by name or by their present load.
-fn order(view: &VmsView, guests: &[Guest], telemetry: TelemetryStore) -> Vec<String> {
+fn order(view: &VmsView, guests: &[Guest], data: &Data) -> Vec<String> {
     let load = |uuid: &str| match view.sort {
         Sort::Name => None,
-        sort => telemetry.summary(uuid).with_untracked(|summary| load_of(sort, summary.as_ref())),
+        sort => data.telemetry.summary(uuid).with_untracked(|summary| load_of(sort, summary.as_ref())),
     };
     let found = guests.iter().filter(|guest| view.shows(guest));
     let loads = found.map(|guest| (load(&guest.uuid), guest.uuid.clone())).collect();

@@ -14,17 +14,6 @@ pub struct LastDumps {
     host: Memo<Option<String>>,
 }
 
-/// The newest dump of a guest.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Last {
-    /// The dumps are not loaded.
-    Unknown,
-    /// It was never dumped.
-    None,
-    /// This one.
-    Dump(LastDump),
-}
-
 impl LastDumps {
     /// Starts to fetch and to follow the feed.
     pub fn new() -> Self {
@@ -50,12 +39,25 @@ impl LastDumps {
         self.dumps.why_failed()
     }
 
-    /// The newest dump of the guest `name`, as far as that is known.
-    pub fn of(self, name: &str) -> Last {
+    /// The newest dump of the guest `name`.
+    pub fn of(self, name: &str) -> Newest {
         let host = self.host.get();
-        let found = self.dumps.with_data(|dumps| dump_of(dumps, name, host.as_deref()).cloned());
-        found.map_or(Last::Unknown, |dump| dump.map_or(Last::None, Last::Dump))
+        let found = self.dumps.with_data(|dumps| {
+            dump_of(dumps, name, host.as_deref()).map_or(Newest::Never, |dump| Newest::Dump(dump.clone()))
+        });
+        found.unwrap_or(Newest::Unknown)
     }
+}
+
+/// When a guest was dumped last.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Newest {
+    /// That is not known yet.
+    Unknown,
+    /// It was not.
+    Never,
+    /// Then.
+    Dump(LastDump),
 }
 
 /// The newest dump of a guest of `host`. Where a dump does not tell its host, or none was taken on a host of that name (a

@@ -13,7 +13,7 @@ use memdeck_model::Guest;
 
 use super::guest::CollectorNotice;
 use super::title::set_title;
-use crate::data::Data;
+use crate::data::{Data, TelemetryStore};
 use crate::routes::Page;
 use crate::shortcuts::{Shortcuts, focus_on};
 use crate::ui::erase::{dynamic, memo};
@@ -42,7 +42,7 @@ impl State {
 pub fn Vms() -> impl IntoView {
     set_title(Page::Vms.name());
     let data = Data::expect();
-    data.telemetry.watch_all();
+    TelemetryStore::watch_all();
     let last_dumps = LastDumps::new();
     provide_context(State { data, last_dumps });
     let cards = Cards::new();

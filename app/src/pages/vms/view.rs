@@ -76,7 +76,7 @@ impl VmsView {
         for (name, value) in form_urlencoded::parse(query.trim_start_matches('?').as_bytes()) {
             match name.as_ref() {
                 "search" => {
-                    view.search = value.parse::<SearchText>().map(String::from).unwrap_or_default();
+                    value.parse::<SearchText>().map(|text| view.search = text.into()).unwrap_or_default();
                 }
                 "state" => view.state = STATES.into_iter().find(|state| state.as_str() == value),
                 "sort" => {

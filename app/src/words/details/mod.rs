@@ -2,7 +2,9 @@
 
 mod facts;
 
-use memdeck_model::{ByteCount, ExportFacts, ImageFacts, PageMapFacts, PageTotals, Problem, Record};
+use memdeck_model::{
+    ByteCount, ExportFacts, ForeignRow, ImageFacts, PageMapFacts, PageTotals, Problem, Record,
+};
 
 use super::{absence, because, by_whom, grouped, sentence, share, why_absent};
 use crate::words::{Details, Form, Notice, PageClass, PageStatistics, Weight};
@@ -91,6 +93,21 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
                     .to_owned(),
             )
         });
+    }
+    match record.foreign {
+        None => {}
+        Some(ForeignRow::Whole) => notices.push(notice(
+            Weight::Note,
+            "Written by another tool",
+            "The record was read from InfluxDB. memdeck did not take this dump and knows no more of it.".to_owned(),
+        )),
+        Some(ForeignRow::Partly) => notices.push(notice(
+            Weight::Note,
+            "Written by another tool, partly understood",
+            "The record was read from InfluxDB. The guest’s name is missing, or a value is of an unexpected kind; what \
+             could not be understood is left out."
+                .to_owned(),
+        )),
     }
     if record.encrypted {
         notices.push(notice(

@@ -152,3 +152,10 @@ fn a_record_that_was_changed_or_made_anew_is_no_witness_and_the_page_says_so() {
     let rebuilt = Record { rebuilt_at: Some(record().timestamp), ..record() };
     assert_eq!(titles(&rebuilt), ["The record was rebuilt"]);
 }
+
+#[test]
+fn a_record_of_another_tool_is_marked_and_so_is_one_that_was_partly_understood() {
+    let title = |foreign| notices(&Record { foreign: Some(foreign), ..record() }, None).remove(0).title;
+    assert_eq!(title(ForeignRow::Whole), "Written by another tool");
+    assert_eq!(title(ForeignRow::Partly), "Written by another tool, partly understood");
+}

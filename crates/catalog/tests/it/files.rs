@@ -53,7 +53,7 @@ fn a_database_of_a_newer_program_is_refused_with_a_sentence_and_left_alone() {
     assert!(matches!(refused, CatalogError::Newer { found: 999, .. }));
     let sentence = refused.to_string();
     assert!(
-        sentence.contains("was written by a newer memdeck (schema 999, this program knows 11)"),
+        sentence.contains("was written by a newer memdeck (schema 999, this program knows 12)"),
         "{sentence}"
     );
     let version: i64 =

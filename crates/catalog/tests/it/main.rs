@@ -5,6 +5,7 @@ mod backup;
 mod concurrency;
 mod deletions;
 mod files;
+mod foreign;
 mod frozen_pauses;
 mod integrity;
 mod intents;

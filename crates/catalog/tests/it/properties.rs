@@ -250,6 +250,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             digests_root,
             rebuilt_at,
             altered: false,
+            foreign: None,
             deleted_at,
             deleted_by,
         },

@@ -25,8 +25,12 @@ fn dump(hypervisor: &Simulated, guest: &Guest) -> (Vec<u8>, Result<crate::DumpOu
 #[test]
 fn a_dump_streams_the_image_while_the_guest_is_paused() {
     let (hypervisor, guest) = with_guest("db-01");
+    // The stream takes what the dump writes ahead of its reader: without this the dump may have ended already.
+    hypervisor.next_dump("db-01", &[Fault::StallsAt(4096)]);
     let FrozenDump { mut stream, call } = hypervisor.begin_frozen_dump(&guest.uuid).unwrap();
+    hypervisor.wait_until_stalled("db-01");
     assert_eq!(hypervisor.state("db-01"), GuestState::Paused);
+    hypervisor.release("db-01");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     assert_eq!(call.finish().unwrap().pause, Some(PAUSE));

@@ -5,6 +5,7 @@
 
 mod live;
 mod pause;
+mod stats;
 
 use std::error::Error;
 use std::io::Read;

@@ -35,6 +35,7 @@ pub enum Answer {
 struct Script {
     writes: VecDeque<Answer>,
     queries: VecDeque<Answer>,
+    otherwise: Option<Answer>,
     calls: Vec<Call>,
 }
 
@@ -59,6 +60,11 @@ impl Double {
         self.script.lock().unwrap().writes.push_back(answer);
     }
 
+    /// What it answers to every write that the script does not answer.
+    pub fn on_every_write(&self, answer: Answer) {
+        self.script.lock().unwrap().otherwise = Some(answer);
+    }
+
     pub fn on_query(&self, answer: Answer) {
         self.script.lock().unwrap().queries.push_back(answer);
     }
@@ -69,7 +75,11 @@ impl Double {
 
     /// The bodies that were written.
     pub fn lines(&self) -> Vec<String> {
-        self.calls().into_iter().filter(|call| call.path.ends_with("/write")).map(|call| call.body).collect()
+        self.calls()
+            .into_iter()
+            .filter(|call| call.path.ends_with("/write") || call.path.ends_with("/write_lp"))
+            .map(|call| call.body)
+            .collect()
     }
 }
 
@@ -121,7 +131,8 @@ async fn answer(
         if path.ends_with("/query") {
             script.queries.pop_front().unwrap_or_else(|| with(200, r#"{"results":[{"statement_id":0}]}"#))
         } else {
-            script.writes.pop_front().unwrap_or_else(|| with(204, ""))
+            let otherwise = script.otherwise.clone().unwrap_or_else(|| with(204, ""));
+            script.writes.pop_front().unwrap_or(otherwise)
         }
     };
     match next {

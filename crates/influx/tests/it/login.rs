@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use memdeck_influx::test_support::InfluxServer;
-use memdeck_influx::{FeedError, Login, RecordFeed as _};
+use memdeck_influx::{FeedError, Login, PointSink as _};
 
 use crate::{client_as, record};
 
@@ -22,14 +22,14 @@ async fn a_store_with_users_takes_points_from_whoever_has_name_and_password() {
 
     let client = client_as(&server.url(), "vmstats", user(PASSWORD), Duration::from_mins(1));
     assert!(!client.describe().contains("s3cret") && !format!("{client:?}").contains("s3cret"));
-    client.write(&record("web-01")).await.expect("the store takes the point, creating the database");
+    client.write_record(&record("web-01")).await.expect("the store takes the point, creating the database");
     let count = "SELECT count(ok) FROM mem_dumps";
     let counted = server.query_as(("memdeck", PASSWORD), "vmstats", count);
     assert_eq!(counted.pointer("/results/0/series/0/values/0/1"), Some(&1.into()), "{counted}");
 
     for login in [Login::None, user("s3cret-but-wrong"), Login::Token("s3cret-token".to_owned())] {
         let client = client_as(&server.url(), "vmstats", login, Duration::from_mins(1));
-        let refused = client.write(&record("web-01")).await.unwrap_err();
+        let refused = client.write_record(&record("web-01")).await.unwrap_err();
         assert!(matches!(refused, FeedError::Unauthorized { status: 401, .. }), "{refused:?}");
         assert!(!format!("{refused} {refused:?}").contains("s3cret"), "{refused:?}");
     }

@@ -5,6 +5,7 @@ mod double;
 mod login;
 mod refusals;
 mod store;
+mod versions;
 mod writing;
 
 use std::sync::Once;
@@ -26,8 +27,15 @@ fn client_with_timeout(url: &str, database: &str, token: Option<&str>, timeout: 
 fn client_as(url: &str, database: &str, login: Login, timeout: Duration) -> Influx {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
-    Influx::new(InfluxSettings { url: url.to_owned(), database: database.to_owned(), login, timeout })
-        .unwrap()
+    let settings = InfluxSettings {
+        url: url.to_owned(),
+        database: database.to_owned(),
+        org: Some("ops".to_owned()),
+        bucket: Some("dumps".to_owned()),
+        login,
+        timeout,
+    };
+    Influx::new(settings).unwrap()
 }
 
 /// 2025-11-14T08:58:23.550273Z

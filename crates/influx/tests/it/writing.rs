@@ -1,7 +1,7 @@
 //! Points that arrive.
 
+use memdeck_influx::FeedError;
 use memdeck_influx::test_support::InfluxServer;
-use memdeck_influx::{FeedError, RecordFeed};
 use memdeck_model::{ByteCount, GuestName, Record, Timestamp};
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::{START_MICROS, client, record};
 #[tokio::test]
 async fn a_record_arrives_with_every_field_in_its_type_in_a_database_that_did_not_exist() {
     for store in Store::all() {
-        store.client().write(&record("web-01")).await.unwrap();
+        store.client().write_record(&record("web-01")).await.unwrap();
 
         let rows = store.rows().await;
         assert_eq!(rows.len(), 1);
@@ -44,12 +44,12 @@ async fn a_record_arrives_with_every_field_in_its_type_in_a_database_that_did_no
 async fn the_same_record_written_again_is_the_same_row() {
     for store in Store::all() {
         let feed = store.client();
-        feed.write(&record("web-01")).await.unwrap();
-        feed.write(&record("web-01")).await.unwrap();
+        feed.write_record(&record("web-01")).await.unwrap();
+        feed.write_record(&record("web-01")).await.unwrap();
         // A later process, which knows nothing of the first.
-        store.client().write(&record("web-01")).await.unwrap();
+        store.client().write_record(&record("web-01")).await.unwrap();
         assert_eq!(store.rows().await.len(), 1);
-        feed.write(&record("db-01")).await.unwrap();
+        feed.write_record(&record("db-01")).await.unwrap();
         assert_eq!(store.rows().await.len(), 2);
     }
 }
@@ -62,7 +62,7 @@ async fn numbers_are_written_as_the_columns_that_somebody_else_made() {
         let older = "mem_dumps,dom=old raw_size_bytes=1,ctime=1,mtime=1,atime=1,loop=0,every_sec=0,duration_sec=3i 1000";
         store.write(older).await;
 
-        store.client().write(&record("web-01")).await.unwrap();
+        store.client().write_record(&record("web-01")).await.unwrap();
 
         let types = store.types().await;
         for (field, kept) in [("raw_size_bytes", "float"), ("loop", "float"), ("duration_sec", "integer")] {
@@ -88,10 +88,10 @@ async fn columns_that_another_program_made_after_the_types_were_learned_are_lear
             atime: None,
             ..record("bare")
         };
-        feed.write(&bare).await.unwrap();
+        feed.write_record(&bare).await.unwrap();
         store.write("mem_dumps,dom=old raw_size_bytes=1,ctime=1,mtime=1,atime=1 1763110703000000000").await;
 
-        feed.write(&record("web-01")).await.unwrap();
+        feed.write_record(&record("web-01")).await.unwrap();
         assert_eq!(store.rows().await.len(), 3);
         assert_eq!(store.types().await["raw_size_bytes"], "float");
     }
@@ -108,7 +108,7 @@ async fn a_column_with_two_types_is_written_in_the_one_of_its_time() {
     assert_eq!(server.write("vmstats", lines), 204);
 
     let feed = client(&server.url(), "vmstats", None);
-    feed.write(&record("web-01")).await.unwrap();
+    feed.write_record(&record("web-01")).await.unwrap();
     let answer = server.query("vmstats", "SELECT raw_size_bytes, mtime FROM mem_dumps WHERE dom = 'web-01'");
     assert_eq!(answer["results"][0]["series"][0]["values"].as_array().map(Vec::len), Some(1), "{answer}");
 }
@@ -152,7 +152,7 @@ async fn names_and_paths_are_stored_as_they_are() {
                 host: Some(name.to_owned()),
                 ..record(name)
             };
-            feed.write(&record).await.unwrap();
+            feed.write_record(&record).await.unwrap();
         }
         let rows = store.rows().await;
         assert_eq!(rows.len(), count);
@@ -170,8 +170,8 @@ async fn what_a_tag_cannot_hold_is_replaced_and_the_row_arrives_once() {
         let feed = store.client();
         for name in ["line\nbreak ok=false", "tab\tbed", "ends\\", "a\\,b", "a\\\\b", "nul\0"] {
             let odd = Record { host: None, vmid: String::new(), ..record(name) };
-            feed.write(&odd).await.unwrap();
-            feed.write(&odd).await.unwrap();
+            feed.write_record(&odd).await.unwrap();
+            feed.write_record(&odd).await.unwrap();
         }
         let mut stored: Vec<String> =
             store.rows().await.iter().map(|row| row["dom"].as_str().unwrap().to_owned()).collect();
@@ -190,7 +190,7 @@ async fn sizes_beyond_what_a_store_can_count_do_not_lose_the_row() {
             duration_sec: Some(f64::INFINITY),
             ..record("a")
         };
-        store.client().write(&huge).await.unwrap();
+        store.client().write_record(&huge).await.unwrap();
         let row = store.rows().await.remove(0);
         assert_eq!(row["raw_size_bytes"], json!(i64::MAX));
         assert_eq!(row.get("duration_sec"), None);
@@ -201,7 +201,7 @@ async fn sizes_beyond_what_a_store_can_count_do_not_lose_the_row() {
 async fn a_database_with_an_awkward_name_is_created() {
     let server = InfluxServer::start();
     for database in ["vm stats", "quote\"d", "ünï&q=DROP", "DROP DATABASE x; --"] {
-        client(&server.url(), database, None).write(&record("web-01")).await.unwrap();
+        client(&server.url(), database, None).write_record(&record("web-01")).await.unwrap();
         let answer = server.query(database, "SELECT dump_path FROM mem_dumps");
         assert_eq!(answer["results"][0]["series"][0]["values"].as_array().map(Vec::len), Some(1), "{answer}");
     }
@@ -210,7 +210,8 @@ async fn a_database_with_an_awkward_name_is_created() {
 #[tokio::test]
 async fn a_name_that_no_database_can_have_is_told() {
     let server = InfluxServer::start();
-    let refused = client(&server.url(), "back\\slash", None).write(&record("web-01")).await.unwrap_err();
+    let refused =
+        client(&server.url(), "back\\slash", None).write_record(&record("web-01")).await.unwrap_err();
     assert!(refused.to_string().ends_with("(creating it: invalid name)"), "{refused}");
     assert!(!refused.is_permanent());
 }
@@ -219,7 +220,7 @@ async fn a_name_that_no_database_can_have_is_told() {
 async fn a_store_that_is_down_is_unreachable_and_gets_the_row_once_it_is_back() {
     let mut server = InfluxServer::stopped();
     let feed = client(&server.url(), "vmstats", None);
-    let refused = feed.write(&record("web-01")).await.unwrap_err();
+    let refused = feed.write_record(&record("web-01")).await.unwrap_err();
     assert!(matches!(refused, FeedError::Unreachable { .. }), "{refused:?}");
     assert!(!refused.is_permanent());
     assert_eq!(
@@ -228,12 +229,12 @@ async fn a_store_that_is_down_is_unreachable_and_gets_the_row_once_it_is_back() 
     );
 
     server.restart();
-    feed.write(&record("web-01")).await.unwrap();
+    feed.write_record(&record("web-01")).await.unwrap();
     server.stop();
-    assert!(matches!(feed.write(&record("db-01")).await, Err(FeedError::Unreachable { .. })));
+    assert!(matches!(feed.write_record(&record("db-01")).await, Err(FeedError::Unreachable { .. })));
     server.restart();
-    feed.write(&record("db-01")).await.unwrap();
-    feed.write(&record("web-01")).await.unwrap();
+    feed.write_record(&record("db-01")).await.unwrap();
+    feed.write_record(&record("web-01")).await.unwrap();
 
     let count = server.query("vmstats", "SELECT count(dump_path) FROM mem_dumps");
     assert_eq!(count["results"][0]["series"][0]["values"][0][1], json!(2), "{count}");
@@ -244,9 +245,6 @@ async fn a_time_that_the_store_cannot_hold_is_refused_for_good() {
     let server = InfluxServer::start();
     let timestamp: Timestamp = "9000-01-01T00:00:00Z".parse().unwrap();
     let late = Record { timestamp, time: timestamp, dom: GuestName("late".to_owned()), ..record("late") };
-    let refused = client(&server.url(), "vmstats", None).write(&late).await.unwrap_err();
-    assert!(
-        refused.is_permanent() && matches!(refused, FeedError::Refused { status: 400, .. }),
-        "{refused:?}"
-    );
+    let refused = client(&server.url(), "vmstats", None).write_record(&late).await.unwrap_err();
+    assert!(refused.is_permanent() && matches!(refused, FeedError::TimeOutOfRange { .. }), "{refused:?}");
 }

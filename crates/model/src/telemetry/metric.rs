@@ -73,7 +73,6 @@ macro_rules! metrics {
     ($($variant:ident $field:literal $scope:ident $group:ident $kind:ident $unit:ident $title:literal)+) => {
         /// One measured value of a guest or of a device. On the wire it is the name of its field in `InfluxDB`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         pub enum Metric {
             $(#[doc = $title] #[serde(rename = $field)] $variant,)+
         }
@@ -190,6 +189,24 @@ impl FromStr for Metric {
         Self::ALL.iter().copied().find(|metric| metric.field() == text).ok_or(ParseMetricError)
     }
 }
+
+/// Written by hand: the derived description does not see the names that the macro above gives.
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Metric {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let names = Self::ALL.iter().map(|metric| metric.field());
+        let schema = utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .description(Some(
+                "A measured value of a guest or of a device, by the name of its field in InfluxDB.",
+            ))
+            .enum_values(Some(names));
+        schema.into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Metric {}
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ pub use angle::{change_degrees, needle_degrees};
 pub use devices::{DeviceCounters, DeviceKind, DeviceStats, DiskCounters, NicCounters};
 pub use live::{LiveDevice, LiveSample, LiveSummary};
 pub use metric::{Metric, MetricGroup, MetricKind, MetricScope, MetricUnit, ParseMetricError};
-pub use report::{Check, CheckState, Diagnosis, SettingInUse, TelemetryReport};
+pub use report::{Check, CheckState, CheckedPart, Diagnosis, SettingInUse, TelemetryReport};
 pub use series::{Bucket, Series, SeriesQuery, SeriesSource};
 pub use status::{BalloonStats, CollectorStatus, Connection, UnmeasuredGuest};
 pub use totals::VmTotals;

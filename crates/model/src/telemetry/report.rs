@@ -39,10 +39,25 @@ pub enum CheckState {
     Off,
 }
 
+/// Which part of telemetry was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum CheckedPart {
+    /// The hypervisor.
+    Hypervisor,
+    /// The store of series of memdeck's own.
+    Store,
+    /// `InfluxDB`.
+    Influx,
+}
+
 /// One thing that was tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Check {
+    /// Which part it is about.
+    pub part: CheckedPart,
     /// What was tried, for people: "InfluxDB: write a point".
     pub name: String,
     /// How that went.

@@ -98,6 +98,8 @@ pub struct CollectorStatus {
     pub unmeasured: Vec<UnmeasuredGuest>,
     /// Bytes of the store of its own.
     pub store_bytes: u64,
+    /// Collections that were not kept there because the file was too slow.
+    pub store_given_up: u64,
     /// What went wrong there last.
     pub store_error: Option<Message>,
 }

@@ -235,8 +235,8 @@ fn read(
         }
         while !columns.0.is_empty() {
             let metric = *Metric::ALL.get(usize::from(columns.byte()?)).ok_or(Damaged)?;
-            let column_len = columns.len()?;
-            let column = columns.bytes(column_len)?;
+            let len = columns.len()?;
+            let column = columns.bytes(len)?;
             let usual = if metric.is_counter() { &usual[1] } else { &usual[0] };
             each(&entity, metric, &times, &decode_column(metric, column, usual)?);
         }

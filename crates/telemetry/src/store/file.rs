@@ -263,20 +263,22 @@ fn prepare(connection: &Connection, path: &Path) -> Result<Result<(), StoreError
         };
         return Ok(if ours { Ok(()) } else { Err(damaged()) });
     }
-    let mut script = String::from(
-        "BEGIN;\
-         CREATE TABLE guests (id INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL UNIQUE) STRICT;\
-         CREATE TABLE sizes (level INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;",
-    );
-    for (number, level) in LEVELS.iter().enumerate() {
+    let tables = LEVELS.iter().enumerate().map(|(number, level)| {
         let table = level.table;
-        script += &format!(
+        format!(
             "CREATE TABLE {table} (id INTEGER PRIMARY KEY, start INTEGER NOT NULL, data BLOB NOT NULL) STRICT;\
              CREATE INDEX {table}_by_start ON {table} (start);\
              INSERT INTO sizes VALUES ({number}, 0);"
-        );
-    }
-    script += &format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;");
+        )
+    });
+    let script = format!(
+        "BEGIN;\
+         CREATE TABLE guests (id INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL UNIQUE) STRICT;\
+         CREATE TABLE sizes (level INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;\
+         {}\
+         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;",
+        tables.collect::<String>()
+    );
     connection.execute_batch(&script)?;
     Ok(Ok(()))
 }

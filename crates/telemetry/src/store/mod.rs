@@ -189,9 +189,10 @@ impl Store {
         };
         let mut cells = Vec::new();
         for block in blocks {
-            match block::decode(&block, entity, metric) {
-                Ok(of_block) => cells.extend(of_block),
-                Err(block::Damaged) => tracing::warn!(uuid, "a block of telemetry is damaged"),
+            if let Ok(of_block) = block::decode(&block, entity, metric) {
+                cells.extend(of_block);
+            } else {
+                tracing::warn!(uuid, "a block of telemetry is damaged");
             }
         }
         if let Some((first, _)) = tail.first() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use memdeck_agent::{Asked, Face, refused_options};
 use memdeck_catalog::{LockError, LockRole};
-use memdeck_influx::RecordFeed;
+use memdeck_influx::{Influx, PointSink as _};
 use memdeck_model::{
     ALL_GUESTS, DumpOptions, DumpStatus, Event, FrozenPause, Guest, ModeChoice, Target, VmRef,
 };
@@ -30,7 +30,7 @@ pub enum Session {
 /// This process takes the dumps.
 pub struct Here {
     node: Node,
-    feed: Option<Arc<dyn RecordFeed>>,
+    feed: Option<Arc<Influx>>,
     /// Held until the end.
     state: State,
 }

@@ -18,11 +18,14 @@ use memdeck::http::{Access, AgentState, DashboardState};
 use memdeck_catalog::Catalog;
 use memdeck_clock::{Clock, ManualClock};
 use memdeck_engine::{Engine, EngineParts, EngineSettings, NoGuardian};
-use memdeck_hypervisor::simulated::Simulated;
+use memdeck_hypervisor::GuestStats;
+use memdeck_hypervisor::simulated::{Simulated, SimulatedStats};
 use memdeck_image::ImageStore;
-use memdeck_machine::{HypervisorGuests, Machine, StoredImages, try_directory};
+use memdeck_machine::{HypervisorGuests, Machine, MeasuredGuests, StoredImages, try_directory};
+use memdeck_model::telemetry::SettingInUse;
 use memdeck_model::{ByteCount, DumpStatus, Event, Millis, Timestamp};
-use memdeck_operations::{Host, Images, Operations, Parts, Readiness, ReadinessParts};
+use memdeck_operations::{Host, Images, Operations, Parts, Readiness, ReadinessParts, Telemetry};
+use memdeck_telemetry::{Collector, CollectorOptions, Store, Switch};
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 use tower::ServiceExt as _;
@@ -60,12 +63,39 @@ impl TestApp {
         Self::start_with(HttpConfig::default())
     }
 
+    /// With a collector that has measured `guests` guests twice (`vm-0` and up, a network interface and two disks each), and
+    /// what it measures.
+    pub async fn measuring(guests: usize) -> (Self, Arc<SimulatedStats>) {
+        let stats = Arc::new(SimulatedStats::new(guests, 3).with_step(Duration::from_secs(1)));
+        let options = CollectorOptions {
+            interval: Duration::from_millis(20),
+            time_limit: Duration::from_secs(5),
+            host: None,
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(&dir.path().join(Store::FILE_NAME), Store::DEFAULT_LIMIT).unwrap());
+        let measured = Arc::clone(&stats) as Arc<dyn GuestStats>;
+        let kept = Some(Arc::clone(&store));
+        let collector = Arc::new(Collector::new(measured, None, kept, Arc::new(AlwaysOn), options));
+        let mut snapshots = collector.subscribe();
+        while stats.collections() < 2 {
+            snapshots.changed().await.unwrap();
+        }
+        let settings = vec![SettingInUse { name: "POLL_INTERVAL".to_owned(), value: "1.0".to_owned() }];
+        let uri = "simulated:///host".to_owned();
+        let telemetry = Arc::new(MeasuredGuests::new(collector, Some(store), None, uri, settings));
+        (Self::build(dir, HttpConfig::default(), Some(telemetry)), stats)
+    }
+
     /// Open to everybody on loopback where no token is set: what signing in is not about need not sign in.
-    pub fn start_with(mut http: HttpConfig) -> Self {
+    pub fn start_with(http: HttpConfig) -> Self {
+        Self::build(tempfile::tempdir().unwrap(), http, None)
+    }
+
+    fn build(dir: tempfile::TempDir, mut http: HttpConfig, telemetry: Option<Arc<dyn Telemetry>>) -> Self {
         if http.token.is_none() {
             http.open_access = OpenAccess::loopback();
         }
-        let dir = tempfile::tempdir().unwrap();
         let hypervisor = Simulated::new();
         drop(hypervisor.add_guest("web-01", ByteCount::from_mib(1)));
         drop(hypervisor.add_guest("db-01", ByteCount::from_mib(2)));
@@ -89,7 +119,7 @@ impl TestApp {
             host: Arc::clone(&host),
             images: Arc::clone(&images),
             readiness: Arc::clone(&readiness),
-            telemetry: None,
+            telemetry,
             clock: Arc::new(clock.clone()),
             dump_timeout: Millis::from(TIME_LIMIT),
         });
@@ -171,6 +201,17 @@ fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &Ma
         settings,
     };
     Arc::new(Engine::start(parts).unwrap())
+}
+
+/// A collector that runs whenever it is made.
+struct AlwaysOn;
+
+impl Switch for AlwaysOn {
+    fn load(&self) -> Option<bool> {
+        None
+    }
+
+    fn store(&self, _runs: bool) {}
 }
 
 /// The images of a catalog that this machine keeps.

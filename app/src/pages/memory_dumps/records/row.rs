@@ -1,7 +1,7 @@
 //! One finished dump.
 
 use leptos::prelude::*;
-use memdeck_model::{ByteCount, CaptureMode, DumpId, Millis, Record, Remark};
+use memdeck_model::{ByteCount, CaptureMode, DumpId, ForeignRow, Millis, Record, Remark};
 
 use super::super::state::State;
 use super::actions::RecordActions;
@@ -35,6 +35,7 @@ pub fn RecordRow(record: Record) -> impl IntoView {
             <td role="cell" data-label=name class="record-name">
                 {known(Some(&record.dom.0).filter(|name| !name.is_empty()), "name", |name| shown(name))}
                 {(!record.ok).then(|| view! { " " <Badge tone=Tone::Bad icon=Icon::Alert>"Failed"</Badge> })}
+                {record.foreign.map(|foreign| view! { <WrittenByOthers foreign /> })}
                 {record.case.map(|case| view! { <CaseNumber case /> })}
             </td>
             <td role="cell" data-label=timestamp class="number record-time">
@@ -72,6 +73,25 @@ pub fn RecordRow(record: Record) -> impl IntoView {
                 <RecordActions record=actions />
             </td>
         </tr>
+    }
+}
+
+/// Marks a record that no memdeck wrote.
+#[component]
+fn WrittenByOthers(foreign: ForeignRow) -> impl IntoView {
+    let (icon, word, sentence) = match foreign {
+        ForeignRow::Whole => (Icon::Info, "Other tool", "Read from InfluxDB: another tool took this dump."),
+        ForeignRow::Partly => (
+            Icon::Alert,
+            "Other tool, incomplete",
+            "Read from InfluxDB: another tool took this dump, and not all of its row could be understood.",
+        ),
+    };
+    view! {
+        " "
+        <span title=sentence>
+            <Badge icon>{word}</Badge>
+        </span>
     }
 }
 

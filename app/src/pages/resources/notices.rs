@@ -1,0 +1,70 @@
+//! What keeps charts from going on.
+
+use leptos::prelude::*;
+use memdeck_model::telemetry::{Connection, TelemetryReport};
+
+use super::state::State;
+use crate::api;
+use crate::base;
+use crate::data::Loader;
+use crate::routes::Page;
+use crate::ui::erase::{dynamic, effect, memo};
+use crate::ui::{Failure, Icon, IconView, Show, charts_failed, retry_charts};
+
+/// The collector is looked at with every sixth look of the charts: every half minute.
+const EVERY: u32 = 6;
+
+/// The notices that hold now.
+#[component]
+pub fn Notices() -> impl IntoView {
+    let state = State::expect();
+    let collector = Loader::<TelemetryReport>::new();
+    effect(move || {
+        if state.looks.get().is_multiple_of(EVERY) {
+            collector.fetch(api::fetch_collector());
+        }
+    });
+    let why_none = collector.why_failed();
+    let notice = memo(move || collector.with_data(why_still).flatten());
+    let is_gone =
+        memo(move || state.data.guests.with(|_| ()).is_some() && state.with_guest(|_| ()).is_none());
+    let failed = charts_failed();
+    view! {
+        <Show when=move || is_gone.get()>
+            <p class="resource-notice" role="status">
+                <IconView icon=Icon::Info />
+                "The hypervisor does not know this guest any more. What was measured of it is shown as long as it is kept."
+            </p>
+        </Show>
+        {dynamic(move || notice.get().map(|text| view! {
+            <p class="resource-notice" role="status">
+                <IconView icon=Icon::Alert />
+                <span>{text} " " <a href=base::href(Page::Telemetry.path())>"Open Telemetry"</a></span>
+            </p>
+        }))}
+        <Show when=move || why_none.with(Option::is_some)>
+            <Failure
+                title="The collector cannot be asked."
+                detail=Signal::derive(move || why_none.get().unwrap_or_default())
+            />
+        </Show>
+        <Show when=move || failed.get()>
+            <Failure
+                title="Charts cannot be drawn."
+                detail="Their script did not load. The figures below each chart and the tables are there all the same."
+                on_retry=move |()| retry_charts()
+            />
+        </Show>
+    }
+}
+
+/// Why no new values come.
+fn why_still(report: &TelemetryReport) -> Option<&'static str> {
+    match report.status.connection {
+        _ if !report.status.running => Some("The collector is stopped: no new values come."),
+        Connection::Reconnecting { .. } => {
+            Some("The hypervisor does not answer the collector: no new values come until it does.")
+        }
+        Connection::Idle | Connection::Connected => None,
+    }
+}
