@@ -19,6 +19,16 @@ pub fn href(page: &str) -> String {
     format!("{}{page}", path())
 }
 
+/// Whether the path of an address, with where the page is on its site, is that of the page at `path` of the app. A slash at
+/// its end makes no difference.
+pub fn leads_to(address: &str, page: &str) -> bool {
+    same(address, &href(page))
+}
+
+fn same(address: &str, page: &str) -> bool {
+    address.trim_end_matches('/') == page.trim_end_matches('/')
+}
+
 /// The path of an absolute URL up to its last slash, which is left out.
 fn path_of(uri: &str) -> &str {
     let site = uri.split_once("://").map_or("", |(_, site)| site);
@@ -30,6 +40,12 @@ fn path_of(uri: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slash_at_the_end_is_the_same_page_and_a_page_below_is_another() {
+        assert!(same("/", "/") && same("/ops/memdeck", "/ops/memdeck/") && same("/vms/", "/vms"));
+        assert!(!same("/vms", "/") && !same("/ops/memdeck/vms", "/ops/memdeck/"));
+    }
 
     #[test]
     fn the_path_is_read_from_the_base_of_the_document() {

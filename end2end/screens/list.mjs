@@ -100,6 +100,21 @@ export const SCREENS = [
     },
   },
 
+  {
+    name: 'gauges',
+    world: 'used',
+    path: '/',
+    looks: ALL,
+    whole: true,
+    ready: ({ page }) => page.getByText(/^5 min: highest [\d.]+, mean [\d.]+ %$/).first().waitFor(),
+  },
+  {
+    name: 'vms',
+    world: 'used',
+    path: '/vms',
+    looks: ALL,
+    ready: ({ page }) => page.getByRole('img', { name: /^CPU: [\d.]+ %$/ }).nth(1).waitFor(),
+  },
   { name: 'memory-dumps', world: 'used', looks: ['light-1280', 'dark-1280'], whole: true, ready },
   { name: 'memory-dumps', world: 'used', looks: PHONE, ready },
   {

@@ -36,8 +36,10 @@ export class LiveValues {
       return;
     }
     const { hostname, port } = this.target;
+    // The values of the dashboard's own collector stay away.
+    const path = isStream ? request.url.replace(/\bwatch=[^&]*/, '') : request.url;
     const onward = forward(
-      { hostname, port, path: request.url, method: request.method, headers: request.headers },
+      { hostname, port, path, method: request.method, headers: request.headers },
       (answer) => {
         response.writeHead(answer.statusCode, answer.headers);
         if (isStream && answer.statusCode === 200) this.#mix(answer, response, searchParams.get('watch') ?? '');

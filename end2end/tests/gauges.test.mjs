@@ -1,6 +1,8 @@
 // Main Gauges: which guest, what the needles and numbers say, and what is said where nothing is measured.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 
 import { controlsTooSmall, mislabelledControls, standsStill, violations } from '../support/accessibility.mjs';
 import { DOCUMENT_LEFT } from '../support/browser-tab.mjs';
@@ -10,6 +12,7 @@ import { collectorAnswers, sampleOf } from '../support/live-collector.mjs';
 import { LiveValues } from '../support/live-values.mjs';
 import { scenario } from '../support/scenario.mjs';
 
+const run = promisify(execFile);
 const MIB = 1_048_576;
 const RATES = { net_rxbytes: 5 * MIB, net_txbytes: 100_000, disk_wr_bytes: 0, timeusr: 2.5e8, disk_rd_req: 100 };
 const TITLES = [
@@ -60,6 +63,7 @@ scenario('each gauge has the customer’s angle, a number in the operator’s un
     'CPU user time': ['25.0', '% of a vCPU', RATES.timeusr],
     'Disk read requests': ['100', 'requests/s', RATES.disk_rd_req],
   };
+  await gauge('Network RX').waitFor();
   assert.deepEqual(await page.getByRole('article').evaluateAll((all) => all.map((one) => one.getAttribute('aria-label'))), TITLES);
   for (const [title, [text, unit, rate]] of Object.entries(expected)) {
     await eventually(async () => assert.equal(await number(gauge(title)), text, title));
@@ -129,3 +133,30 @@ for (const colorScheme of ['light', 'dark']) {
     }
   });
 }
+
+scenario('what is shown of a real guest is what virsh says, and the minutes before are there after a reload', async (stage) => {
+  const dashboard = await stage.start('serve');
+  const { uuid } = (await dashboard.runningGuests()).find(({ name }) => name === 'web-01');
+  const { page, tab } = await stage.open(dashboard, { path: `/?guest=${uuid}`, withGuests: false });
+  const gauge = (title) => page.getByRole('article', { name: title, exact: true });
+  await eventually(async () => {
+    const { stdout } = await run('virsh', ['-c', 'qemu:///system', 'domstats', '--balloon', 'web-01']);
+    const kib = Number(/balloon\.rss=(\d+)/.exec(stdout)[1]);
+    // Three digits are shown, and memory is taken while the two look.
+    const mib = Number((await number(gauge('Memory RSS'))).replace(',', ''));
+    assert.ok(Math.abs(mib - kib / 1024) <= Math.max(1, kib / 1024 / 100), `${mib} MiB and not ${kib} KiB`);
+  });
+  await eventually(async () => assert.match(await number(gauge('CPU user time')), /^(< )?\d+(\.\d+)?$/));
+  const steps = async () => {
+    const line = await gauge('Memory RSS').locator('.sparkline-line').getAttribute('d');
+    return (line.match(/L/g) ?? []).length;
+  };
+  await eventually(async () => assert.ok((await steps()) >= 2, 'some seconds have passed'));
+  tab.expectComplaints(...DOCUMENT_LEFT);
+  await page.reload();
+  await gauge('Memory RSS').waitFor();
+  // Sooner than two steps of five seconds: they come from what was kept.
+  const began = Date.now();
+  await eventually(async () => assert.ok((await steps()) >= 2));
+  assert.ok(Date.now() - began < 5_000, `after ${Date.now() - began} ms`);
+});

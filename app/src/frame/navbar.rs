@@ -2,7 +2,7 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use leptos_router::components::A;
+use leptos_router::hooks::use_location;
 
 use super::connection_chip::ConnectionChip;
 use crate::base;
@@ -23,12 +23,18 @@ pub fn Navbar(
     let bar = NodeRef::<html::Header>::new();
     let toggle = NodeRef::<html::Button>::new();
     close_on_dismissal(open, bar, toggle);
+    let pathname = use_location().pathname;
     let pages = Page::ALL
         .into_iter()
         .map(|page| {
             view! {
                 <li>
-                    <A href=base::href(page.path()) exact=page == Page::Gauges>{page.name()}</A>
+                    <a
+                        href=base::href(page.path())
+                        aria-current=follow(move || pathname.with(|path| base::leads_to(path, page.path())).then_some("page"))
+                    >
+                        {page.name()}
+                    </a>
                 </li>
             }
         })

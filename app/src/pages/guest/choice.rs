@@ -47,7 +47,7 @@ impl ChosenGuest {
                 // The way here is only then in the browser's history, where this takes its place.
                 TimeoutFuture::new(0).await;
                 let is_here =
-                    pathname.try_get_untracked().is_some_and(|path| path == base::href(page.path()));
+                    pathname.try_get_untracked().is_some_and(|path| base::leads_to(&path, page.path()));
                 if is_here && uuid.try_get_untracked() == Some(None) {
                     chosen.go(&first, true);
                 }
@@ -63,7 +63,10 @@ impl ChosenGuest {
 
     fn go(self, uuid: &str, replace: bool) {
         let href = self.query.with_untracked(|query| href_of(self.page, query, uuid));
-        let options = NavigateOptions { replace, scroll: false, ..NavigateOptions::default() };
+        // The router would leave the slash out that the start page has below a path.
+        let href = base::href(&href);
+        let options =
+            NavigateOptions { replace, resolve: false, scroll: false, ..NavigateOptions::default() };
         self.navigate.with_value(|navigate| navigate(&href, options));
     }
 

@@ -1,11 +1,13 @@
-//! What holds other things: tabs, tables, pages of tables, cards.
+//! What holds other things, and pictures of values: tabs, tables, pages of tables, cards, gauges.
 
 use leptos::prelude::*;
 
 use super::Specimen;
-use crate::ui::{Card, Pagination, SortHeader, SortOrder, Tab, Table, Tabs};
+use crate::ui::{Card, Gauge, Mark, Pagination, SortHeader, SortOrder, Sparkline, Tab, Table, Tabs};
 
 const GUESTS: [(&str, u32); 3] = [("db-01", 512), ("mail", 1024), ("web-01", 256)];
+
+const SHARE: &[Mark] = &[(0.0, "0"), (45.0, "50"), (90.0, "100")];
 
 /// Containers.
 #[component]
@@ -24,6 +26,16 @@ pub fn Structure() -> impl IntoView {
             </Specimen>
             <Specimen name="Table">
                 <Guests />
+            </Specimen>
+            <Specimen name="Gauges">
+                <Gauge degrees=Some(30.0) label="CPU: 33 %" marks=SHARE />
+                <Gauge degrees=None label="CPU: unknown" marks=SHARE />
+            </Specimen>
+            <Specimen name="Sparkline">
+                <Sparkline
+                    values=Signal::stored(vec![Some(1.0), Some(3.0), Some(2.0), None, None, None, Some(4.0), Some(1.0)])
+                    label="Network, last 5 minutes: highest 4 MiB/s"
+                />
             </Specimen>
             <Specimen name="Pagination">
                 <Pagination
