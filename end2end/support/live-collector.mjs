@@ -20,6 +20,7 @@ const STATUS = {
   last_error: null,
   unmeasured: [],
   store_bytes: 0,
+  store_given_up: 0,
   store_error: null,
 };
 
