@@ -252,6 +252,7 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
         host: Arc::clone(&nobody),
         images: Arc::clone(&images),
         readiness: Arc::clone(&readiness),
+        telemetry: None,
         clock: Arc::new(clock.clone()),
         dump_timeout: Millis(1000),
     }));

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use memdeck_model::Timestamp;
 
-use crate::settings::masked;
-use crate::short::shortened;
+use crate::short::{masked, shortened};
 
 /// Why a point was not written or a row was not read. Messages name the store and hold no secret.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -10,8 +10,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::reply::{Reply, is_missing_database};
-use crate::settings::masked;
-use crate::short::shortened;
+use crate::short::{masked, shortened};
 use crate::{FeedError, Influx, Row, RowQuery, RowSource};
 
 /// The longest answer to a question: more than the rows of any question of ours.

@@ -7,8 +7,7 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
 use crate::FeedError;
-use crate::settings::masked;
-use crate::short::shortened;
+use crate::short::{masked, shortened};
 
 /// More than any answer to a write that is of interest; the rest is not read.
 const MAX_BODY_BYTES: usize = 1024 * 1024;

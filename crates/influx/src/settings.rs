@@ -103,14 +103,6 @@ pub(crate) fn public(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-/// The text without the secret.
-pub(crate) fn masked(text: &str, secret: Option<&str>) -> String {
-    match secret.filter(|secret| !secret.is_empty()) {
-        Some(secret) => text.replace(secret, "***"),
-        None => text.to_owned(),
-    }
-}
-
 /// Whether the URL leads to this machine, where no proxy has a place in between.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a store says, on one line of bounded length.
+//! What a store says: without secrets, on one line of bounded length.
 
 /// How much of a refusal is shown.
 const MAX_REASON_CHARS: usize = 300;
@@ -10,6 +10,14 @@ pub(crate) fn shortened(text: &str) -> String {
         return text;
     }
     text.chars().take(MAX_REASON_CHARS).chain(['…']).collect()
+}
+
+/// The text without the secret.
+pub(crate) fn masked(text: &str, secret: Option<&str>) -> String {
+    match secret.filter(|secret| !secret.is_empty()) {
+        Some(secret) => text.replace(secret, "***"),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
