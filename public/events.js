@@ -36,7 +36,7 @@ let kept = [];
 const latest = new Map();
 
 self.onconnect = ({ ports: [tab] }) => {
-  tab.onmessage = ({ data: [what, id, watch] }) => {
+  tab.onmessage = ({ data: [what, id, watch = ''] }) => {
     if (what === 'listen') {
       listen(tab, id, watch);
     } else if (what === 'leave') {

@@ -41,7 +41,7 @@ function worker() {
     const send = (...message) => port.onmessage({ data: message });
     // What it was told since the last look.
     const news = () => heard.splice(0).map(([name, data, id]) => [name, data && JSON.parse(data), id]);
-    return { send, news, listen: (id = '') => send('listen', id), leave: () => send('leave', '') };
+    return { send, news, listen: (id = '', watch = '') => send('listen', id, watch), watch: (watch) => send('watch', '', watch), leave: () => send('leave', '') };
   };
   return world;
 }
@@ -176,4 +176,41 @@ test('a stream that fell silent is given up as soon as one tab tries again', () 
   first.listen();
   assert.deepEqual(world.streams.map(({ isOpen }) => isOpen), [false, true]);
   assert.deepEqual(second.news().at(-1), ['error', '', '']);
+});
+
+test('the stream carries what any tab watches, and each tab is told what it watches itself', () => {
+  const { tab, streams } = worker();
+  const [first, second] = [tab(), tab()];
+  first.listen();
+  streams[0].tell('start', { resumed: false });
+  streams[0].tell('guests', guests, '0-1');
+  second.listen();
+  first.news();
+  second.news();
+  first.watch('uuid-1');
+  assert.ok(!streams[0].isOpen, 'a stream that carries something else takes its place');
+  assert.equal(streams[1].url.search, '?last_event_id=0-1&watch=uuid-1');
+  streams[1].tell('start', { resumed: true });
+  assert.deepEqual([first.news(), second.news()], [[], []], 'nobody missed anything, and nobody is told so');
+  second.watch('all');
+  assert.equal(streams[2].url.searchParams.get('watch'), 'all,uuid-1');
+  streams[2].tell('start', { resumed: true });
+  streams[2].tell('summaries', [{ uuid: 'uuid-1' }]);
+  streams[2].tell('sample', { uuid: 'uuid-1' });
+  assert.deepEqual(first.news(), [['sample', { uuid: 'uuid-1' }, '']]);
+  assert.deepEqual(second.news(), [['summaries', [{ uuid: 'uuid-1' }], '']]);
+  second.leave();
+  assert.equal(streams.at(-1).url.searchParams.get('watch'), 'uuid-1', 'what nobody watches any more is not carried');
+});
+
+test('live values are not kept for tabs that come later', () => {
+  const { tab, streams } = worker();
+  const first = tab();
+  first.listen('', 'all');
+  streams[0].tell('start', { resumed: false });
+  streams[0].tell('guests', guests, '0-1');
+  streams[0].tell('summaries', []);
+  const second = tab();
+  second.listen('', 'all');
+  assert.deepEqual(second.news(), [...started(false), ['guests', guests, '0-1']]);
 });
