@@ -9,13 +9,13 @@ mod trace;
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
-use super::guest::{ChosenGuest, CollectorNotice, GuestSelect};
+use super::guest::{ChosenGuest, CollectorNotice, GuestSelect, NoGuests, UnlistedGuests, why_unlisted};
 use super::title::set_title;
 use crate::data::Data;
 use crate::routes::Page;
 use crate::shortcuts::Shortcuts;
 use crate::ui::erase::{dynamic, memo};
-use crate::ui::{EmptyState, Failure, Icon, Show, Skeleton};
+use crate::ui::{EmptyState, Icon, Show, Skeleton};
 use panel::GuestGauges;
 
 /// The page.
@@ -29,9 +29,7 @@ pub fn Gauges() -> impl IntoView {
     let guest = chosen.guest();
     // The CPU time changes all the time, and is not shown.
     let line = memo(move || guest.get().map(|guest| Guest { cpu_time_ns: 0, ..guest }));
-    let why_failed = guests.why_failed();
-    let hypervisor = data.overview.find(|overview| overview.hypervisor.as_ref().map(ToString::to_string));
-    let problem = memo(move || why_failed.get().or_else(|| hypervisor.get()));
+    let problem = why_unlisted(&data);
     let is_empty = memo(move || guests.with(<[Guest]>::is_empty));
     let is_gone = memo(move || {
         guests.with(|_| ()).is_some() && chosen.uuid.with(Option::is_some) && guest.with(Option::is_none)
@@ -45,26 +43,12 @@ pub fn Gauges() -> impl IntoView {
             <GuestSelect chosen />
         </header>
         <CollectorNotice />
-        <Show when=move || problem.with(Option::is_some)>
-            <Failure
-                title="The guests cannot be listed."
-                detail=Signal::derive(move || problem.get().unwrap_or_default())
-                on_retry=move |()| {
-                    guests.fetch();
-                    data.overview.fetch();
-                }
-            />
-        </Show>
+        <UnlistedGuests problem />
         {dynamic(move || match (is_empty.get(), chosen.uuid.with(Option::is_some)) {
             (_, true) => ().into_any(),
             (None, false) if problem.with(Option::is_some) => ().into_any(),
             (Some(true), false) => {
-                view! {
-                    <EmptyState title="No guests" icon=Icon::Monitor>
-                        "The hypervisor has no guests. New guests appear here automatically."
-                    </EmptyState>
-                }
-                    .into_any()
+                view! { <NoGuests /> }.into_any()
             }
             (None | Some(false), false) => view! { <Skeleton rows=3 label="Loading the guests" /> }.into_any(),
         })}

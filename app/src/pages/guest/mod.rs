@@ -3,9 +3,11 @@
 mod choice;
 mod collector_notice;
 mod freshness;
+mod none;
 mod state_badge;
 
 pub use choice::{ChosenGuest, GuestSelect};
 pub use collector_notice::CollectorNotice;
 pub use freshness::{Freshness, FreshnessBadge};
+pub use none::{NoGuests, UnlistedGuests, why_unlisted};
 pub use state_badge::StateBadge;

@@ -11,7 +11,7 @@ mod view;
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
-use super::guest::CollectorNotice;
+use super::guest::{CollectorNotice, NoGuests, UnlistedGuests, why_unlisted};
 use super::title::set_title;
 use crate::data::{Data, TelemetryStore};
 use crate::routes::Page;
@@ -53,9 +53,7 @@ pub fn Vms() -> impl IntoView {
         last_dumps.fetch();
     });
     let guests = data.guests;
-    let why_failed = guests.why_failed();
-    let hypervisor = data.overview.find(|overview| overview.hypervisor.as_ref().map(ToString::to_string));
-    let problem = memo(move || why_failed.get().or_else(|| hypervisor.get()));
+    let problem = why_unlisted(&data);
     let no_dumps = last_dumps.why_failed();
     let is_empty = memo(move || guests.with(<[Guest]>::is_empty));
     let host = data.overview.find(|overview| overview.host.clone());
@@ -72,16 +70,7 @@ pub fn Vms() -> impl IntoView {
             </div>
         </header>
         <CollectorNotice />
-        <Show when=move || problem.with(Option::is_some)>
-            <Failure
-                title="The guests cannot be listed."
-                detail=Signal::derive(move || problem.get().unwrap_or_default())
-                on_retry=move |()| {
-                    guests.fetch();
-                    data.overview.fetch();
-                }
-            />
-        </Show>
+        <UnlistedGuests problem />
         <Show when=move || no_dumps.with(Option::is_some)>
             <Failure
                 title="The last dumps could not be loaded."
@@ -93,12 +82,7 @@ pub fn Vms() -> impl IntoView {
             None if problem.with(Option::is_some) => ().into_any(),
             None => view! { <Skeleton rows=4 label="Loading the guests" /> }.into_any(),
             Some(true) => {
-                view! {
-                    <EmptyState title="No guests" icon=Icon::Monitor>
-                        "The hypervisor has no guests. New guests appear here automatically."
-                    </EmptyState>
-                }
-                    .into_any()
+                view! { <NoGuests /> }.into_any()
             }
             Some(false) => {
                 view! {
