@@ -270,6 +270,7 @@ fn provenance(mode: CaptureMode, memory: u64) -> Provenance {
         capture: CaptureFacts::default(),
         case: None,
         note: None,
+        audit: None,
     }
 }
 

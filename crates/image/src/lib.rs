@@ -58,20 +58,24 @@ pub use memdeck_model::{
     VerifyReport,
 };
 
-pub use export::{Effort, ExportReader, ExportSink, Exported, ImageExport, SparseFile, export};
+pub use export::{
+    Effort, ExportMap, ExportPart, ExportReader, ExportSink, Exported, ImageExport, SparseFile, export,
+};
 pub use format::companions::dump_id_of;
 pub use format::elf::{ElfCore, ElfError, ElfScanner};
 pub use format::frame::{FRAME_BYTES, FrameFault};
 pub use format::hash::sha256_hex;
 pub use format::manifest::{ManifestError, ManifestFile, manifest_from_json, manifest_to_json};
-pub use format::page_map::{PageClass, PageEntry};
+pub use format::page_map::{PageClass, PageEntry, PageRun};
 pub use format::seek_table::{SeekTable, SeekTableError};
 pub use inspect::{inspect, inspect_recorded};
 pub use pipeline::source::{Filled, ImageSource, ReceivedImage};
 pub use read::error::{LayoutError, ReadError};
+pub use read::frames::{FrameContent, FrameDecoder, StoredFrames};
 pub use read::image::ImageReader;
 pub use read::manifest::{read_manifest, read_recorded_manifest};
 pub use read::page_map::{PageEntries, PageMap, PageMapError};
+pub use read::scan::ScannedFrame;
 pub use receive::frozen::FrozenCapture;
 pub use receive::live::{LiveCapture, LiveEvent, Received};
 pub use receive::ordered::{OrderedImage, PageCounts};

@@ -76,6 +76,7 @@ pub(crate) fn provenance() -> Provenance {
         capture: CaptureFacts::default(),
         case: None,
         note: None,
+        audit: None,
     }
 }
 

@@ -61,6 +61,7 @@ fn stored(dir: &Path) -> (Vec<u8>, Sealed) {
         capture: CaptureFacts::default(),
         case: None,
         note: None,
+        audit: None,
     });
     (image, sealed.unwrap())
 }

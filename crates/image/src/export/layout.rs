@@ -36,7 +36,7 @@ pub(super) enum Piece {
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pieces: Vec<Piece>,
-    /// Where each piece ends in the export; empty where that cannot be known.
+    /// Where each piece ends in the export; empty if that cannot be known.
     ends: Vec<u64>,
     omitted: Vec<Segment>,
 }
@@ -92,7 +92,7 @@ impl Layout {
         &self.omitted
     }
 
-    /// The pieces of which these bytes of the export consist, cut to them. Where places are not known, all pieces.
+    /// The pieces of which these bytes of the export consist, cut to them. If places are not known, all pieces.
     pub(super) fn cut(&self, range: &Range<u64>) -> impl Iterator<Item = Piece> + '_ {
         let range = range.clone();
         let first = self.ends.partition_point(|end| *end <= range.start);

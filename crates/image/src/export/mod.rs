@@ -10,6 +10,7 @@
 
 mod frames;
 mod layout;
+mod map;
 mod ram;
 mod reader;
 mod sink;
@@ -29,6 +30,7 @@ use crate::read::error::{LayoutError, ReadError};
 use crate::read::evidence::Evidence;
 use crate::read::headers::checked_headers;
 
+pub use self::map::{ExportMap, ExportPart};
 pub use self::reader::ExportReader;
 pub use self::sink::{ExportSink, SparseFile};
 pub use self::stream::Effort;
@@ -50,7 +52,7 @@ pub struct ImageExport {
     evidence: Evidence,
     layout: Layout,
     format: ExportFormat,
-    /// What the whole of it must hash to, where that is known.
+    /// What the whole of it must hash to, if that is known.
     whole: Option<Whole>,
 }
 
@@ -74,7 +76,7 @@ impl ImageExport {
     /// The same for the image of a dump that the catalog has a record of.
     ///
     /// # Errors
-    /// As [`Self::open`]; also where the image or its manifest is not what the record says.
+    /// As [`Self::open`]; also if the image or its manifest is not what the record says.
     pub fn open_recorded(path: &Path, format: ExportFormat, record: &Record) -> Result<Self, ReadError> {
         Self::new(Evidence::open(path, Some(record))?, format)
     }
@@ -95,23 +97,12 @@ impl ImageExport {
     }
 
     fn new(evidence: Evidence, format: ExportFormat) -> Result<Self, ReadError> {
-        let raw_size = evidence.table.raw_size().0;
-        let (layout, whole) = match format {
-            ExportFormat::Elf => {
-                let recorded = evidence.sha256.clone();
-                (Layout::elf(raw_size), Some(Whole { recorded, hashed: Hashed::Image }))
-            }
-            ExportFormat::Raw | ExportFormat::Lime | ExportFormat::Avml => {
-                let core = checked_headers(&evidence)?;
-                let layout = Layout::of_memory(format, &core, raw_size)
-                    .map_err(|source| ReadError::Layout { path: evidence.path.clone(), source })?;
-                (layout, None)
-            }
-        };
+        let layout = layout_of(&evidence, format)?;
+        let whole = (format == ExportFormat::Elf)
+            .then(|| Whole { recorded: evidence.sha256.clone(), hashed: Hashed::Image });
         Ok(Self { evidence, layout, format, whole })
     }
 
-    /// The format.
     #[must_use]
     pub fn format(&self) -> ExportFormat {
         self.format
@@ -172,7 +163,7 @@ impl ImageExport {
     /// The same for a part of the export, half-open.
     ///
     /// # Errors
-    /// As [`Self::write_from`]; also where the range reaches beyond the export.
+    /// As [`Self::write_from`]; also if the range reaches beyond the export.
     pub fn write_range(
         &self,
         range: Range<u64>,
@@ -216,7 +207,18 @@ impl ImageExport {
     }
 }
 
-/// Writes all of a stored image as the ELF core it is, and checks what it wrote against the manifest where there is one.
+/// What an image consists of in a format. Only the headers of the image are read.
+fn layout_of(evidence: &Evidence, format: ExportFormat) -> Result<Layout, ReadError> {
+    let raw_size = evidence.table.raw_size().0;
+    if format == ExportFormat::Elf {
+        return Ok(Layout::elf(raw_size));
+    }
+    let core = checked_headers(evidence)?;
+    Layout::of_memory(format, &core, raw_size)
+        .map_err(|source| ReadError::Layout { path: evidence.path.clone(), source })
+}
+
+/// Writes all of a stored image as the ELF core it is, and checks what it wrote against the manifest if there is one.
 ///
 /// # Errors
 /// The image is damaged or cannot be read, `out` fails, or the manifest is unusable or of other bytes. What was
@@ -227,7 +229,7 @@ pub fn export(path: &Path, out: &mut impl Write) -> Result<Exported, ReadError> 
     Ok(exported)
 }
 
-/// How long an image with these headers is in a format, where that is known beforehand, and what the format leaves out.
+/// How long an image with these headers is in a format, if that is known beforehand, and what the format leaves out.
 pub(crate) fn layout_in(
     format: ExportFormat,
     core: &ElfCore,

@@ -41,7 +41,7 @@ impl Effort {
     }
 }
 
-/// All bytes are exported: they are hashed, and compared with this SHA-256 where there is one.
+/// All bytes are exported: they are hashed, and compared with this SHA-256 if there is one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected<'a> {
     pub(super) recorded: Option<&'a str>,

@@ -14,7 +14,7 @@ pub(crate) const PAGE_MAP_SUFFIX: &str = ".pages";
 pub(crate) const DIGESTS_SUFFIX: &str = ".blake3";
 const MAX_GUEST_CHARS: usize = 64;
 
-/// The name all files of a dump share; `None` where the id would make it ambiguous.
+/// The name all files of a dump share; `None` if the id would make it ambiguous.
 pub(crate) fn stem(guest: &GuestName, dump_id: &DumpId) -> Option<String> {
     (!dump_id.as_str().contains('_')).then(|| format!("{}_{dump_id}", sanitised(guest)))
 }
@@ -33,7 +33,7 @@ pub(crate) fn dump_id_in(name: &str, suffix: &str) -> Option<DumpId> {
     if guest.is_empty() { None } else { id.parse().ok() }
 }
 
-/// The dump whose image that file is, by its name; `None` where the name is not one that memdeck gave.
+/// The dump whose image that file is, by its name; `None` if the name is not one that memdeck gave.
 #[must_use]
 pub fn dump_id_of(image: &Path) -> Option<DumpId> {
     dump_id_in(image.file_name()?.to_str()?, IMAGE_SUFFIX)

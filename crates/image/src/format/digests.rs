@@ -3,12 +3,12 @@
 //! The digests are a file of their own, `<stem>.blake3`: 32 bytes for each frame, in order, and nothing else. Digest
 //! *n* is of the uncompressed bytes of frame *n*; the root is the BLAKE3 hash of that whole file.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::companions::{DIGESTS_SUFFIX, companion};
 use super::hash::byte_len;
+use super::regular::open_regular;
 
 /// Bytes of a digest.
 pub(crate) const DIGEST_BYTES: usize = 32;
@@ -62,7 +62,7 @@ impl Digests {
         let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
         let wanted = frames.saturating_mul(DIGEST_BYTES_U64);
         let mut bytes = Vec::new();
-        let file = File::open(companion(image, DIGESTS_SUFFIX))?;
+        let file = open_regular(&companion(image, DIGESTS_SUFFIX))?;
         file.take(wanted.saturating_add(1)).read_to_end(&mut bytes)?;
         let (digests, rest) = bytes.as_chunks::<DIGEST_BYTES>();
         if byte_len(&bytes) != wanted || !rest.is_empty() {

@@ -1,5 +1,8 @@
 //! The headers of an ELF64 core, read as its bytes pass: which memory it holds, and how long it promises to be.
 //!
+//! Not by the crate `elf`: it reads a whole file or one that can be sought. Here the headers arrive in a stream, their number
+//! is bounded before they are kept, and every refusal names its field.
+//!
 //! Layout: System V ABI, "Object Files"; constants from `elf.h`. Only what QEMU writes for a guest of a little-endian
 //! 64-bit machine is accepted. Sections are read because an image with 65,535 segments or more keeps their number in
 //! section header 0 (`PN_XNUM`), and because the contents of sections count towards the length.
@@ -71,7 +74,7 @@ pub enum ElfError {
         count: u64,
     },
     /// `e_phnum` is `PN_XNUM` without a section header 0.
-    #[error("the image has 65535 segments or more, but no section header that gives their number")]
+    #[error("the image has 65535 segments or more, but no section header that states their number")]
     SegmentCountMissing,
     /// There are more segments than this program accepts.
     #[error("the image claims {0} segments; at most {MAX_SEGMENTS} are accepted")]
@@ -231,7 +234,7 @@ impl FileHeader {
         Ok(Some(header))
     }
 
-    /// The number of segments; `None` where section header 0 must be seen first.
+    /// The number of segments; `None` if section header 0 must be seen first.
     fn segment_count(&self, seen: &[u8]) -> Result<Option<u64>, ElfError> {
         let count = if self.program_count != PN_XNUM {
             self.program_count.into()

@@ -1,6 +1,5 @@
 //! The manifest's file: JSON, versioned. Its fields are in [`Manifest`].
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use memdeck_model::{ByteCount, MANIFEST_VERSION, Manifest};
 use serde::Deserialize;
 
 use super::hash::{byte_len, sha256_hex};
+use super::regular::open_regular;
 
 /// Far more than the segments of any machine take; bounds what is read of a hostile file.
 const MAX_MANIFEST_BYTES: u64 = 64 << 20;
@@ -72,7 +72,7 @@ impl ManifestFile {
     /// The file cannot be read, or does not contain a manifest of this version.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let mut json = Vec::new();
-        let file = File::open(path).map_err(ManifestError::Io)?;
+        let file = open_regular(path).map_err(ManifestError::Io)?;
         file.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut json).map_err(ManifestError::Io)?;
         if byte_len(&json) > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLarge);

@@ -9,4 +9,5 @@ pub(crate) mod frame;
 pub(crate) mod hash;
 pub(crate) mod manifest;
 pub(crate) mod page_map;
+pub(crate) mod regular;
 pub(crate) mod seek_table;

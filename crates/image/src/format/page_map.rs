@@ -23,5 +23,6 @@ pub(crate) use assemble::{Entries, FrameBytes, PageAssembler, examine_whole_page
 pub(crate) use entry::{ENTRY_BYTES, ENTRY_BYTES_U64, PageExaminer, is_zero};
 pub use entry::{PageClass, PageEntry};
 pub(crate) use layout::PageLayout;
+pub use layout::PageRun;
 pub(crate) use tally::PageTally;
 pub(crate) use writer::{FIXED_HEADER_BYTES, MAGIC, MAP_FRAME_BYTES, PageMapWriter, RUN_BYTES, VERSION};

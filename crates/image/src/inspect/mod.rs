@@ -14,7 +14,7 @@ use crate::read::error::ReadError;
 use crate::read::evidence::Evidence;
 use crate::read::headers::checked_headers;
 
-/// Describes a stored image. Reads its headers, its notes and its manifest; where there are digests of its frames, what
+/// Describes a stored image. Reads its headers, its notes and its manifest; if there are digests of its frames, what
 /// is read is held against them.
 ///
 /// # Errors
@@ -32,7 +32,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, ReadError> {
 /// The same for the image of a dump that the catalog has a record of.
 ///
 /// # Errors
-/// As [`inspect`]; also where the image or its manifest is not what the record says, or the manifest cannot be read.
+/// As [`inspect`]; also if the image or its manifest is not what the record says, or the manifest cannot be read.
 pub fn inspect_recorded(path: &Path, record: &Record) -> Result<Inspection, ReadError> {
     describe(Evidence::open(path, Some(record))?, None)
 }

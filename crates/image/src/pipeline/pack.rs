@@ -138,7 +138,7 @@ impl PackError {
 }
 
 /// Stores what `produce` pushes to its feed, and the seek table after it. `produce` runs on the calling thread; what
-/// it returns is `None` where it could not even start. `layout` says where the guest's pages lie. The same image is read
+/// it returns is `None` if it could not even start. `layout` says where the guest's pages lie. The same image is read
 /// a `second` time.
 pub(crate) fn pack<T, E>(
     outputs: &Outputs<'_>,
@@ -178,7 +178,7 @@ pub(crate) fn pack<T, E>(
             Ok(Some(reading)) => Ok(reading),
             Ok(None) => Err(PackError::Panicked),
             Err(error) => {
-                // Whoever brings frames need not go on.
+                // The sender of frames need not go on.
                 let _close = CloseAtEnd(pool);
                 Err(PackError::Read(error))
             }

@@ -174,7 +174,7 @@ fn read_frames<W: Wanted, M>(
     mut seen: impl FnMut(&[u8]),
 ) -> Result<(), (u64, io::Error)> {
     for wanted in wanted {
-        // Whoever ended the other side knows why.
+        // The reason is known on the other side.
         let Ok(mut slot) = empty.recv() else { break };
         let (start, end) = (wanted.span().stored.start, wanted.span().stored.end);
         // The seek table bounds this to little more than 4 MiB.

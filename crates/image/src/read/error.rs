@@ -84,12 +84,7 @@ pub enum ReadError {
     Write(#[source] io::Error),
     /// The manifest is there but cannot be used, so the export could not be checked.
     #[error("the manifest {path} cannot be used to check the image")]
-    Manifest {
-        /// The manifest.
-        path: PathBuf,
-        /// Why.
-        source: ManifestError,
-    },
+    Manifest { path: PathBuf, source: ManifestError },
     /// The exported bytes are not those that were captured.
     #[error("the exported image's SHA-256 is {found}, but the manifest says {recorded}: do not use it")]
     HashMismatch {

@@ -28,7 +28,7 @@ pub(crate) struct Evidence {
     pub(crate) file: File,
     pub(crate) table: SeekTable,
     pub(crate) manifest: Option<Manifest>,
-    /// `None` where the image was stored without, or nothing says what they must be.
+    /// `None` if the image was stored without, or nothing says what they must be.
     pub(crate) digests: Option<Arc<Digests>>,
     /// SHA-256 of the whole image, as the manifest says, or else the record.
     pub(crate) sha256: Option<String>,

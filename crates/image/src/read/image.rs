@@ -11,6 +11,7 @@ use super::error::ReadError;
 use crate::format::digests::Digests;
 use crate::format::frame::unpack_frame;
 use crate::format::hash::byte_len;
+use crate::format::regular::open_regular;
 use crate::format::seek_table::{SeekTable, SeekTableError};
 
 /// A stored image as the bytes it holds. Keeps one frame in memory.
@@ -18,7 +19,7 @@ pub struct ImageReader<R = File> {
     source: R,
     table: SeekTable,
     decompressor: zstd::bulk::Decompressor<'static>,
-    /// What each frame must hash to, where that is known.
+    /// What each frame must hash to, if that is known.
     digests: Option<Arc<Digests>>,
     position: u64,
     /// The frame in `raw`.
@@ -122,12 +123,10 @@ impl<R: Read + Seek> Seek for ImageReader<R> {
 }
 
 pub(crate) fn open_image(path: &Path) -> Result<File, ReadError> {
-    let open_error = |source| ReadError::Open { path: path.to_owned(), source };
-    // Asked before opening: opening a pipe would wait for a writer.
-    if !path.metadata().map_err(open_error)?.is_file() {
-        return Err(ReadError::NotAFile { path: path.to_owned() });
-    }
-    File::open(path).map_err(open_error)
+    open_regular(path).map_err(|source| match source.kind() {
+        io::ErrorKind::InvalidInput => ReadError::NotAFile { path: path.to_owned() },
+        _ => ReadError::Open { path: path.to_owned(), source },
+    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::recorded::{Seen, differences};
 use crate::format::companions::{MANIFEST_SUFFIX, companion};
 use crate::format::manifest::{ManifestError, ManifestFile};
 
-/// The manifest beside an image; `None` where there is none. The image itself need not be there.
+/// The manifest beside an image; `None` if there is none. The image itself need not be there.
 ///
 /// # Errors
 /// It cannot be read, or is no manifest of this version.
@@ -23,11 +23,11 @@ pub fn read_manifest(image: &Path) -> Result<Option<ManifestFile>, ReadError> {
     }
 }
 
-/// The manifest beside the image of a dump that the catalog has a record of; `None` where there is none. The image itself
+/// The manifest beside the image of a dump that the catalog has a record of; `None` if there is none. The image itself
 /// need not be there.
 ///
 /// # Errors
-/// As [`read_manifest`]; also where the manifest is not what the record says.
+/// As [`read_manifest`]; also if the manifest is not what the record says.
 pub fn read_recorded_manifest(image: &Path, record: &Record) -> Result<Option<Manifest>, ReadError> {
     let Some(file) = read_manifest(image)? else { return Ok(None) };
     let seen = Seen {

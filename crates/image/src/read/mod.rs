@@ -2,8 +2,10 @@
 
 pub(crate) mod error;
 pub(crate) mod evidence;
+pub(crate) mod frames;
 pub(crate) mod headers;
 pub(crate) mod image;
 pub(crate) mod manifest;
 pub(crate) mod page_map;
 pub(crate) mod recorded;
+pub(crate) mod scan;

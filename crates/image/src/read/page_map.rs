@@ -4,14 +4,15 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use memdeck_model::GuestPhysAddr;
+use memdeck_model::{GuestPhysAddr, Manifest, Record};
 
 use super::error::ReadError;
-use super::image::ImageReader;
+use super::image::{ImageReader, open_image};
+use super::manifest::{read_manifest, read_recorded_manifest};
 use crate::format::companions::{PAGE_MAP_SUFFIX, companion};
 use crate::format::page_map::{
     ENTRY_BYTES, ENTRY_BYTES_U64, FIXED_HEADER_BYTES, MAGIC, MAP_FRAME_BYTES, PAGE_BYTES, PageEntry,
-    PageLayout, RUN_BYTES, VERSION,
+    PageLayout, PageRun, RUN_BYTES, VERSION,
 };
 use crate::format::seek_table::SeekTableError;
 
@@ -39,6 +40,30 @@ pub enum PageMapError {
     /// An entry of it cannot be true.
     #[error("the page map's entry of page {0} is damaged")]
     Entry(u64),
+    /// The image was stored without one.
+    #[error("{} has no page map: the version of memdeck that stored it made none", image.display())]
+    None {
+        /// The stored image.
+        image: PathBuf,
+    },
+    /// The manifest, which says what the page map must be, cannot be used.
+    #[error("the page map of {} cannot be checked", image.display())]
+    Manifest {
+        /// The stored image.
+        image: PathBuf,
+        /// What is wrong with its manifest.
+        source: ReadError,
+    },
+    /// It is not the one that was recorded.
+    #[error("{} is not the page map that was recorded: it hashes to {found} instead of {recorded}", path.display())]
+    NotAsRecorded {
+        /// The page map.
+        path: PathBuf,
+        /// BLAKE3 hash of the file, as the manifest says.
+        recorded: String,
+        /// As it is.
+        found: String,
+    },
 }
 
 /// The page map of a stored image. Pages count from 0 over all segments. Keeps one piece of it in memory.
@@ -55,6 +80,47 @@ impl PageMap<File> {
     /// It cannot be opened, or is none.
     pub fn open(path: &Path) -> Result<Self, PageMapError> {
         Self::read(ImageReader::open(path).map_err(PageMapError::Open)?)
+    }
+
+    /// Opens the page map of a stored image, held against the manifest, and that against the record of the dump where there
+    /// is one; and the manifest, where there is one.
+    ///
+    /// # Errors
+    /// There is none, it cannot be read, or it or the manifest is not what was recorded.
+    pub fn open_beside(
+        image: &Path,
+        record: Option<&Record>,
+    ) -> Result<(Self, Option<Manifest>), PageMapError> {
+        let manifest = match record {
+            Some(record) => read_recorded_manifest(image, record),
+            None => read_manifest(image).map(|file| file.map(|file| file.manifest)),
+        };
+        let manifest =
+            manifest.map_err(|source| PageMapError::Manifest { image: image.to_owned(), source })?;
+        let facts = manifest.as_ref().map(|manifest| manifest.page_map.as_ref());
+        let none = || PageMapError::None { image: image.to_owned() };
+        if facts == Some(None) {
+            return Err(none());
+        }
+        let path = Self::path_beside(image);
+        let mut file = open_image(&path).map_err(|error| match error {
+            ReadError::Open { source, .. }
+                if manifest.is_none() && source.kind() == io::ErrorKind::NotFound =>
+            {
+                none()
+            }
+            error => PageMapError::Open(error),
+        })?;
+        if let Some(facts) = facts.flatten() {
+            let mut hasher = blake3::Hasher::new();
+            io::copy(&mut file, &mut hasher).map_err(PageMapError::Read)?;
+            let found = hasher.finalize().to_hex().to_string();
+            if found != facts.file_blake3 {
+                let recorded = facts.file_blake3.clone();
+                return Err(PageMapError::NotAsRecorded { path, recorded, found });
+            }
+        }
+        Ok((Self::new(file)?, manifest))
     }
 
     /// Where the page map of a stored image is, if it has one.
@@ -116,13 +182,13 @@ impl<R: Read + Seek> PageMap<R> {
         self.layout.pages()
     }
 
-    /// Where a page begins in the guest's physical memory; `None` where there is no such page.
+    /// Where a page begins in the guest's physical memory; `None` if there is no such page.
     #[must_use]
     pub fn address(&self, page: u64) -> Option<GuestPhysAddr> {
         self.layout.address(page)
     }
 
-    /// What is known of a page; `None` where there is no such page.
+    /// What is known of a page; `None` if there is no such page.
     ///
     /// # Errors
     /// That part of the file is damaged or cannot be read.
@@ -144,6 +210,11 @@ impl<R: Read + Seek> PageMap<R> {
         let pages = self.pages();
         let content = BufReader::with_capacity(MAP_FRAME_BYTES, &mut self.content);
         Ok(PageEntries { content, page: first_page, pages })
+    }
+
+    /// Memory that lies together, in the order of its pages.
+    pub fn runs(&self) -> impl Iterator<Item = PageRun> + '_ {
+        self.layout.runs()
     }
 
     /// The entries as they are stored, from the first to the last.

@@ -12,7 +12,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) raw_size: Option<ByteCount>,
 }
 
-/// Everything that is not as the record says; empty where all of it agrees.
+/// Everything that is not as the record says; empty if all of it agrees.
 pub(crate) fn differences(record: &Record, seen: &Seen<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if record.altered {
@@ -82,11 +82,7 @@ impl Compare<'_> {
         self.same("case in the manifest", text(record.case.as_ref()), text(manifest.case.as_ref()));
         self.same("note in the manifest", text(record.note.as_ref()), text(manifest.note.as_ref()));
         self.same("instant of the memory in the manifest", record.point_in_time, facts.point_in_time);
-        self.same(
-            "reason for the mode in the manifest",
-            record.fallback.as_deref(),
-            facts.fallback.as_deref(),
-        );
+        self.same("reason for the mode in the manifest", record.fallback.as_ref(), facts.fallback.as_ref());
         self.same(
             "hypervisor's downtime in the manifest, in milliseconds,",
             record.job_downtime_ms.map(millis),

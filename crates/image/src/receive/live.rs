@@ -161,7 +161,7 @@ impl Received {
     }
 }
 
-/// The guest's note out of its memory; `None` where nothing there can be one.
+/// The guest's note out of its memory; `None` if nothing there can be one.
 fn read_guest_note(
     place: GuestNote,
     parts: &[Placed],

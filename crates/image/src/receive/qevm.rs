@@ -38,7 +38,7 @@ pub(crate) struct Stream {
     pub(crate) is_multifd: bool,
 }
 
-/// Reads a stream to its end, also where it cannot be used: then `sink` learns why, and what follows is read and
+/// Reads a stream to its end, also if it cannot be used: then `sink` learns why, and what follows is read and
 /// dropped. Only a stream that fails itself is left at once.
 pub(crate) fn read_stream(stream: impl Read, sink: &mut impl PageSink) -> Result<Stream, QevmError> {
     let mut source = Source::new(stream);

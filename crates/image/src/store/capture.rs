@@ -29,9 +29,9 @@ pub struct Captured {
     pub zero_frames: u64,
     /// The digests of the frames.
     pub frame_digests: FrameDigestFacts,
-    /// The page map; `None` where the segments overlap or are out of order.
+    /// The page map; `None` if the segments overlap or are out of order.
     pub page_map: Option<PageMapFacts>,
-    /// What the guest's kernel says that it is, where it was found.
+    /// What the guest's kernel says that it is, if it was found.
     pub os_banner: Option<String>,
     /// The segments of the image.
     pub segments: Vec<Segment>,

@@ -13,7 +13,6 @@ pub enum StoreError {
     /// It does not exist and cannot be made.
     #[error("the directory for dumps {path} cannot be created")]
     CreateDirectory {
-        /// The directory.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -21,17 +20,13 @@ pub enum StoreError {
     /// It exists and cannot be used.
     #[error("the directory for dumps {path} cannot be opened")]
     OpenDirectory {
-        /// The directory.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
     /// A link is in its place.
     #[error("the directory for dumps {path} is a symbolic link; name the directory it leads to")]
-    DirectoryIsLink {
-        /// The link.
-        path: PathBuf,
-    },
+    DirectoryIsLink { path: PathBuf },
     /// Something else is in its place.
     #[error("{path} is not a directory, so dumps cannot be stored there")]
     NotADirectory {
@@ -43,14 +38,11 @@ pub enum StoreError {
         "the directory for dumps {path} may be written to by its group or by others (mode {mode:o}); \
              run: chmod go-w {path}"
     )]
-    WritableByOthers {
-        /// The directory.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
+    WritableByOthers { path: PathBuf, mode: u32 },
     /// The id cannot be part of a file name without doubt.
-    #[error("the dump id {0} contains '_', so its files could not be told from those of other dumps")]
+    #[error(
+        "the dump id {0} contains '_', so its files could not be distinguished from those of other dumps"
+    )]
     AmbiguousDumpId(DumpId),
     /// The dump has a file already.
     #[error("{path} exists already; it is not overwritten")]
@@ -69,7 +61,6 @@ pub enum StoreError {
     /// The file that contains a dump's pages until they are stored cannot be created.
     #[error("a file for the pages of a dump cannot be created in {path}")]
     CreateSpool {
-        /// The directory.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -77,7 +68,6 @@ pub enum StoreError {
     /// The directory cannot be listed.
     #[error("the directory for dumps {path} cannot be listed")]
     List {
-        /// The directory.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -109,7 +99,6 @@ pub enum StoreError {
     /// The volume does not report its free space.
     #[error("the free space of {path} cannot be read")]
     FreeSpace {
-        /// The directory.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -150,7 +139,7 @@ impl SpoolError {
 /// Why a stream did not become an image.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
-    /// The stream failed, or its reader was told to stop.
+    /// The stream failed, or its reader was stopped.
     #[error("reading the guest's memory failed after {read}")]
     Stream {
         /// Bytes that were read before.

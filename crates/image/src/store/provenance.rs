@@ -1,5 +1,6 @@
 //! Where an image comes from, and the manifest that says so.
 
+use memdeck_model::audit::AuditHead;
 use memdeck_model::{
     Actor, ByteCount, CaptureFacts, CaptureMode, DumpId, FrameFacts, GuestFacts, HostClock, HypervisorFacts,
     MANIFEST_VERSION, Manifest, Millis, Remark, Timestamp,
@@ -22,7 +23,6 @@ pub struct Provenance {
     pub host_kernel: Option<String>,
     /// The host's clock when the dump began.
     pub host_clock: HostClock,
-    /// The hypervisor.
     pub hypervisor: HypervisorFacts,
     /// The version of the program that took the dump.
     pub memdeck_version: String,
@@ -34,7 +34,7 @@ pub struct Provenance {
     pub started_at: Timestamp,
     /// When the image was complete.
     pub finished_at: Timestamp,
-    /// How long the guest was stopped, where that was measured.
+    /// How long the guest was stopped, if that was measured.
     pub pause_ms: Option<Millis>,
     /// How it was taken, beyond the mode.
     pub capture: CaptureFacts,
@@ -42,6 +42,8 @@ pub struct Provenance {
     pub case: Option<Remark>,
     /// Note.
     pub note: Option<Remark>,
+    /// The end of the audit of the memdeck that took it.
+    pub audit: Option<AuditHead>,
 }
 
 impl Provenance {
@@ -63,6 +65,7 @@ impl Provenance {
             capture,
             case,
             note,
+            audit,
         } = self;
         Manifest {
             manifest_version: MANIFEST_VERSION,
@@ -92,6 +95,7 @@ impl Provenance {
             frames: FrameFacts { total: captured.frames, zero: captured.zero_frames },
             frame_digests: Some(captured.frame_digests),
             page_map: captured.page_map,
+            audit,
             segments: captured.segments,
         }
     }

@@ -19,7 +19,6 @@ use crate::format::manifest::manifest_to_json;
 pub struct Sealed {
     /// The image file.
     pub image: PathBuf,
-    /// Its manifest.
     pub manifest: PathBuf,
     /// SHA-256 of the manifest file, 64 hexadecimal digits.
     pub manifest_sha256: String,
@@ -84,7 +83,7 @@ impl PartialImage {
         self.unsealed.directory.path().join(format!("{}{suffix}", self.stem))
     }
 
-    /// Makes the page map durable, or removes its empty file where there is none.
+    /// Makes the page map durable, or removes its empty file if there is none.
     fn seal_page_map(&mut self, has_one: bool) -> Result<Option<PathBuf>, SealError> {
         let path = self.beside(PAGE_MAP_SUFFIX);
         if has_one {

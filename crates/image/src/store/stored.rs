@@ -17,7 +17,7 @@ pub struct StoredDump {
     pub manifest_sha256: String,
     /// Where the image is, or was.
     pub image: PathBuf,
-    /// The image; `None` where there is none: it was deleted.
+    /// The image; `None` if there is none: it was deleted.
     pub sealed: Option<Sealed>,
 }
 

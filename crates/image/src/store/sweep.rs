@@ -9,34 +9,67 @@ use super::directory::process_of_spool;
 use super::{ImageStore, StoreError, remove};
 use crate::format::companions::{IMAGE_SUFFIX, PARTIAL_SUFFIX, dump_id_in};
 
+/// A file that nobody works on any more.
+enum LeftOver {
+    /// Of a dump that was never sealed.
+    Partial(DumpId),
+    /// Memory that waited to be stored.
+    Spool,
+}
+
 impl ImageStore {
-    /// Removes the files of dumps that were never sealed, and spool files, as far as nobody works on them: neither a dump
-    /// that `is_active` knows, nor another process. Only files that have memdeck's own names are looked at; a sealed image
-    /// and a manifest without one stay. Returns what it removed.
+    /// The files of dumps that were never sealed, and spool files, as far as nobody works on them: neither a dump that
+    /// `is_active` knows, nor another process. Only files that have memdeck's own names are looked at; a sealed image and a
+    /// manifest without one are none. Changes nothing.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn left_over(&self, is_active: &dyn Fn(&DumpId) -> bool) -> Result<Vec<PathBuf>, StoreError> {
+        let found = self.find_left_over(is_active)?;
+        Ok(found.into_iter().map(|(name, _)| self.dir().join(name)).collect())
+    }
+
+    /// Removes what [`left_over`](Self::left_over) finds, with the files beside partial images. Returns what it removed.
     ///
     /// # Errors
     /// The directory cannot be listed, or a file cannot be removed; files before it are.
     pub fn sweep(&self, is_active: &dyn Fn(&DumpId) -> bool) -> Result<Vec<PathBuf>, StoreError> {
-        let list_error = |source| StoreError::List { path: self.dir().to_owned(), source };
         let mut removed = Vec::new();
+        for (name, left) in self.find_left_over(is_active)? {
+            match left {
+                LeftOver::Partial(dump_id) => removed.extend(remove::remove_all(&self.directory, &dump_id)?),
+                LeftOver::Spool => {
+                    let path = self.dir().join(&name);
+                    let error = |source| StoreError::Remove { path: path.clone(), source };
+                    self.directory.remove(&name).map_err(error)?;
+                    removed.push(path);
+                }
+            }
+        }
+        Ok(removed)
+    }
+
+    fn find_left_over(
+        &self,
+        is_active: &dyn Fn(&DumpId) -> bool,
+    ) -> Result<Vec<(String, LeftOver)>, StoreError> {
+        let list_error = |source| StoreError::List { path: self.dir().to_owned(), source };
+        let mut found = Vec::new();
         for name in self.directory.names().map_err(list_error)? {
             let Some(name) = name.to_str() else { continue };
             if let Some(dump_id) = dump_id_in(name, PARTIAL_SUFFIX) {
                 let sealed = name.replace(PARTIAL_SUFFIX, IMAGE_SUFFIX);
                 let is_sealed = self.directory.has(&sealed).map_err(list_error)?;
                 if !is_sealed && !is_active(&dump_id) && !self.is_in_use(name) {
-                    removed.extend(remove::remove_all(&self.directory, &dump_id)?);
+                    found.push((name.to_owned(), LeftOver::Partial(dump_id)));
                 }
             } else if let Some(process) = process_of_spool(name)
                 && !Path::new("/proc").join(process.to_string()).exists()
             {
-                let path = self.dir().join(name);
-                let error = |source| StoreError::Remove { path: path.clone(), source };
-                self.directory.remove(name).map_err(error)?;
-                removed.push(path);
+                found.push((name.to_owned(), LeftOver::Spool));
             }
         }
-        Ok(removed)
+        Ok(found)
     }
 
     /// Whether a process holds a partial file; one that cannot be asked is left alone.

@@ -10,15 +10,16 @@ use memdeck_model::{Companion, Finding, FrameSpan, with_causes};
 use super::MAX_LISTED_FRAMES;
 use crate::format::companions::{DIGESTS_SUFFIX, companion};
 use crate::format::digests::{DIGEST_BYTES, DIGEST_BYTES_U64, Root};
+use crate::format::regular::open_regular;
 
 /// What is known of them in the end.
 pub(super) struct Checked {
     pub(super) path: PathBuf,
     /// What the file alone shows; the manifest may know better.
     pub(super) state: Companion,
-    /// BLAKE3 hash of the file, where there is one.
+    /// BLAKE3 hash of the file, if there is one.
     pub(super) file_root: Option<String>,
-    /// The root over the digests of the frames as they are, where all were read.
+    /// The root over the digests of the frames as they are, if all were read.
     pub(super) image_root: Option<String>,
     pub(super) findings: Vec<Finding>,
 }
@@ -36,7 +37,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn open(image: &Path) -> Self {
         let path = companion(image, DIGESTS_SUFFIX);
-        let recorded = File::open(&path).map(BufReader::new);
+        let recorded = open_regular(&path).map(BufReader::new);
         Self {
             recorded,
             path,
@@ -47,7 +48,7 @@ impl Check {
         }
     }
 
-    /// Takes the next frame; `None` where it is damaged.
+    /// Takes the next frame; `None` if it is damaged.
     pub(super) fn push(&mut self, span: &FrameSpan, digest: Option<&blake3::Hash>) {
         match (&mut self.image_root, digest) {
             (Some(root), Some(digest)) => root.push(digest),
@@ -149,7 +150,7 @@ impl Lookup {
         Self { file, checked }
     }
 
-    /// Compares a frame's digest; `false` where there is none to compare with.
+    /// Compares a frame's digest; `false` if there is none to compare with.
     pub(super) fn compare(&mut self, span: &FrameSpan, digest: &blake3::Hash) -> io::Result<bool> {
         let Some(file) = &self.file else { return Ok(false) };
         let mut recorded = [0; DIGEST_BYTES];
@@ -166,7 +167,7 @@ impl Lookup {
 }
 
 fn read_root(path: &Path, frames: Option<u64>) -> io::Result<(File, String)> {
-    let mut file = File::open(path)?;
+    let mut file = open_regular(path)?;
     let found = file.metadata()?.len();
     if let Some(frames) = frames.filter(|frames| frames.checked_mul(DIGEST_BYTES_U64) != Some(found)) {
         let reason = format!("it has {found} bytes, which is not {DIGEST_BYTES} for each of {frames} frames");

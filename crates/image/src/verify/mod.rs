@@ -58,10 +58,10 @@ pub fn compare_with_record(report: &mut VerifyReport, record: &Record) {
 struct Contents {
     sample: Option<Sample>,
     stored_size: ByteCount,
-    /// `None` where not all of it was read.
+    /// `None` if not all of it was read.
     file_sha256: Option<String>,
     raw_size: Option<ByteCount>,
-    /// `None` where a frame was not read.
+    /// `None` if a frame was not read.
     sha256: Option<String>,
     frames: Option<u64>,
     page_map: page_map::Checked,

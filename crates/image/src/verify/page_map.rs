@@ -1,6 +1,5 @@
 //! The page map beside an image.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use memdeck_model::{Companion, Finding, PageTotals, with_causes};
 
 use super::MAX_LISTED_PAGES;
 use crate::format::page_map::{ENTRY_BYTES, Entries, FrameBytes, PageAssembler, PageLayout, PageTally};
+use crate::format::regular::open_regular;
 use crate::read::image::ImageReader;
 use crate::read::page_map::PageMap;
 
@@ -17,9 +17,9 @@ pub(super) struct Checked {
     pub(super) path: PathBuf,
     /// What the file alone shows; the manifest may know better.
     pub(super) state: Companion,
-    /// BLAKE3 hash of the file, where there is one.
+    /// BLAKE3 hash of the file, if there is one.
     pub(super) file_blake3: Option<String>,
-    /// Pages per class and their mean entropy as they are, where all were read.
+    /// Pages per class and their mean entropy as they are, if all were read.
     pub(super) totals: Option<(PageTotals, u64)>,
     pub(super) findings: Vec<Finding>,
 }
@@ -43,7 +43,7 @@ struct Comparison<'a> {
 }
 
 impl<'a> Check<'a> {
-    /// Opens the page map of an image. Its entries are compared where it is known which pages the image has.
+    /// Opens the page map of an image. Its entries are compared if it is known which pages the image has.
     pub(super) fn open(image: &Path, layout: Option<&'a PageLayout>) -> Self {
         let path = PageMap::path_beside(image);
         let mut checked =
@@ -139,6 +139,6 @@ impl Checked {
 
 fn hash(path: &Path) -> io::Result<String> {
     let mut hasher = blake3::Hasher::new();
-    io::copy(&mut File::open(path)?, &mut hasher)?;
+    io::copy(&mut open_regular(path)?, &mut hasher)?;
     Ok(hasher.finalize().to_hex().to_string())
 }

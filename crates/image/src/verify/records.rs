@@ -1,6 +1,5 @@
 //! The manifest and the checksum file beside an image, and what they say against what it is.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use super::Contents;
 use crate::format::checksum::read_checksum_file;
 use crate::format::companions::{CHECKSUM_SUFFIX, MANIFEST_SUFFIX, companion};
 use crate::format::manifest::{ManifestError, ManifestFile};
+use crate::format::regular::open_regular;
 
 pub(super) struct Records {
     manifest_path: PathBuf,
@@ -25,7 +25,7 @@ impl Records {
         let checksum_path = companion(image, CHECKSUM_SUFFIX);
         Self {
             manifest: ManifestFile::read(&manifest_path),
-            checksum: File::open(&checksum_path).and_then(read_checksum_file),
+            checksum: open_regular(&checksum_path).and_then(read_checksum_file),
             manifest_path,
             checksum_path,
         }

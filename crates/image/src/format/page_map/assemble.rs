@@ -64,7 +64,7 @@ impl<'a> PageAssembler<'a> {
     }
 
     /// Takes the next frame: where it lies in the image, what it holds, and the entries of the pages that lie in it
-    /// whole. Tells `sink` the entries of all pages that end in it.
+    /// whole. Passes `sink` the entries of all pages that end in it.
     pub(crate) fn push<E>(
         &mut self,
         span: Range<u64>,

@@ -1,6 +1,6 @@
 //! One page: its fingerprint, its class and its entropy.
 
-use serde::Serialize;
+pub use memdeck_model::PageClass;
 
 use super::PAGE_BYTES;
 use super::entropy::Histogram;
@@ -14,53 +14,6 @@ const TEXT_BYTES: u16 = 3892;
 const SPARSE_BYTES: u16 = 3072;
 /// 7.8 bits. Random bytes have 7.95 in a page, machine code 4 to 6.5.
 const HIGH_ENTROPY: u16 = 31_949;
-
-/// What kind of content a page has. The first that applies, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PageClass {
-    /// Zeroes only.
-    Zero,
-    /// One byte other than zero, repeated.
-    Uniform,
-    /// At least 3892 of its bytes are printable ASCII, tab, line feed or carriage return.
-    Text,
-    /// At least 3072 of its bytes are zero.
-    Sparse,
-    /// An entropy of 7.8 bits or more: compressed, encrypted or random.
-    HighEntropy,
-    /// Everything else: machine code, tables, heaps.
-    Binary,
-}
-
-impl PageClass {
-    /// Its number in the file.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Zero => 0,
-            Self::Uniform => 1,
-            Self::Text => 2,
-            Self::Sparse => 3,
-            Self::HighEntropy => 4,
-            Self::Binary => 5,
-        }
-    }
-
-    /// The class of that number.
-    #[must_use]
-    pub const fn from_code(code: u8) -> Option<Self> {
-        Some(match code {
-            0 => Self::Zero,
-            1 => Self::Uniform,
-            2 => Self::Text,
-            3 => Self::Sparse,
-            4 => Self::HighEntropy,
-            5 => Self::Binary,
-            _ => return None,
-        })
-    }
-}
 
 /// What is known of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

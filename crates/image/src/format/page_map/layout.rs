@@ -36,6 +36,21 @@ impl Run {
     }
 }
 
+/// Memory that lies together, as whoever reads a page map sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageRun {
+    /// Guest-physical address of its first byte.
+    pub address: GuestPhysAddr,
+    /// Where its bytes begin in the image.
+    pub offset: u64,
+    /// How many bytes the image holds of it; not 0. The last page may be a part of one.
+    pub bytes: u64,
+    /// The number of its first page in the map.
+    pub first_page: u64,
+    /// How many pages it has.
+    pub pages: u64,
+}
+
 /// The pages of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PageLayout {
@@ -44,7 +59,7 @@ pub(crate) struct PageLayout {
 }
 
 impl PageLayout {
-    /// The pages of these segments. `None` where segments overlap in the image or do not come in ascending order,
+    /// The pages of these segments. `None` if segments overlap in the image or do not come in ascending order,
     /// which no hypervisor does.
     pub(crate) fn new(segments: &[Segment]) -> Option<Self> {
         let load = segments.iter().filter(|segment| segment.kind == SegmentKind::Load);
@@ -73,6 +88,17 @@ impl PageLayout {
     /// How many pages there are.
     pub(crate) fn pages(&self) -> u64 {
         self.pages
+    }
+
+    /// Memory that lies together, in the order of its pages.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = PageRun> + '_ {
+        self.runs.iter().map(|run| PageRun {
+            address: GuestPhysAddr(run.address),
+            offset: run.offset,
+            bytes: run.bytes,
+            first_page: run.first_page,
+            pages: run.pages(),
+        })
     }
 
     /// Where the page of that number begins in the guest's physical memory.

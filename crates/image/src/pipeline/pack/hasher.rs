@@ -50,7 +50,7 @@ enum Read {
     Content { buffer: Vec<u8>, bytes: usize },
 }
 
-/// Reads the image while frames before are hashed. False where it did not come to the end.
+/// Reads the image while frames before are hashed. False if it did not come to the end.
 fn read_ahead(
     mut source: impl ImageSource,
     empty: &Receiver<Vec<u8>>,

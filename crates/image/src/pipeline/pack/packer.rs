@@ -12,7 +12,7 @@ use crate::pipeline::banner;
 
 /// What the threads of one capture share.
 pub(super) struct Shared {
-    /// The guest's pages; `None` where its segments are not in order.
+    /// The guest's pages; `None` if its segments are not in order.
     pub(super) layout: Option<PageLayout>,
     /// What the writer stores for a full frame of zeroes.
     pub(super) zero: ZeroFrame,

@@ -88,7 +88,7 @@ impl Pool {
         self.changed.notify_one();
     }
 
-    /// Ends whoever waits for a slot.
+    /// Ends all who wait for a slot.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();

@@ -201,7 +201,7 @@ impl Write for ImageFile<'_> {
             && length.get() >= WRITE_BACK_BYTES
         {
             // Linux begins to write out what is dirty in the range, and does not wait: the fsync at the end is short
-            // then. Where it does nothing, it only takes longer.
+            // then. If it does nothing, it only takes longer.
             let _ = fadvise(self.file, self.asked, Some(length), Advice::DontNeed);
             self.asked = self.written;
         }

@@ -95,7 +95,7 @@ fn qemu_cpu_state(cpu: &CpuState) -> Vec<u8> {
     bytes
 }
 
-/// The note at the beginning of these bytes of guest memory, without what follows it; `None` where there is none.
+/// The note at the beginning of these bytes of guest memory, without what follows it; `None` if there is none.
 /// The guest wrote it, so nothing about it is certain.
 pub(super) fn guest_note(bytes: &[u8]) -> Option<&[u8]> {
     const HEADER_BYTES: usize = 12;

@@ -18,7 +18,7 @@ const BATCHES: usize = if cfg!(feature = "fuzzing") { 2 } else { 8 };
 /// A disk for which the stream has waited longer than this, and than a share of its own time, needs the page cache.
 const PATIENCE: Duration = Duration::from_millis(50);
 const PATIENCE_SHARE: u32 = 4;
-/// Whoever waits for the disk looks so often whether it shall stop.
+/// How often a wait for the disk looks whether it shall stop.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// A write of fewer pages is one for the page cache: what a disk takes for it is not worth its bytes.
 const PAGES_PER_WRITE: u32 = 16;
@@ -114,7 +114,7 @@ impl Writer<'_> {
         sent.ok_or_else(|| self.failed.try_recv().map_or(SpoolError::Panicked, SpoolError::at("written")))
     }
 
-    /// One that came back, or a new one; where there are enough of them, waits for the disk. `None` once the thread has
+    /// One that came back, or a new one; if there are enough of them, waits for the disk. `None` once the thread has
     /// ended.
     fn empty_batch(&mut self) -> Result<Option<Batch>, SpoolError> {
         match self.empty.try_recv() {
@@ -161,7 +161,7 @@ fn is_too_slow(waited: Duration, elapsed: Duration) -> bool {
     waited > PATIENCE.max(elapsed / PATIENCE_SHARE)
 }
 
-/// Runs `produce` with a writer to this file; where it succeeds, everything is written when this returns. `produce` gets
+/// Runs `produce` with a writer to this file; if it succeeds, everything is written when this returns. `produce` gets
 /// an error where it would have to wait for the disk and `must_stop` says so; this returns only after the disk has
 /// taken what was under way.
 pub(crate) fn write_pages<T, E: From<SpoolError>>(

@@ -55,7 +55,7 @@ impl Field {
 }
 
 impl Layout {
-    /// All of its bytes; `None` where the sum is not a number of this world.
+    /// All of its bytes; `None` if the sum is not a number of this world.
     pub(super) fn bytes(&self) -> Option<u64> {
         let fields = self.fields.iter().try_fold(0_u64, |sum, field| sum.checked_add(field.bytes()?))?;
         self.subsections.iter().try_fold(fields, |sum, part| {
@@ -78,7 +78,7 @@ impl<'a> Fields<'a> {
         Self { layout, bytes }
     }
 
-    /// A number; `None` where there is no such field, or it is no number.
+    /// A number; `None` if there is no such field, or it is no number.
     pub(super) fn number(self, name: &str) -> Option<u64> {
         self.element(name, 0)
     }

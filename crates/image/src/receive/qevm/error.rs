@@ -9,7 +9,7 @@ use crate::store::SpoolError;
 /// Why a live dump's stream did not become an image.
 #[derive(Debug, thiserror::Error)]
 pub enum QevmError {
-    /// The stream failed, or its reader was told to stop.
+    /// The stream failed, or its reader was stopped.
     #[error("reading the live dump failed after {received}")]
     Stream {
         /// Bytes that were read before.

@@ -7,7 +7,7 @@ use super::cpu::CpuState;
 use super::description::Fields;
 use super::devices::Devices;
 
-/// A note that the guest keeps in its memory for whoever dumps it; Linux writes its VMCOREINFO there.
+/// A note that the guest keeps in its memory for its dump; Linux writes its VMCOREINFO there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GuestNote {
     pub(crate) address: GuestPhysAddr,

@@ -83,7 +83,7 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// Everything up to the end of the stream, or `None` where that is more than `limit` bytes.
+    /// Everything up to the end of the stream, or `None` if that is more than `limit` bytes.
     pub(super) fn rest(&mut self, limit: u64) -> Result<Option<Vec<u8>>, QevmError> {
         let mut rest = self.buffer.get(self.start..self.end).unwrap_or_default().to_vec();
         self.start = self.end;

@@ -172,7 +172,7 @@ impl Device {
     }
 }
 
-/// A CPU in long mode whose registers can all be told apart: rax is 0x1000 × (instance + 1), rcx one more, ...
+/// A CPU in long mode whose registers all differ: rax is 0x1000 × (instance + 1), rcx one more, ...
 pub(crate) fn cpu(instance: u32) -> Device {
     let base = u64::from(instance + 1) * 0x1000;
     let general: Vec<u64> = (0..16).map(|register| base + register).collect();
@@ -208,7 +208,7 @@ pub(crate) fn vmcoreinfo(address: u64, bytes: u32) -> Device {
         .field("vmcoreinfo.paddr", &address.to_be_bytes())
 }
 
-/// The clock, whose memory tells how RAM is split: 64 KiB units, from 16 MiB on below 4 GiB.
+/// The clock, whose memory shows how RAM is split: 64 KiB units, from 16 MiB on below 4 GiB.
 pub(crate) fn clock(below: u16, above: u32) -> Device {
     let mut memory = [0; 128];
     memory[0x34..0x36].copy_from_slice(&below.to_le_bytes());
@@ -231,7 +231,7 @@ pub(crate) fn tiny() -> Vec<u8> {
         .devices(&[Device::new("timer", 0).field("unused", &[0; 24]), cpu(0)])
 }
 
-/// A block as the parser tells it.
+/// A block as the parser reports it.
 #[cfg(test)]
 pub(crate) fn block(name: &str, length: u64) -> RamBlock {
     RamBlock { name: name.to_owned(), length }

@@ -9,7 +9,7 @@ use crate::format::manifest::{ManifestFile, manifest_to_json};
 use crate::synthetic::noise;
 use crate::testing::{Lab, core};
 use crate::verify::*;
-use crate::{PageMap, SeekTable};
+use crate::{ExportFormat, ImageExport, PageMap, SeekTable};
 
 #[test]
 fn every_cut_and_every_flipped_bit_of_a_companion_is_noticed() {
@@ -55,6 +55,32 @@ fn a_companion_that_is_missing_leaves_an_image_unconfirmed() {
       "there is no file web-01_0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11.blake3 with the digests of the frames"
     ]
     "#);
+}
+
+#[test]
+fn a_pipe_or_a_device_in_the_place_of_a_companion_is_found_and_keeps_nobody_waiting() {
+    let lab = Lab::new();
+    let sealed = small(&lab);
+    let (page_map, digests) = companions(&sealed);
+    for path in [&page_map, &digests, &sealed.manifest, &sealed.checksum] {
+        let kept = fs::read(path).unwrap();
+        for is_pipe in [true, false] {
+            fs::remove_file(path).unwrap();
+            if is_pipe {
+                let mode = rustix::fs::Mode::from_raw_mode(0o600);
+                rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+            } else {
+                std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+            }
+            assert_eq!(check(&sealed.image).verdict, Verdict::Damaged, "{path:?}");
+            if path == &digests || path == &sealed.manifest {
+                assert!(ImageExport::open(&sealed.image, ExportFormat::Raw).is_err(), "{path:?}");
+            }
+        }
+        fs::remove_file(path).unwrap();
+        fs::write(path, kept).unwrap();
+    }
+    assert_eq!(check(&sealed.image).verdict, Verdict::Intact);
 }
 
 #[test]
