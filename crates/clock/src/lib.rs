@@ -44,7 +44,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when it is told to; for tests.
+/// A clock that is moved by hand, for tests.
 #[derive(Clone, Debug)]
 pub struct ManualClock {
     start: Timestamp,

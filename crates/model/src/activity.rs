@@ -1,8 +1,8 @@
-//! What happened to dumps, as the activity log tells it.
+//! What happened to dumps, as the activity log shows it.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, CaptureMode, DumpId, EndReason, Message, Timestamp};
+use crate::{Actor, CaptureMode, DumpId, EndReason, HostId, Message, Timestamp};
 
 /// What happened to a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,15 +27,17 @@ pub enum ActivityKind {
 pub struct Activity {
     /// When it happened.
     pub at: Timestamp,
-    /// What.
     pub kind: ActivityKind,
     /// To which dump; a record of a service that is not memdeck may name none.
     pub dump_id: Option<DumpId>,
+    /// The host that took it, where that is known; only where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     /// The guest's name, or what the request called it.
     pub guest: String,
-    /// Who asked for the dump, where that is known.
+    /// Who asked for the dump, if that is known.
     pub by: Option<Actor>,
-    /// How the memory was taken, where it is told with this.
+    /// How the memory was taken, if this line says so.
     pub mode: Option<CaptureMode>,
     /// Why or with what result; may be empty.
     pub detail: Message,

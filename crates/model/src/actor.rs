@@ -8,7 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::Remark;
+use crate::schedule_name::ScheduleName;
+use crate::{Remark, Timestamp};
 
 /// Who asked. `Display` names them within a sentence: "cancelled by ops (command line)".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,12 +23,22 @@ pub enum Actor {
     Api,
     /// Somebody at the command line.
     CommandLine {
-        /// The user of the operating system, where it is known.
+        /// The user of the operating system, if it is known.
         user: Option<String>,
     },
-    /// Whoever a caller said that it is.
+    /// The caller, by the name it gave itself.
     Named {
         /// In the caller's words.
+        name: String,
+    },
+    /// Somebody with an account, who is signed in or sent a token of their own.
+    User {
+        /// The name of the account.
+        name: String,
+    },
+    /// A program that sent an API token.
+    Token {
+        /// The name of the token.
         name: String,
     },
     /// A dashboard that passes on what it was asked for.
@@ -37,6 +48,12 @@ pub enum Actor {
         /// Who asked there.
         #[cfg_attr(feature = "openapi", schema(no_recursion))]
         actor: Box<Self>,
+    },
+    /// A schedule.
+    Schedule {
+        name: ScheduleName,
+        /// The planned instant of the run.
+        planned: Timestamp,
     },
     /// memdeck itself.
     Service,
@@ -62,7 +79,7 @@ impl Actor {
     /// Dashboards that a request may pass, one before the other.
     pub const MOST_DASHBOARDS: usize = 3;
 
-    /// Whoever calls itself so: at most 500 characters, on one line.
+    /// A caller by the name it gave itself: at most 500 characters, on one line.
     #[must_use]
     pub fn named(name: &str) -> Self {
         let printable = |c: char| if c.is_control() { ' ' } else { c };
@@ -76,12 +93,20 @@ impl Actor {
         Self::Dashboard { name: host.to_owned(), actor: Box::new(self.clone()) }
     }
 
-    /// Whom a call to the API is made for, as it says itself. The page and memdeck do not call the API, so nobody is
-    /// believed to be one of them.
+    /// Whom a call to the API is made for, as it says itself. The page, schedules and memdeck do not call the API, and
+    /// accounts are known by what they sign in with, so nobody is believed to be one of them.
     #[must_use]
     pub fn claimed(told: Option<&Self>) -> Self {
         match told {
-            None | Some(Self::Page | Self::Service | Self::Unknown) => Self::Api,
+            None
+            | Some(
+                Self::Page
+                | Self::Schedule { .. }
+                | Self::Service
+                | Self::Unknown
+                | Self::User { .. }
+                | Self::Token { .. },
+            ) => Self::Api,
             Some(actor) => actor.clone(),
         }
     }
@@ -132,9 +157,17 @@ impl Actor {
     fn is_well_named(&self) -> bool {
         let is_name = |name: &str| name.parse::<Remark>().is_ok() && !name.contains('\n');
         match self {
-            Self::CommandLine { user: Some(name) } | Self::Named { name } => is_name(name),
+            Self::CommandLine { user: Some(name) }
+            | Self::Named { name }
+            | Self::User { name }
+            | Self::Token { name } => is_name(name),
             Self::Dashboard { name, actor } => is_name(name) && actor.is_well_named(),
-            Self::Page | Self::Api | Self::CommandLine { user: None } | Self::Service | Self::Unknown => true,
+            Self::Page
+            | Self::Api
+            | Self::CommandLine { user: None }
+            | Self::Schedule { .. }
+            | Self::Service
+            | Self::Unknown => true,
         }
     }
 }
@@ -146,8 +179,10 @@ impl fmt::Display for Actor {
             Self::Api => f.write_str("a call to the API"),
             Self::CommandLine { user: Some(user) } => write!(f, "{user} (command line)"),
             Self::CommandLine { user: None } => f.write_str("somebody at the command line"),
-            Self::Named { name } => f.write_str(name),
+            Self::Named { name } | Self::User { name } => f.write_str(name),
+            Self::Token { name } => write!(f, "the token {name}"),
             Self::Dashboard { name, actor } => write!(f, "{actor}, by way of {name}"),
+            Self::Schedule { name, .. } => write!(f, "the schedule {name}"),
             Self::Service => f.write_str("memdeck"),
             Self::Unknown => f.write_str("somebody"),
         }
@@ -187,11 +222,18 @@ fn read(told: Value, dashboards: usize) -> Result<Actor, ActorError> {
         "api" => Actor::Api,
         "command_line" => Actor::CommandLine { user: text("user")? },
         "named" => Actor::Named { name: text("name")?.ok_or(ActorError::Shape)? },
+        "user" => Actor::User { name: text("name")?.ok_or(ActorError::Shape)? },
+        "token" => Actor::Token { name: text("name")?.ok_or(ActorError::Shape)? },
         "dashboard" => {
             let name = text("name")?.ok_or(ActorError::Shape)?;
             let left = dashboards.checked_sub(1).ok_or(ActorError::TooManyDashboards)?;
             let actor = Box::new(read(fields.remove("actor").ok_or(ActorError::Shape)?, left)?);
             Actor::Dashboard { name, actor }
+        }
+        "schedule" => {
+            let name = text("name")?.ok_or(ActorError::Shape)?.parse().map_err(|_| ActorError::Name)?;
+            let planned = text("planned")?.ok_or(ActorError::Shape)?;
+            Actor::Schedule { name, planned: planned.parse().map_err(|_| ActorError::Shape)? }
         }
         "service" => Actor::Service,
         _ => Actor::Unknown,
@@ -202,7 +244,7 @@ fn read(told: Value, dashboards: usize) -> Result<Actor, ActorError> {
 mod tests {
     use super::*;
 
-    fn every_kind() -> [Actor; 8] {
+    fn every_kind() -> [Actor; 11] {
         let name = || "ops-01".to_owned();
         [
             Actor::Page,
@@ -210,7 +252,13 @@ mod tests {
             Actor::CommandLine { user: Some("ops".to_owned()) },
             Actor::CommandLine { user: None },
             Actor::named("nightly.sh"),
+            Actor::User { name: "ada".to_owned() },
+            Actor::Token { name: "nightly".to_owned() },
             Actor::Page.by_way_of(&name()),
+            Actor::Schedule {
+                name: "nightly".parse().unwrap(),
+                planned: "2026-11-14T02:30:00Z".parse().unwrap(),
+            },
             Actor::Service,
             Actor::Unknown,
         ]
@@ -239,7 +287,13 @@ mod tests {
         ] {
             assert_eq!(Actor::from_kept(words), expected);
         }
-        for unknown in [r#"{"kind": "schedule"}"#, r#"{"kind": "named", "name": "\u0000"}"#, "", " "] {
+        for unknown in [
+            r#"{"kind": "robot"}"#,
+            r#"{"kind": "schedule"}"#,
+            r#"{"kind": "named", "name": "\u0000"}"#,
+            "",
+            " ",
+        ] {
             assert_eq!(Actor::from_kept(unknown), Actor::Unknown, "{unknown}");
         }
         assert_eq!(
@@ -266,7 +320,10 @@ mod tests {
     fn nobody_who_calls_the_api_is_believed_to_be_the_page_or_memdeck() {
         assert_eq!(Actor::claimed(None), Actor::Api);
         for actor in every_kind() {
-            let is_believed = !matches!(actor, Actor::Page | Actor::Service | Actor::Unknown);
+            let is_believed = matches!(
+                actor,
+                Actor::Api | Actor::CommandLine { .. } | Actor::Named { .. } | Actor::Dashboard { .. }
+            );
             assert_eq!(Actor::claimed(Some(&actor)), if is_believed { actor } else { Actor::Api });
         }
     }
@@ -289,7 +346,10 @@ mod tests {
             "ops (command line)",
             "somebody at the command line",
             "nightly.sh",
+            "ada",
+            "the token nightly",
             "an operator at the page, by way of ops-01",
+            "the schedule nightly",
             "memdeck",
             "somebody",
         ];

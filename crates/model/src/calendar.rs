@@ -30,7 +30,7 @@ pub struct Date {
 }
 
 impl Date {
-    /// `None` where there is no such day.
+    /// `None` if there is no such day.
     pub fn new(year: i16, month: i8, day: i8) -> Option<Self> {
         let date = Self { year, month, day };
         let exists = (1..=12).contains(&month) && (1..=31).contains(&day);
@@ -75,7 +75,7 @@ impl fmt::Display for Date {
     }
 }
 
-/// The same number, where it is an instant.
+/// The same number, if it is an instant.
 pub fn checked(micros: i64) -> Result<i64, InstantError> {
     if (FIRST..=LAST).contains(&micros) { Ok(micros) } else { Err(InstantError) }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a dump service can do beyond taking dumps, listing them and telling one. What is not told is
+/// What a dump service can do beyond taking dumps, listing them and reporting one. What it does not say is
 /// not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -23,6 +23,8 @@ pub struct Capabilities {
     pub records: bool,
     /// It takes an actor as who asks, not plain text only.
     pub actors: bool,
+    /// It knows a request for dumps again by its `Idempotency-Key`.
+    pub request_keys: bool,
 }
 
 impl Capabilities {
@@ -35,9 +37,10 @@ impl Capabilities {
         guests: true,
         records: true,
         actors: true,
+        request_keys: true,
     };
-    /// The first version of memdeck, which does not tell what it can do.
-    pub const FIRST_VERSION: Self = Self { uuids: false, actors: false, ..Self::ALL };
+    /// The first version of memdeck, which does not report what it can do.
+    pub const FIRST_VERSION: Self = Self { uuids: false, actors: false, request_keys: false, ..Self::ALL };
     /// The three calls and nothing else.
     pub const NONE: Self = Self {
         uuids: false,
@@ -47,5 +50,6 @@ impl Capabilities {
         guests: false,
         records: false,
         actors: false,
+        request_keys: false,
     };
 }

@@ -9,8 +9,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ByteCount, CaptureMode, DumpId, EndReason, GuestName, JobState, Message, Millis, Record, Timestamp,
-    WaitsFor,
+    ByteCount, CaptureMode, DumpId, EndReason, GuestName, HostId, JobState, Message, Millis, Record,
+    Timestamp, WaitsFor,
 };
 
 /// The four states that existing clients know. A cancelled dump is `failed` to them, with a message that says so.
@@ -136,14 +136,17 @@ pub struct DumpStatus {
     #[serde(default)]
     pub duration_sec: Option<f64>,
 
-    /// The exact state, where the service tells it.
+    /// The host that takes it; only where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
+    /// The exact state, if the service reports it.
     #[serde(default)]
     pub job_state: Option<JobState>,
     /// The guest's name, once the request's reference was resolved.
     #[serde(default)]
     pub guest: Option<GuestName>,
     /// The guest's UUID, once the request's reference was resolved. Without it, which guest was meant rests on the text
-    /// alone: a service that is not memdeck does not tell.
+    /// alone: a service that is not memdeck does not report it.
     #[serde(default)]
     pub guest_uuid: Option<String>,
     /// Why it ended without an image; `message` says it in one sentence.
@@ -173,7 +176,8 @@ pub struct DumpStatus {
     pub mode: Option<CaptureMode>,
     /// Why another mode than the first choice was taken.
     #[serde(default)]
-    pub fallback: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub fallback: Option<Message>,
     /// How a live dump copies, while it does.
     #[serde(default)]
     pub live: Option<LiveProgress>,

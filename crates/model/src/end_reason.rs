@@ -2,7 +2,7 @@
 //!
 //! On the wire an object whose `kind` says which reason it is, with the facts of that reason beside it:
 //! `{"kind": "no_space", "dir": "/var/lib/memdeck/dumps", "needed_bytes": 68719476736, "free_bytes": 1073741824}`.
-//! A kind that this version does not know is read as [`EndReason::Unknown`]; the status's `message` still tells it.
+//! A kind that this version does not know is read as [`EndReason::Unknown`]; the status's `message` still says it.
 
 use std::fmt;
 
@@ -69,21 +69,14 @@ pub enum EndReason {
     },
     /// Somebody asked for it.
     Cancelled {
-        /// Who.
         by: Actor,
         /// Whether the guest had not been touched yet.
         before_start: bool,
     },
     /// It took longer than `DUMP_TIMEOUT`.
-    TimeLimit {
-        /// The limit.
-        limit_ms: Millis,
-    },
+    TimeLimit { limit_ms: Millis },
     /// The guest would have stood still for longer than `FROZEN_PAUSE_LIMIT`.
-    PauseLimit {
-        /// The limit.
-        limit_ms: Millis,
-    },
+    PauseLimit { limit_ms: Millis },
     /// Nothing of the guest's memory came, or could be kept, for too long.
     NoProgress {
         /// How long.
@@ -124,10 +117,7 @@ pub enum EndReason {
         detail: Message,
     },
     /// The service that took the dump does not know it any more.
-    ServiceGone {
-        /// Its URL.
-        service: String,
-    },
+    ServiceGone { service: String },
     /// A fault in memdeck.
     Internal,
     /// A reason of a newer version.
@@ -251,7 +241,7 @@ impl fmt::Display for EndReason {
             Self::Encrypted { guest, encryption } => write!(
                 f,
                 "the memory of {guest} is encrypted ({encryption}), so its image would be ciphertext; \
-                 ask with accept_encrypted to take it all the same"
+                 ask with accept_encrypted to dump it anyway"
             ),
             Self::NoSpace { dir, needed_bytes, free_bytes } => write!(
                 f,

@@ -1,9 +1,9 @@
-//! What the server tells an open page.
+//! What the server sends to an open page.
 
 use serde::{Deserialize, Serialize};
 
 use crate::telemetry::{LiveSample, LiveSummary};
-use crate::{Capabilities, DumpStatus, Guest, Message, Record, Verification};
+use crate::{Capabilities, DumpStatus, ForeignImport, Guest, HostState, Message, Record, Verification};
 
 /// Whether the service that takes dumps answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ pub struct ServiceHealth {
     pub service: String,
     /// Why it does not answer; `None` while it does.
     pub error: Option<Message>,
-    /// What is wrong with its answers; `None` where nothing is.
+    /// What is wrong with its answers; `None` if nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<Message>,
     /// What it can do.
@@ -55,7 +55,11 @@ pub enum Event {
     Hypervisor(Option<Message>),
     /// Images or records cannot be stored on this host (with the reason), or can again (without).
     Storage(Option<Message>),
-    /// The newest values of a guest that the page watches. Not kept: whoever misses one waits for the next.
+    /// Rows that other tools wrote into InfluxDB were read, all of them have been, or none can be now.
+    Import(ForeignImport),
+    /// How the hosts stand, after one of them changed; only where there are several.
+    Hosts(Vec<HostState>),
+    /// The newest values of a guest that the page watches. Not kept: a page that misses one waits for the next.
     Sample(Box<LiveSample>),
     /// The newest values of all guests in short. Not kept.
     Summaries(Vec<LiveSummary>),
@@ -63,7 +67,7 @@ pub enum Event {
 
 impl Event {
     /// What [`Self::kind`] returns, of every kind.
-    pub const KINDS: [&'static str; 9] = [
+    pub const KINDS: [&'static str; 11] = [
         "dump",
         "record",
         "verification",
@@ -71,6 +75,8 @@ impl Event {
         "service",
         "hypervisor",
         "storage",
+        "import",
+        "hosts",
         "sample",
         "summaries",
     ];
@@ -92,6 +98,8 @@ impl Event {
             "service" => from_json(json).map(Self::Service),
             "hypervisor" => from_json(json).map(Self::Hypervisor),
             "storage" => from_json(json).map(Self::Storage),
+            "import" => from_json(json).map(Self::Import),
+            "hosts" => from_json(json).map(Self::Hosts),
             "sample" => from_json(json).map(Self::Sample),
             "summaries" => from_json(json).map(Self::Summaries),
             _ => None,
@@ -109,6 +117,8 @@ impl Event {
             Self::Service(_) => "service",
             Self::Hypervisor(_) => "hypervisor",
             Self::Storage(_) => "storage",
+            Self::Import(_) => "import",
+            Self::Hosts(_) => "hosts",
             Self::Sample(_) => "sample",
             Self::Summaries(_) => "summaries",
         }
@@ -151,6 +161,8 @@ mod tests {
             Event::Service(ServiceHealth::of("local", Some("it is down".into()))),
             Event::Hypervisor(Some("no connection".into())),
             Event::Storage(None),
+            Event::Import(ForeignImport { rows_read: 7, ..ForeignImport::default() }),
+            Event::Hosts(Vec::new()),
             Event::Sample(Box::new(serde_json::from_str(SAMPLE).unwrap())),
             Event::Summaries(vec![LiveSummary::from(&serde_json::from_str::<LiveSample>(SAMPLE).unwrap())]),
         ];

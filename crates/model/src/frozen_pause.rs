@@ -20,7 +20,7 @@ pub struct FrozenPause {
 }
 
 impl FrozenPause {
-    /// From the limit, and the size and the pause of each dump that counts. One that took no time tells nothing.
+    /// From the limit, and the size and the pause of each dump that counts. One that took no time says nothing.
     #[must_use]
     pub fn measured(limit: Millis, dumps: &[(ByteCount, Millis)]) -> Self {
         let mut rates: Vec<u64> = dumps.iter().filter_map(|(size, pause)| rate(*size, *pause)).collect();
@@ -34,14 +34,14 @@ impl FrozenPause {
         }
     }
 
-    /// How long a guest of `memory` is expected to stand still; `None` where nothing was measured yet.
+    /// How long a guest of `memory` is expected to stand still; `None` if nothing was measured yet.
     #[must_use]
     pub fn expected(&self, memory: ByteCount) -> Option<Millis> {
         expected_pause(memory, self.bytes_per_s?)
     }
 
-    /// What to tell before `guests` are dumped in this mode: that some would stand still for longer than the limit, and for how
-    /// long the largest of them. `None` where none would, and where nothing was measured. `name` writes a guest's name.
+    /// The warning before `guests` are dumped in this mode: that some would stand still for longer than the limit, and for how
+    /// long the largest of them. `None` if none would, and where nothing was measured. `name` writes a guest's name.
     #[must_use]
     pub fn warning(
         &self,
@@ -109,7 +109,7 @@ pub fn in_round_numbers(pause: Millis) -> String {
 }
 
 /// Bytes per second, rounded up, so that the same memory is expected to take as long again and not a millisecond more;
-/// `None` where nothing was read or it took no time.
+/// `None` if nothing was read or it took no time.
 fn rate(size: ByteCount, pause: Millis) -> Option<u64> {
     if size.0 == 0 || pause.0 == 0 {
         return None;
@@ -141,6 +141,7 @@ mod tests {
 
     fn guest(name: &str, memory: ByteCount) -> Guest {
         Guest {
+            host: None,
             id: Some(1),
             name: GuestName(name.into()),
             uuid: name.into(),

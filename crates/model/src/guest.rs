@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ByteCount;
+use crate::{ByteCount, HostId};
 
-/// The name libvirt gives a domain. Guest-controlled in practice: text, never markup or a path.
+/// The name of a domain in libvirt. Guest-controlled in practice: text, never markup or a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
@@ -23,7 +23,7 @@ impl fmt::Display for GuestName {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GuestState {
-    /// libvirt gives no state.
+    /// libvirt reports no state.
     #[serde(rename = "no state")]
     NoState,
     /// vCPUs run.
@@ -89,6 +89,9 @@ impl GuestState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Guest {
+    /// The host that it is on; only where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     /// libvirt's id, which a running guest has and a stopped one has not.
     pub id: Option<u32>,
     /// Its name, unique on its hypervisor.
@@ -107,15 +110,25 @@ pub struct Guest {
     pub cpu_time_ns: u64,
 }
 
+impl Guest {
+    /// What tells it from every other guest of all hosts, and what a request for a dump names it by: its UUID, behind its
+    /// host where there are several. Two hosts may have guests of one UUID: a copy, or a guest that is on its way.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        self.host.as_ref().map_or_else(|| self.uuid.clone(), |host| host.qualify(&self.uuid))
+    }
+}
+
 /// A guest in the shape of `GET /api/telemetry/live-vms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Vm {
+    /// The host that it is on; only where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     /// libvirt's id; −1 for a guest that is not running, as libvirt itself says it.
     pub id: i64,
-    /// Its name.
     pub name: GuestName,
-    /// Its UUID.
     pub uuid: String,
     /// What it does now.
     pub state: GuestState,
@@ -132,6 +145,7 @@ pub struct Vm {
 impl From<Guest> for Vm {
     fn from(guest: Guest) -> Self {
         Self {
+            host: guest.host,
             id: guest.id.map_or(-1, i64::from),
             name: guest.name,
             uuid: guest.uuid,

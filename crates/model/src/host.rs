@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HostClock {
-    /// Whether a time service keeps it synchronised; `None` where the kernel does not tell. A service that does not
+    /// Whether a time service keeps it synchronised; `None` if the kernel does not report it. A service that does not
     /// report to the kernel counts as none.
     pub synchronised: Option<bool>,
     /// How far it is off, as the time service estimates, in microseconds; of a synchronised clock only.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, ByteCount, DumpId, Timestamp};
+use crate::{Actor, ByteCount, DumpId, Message, Timestamp, Verdict};
 
 /// How far a verification is.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -39,12 +39,16 @@ pub struct Verification {
     pub bytes_done: ByteCount,
     /// Bytes of the image; 0 until that is known.
     pub bytes_expected: ByteCount,
-    /// `intact`, `unconfirmed` or `damaged`, once it is finished.
-    pub verdict: Option<String>,
+    /// Once it is finished; a word that this version does not know is read as none.
+    #[serde(default, deserialize_with = "Verdict::deserialize_tolerant")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub verdict: Option<Verdict>,
     /// What is wrong, a sentence for each finding.
-    pub findings: Vec<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub findings: Vec<Message>,
     /// Why it failed.
-    pub error: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub error: Option<Message>,
     /// The whole report as `memdeck verify --json` prints it, once it is finished.
     pub report: Option<serde_json::Value>,
 }
@@ -68,7 +72,7 @@ impl Verification {
         }
     }
 
-    /// The same without the whole report, which only whoever asks for it needs.
+    /// The same without the whole report, which is large and seldom needed.
     #[must_use]
     pub fn in_short(&self) -> Self {
         Self { report: None, ..self.clone() }
@@ -106,37 +110,12 @@ impl DeleteRequest {
     }
 }
 
-/// A request to verify an image.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default)]
-pub struct VerifyRequest {
-    /// Who wants it: an actor, or plain text about the caller.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub by: Option<Actor>,
-}
-
-impl VerifyRequest {
-    /// On behalf of `actor`.
-    #[must_use]
-    pub fn by(actor: Actor) -> Self {
-        Self { by: Some(actor) }
-    }
-
-    /// Who wants it, as [`TriggerRequest::actor`](crate::TriggerRequest::actor).
-    #[must_use]
-    pub fn actor(&self) -> Actor {
-        Actor::claimed(self.by.as_ref())
-    }
-}
-
 /// A deletion that was asked for.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deletion {
     /// Whose image.
     pub dump_id: DumpId,
-    /// When.
     pub deleted_at: Timestamp,
     /// By whom.
     #[serde(deserialize_with = "Actor::deserialize_kept")]

@@ -36,7 +36,7 @@ pub struct InfluxDiagnosis {
     pub write: Option<DiagnosisStep>,
     /// Whether that point was read back.
     pub read: Option<DiagnosisStep>,
-    /// Columns that the store has in another type than memdeck would give them.
+    /// Columns that the store has in another type than memdeck would write.
     pub columns: Vec<ColumnConflict>,
 }
 
@@ -55,9 +55,7 @@ pub struct DiagnosisStep {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ColumnConflict {
-    /// The measurement.
     pub measurement: String,
-    /// The field.
     pub column: String,
     /// The type in the store, in its own word.
     pub stored: String,
@@ -77,9 +75,51 @@ pub struct ForeignImport {
     pub rows_read: u64,
     /// Records that became of them.
     pub records_added: u64,
+    /// Records of before that the store tells more of now, or something else.
+    #[serde(default)]
+    pub records_changed: u64,
     /// Rows of which something was not understood.
     pub rows_partly_understood: u64,
     /// Why the store is not read now, for people.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub problem: Option<Message>,
+}
+
+impl ForeignImport {
+    /// Whether records came or changed between `before` and this.
+    #[must_use]
+    pub fn has_other_records_than(&self, before: &Self) -> bool {
+        (self.records_added, self.records_changed) != (before.records_added, before.records_changed)
+    }
+
+    /// Whether both would look the same to people: how often rows that are known were read again is no news.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        let shown = |import: &Self| {
+            let read = (!import.is_complete).then_some((import.rows_read, import.rows_partly_understood));
+            (import.is_complete, read, import.problem.clone())
+        };
+        !self.has_other_records_than(other) && shown(self) == shown(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_are_read_again_are_no_news_and_records_are() {
+        let complete =
+            ForeignImport { is_complete: true, rows_read: 3, records_added: 2, ..ForeignImport::default() };
+        let again = ForeignImport { rows_read: 9, rows_partly_understood: 1, ..complete.clone() };
+        assert!(again.looks_like(&complete));
+        let more = ForeignImport { records_added: 3, ..again.clone() };
+        let changed = ForeignImport { records_changed: 1, ..again.clone() };
+        let failed = ForeignImport { problem: Some("away".into()), ..again };
+        for news in [more, changed, failed] {
+            assert!(!news.looks_like(&complete), "{news:?}");
+        }
+        let reading = ForeignImport { is_complete: false, ..complete };
+        assert!(!ForeignImport { rows_read: 4, ..reading.clone() }.looks_like(&reading));
+    }
 }

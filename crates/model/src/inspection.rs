@@ -64,7 +64,6 @@ impl FromStr for ExportFormat {
 /// A format in which an image can be exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportFacts {
-    /// Which.
     pub format: ExportFormat,
     /// How long the export is; `None` if that is not known before it is made, or if it cannot be made.
     pub size_bytes: Option<ByteCount>,
@@ -93,7 +92,6 @@ pub struct NoteFacts {
 pub struct Inspection {
     /// The stored file.
     pub path: PathBuf,
-    /// Its size.
     pub stored_size_bytes: ByteCount,
     /// Size of the image under the codec.
     pub raw_size_bytes: ByteCount,

@@ -11,7 +11,7 @@ pub struct LastDump {
     pub dom: GuestName,
     /// Where it was taken, as far as that is known: names are unique on a host only.
     pub host: Option<String>,
-    /// Which dump, where that is known.
+    /// Which dump, if that is known.
     pub dump_id: Option<DumpId>,
     /// When it began.
     pub at: Timestamp,

@@ -5,9 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{AuditHead, Witness};
 use crate::{
-    Actor, ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, PauseSource, Remark, Segment,
-    Timestamp,
+    Actor, ByteCount, CaptureMode, DumpId, GuestName, HostClock, Message, Millis, PauseSource, Remark,
+    Segment, Timestamp,
 };
 
 /// The version this program writes, and the only one it reads.
@@ -48,7 +49,6 @@ pub struct HypervisorFacts {
 pub struct OmittedBlock {
     /// Its name in QEMU.
     pub name: String,
-    /// Its length.
     pub bytes: ByteCount,
 }
 
@@ -61,7 +61,7 @@ pub struct CaptureFacts {
     /// How the pause was measured; `None` if it was not, or if there was none to measure.
     pub pause_source: Option<PauseSource>,
     /// Why another mode than the first choice was taken.
-    pub fallback: Option<String>,
+    pub fallback: Option<Message>,
     /// The pause according to the hypervisor's own job statistics.
     pub job_downtime_ms: Option<Millis>,
     /// How often a live dump went over the guest's memory.
@@ -143,7 +143,6 @@ pub struct Manifest {
     /// The host's clock when the dump began.
     #[serde(default)]
     pub host_clock: HostClock,
-    /// The hypervisor.
     pub hypervisor: HypervisorFacts,
     /// The version of the program that took the dump.
     pub memdeck_version: String,
@@ -189,11 +188,21 @@ pub struct Manifest {
     /// The page map; older images have none.
     #[serde(default)]
     pub page_map: Option<PageMapFacts>,
+    /// The end of memdeck's audit when the image was sealed; older images have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditHead>,
     /// The segments of the image, in the order of its program headers.
     pub segments: Vec<Segment>,
 }
 
 impl Manifest {
+    /// What it knows of the audit.
+    #[must_use]
+    pub fn witness(&self) -> Option<Witness> {
+        let head = self.audit.clone()?;
+        Some(Witness { dump_id: self.dump_id.clone(), head })
+    }
+
     /// Who asked for the dump.
     #[must_use]
     pub fn asked_by(&self) -> Actor {

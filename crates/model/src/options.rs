@@ -13,10 +13,10 @@ use crate::Millis;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ModeChoice {
-    /// Live, and frozen where live cannot be had; the record says why.
+    /// Live if possible, else frozen; the record says why.
     #[default]
     Auto,
-    /// The guest runs while its memory is copied and stops for the last pages only. Fails where that cannot be had.
+    /// The guest runs while its memory is copied and stops for the last pages only. Fails if that is not possible.
     Live,
     /// The guest is stopped while its memory is read.
     Frozen,
@@ -114,13 +114,12 @@ impl From<Remark> for String {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct DumpOptions {
-    /// How.
     pub mode: ModeChoice,
-    /// The longest the guest may be stopped in live mode, up to 60000; the server's setting where it is not given.
+    /// The longest the guest may be stopped in live mode, up to 60000; the server's setting if it is not given.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "pause_budget")]
     pub pause_budget_ms: Option<Millis>,
     /// MiB per second that a live dump may read from the running guest, 0 for as fast as it can; the server's setting
-    /// where it is not given. A guest that is stopped is always read as fast as it can.
+    /// if it is not given. A guest that is stopped is always read as fast as it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth_mibps: Option<u64>,
     /// Case number.

@@ -17,8 +17,12 @@ pub enum ProblemKind {
     Gone,
     /// The request contradicts the present state.
     Conflict,
+    /// The key of the request belongs to another one.
+    KeyReused,
     /// The caller must say who it is.
     Unauthorized,
+    /// The caller is known and may not do that.
+    Forbidden,
     /// A part memdeck depends on does not answer; trying again later may help.
     Unavailable,
     /// memdeck failed; its log has the details.
@@ -26,15 +30,17 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
-    /// The status code of an HTTP answer that tells it.
+    /// The status code of the HTTP answer.
     #[must_use]
     pub const fn http_status(self) -> u16 {
         match self {
             Self::Invalid => 400,
             Self::Unauthorized => 401,
+            Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
             Self::Gone => 410,
+            Self::KeyReused => 422,
             Self::Internal => 500,
             Self::Unavailable => 503,
         }
@@ -52,12 +58,15 @@ pub struct Problem {
     /// The request that failed, as the server's log names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// What may have been meant, where a name means several things.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<String>,
 }
 
 impl Problem {
-    /// A problem of `kind` told by `detail`.
+    /// A problem of `kind` with the sentence `detail`.
     #[must_use]
     pub fn new(kind: ProblemKind, detail: impl Into<Message>) -> Self {
-        Self { kind, detail: detail.into(), request_id: None }
+        Self { kind, detail: detail.into(), request_id: None, candidates: Vec::new() }
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Actor, ByteCount, CaptureMode, DumpId, GuestName, Millis, Remark, Timestamp};
+use crate::{Actor, ByteCount, CaptureMode, DumpId, GuestName, Message, Millis, Remark, Timestamp};
 
 /// One finished dump in the shape of contract section 2. Fields after `dump_path` are memdeck's own. What is `None`
-/// is unknown: a service that is not memdeck tells less. On the wire the fields up to `dump_path` are never null, because
+/// is unknown: a service that is not memdeck reports less. On the wire the fields up to `dump_path` are never null, because
 /// existing clients end on it: an unknown text is empty, an unknown number 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -69,8 +69,9 @@ pub struct Record {
     pub point_in_time: Option<Timestamp>,
     /// Why another mode than the first choice was taken.
     #[serde(default)]
-    pub fallback: Option<String>,
-    /// The pause as the hypervisor's own job statistics tell it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub fallback: Option<Message>,
+    /// The pause according to the hypervisor's own job statistics.
     #[serde(default)]
     pub job_downtime_ms: Option<Millis>,
     /// How often a live dump went over the guest's memory.
@@ -82,7 +83,7 @@ pub struct Record {
     /// Whether the image is ciphertext, because the guest's memory is encrypted.
     #[serde(default)]
     pub encrypted: bool,
-    /// Who asked for the dump. Unknown where the version that took it did not keep that here.
+    /// Who asked for the dump. Unknown if the version that took it did not keep that here.
     #[serde(default, deserialize_with = "kept")]
     pub requested_by: Option<Actor>,
     /// Case number.
@@ -92,7 +93,7 @@ pub struct Record {
     #[serde(default)]
     pub note: Option<Remark>,
 
-    /// SHA-256 of the manifest file as it was sealed, 64 hexadecimal digits. Unknown where the version that took the dump
+    /// SHA-256 of the manifest file as it was sealed, 64 hexadecimal digits. Unknown if the version that took the dump
     /// did not record it.
     #[serde(default)]
     pub manifest_sha256: Option<String>,
@@ -155,6 +156,13 @@ impl std::str::FromStr for ForeignRow {
 }
 
 impl Record {
+    /// Whether nobody verified which guest was dumped: the record comes from a dump service that has only the three calls,
+    /// which reports neither a UUID nor a format. The guest is the one that it took for the text of the request.
+    #[must_use]
+    pub fn is_unverified(&self) -> bool {
+        self.format.is_none() && self.foreign.is_none()
+    }
+
     /// A successful dump of which nothing is known but the guest and when it began.
     #[must_use]
     pub fn unknown(dom: GuestName, vmid: String, timestamp: Timestamp) -> Self {

@@ -79,7 +79,6 @@ pub struct Said<'a> {
     pub sha256: Option<&'a str>,
     /// The case number.
     pub case: Option<&'a str>,
-    /// The note.
     pub note: Option<&'a str>,
 }
 
@@ -212,16 +211,12 @@ pub enum FilterError {
     /// The text that is searched for.
     #[error("a search has 1 to {} characters and no control characters", SearchText::MAX_CHARS)]
     Search,
-    /// The host.
     #[error("a host name has 1 to {} bytes and no control characters", HostName::MAX_BYTES)]
     Host,
-    /// The state.
     #[error("a state is complete or failed")]
     State,
-    /// The mode.
     #[error("a mode is live or frozen")]
     Mode,
-    /// The times.
     #[error("the end of the time range lies before its start")]
     Range,
 }

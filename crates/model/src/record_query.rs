@@ -21,7 +21,6 @@ pub enum RecordColumn {
     Vmid,
     /// Seconds from the start to the seal.
     DurationSec,
-    /// The hash.
     Sha256,
     /// The stored file.
     DumpPath,
@@ -59,7 +58,7 @@ impl RecordColumn {
         }
     }
 
-    /// The order that is meant where none is named: names from A to Z, times and amounts from the largest.
+    /// The order that is meant if none is named: names from A to Z, times and amounts from the largest.
     #[must_use]
     pub fn first_order(self) -> SortOrder {
         match self {
@@ -82,9 +81,7 @@ impl FromStr for RecordColumn {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SortOrder {
-    /// The smallest.
     Asc,
-    /// The largest.
     #[default]
     Desc,
 }
@@ -120,13 +117,11 @@ impl FromStr for SortOrder {
 /// Why an order cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SortError {
-    /// The column.
     #[error(
         "records are sorted by timestamp, dom, vmid, duration_sec, sha256, dump_path, gzip_size_bytes or \
          raw_size_bytes"
     )]
     Column,
-    /// The direction.
     #[error("an order is asc or desc")]
     Order,
 }
@@ -235,7 +230,6 @@ impl RecordQuery {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecordPage {
-    /// The records.
     pub records: Vec<Record>,
     /// How many records this answer holds.
     pub count: u64,

@@ -1,9 +1,11 @@
 //! Whom a request for a dump means.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Guest, GuestName, TriggerError, VmRef};
 
-/// A guest beyond doubt, as its hypervisor told of it when the request was resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A guest beyond doubt, as its hypervisor described it when the request was resolved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestIdentity {
     /// Its UUID in the hyphenated form.
     pub uuid: String,
@@ -24,12 +26,12 @@ impl From<&Guest> for GuestIdentity {
 }
 
 /// A guest to dump.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// The guest as the request named it, or its name where it was chosen from a list.
     pub vm: VmRef,
-    /// The guest beyond doubt, where it was chosen from a list: it is acted on by its UUID, whatever its name could mean.
-    /// `None` where there is only the text, which whoever takes the dump resolves.
+    /// The guest beyond doubt, if it was chosen from a list: it is acted on by its UUID, whatever its name could mean.
+    /// `None` if there is only the text, which the host that takes the dump resolves.
     pub guest: Option<GuestIdentity>,
 }
 

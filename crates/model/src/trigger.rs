@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-use crate::{Actor, DumpOptions, DumpStatus, Guest, GuestName, GuestState, Message, Timestamp};
+use crate::{Actor, DumpOptions, DumpStatus, Guest, HostId, HostState, Message, Omitted, Timestamp};
 
 /// The one word in place of a list of guests: every running guest.
 pub const ALL_GUESTS: &str = "all";
@@ -15,7 +15,7 @@ pub const ALL_GUESTS: &str = "all";
 /// The most guests one request may name.
 pub const MAX_TRIGGER_TARGETS: usize = 1000;
 
-/// A guest as a request names it: by UUID, by libvirt's id or by name. JSON may give it as a string or as a number.
+/// A guest as a request names it: by UUID, by libvirt's id or by name. JSON may hold it as a string or as a number.
 ///
 /// The text is never altered: libvirt accepts names with blanks at either end, and `twin` is another guest than `twin `.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -47,7 +47,7 @@ impl VmRef {
     pub fn new(text: &str) -> Result<Self, TriggerError> {
         if text.is_empty() {
             Err(TriggerError::EmptyName)
-        } else if text.len() > Self::MAX_BYTES {
+        } else if unqualified(text).len() > Self::MAX_BYTES {
             Err(TriggerError::LongName)
         } else if text.chars().any(char::is_control) {
             Err(TriggerError::ControlCharacter)
@@ -81,10 +81,28 @@ impl VmRef {
         uuid.is_some().then(by_uuid).flatten().or_else(by_id).or_else(by_name)
     }
 
-    /// The number it may mean: all digits are a libvirt id first and a name second.
+    /// The host and the guest that it names, if it may mean `host/guest`: whether there is such a host is not known here.
+    #[must_use]
+    pub fn qualified(&self) -> Option<(HostId, Self)> {
+        let (host, guest) = self.0.split_once('/')?;
+        Some((host.parse().ok()?, Self::new(guest).ok()?))
+    }
+
+    /// The number it may mean: all digits, as libvirt writes an id, are an id first and a name second. With zeros before it
+    /// a number is a name alone: no id is written so.
     #[must_use]
     pub fn as_id(&self) -> Option<u32> {
-        self.0.bytes().all(|b| b.is_ascii_digit()).then(|| self.0.parse().ok())?
+        let is_id =
+            self.0.bytes().all(|b| b.is_ascii_digit()) && (self.0.len() == 1 || !self.0.starts_with('0'));
+        is_id.then(|| self.0.parse().ok())?
+    }
+}
+
+/// The part of a reference that names the guest: what comes after the name of a host and a slash.
+fn unqualified(text: &str) -> &str {
+    match text.split_once('/') {
+        Some((host, guest)) if host.parse::<HostId>().is_ok() => guest,
+        _ => text,
     }
 }
 
@@ -140,6 +158,9 @@ pub struct TriggerRequest {
     /// Guests by id or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vms: Option<Vec<VmRef>>,
+    /// The host whose guests are meant; all hosts where it is not given. With `all`, the running guests of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     /// Who wants it: an actor, or plain text about the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<Actor>,
@@ -196,7 +217,7 @@ pub struct TriggerReply {
     /// One sentence for people.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub message: Message,
-    /// The guests as they were named; the running ones by name where all were asked for.
+    /// The guests as they were named; the running ones by name if all were asked for.
     pub vm_ids: Vec<String>,
     /// When it was accepted.
     pub timestamp: Timestamp,
@@ -206,91 +227,6 @@ pub struct TriggerReply {
     /// Where all guests were asked for: those that are not dumped, and why.
     #[serde(default)]
     pub omitted: Vec<Omitted>,
-}
-
-/// A guest that a request for all guests leaves out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Omitted {
-    /// Its name.
-    pub name: GuestName,
-    /// Its UUID.
-    pub uuid: String,
-    /// Why, for programs.
-    pub why: OmittedWhy,
-    /// Why, for people.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    pub reason: Message,
-}
-
-/// Why a request for all guests leaves one out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum OmittedWhy {
-    /// It is off: there is nothing to dump.
-    Off,
-    /// It has memory but does not run: dump it by name.
-    NotRunning,
-    /// A dump of it waits or runs already.
-    BeingDumped,
-    /// Its name cannot be sent to the dump service.
-    Unnamable,
-}
-
-impl OmittedWhy {
-    /// Whether the guest has memory that is not being dumped because of this.
-    #[must_use]
-    pub fn leaves_memory(self) -> bool {
-        self != Self::Off
-    }
-}
-
-impl Omitted {
-    /// `guest`, which a request for all running guests does not mean because of its state; `None` if it runs.
-    #[must_use]
-    pub fn by_state(guest: &Guest) -> Option<Self> {
-        let state = guest.state.as_str();
-        let (why, reason) = match guest.state {
-            GuestState::Running | GuestState::Blocked => return None,
-            _ if guest.state.has_memory() => (
-                OmittedWhy::NotRunning,
-                format!("it is {state}; all means the running VMs, name it to dump it"),
-            ),
-            _ => (OmittedWhy::Off, format!("it is {state}: there is no memory to dump")),
-        };
-        Some(Self::new(guest, why, reason.into()))
-    }
-
-    /// `guest`, for that reason.
-    #[must_use]
-    pub fn new(guest: &Guest, why: OmittedWhy, reason: Message) -> Self {
-        Self { name: guest.name.clone(), uuid: guest.uuid.clone(), why, reason }
-    }
-}
-
-/// The body of a request to cancel a dump. It may be missing altogether.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default)]
-pub struct CancelRequest {
-    /// Who wants it: an actor, or plain text about the caller.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub by: Option<Actor>,
-}
-
-impl CancelRequest {
-    /// On behalf of `actor`.
-    #[must_use]
-    pub fn by(actor: Actor) -> Self {
-        Self { by: Some(actor) }
-    }
-
-    /// Who wants it, as [`TriggerRequest::actor`].
-    #[must_use]
-    pub fn actor(&self) -> Actor {
-        Actor::claimed(self.by.as_ref())
-    }
 }
 
 /// The answer of a request to cancel a dump.
@@ -332,6 +268,9 @@ pub struct ServiceStatus {
     pub active_dumps: BTreeMap<String, DumpStatus>,
     /// What became of the last request.
     pub last_trigger: Option<LastTrigger>,
+    /// The hosts; only where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostState>,
     /// Why the service is unavailable.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub error: Option<Message>,
@@ -342,6 +281,7 @@ pub struct ServiceStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{GuestName, GuestState};
 
     fn read(json: &str) -> Result<Vec<String>, String> {
         let request: TriggerRequest = serde_json::from_str(json).map_err(|error| error.to_string())?;
@@ -384,6 +324,7 @@ mod tests {
 
     fn guest(id: u32, name: &str, uuid: &str) -> Guest {
         Guest {
+            host: None,
             id: Some(id),
             name: GuestName(name.to_owned()),
             uuid: uuid.to_owned(),
@@ -414,8 +355,6 @@ mod tests {
 
     #[test]
     fn a_request_that_does_not_say_who_makes_it_is_a_call_to_the_api() {
-        assert_eq!(CancelRequest::default().actor(), Actor::Api);
-        assert_eq!(CancelRequest::by(Actor::named("ada")).actor(), Actor::named("ada"));
         let told: TriggerRequest =
             serde_json::from_str(r#"{"vms": ["db-01"], "requested_by": "nightly.sh"}"#).unwrap();
         assert_eq!(told.actor(), Actor::named("nightly.sh"));
@@ -424,6 +363,16 @@ mod tests {
     #[test]
     fn only_digits_may_be_an_id() {
         let id = |text| VmRef::new(text).unwrap().as_id();
-        assert_eq!([id("7"), id("007"), id("web-7"), id("99999999999")], [Some(7), Some(7), None, None]);
+        assert_eq!([id("7"), id("0"), id("web-7"), id("99999999999")], [Some(7), Some(0), None, None]);
+    }
+
+    #[test]
+    fn a_guest_whose_name_is_a_number_with_zeros_before_it_is_not_taken_for_the_one_with_that_id() {
+        let guests = [guest(7, "web-01", "x"), guest(9, "007", "y")];
+        let found = |text| VmRef::new(text).unwrap().find_in(&guests).map(|guest| guest.name.0.as_str());
+        assert_eq!(
+            [found("7"), found("007"), found("9"), found("009")],
+            [Some("web-01"), Some("007"), Some("007"), None]
+        );
     }
 }

@@ -50,6 +50,7 @@ impl fmt::Display for ByteCount {
 
 /// An address in a guest's physical memory. Displays in hexadecimal (`0xfffc0000`), serialises as a plain integer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct GuestPhysAddr(pub u64);
 

@@ -110,7 +110,7 @@ impl DeviceStats {
         }
     }
 
-    /// The value of `metric`; `None` where it is missing or a device of this kind has no such metric.
+    /// The value of `metric`; `None` if it is missing or a device of this kind has no such metric.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<u64> {
         match &self.counters {

@@ -11,7 +11,6 @@ use crate::{GuestName, GuestState, Millis, Timestamp};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LiveDevice {
-    /// Its counters.
     #[serde(flatten)]
     pub stats: DeviceStats,
     /// Changes per second. A rate that is not known is not in it.
@@ -22,14 +21,14 @@ pub struct LiveDevice {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LiveSample {
-    /// Its UUID.
     pub uuid: String,
-    /// Its name.
     pub name: GuestName,
     /// libvirt's id; −1 for a guest that is not running.
     pub id: i64,
     /// What it does.
     pub state: GuestState,
+    /// When its process began; `None` if that is not known. A guest that reboots keeps its process.
+    pub started_at: Option<Timestamp>,
     /// When the values were taken.
     pub at: Timestamp,
     /// How old the values are.
@@ -62,10 +61,11 @@ pub struct LiveSample {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LiveSummary {
-    /// Its UUID.
     pub uuid: String,
     /// What it does.
     pub state: GuestState,
+    /// When its process began; `None` if that is not known.
+    pub started_at: Option<Timestamp>,
     /// When the values were taken.
     pub at: Timestamp,
     /// The guest did not answer since: these are its last good values.
@@ -86,12 +86,34 @@ pub struct LiveSummary {
     pub disk_write: Option<f64>,
 }
 
+impl LiveSummary {
+    /// Of a guest of which nothing is measured yet.
+    #[must_use]
+    pub fn unmeasured(uuid: &str, state: GuestState, at: Timestamp) -> Self {
+        Self {
+            uuid: uuid.to_owned(),
+            state,
+            started_at: None,
+            at,
+            stale: false,
+            partial: false,
+            cpu_pct: None,
+            memory_pct: None,
+            net_rx: None,
+            net_tx: None,
+            disk_read: None,
+            disk_write: None,
+        }
+    }
+}
+
 impl From<&LiveSample> for LiveSummary {
     fn from(sample: &LiveSample) -> Self {
         let rate = |metric| sample.rates.get(&metric).copied();
         Self {
             uuid: sample.uuid.clone(),
             state: sample.state,
+            started_at: sample.started_at,
             at: sample.at,
             stale: sample.stale,
             partial: sample.partial,

@@ -52,7 +52,7 @@ pub enum MetricUnit {
 }
 
 impl MetricUnit {
-    /// The unit's sign; empty where there is none.
+    /// The unit's sign; empty if there is none.
     #[must_use]
     pub fn sign(self) -> &'static str {
         match self {
@@ -190,7 +190,7 @@ impl FromStr for Metric {
     }
 }
 
-/// Written by hand: the derived description does not see the names that the macro above gives.
+/// Written by hand: the derived description does not see the names that the macro above makes.
 #[cfg(feature = "openapi")]
 impl utoipa::PartialSchema for Metric {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {

@@ -44,7 +44,6 @@ pub enum CheckState {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CheckedPart {
-    /// The hypervisor.
     Hypervisor,
     /// The store of series of memdeck's own.
     Store,
@@ -73,6 +72,5 @@ pub struct Check {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Diagnosis {
-    /// The checks.
     pub checks: Vec<Check>,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Metric;
-use crate::{Millis, Timestamp};
+use crate::{Message, Millis, Timestamp};
 
 /// Where the values of a series were kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub enum SeriesSource {
     Embedded,
     /// `InfluxDB`.
     Influxdb,
+    /// `InfluxDB` until memdeck's own file begins, and that file from there on.
+    Both,
 }
 
 /// Which series, and how fine.
@@ -29,7 +31,6 @@ pub struct SeriesQuery {
     pub device: Option<String>,
     /// The start of the range.
     pub from: Timestamp,
-    /// Its end.
     pub to: Timestamp,
     /// The length of a step; null: as fine as it is kept, and the points are few enough.
     #[serde(default)]
@@ -74,4 +75,7 @@ pub struct Series {
     pub source: SeriesSource,
     /// What was measured.
     pub buckets: Vec<Bucket>,
+    /// Why what is older than memdeck's own file is not there, though another store may have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Message>,
 }

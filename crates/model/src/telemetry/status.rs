@@ -48,9 +48,7 @@ pub enum BalloonStats {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UnmeasuredGuest {
-    /// Its UUID.
     pub uuid: String,
-    /// Its name.
     pub name: GuestName,
     /// Why it does not report what its memory is used for.
     pub balloon: BalloonStats,
@@ -62,7 +60,7 @@ pub struct UnmeasuredGuest {
 pub struct CollectorStatus {
     /// Whether it collects.
     pub running: bool,
-    /// Since when; null where it does not run.
+    /// Since when; null if it does not run.
     pub started_at: Option<Timestamp>,
     /// Collections that were answered, since the program started.
     pub total_collections: u64,

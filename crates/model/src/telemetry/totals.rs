@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Metric;
 
-/// A struct whose fields are metrics, each missing where the hypervisor does not report it.
+/// A struct whose fields are metrics, each missing if the hypervisor does not report it.
 macro_rules! fields {
     ($(#[$attribute:meta])* $name:ident { $($field:ident $metric:ident,)+ }) => {
         $(#[$attribute])*
@@ -19,7 +19,7 @@ macro_rules! fields {
             /// The metrics it has, in the order of its fields.
             pub const METRICS: &[$crate::telemetry::Metric] = &[$($crate::telemetry::Metric::$metric),+];
 
-            /// The value of `metric`; `None` where it is missing and where it is none of [`METRICS`](Self::METRICS).
+            /// The value of `metric`; `None` if it is missing and where it is none of [`METRICS`](Self::METRICS).
             #[must_use]
             pub fn get(&self, metric: $crate::telemetry::Metric) -> Option<u64> {
                 match metric {
@@ -80,7 +80,7 @@ fields! {
 
 impl VmTotals {
     /// The share of the guest's memory that it uses, in percent. What the guest itself reports comes first (what it sees
-    /// without what it could use); else what is resident on the host of what it was given. `None` where neither is known.
+    /// without what it could use); else what is resident on the host of what it was given. `None` if neither is known.
     #[must_use]
     pub fn memory_in_use_pct(&self) -> Option<f64> {
         let reported = self.memavailable.zip(self.memusable);
@@ -92,7 +92,7 @@ impl VmTotals {
         (all > 0).then(|| (used as f64 / all as f64 * 100.0).min(100.0))
     }
 
-    /// All values as the older REST answer wants them: 0 where unknown.
+    /// All values as the older REST answer wants them: 0 if unknown.
     #[must_use]
     pub fn with_zeros(&self) -> std::collections::BTreeMap<Metric, u64> {
         self.values().map(|(metric, value)| (metric, value.unwrap_or(0))).collect()

@@ -4,12 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Vm;
 
-/// A guest and how busy it is. Numbers are 0 where they are not known, because older clients compute with them;
+/// A guest and how busy it is. Numbers are 0 if they are not known, because older clients compute with them;
 /// `unknown` names those.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VmTelemetry {
-    /// The guest.
     #[serde(flatten)]
     pub vm: Vm,
     /// CPU time of all its vCPUs that it uses, 0 to 100.
