@@ -7,6 +7,7 @@
 //! A copy counts only once it was read whole and found sound. It is made on a connection of its own, from one state of
 //! the catalog, so no call waits for it.
 
+use std::cmp::Reverse;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -38,15 +39,14 @@ const LEFT_FREE_BYTES: u64 = 64 << 20;
 /// A backup of the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backup {
-    /// The file.
     pub path: PathBuf,
     /// When it was made.
     pub taken_at: Timestamp,
 }
 
 impl Catalog {
-    /// Copies the catalog of `state_dir` as it is now, beside whoever writes to it, and removes copies that are not to be
-    /// kept. `None` where the volume has no room for one.
+    /// Copies the catalog of `state_dir` as it is now, while others write to it, and removes copies that are not to be
+    /// kept. `None` if the volume has no room for one.
     ///
     /// # Errors
     /// The copy cannot be made, or is not sound; then it does not count.
@@ -86,7 +86,7 @@ impl Catalog {
         if let Some(finding) = findings.into_iter().next() {
             return Err(CatalogError::Damaged { path: source, finding });
         }
-        let path = directory.join(format!("{PREFIX}{}{SUFFIX}", in_name(at)));
+        let path = path_of(state_dir, at);
         let keep = || {
             File::open(&partial)?.sync_all()?;
             fs::rename(&partial, &path)?;
@@ -94,27 +94,24 @@ impl Catalog {
         };
         let kept: io::Result<()> = keep();
         kept.map_err(open_error(&path))?;
-        prune(&directory).map_err(open_error(&directory))?;
+        prune(&directory, at).map_err(open_error(&directory))?;
         Ok(Some(Backup { path, taken_at: at }))
     }
 
-    /// The backups of `state_dir`, the newest first; they may be damaged.
+    /// The backups of `state_dir`, the newest first; they may be damaged. Those that are of times after `now` were made while
+    /// the clock was wrong: they come last, since nobody knows how old they are.
     ///
     /// # Errors
     /// The directory cannot be listed.
-    pub fn backups(state_dir: &Path) -> Result<Vec<Backup>, CatalogError> {
+    pub fn backups(state_dir: &Path, now: Timestamp) -> Result<Vec<Backup>, CatalogError> {
         let directory = state_dir.join(DIRECTORY);
-        list(&directory).map_err(|source| CatalogError::Backup { path: directory, source })
+        list(&directory, now).map_err(|source| CatalogError::Backup { path: directory, source })
     }
 }
 
 /// What is wrong with a database file as a catalog; it is read whole. Changes nothing.
 pub(crate) fn examine(path: &Path) -> Result<Vec<String>, CatalogError> {
-    // Nobody else has it, and no files beside it are to be made.
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let uri = format!("file:{}?immutable=1", escaped(path));
-    let connection = Connection::open_with_flags(uri, flags)?;
+    let connection = open_unshared(path)?;
     let version = schema::identity(path, &connection)?;
     let mut findings: Vec<String> = {
         let mut statement = connection.prepare("PRAGMA integrity_check")?;
@@ -130,6 +127,19 @@ pub(crate) fn examine(path: &Path) -> Result<Vec<String>, CatalogError> {
         findings.extend(altered.iter().map(|row| format!("record {} was changed", row.seq)));
     }
     Ok(findings)
+}
+
+/// Opens a database file that nobody else has, to read it; no files beside it are made.
+pub(crate) fn open_unshared(path: &Path) -> Result<Connection, CatalogError> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let uri = format!("file:{}?immutable=1", escaped(path));
+    Ok(Connection::open_with_flags(uri, flags)?)
+}
+
+/// Where the backup of that time is.
+pub(crate) fn path_of(state_dir: &Path, at: Timestamp) -> PathBuf {
+    state_dir.join(DIRECTORY).join(format!("{PREFIX}{}{SUFFIX}", in_name(at)))
 }
 
 /// A path as part of a URI.
@@ -155,7 +165,7 @@ fn taken_at(name: &str) -> Option<Timestamp> {
     format!("{day}T{}", time.replace('-', ":")).parse().ok()
 }
 
-fn list(directory: &Path) -> io::Result<Vec<Backup>> {
+fn list(directory: &Path, now: Timestamp) -> io::Result<Vec<Backup>> {
     let entries = match directory.read_dir() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -169,15 +179,15 @@ fn list(directory: &Path) -> io::Result<Vec<Backup>> {
             backups.push(Backup { path: entry.path(), taken_at });
         }
     }
-    backups.sort_by_key(|backup| std::cmp::Reverse(backup.taken_at));
+    backups.sort_by_key(|backup| (backup.taken_at > now, Reverse(backup.taken_at)));
     Ok(backups)
 }
 
 /// Removes what is not to be kept: all but the newest, the newest of each of the last days, and what is too much.
-fn prune(directory: &Path) -> io::Result<()> {
+fn prune(directory: &Path, now: Timestamp) -> io::Result<()> {
     let mut days = Vec::new();
     let mut bytes = 0_u64;
-    for (place, backup) in list(directory)?.into_iter().enumerate() {
+    for (place, backup) in list(directory, now)?.into_iter().enumerate() {
         let day = backup.taken_at.to_string().split('T').next().unwrap_or_default().to_owned();
         let is_first_of_day = days.last() != Some(&day);
         if is_first_of_day {
@@ -196,25 +206,45 @@ fn prune(directory: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn made(dir: &Path, at: &str) -> Timestamp {
+        let at: Timestamp = at.parse().unwrap();
+        fs::write(dir.join(format!("{PREFIX}{}{SUFFIX}", in_name(at))), "x").unwrap();
+        at
+    }
+
+    fn kept(dir: &Path, now: Timestamp) -> Vec<String> {
+        list(dir, now).unwrap().iter().map(|backup| backup.taken_at.to_string()[..13].to_owned()).collect()
+    }
+
     #[test]
     fn the_newest_and_one_of_each_of_the_last_days_are_kept() {
         let dir = tempfile::tempdir().unwrap();
+        let mut now = None;
         for day in 10..20 {
             for hour in 0..24 {
-                let at: Timestamp = format!("2026-11-{day}T{hour:02}:00:00Z").parse().unwrap();
-                fs::write(dir.path().join(format!("{PREFIX}{}{SUFFIX}", in_name(at))), "x").unwrap();
+                now = Some(made(dir.path(), &format!("2026-11-{day}T{hour:02}:00:00Z")));
             }
         }
         fs::write(dir.path().join("notes.txt"), "theirs").unwrap();
-        prune(dir.path()).unwrap();
-        let kept: Vec<String> = list(dir.path())
-            .unwrap()
-            .iter()
-            .map(|backup| backup.taken_at.to_string()[..13].to_owned())
-            .collect();
+        prune(dir.path(), now.unwrap()).unwrap();
         let mut expected: Vec<String> = (18..24).rev().map(|hour| format!("2026-11-19T{hour}")).collect();
         expected.extend((13..19).rev().map(|day| format!("2026-11-{day}T23")));
-        assert_eq!(kept, expected);
+        assert_eq!(kept(dir.path(), now.unwrap()), expected);
         assert!(dir.path().join("notes.txt").exists());
+    }
+
+    #[test]
+    fn backups_of_a_clock_that_was_ahead_are_not_taken_for_the_newest_and_go_in_time() {
+        let dir = tempfile::tempdir().unwrap();
+        for hour in 0..8 {
+            made(dir.path(), &format!("2031-01-01T{hour:02}:00:00Z"));
+        }
+        for day in 1..10 {
+            let now = made(dir.path(), &format!("2026-11-{day:02}T12:00:00Z"));
+            prune(dir.path(), now).unwrap();
+            assert_eq!(kept(dir.path(), now)[0], format!("2026-11-{day:02}T12"), "the newest comes first");
+        }
+        let now = "2026-11-09T12:00:00Z".parse().unwrap();
+        assert!(kept(dir.path(), now).iter().all(|at| at.starts_with("2026")), "{:?}", kept(dir.path(), now));
     }
 }

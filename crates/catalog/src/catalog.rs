@@ -1,13 +1,14 @@
 //! The connections and the ways to use them: reading, writing in a transaction, and listing.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use memdeck_model::{RecordPage, RecordQuery, Stats, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::counted::Counted;
 use crate::memo::{self, Memo};
 use crate::reserve::{For, Reserve};
 use crate::{CatalogError, Job, schema};
@@ -15,6 +16,7 @@ use crate::{CatalogError, Job, schema};
 /// The durable state of one state directory. Shared between threads; calls take turns and are short.
 #[derive(Debug)]
 pub struct Catalog {
+    path: PathBuf,
     /// For lists and sums over all records, so that the engine never waits for one. Closed before the other, which
     /// then tidies up the file.
     reader: Mutex<Connection>,
@@ -24,6 +26,7 @@ pub struct Catalog {
     pub(crate) pages: Memo<RecordQuery, Arc<RecordPage>>,
     pub(crate) totals: Memo<(), Stats>,
     pub(crate) newest: Memo<Timestamp, Arc<BTreeMap<String, Job>>>,
+    pub(crate) counted: Mutex<Counted>,
     pub(crate) reserve: Reserve,
 }
 
@@ -34,7 +37,7 @@ impl Catalog {
     /// The setting that holds the identity of a catalog, to which the sequence numbers of its records belong.
     pub const ID_SETTING: &'static str = "catalog id";
 
-    /// Opens `catalog.db` in `state_dir`, creates both where they are missing (0700 and 0600), and brings an older
+    /// Opens `catalog.db` in `state_dir`, creates both if they are missing (0700 and 0600), and brings an older
     /// database up to date. Hold the directory's [`crate::StateLock`] while it is open.
     ///
     /// # Errors
@@ -46,7 +49,7 @@ impl Catalog {
         Ok(Self::on(state_dir, reader, connection))
     }
 
-    /// Opens the catalog in `state_dir` to read it, beside whoever has the directory. Creates and changes nothing.
+    /// Opens the catalog in `state_dir` to read it, while another process may hold the directory. Creates and changes nothing.
     ///
     /// # Errors
     /// There is none, it cannot be opened or is not a catalog, or another version of memdeck wrote it.
@@ -59,14 +62,21 @@ impl Catalog {
 
     fn on(state_dir: &Path, reader: Mutex<Connection>, connection: Mutex<Connection>) -> Self {
         Self {
+            path: state_dir.join(Self::FILE_NAME),
             reader,
             connection,
             written: AtomicU64::new(0),
             pages: Memo::new(),
             totals: Memo::new(),
             newest: Memo::new(),
+            counted: Mutex::default(),
             reserve: Reserve::of(state_dir),
         }
+    }
+
+    /// The database file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The version of what `connection` reads, which the caller holds, for a [`Memo`].

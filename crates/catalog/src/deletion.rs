@@ -7,17 +7,18 @@
 //!
 //! First the mark, then the files: a record never promises an image that is gone.
 
+use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, NewEntry};
 use memdeck_model::{Actor, Deletion, DumpId, Record};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::record::{actor, instant, numbered_records, word};
+use crate::column::{actor, instant, word};
+use crate::record_row::numbered_records;
 use crate::reserve::For;
-use crate::{Catalog, CatalogError, row_digest};
+use crate::{Catalog, CatalogError, audit, row_digest};
 
 /// A record, and the service it was imported from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnedRecord {
-    /// The record.
     pub record: Record,
     /// `None` for a dump that this memdeck took: its image is on this host.
     pub origin: Option<String>,
@@ -40,7 +41,7 @@ impl Catalog {
         })
     }
 
-    /// Marks the image of an own record as deleted, and gives the record. One that is marked already is left as it is.
+    /// Marks the image of an own record as deleted, and returns the record. One that is marked already is left as it is.
     ///
     /// # Errors
     /// There is no own record of that dump, or `SQLite` refused.
@@ -55,9 +56,13 @@ impl Catalog {
                 )
                 .optional()?;
             let Some(seq) = own else { return Err(CatalogError::UnknownDump(dump_id.clone())) };
-            mark(tx, deletion, None)?;
+            let is_marked = mark(tx, deletion, None)?;
             tx.execute("INSERT OR IGNORE INTO deletions (record_seq) VALUES (?1)", [seq])?;
-            record_of(tx, dump_id)?.ok_or_else(|| CatalogError::UnknownDump(dump_id.clone()))
+            let record = record_of(tx, dump_id)?.ok_or_else(|| CatalogError::UnknownDump(dump_id.clone()))?;
+            if is_marked {
+                note(tx, deletion, &record)?;
+            }
+            Ok(record)
         })
     }
 
@@ -117,7 +122,7 @@ impl Catalog {
         })
     }
 
-    /// Marks records that were imported from `service` as deleted, as that service tells, and remembers under `cursor`
+    /// Marks records that were imported from `service` as deleted, as that service reports, and remembers under `cursor`
     /// the highest of its numbers. Gives the records that changed. A dump that is not known is passed over: its record
     /// will come with the mark. A dump of this memdeck or of another service is passed over, too: nobody speaks for
     /// images of others.
@@ -144,6 +149,24 @@ impl Catalog {
             Ok(changed)
         })
     }
+}
+
+fn note(connection: &Connection, deletion: &Deletion, record: &Record) -> Result<(), CatalogError> {
+    let object = AuditObject::Dump {
+        dump_id: deletion.dump_id.clone(),
+        guest: Some(record.dom.0.clone()),
+        uuid: None,
+        host: record.host.clone(),
+    };
+    let details = AuditDetails {
+        bytes: record.gzip_size_bytes,
+        sha256: record.sha256.clone(),
+        case: record.case.clone(),
+        ..AuditDetails::default()
+    };
+    let (at, by) = (deletion.deleted_at, deletion.deleted_by.clone());
+    let entry = NewEntry::new(at, by, AuditAction::ImageDeleted, object).with(details);
+    audit::append(connection, &entry).map(drop)
 }
 
 /// Whether that changed anything. Only a record of `service` is marked; without one, only an own record.

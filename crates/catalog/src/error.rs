@@ -81,18 +81,10 @@ pub enum CatalogError {
     },
     /// A stored value cannot be read back: something else wrote it.
     #[error("the catalog holds {value:?} in column {column}, which means nothing to this program")]
-    Undecodable {
-        /// The column.
-        column: &'static str,
-        /// The value.
-        value: String,
-    },
+    Undecodable { column: &'static str, value: String },
     /// The queue takes no more.
     #[error("{limit} dumps wait already, which is the limit; ask again when some have ended")]
-    QueueFull {
-        /// The limit.
-        limit: u32,
-    },
+    QueueFull { limit: u32 },
     /// The volume has no room for another dump: what is left is for the ends of those that were accepted.
     #[error(
         "the volume of the state directory is full, and no other dump is accepted: make room there, then ask again"
@@ -113,23 +105,16 @@ pub enum CatalogError {
     /// The job has ended already.
     #[error("the dump {dump_id} is already {}", state.as_str())]
     AlreadyFinal {
-        /// The job.
         dump_id: DumpId,
         /// How it ended.
         state: JobState,
     },
     /// Only a running job can be completed.
     #[error("the dump {dump_id} is {} and cannot be completed", state.as_str())]
-    NotRunning {
-        /// The job.
-        dump_id: DumpId,
-        /// Its state.
-        state: JobState,
-    },
+    NotRunning { dump_id: DumpId, state: JobState },
     /// The dump's intent names another guest: a dump touches one guest only.
     #[error("the dump {dump_id} is about to touch the guest {guest_uuid} already and cannot touch another")]
     IntentOfAnotherGuest {
-        /// The job.
         dump_id: DumpId,
         /// The guest that its intent names.
         guest_uuid: String,
@@ -154,7 +139,7 @@ impl CatalogError {
         }
     }
 
-    /// What failed on this connection just now. `SQLite` itself knows a full volume only by ENOSPC, and only where it
+    /// What failed on this connection just now. `SQLite` itself knows a full volume only by ENOSPC, and only if it
     /// writes: a quota that is used up, and a file that cannot be made, it calls an I/O error.
     pub(crate) fn on(self, connection: &Connection) -> Self {
         match self {

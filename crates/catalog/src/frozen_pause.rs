@@ -2,7 +2,7 @@
 
 use memdeck_model::{ByteCount, Millis};
 
-use crate::record::numbered_records;
+use crate::record_row::numbered_records;
 use crate::{Catalog, CatalogError};
 
 /// Dumps that count: the newest, because a host changes.

@@ -3,7 +3,7 @@
 use memdeck_model::Record;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::{Catalog, CatalogError, record};
+use crate::{Catalog, CatalogError, record_row};
 
 impl Catalog {
     /// Stores records that the service `origin` owns, each with the sequence number it has there, and remembers
@@ -19,8 +19,8 @@ impl Catalog {
         self.write("import records", |tx| {
             let mut new = Vec::new();
             for (_, record) in records {
-                if !record::is_known(tx, record)? {
-                    record::insert(tx, Some(origin), record)?;
+                if !record_row::is_known(tx, record)? {
+                    record_row::insert(tx, Some(origin), record)?;
                     new.push(record.clone());
                 }
             }

@@ -13,7 +13,7 @@
 use memdeck_model::{DumpId, Millis};
 use rusqlite::OptionalExtension;
 
-use crate::record::{decode, integer};
+use crate::column::{decode, integer};
 use crate::reserve::For;
 use crate::{Catalog, CatalogError, jobs};
 

@@ -18,7 +18,6 @@ pub struct NewJob {
     pub guest: Option<GuestIdentity>,
     /// Who asked.
     pub requested_by: Actor,
-    /// When.
     pub queued_at: Timestamp,
     /// How it is to be taken, and what is to be kept with it.
     pub options: DumpOptions,
@@ -29,17 +28,15 @@ pub struct NewJob {
 pub struct Job {
     /// Its place in the order in which dumps were asked for.
     pub seq: u64,
-    /// Its name.
     pub dump_id: DumpId,
     /// The guest as the request named it, or its name where it was chosen from a list.
     pub vm: VmRef,
     /// The guest, once the reference was resolved.
     pub guest: Option<GuestIdentity>,
-    /// Its state.
     pub state: JobState,
     /// One sentence for people; empty until the job ends.
     pub message: Message,
-    /// Why it ended without an image; `None` also where a version that did not note it ended it.
+    /// Why it ended without an image; `None` also if a version that did not note it ended it.
     pub end_reason: Option<EndReason>,
     /// Who asked.
     pub requested_by: Actor,
@@ -54,7 +51,7 @@ pub struct Job {
     /// How the guest's memory is or was taken, once that is decided.
     pub mode: Option<CaptureMode>,
     /// Why that is another mode than the first choice.
-    pub fallback: Option<String>,
+    pub fallback: Option<Message>,
     /// The record of a completed job.
     pub record: Option<Record>,
 }
@@ -66,4 +63,6 @@ pub enum Enqueued {
     Accepted(Job),
     /// The guest already has this active job; nothing was added.
     AlreadyActive(Job),
+    /// The same was asked for before, under the same key.
+    AskedBefore(Job),
 }

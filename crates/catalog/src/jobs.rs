@@ -2,15 +2,22 @@
 
 mod activity;
 mod named;
+mod noted;
 mod prune;
+mod requested;
 mod row;
 
-use memdeck_model::{CaptureMode, DumpId, EndReason, GuestIdentity, JobState, Record, Timestamp};
+use memdeck_model::{
+    CaptureMode, DumpId, EndReason, GuestIdentity, JobState, Message, Record, RequestKey, Timestamp,
+};
 use rusqlite::{OptionalExtension, params};
 
+pub(crate) use self::noted::adopted;
+use self::requested::{note_requested, requested};
 pub(crate) use self::row::active;
 use self::row::{existing, find, finish, insert, many, one};
-use crate::record::{self, decode};
+use crate::column::decode;
+use crate::record_row;
 use crate::reserve::For;
 use crate::{Catalog, CatalogError, Enqueued, Job, NewJob};
 
@@ -27,10 +34,21 @@ impl Catalog {
     /// # Errors
     /// A dump of that name exists, too many wait already, the volume is full, or `SQLite` refused.
     pub fn enqueue(&self, job: NewJob) -> Result<Enqueued, CatalogError> {
+        self.enqueue_once(job, None)
+    }
+
+    /// The same, but that what was asked for under this key before leads to the same job, whether it has ended or not.
+    ///
+    /// # Errors
+    /// As [`Self::enqueue`].
+    pub fn enqueue_once(&self, job: NewJob, key: Option<&RequestKey>) -> Result<Enqueued, CatalogError> {
         if self.reserve.is_short() && self.reserve.renew().is_err() {
             return Err(CatalogError::NoRoom);
         }
         let queued = self.write("queue a dump", |tx| {
+            if let Some(before) = key.map(|key| requested(tx, key, &job.vm)).transpose()?.flatten() {
+                return Ok(Enqueued::AskedBefore(before));
+            }
             let uuid = job.guest.as_ref().map(|guest| guest.uuid.as_str());
             let active = one(
                 tx,
@@ -45,6 +63,8 @@ impl Catalog {
                 if job.asked_by_text {
                     named::lead(tx, &job.vm, &active, job.queued_at)?;
                 }
+                note_requested(tx, key, &job.vm, &active, job.queued_at)?;
+                noted::asked_again(tx, &job, &active)?;
                 return Ok(Enqueued::AlreadyActive(active));
             }
             if find(tx, &job.dump_id)?.is_some() {
@@ -59,10 +79,12 @@ impl Catalog {
             }
             insert(tx, &job)?;
             let queued = existing(tx, &job.dump_id)?;
+            noted::requested(tx, &queued)?;
             prune::prune(tx, queued.seq, job.queued_at)?;
             if job.asked_by_text {
                 named::lead(tx, &job.vm, &queued, job.queued_at)?;
             }
+            note_requested(tx, key, &job.vm, &queued, job.queued_at)?;
             Ok(Enqueued::Accepted(queued))
         });
         queued.map_err(|error| if error.is_full() { CatalogError::NoRoom } else { error })
@@ -126,13 +148,13 @@ impl Catalog {
         &self,
         dump_id: &DumpId,
         mode: CaptureMode,
-        fallback: Option<&str>,
+        fallback: Option<&Message>,
     ) -> Result<Job, CatalogError> {
         self.write("note the mode of a dump", |tx| {
             active(tx, dump_id)?;
             tx.execute(
                 "UPDATE jobs SET mode = ?2, fallback = ?3 WHERE dump_id = ?1",
-                params![dump_id.as_str(), mode.as_str(), fallback],
+                params![dump_id.as_str(), mode.as_str(), fallback.map(Message::to_string)],
             )?;
             existing(tx, dump_id)
         })
@@ -158,13 +180,14 @@ impl Catalog {
             if job.state != JobState::Running {
                 return Err(CatalogError::NotRunning { dump_id: job.dump_id, state: job.state });
             }
-            let seq = record::insert(tx, None, record)?;
+            let seq = record_row::insert(tx, None, record)?;
             tx.execute(
                 "UPDATE jobs SET state = 'completed', message = ?2, finished_at = ?3, record_seq = ?4
                  WHERE dump_id = ?1",
                 params![dump_id.as_str(), message, finished_at.unix_micros(), seq],
             )?;
             tx.execute("INSERT INTO outbox (record_seq) VALUES (?1)", [seq])?;
+            noted::completed(tx, record, finished_at)?;
             Ok(seq.unsigned_abs())
         })
     }
@@ -182,11 +205,11 @@ impl Catalog {
     ) -> Result<Job, CatalogError> {
         self.conclude("end a dump", For::End, |tx| {
             active(tx, dump_id)?;
-            finish(tx, dump_id, reason, finished_at)
+            noted::ended(tx, finish(tx, dump_id, reason, finished_at)?)
         })
     }
 
-    /// Ends a job that is still queued, and returns it as it ended; `None` where it is running, which is left to whoever
+    /// Ends a job that is still queued, and returns it as it ended; `None` if it is running, which is left to whoever
     /// runs it.
     ///
     /// # Errors
@@ -198,7 +221,7 @@ impl Catalog {
         finished_at: Timestamp,
     ) -> Result<Option<Job>, CatalogError> {
         self.conclude("end a queued dump", For::End, |tx| match active(tx, dump_id)?.state {
-            JobState::Queued => finish(tx, dump_id, reason, finished_at).map(Some),
+            JobState::Queued => noted::ended(tx, finish(tx, dump_id, reason, finished_at)?).map(Some),
             _ => Ok(None),
         })
     }
@@ -229,7 +252,7 @@ impl Catalog {
                 tx,
                 "WHERE jobs.state IN ('queued', 'running') AND jobs.state = 'running' ORDER BY jobs.seq",
             )?;
-            interrupted.iter().map(|job| finish(tx, &job.dump_id, reason, at)).collect()
+            interrupted.iter().map(|job| noted::ended(tx, finish(tx, &job.dump_id, reason, at)?)).collect()
         })
     }
 

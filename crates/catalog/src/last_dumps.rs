@@ -3,14 +3,14 @@
 use memdeck_model::{ByteCount, GuestName, LastDump, Millis};
 use rusqlite::Row;
 
-use crate::record::{instant, word};
+use crate::column::{instant, word};
 use crate::{Catalog, CatalogError};
 
-/// More guests than this are not told, those that were dumped last first.
+/// The most guests that are returned, those that were dumped last first.
 const MOST_GUESTS: u32 = 2000;
 
 impl Catalog {
-    /// The newest successful dump of each guest, own and imported, the newest first; at most 2000. Guests are told apart by
+    /// The newest successful dump of each guest, own and imported, the newest first; at most 2000. Guests are distinguished by
     /// host and name.
     ///
     /// # Errors

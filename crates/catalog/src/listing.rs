@@ -15,7 +15,8 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use crate::record::{RECORD_COLUMNS, read_record, unsigned};
+use crate::column::{RECORD_COLUMNS, unsigned};
+use crate::record_row::read_record;
 use crate::{Catalog, CatalogError};
 
 /// Where a walk through the records has got to. Records that come later lie behind it.
@@ -25,7 +26,7 @@ pub struct Place {
     seq: i64,
 }
 
-/// More hosts than this are not told.
+/// The most hosts that are returned.
 const MOST_HOSTS: u32 = 1000;
 
 impl Catalog {
@@ -46,8 +47,8 @@ impl Catalog {
     }
 
     /// Up to `limit` of the records that `filter` means, newest first, behind `place` (from the newest without one),
-    /// and the place behind the last of them; no place where there are no more. Records that are stored between two
-    /// calls are told or not, but none is told twice.
+    /// and the place behind the last of them; no place if there are no more. Records that are stored between two
+    /// calls may be missing, but none comes twice.
     ///
     /// # Errors
     /// `SQLite` refused.
@@ -137,7 +138,7 @@ fn page_of(connection: &Connection, query: &RecordQuery) -> Result<(Vec<i64>, u6
     }
     let total = match total {
         Some(total) => total,
-        // A page without a row tells no number.
+        // An empty page has no number.
         None => connection.query_row(
             &format!("SELECT count(*) {matching}"),
             params_from_iter(&condition.values),

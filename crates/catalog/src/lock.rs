@@ -1,7 +1,8 @@
 //! One process per state directory.
 //!
 //! The lock is `flock` on the file `lock`: the kernel releases it however the process ends. What the file says about
-//! its holder is for people; only the lock itself decides.
+//! its holder is for people; only the lock itself decides. The directory is locked as well, where its volume can do that:
+//! somebody may take the file for a leftover and remove it.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -38,6 +39,12 @@ pub enum LockRole {
     Cancel,
     /// `memdeck delete`
     Delete,
+    /// `memdeck doctor --repair`
+    Doctor,
+    /// `memdeck restore`
+    Restore,
+    /// `memdeck user` or `memdeck token`
+    Accounts,
 }
 
 impl fmt::Display for LockRole {
@@ -49,6 +56,9 @@ impl fmt::Display for LockRole {
             Self::Catalog => "memdeck catalog",
             Self::Cancel => "memdeck cancel",
             Self::Delete => "memdeck delete",
+            Self::Doctor => "memdeck doctor",
+            Self::Restore => "memdeck restore",
+            Self::Accounts => "memdeck user or token",
         })
     }
 }
@@ -116,24 +126,36 @@ impl LockError {
 pub struct StateLock {
     dir: PathBuf,
     file: File,
+    _directory: Option<File>,
 }
 
 impl StateLock {
     /// Name of the lock file in the state directory.
     pub const FILE_NAME: &'static str = "lock";
 
-    /// Takes the directory, creating it (0700) where it is missing, and notes who took it.
+    /// Takes the directory, creating it (0700) if it is missing, and notes who took it.
     ///
     /// # Errors
     /// [`LockError::Held`] if another process has it; the directory or file cannot be used.
     pub fn acquire(state_dir: &Path, holder: &LockHolder) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { dir: state_dir.to_owned(), source };
         create_private_dir(state_dir).map_err(failed)?;
+        let held = || {
+            let file = open(state_dir, OpenOptions::new().read(true)).ok();
+            LockError::Held { dir: state_dir.to_owned(), holder: file.as_ref().and_then(read_holder) }
+        };
+        let directory = File::open(state_dir).map_err(failed)?;
+        let directory = match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Some(directory),
+            Err(Errno::WOULDBLOCK) => return Err(held()),
+            // Some volumes of a network lock files only.
+            Err(_) => None,
+        };
         let file = open(state_dir, OpenOptions::new().read(true).write(true).create(true)).map_err(failed)?;
         if !take(&file).map_err(failed)? {
-            return Err(LockError::Held { dir: state_dir.to_owned(), holder: read_holder(&file) });
+            return Err(held());
         }
-        let lock = Self { dir: state_dir.to_owned(), file };
+        let lock = Self { dir: state_dir.to_owned(), file, _directory: directory };
         lock.publish(holder)?;
         Ok(lock)
     }
@@ -195,7 +217,7 @@ fn open(state_dir: &Path, options: &mut OpenOptions) -> io::Result<File> {
 
 /// Tries to lock without waiting; `false` when another process holds the lock.
 ///
-/// [`holder_of`] takes the lock shared for a moment. Holders have it exclusively, so when a shared lock can be had,
+/// [`holder_of`] takes the lock shared for a moment. Holders have it exclusively, so when a shared lock is granted,
 /// only such a look was in the way, and it is worth trying again.
 fn take(file: &File) -> io::Result<bool> {
     for _ in 0..MAX_LOOKERS {

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::CatalogError;
 
-/// How often a connection wrote, and the number by which `SQLite` tells that any other did.
+/// How often a connection wrote, and the number by which `SQLite` shows that any other did.
 pub(crate) type Version = (u64, i64);
 
 /// The version of what a transaction of `connection` reads; `written` counts the writes of this connection.

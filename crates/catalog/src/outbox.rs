@@ -6,7 +6,8 @@
 use memdeck_model::Record;
 use rusqlite::Row;
 
-use crate::record::{RECORD_COLUMNS, read_record};
+use crate::column::RECORD_COLUMNS;
+use crate::record_row::read_record;
 use crate::{Catalog, CatalogError};
 
 /// A record that waits to be written.

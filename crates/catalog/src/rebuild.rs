@@ -1,17 +1,16 @@
-//! Records that were lost, and are told again by the manifests of their images.
+//! Records that were lost, made anew from the manifests of their images.
 
 use memdeck_model::{Actor, CaptureMode, Record, Timestamp, VmRef};
 use rusqlite::named_params;
 
 use crate::reserve::For;
-use crate::{Catalog, CatalogError, GuestIdentity, record};
+use crate::{Catalog, CatalogError, GuestIdentity, jobs, record_row};
 
 /// A dump that the catalog has lost.
 #[derive(Clone, Copy, Debug)]
 pub struct Adopted<'a> {
     /// Its record; it names its dump.
     pub record: &'a Record,
-    /// Its guest.
     pub guest: &'a GuestIdentity,
     /// Who asked for it.
     pub requested_by: &'a Actor,
@@ -22,7 +21,7 @@ pub struct Adopted<'a> {
 }
 
 impl Catalog {
-    /// Adds the record and the completed job of a dump; a job that is there is completed. `false` where its record is
+    /// Adds the record and the completed job of a dump; a job that is there is completed. `false` if its record is
     /// known: nothing changes then. Its point waits in the outbox: written twice, it counts once.
     ///
     /// # Errors
@@ -30,13 +29,13 @@ impl Catalog {
     pub fn adopt(&self, adopted: &Adopted<'_>) -> Result<bool, CatalogError> {
         let Adopted { record, guest, requested_by, finished_at, message } = *adopted;
         self.conclude("add a record again", For::Start, |tx| {
-            if record::is_known(tx, record)? {
+            if record_row::is_known(tx, record)? {
                 return Ok(false);
             }
             let Some(dump_id) = &record.dump_id else {
                 return Err(CatalogError::Undecodable { column: "dump_id", value: String::new() });
             };
-            let seq = record::insert(tx, None, record)?;
+            let seq = record_row::insert(tx, None, record)?;
             let parameters = named_params! {
                 ":dump_id": dump_id.as_str(),
                 // As a request would name it; a name that no request can have is passed over.
@@ -49,7 +48,7 @@ impl Catalog {
                 ":started_at": record.timestamp.unix_micros(),
                 ":finished_at": finished_at.unix_micros(),
                 ":mode": record.mode.map(CaptureMode::as_str),
-                ":fallback": record.fallback,
+                ":fallback": record.fallback.as_ref().map(ToString::to_string),
                 ":seq": seq,
             };
             tx.execute(
@@ -65,6 +64,7 @@ impl Catalog {
                 parameters,
             )?;
             tx.execute("INSERT INTO outbox (record_seq) VALUES (?1)", [seq])?;
+            jobs::adopted(tx, record, record.rebuilt_at.unwrap_or(finished_at))?;
             if record.deleted_at.is_some() {
                 tx.execute("INSERT INTO deletions (record_seq, files_gone) VALUES (?1, 1)", [seq])?;
             }

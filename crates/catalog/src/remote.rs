@@ -1,9 +1,9 @@
-//! Dumps of other services, as they told them last: what the service forgets is still known here.
+//! Dumps of other services, as last reported: what the service forgets is still known here.
 
 use memdeck_model::{Actor, DumpStatus, GuestName, Remark, Timestamp};
 use rusqlite::{Connection, Row, named_params};
 
-use crate::record::{self, word};
+use crate::column::{self, word};
 use crate::{Catalog, CatalogError, GuestIdentity};
 
 /// The most dumps that are kept of one service.
@@ -12,13 +12,13 @@ const KEPT: u32 = 2_000;
 /// A dump that another service takes or took.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RemoteDump {
-    /// What the service told last, or how the dump ended when the service had forgotten it.
+    /// What the service reported last, or how the dump ended if the service has forgotten it.
     pub status: DumpStatus,
     /// When that changed.
     pub changed_at: Timestamp,
-    /// The guest that was meant, where that was known when it was asked for. The service may have dumped another.
+    /// The guest that was meant, if that was known when it was asked for. The service may have dumped another.
     pub guest: Option<GuestIdentity>,
-    /// Who asked for it here; `None` where it was asked for elsewhere.
+    /// Who asked for it here; `None` if it was asked for elsewhere.
     pub requested_by: Option<Actor>,
     /// Case number that was asked for here.
     pub case: Option<Remark>,
@@ -27,7 +27,7 @@ pub struct RemoteDump {
 }
 
 impl RemoteDump {
-    /// A dump of which only the service told.
+    /// A dump that is known from the service only.
     #[must_use]
     pub fn told(status: DumpStatus, changed_at: Timestamp) -> Self {
         Self { status, changed_at, guest: None, requested_by: None, case: None, note: None }
@@ -135,7 +135,7 @@ fn select(
     Ok(dumps)
 }
 
-/// `None` where the status was written by a version whose words this one does not know.
+/// `None` if the status was written by a version whose words this one does not know.
 fn read(row: &Row<'_>) -> Result<Option<RemoteDump>, CatalogError> {
     let status: String = row.get("status")?;
     let Ok(status) = serde_json::from_str(&status) else { return Ok(None) };
@@ -145,9 +145,9 @@ fn read(row: &Row<'_>) -> Result<Option<RemoteDump>, CatalogError> {
     };
     Ok(Some(RemoteDump {
         status,
-        changed_at: record::instant("changed_at", row.get("changed_at")?)?,
+        changed_at: column::instant("changed_at", row.get("changed_at")?)?,
         guest,
-        requested_by: record::actor(row, "requested_by")?,
+        requested_by: column::actor(row, "requested_by")?,
         case: word(row, "case_number")?,
         note: word(row, "note")?,
     }))

@@ -1,6 +1,6 @@
 //! Room that is kept for what must be recorded when the volume of the state directory is full.
 //!
-//! The file `reserve` holds 8 MiB that nobody else can take. Where `SQLite` finds no room for an end, it is shortened by
+//! The file `reserve` holds 8 MiB that nobody else can take. If `SQLite` finds no room for an end, it is shortened by
 //! a step and the transaction is tried again; it is made whole when the volume has room.
 //!
 //! ```text
@@ -43,7 +43,6 @@ pub(crate) enum For {
     End,
     /// The start of memdeck: without it nothing can be deleted.
     Start,
-    /// A deletion.
     Deletion,
 }
 
@@ -87,7 +86,7 @@ impl Reserve {
         Self { dir: state_dir.to_owned(), turn: Mutex::default() }
     }
 
-    /// Does `work`; where the volume is full, gives the reserve up step by step until it can be done or no more may be
+    /// Does `work`; if the volume is full, releases the reserve step by step until it can be done or no more may be
     /// given up.
     pub(crate) fn behind<T>(
         &self,
@@ -125,7 +124,7 @@ impl Reserve {
         }
         let file = self.open(true).map_err(VolumeError::Unwritable)?;
         if let Err(error) = fill(&file, held.0) {
-            // Whoever was quicker has the room.
+            // Another was quicker.
             let _ = file.set_len(held.0);
             return Err(VolumeError::Unwritable(error));
         }

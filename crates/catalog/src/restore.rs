@@ -1,7 +1,7 @@
 //! Opening a catalog that may be lost: empty, damaged or gone.
 //!
 //! ```text
-//! sound ──► opened (first backed up, where it is to be migrated)
+//! sound ──► opened (first backed up, if it is to be migrated)
 //! empty or gone, and there was one ─┐
 //! damaged ──────────────────────────┴─► kept aside under a dated name ──► newest sound backup in its place ──► opened
 //!                                                                    └── none: a new catalog
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::backup::{self, Backup, in_name};
 use crate::reserve::{For, Reserve};
 use crate::schema::{self, MIGRATIONS};
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, audit};
 
 /// A file in the state directory that says that there was a catalog: an empty one is a loss then, and no beginning.
 const MARKER: &str = "catalog.created";
@@ -40,13 +40,15 @@ const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 /// What was done because the catalog was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restoration {
-    /// When.
     pub at: Timestamp,
     /// What was found, as a part of a sentence: `it was empty`.
     pub found: String,
-    /// Where what was found lies now; `None` where there was nothing.
+    /// Whether an operator asked for it, and the catalog that was there may have been sound.
+    #[serde(default)]
+    pub was_asked_for: bool,
+    /// Where what was found lies now; `None` if there was nothing.
     pub kept_aside: Option<PathBuf>,
-    /// The backup that is in its place now; `None` where there was no sound one.
+    /// The backup that is in its place now; `None` if there was no sound one.
     pub backup: Option<Backup>,
     /// Backups that were passed over because they are not sound.
     pub unsound: Vec<PathBuf>,
@@ -81,7 +83,8 @@ impl Catalog {
         let reserve = Reserve::of(state_dir);
         let marker = state_dir.join(MARKER);
         let unfinished = unfinished(state_dir)?;
-        let there_was_one = unfinished.is_some() || marker.exists() || !Self::backups(state_dir)?.is_empty();
+        let there_was_one =
+            unfinished.is_some() || marker.exists() || !Self::backups(state_dir, at)?.is_empty();
         let found = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 there_was_one.then(|| "it was gone".to_owned())
@@ -89,7 +92,7 @@ impl Catalog {
             Ok(metadata) if metadata.is_file() && metadata.len() == 0 => {
                 (there_was_one || has_images()).then(|| "it was empty".to_owned())
             }
-            // What else may be there, opening it tells.
+            // What else may be there shows when it is opened.
             Err(_) => None,
             Ok(metadata) if !metadata.is_file() => None,
             Ok(_) => reserve.behind(For::Start, || damage(&path, there_was_one))?,
@@ -108,6 +111,7 @@ impl Catalog {
                 let begun = unfinished.filter(|begun| !is_lost_anew(begun)).unwrap_or_else(|| Restoration {
                     at,
                     found,
+                    was_asked_for: false,
                     kept_aside: is_anything_at(&path).then(|| aside(&path, at)),
                     backup: None,
                     unsound: Vec::new(),
@@ -145,6 +149,7 @@ impl Catalog {
                 [BEGUN_ANEW, &at],
             )?;
             tx.execute("DELETE FROM settings WHERE key = ?1", [Self::ID_SETTING])?;
+            audit::begin_anew(tx, restoration.at)?;
             let reason = EndReason::CatalogFailed {
                 detail: "the catalog was restored from a backup in which this dump still waited; if it is still \
                          wanted, start it again"
@@ -165,7 +170,7 @@ impl Catalog {
 }
 
 /// What is wrong with the pages of a database file, if anything. A file that is no database at all is taken for a
-/// damaged catalog only where there was one.
+/// damaged catalog only if there was one.
 fn damage(path: &Path, there_was_one: bool) -> Result<Option<String>, CatalogError> {
     let checked = schema::check(path);
     match checked {
@@ -199,7 +204,7 @@ fn restore(state_dir: &Path, begun: Restoration) -> Result<Restoration, CatalogE
         keep_aside(&path, aside).map_err(open_error)?;
     }
     let mut restoration = Restoration { backup: None, unsound: Vec::new(), ..begun };
-    for backup in Catalog::backups(state_dir)? {
+    for backup in Catalog::backups(state_dir, restoration.at)? {
         if backup::examine(&backup.path).is_ok_and(|findings| findings.is_empty()) {
             restoration.backup = Some(backup);
             break;
@@ -211,6 +216,33 @@ fn restore(state_dir: &Path, begun: Restoration) -> Result<Restoration, CatalogE
         put_in_place(&backup.path, &path).map_err(open_error)?;
     }
     Ok(restoration)
+}
+
+/// Keeps aside what is there, puts `backup` in its place because an operator asked for it, and opens it.
+pub(crate) fn restore_asked(
+    state_dir: &Path,
+    backup: &Backup,
+    at: Timestamp,
+) -> Result<(Catalog, Restoration), CatalogError> {
+    let path = state_dir.join(Catalog::FILE_NAME);
+    let open_error = |source| CatalogError::Open { path: path.clone(), source };
+    let restoration = Restoration {
+        at,
+        found: "an operator asked for another one".to_owned(),
+        was_asked_for: true,
+        kept_aside: is_anything_at(&path).then(|| beside(&path, &format!(".replaced-{}", in_name(at)))),
+        backup: Some(backup.clone()),
+        unsound: Vec::new(),
+    };
+    note(state_dir, &restoration).map_err(open_error)?;
+    if let Some(aside) = &restoration.kept_aside {
+        keep_aside(&path, aside).map_err(open_error)?;
+    }
+    put_in_place(&backup.path, &path).map_err(open_error)?;
+    let catalog = Catalog::open(state_dir)?;
+    catalog.begin_anew(&restoration)?;
+    mark(&state_dir.join(MARKER)).map_err(open_error)?;
+    Ok((catalog, restoration))
 }
 
 /// The restoration that an earlier start has begun and not finished.
@@ -281,16 +313,7 @@ fn keep_aside(path: &Path, aside: &Path) -> io::Result<()> {
 }
 
 fn put_in_place(backup: &Path, path: &Path) -> io::Result<()> {
-    let partial = path.with_extension("db.restored");
-    let copy = || {
-        fs::copy(backup, &partial)?;
-        fs::set_permissions(&partial, Permissions::from_mode(0o600))?;
-        File::open(&partial)?.sync_all()
-    };
-    copy().inspect_err(|_| {
-        // A part of it would only take the room that is missing.
-        let _ = fs::remove_file(&partial);
-    })?;
+    let partial = copy_beside(backup, path)?;
     // Of a catalog that an earlier try had begun there; SQLite would take them for the backup's.
     for suffix in ["-wal", "-shm"] {
         match fs::remove_file(beside(path, suffix)) {
@@ -300,6 +323,28 @@ fn put_in_place(backup: &Path, path: &Path) -> io::Result<()> {
     }
     fs::rename(&partial, path)?;
     sync_directory_of(path)
+}
+
+/// A copy of a database file that nobody has, for its owner alone; `to` is there whole or not at all.
+pub(crate) fn copy_in_place(from: &Path, to: &Path) -> io::Result<()> {
+    let partial = copy_beside(from, to)?;
+    fs::rename(&partial, to)?;
+    sync_directory_of(to)
+}
+
+/// Copies `from` into a file beside `to`.
+fn copy_beside(from: &Path, to: &Path) -> io::Result<PathBuf> {
+    let partial = to.with_extension("db.restored");
+    let copy = || {
+        fs::copy(from, &partial)?;
+        fs::set_permissions(&partial, Permissions::from_mode(0o600))?;
+        File::open(&partial)?.sync_all()
+    };
+    copy().inspect_err(|_| {
+        // A part of it would only take the room that is missing.
+        let _ = fs::remove_file(&partial);
+    })?;
+    Ok(partial)
 }
 
 fn mark(marker: &Path) -> io::Result<()> {
@@ -314,6 +359,19 @@ fn mark(marker: &Path) -> io::Result<()> {
     sync_directory_of(marker)
 }
 
-fn sync_directory_of(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    // The parent of a name alone is empty, and means the working directory.
+    let named = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(named.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_named_without_a_directory_is_in_the_working_directory() {
+        sync_directory_of(Path::new("memdeck-backup.db")).unwrap();
+        assert!(sync_directory_of(Path::new("no-such-directory/memdeck-backup.db")).is_err());
+    }
 }

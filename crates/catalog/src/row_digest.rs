@@ -11,7 +11,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use crate::CatalogError;
-use crate::record::{RECORD_COLUMNS, word};
+use crate::column::{RECORD_COLUMNS, word};
 
 /// The schema version that brings the digests: rows of before get theirs when it is passed.
 pub(crate) const SINCE_VERSION: usize = 9;

@@ -1,9 +1,10 @@
 //! Small named values that outlive a restart.
 
-use rusqlite::OptionalExtension;
+use memdeck_model::audit::NewEntry;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::reserve::For;
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, audit};
 
 impl Catalog {
     /// The value stored under `key`.
@@ -23,13 +24,26 @@ impl Catalog {
     /// # Errors
     /// `SQLite` refused.
     pub fn set_setting(&self, key: &str, value: &str) -> Result<(), CatalogError> {
+        self.conclude("store a setting", For::End, |tx| store(tx, key, value))
+    }
+
+    /// Stores `value` under `key`, and notes `entry` in the audit, both or neither.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn set_setting_noted(&self, key: &str, value: &str, entry: &NewEntry) -> Result<(), CatalogError> {
         self.conclude("store a setting", For::End, |tx| {
-            tx.execute(
-                "INSERT INTO settings (key, value) VALUES (?1, ?2)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                [key, value],
-            )?;
-            Ok(())
+            store(tx, key, value)?;
+            audit::append(tx, entry).map(drop)
         })
     }
+}
+
+fn store(connection: &Connection, key: &str, value: &str) -> Result<(), CatalogError> {
+    connection.execute(
+        "INSERT INTO settings (key, value) VALUES (?1, ?2)
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [key, value],
+    )?;
+    Ok(())
 }

@@ -4,7 +4,8 @@ use memdeck_model::Record;
 
 use super::row::many;
 use crate::Job;
-use crate::record::{self, RECORD_COLUMNS};
+use crate::column::RECORD_COLUMNS;
+use crate::record_row;
 use crate::{Catalog, CatalogError};
 
 /// Only so many of the newest jobs are looked at: what happens to an older one while so many came after it is not
@@ -43,7 +44,7 @@ impl Catalog {
             let mut rows = statement.query([limit])?;
             let mut records = Vec::new();
             while let Some(row) = rows.next()? {
-                records.push(record::read_record(row)?);
+                records.push(record_row::read_record(row)?);
             }
             Ok(records)
         })

@@ -33,7 +33,7 @@ pub(super) fn lead(connection: &Connection, vm: &VmRef, job: &Job, at: Timestamp
 
 impl Catalog {
     /// The newest job of every guest that had one, by the guest's name, and by every text that it was asked for by since
-    /// `recent` or that led to a job which has not ended. Where a text means one guest and is the name of another, it
+    /// `recent` or that led to a job which has not ended. If a text means one guest and is the name of another, it
     /// shows the one it means, and the other stands under its UUID.
     ///
     /// No more than a thousand guests and a thousand texts: first those of guests that exist, of these the active ones,

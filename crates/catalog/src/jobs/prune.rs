@@ -1,4 +1,4 @@
-//! Which ended jobs are forgotten. Records are not: a job only says how a dump came about and, where there is no record, how
+//! Which ended jobs are forgotten. Records are not: a job only says how a dump came about and, if there is no record, how
 //! it ended.
 
 use memdeck_model::{Millis, Timestamp};

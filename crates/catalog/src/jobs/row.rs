@@ -1,11 +1,14 @@
 //! Jobs as rows: how they are stored, selected and read back.
 
-use memdeck_model::{Actor, DumpId, DumpOptions, EndReason, GuestName, Millis, Remark, Timestamp, VmRef};
+use memdeck_model::{
+    Actor, DumpId, DumpOptions, EndReason, GuestName, Message, Millis, Remark, Timestamp, VmRef,
+};
 use rusqlite::{Connection, Row, named_params, params};
 
 use super::GuestIdentity;
 use crate::CatalogError;
-use crate::record::{self, RECORD_COLUMNS, decode, integer, word};
+use crate::column::{self, RECORD_COLUMNS, decode, integer, word};
+use crate::record_row;
 use crate::{Job, NewJob};
 
 /// Selects jobs with their records. Columns with a namesake in `records` get a name of their own.
@@ -45,6 +48,11 @@ pub(super) fn many(connection: &Connection, clause: &str) -> Result<Vec<Job>, Ca
 /// The job of that name.
 pub(super) fn find(connection: &Connection, dump_id: &DumpId) -> Result<Option<Job>, CatalogError> {
     one(connection, "WHERE jobs.dump_id = ?1", [dump_id.as_str()])
+}
+
+/// The job at that place.
+pub(super) fn of_seq(connection: &Connection, seq: i64) -> Result<Option<Job>, CatalogError> {
+    one(connection, "WHERE jobs.seq = ?1", [seq])
 }
 
 /// The job of that name, which must be there.
@@ -110,7 +118,7 @@ pub(super) fn finish(
 
 fn read_job(row: &Row<'_>) -> Result<Job, CatalogError> {
     let record = match row.get::<_, Option<i64>>("record_seq")? {
-        Some(_) => Some(record::read_record(row)?),
+        Some(_) => Some(record_row::read_record(row)?),
         None => None,
     };
     let guest = match (row.get("guest_uuid")?, row.get("guest_name")?, row.get("guest_vmid")?) {
@@ -118,7 +126,7 @@ fn read_job(row: &Row<'_>) -> Result<Job, CatalogError> {
         _ => None,
     };
     let instant =
-        |column| row.get::<_, Option<i64>>(column)?.map(|micros| record::instant(column, micros)).transpose();
+        |column| row.get::<_, Option<i64>>(column)?.map(|micros| column::instant(column, micros)).transpose();
     let vm: String = row.get("vm")?;
     Ok(Job {
         seq: row.get::<_, i64>("job_seq")?.unsigned_abs(),
@@ -129,12 +137,12 @@ fn read_job(row: &Row<'_>) -> Result<Job, CatalogError> {
         message: row.get::<_, String>("message")?.into(),
         end_reason: row.get::<_, Option<String>>("end_reason")?.map(|json| EndReason::from_json(&json)),
         requested_by: Actor::from_kept(&row.get::<_, String>("job_requested_by")?),
-        queued_at: record::instant("queued_at", row.get("queued_at")?)?,
+        queued_at: column::instant("queued_at", row.get("queued_at")?)?,
         started_at: instant("started_at")?,
         finished_at: instant("finished_at")?,
         options: read_options(row)?,
         mode: word(row, "job_mode")?,
-        fallback: row.get("job_fallback")?,
+        fallback: row.get::<_, Option<String>>("job_fallback")?.map(Message::from),
         record,
     })
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
-use memdeck_catalog::{Adopted, Catalog, CatalogError, Enqueued, Restoration};
+use memdeck_catalog::{Adopted, BackupOrigin, Catalog, CatalogError, Enqueued, Restoration};
 use memdeck_model::{Actor, Deletion, EndReason, JobState, Record};
 use rusqlite::Connection;
 
@@ -36,7 +36,7 @@ fn left_by_a_process() -> tempfile::TempDir {
 #[test]
 fn a_backup_is_a_sound_catalog_that_only_its_owner_can_read() {
     let dir = left_by_a_process();
-    let backups = Catalog::backups(dir.path()).unwrap();
+    let backups = Catalog::backups(dir.path(), second(10)).unwrap();
     assert_eq!((backups.len(), backups[0].taken_at), (1, second(10)));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&backups[0].path), mode(&dir.path().join("backups"))), (0o600, 0o700));
@@ -186,7 +186,7 @@ fn a_damaged_catalog_is_kept_as_it_was_found_and_damaged_backups_are_passed_over
         let dir = left_by_a_process();
         drop(Catalog::open(dir.path()).unwrap());
         Catalog::back_up(dir.path(), second(13)).unwrap().unwrap();
-        let newest = Catalog::backups(dir.path()).unwrap().remove(0).path;
+        let newest = Catalog::backups(dir.path(), second(13)).unwrap().remove(0).path;
         Connection::open(&newest)
             .unwrap()
             .execute_batch("UPDATE records SET dom = 'x' WHERE seq = 1")
@@ -259,4 +259,84 @@ fn a_catalog_is_read_beside_the_service_and_by_nobody_who_would_change_it() {
     let empty = tempfile::tempdir().unwrap();
     assert!(matches!(Catalog::open_to_read(empty.path()).unwrap_err(), CatalogError::Open { .. }));
     assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0, "nothing is created");
+}
+
+fn origin() -> BackupOrigin {
+    BackupOrigin { made_at: second(20), host: "hv1".to_owned(), version: "0.1.0".to_owned() }
+}
+
+#[test]
+fn a_backup_in_a_file_becomes_the_catalog_of_another_machine() {
+    let (dir, elsewhere) = (left_by_a_process(), tempfile::tempdir().unwrap());
+    let file_of_backup = elsewhere.path().join("memdeck.db");
+    let facts = Catalog::back_up_to(dir.path(), &file_of_backup, &origin()).unwrap();
+    assert_eq!((facts.records, facts.own_records, facts.waiting_points), (2, 2, 2));
+    assert_eq!((facts.origin.as_ref(), facts.newest), (Some(&origin()), Some(second(11))));
+    assert_eq!(fs::metadata(&file_of_backup).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1, "nothing is left beside it");
+
+    let state = elsewhere.path().join("state");
+    let (catalog, restoration) = Catalog::restore_from(&state, &file_of_backup, second(30)).unwrap();
+    assert!(restoration.was_asked_for && restoration.kept_aside.is_none());
+    assert_eq!(catalog.record_of(&id("d2")).unwrap(), Some(record("d2", "db-01", 11)));
+    assert_eq!(
+        catalog.setting(Catalog::ID_SETTING).unwrap(),
+        None,
+        "sequence numbers belong to another catalog now"
+    );
+    restoration.finish(&state).unwrap();
+    drop(catalog);
+    let (catalog, restoration) = opened(&state, 40);
+    assert_eq!((restoration, catalog.stats().unwrap().total_dumps), (None, 2));
+}
+
+#[test]
+fn the_catalog_that_a_backup_replaces_is_kept_aside_and_is_whole() {
+    let dir = left_by_a_process();
+    let other = TestCatalog::new();
+    other.completed("d9", "mail", 5);
+    let file_of_backup = other.dir.path().join("copy.db");
+    Catalog::back_up_to(other.dir.path(), &file_of_backup, &origin()).unwrap();
+    let (catalog, restoration) = Catalog::restore_from(dir.path(), &file_of_backup, second(30)).unwrap();
+    assert_eq!(catalog.stats().unwrap().total_dumps, 1);
+    let aside = restoration.kept_aside.unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    fs::copy(&aside, file(copy.path())).unwrap();
+    assert_eq!(Catalog::open(copy.path()).unwrap().stats().unwrap().total_dumps, 2);
+    // What was restored is the newest backup: a start that finds the catalog damaged comes back to it.
+    assert_eq!(Catalog::backups(dir.path(), second(31)).unwrap()[0].taken_at, second(30));
+}
+
+#[test]
+fn what_is_no_sound_backup_of_this_version_replaces_nothing() {
+    let dir = left_by_a_process();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let backup = elsewhere.path().join("memdeck.db");
+    Catalog::back_up_to(dir.path(), &backup, &origin()).unwrap();
+    let again = Catalog::back_up_to(dir.path(), &backup, &origin());
+    assert!(
+        matches!(again, Err(CatalogError::Backup { .. })),
+        "a file that is there is not replaced: {again:?}"
+    );
+
+    let newer = elsewhere.path().join("newer.db");
+    fs::copy(&backup, &newer).unwrap();
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 999).unwrap();
+    let damaged = elsewhere.path().join("damaged.db");
+    fs::copy(&backup, &damaged).unwrap();
+    let length = fs::metadata(&damaged).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&damaged).unwrap().set_len(length / 2).unwrap();
+    let foreign = elsewhere.path().join("foreign.db");
+    fs::write(&foreign, "no database at all, but some text that is long enough to be taken for one").unwrap();
+    let refused = |file: &Path| Catalog::restore_from(dir.path(), file, second(30)).map(drop).unwrap_err();
+    assert!(matches!(refused(&newer), CatalogError::Newer { found: 999, .. }));
+    let of_damaged = refused(&damaged);
+    assert!(
+        matches!(of_damaged, CatalogError::Damaged { .. } | CatalogError::Database { .. }),
+        "{of_damaged:?}"
+    );
+    assert!(!matches!(refused(&foreign), CatalogError::Newer { .. }));
+    assert!(matches!(refused(&elsewhere.path().join("none.db")), CatalogError::Backup { .. }));
+    let (catalog, restoration) = opened(dir.path(), 40);
+    assert_eq!((restoration, catalog.stats().unwrap().total_dumps), (None, 2), "the catalog is as it was");
 }

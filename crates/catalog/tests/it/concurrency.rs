@@ -39,7 +39,8 @@ fn of_requests_for_one_guest_at_the_same_time_exactly_one_is_accepted() {
         assert_eq!(accepted.len(), 1);
         let Enqueued::Accepted(winner) = accepted[0] else { unreachable!() };
         for answer in &answers {
-            let (Enqueued::Accepted(job) | Enqueued::AlreadyActive(job)) = answer;
+            let (Enqueued::Accepted(job) | Enqueued::AlreadyActive(job) | Enqueued::AskedBefore(job)) =
+                answer;
             assert_eq!(job.dump_id, winner.dump_id);
         }
         assert_eq!(test.catalog.active_jobs().unwrap().len(), 1);

@@ -110,7 +110,7 @@ fn read(dir: &std::path::Path) -> Option<Vec<Record>> {
 #[test]
 fn a_bit_that_flips_in_the_catalog_changes_no_record_silently() {
     let test = TestCatalog::new();
-    for n in 0..30 {
+    for n in 0..60 {
         test.completed(&format!("d{n:02}"), &format!("vm-{n}"), n);
     }
     let TestCatalog { dir, catalog } = test;

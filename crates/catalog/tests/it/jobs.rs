@@ -120,14 +120,14 @@ fn the_mode_is_decided_and_decided_again_with_its_reason() {
 
     let live = test.catalog.decide(&id("d1"), CaptureMode::Live, None).unwrap();
     assert_eq!((live.mode, live.fallback), (Some(CaptureMode::Live), None));
-    let reason = "live did not converge within 60 s";
-    let frozen = test.catalog.decide(&id("d1"), CaptureMode::Frozen, Some(reason)).unwrap();
-    assert_eq!((frozen.mode, frozen.fallback.as_deref()), (Some(CaptureMode::Frozen), Some(reason)));
+    let reason = Message::from("live did not converge within 60 s");
+    let frozen = test.catalog.decide(&id("d1"), CaptureMode::Frozen, Some(&reason)).unwrap();
+    assert_eq!((frozen.mode, frozen.fallback.as_ref()), (Some(CaptureMode::Frozen), Some(&reason)));
 
     // The record of a completed dump has a mode and a reason of its own.
     test.catalog.complete(&id("d1"), second(3), "Dump completed", &record("d1", "web-01", 1)).unwrap();
     let completed = test.reopen().catalog.job(&id("d1")).unwrap().unwrap();
-    assert_eq!((completed.mode, completed.fallback.as_deref()), (Some(CaptureMode::Frozen), Some(reason)));
+    assert_eq!((completed.mode, completed.fallback.as_ref()), (Some(CaptureMode::Frozen), Some(&reason)));
     assert_eq!(completed.record, Some(record("d1", "web-01", 1)));
 }
 
@@ -140,7 +140,8 @@ fn the_mode_of_an_ended_or_unknown_dump_is_not_decided() {
     for (dump_id, reason) in [("d1", cancelled("operator")), ("d2", failed("ended"))] {
         let state = reason.state();
         let ended = test.catalog.end(&id(dump_id), &reason, second(2)).unwrap();
-        let refused = test.catalog.decide(&id(dump_id), CaptureMode::Frozen, Some("late")).unwrap_err();
+        let refused =
+            test.catalog.decide(&id(dump_id), CaptureMode::Frozen, Some(&"late".into())).unwrap_err();
         assert!(matches!(refused, CatalogError::AlreadyFinal { state: told, .. } if told == state));
         assert_eq!(test.catalog.job(&id(dump_id)).unwrap(), Some(ended));
     }

@@ -46,6 +46,17 @@ fn what_the_holder_publishes_replaces_what_it_said_before() {
 }
 
 #[test]
+fn whoever_removes_the_lock_file_lets_nobody_else_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = StateLock::acquire(dir.path(), &me(LockRole::Serve)).unwrap();
+    std::fs::remove_file(dir.path().join("lock")).unwrap();
+    let refused = StateLock::acquire(dir.path(), &me(LockRole::Agent)).unwrap_err();
+    assert!(matches!(refused, LockError::Held { holder: None, .. }), "{refused:?}");
+    drop(lock);
+    StateLock::acquire(dir.path(), &me(LockRole::Agent)).unwrap();
+}
+
+#[test]
 fn the_kernel_says_who_holds_the_directory_whatever_the_file_says() {
     let dir = tempfile::tempdir().unwrap();
     let own = std::process::id();

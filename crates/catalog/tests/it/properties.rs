@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use memdeck_catalog::{Catalog, GuestIdentity, Intent, NewJob};
 use memdeck_model::{
-    Actor, ByteCount, CaptureMode, DumpId, EndReason, GuestName, JobState, Millis, Record, RecordQuery,
-    Remark, Timestamp,
+    Actor, ByteCount, CaptureMode, DumpId, EndReason, GuestName, JobState, Message, Millis, Record,
+    RecordQuery, Remark, Timestamp,
 };
 use proptest::option::of;
 use proptest::prelude::*;
@@ -86,11 +86,9 @@ fn run(catalog: &Catalog, step: &Step, at: i64, promises: &mut Promises) {
         }
         Step::Decide { dump, frozen } => {
             let mode = if frozen { CaptureMode::Frozen } else { CaptureMode::Live };
-            let fallback = frozen.then_some("did not converge");
-            if let Ok(job) = catalog.decide(&dump_id(dump), mode, fallback) {
-                assert!(
-                    !job.state.is_final() && job.mode == Some(mode) && job.fallback.as_deref() == fallback
-                );
+            let fallback = frozen.then(|| Message::from("did not converge"));
+            if let Ok(job) = catalog.decide(&dump_id(dump), mode, fallback.as_ref()) {
+                assert!(!job.state.is_final() && job.mode == Some(mode) && job.fallback == fallback);
             }
         }
         Step::Intend { dump, guest, was_running } => {
@@ -238,7 +236,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             codec,
             ok,
             point_in_time,
-            fallback,
+            fallback: fallback.map(Message::from),
             job_downtime_ms: downtime.map(Millis),
             iterations,
             dirty_bytes_per_s,

@@ -54,7 +54,7 @@ fn stats_count_what_is_known() {
 #[test]
 fn a_record_keeps_how_its_dump_was_taken() {
     let test = TestCatalog::new();
-    let fallback = Some("the guest cannot migrate: it has a host device".to_owned());
+    let fallback = Some("the guest cannot migrate: it has a host device".into());
     let told = Record { fallback, encrypted: true, ..record("d1", "web-01", 1) };
     test.ask("d1", "web-01");
     test.catalog.start_next(1, second(1)).unwrap();

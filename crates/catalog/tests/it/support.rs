@@ -57,14 +57,16 @@ pub fn cancelled(by: &str) -> EndReason {
 pub fn accepted(enqueued: Enqueued) -> Job {
     match enqueued {
         Enqueued::Accepted(job) => job,
-        Enqueued::AlreadyActive(job) => panic!("{} is active already", job.dump_id),
+        Enqueued::AlreadyActive(job) | Enqueued::AskedBefore(job) => {
+            panic!("{} is there already", job.dump_id)
+        }
     }
 }
 
 pub fn already_active(enqueued: Enqueued) -> Job {
     match enqueued {
         Enqueued::AlreadyActive(job) => job,
-        Enqueued::Accepted(job) => panic!("{} was accepted", job.dump_id),
+        Enqueued::Accepted(job) | Enqueued::AskedBefore(job) => panic!("{} is not active", job.dump_id),
     }
 }
 

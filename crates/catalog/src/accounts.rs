@@ -1,0 +1,301 @@
+//! Accounts, sessions and API tokens as rows. Who may change them is decided above.
+
+use memdeck_model::{AccountName, Actor, ApiToken, Role, Timestamp};
+use rusqlite::{Row, params};
+
+use crate::column::{decode, instant};
+use crate::{Catalog, CatalogError};
+
+/// The SHA-256 of a cookie or token.
+pub type SecretDigest = [u8; 32];
+
+/// An account with what tells its password.
+#[derive(Clone, Debug)]
+pub struct AccountRow {
+    /// Never used again for another one.
+    pub id: i64,
+    pub name: AccountName,
+    pub role: Role,
+    /// A PHC string.
+    pub password: String,
+    pub disabled: bool,
+    pub created_at: Timestamp,
+    pub last_sign_in: Option<Timestamp>,
+}
+
+/// Whose a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionOf {
+    /// The account with this id.
+    Account(i64),
+    /// Whoever signed in with the token of this digest, or with a link while it was the token.
+    Token(SecretDigest),
+}
+
+/// A session as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The SHA-256 of the cookie.
+    pub key: SecretDigest,
+    /// Names it in calls.
+    pub id: String,
+    pub of: SessionOf,
+    pub opened_at: Timestamp,
+    pub used_at: Timestamp,
+    pub address: String,
+    pub browser: Option<String>,
+}
+
+const ACCOUNT: &str = "SELECT id, name, role, password, disabled, created_at, last_sign_in FROM accounts";
+
+impl Catalog {
+    /// Every account, by name.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn accounts(&self) -> Result<Vec<AccountRow>, CatalogError> {
+        self.read("read accounts", |connection| {
+            let mut statement = connection.prepare_cached(&format!("{ACCOUNT} ORDER BY name"))?;
+            statement.query_and_then([], account)?.collect()
+        })
+    }
+
+    /// Adds an account; `None` if there is one of this name.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn add_account(
+        &self,
+        name: &AccountName,
+        role: Role,
+        password: &str,
+        at: Timestamp,
+    ) -> Result<Option<AccountRow>, CatalogError> {
+        self.write("add an account", |tx| {
+            let added = tx.execute(
+                "INSERT INTO accounts (name, role, password, created_at) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (name) DO NOTHING",
+                params![name.as_str(), role.name(), password, at.unix_micros()],
+            )?;
+            if added == 0 {
+                return Ok(None);
+            }
+            let id = tx.last_insert_rowid();
+            let row = tx.query_row_and_then(&format!("{ACCOUNT} WHERE id = ?1"), [id], account)?;
+            Ok(Some(row))
+        })
+    }
+
+    /// Changes what is given of an account. A new password and being kept out end its sessions.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn change_account(
+        &self,
+        id: i64,
+        role: Option<Role>,
+        disabled: Option<bool>,
+        password: Option<&str>,
+    ) -> Result<(), CatalogError> {
+        self.write("change an account", |tx| {
+            tx.execute(
+                "UPDATE accounts SET role = coalesce(?2, role), disabled = coalesce(?3, disabled),
+                        password = coalesce(?4, password) WHERE id = ?1",
+                params![id, role.map(Role::name), disabled, password],
+            )?;
+            if disabled == Some(true) || password.is_some() {
+                tx.execute("DELETE FROM sessions WHERE account = ?1", [id])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Removes an account and its sessions.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn remove_account(&self, id: i64) -> Result<(), CatalogError> {
+        self.write("remove an account", |tx| {
+            tx.execute("DELETE FROM accounts WHERE id = ?1", [id])?;
+            Ok(())
+        })
+    }
+
+    /// Every session that was not ended, expired ones included.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn sessions(&self) -> Result<Vec<SessionRow>, CatalogError> {
+        self.read("read sessions", |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT key, id, account, opened_with, opened_at, used_at, address, browser FROM sessions",
+            )?;
+            statement.query_and_then([], session)?.collect()
+        })
+    }
+
+    /// Keeps a session, and when its account signed in.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn keep_session(&self, session: &SessionRow) -> Result<(), CatalogError> {
+        let (account, opened_with) = match session.of {
+            SessionOf::Account(id) => (Some(id), None),
+            SessionOf::Token(digest) => (None, Some(digest)),
+        };
+        self.write("keep a session", |tx| {
+            tx.execute(
+                "INSERT INTO sessions (key, id, account, opened_with, opened_at, used_at, address, browser)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    session.key,
+                    session.id,
+                    account,
+                    opened_with,
+                    session.opened_at.unix_micros(),
+                    session.used_at.unix_micros(),
+                    session.address,
+                    session.browser
+                ],
+            )?;
+            if let Some(id) = account {
+                tx.execute(
+                    "UPDATE accounts SET last_sign_in = ?2 WHERE id = ?1",
+                    params![id, session.opened_at.unix_micros()],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes when a session was used.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn use_session(&self, key: &SecretDigest, at: Timestamp) -> Result<(), CatalogError> {
+        self.write("note the use of a session", |tx| {
+            tx.execute("UPDATE sessions SET used_at = ?2 WHERE key = ?1", params![key, at.unix_micros()])?;
+            Ok(())
+        })
+    }
+
+    /// Forgets sessions.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn forget_sessions(&self, keys: &[SecretDigest]) -> Result<(), CatalogError> {
+        self.write("forget sessions", |tx| {
+            let mut statement = tx.prepare_cached("DELETE FROM sessions WHERE key = ?1")?;
+            for key in keys {
+                statement.execute([key])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Every API token with its digest, by name.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn api_tokens(&self) -> Result<Vec<(SecretDigest, ApiToken)>, CatalogError> {
+        self.read("read tokens", |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT digest, name, rights, created_at, created_by, expires_at, last_used_at
+                 FROM api_tokens ORDER BY name",
+            )?;
+            statement.query_and_then([], api_token)?.collect()
+        })
+    }
+
+    /// Adds an API token; false if there is one of its name.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn add_api_token(&self, digest: &SecretDigest, token: &ApiToken) -> Result<bool, CatalogError> {
+        let rights = serde_json::to_string(&token.rights).unwrap_or_default();
+        self.write("add a token", |tx| {
+            let added = tx.execute(
+                "INSERT INTO api_tokens (name, digest, rights, created_at, created_by, expires_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING",
+                params![
+                    token.name.as_str(),
+                    digest,
+                    rights,
+                    token.created_at.unix_micros(),
+                    token.created_by.to_json(),
+                    token.expires_at.map(Timestamp::unix_micros)
+                ],
+            )?;
+            Ok(added == 1)
+        })
+    }
+
+    /// Notes when an API token was sent.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn use_api_token(&self, digest: &SecretDigest, at: Timestamp) -> Result<(), CatalogError> {
+        self.write("note the use of a token", |tx| {
+            let change = "UPDATE api_tokens SET last_used_at = ?2 WHERE digest = ?1";
+            tx.execute(change, params![digest, at.unix_micros()])?;
+            Ok(())
+        })
+    }
+
+    /// Removes an API token; false if there is none of this name.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn remove_api_token(&self, name: &AccountName) -> Result<bool, CatalogError> {
+        self.write("remove a token", |tx| {
+            Ok(tx.execute("DELETE FROM api_tokens WHERE name = ?1", [name.as_str()])? == 1)
+        })
+    }
+}
+
+fn account(row: &Row<'_>) -> Result<AccountRow, CatalogError> {
+    Ok(AccountRow {
+        id: row.get("id")?,
+        name: decode("name", row.get("name")?)?,
+        role: decode("role", row.get("role")?)?,
+        password: row.get("password")?,
+        disabled: row.get("disabled")?,
+        created_at: instant("created_at", row.get("created_at")?)?,
+        last_sign_in: optional_instant(row, "last_sign_in")?,
+    })
+}
+
+fn session(row: &Row<'_>) -> Result<SessionRow, CatalogError> {
+    let of = match row.get("account")? {
+        Some(id) => SessionOf::Account(id),
+        None => SessionOf::Token(row.get("opened_with")?),
+    };
+    Ok(SessionRow {
+        key: row.get("key")?,
+        id: row.get("id")?,
+        of,
+        opened_at: instant("opened_at", row.get("opened_at")?)?,
+        used_at: instant("used_at", row.get("used_at")?)?,
+        address: row.get("address")?,
+        browser: row.get("browser")?,
+    })
+}
+
+fn api_token(row: &Row<'_>) -> Result<(SecretDigest, ApiToken), CatalogError> {
+    let rights: String = row.get("rights")?;
+    let rights = serde_json::from_str(&rights)
+        .map_err(|_| CatalogError::Undecodable { column: "rights", value: rights })?;
+    let token = ApiToken {
+        name: decode("name", row.get("name")?)?,
+        rights,
+        created_at: instant("created_at", row.get("created_at")?)?,
+        created_by: Actor::from_kept(&row.get::<_, String>("created_by")?),
+        expires_at: optional_instant(row, "expires_at")?,
+        last_used_at: optional_instant(row, "last_used_at")?,
+    };
+    Ok((row.get("digest")?, token))
+}
+
+fn optional_instant(row: &Row<'_>, column: &'static str) -> Result<Option<Timestamp>, CatalogError> {
+    row.get::<_, Option<i64>>(column)?.map(|micros| instant(column, micros)).transpose()
+}
