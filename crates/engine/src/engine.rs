@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_catalog::{CatalogError, Enqueued, GuestIdentity, NewJob};
-use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, EndReason, Event, FrozenPause, Guest, Millis};
+use memdeck_model::{
+    Actor, ByteCount, DumpId, DumpOptions, DumpStatus, EndReason, Event, FrozenPause, Guest, Millis,
+    RequestKey,
+};
 use tokio::sync::broadcast;
 
 use crate::aftercare::Aftercare;
-use crate::board::{Board, StopReason};
+use crate::board::{Board, Ended, StopReason};
 use crate::context::{Context, EngineParts};
 use crate::ends::Ends;
 use crate::error::{EngineError, as_error};
@@ -99,14 +102,15 @@ impl Engine {
     /// Starts no dump any more, waits for running ones for a while, then stops them and waits for their end. Queued
     /// jobs stay queued and run when an engine is started on the same catalog again.
     ///
-    /// A hypervisor that does not answer holds up only the dumps that need it.
-    pub fn shutdown(&self) {
+    /// A hypervisor that does not answer holds up only the dumps that need it, and those only for some seconds.
+    pub fn shutdown(&self) -> Ended {
         self.turns.close();
-        self.board.close(self.context.settings.shutdown_grace);
+        let ended = self.board.close(self.context.settings.shutdown_grace);
         // No dump can hand them anything any more.
         self.aftercare.close();
         self.ends.close();
         self.threads.wait(THREAD_PATIENCE);
+        ended
     }
 
     /// Queues a dump of every guest named. Jobs are durable when this returns. A guest that is already queued or
@@ -120,13 +124,27 @@ impl Engine {
         options: &DumpOptions,
         requested_by: &Actor,
     ) -> Result<BTreeMap<String, DumpStatus>, EngineError> {
+        self.trigger_once(targets, options, requested_by, None)
+    }
+
+    /// The same, but that a guest which was asked for under this key before keeps the dump it got then.
+    ///
+    /// # Errors
+    /// As [`Self::trigger`].
+    pub fn trigger_once(
+        &self,
+        targets: &[impl Clone + Into<Target>],
+        options: &DumpOptions,
+        requested_by: &Actor,
+        key: Option<&RequestKey>,
+    ) -> Result<BTreeMap<String, DumpStatus>, EngineError> {
         let mut statuses = BTreeMap::new();
         let targets: Vec<Target> = targets.iter().map(|target| target.clone().into()).collect();
         // A guest that is unknown, or a hypervisor that does not answer now, is accepted all the same: the job
         // waits its turn and ends with a sentence that says what was wrong then.
         let guests = self.identify(&targets);
         for (target, guest) in targets.into_iter().zip(guests) {
-            let enqueued = self.context.catalog.enqueue(NewJob {
+            let job = NewJob {
                 dump_id: DumpId::from_uuid_bits(uuid::Uuid::new_v4().as_u128()),
                 vm: target.vm.clone(),
                 asked_by_text: target.guest.is_none(),
@@ -134,15 +152,15 @@ impl Engine {
                 options: options.clone(),
                 requested_by: requested_by.clone(),
                 queued_at: self.context.clock.now(),
-            })?;
-            let status = match enqueued {
+            };
+            let status = match self.context.catalog.enqueue_once(job, key)? {
                 Enqueued::Accepted(job) => {
                     tracing::info!(dump_id = %job.dump_id, vm = %target.vm, %requested_by, "dump queued");
                     let status = status::of(&job, None);
                     self.board.publish(Event::Dump(Box::new(status.clone())));
                     status
                 }
-                Enqueued::AlreadyActive(job) => self.ends.status_of(&job),
+                Enqueued::AlreadyActive(job) | Enqueued::AskedBefore(job) => self.ends.status_of(&job),
             };
             statuses.insert(target.vm.to_string(), status);
         }
@@ -207,6 +225,12 @@ impl Engine {
         Ok(FrozenPause::measured(limit, &dumps.unwrap_or_default()))
     }
 
+    /// Bytes that are free on the volume of the images, where it says so. Blocks as long as the volume does.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<ByteCount> {
+        self.context.store.free_bytes().ok()
+    }
+
     /// What happens from now on.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
@@ -214,7 +238,7 @@ impl Engine {
     }
 
     /// The guest that a request means, as far as that is known now. One that was chosen from a list stays the one that
-    /// was chosen, also where the hypervisor does not answer.
+    /// was chosen, also if the hypervisor does not answer.
     fn identify(&self, targets: &[Target]) -> Vec<Option<GuestIdentity>> {
         // One call for all, so that a hypervisor that does not answer is waited for once.
         let guests = match targets {

@@ -1,8 +1,8 @@
-//! The port to whoever looks after guests when this process dies.
+//! The port to the guardian, which looks after guests when this process dies.
 
 use memdeck_catalog::Intent;
 
-/// Told of every guest before it is touched, and when it is as it was again. If this process dies in between, the
+/// Learns of every guest before it is touched, and when it is as it was again. If this process dies in between, the
 /// guardian sees to it that a guest that ran runs.
 pub trait Guardian: Send + Sync {
     /// The guest is about to be touched. When this returns, the guardian knows.
@@ -11,7 +11,7 @@ pub trait Guardian: Send + Sync {
     /// The guest is as it was.
     fn release(&self, intent: &Intent);
 
-    /// This process is alive: told several times a second while a dump runs. Must not wait for anything.
+    /// This process is alive: called several times a second while a dump runs. Must not wait for anything.
     fn beat(&self) {}
 }
 

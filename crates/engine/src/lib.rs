@@ -27,6 +27,7 @@ mod threads;
 mod turns;
 
 pub use aftercare::{Restoration, restore_max_downtime, resume_stranded};
+pub use board::Ended;
 pub use context::{EngineParts, EngineSettings};
 pub use engine::Engine;
 pub use error::EngineError;
@@ -35,6 +36,7 @@ pub use memdeck_catalog::Intent;
 pub use memdeck_clock::{Clock, ManualClock, SystemClock};
 pub use memdeck_model::Target;
 pub use rebuild::{NOT_KNOWN, Rebuilt, rebuild};
+pub use recovery::recover;
 pub use room::Volume;
 
 use memdeck_catalog::Job;

@@ -9,10 +9,10 @@ use memdeck_model::{Actor, DumpId, Record, Timestamp};
 use crate::error::EngineError;
 use crate::record::record_of;
 
-/// Who is told to have deleted an image that is not beside its manifest.
+/// Who counts as having deleted an image that is not beside its manifest.
 const FOUND_DELETED: &str = "somebody (a rebuild of the catalog found the manifest without its image)";
 
-/// What a manifest does not tell, in words.
+/// What a manifest does not hold, in words.
 pub const NOT_KNOWN: &str = "Not known from manifests: dumps that failed or were cancelled, who deleted images and when, \
                              records of other hosts, how long sealing took, what InfluxDB has acknowledged.";
 

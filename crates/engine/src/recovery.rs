@@ -15,6 +15,9 @@ use memdeck_clock::Clock;
 
 /// Ends every job that a dead engine left running. An image that was sealed before the death is complete evidence:
 /// its record is written now. Of all others the partial files are removed and the job fails.
+///
+/// # Errors
+/// The catalog failed, or the directory of images cannot be read.
 pub fn recover(catalog: &Catalog, store: &ImageStore, clock: &dyn Clock) -> Result<(), EngineError> {
     for job in catalog.active_jobs()? {
         if job.state != JobState::Running {
@@ -97,12 +100,12 @@ fn sweep(catalog: &Catalog, store: &ImageStore) -> Result<(), EngineError> {
     match store.sweep(&|dump_id| active.iter().any(|job| job.dump_id == *dump_id)) {
         Ok(removed) if removed.is_empty() => {}
         Ok(removed) => {
-            tracing::warn!(files = ?removed, "removed files of dumps that nobody knows of any more");
+            tracing::warn!(files = ?removed, "removed files of dumps that are in no catalog");
         }
         Err(error) => {
             tracing::error!(
                 error = as_error(&error),
-                "files of dumps that nobody knows of any more are left"
+                "files of dumps that are in no catalog could not be removed"
             );
         }
     }

@@ -23,7 +23,7 @@ pub trait Volume: Send + Sync {
     /// The bytes that may still be written to it.
     ///
     /// # Errors
-    /// The volume does not tell.
+    /// Its free space is unknown.
     fn free_bytes(&self) -> Result<ByteCount, StoreError>;
 }
 
@@ -60,9 +60,9 @@ impl Promises {
 pub enum NoRoom {
     /// The volume could not hold it if it were alone.
     Full { needed: ByteCount, free: ByteCount },
-    /// The volume does not tell its free space.
+    /// The free space of the volume is unknown.
     Unknown(StoreError),
-    /// It was told to stop while it waited.
+    /// It was stopped while it waited.
     Stopped,
 }
 
@@ -84,8 +84,8 @@ impl Room {
         Self { volume, promises: Mutex::default(), freed: Condvar::new() }
     }
 
-    /// Promises room for a dump that writes at most `bytes`. Where other dumps may still need it, waits for their end;
-    /// `waits` is told so, and whether the dump shall stop is asked of `must_stop`.
+    /// Promises room for a dump that writes at most `bytes`. If other dumps may still need it, waits for their end;
+    /// `waits` is called then, and `must_stop` says whether to give up.
     pub fn promise(
         &self,
         bytes: ByteCount,

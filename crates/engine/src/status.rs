@@ -59,6 +59,7 @@ pub fn of(job: &Job, reached: Option<Reached>) -> DumpStatus {
         finished_at: job.finished_at,
         dump_path: record.as_ref().and_then(|record| record.dump_path.clone()),
         duration_sec: duration.map(seconds),
+        host: None,
         job_state: Some(job.state),
         end_reason: job.end_reason.clone(),
         guest: job.guest.as_ref().map(|guest| guest.name.clone()),

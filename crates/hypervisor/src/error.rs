@@ -42,7 +42,6 @@ pub enum HypervisorError {
     Connect {
         /// The hypervisor's address.
         uri: String,
-        /// The reason.
         #[source]
         source: Cause,
     },
@@ -57,7 +56,6 @@ pub enum HypervisorError {
     /// The guest has no memory.
     #[error("VM '{guest}' is {}: only a VM that has memory can be dumped, start it first", .state.as_str())]
     NotRunning {
-        /// The guest.
         guest: GuestName,
         /// What it does.
         state: GuestState,
@@ -67,7 +65,7 @@ pub enum HypervisorError {
     Busy {
         /// The guest that the job has.
         guest: GuestName,
-        /// The job in libvirt's words; `None` where libvirt does not say.
+        /// The job in libvirt's words; `None` if libvirt does not say.
         job: Option<&'static str>,
     },
     /// The hypervisor is on another machine, so it cannot write into a pipe of ours.
@@ -91,33 +89,24 @@ pub enum HypervisorError {
     /// The dump of a guest failed.
     #[error("the memory of VM '{guest}' could not be dumped")]
     Dump {
-        /// The guest.
         guest: GuestName,
-        /// The reason.
         #[source]
         source: Cause,
     },
     /// The guest cannot be dumped while it runs; a frozen dump may work.
     #[error("VM '{guest}' cannot be dumped while it runs: only a frozen dump is possible")]
     CannotMigrate {
-        /// The guest.
         guest: GuestName,
-        /// The reason.
         #[source]
         source: Cause,
     },
     /// The dump was given up on request, by us or by somebody else.
     #[error("the dump of VM '{guest}' was aborted")]
-    Aborted {
-        /// The guest.
-        guest: GuestName,
-    },
+    Aborted { guest: GuestName },
     /// The guest, and with it its memory, is gone.
     #[error("VM '{guest}' {end} during its dump, and its memory is gone")]
     GuestEnded {
-        /// The guest.
         guest: GuestName,
-        /// How.
         end: GuestEnd,
         /// What the dump's call said.
         #[source]
@@ -126,7 +115,6 @@ pub enum HypervisorError {
     /// The connection of the dump is gone: the hypervisor's service was restarted or died.
     #[error("{uri} went away during the dump of VM '{guest}'; try again when it is back")]
     WentAway {
-        /// The guest.
         guest: GuestName,
         /// The hypervisor's address.
         uri: String,
@@ -141,7 +129,6 @@ pub enum HypervisorError {
         operation: String,
         /// The hypervisor's address.
         uri: String,
-        /// The reason.
         #[source]
         source: Cause,
     },

@@ -13,7 +13,7 @@ pub fn launch_security(domain_xml: &str) -> Result<Option<String>, String> {
     security::launch_security(domain_xml).map_err(|error| error.to_string())
 }
 
-/// After how many passes an image of this domain is exact, with a hypervisor of this version; `None` where it always is.
+/// After how many passes an image of this domain is exact, with a hypervisor of this version; `None` if it always is.
 ///
 /// # Errors
 /// It is no XML, in words.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use memdeck_model::telemetry::{BalloonStats, DeviceKind, DeviceStats, Metric, VmTotals};
-use memdeck_model::{GuestName, GuestState};
+use memdeck_model::{GuestName, GuestState, Timestamp};
 
 use crate::HypervisorError;
 
@@ -35,12 +35,13 @@ pub struct Collection {
 pub struct GuestSample {
     /// Its UUID, by which its values are kept.
     pub uuid: String,
-    /// Its name.
     pub name: GuestName,
     /// libvirt's id. Another one than before means that the guest was started anew, and its counters with it.
     pub id: Option<u32>,
     /// What it does.
     pub state: GuestState,
+    /// When its process began, where the hypervisor's files say so. A guest that reboots keeps its process.
+    pub started_at: Option<Timestamp>,
     /// The most memory it may have, in KiB.
     pub memory_max_kib: Option<u64>,
     /// When the values were taken, by the monotonic clock.
@@ -57,7 +58,7 @@ pub struct GuestSample {
 }
 
 impl GuestSample {
-    /// Sets the totals that are sums over the devices. A sum over no device is 0 only where it is known that the guest
+    /// Sets the totals that are sums over the devices. A sum over no device is 0 only if it is known that the guest
     /// has none.
     pub(crate) fn sum_devices(&mut self, nics_known: bool, disks_known: bool) {
         for (kind, known, sums) in

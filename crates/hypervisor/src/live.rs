@@ -59,17 +59,17 @@ pub trait LiveCall: Send {
 
 /// Watches a live dump, and ends it, while another thread reads its stream.
 pub trait LiveControl: Send + Sync {
-    /// How far the dump is; `None` where it has not begun or has ended. While the guest is stopped for the last pass
+    /// How far the dump is; `None` if it has not begun or has ended. While the guest is stopped for the last pass
     /// the answer waits for the reader, so do not ask from the thread that reads.
     ///
     /// # Errors
     /// The hypervisor refuses, cannot be reached or does not answer.
     fn stats(&self) -> Result<Option<LiveStats>, HypervisorError>;
 
-    /// Tells the hypervisor to give the dump up; go on reading to the end of the stream, then
-    /// [`finish`](LiveCall::finish). Returns soon, also where the hypervisor can answer only after further reads, and
-    /// so may be called by the thread that reads. A dump that has ended is left alone, and one that is about to end
-    /// may still succeed.
+    /// Makes the hypervisor abort the dump; go on reading to the end of the stream, then
+    /// [`finish`](LiveCall::finish). Takes some tenths of a second, in which nothing is read from the hypervisor, so that
+    /// it hears of the abort at a moment at which that does not harm the guest. A dump that has ended, and one whose
+    /// guest is already stopped for the last pass, is left alone and may still succeed.
     ///
     /// # Errors
     /// The hypervisor refuses or cannot be reached. The dump goes on.

@@ -51,7 +51,7 @@ pub trait Hypervisor: Send + Sync {
     fn domain_xml(&self, uuid: &str) -> Result<String, HypervisorError>;
 
     /// How the guest's memory is encrypted against its host: the type of `<launchSecurity>` (`sev`, `sev-snp`, `tdx`,
-    /// `s390-pv`), `None` where it is not. A dump of an encrypted guest holds ciphertext.
+    /// `s390-pv`), `None` if it is not. A dump of an encrypted guest holds ciphertext.
     ///
     /// # Errors
     /// [`HypervisorError::NotFound`], the definition cannot be read, or the hypervisor cannot be reached or does not
@@ -59,7 +59,7 @@ pub trait Hypervisor: Send + Sync {
     fn launch_security(&self, uuid: &str) -> Result<Option<String>, HypervisorError>;
 
     /// How many iterations a live dump of the guest may have, as [`LiveOutcome`](crate::LiveOutcome) counts them, and
-    /// still show its memory at one instant; `None` where any number is as good. QEMU before 9.0 can lose what an
+    /// still show its memory at one instant; `None` if any number is as good. QEMU before 9.0 can lose what an
     /// emulated guest writes while the passes over its memory follow each other.
     ///
     /// # Errors
@@ -94,14 +94,14 @@ pub trait Hypervisor: Send + Sync {
     /// It cannot be reached or does not answer.
     fn aftermath(&self, uuid: &str) -> Result<Aftermath, HypervisorError>;
 
-    /// How long the guest may be stopped at the end of a migration or live dump; `None` where it has no such setting
+    /// How long the guest may be stopped at the end of a migration or live dump; `None` if it has no such setting
     /// or does not run.
     ///
     /// # Errors
     /// [`HypervisorError::NotFound`], or the hypervisor refuses, cannot be reached or does not answer.
     fn max_downtime(&self, uuid: &str) -> Result<Option<Duration>, HypervisorError>;
 
-    /// Sets what [`max_downtime`](Self::max_downtime) gives, in whole milliseconds. A guest that is gone or shut off
+    /// Sets what [`max_downtime`](Self::max_downtime) returns, in whole milliseconds. A guest that is gone or shut off
     /// has lost its setting already, which is no error.
     ///
     /// # Errors
@@ -138,7 +138,7 @@ pub enum Aftermath {
     /// A job of the guest is under way, be it what is left of the dump or somebody else's. When it has ended the guest
     /// may stand otherwise: look again.
     Busy {
-        /// The job in libvirt's words; `None` where libvirt does not say.
+        /// The job in libvirt's words; `None` if libvirt does not say.
         job: Option<&'static str>,
     },
     /// The dump has left it stopped.

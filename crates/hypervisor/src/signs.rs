@@ -25,7 +25,7 @@ impl DumpSigns {
         self.seen.failed.load(Ordering::Acquire)
     }
 
-    /// Whether the guest was seen to stop, and not to run again, since the dump began. An event tells it, some
+    /// Whether the guest was seen to stop, and not to run again, since the dump began. An event says so, some
     /// milliseconds late.
     #[must_use]
     pub fn guest_is_stopped(&self) -> bool {

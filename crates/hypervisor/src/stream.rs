@@ -7,13 +7,13 @@
 //!                      └── guest stopped too long, nothing moves, told to: cut ────────────┘
 //! ```
 //!
-//! A guest that stands still waits for the pump alone. Whoever reads from the pump may hang on a volume for as long as it
+//! A guest that stands still waits for the pump alone. The pump's reader may hang on a volume for as long as it
 //! likes: a thread in such a sleep survives SIGKILL and keeps the descriptors of its process, but those of the pipe are
 //! not among them. So the pump can always end what the guest waits for, and so can the end of the process.
 //!
 //! How it ends a dump depends on its kind. A frozen dump fails, and its guest runs, as soon as the pipe is closed. The
-//! pipe of a live dump is never closed early: near its end that would leave the guest stopped. It is emptied into nothing
-//! until the hypervisor is done.
+//! pipe of a live dump is never closed early: near its end that would leave the guest stopped. It is held until the
+//! hypervisor has heard of the abort, see [`Valve::abort`], and emptied into nothing until the hypervisor is done.
 
 mod pump;
 mod valve;
@@ -23,12 +23,16 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 pub(crate) use pump::{Arrival, Ending, Pipe, Pump};
+pub(crate) use valve::Moment;
 pub use valve::{Cut, Valve};
 
 /// Bytes that are handed on at once: they stay in a core's cache until they are read.
 const CHUNK_BYTES: usize = 256 << 10;
+/// How long a pipe may be held for an abort that is not answered: libvirtd may be away for so long.
+const HOLD_LIMIT: Duration = Duration::from_secs(10);
 /// How far the reader may be behind the pipe: 4 MiB.
 const CHUNKS: usize = 16;
 
@@ -39,7 +43,7 @@ struct Chunk {
     filled: usize,
 }
 
-/// The read end of a dump. Dropped before its end, it gives the dump up.
+/// The read end of a dump. Dropped before its end, it aborts the dump.
 pub struct DumpStream {
     full: Receiver<Chunk>,
     free: SyncSender<Chunk>,

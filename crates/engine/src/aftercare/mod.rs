@@ -131,7 +131,7 @@ impl Aftercare {
 
 fn report_failure(intent: &Intent, error: &HypervisorError) {
     let Intent { dump_id, guest_uuid: uuid, .. } = intent;
-    tracing::error!(%dump_id, uuid, reason = sentence(error), "the guest cannot be put right yet; trying again");
+    tracing::error!(%dump_id, uuid, reason = sentence(error), "the guest could not be restored yet; trying again");
 }
 
 /// A guest that a dump is touching. Dropped, it is made as it was, or the keeper goes on trying.

@@ -12,7 +12,7 @@ pub enum Restoration {
     Done,
     /// A job has the guest: what is left of the dump, or another program's.
     Busy {
-        /// The job in libvirt's words; `None` where libvirt does not say.
+        /// The job in libvirt's words; `None` if libvirt does not say.
         job: Option<&'static str>,
     },
     /// The hypervisor refused or did not answer.

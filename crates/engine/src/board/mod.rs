@@ -1,4 +1,4 @@
-//! The running dumps: how far they are, who is told when, and what ends them in time.
+//! The running dumps: their progress, when it is published, and what ends them in time.
 //!
 //! ```text
 //! thread that reads ──stores──► Gauge ◄──samples── publisher ──► events
@@ -25,8 +25,19 @@ use crate::guardian::Guardian;
 use crate::status::{self, Reached};
 use memdeck_clock::Clock;
 
-/// Events kept for a subscriber that is slow; one that falls further behind is told so and asks for the present state.
+/// Events kept for a slow subscriber; one that falls further behind learns it and asks for the present state.
 const EVENT_BACKLOG: usize = 1024;
+/// How long dumps that were stopped may take to end.
+const CANCEL_PATIENCE: Duration = Duration::from_millis(3500);
+
+/// What became of the dumps that ran when the engine was shut down. Those that ended by themselves are in neither count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// They were stopped, and their guests are as they were.
+    pub cancelled: usize,
+    /// They were stopped and did not end: the guardian looks after their guests, and the next start records their end.
+    pub left_behind: usize,
+}
 
 /// The shortest time between two progress events of one dump, by the engine's clock.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -34,7 +45,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// How often the publisher looks at the running dumps.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often running dumps are compared with the clock, and the guardian is told that this process is alive.
+/// How often running dumps are compared with the clock, and the guardian hears that this process is alive.
 const WATCHDOG_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a dump that was taken from the queue may need to be on the board.
@@ -109,7 +120,7 @@ impl Board {
         self.changed.notify_all();
     }
 
-    /// Tells a running dump to stop. False if it does not run.
+    /// Stops a running dump. False if it does not run.
     pub fn stop(&self, dump_id: &DumpId, reason: StopReason) -> bool {
         let dumps = self.dumps.lock();
         let running = dumps.running.get(dump_id);
@@ -231,17 +242,22 @@ impl Board {
         !dumps.is_closing
     }
 
-    /// Lets no dump begin any more. Running ones may end within `grace`; then they are stopped, and their end is waited for.
-    pub fn close(&self, grace: Duration) {
+    /// Lets no dump begin any more. Running ones may end within `grace`; then they are stopped, and their end is waited for,
+    /// but not for ever: where the hypervisor does not answer, the process ends without them.
+    pub fn close(&self, grace: Duration) -> Ended {
         let mut dumps = self.dumps.lock();
         dumps.is_closing = true;
         self.changed.notify_all();
         let some_run = |dumps: &mut Dumps| !dumps.running.is_empty();
         if self.changed.wait_while_for(&mut dumps, some_run, grace).timed_out() {
+            let cancelled = dumps.running.len();
             for running in dumps.running.values() {
                 running.controls.switch.stop(StopReason::Shutdown);
             }
-            self.changed.wait_while(&mut dumps, some_run);
+            self.changed.wait_while_for(&mut dumps, some_run, CANCEL_PATIENCE);
+            let left_behind = dumps.running.len();
+            return Ended { cancelled: cancelled.saturating_sub(left_behind), left_behind };
         }
+        Ended::default()
     }
 }

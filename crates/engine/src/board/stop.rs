@@ -1,4 +1,4 @@
-//! How a dump under way is told to stop.
+//! How a running dump is stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,21 +7,18 @@ use memdeck_hypervisor::Valve;
 use memdeck_model::Actor;
 use parking_lot::Mutex;
 
-/// Why a dump was told to stop.
+/// Why a dump was stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StopReason {
     /// Somebody asked for it.
-    Cancelled {
-        /// Who.
-        by: Actor,
-    },
+    Cancelled { by: Actor },
     /// It took longer than the time limit.
     TimeLimit,
     /// The engine is shutting down.
     Shutdown,
 }
 
-/// The switch by which a running dump is told to stop. The first reason stays.
+/// The switch that stops a running dump. The first reason stays.
 ///
 /// It ends the stream of the guest's memory itself: the thread that works on that may hang on a volume.
 #[derive(Clone, Debug, Default)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use memdeck_catalog::{CatalogError, Job};
 use memdeck_hypervisor::{Cut, DumpStream, Valve};
 use memdeck_image::{CaptureFacts, Captured, OrderedImage, PartialImage};
-use memdeck_model::{CaptureMode, EndReason, Guest, GuestState, Millis};
+use memdeck_model::{CaptureMode, EndReason, Guest, GuestState, Message, Millis};
 
 use crate::aftercare::Aftercare;
 use crate::board::{Board, Controls, StopReason};
@@ -46,13 +46,13 @@ impl Attempt<'_> {
     }
 
     /// Records and publishes how the guest is read.
-    pub fn decide(&self, mode: CaptureMode, fallback: Option<&str>) -> Result<Job, CatalogError> {
+    pub fn decide(&self, mode: CaptureMode, fallback: Option<&Message>) -> Result<Job, CatalogError> {
         let job = self.context.catalog.decide(&self.job.dump_id, mode, fallback)?;
         self.board.begin_mode(&job);
         Ok(job)
     }
 
-    /// Why the dump was told to stop, as its end; `None` where it was not.
+    /// Why the dump was stopped, as its end; `None` if it was not.
     pub fn stop_error(&self) -> Option<DumpError> {
         let reason = match self.controls.switch.reason()? {
             StopReason::TimeLimit => {
@@ -72,7 +72,7 @@ impl Attempt<'_> {
         self.controls.switch.is_stopped()
     }
 
-    /// Lets the stream of the guest's memory end when the dump is told to stop, and when the guest has stood still for
+    /// Ends the stream of the guest's memory when the dump is stopped, and when the guest has stood still for
     /// too long, which does not matter to one that was stopped before.
     pub fn guard(&self, stream: &DumpStream, guest: &Guest) -> Valve {
         let valve = stream.valve();
@@ -84,7 +84,7 @@ impl Attempt<'_> {
         valve
     }
 
-    /// Why the stream was ended although nobody told the dump to stop.
+    /// Why the stream ended although nobody stopped the dump.
     pub fn cut_error(&self, valve: &Valve) -> Option<DumpError> {
         let pause = self.context.settings.frozen_pause_limit;
         let reason = match valve.cut()? {

@@ -166,7 +166,7 @@ pub fn touch<'a>(
     Ok(aftercare.touch(intent)?)
 }
 
-/// The limit that a live dump is going to change. Where it is not known the dump itself fails or leaves it alone.
+/// The limit that a live dump is going to change. If it is not known the dump itself fails or leaves it alone.
 fn max_downtime(context: &Context, guest: &Guest) -> Option<Millis> {
     match context.hypervisor.max_downtime(&guest.uuid) {
         Ok(limit) => limit.map(Millis::from),

@@ -26,7 +26,7 @@ use crate::error::{DumpError, as_error, sentence};
 /// Between two looks at a live dump.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How often a dump is told to end whose stream was cut.
+/// How often a dump whose stream was cut is ended again.
 const ABORT_ATTEMPTS: u32 = 5;
 
 /// Why an image is not believed although the hypervisor calls it good.
@@ -98,7 +98,7 @@ pub fn capture(
         received
     });
     let end_of_stream = context.clock.now();
-    if valve.cut().is_some() {
+    if received.is_err() || valve.cut().is_some() {
         watch.see_to_abort(control.as_ref());
     }
     let outcome = call.finish();
@@ -214,7 +214,7 @@ impl Watch {
         Self { time_budget, exact_iterations, signs, state: Mutex::default(), ended: Condvar::new() }
     }
 
-    /// Until the stream has ended: reports, and gives the dump up where it must.
+    /// Until the stream has ended: reports, and aborts the dump if it must.
     fn run(&self, attempt: &Attempt<'_>, control: &dyn LiveControl, valve: &Valve) {
         let began = attempt.context.clock.monotonic();
         let mut state = self.state.lock();
@@ -286,7 +286,7 @@ impl Watch {
         state.aborted || state.useless
     }
 
-    /// The stream was cut, so that the watcher may have ended before it gave the dump up.
+    /// The stream was not read to its end, and the watcher may have ended before it gave the dump up.
     fn see_to_abort(&self, control: &dyn LiveControl) {
         for _ in 0..ABORT_ATTEMPTS {
             if self.state.lock().aborted || abort(control) {

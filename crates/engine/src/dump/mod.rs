@@ -19,7 +19,9 @@ use std::time::Duration;
 use memdeck_catalog::{CatalogError, GuestIdentity, Job};
 use memdeck_hypervisor::{Host, HypervisorError};
 use memdeck_image::{GuestFacts, HypervisorFacts, Manifest, PartialImage, Provenance, Sealed};
-use memdeck_model::{CaptureMode, EndReason, Event, Guest, GuestState, ModeChoice, Timestamp, WaitsFor};
+use memdeck_model::{
+    CaptureMode, EndReason, Event, Guest, GuestState, Message, ModeChoice, Timestamp, WaitsFor,
+};
 
 pub use self::attempt::Attempt;
 use self::attempt::StoredMemory;
@@ -79,7 +81,7 @@ fn take_image(attempt: Attempt<'_>) -> Result<Job, DumpError> {
     let provenance = provenance(&attempt.with(&job), guest, host, &xml, (started_at, time_now()), stored);
     let manifest = provenance.clone().into_manifest(job.dump_id.clone(), captured);
     let sealed = image.seal(provenance)?;
-    // The manifest is part of what is sealed, so it cannot tell when that was done.
+    // The manifest is part of what is sealed, so it cannot hold the time of sealing.
     let sealed_at = time_now();
     drop(room);
     record_sealed(&attempt.with(&job), &manifest, &sealed, sealed_at)?;
@@ -109,7 +111,8 @@ fn read_guest(
         ModeChoice::Frozen => None,
         // A stopped guest loses nothing by standing still, and QEMU dumps it live only once.
         ModeChoice::Auto if guest.state != GuestState::Running => {
-            Some(format!("the guest is {}, so standing still costs it nothing", guest.state.as_str()))
+            let state = guest.state.as_str();
+            Some(Message::new(format_args!("the guest is {state}, so standing still costs it nothing")))
         }
         choice => {
             *job = attempt.with(job).decide(CaptureMode::Live, None)?;
@@ -124,12 +127,12 @@ fn read_guest(
                 Err(LiveError::NotThisWay(reason)) => {
                     tracing::info!(dump_id = %job.dump_id, reason, "not live; taking the guest frozen");
                     guest = guest::wait_until_at_rest(&attempt, guest_uuid)?;
-                    Some(reason)
+                    Some(Message::from(reason))
                 }
             }
         }
     };
-    *job = attempt.with(job).decide(CaptureMode::Frozen, fallback.as_deref())?;
+    *job = attempt.with(job).decide(CaptureMode::Frozen, fallback.as_ref())?;
     let attempt = attempt.with(job);
     let touched = guest::touch(&attempt, &guest, CaptureMode::Frozen)?;
     let mut stored = frozen::capture(&attempt, &guest, touched, image)?;
@@ -138,7 +141,7 @@ fn read_guest(
 }
 
 /// Records a sealed image. Its bytes are safe and the guest runs, so a catalog that refuses (full disk, locked file) is
-/// asked until it takes the record; where memdeck is stopped before that, the next start finds the sealed image.
+/// asked until it takes the record; if memdeck is stopped before that, the next start finds the sealed image.
 fn record_sealed(
     attempt: &Attempt<'_>,
     manifest: &Manifest,
@@ -208,5 +211,7 @@ fn provenance(
         capture: facts,
         case: job.options.case.clone(),
         note: job.options.note.clone(),
+        // Once the guest runs again. A catalog that fails now takes no record either, and what is sealed is safe.
+        audit: context.catalog.audit_head().unwrap_or_default(),
     }
 }

@@ -1,6 +1,6 @@
 //! Reads no faster than it may.
 //!
-//! The hypervisor is told nothing: who reads slowly is written to slowly. QEMU measures how fast it gets rid of a live
+//! The hypervisor needs no call: it writes as slowly as its reader reads. QEMU measures how fast it gets rid of a live
 //! dump and stops the guest when the rest fits into the pause budget at that speed. From then on the limit does not
 //! hold, so that the guest waits as short a time as it can.
 

@@ -3,8 +3,8 @@
 use memdeck_hypervisor::simulated::{Call, Fault};
 use memdeck_model::ModeChoice::{Auto, Frozen};
 use memdeck_model::{
-    Actor, DumpId, DumpOptions, EndReason, Event, GuestName, GuestState, JobState, Message, RecordQuery,
-    WaitsFor,
+    Actor, ByteCount, DumpId, DumpOptions, EndReason, Event, GuestName, GuestState, JobState, Message,
+    RecordQuery, WaitsFor,
 };
 
 use crate::support::*;
@@ -97,6 +97,25 @@ fn an_unknown_guest_is_accepted_and_ends_with_its_name_and_the_hypervisor() {
     let reason =
         EndReason::UnknownGuest { vm: "web-09".to_owned(), hypervisor: "simulated:///host".to_owned() };
     assert_eq!((status.message, status.end_reason), (Message::new(&reason), Some(reason)));
+}
+
+#[test]
+fn a_guest_that_was_made_anew_under_its_name_while_its_dump_waited_is_not_taken_for_it() {
+    let bench = Bench::with_guests(&["a", "b"]);
+    bench.hypervisor.next_dump("a", &[Fault::StallsAt(1 << 20)]);
+    let engine = bench.engine(1);
+    let mut events = engine.subscribe();
+    trigger(&engine, "a", Frozen);
+    bench.hypervisor.wait_until_stalled("a");
+    let waiting = trigger(&engine, "b", Frozen);
+    bench.hypervisor.remove_guest("b");
+    let another = bench.hypervisor.add_guest("b", ByteCount::from_mib(3));
+    assert_ne!(waiting.guest_uuid.as_ref(), Some(&another.uuid));
+    bench.hypervisor.release("a");
+    let end = end_of(&mut events, &waiting.dump_id);
+    assert!(matches!(end.end_reason, Some(EndReason::UnknownGuest { .. })), "{end:?}");
+    let is_of_b = |call: &Call| matches!(call, Call::BeginDump(name) if name.0 == "b");
+    assert!(!bench.hypervisor.calls().iter().any(is_of_b), "the other guest was not touched");
 }
 
 #[test]

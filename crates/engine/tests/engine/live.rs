@@ -36,7 +36,11 @@ fn what_cannot_be_dumped_live_is_dumped_frozen_with_the_reason() {
         assert_eq!(status.exact_state(), JobState::Completed, "{fault:?}: {}", status.message);
         let record = status.record.unwrap();
         assert_eq!(record.mode, Some(CaptureMode::Frozen), "{fault:?}");
-        assert!(record.fallback.as_ref().unwrap().contains(reason), "{fault:?}: {:?}", record.fallback);
+        assert!(
+            record.fallback.as_ref().unwrap().to_string().contains(reason),
+            "{fault:?}: {:?}",
+            record.fallback
+        );
 
         bench.hypervisor.next_dump("db-01", &[fault]);
         let status = dump_as(&bench, "db-01", Live);
@@ -59,7 +63,7 @@ fn an_image_that_the_hypervisor_may_have_torn_is_not_believed() {
     bench.hypervisor.set_exact_iterations("db-01", 1);
     let record = dump_as(&bench, "db-01", Auto).record.unwrap();
     assert_eq!(record.mode, Some(CaptureMode::Frozen));
-    assert!(record.fallback.as_ref().unwrap().contains("may lose what an emulated guest writes"));
+    assert!(record.fallback.unwrap().to_string().contains("may lose what an emulated guest writes"));
     let refused = dump_as(&bench, "db-01", Live);
     assert_eq!(refused.exact_state(), JobState::Failed, "{}", refused.message);
     assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running);
@@ -71,7 +75,7 @@ fn a_guest_that_an_operator_paused_is_dumped_frozen_and_stays_paused() {
     bench.hypervisor.set_state("db-01", GuestState::Paused);
     let record = dump_as(&bench, "db-01", Auto).record.unwrap();
     assert_eq!((record.mode, record.pause_ms), (Some(CaptureMode::Frozen), Some(Millis(0))));
-    assert_eq!(record.fallback.unwrap(), "the guest is paused, so standing still costs it nothing");
+    assert_eq!(record.fallback, Some("the guest is paused, so standing still costs it nothing".into()));
     assert_eq!(bench.hypervisor.state("db-01"), GuestState::Paused);
 }
 
@@ -87,7 +91,7 @@ fn a_live_dump_that_does_not_converge_is_given_up_after_its_time_and_taken_froze
     bench.clock.advance(LIVE_TIME_BUDGET);
     let record = end_of(&mut events, &dump_id).record.unwrap();
     assert_eq!(record.mode, Some(CaptureMode::Frozen));
-    let reason = record.fallback.unwrap();
+    let reason = record.fallback.unwrap().to_string();
     assert!(
         reason.starts_with("the live copy was not complete after 20.00 s: the guest changes "),
         "{reason}"

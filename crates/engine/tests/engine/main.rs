@@ -7,4 +7,5 @@ mod frozen;
 mod live;
 mod lost_catalog;
 mod room;
+mod stopping;
 mod support;

@@ -7,6 +7,13 @@
 //!
 //! libvirt resumes a guest after a dump that succeeded. After a live dump that failed when QEMU had already finished it
 //! does not, and neither does a libvirtd that was restarted in the middle.
+//!
+//! The home of a guest's restoration is the engine (`engine/src/aftercare/`): it has the intent on disk, and its keeper goes
+//! on until the guest is as it was. What stands here is the part of it that only libvirt's caller can do. It makes the first
+//! attempt within milliseconds of the return, on the connection that is open, so that the pause ends there. And it holds
+//! a call that outlives its dump: libvirt may keep one waiting behind another job and begin it when the engine has given
+//! the dump up, found the guest running and settled the intent. Of that dump's end only this thread hears. Both judge a
+//! guest by the same [`aftermath`].
 
 use std::time::{Duration, Instant};
 
@@ -69,13 +76,16 @@ impl Aftercare {
             self.forgive();
             return Ok(());
         }
-        if self.owes_running && state == sys::VIR_DOMAIN_PAUSED && is_of_a_dump(reason) {
-            if job::job_stats(domain, Job::Present)?.is_some() {
-                // Somebody else's, which has stopped the guest and sees to it itself.
-                return Ok(());
+        if self.owes_running {
+            match judge(domain, state, reason)? {
+                Aftermath::Settled => {}
+                // Somebody else's job has stopped the guest and sees to it itself.
+                Aftermath::Busy { .. } => return Ok(()),
+                Aftermath::Stranded => {
+                    tracing::warn!(vm = %self.name, "the dump left the guest paused; resuming it");
+                    domain.resume()?;
+                }
             }
-            tracing::warn!(vm = %self.name, "the dump left the guest paused; resuming it");
-            domain.resume()?;
         }
         self.owes_running = false;
         if let Some(downtime_ms) = self.owes_max_downtime_ms {
@@ -104,7 +114,7 @@ impl Aftercare {
                 Ok(())
             });
             if let Err(error) = attempt {
-                tracing::debug!(error, vm = %self.name, "the guest cannot be put right yet");
+                tracing::debug!(error, vm = %self.name, "the guest could not be restored yet");
             }
         }
     }
@@ -119,6 +129,10 @@ impl Aftercare {
 /// How a guest stands that ran before its dump.
 pub(super) fn aftermath(domain: &Domain) -> Result<Aftermath, Error> {
     let (state, reason) = domain.get_state()?;
+    judge(domain, state, reason)
+}
+
+fn judge(domain: &Domain, state: u32, reason: i32) -> Result<Aftermath, Error> {
     Ok(if state != sys::VIR_DOMAIN_PAUSED || !is_of_a_dump(reason) {
         Aftermath::Settled
     } else if let Some(job) = job::job_stats(domain, Job::Present)? {

@@ -17,6 +17,7 @@ use super::ffi;
 use super::ffi::job::{self, Job};
 use super::ffi::monitor::watch_monitor;
 use super::lifecycle::Lifecycle;
+use super::texts::is_refused_migration;
 use super::uri::Uri;
 use crate::{Cause, DumpOutcome, DumpSigns, GuestEnd, HypervisorError, LiveOptions, LiveOutcome};
 
@@ -34,7 +35,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Dumps into `path`. Beside the outcome it gives the aftercare that the guest is still owed, if any.
+    /// Dumps into `path`. Returns the outcome, and the aftercare that the guest is still owed, if any.
     pub(super) fn run(&self, path: &str, abandoned: &AtomicBool) -> (Outcome, Option<Aftercare>) {
         let mut aftercare = Aftercare::new(&self.uri, &self.guest);
         let outcome = self.dump(path, abandoned, &mut aftercare).inspect_err(|_| self.signs.fail());
@@ -60,7 +61,7 @@ impl Call {
         }
         // libvirt may have let that question wait.
         if abandoned.load(Ordering::Acquire) {
-            return Err(self.failed("nobody waits for it any more"));
+            return Err(self.failed("its caller no longer waits for it"));
         }
         aftercare.owe_running();
         let dumped = match self.way {
@@ -76,11 +77,11 @@ impl Call {
                 .map_err(|error| self.not_live(&domain, error)),
         };
         if dumped.is_err() {
-            // Whoever reads need not wait for what comes now.
+            // The reader need not wait for what comes now.
             self.signs.fail();
         }
         if let Err(error) = aftercare.give(&domain) {
-            tracing::warn!(%error, vm = %self.guest.name, "the guest cannot be put right yet");
+            tracing::warn!(%error, vm = %self.guest.name, "the guest could not be restored yet");
         }
         dumped.map_err(|error| self.explained(&connection, &domain, &lifecycle, error))?;
         let live = match self.way {
@@ -175,9 +176,7 @@ fn cannot_migrate(error: &Error) -> bool {
         | ErrorNumber::ArgumentUnsupported
         | ErrorNumber::InvalidArg
         | ErrorNumber::NoSupport => true,
-        // QEMU's own refusals arrive as internal errors, with the name of the command that it was given.
-        ErrorNumber::InternalError => error.message().contains("'migrate"),
-        _ => false,
+        _ => is_refused_migration(error),
     }
 }
 

@@ -97,7 +97,7 @@ impl Control {
 }
 
 impl Drop for Control {
-    /// Closing a connection asks the daemon. Where that hangs nobody may hang with it, least of all the end of the
+    /// Closing a connection asks the daemon. If that hangs nobody may hang with it, least of all the end of the
     /// process.
     fn drop(&mut self) {
         let Ok(mut slot) = self.shared.connection.try_lock() else { return };

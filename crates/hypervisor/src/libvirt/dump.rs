@@ -18,6 +18,7 @@ use memdeck_model::Guest;
 
 use super::call::{Call, EVENT_DELAY, Outcome};
 use super::control::Control;
+use super::failure::Failure;
 use super::live::RunningLive;
 use super::target::Target;
 use crate::stream::{Arrival, Ending, Pump};
@@ -64,9 +65,8 @@ impl Dump {
         let limit = self.control.timeout().saturating_add(LIBVIRT_JOB_WAIT);
         let pump = Pump::start(ending, signs.clone(), limit, target.opener())
             .map_err(|error| NotBegun { path_refused: false, error: self.failed(error) })?;
-        let path = pump.path.clone();
         self.run(target, pump, signs, limit)
-            .map_err(|error| NotBegun { path_refused: is_about(&error, &path), error })
+            .map_err(|error| NotBegun { path_refused: is_about_a_file(&error), error })
     }
 
     fn run(
@@ -82,7 +82,7 @@ impl Dump {
         let error = match arrivals.recv() {
             Ok(Arrival::Bytes) => return Ok(Begun { stream, call }),
             Ok(Arrival::Returned) => {
-                let nothing = "libvirt calls it done, but wrote nothing into the pipe it was given";
+                let nothing = "libvirt reported success but wrote nothing into the pipe";
                 return Err(call.wait().err().unwrap_or_else(|| self.failed(nothing)));
             }
             Ok(Arrival::Nothing) => call.timed_out(limit),
@@ -147,9 +147,10 @@ impl Dump {
     }
 }
 
-/// Whether libvirt names `path` in its reason. Asked only where not one byte has come through it.
-fn is_about(error: &HypervisorError, path: &str) -> bool {
-    matches!(error, HypervisorError::Dump { source, .. } if source.to_string().contains(path))
+/// Whether the system kept libvirt from a file: by its code, as libvirt opens no other file before the first byte has come.
+fn is_about_a_file(error: &HypervisorError) -> bool {
+    let HypervisorError::Dump { source, .. } = error else { return false };
+    source.downcast_ref::<Failure>().is_some_and(Failure::is_of_the_system)
 }
 
 /// libvirt's call, seen from the reader's side.

@@ -12,7 +12,7 @@ const FIXED_IN_MAJOR: u32 = 9;
 /// The beginning of the dump, the end of the first pass, and the stop: each is counted as an iteration.
 const EXACT_ITERATIONS: u64 = 3;
 
-/// The most iterations after which an image is exact; `None` where all are. `version` is asked only where it matters; one
+/// The most iterations after which an image is exact; `None` if all are. `version` is asked only if it matters; one
 /// that is not known counts as old.
 pub(crate) fn exact_iterations(
     domain_xml: &str,

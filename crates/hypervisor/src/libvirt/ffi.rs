@@ -54,7 +54,7 @@ pub(super) fn start_event_loop() {
 pub(super) fn watch_closing(connect: &Connect, closed: &Arc<AtomicBool>) {
     let opaque = Arc::into_raw(Arc::clone(closed)).cast_mut().cast::<c_void>();
     // SAFETY: `on_close` and `free_flag` take `opaque` for what it is, a reference to an `AtomicBool` that libvirt
-    // owns from here on. Where the driver has no close callbacks it neither calls nor frees it: a byte is lost.
+    // owns from here on. If the driver has no close callbacks it neither calls nor frees it: a byte is lost.
     let result = unsafe {
         sys::virConnectRegisterCloseCallback(connect.as_ptr(), Some(on_close), opaque, Some(free_flag))
     };
@@ -88,7 +88,7 @@ pub(super) struct LifecycleWatch<'connection> {
     id: c_int,
 }
 
-/// Tells `lifecycle` when `domain` stops, runs and ends.
+/// Reports to `lifecycle` when `domain` stops, runs and ends.
 pub(super) fn watch_lifecycle<'connection>(
     connect: &'connection Connect,
     domain: &Domain,
@@ -162,7 +162,7 @@ unsafe extern "C" fn free_lifecycle(opaque: *mut c_void) {
     drop(unsafe { Arc::from_raw(opaque.cast::<Lifecycle>()) });
 }
 
-/// The process id, in our namespace, of who listens at the other end; 0 where it has none in our namespace.
+/// The process id, in our namespace, of who listens at the other end; 0 if it has none in our namespace.
 ///
 /// rustix has this call, but its type for process ids cannot hold that 0.
 pub(super) fn peer_pid(socket: &UnixStream) -> std::io::Result<i32> {

@@ -27,6 +27,7 @@ pub(super) fn list(connect: &Connect) -> Result<Vec<Guest>, Error> {
 pub(super) fn describe(domain: &Domain) -> Result<Guest, Error> {
     let info = domain.get_info()?;
     Ok(Guest {
+        host: None,
         id: domain.get_id(),
         name: GuestName(domain.get_name()?),
         uuid: domain.get_uuid_string()?,
@@ -47,6 +48,12 @@ pub(super) fn at_rest(domain: &Domain) -> Result<(Guest, Option<JobStats>), Erro
     let guest = describe(domain)?;
     let job = if before.is_none() { job::job_stats(domain, Job::Present)? } else { before };
     Ok((guest, job))
+}
+
+/// Whether a guest stands still for the end of its live dump. One that an operator paused does not.
+pub(super) fn is_stopped_for_its_last_pass(domain: &Domain) -> Result<bool, Error> {
+    let (state, reason) = domain.get_state()?;
+    Ok(state == sys::VIR_DOMAIN_PAUSED && u32::try_from(reason) != Ok(sys::VIR_DOMAIN_PAUSED_USER))
 }
 
 /// The domain that `vm` names, if there is one. The order is that of [`VmRef::find_in`].
@@ -82,7 +89,7 @@ fn found(lookup: Result<Domain, Error>) -> Result<Option<Domain>, Error> {
     }
 }
 
-/// The host as libvirt tells it, with the kind of its hypervisor but not its version.
+/// The host as libvirt describes it, with the kind of its hypervisor but not its version.
 pub(super) fn host(connect: &Connect) -> Result<Host, Error> {
     Ok(Host {
         name: connect.get_hostname()?,

@@ -1,6 +1,6 @@
-//! What events tell of a guest while it is dumped.
+//! What events report of a guest while it is dumped.
 //!
-//! Two kinds of events tell that it stopped and runs: libvirt's own, of which only the arrival has a time, and QEMU's,
+//! Two kinds of events report that it stopped and runs: libvirt's own, of which only the arrival has a time, and QEMU's,
 //! which libvirt passes on with the time at which QEMU sent them. On a busy machine the former come late, the one more
 //! than the other, so a pause is measured by the latter where they are to be had.
 
@@ -68,7 +68,7 @@ impl Lifecycle {
         self.qemu.runs(at);
     }
 
-    /// How long the guest was stopped; waits at most `limit` for its end. `hears_qemu` tells whether QEMU's events are
+    /// How long the guest was stopped; waits at most `limit` for its end. `hears_qemu` says whether QEMU's events are
     /// listened to.
     pub(super) fn pause(&self, limit: Duration, hears_qemu: bool) -> Option<Pause> {
         let by_qemu = if hears_qemu { self.qemu.wait(limit) } else { None };

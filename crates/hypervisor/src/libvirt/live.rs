@@ -15,11 +15,14 @@ use super::control::Control;
 use super::dump::{Begun, RunningCall};
 use super::ffi::job::{self, Job};
 use super::{failed, guests};
+use crate::stream::Moment;
 use crate::{DumpSigns, HypervisorError, LiveCall, LiveControl, LiveDump, LiveStats, Valve};
 
-/// How long an abort waits for libvirt's answer. QEMU does not answer while it is writing the end of the stream into a
-/// full pipe, and the caller may be the thread that reads it.
-const ABORT_PATIENCE: Duration = Duration::from_millis(50);
+/// How long an abort waits for libvirt's answer while the pipe is held.
+const ABORT_PATIENCE: Duration = Duration::from_secs(2);
+/// The same in the last pass: QEMU does not answer while it is writing the end of the stream into a full pipe, and the
+/// caller may be the thread that reads it.
+const LAST_PASS_ABORT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Hands a dump over to its caller.
 pub(super) fn hand_over(begun: Begun) -> LiveDump {
@@ -43,6 +46,7 @@ impl RunningLive {
             control: Arc::clone(&call.control),
             uuid: call.guest.uuid.clone(),
             signs: call.signs.clone(),
+            valve: valve.clone(),
         };
         Self { call, valve, control: Arc::new(control), finished: false }
     }
@@ -59,6 +63,7 @@ impl LiveCall for RunningLive {
 
     fn finish(mut self: Box<Self>) -> Outcome {
         self.finished = true;
+        self.valve.release();
         self.valve.give_up();
         match self.call.wait() {
             // It had begun, so the guest can migrate; something else went wrong.
@@ -79,9 +84,9 @@ impl Drop for RunningLive {
         if self.finished {
             return;
         }
-        // Reading comes first: QEMU may need it to hear of the abort.
-        self.valve.give_up();
         self.control.give_up();
+        self.valve.release();
+        self.valve.give_up();
         match self.call.wait() {
             Err(error @ HypervisorError::Timeout { .. }) => {
                 tracing::error!(%error, vm = %self.call.guest.name, "a live dump that was given up has not ended");
@@ -96,6 +101,7 @@ struct JobControl {
     control: Arc<Control>,
     uuid: String,
     signs: DumpSigns,
+    valve: Valve,
 }
 
 impl JobControl {
@@ -116,26 +122,34 @@ impl JobControl {
         }
     }
 
-    /// Aborts and does not wait.
     fn give_up(&self) {
-        if self.signs.has_returned() {
-            return;
-        }
-        if let Err(error) = self.begin_abort() {
+        if let Err(error) = self.abort() {
             tracing::warn!(%error, "a live dump cannot be aborted and goes on");
         }
     }
 
-    fn begin_abort(
-        &self,
-    ) -> Result<std::sync::mpsc::Receiver<Result<Option<()>, HypervisorError>>, HypervisorError> {
+    fn send_abort(&self, moment: Moment) -> Result<(), HypervisorError> {
         let operation = format!("abort the dump of VM '{}'", self.uuid);
-        let abort = self.on_guest(&operation, |domain| match job::abort_job(domain) {
-            // There is no job (any more).
-            Err(error) if error.code() == ErrorNumber::OperationInvalid => Ok(()),
-            result => result,
+        let abort = self.on_guest(&operation, move |domain| {
+            // libvirt knows it some milliseconds before the event arrives here.
+            if moment == Moment::Still && guests::is_stopped_for_its_last_pass(domain)? {
+                return Ok(());
+            }
+            match job::abort_job(domain) {
+                // There is no job (any more).
+                Err(error) if error.code() == ErrorNumber::OperationInvalid => Ok(()),
+                result => result,
+            }
         });
-        self.control.begin(&operation, abort)
+        let patience = match moment {
+            Moment::Still => ABORT_PATIENCE,
+            Moment::Stopped => LAST_PASS_ABORT_PATIENCE,
+        };
+        match self.control.begin(&operation, abort)?.recv_timeout(patience) {
+            Ok(answer) => answer.map(drop),
+            // The answer is still to come, or the thread has ended without one because the process ends.
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(()),
+        }
     }
 }
 
@@ -163,10 +177,6 @@ impl LiveControl for JobControl {
         if self.signs.has_returned() {
             return Ok(());
         }
-        match self.begin_abort()?.recv_timeout(ABORT_PATIENCE) {
-            Ok(answer) => answer.map(drop),
-            // The answer is still to come, or the thread has ended without one because the process ends.
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(()),
-        }
+        self.valve.abort(&self.signs, |moment| self.send_abort(moment))
     }
 }

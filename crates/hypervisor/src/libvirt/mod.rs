@@ -16,6 +16,7 @@ mod pause;
 pub(crate) mod security;
 mod stats;
 mod target;
+mod texts;
 pub(crate) mod uri;
 mod version;
 
@@ -61,7 +62,7 @@ impl Libvirt {
         Self { control, fifo_dir: None, version: Arc::default() }
     }
 
-    /// Names a directory that libvirtd sees under the same path. Where libvirtd runs in another PID namespace (one of
+    /// Names a directory that libvirtd sees under the same path. If libvirtd runs in another PID namespace (one of
     /// the two is in a container) dumps pass through a FIFO in it, `.<uuid>.fifo`, removed when libvirt has opened it.
     #[must_use]
     pub fn with_fifo_dir(mut self, dir: impl Into<PathBuf>) -> Self {
@@ -110,7 +111,7 @@ impl Libvirt {
         self.ask_guest(uuid, operation, move |connect| guests::find_uuid(connect, &wanted), question)
     }
 
-    /// The hypervisor's version, where it is known soon.
+    /// The hypervisor's version, if it is known soon.
     fn hypervisor_version(&self) -> Option<String> {
         let uri = self.control.uri().text.clone();
         self.version.get(VERSION_PATIENCE.min(self.control.timeout()), move || {
@@ -238,7 +239,7 @@ impl Hypervisor for Libvirt {
     }
 
     fn max_downtime(&self, uuid: &str) -> Result<Option<Duration>, HypervisorError> {
-        let limit = self.ask_uuid(uuid, &format!("tell the downtime limit of VM '{uuid}'"), |domain| {
+        let limit = self.ask_uuid(uuid, &format!("read the downtime limit of VM '{uuid}'"), |domain| {
             if !domain.is_active()? {
                 return Ok(None);
             }

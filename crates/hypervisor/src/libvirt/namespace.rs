@@ -1,7 +1,7 @@
 //! Whether libvirt's daemon knows this process under the same process id.
 //!
 //! Only then may it be given a path under `/proc/<our pid>`: in another PID namespace that path belongs to a stranger,
-//! whose file libvirt would overwrite. Where it cannot be found out, the answer is no.
+//! whose file libvirt would overwrite. If it cannot be found out, the answer is no.
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;

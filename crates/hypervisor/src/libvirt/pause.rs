@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Adds up the time between each stop and the following run. Moments are of one clock, counted from any instant.
 #[derive(Debug, Default)]
 pub(super) struct PauseClock {
-    state: Mutex<State>,
+    state: Mutex<Seen>,
     changed: Condvar,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Stops {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Seen {
     stopped_at: Option<Duration>,
     /// `None` until the guest ran again after it stopped.
     stops: Option<Stops>,
@@ -52,7 +52,7 @@ impl PauseClock {
     /// How long the guest was stopped, once it runs again; waits at most `limit` for that.
     pub(super) fn wait(&self, limit: Duration) -> Option<Stops> {
         let unfinished =
-            |state: &mut State| !state.went_back && (state.stops.is_none() || state.stopped_at.is_some());
+            |state: &mut Seen| !state.went_back && (state.stops.is_none() || state.stopped_at.is_some());
         let (state, waited) = self
             .changed
             .wait_timeout_while(self.state(), limit, unfinished)
@@ -60,7 +60,7 @@ impl PauseClock {
         if waited.timed_out() || state.went_back { None } else { state.stops }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Seen> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

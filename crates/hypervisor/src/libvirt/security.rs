@@ -2,7 +2,7 @@
 
 use crate::Cause;
 
-/// The type of `<launchSecurity>` in a domain's XML; `None` where it has none.
+/// The type of `<launchSecurity>` in a domain's XML; `None` if it has none.
 pub(crate) fn launch_security(domain_xml: &str) -> Result<Option<String>, Cause> {
     let document = roxmltree::Document::parse(domain_xml)?;
     let element = document.root_element().children().find(|node| node.has_tag_name("launchSecurity"));

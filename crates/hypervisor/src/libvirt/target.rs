@@ -1,4 +1,4 @@
-//! What libvirt is told to dump into: a path that leads to a pipe of ours.
+//! The path that libvirt dumps into, which leads to a pipe of ours.
 //!
 //! libvirt opens a path that is no regular file as it is, without creating or truncating it. As
 //! `/proc/<pid>/task/<tid>/fd/<n>` an anonymous pipe has such a path; opening it never blocks and nothing remains of it. A

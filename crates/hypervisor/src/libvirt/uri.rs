@@ -1,6 +1,6 @@
 //! What a libvirt URI says before a connection exists: `driver[+transport]://[user@][host][:port]/[path][?options]`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A libvirt URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(crate) struct Uri {
     pub(crate) shown: String,
     /// The daemon is on another host, or is reached as if it were.
     pub(crate) is_remote: bool,
+    /// The directory of the user's daemon, or that of the system's.
+    pub(crate) run_dir: Option<PathBuf>,
     /// Unix sockets on which the daemon may listen, most likely first.
     pub(crate) sockets: Vec<PathBuf>,
 }
@@ -27,26 +29,41 @@ impl Uri {
             None if host == authority => text.to_owned(),
             None => format!("{scheme}://{host}{path}"),
         };
+        let run_dir = run_dir(path);
         Self {
             text: text.to_owned(),
             shown,
             is_remote: !host.is_empty() || transport.is_some_and(|transport| transport != "unix"),
-            sockets: sockets(path),
+            sockets: sockets(path, run_dir.as_deref()),
+            run_dir,
         }
+    }
+
+    /// Where QEMU's driver keeps a file with the number of each guest's process; `None` if that is on another host, or of
+    /// another driver.
+    pub(crate) fn process_files(&self) -> Option<PathBuf> {
+        if self.is_remote || !self.text.starts_with("qemu") {
+            return None;
+        }
+        let dir = self.run_dir.as_ref()?.join("libvirt/qemu");
+        Some(if self.text.contains("/session") { dir.join("run") } else { dir })
+    }
+}
+
+fn run_dir(path: &str) -> Option<PathBuf> {
+    if path.split('?').next() == Some("/session") {
+        std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)
+    } else {
+        Some(PathBuf::from("/run"))
     }
 }
 
 /// The monolithic daemon's socket and the one of the modular QEMU daemon, or the one that the URI names.
-fn sockets(path: &str) -> Vec<PathBuf> {
-    let (path, options) = path.split_once('?').unwrap_or((path, ""));
+fn sockets(path: &str, run_dir: Option<&Path>) -> Vec<PathBuf> {
+    let (_, options) = path.split_once('?').unwrap_or((path, ""));
     if let Some(socket) = options.split('&').find_map(|option| option.strip_prefix("socket=")) {
         return vec![PathBuf::from(socket)];
     }
-    let run_dir = if path == "/session" {
-        std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)
-    } else {
-        Some(PathBuf::from("/run"))
-    };
     let names = ["libvirt-sock", "virtqemud-sock"];
     run_dir.into_iter().flat_map(|dir| names.map(|name| dir.join("libvirt").join(name))).collect()
 }

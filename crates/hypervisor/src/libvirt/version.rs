@@ -9,12 +9,12 @@ use std::time::Duration;
 /// Asks once and keeps the answer.
 #[derive(Default)]
 pub(super) struct SlowAnswer {
-    state: Mutex<State>,
+    state: Mutex<Answer>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-enum State {
+enum Answer {
     #[default]
     NotAsked,
     Asked,
@@ -30,27 +30,27 @@ impl SlowAnswer {
         question: impl FnOnce() -> Option<String> + Send + 'static,
     ) -> Option<String> {
         let mut state = self.lock();
-        if matches!(*state, State::NotAsked) {
-            *state = State::Asked;
+        if matches!(*state, Answer::NotAsked) {
+            *state = Answer::Asked;
             let this = Arc::clone(self);
             let thread = std::thread::Builder::new().name("libvirt-version".into()).spawn(move || {
                 let answer = question();
-                *this.lock() = answer.map_or(State::NotAsked, State::Known);
+                *this.lock() = answer.map_or(Answer::NotAsked, Answer::Known);
                 this.changed.notify_all();
             });
             if let Err(error) = thread {
                 tracing::debug!(%error, "asking for the hypervisor's version");
-                *state = State::NotAsked;
+                *state = Answer::NotAsked;
             }
         }
         let (state, _) = self
             .changed
-            .wait_timeout_while(state, patience, |state| matches!(state, State::Asked))
+            .wait_timeout_while(state, patience, |state| matches!(state, Answer::Asked))
             .unwrap_or_else(PoisonError::into_inner);
-        if let State::Known(answer) = &*state { Some(answer.clone()) } else { None }
+        if let Answer::Known(answer) = &*state { Some(answer.clone()) } else { None }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Answer> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

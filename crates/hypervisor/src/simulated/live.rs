@@ -55,11 +55,7 @@ pub(super) fn begin(
     let (released, hold) = pipe()?;
     let faults = world.begin_dump(guest, Call::BeginLiveDump(guest.name.clone(), options), hold)?;
 
-    let control = SimulatedControl {
-        world: Arc::clone(world),
-        guest: guest.name.clone(),
-        stats: if faults.contains(&Fault::DoesNotConverge) { HOT } else { CALM },
-    };
+    let stats = if faults.contains(&Fault::DoesNotConverge) { HOT } else { CALM };
     let signs = DumpSigns::default();
     let stream = stream(reader, Ending::Drain, &signs).map_err(failure)?;
     let job = Job { world: Arc::clone(world), guest: guest.name.clone(), faults, signs: signs.clone() };
@@ -81,6 +77,14 @@ pub(super) fn begin(
         world.end_dump(&guest.name, false);
         return Err(failure(error));
     }
+    let valve = stream.valve();
+    let control = SimulatedControl {
+        world: Arc::clone(world),
+        guest: guest.name.clone(),
+        stats,
+        signs: signs.clone(),
+        valve,
+    };
     let call = SimulatedLive { signs, control: Arc::new(control), rest: Some(stream.valve()), outcome };
     Ok(LiveDump { stream, call: Box::new(call) })
 }
@@ -192,6 +196,7 @@ impl SimulatedLive {
     fn end(&mut self) -> Outcome {
         let guest = &self.control.guest;
         if let Some(rest) = self.rest.take() {
+            rest.release();
             rest.give_up();
         }
         self.outcome.recv().unwrap_or_else(|error| Err(failed(guest, error)))
@@ -226,6 +231,8 @@ struct SimulatedControl {
     world: Arc<World>,
     guest: GuestName,
     stats: LiveStats,
+    signs: DumpSigns,
+    valve: Valve,
 }
 
 impl LiveControl for SimulatedControl {
@@ -236,6 +243,6 @@ impl LiveControl for SimulatedControl {
     }
 
     fn abort(&self) -> Result<(), HypervisorError> {
-        self.world.abort(&self.guest)
+        self.valve.abort(&self.signs, |_| self.world.abort(&self.guest))
     }
 }

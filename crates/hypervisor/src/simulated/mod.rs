@@ -150,7 +150,7 @@ impl Simulated {
         self.world.suspend(name);
     }
 
-    /// What a guest does; [`GuestState::Unknown`] where there is none of that name.
+    /// What a guest does; [`GuestState::Unknown`] if there is none of that name.
     #[must_use]
     pub fn state(&self, name: &str) -> GuestState {
         self.world.state(name)
@@ -199,13 +199,13 @@ impl Simulated {
         self.world.most_dumps_at_once()
     }
 
-    /// The bytes that a frozen dump of this guest streams when nothing is wrong; none where there is no such guest.
+    /// The bytes that a frozen dump of this guest streams when nothing is wrong; none if there is no such guest.
     #[must_use]
     pub fn image(&self, name: &str) -> Vec<u8> {
         self.world.image(name)
     }
 
-    /// The bytes that a live dump of this guest streams when nothing is wrong; none where there is no such guest. Its
+    /// The bytes that a live dump of this guest streams when nothing is wrong; none if there is no such guest. Its
     /// blocks `pc.ram` and `pc.bios` hold what the loadable segments of [`image`](Self::image) hold.
     #[must_use]
     pub fn live_stream(&self, name: &str) -> Vec<u8> {

@@ -16,11 +16,11 @@ const VCPUS: u64 = 2;
 
 /// Statistics of simulated guests, `vm-0` and up. The first device of a guest is a network interface, all others are disks.
 pub struct SimulatedStats {
-    state: Mutex<State>,
+    state: Mutex<SimulatedHost>,
     released: Condvar,
 }
 
-struct State {
+struct SimulatedHost {
     guests: Vec<SimulatedGuest>,
     next_id: u32,
     collections: u64,
@@ -46,7 +46,7 @@ impl SimulatedStats {
     /// `guests` guests with `devices` devices each.
     #[must_use]
     pub fn new(guests: usize, devices: usize) -> Self {
-        let mut state = State {
+        let mut state = SimulatedHost {
             guests: Vec::new(),
             next_id: 1,
             collections: 0,
@@ -135,12 +135,12 @@ impl SimulatedStats {
         self.lock().collections
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SimulatedHost> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl SimulatedHost {
     fn take_id(&mut self) -> u32 {
         let id = self.next_id;
         self.next_id += 1;
@@ -207,6 +207,7 @@ impl SimulatedGuest {
             name: GuestName(self.name.clone()),
             id: Some(self.id),
             state: GuestState::Running,
+            started_at: None,
             memory_max_kib: Some(1 << 20),
             taken,
             partial: self.is_partial,

@@ -17,12 +17,12 @@ const MAX_DOWNTIME: Duration = Duration::from_millis(300);
 
 #[derive(Default)]
 pub(super) struct World {
-    state: Mutex<State>,
+    state: Mutex<Scene>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct Scene {
     unavailable: bool,
     machines: Vec<Machine>,
     guests_made: u32,
@@ -67,6 +67,7 @@ impl World {
         state.guests_made += 1;
         let id = state.guests_made;
         let guest = Guest {
+            host: None,
             id: Some(id),
             name: GuestName(name.to_owned()),
             uuid: format!("00000000-0000-4000-8000-{id:012}"),
@@ -139,7 +140,7 @@ impl World {
 
     /// Waits while the guest is silent.
     pub(super) fn aftermath(&self, uuid: &str) -> Result<Aftermath, HypervisorError> {
-        let is_silent = |state: &mut State| {
+        let is_silent = |state: &mut Scene| {
             state.machines.iter().any(|machine| machine.guest.uuid == uuid && machine.is_silent)
         };
         let waited = self.changed.wait_while(self.lock(), is_silent);
@@ -334,7 +335,7 @@ impl World {
         state.machine(&name.0).and_then(|machine| machine.dump.as_ref()).is_some_and(|dump| dump.aborted)
     }
 
-    /// How often it was asked how far the guest's dump is, this time included; `None` where it has none.
+    /// How often it was asked how far the guest's dump is, this time included; `None` if it has none.
     pub(super) fn question(&self, name: &GuestName) -> Result<Option<u64>, HypervisorError> {
         let mut state = self.lock();
         state.reachable()?;
@@ -376,12 +377,12 @@ impl World {
         self.changed.notify_all();
     }
 
-    fn wait(&self, until: impl Fn(&State) -> bool) {
+    fn wait(&self, until: impl Fn(&Scene) -> bool) {
         let waited = self.changed.wait_while(self.lock(), |state| !until(state));
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Scene> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -392,7 +393,7 @@ impl Machine {
     }
 }
 
-impl State {
+impl Scene {
     fn reachable(&self) -> Result<(), HypervisorError> {
         if self.unavailable {
             let source = "unavailable on request".into();

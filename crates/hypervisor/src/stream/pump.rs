@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::{Chunk, Cut, DumpStream, Handover, Valve};
+use super::{Chunk, Cut, DumpStream, HOLD_LIMIT, Handover, Valve};
 use crate::DumpSigns;
 
 /// How long the pump waits for anything before it looks at its limits again.
@@ -20,6 +20,13 @@ const LOOK_TIMEOUT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// How long the end of a stream is waited for after its call has failed: QEMU may go on writing where libvirtd died.
 const END_PATIENCE: Duration = Duration::from_millis(200);
+/// How long nothing moves in a full pipe before its writer is taken to wait for it. An event that the guest was stopped
+/// arrives within that time.
+const STILL_AFTER: Duration = Duration::from_millis(100);
+/// The same of a pipe that is not full: its writer may be counting what the guest has changed.
+const STILL_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// How often a pipe that is held is looked at.
+const HOLD_INTERVAL: Duration = Duration::from_millis(5);
 /// What is read at a time where nothing is to be read ahead.
 const LOCKSTEP_BYTES: usize = 64 << 10;
 
@@ -110,7 +117,7 @@ struct Watched {
 impl Thread {
     fn run(self, writer: Option<OwnedFd>, begin_limit: Duration, arrived: &SyncSender<Arrival>) {
         let first = self.wait_for_bytes(Some(begin_limit));
-        // Whoever began the dump may have gone.
+        // The caller may have gone.
         let _ = arrived.try_send(first);
         let arrival = if first == Arrival::Nothing { self.wait_for_bytes(None) } else { first };
         if first == Arrival::Nothing {
@@ -171,6 +178,9 @@ impl Thread {
             if let Some(cut) = self.must_cut(&mut watched) {
                 self.end_early(cut);
                 return;
+            }
+            if self.valve.is_held() {
+                keep_still(&self.reader, &self.signs, &self.valve);
             }
             let is_lockstep = self.valve.is_lockstep();
             if is_lockstep && self.handover.waiting.load(Ordering::Acquire) > 0 {
@@ -260,15 +270,42 @@ impl Thread {
         self.valve.set_ended();
     }
 
-    /// Ends the dump. Whoever reads gets an error.
+    /// Ends the dump. The reader gets an error.
     fn end_early(self, cut: Cut) {
         let Self { reader, ending, signs, valve, handover } = self;
         valve.set_cut(cut);
         let Handover { full, free, .. } = handover;
         drop((full, free));
         if ending == Ending::Drain {
+            valve.hold();
+            keep_still(&reader, &signs, &valve);
             drain(&reader, &signs);
         }
+    }
+}
+
+/// Reads nothing until the abort was answered, and says when nothing moves any more. A guest that is stopped waits for
+/// what is left of the stream: then it comes at once.
+fn keep_still(reader: &OwnedFd, signs: &DumpSigns, valve: &Valve) {
+    let began = Instant::now();
+    let room = rustix::pipe::fcntl_getpipe_size(reader).map_or(u64::MAX, |bytes| bytes as u64);
+    let (mut inside, mut since) = (None, began);
+    while valve.is_held() && !(signs.guest_is_stopped() || signs.has_failed() || signs.has_returned()) {
+        let now = Instant::now();
+        if now.saturating_duration_since(began) >= HOLD_LIMIT {
+            valve.release();
+            return;
+        }
+        let bytes = rustix::io::ioctl_fionread(reader).ok();
+        if bytes != inside {
+            (inside, since) = (bytes, now);
+        }
+        let is_full = bytes.is_some_and(|bytes| bytes >= room / 2);
+        let still_after = if is_full { STILL_AFTER } else { STILL_AFTER_IDLE };
+        if now.saturating_duration_since(since) >= still_after {
+            valve.set_still();
+        }
+        std::thread::park_timeout(HOLD_INTERVAL);
     }
 }
 

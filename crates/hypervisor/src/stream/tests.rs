@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -109,4 +110,103 @@ fn a_dump_that_is_given_up_or_dropped_ends_at_once() {
     let (stream, writer, _) = pump(Ending::Close);
     drop(stream);
     assert!(write_on(writer, 1 << 30) < 16 << 20);
+}
+
+/// Writes `bytes` into the pipe from a thread of its own, and how many of them it got rid of.
+fn write_aside(mut writer: File, bytes: usize) -> (Arc<AtomicUsize>, std::thread::JoinHandle<()>) {
+    let written = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&written);
+    let thread = std::thread::spawn(move || {
+        let piece = [7; 16 << 10];
+        while count.load(Ordering::Acquire) < bytes && writer.write_all(&piece).is_ok() {
+            count.fetch_add(piece.len(), Ordering::AcqRel);
+        }
+    });
+    (written, thread)
+}
+
+const MUCH: usize = 256 << 20;
+
+#[test]
+fn an_abort_reaches_the_hypervisor_only_when_nothing_moves() {
+    for is_dropped in [false, true] {
+        let (stream, writer, signs) = pump(Ending::Drain);
+        let valve = stream.valve();
+        let (written, writing) = write_aside(writer, MUCH);
+        let reading = if is_dropped {
+            drop(stream);
+            None
+        } else {
+            let mut stream = stream;
+            Some(std::thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()).unwrap()))
+        };
+        let mut before = 0;
+        valve
+            .abort(&signs, |_| {
+                before = written.load(Ordering::Acquire);
+                std::thread::sleep(Duration::from_millis(50));
+                assert_eq!(written.load(Ordering::Acquire), before, "the writer waits");
+                Ok::<_, ()>(())
+            })
+            .unwrap();
+        assert!(before < MUCH, "it was held in the middle: {before}");
+        writing.join().unwrap();
+        assert_eq!(written.load(Ordering::Acquire), MUCH, "the rest was read");
+        assert_eq!(reading.map(|reading| reading.join().unwrap()), (!is_dropped).then_some(MUCH as u64));
+    }
+}
+
+#[test]
+fn a_dump_whose_guest_is_stopped_for_the_last_pass_is_read_on_before_it_is_aborted() {
+    let (stream, writer, signs) = pump(Ending::Drain);
+    let (written, writing) = write_aside(writer, MUCH);
+    let valve = stream.valve();
+    drop(stream);
+    let stops = signs.clone();
+    let stopping = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(30));
+        stops.guest_stopped(true);
+    });
+    let began = Instant::now();
+    let sent = |moment| {
+        assert_eq!(moment, Moment::Stopped, "before, the abort would end the guest");
+        Ok::<_, ()>(())
+    };
+    valve.abort(&signs, sent).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    stopping.join().unwrap();
+    writing.join().unwrap();
+    assert_eq!(written.load(Ordering::Acquire), MUCH, "the guest waits for nothing");
+}
+
+#[test]
+fn a_pipe_stays_held_for_a_second_attempt_where_the_hypervisor_cannot_be_reached() {
+    let (stream, writer, signs) = pump(Ending::Drain);
+    let valve = stream.valve();
+    let (written, writing) = write_aside(writer, MUCH);
+    drop(stream);
+    assert_eq!(valve.abort(&signs, |_| Err("libvirt is away")), Err("libvirt is away"));
+    let before = written.load(Ordering::Acquire);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(written.load(Ordering::Acquire), before);
+    valve.abort(&signs, |_| Ok::<_, ()>(())).unwrap();
+    writing.join().unwrap();
+    assert_eq!(written.load(Ordering::Acquire), MUCH);
+}
+
+#[test]
+fn a_last_pass_that_does_not_end_is_aborted_all_the_same() {
+    let (stream, writer, signs) = pump(Ending::Drain);
+    let valve = stream.valve();
+    drop(stream);
+    signs.guest_stopped(true);
+    let mut sent = None;
+    valve
+        .abort(&signs, |moment| {
+            let _: () = sent = Some(moment);
+            Ok::<_, ()>(())
+        })
+        .unwrap();
+    assert_eq!(sent, Some(Moment::Stopped));
+    drop(writer);
 }

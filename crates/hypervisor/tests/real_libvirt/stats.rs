@@ -32,7 +32,7 @@ fn domstats(guest: &Guest) -> HashMap<String, u64> {
     values.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect()
 }
 
-/// The sum of `net.0.rx.bytes`, `net.1.rx.bytes`, ..., which is missing where no device has it.
+/// The sum of `net.0.rx.bytes`, `net.1.rx.bytes`, ..., which is missing if no device has it.
 fn sum(values: &HashMap<String, u64>, group: &str, what: &str) -> Option<u64> {
     (0..16).filter_map(|number| values.get(&format!("{group}.{number}.{what}"))).copied().reduce(|a, b| a + b)
 }
@@ -78,6 +78,32 @@ fn values_lie_between_those_that_virsh_tells_before_and_after() {
         assert!(before <= ours && ours <= after, "{metric}: {before:?} {ours:?} {after:?}");
     }
     assert!(ours.totals.cputime.is_some() && ours.totals.memrss.is_some() && ours.totals.cpus.is_some());
+}
+
+#[test]
+fn each_guest_asked_by_itself_tells_what_one_call_for_all_tells() {
+    let _alone = one_at_a_time();
+    let guest = lab_guest(&hypervisor(), "db-01");
+    let each = stats(TIMEOUT).asking_each();
+    let [before, ours, after] =
+        [&stats(TIMEOUT), &each, &stats(TIMEOUT)].map(|stats| sample(stats, &guest.uuid));
+    let devices = |sample: &GuestSample| {
+        let mut names: Vec<_> = sample.devices.iter().map(|it| it.device.clone()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!((ours.id, devices(&ours)), (before.id, devices(&before)));
+    for metric in [
+        Metric::Cpus,
+        Metric::MemActual,
+        Metric::NetRxBytes,
+        Metric::NetTxBytes,
+        Metric::DiskReadReqs,
+        Metric::DiskWriteBytes,
+    ] {
+        let [before, ours, after] = [&before, &ours, &after].map(|sample| sample.totals.get(metric));
+        assert!(ours.is_some() && before <= ours && ours <= after, "{metric}: {before:?} {ours:?} {after:?}");
+    }
 }
 
 #[test]
@@ -153,6 +179,48 @@ fn a_guest_whose_process_hangs_stalls_no_other() {
     while sample(&stats, &guest.uuid).partial {
         assert!(again.elapsed() < Duration::from_secs(10), "it is known again when it answers");
         std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// A guest that runs its firmware and nothing else.
+struct Idle(Defined);
+
+impl Idle {
+    fn start(name: &str, number: u32) -> Self {
+        let idle = Self(Defined::named(name, number));
+        virsh(&["start", &idle.0.uuid]);
+        idle
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        virsh(&["destroy", &self.0.uuid]);
+    }
+}
+
+#[test]
+fn guests_whose_processes_hang_hide_none_of_the_others() {
+    let _alone = one_at_a_time();
+    let hypervisor = hypervisor();
+    let hanging = ["db-01", "web-01"].map(|name| lab_guest(&hypervisor, name));
+    let idle = Idle::start("memdeck-beside", 4);
+    let stats = stats(Duration::from_secs(1));
+    stats.collect().unwrap();
+
+    // The call for all guests meets one of them, and the next call the other.
+    let stopped = hanging.each_ref().map(Stopped::new);
+    let collections = [(); 2].map(|()| stats.collect());
+    drop(stopped);
+
+    for collection in collections {
+        let collection = collection.unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let of = |uuid: &str| collection.guests.iter().find(|guest| guest.uuid == *uuid);
+        assert!(of(&idle.0.uuid).is_some_and(|guest| !guest.partial), "{collection:?}");
+        for guest in &hanging {
+            let is_unanswered = collection.unanswered.contains(&guest.uuid);
+            assert!(is_unanswered || of(&guest.uuid).is_some_and(|guest| guest.partial), "{collection:?}");
+        }
     }
 }
 

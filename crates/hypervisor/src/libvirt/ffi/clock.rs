@@ -2,7 +2,7 @@
 
 use memdeck_model::HostClock;
 
-/// The state of this machine's clock; all unknown where the kernel refuses to tell, as it does in some containers.
+/// The state of this machine's clock; all unknown if the kernel refuses, as it does in some containers.
 pub(in crate::libvirt) fn host_clock() -> HostClock {
     // SAFETY: the struct is made of integers, for which zeroes are valid; a `modes` of zero changes nothing.
     let mut time: libc::timex = unsafe { std::mem::zeroed() };

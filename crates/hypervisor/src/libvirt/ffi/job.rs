@@ -1,7 +1,7 @@
 //! The calls about a guest's job: its statistics, its end on request, and how long it may stop the guest.
 //!
 //! The `virt` crate wraps the statistics as well, but makes a `Vec` of memory that libvirt has allocated, which is
-//! undefined where there is none: the usual answer for a guest without a job.
+//! undefined if there is none: the usual answer for a guest without a job.
 
 use std::ffi::{CStr, c_int, c_uint, c_ulonglong};
 use std::ptr;
@@ -21,7 +21,7 @@ pub(in crate::libvirt) enum Job {
     Completed,
 }
 
-/// What libvirt knows of a job, as far as its driver gives it.
+/// What libvirt knows of a job, as far as its driver reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::libvirt) struct JobStats {
     /// What it does, in the words of `virsh domjobinfo`.
@@ -30,14 +30,14 @@ pub(in crate::libvirt) struct JobStats {
     /// Of a job under way the expected one, of a completed job the real one.
     pub(in crate::libvirt) downtime: Option<Duration>,
     pub(in crate::libvirt) iteration: Option<u64>,
-    /// `None` also where libvirt says 0, its word for a rate that was not measured yet.
+    /// `None` also if libvirt says 0, its word for a rate that was not measured yet.
     pub(in crate::libvirt) dirty_rate_per_s: Option<ByteCount>,
     pub(in crate::libvirt) memory_rate_per_s: Option<ByteCount>,
     pub(in crate::libvirt) data_processed: Option<ByteCount>,
     pub(in crate::libvirt) data_remaining: Option<ByteCount>,
 }
 
-/// The statistics of a guest's job; `None` where there is no such job.
+/// The statistics of a guest's job; `None` if there is no such job.
 pub(in crate::libvirt) fn job_stats(domain: &Domain, job: Job) -> Result<Option<JobStats>, Error> {
     let flags = match job {
         Job::Present => 0,

@@ -22,7 +22,7 @@ pub(in crate::libvirt) struct MonitorWatch<'connection> {
     id: c_int,
 }
 
-/// Tells `lifecycle` when QEMU stops `domain` and lets it run. Other hypervisors than QEMU have no such events.
+/// Reports to `lifecycle` when QEMU stops `domain` and lets it run. Other hypervisors than QEMU have no such events.
 pub(in crate::libvirt) fn watch_monitor<'connection>(
     connect: &'connection Connect,
     domain: &Domain,
@@ -82,7 +82,7 @@ unsafe extern "C" fn on_monitor_event(
     }
 }
 
-/// `None` where QEMU could not tell the time, for which libvirt writes -1.
+/// `None` if QEMU had no time, for which libvirt writes -1.
 fn since_1970(seconds: c_longlong, micros: c_uint) -> Option<Duration> {
     let seconds = u64::try_from(seconds).ok()?;
     Duration::from_secs(seconds).checked_add(Duration::from_micros(micros.into()))

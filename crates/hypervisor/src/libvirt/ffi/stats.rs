@@ -109,7 +109,7 @@ fn value(param: &sys::virTypedParameter) -> Option<Value<'_>> {
     }
 }
 
-/// The text at `start`; `None` where it is null or no UTF-8.
+/// The text at `start`; `None` if it is null or no UTF-8.
 ///
 /// # Safety
 /// `start` is null or the start of a text that ends with a null character and lives for `'text`.

@@ -11,7 +11,7 @@ use super::super::ffi::stats::{StatsRecord, Value};
 use super::super::guests;
 use crate::GuestSample;
 
-/// The guest of a record; `None` where it vanished and has no name any more.
+/// The guest of a record; `None` if it vanished and has no name any more.
 pub(super) fn sample(record: &StatsRecord<'_>, taken: Instant) -> Option<GuestSample> {
     let mut values = Values::default();
     for (name, value) in record.values() {
@@ -165,6 +165,7 @@ impl Values {
             name,
             id,
             state,
+            started_at: None,
             memory_max_kib: self.memory_max_kib,
             taken,
             partial,

@@ -2,11 +2,13 @@
 //!
 //! One call for all guests that waits for no job (`VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT`). A guest whose process
 //! hangs holds the call that meets it first. That call is left behind when its time is over; it is a job of that guest
-//! now, so the next call passes the guest by. Where the driver lacks the call, each guest is asked by itself.
+//! now, so the next call passes the guest by. If the next one does not end either, and if the driver lacks the call,
+//! each guest is asked by itself.
 
 mod balloon;
 mod bulk;
 mod per_guest;
+mod starts;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +19,7 @@ use virt_sys as sys;
 
 use self::balloon::Balloons;
 use self::per_guest::PerGuest;
+use self::starts::Starts;
 use super::control::Control;
 use super::failed;
 use super::ffi::stats::StatsRecords;
@@ -25,6 +28,9 @@ use crate::{Collection, GuestSample, GuestStats, HypervisorError};
 
 /// How often the number of vCPUs is asked for. It costs a question to every guest's process, and rarely changes.
 const VCPU_REFRESH: Duration = Duration::from_secs(30);
+
+/// How long each guest is asked by itself after the call for all of them did not end.
+const BULK_REST: Duration = Duration::from_secs(30);
 
 /// What every collection asks for.
 const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
@@ -55,13 +61,16 @@ pub struct LibvirtStats {
     options: StatsOptions,
     per_guest: PerGuest,
     balloons: Balloons,
-    state: Mutex<State>,
+    starts: Starts,
+    state: Mutex<Remembered>,
 }
 
 #[derive(Default)]
-struct State {
+struct Remembered {
     /// When the driver refused the call for all guests.
     bulk_refused: Option<Instant>,
+    /// When the call for all guests was last left behind twice.
+    bulk_hung: Option<Instant>,
     vcpus: HashMap<String, Vcpus>,
     vcpus_asked: Option<Instant>,
 }
@@ -77,7 +86,9 @@ impl LibvirtStats {
     #[must_use]
     pub fn connect(uri: &str, options: StatsOptions) -> Self {
         let uri = Uri::new(uri);
+        let starts = Starts::in_dir(uri.process_files());
         Self {
+            starts,
             control: Control::new(uri, options.time_limit),
             options,
             per_guest: PerGuest::default(),
@@ -86,11 +97,19 @@ impl LibvirtStats {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// The same, as if the driver lacked the call for all guests for as long as `device_cache_ttl`: for comparing both ways
+    /// on one hypervisor.
+    #[must_use]
+    pub fn asking_each(self) -> Self {
+        self.state().bulk_refused = Some(Instant::now());
+        self
+    }
+
+    fn state(&self) -> MutexGuard<'_, Remembered> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All guests in one call; `None` where the driver lacks it.
+    /// All guests in one call; `None` if the driver lacks it.
     fn bulk(&self) -> Result<Option<Vec<GuestSample>>, HypervisorError> {
         let asks_vcpus = self.state().vcpus_asked.is_none_or(|asked| asked.elapsed() >= VCPU_REFRESH);
         let groups = if asks_vcpus { GROUPS | sys::VIR_DOMAIN_STATS_VCPU } else { GROUPS };
@@ -146,6 +165,10 @@ impl LibvirtStats {
         }
     }
 
+    fn rests_bulk(&self) -> bool {
+        self.state().bulk_hung.is_some_and(|at| at.elapsed() < BULK_REST)
+    }
+
     fn lacks_bulk(&self) -> bool {
         let refused = self.state().bulk_refused;
         refused.is_some_and(|at| at.elapsed() < self.options.device_cache_ttl)
@@ -158,16 +181,31 @@ impl GuestStats for LibvirtStats {
     }
 
     fn collect(&self) -> Result<Collection, HypervisorError> {
-        let bulk = if self.lacks_bulk() { None } else { self.bulk()? };
+        let bulk = if self.lacks_bulk() || self.rests_bulk() { Ok(None) } else { self.bulk() };
+        let bulk = match bulk {
+            Err(HypervisorError::Timeout { .. }) => {
+                tracing::warn!(
+                    uri = self.uri(),
+                    "the call for all VMs does not end; each is asked separately for a while"
+                );
+                self.state().bulk_hung = Some(Instant::now());
+                None
+            }
+            bulk => bulk?,
+        };
         let mut collection = if let Some(guests) = bulk {
             Collection { guests, unanswered: Vec::new() }
         } else {
-            if !self.lacks_bulk() {
-                tracing::info!(uri = self.uri(), "this libvirt driver is asked for each VM by itself");
+            if !self.lacks_bulk() && !self.rests_bulk() {
+                tracing::info!(
+                    uri = self.uri(),
+                    "this libvirt driver cannot report all VMs in one call; each is asked separately"
+                );
                 self.state().bulk_refused = Some(Instant::now());
             }
             self.per_guest.collect(&self.control, self.options.device_cache_ttl)?
         };
+        self.starts.fill_in(&mut collection.guests);
         self.balloons.look_at(&self.control, &mut collection.guests);
         Ok(collection)
     }

@@ -134,6 +134,7 @@ fn sample(domain: &Domain, devices: Option<&CachedDevices>) -> Result<GuestSampl
         name: guest.name,
         id: guest.id,
         state: guest.state,
+        started_at: None,
         memory_max_kib: Some(guest.memory_max.0 / 1024),
         taken: started + started.elapsed() / 2,
         partial: false,
