@@ -19,7 +19,6 @@ pub enum FeedError {
     /// No connection, or it broke.
     #[error("{store} cannot be reached")]
     Unreachable {
-        /// The store.
         store: String,
         /// What the HTTP client said, without the URL.
         #[source]
@@ -28,7 +27,6 @@ pub enum FeedError {
     /// No answer in time. Whether the point was written is unknown; writing it again is harmless.
     #[error("{store} did not answer within {} s", after.as_secs_f64())]
     Timeout {
-        /// The store.
         store: String,
         /// The time it had.
         after: Duration,
@@ -39,7 +37,6 @@ pub enum FeedError {
          INFLUX_PASSWORD to a user, that may write to this database"
     )]
     Unauthorized {
-        /// The store.
         store: String,
         /// 401 or 403.
         status: u16,
@@ -47,7 +44,6 @@ pub enum FeedError {
     /// The store answered that it did not write the point.
     #[error("{store} refused the point (HTTP {status}): {reason}")]
     Refused {
-        /// The store.
         store: String,
         /// The HTTP status.
         status: u16,
@@ -63,7 +59,6 @@ pub enum FeedError {
     /// The store did not answer a question, or not so that it can be read.
     #[error("{store} was asked for rows and did not give them: {reason}")]
     Unreadable {
-        /// The store.
         store: String,
         /// What went wrong, shortened.
         reason: String,

@@ -229,7 +229,7 @@ impl Influx {
         }
     }
 
-    /// Posts to the calls that worked last; to all of them, newest first, where none is known or it is gone.
+    /// Posts to the calls that worked last; to all of them, newest first, if none is known or it is gone.
     async fn post(&self, body: String) -> Result<Reply, FeedError> {
         let packed = pack(&body);
         let remembered = *self.version.read().await;
@@ -323,7 +323,7 @@ impl Influx {
         }
     }
 
-    /// Asks for the database to be created, as version 1 needs it. Whether that worked is told by the write that follows.
+    /// Asks for the database to be created, as version 1 needs it. Whether that worked shows in the write that follows.
     async fn create_database(&self) -> Result<Reply, FeedError> {
         let name = self.database.replace('\\', "\\\\").replace('"', "\\\"");
         let statement = format!("CREATE DATABASE \"{name}\"");
@@ -347,7 +347,7 @@ impl PointSink for Influx {
     }
 }
 
-/// The body in gzip, where that is worth it.
+/// The body in gzip, if that is worth it.
 fn pack(body: &str) -> Option<Vec<u8>> {
     if body.len() < PACKED_FROM_BYTES {
         return None;

@@ -1,7 +1,7 @@
 //! Adapter for `InfluxDB` 3, 2 and 1: writes points, reads rows.
 //!
-//! The ports are [`PointSink`] and [`RowSource`]; [`Influx`] implements both. A point is named by its measurement, tags and
-//! time: writing it again replaces the point with itself, so whoever writes until it is acknowledged writes it once. The
+//! The ports are [`PointSink`], [`RowSource`] and [`StepSource`]; [`Influx`] implements them. A point is named by its
+//! measurement, tags and time: writing it again replaces the point with itself, so writing until it is acknowledged writes it once. The
 //! point of a dump ([`record_point`]) is named by its record alone.
 //!
 //! The client keeps no queue and does not try again later: for dumps the caller has the outbox, for telemetry there is
@@ -24,8 +24,10 @@ mod record;
 mod reply;
 mod settings;
 mod short;
+mod steps;
 #[cfg(feature = "test-support")]
 pub mod test_support;
+mod texts;
 mod types;
 mod writer;
 
@@ -40,6 +42,7 @@ pub use point::{FieldValue, Point};
 pub use query::{Row, RowQuery, RowSource};
 pub use record::{MEM_DUMPS, record_point};
 pub use settings::{InfluxSettings, Login};
+pub use steps::{FieldKind, Step, StepQuery, StepSource};
 pub use writer::{PointQueue, PointWriter, WriterSettings, WriterStats, point_writer};
 
 /// A store that takes points in time.

@@ -171,7 +171,7 @@ mod tests {
             format: Some("elf".to_owned()),
             codec: Some("zstd".to_owned()),
             point_in_time: Some(record().timestamp),
-            fallback: Some("did not converge".to_owned()),
+            fallback: Some("did not converge".into()),
             job_downtime_ms: Some(Millis(44)),
             iterations: Some(5),
             dirty_bytes_per_s: Some(ByteCount(104_857_600)),

@@ -5,7 +5,6 @@
 /// The store names a point by measurement, tags and time; writing the same name again replaces it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
-    /// The table.
     pub measurement: &'static str,
     /// What the series is about. A tag with an empty value is the same as none.
     pub tags: Vec<(&'static str, String)>,

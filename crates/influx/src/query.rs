@@ -12,9 +12,8 @@ use crate::FeedError;
 /// Which rows of a measurement, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowQuery {
-    /// The table.
     pub measurement: &'static str,
-    /// The columns, beside `time`; all where there are none.
+    /// The columns, beside `time`; all if there are none.
     pub columns: Vec<&'static str>,
     /// The first nanosecond since 1970.
     pub from_nanos: Option<i64>,
@@ -31,7 +30,7 @@ pub struct Row(pub BTreeMap<String, Value>);
 /// A store whose rows can be read.
 #[async_trait]
 pub trait RowSource: Send + Sync {
-    /// The rows, oldest first. None where the measurement or the database does not exist.
+    /// The rows, oldest first. None if the measurement or the database does not exist.
     ///
     /// # Errors
     /// The store cannot be reached, does not answer in time, refuses, or answers what cannot be read.
@@ -76,7 +75,7 @@ impl RowQuery {
     /// In the words of SQL, as version 3 understands them.
     pub(crate) fn sql(&self) -> String {
         let moment = |nanos| format!("TIMESTAMP '{}'", rfc3339(nanos));
-        self.statement(moment, |name| format!("\"{}\"", name.replace('"', "\"\"")))
+        self.statement(moment, sql_name)
     }
 
     /// In the words of `InfluxQL`.
@@ -102,6 +101,11 @@ impl RowQuery {
     }
 }
 
+/// An identifier of SQL.
+pub(crate) fn sql_name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// An identifier of `InfluxQL`, in quotes where it needs them.
 pub(crate) fn quoted_name(name: &str) -> String {
     let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
@@ -115,7 +119,7 @@ pub(crate) fn quoted_name(name: &str) -> String {
 }
 
 /// With nine digits after the point: a store keeps nanoseconds, and the model microseconds.
-fn rfc3339(nanos: i64) -> String {
+pub(crate) fn rfc3339(nanos: i64) -> String {
     let seconds = nanos.div_euclid(1_000_000_000);
     let rest = nanos.rem_euclid(1_000_000_000);
     // An i64 of nanoseconds lies in the years 1677 to 2262.

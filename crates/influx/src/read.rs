@@ -9,9 +9,10 @@ use memdeck_model::InfluxVersion;
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::reply::{Reply, is_missing_database};
+use crate::reply::Reply;
 use crate::short::{masked, shortened};
-use crate::{FeedError, Influx, Row, RowQuery, RowSource};
+use crate::texts::is_missing_database;
+use crate::{FeedError, Influx, Row, RowQuery, RowSource, Step, StepQuery, StepSource, steps};
 
 /// The longest answer to a question: more than the rows of any question of ours.
 const MAX_ANSWER_BYTES: usize = 48 * 1024 * 1024;
@@ -27,7 +28,7 @@ impl RowSource for Influx {
                 }
             }
         }
-        self.rows_of_version_1(query).await
+        self.rows_of_version_1(&query.influxql()).await
     }
 
     fn describe(&self) -> String {
@@ -35,8 +36,26 @@ impl RowSource for Influx {
     }
 }
 
+#[async_trait]
+impl StepSource for Influx {
+    async fn steps(&self, query: &StepQuery) -> Result<Vec<Step>, FeedError> {
+        if !matches!(self.version().await, Some(InfluxVersion::V1 | InfluxVersion::V2))
+            && let Some(rows) = self.rows_of_version_3("query_sql", &query.sql()).await?
+        {
+            return Ok(steps::of_sql(rows));
+        }
+        let mut answers = Vec::new();
+        for question in query.influxql() {
+            answers.push(self.rows_of_version_1(&question).await?);
+        }
+        let [changes, last] =
+            [answers.first(), answers.get(1)].map(|rows| rows.map_or(&[][..], Vec::as_slice));
+        Ok(steps::of_influxql(changes, last))
+    }
+}
+
 impl Influx {
-    /// `None` where the store has no such call, or does not take the question and may take another.
+    /// `None` if the store has no such call, or does not take the question and may take another.
     async fn rows_of_version_3(&self, call: &str, question: &str) -> Result<Option<Vec<Row>>, FeedError> {
         let parameters = [("db", self.database.as_str()), ("q", question), ("format", "json")];
         let url = self.target().url(&format!("api/v3/{call}"), &parameters);
@@ -54,8 +73,8 @@ impl Influx {
     }
 
     /// By the crate `influxdb`: it asks `/query` and reads series into rows by column.
-    async fn rows_of_version_1(&self, query: &RowQuery) -> Result<Vec<Row>, FeedError> {
-        let answer = self.reader.json_query(ReadQuery::new(query.influxql()));
+    async fn rows_of_version_1(&self, question: &str) -> Result<Vec<Row>, FeedError> {
+        let answer = self.reader.json_query(ReadQuery::new(question));
         let mut answer = match answer.await {
             Ok(answer) => answer,
             // No such database, or no mapping to a bucket.

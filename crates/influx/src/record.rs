@@ -32,7 +32,7 @@ fn fields(record: &Record) -> Vec<(&'static str, FieldValue)> {
     let fields = [
         ("ok", Some(FieldValue::Boolean(record.ok))),
         ("sha256", text(&record.sha256)),
-        // A witness outside of this host: whoever exchanges files and catalog does not reach this one.
+        // A witness outside of this host: an attacker who exchanges files and catalog does not reach this one.
         ("manifest_sha256", text(&record.manifest_sha256)),
         ("dump_path", text(&record.dump_path)),
         ("raw_size_bytes", record.raw_size_bytes.map(size)),
@@ -41,7 +41,7 @@ fn fields(record: &Record) -> Vec<(&'static str, FieldValue)> {
         ("mtime", record.mtime.map(FieldValue::Integer)),
         ("atime", record.atime.map(FieldValue::Integer)),
         ("duration_sec", record.duration_sec.map(FieldValue::Float)),
-        // Tools that dump first and hash and compress afterwards tell the first step apart. Here it is one pass.
+        // Tools that dump first and hash and compress afterwards report the first step separately. Here it is one pass.
         ("dump_duration_sec", record.duration_sec.map(FieldValue::Float)),
         // Tools that dump again and again number their rounds. This dump stands alone.
         ("loop", Some(FieldValue::Integer(0))),

@@ -52,7 +52,7 @@ impl Reply {
     }
 
     /// Whether it acknowledges a write: 204, or another success without a word. A success with a body comes from
-    /// something in between, or tells of an error that the status does not.
+    /// something in between, or reports an error that the status does not.
     pub(crate) fn acknowledges(&self) -> bool {
         self.status.is_success() && self.body.is_empty()
     }
@@ -62,9 +62,11 @@ impl Reply {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// Whether a write was refused because the database does not exist (version 1; version 3 creates it).
+    /// Whether a write by version 1's call was refused because the database does not exist: nothing else there is 404 with
+    /// an `error`. Version 2 has `message` instead, a path that nobody serves has neither, and version 3 creates it.
     pub(crate) fn misses_database(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND && is_missing_database(&self.text())
+        let json: Option<serde_json::Value> = serde_json::from_slice(&self.body).ok();
+        self.status == StatusCode::NOT_FOUND && json.is_some_and(|json| json["error"].is_string())
     }
 
     /// Whether it is an answer of `InfluxDB` and not of a path that nobody serves.
@@ -88,7 +90,7 @@ impl Reply {
         Some(answer.data.into_iter().map(|line| (line.line_number, line.error_message)).collect())
     }
 
-    /// What it gives as the reason of a refusal.
+    /// Its reason for a refusal.
     pub(crate) fn reason(&self) -> String {
         reason(&self.text())
     }
@@ -107,11 +109,6 @@ impl Reply {
     }
 }
 
-/// Whether version 1 speaks of a database that does not exist. It has no code for that.
-pub(crate) fn is_missing_database(error: &str) -> bool {
-    error.contains("database not found")
-}
-
 async fn read(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -122,6 +119,19 @@ async fn read(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, reqw
         }
     }
     Ok(body)
+}
+
+/// Every sentence about an error in an answer; an answer that is no JSON, or was cut, is one sentence.
+pub(crate) fn sentences(body: &str) -> Vec<String> {
+    let Ok(json @ serde_json::Value::Object(_)) = serde_json::from_str(body) else {
+        return vec![body.replace("\\\"", "\"")];
+    };
+    let list = |field: &str| json[field].as_array().cloned().unwrap_or_default();
+    let of_lines = list("data").into_iter().map(|line| line["error_message"].clone());
+    let of_statements = list("results").into_iter().map(|result| result["error"].clone());
+    let found =
+        [json["error"].clone(), json["message"].clone()].into_iter().chain(of_lines).chain(of_statements);
+    found.filter_map(|sentence| sentence.as_str().map(str::to_owned)).collect()
 }
 
 /// The sentence in an answer: version 1 has it in `error`, or of a statement in `results`; version 2 in `message`; version 3

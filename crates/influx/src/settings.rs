@@ -19,13 +19,13 @@ pub struct InfluxSettings {
     pub org: Option<String>,
     /// The bucket of version 2; `database` where it has none.
     pub bucket: Option<String>,
-    /// How it is told who writes.
+    /// How the writer is authenticated.
     pub login: Login,
     /// How long one call may take, from connecting to the end of the answer.
     pub timeout: Duration,
 }
 
-/// How a store is told who writes. Never in a URL.
+/// How the writer is authenticated. Never in a URL.
 #[derive(Clone)]
 pub enum Login {
     /// Not at all.
@@ -33,12 +33,7 @@ pub enum Login {
     /// `Authorization: Bearer`, or `Token` for the calls of version 2.
     Token(String),
     /// `Authorization: Basic`: the users of version 1.
-    User {
-        /// Their name.
-        name: String,
-        /// Their password.
-        password: String,
-    },
+    User { name: String, password: String },
 }
 
 impl Login {

@@ -1,6 +1,7 @@
 //! For tests: a real `InfluxDB` 1 on a free loopback port, and a double that keeps the contract of versions 3 and 2.
 
 mod contract;
+mod steps;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -1,6 +1,6 @@
 //! The types that the columns of a measurement have in a store.
 //!
-//! They differ between installations: whoever wrote a column first fixed its type, and a store refuses a row whose
+//! They differ between installations: the first writer of a column fixed its type, and a store refuses a row whose
 //! type differs. So they are learned from the store and from its refusals.
 
 use std::collections::BTreeMap;
@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::query::quoted_name;
+use crate::reply::sentences;
+use crate::texts::type_conflict;
 
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +86,7 @@ impl FieldTypes {
         types
     }
 
-    /// The type of a column, where it is known.
+    /// The type of a column, if it is known.
     pub(crate) fn get(&self, field: &str) -> Option<FieldType> {
         self.0.get(field).copied()
     }
@@ -94,39 +96,19 @@ impl FieldTypes {
         self.0.iter().map(|(name, field_type)| (name.as_str(), *field_type))
     }
 
-    /// Takes over what `other` knows, also where it differs.
+    /// Takes over what `other` knows, also if it differs.
     pub(crate) fn extend(&mut self, other: &Self) {
         self.0.extend(other.0.iter().map(|(name, field_type)| (name.clone(), *field_type)));
     }
 
-    /// Notes the type of a column that a refusal names. `None` when the refusal is about something else; it may be
-    /// about types and name no column.
+    /// The type of the column that a refusal names. `None` when the refusal is about something else; it may be about types
+    /// and name no column.
     pub(crate) fn from_refusal(body: &str) -> Option<Self> {
-        let body = body.replace("\\\"", "\"");
-        let stated = if body.contains("field type conflict") {
-            // Version 1: input field "x" on measurement "m" is type float, already exists as type integer
-            between(&body, "input field \"", "\"").zip(word_after(&body, "already exists as type "))
-        } else if body.contains("invalid column type") {
-            // Version 3: invalid column type for column 'x', expected iox::column_type::field::float, got ...
-            between(&body, "for column '", "'").zip(word_after(&body, "expected iox::column_type::field::"))
-        } else {
-            return None;
-        };
-        let mut types = Self::default();
-        if let Some((name, field_type)) = stated.and_then(|(name, word)| Some((name, FieldType::read(word)?)))
-        {
-            types.0.insert(name.to_owned(), field_type);
-        }
-        Some(types)
+        let sentences = sentences(body);
+        let conflict = sentences.iter().find_map(|sentence| type_conflict(sentence))?;
+        let stated = conflict.stated.and_then(|(name, word)| Some((name.to_owned(), FieldType::read(word)?)));
+        Some(Self(stated.into_iter().collect()))
     }
-}
-
-fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
-    Some(text.split_once(start)?.1.split_once(end)?.0)
-}
-
-fn word_after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
-    text.split_once(start)?.1.split(|c: char| !c.is_ascii_alphabetic()).next()
 }
 
 #[cfg(test)]
@@ -157,16 +139,20 @@ mod tests {
     }
 
     #[test]
-    fn the_refusals_of_both_versions_name_the_column_and_its_type() {
-        let v1 = r#"{"error":"partial write: field type conflict: input field \"raw_size_bytes\" on measurement
-            \"mem_dumps\" is type float, already exists as type integer dropped=1"}"#;
-        let v3 = r#"{"error":"partial write of line protocol occurred","data":[{"original_line":"mem_dumps,dom=a ",
-            "line_number":1,"error_message":"invalid column type for column 'raw_size_bytes',
-            expected iox::column_type::field::float, got iox::column_type::field::integer"}]}"#;
+    fn a_refusal_states_the_type_wherever_its_sentence_stands() {
+        let (v1, v3) = (
+            r#"{"error":"partial write: field type conflict: input field \"raw_size_bytes\" on measurement \"mem_dumps\" is type float, already exists as type integer dropped=1"}"#,
+            r#"{"error":"partial write of line protocol occurred","data":[{"original_line":"mem_dumps,dom=a ","line_number":1,"error_message":"invalid column type for column 'raw_size_bytes', expected iox::column_type::field::float, got iox::column_type::field::integer"}]}"#,
+        );
+        let v2 = v1.replace("error", "message");
+        let later = v3.replace("\"data\":[", "\"data\":[{\"line_number\":1,\"error_message\":\"another\"},");
         let stated = |body: &str| FieldTypes::from_refusal(body).unwrap().get("raw_size_bytes");
         assert_eq!(stated(v1), Some(FieldType::Integer));
-        assert_eq!(stated(&v3.replace("\n            ", " ")), Some(FieldType::Float));
+        assert_eq!(stated(&v2), Some(FieldType::Integer));
+        assert_eq!(stated(v3), Some(FieldType::Float));
+        assert_eq!(stated(&later), Some(FieldType::Float));
+        assert_eq!(stated(&v3[..v3.len() - 3]), Some(FieldType::Float), "an answer that was cut");
         assert_eq!(FieldTypes::from_refusal("field type conflict"), Some(FieldTypes::default()));
-        assert_eq!(FieldTypes::from_refusal("unable to parse 'x': invalid boolean"), None);
+        assert_eq!(FieldTypes::from_refusal(r#"{"error":"unable to parse 'x': invalid boolean"}"#), None);
     }
 }

@@ -6,7 +6,7 @@
 //!   dropped ◄┘  └───────────── not written: again, later ────────┘
 //! ```
 //!
-//! Whoever pushes never waits. When the queue is full the oldest points are dropped and counted, those included that were
+//! A push never waits. When the queue is full the oldest points are dropped and counted, those included that were
 //! being written and were not taken. At any moment: pushed = written + rejected + dropped + queued.
 //! It is for telemetry: what must not be dropped is kept elsewhere.
 

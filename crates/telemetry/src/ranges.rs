@@ -16,7 +16,7 @@ pub const MAX_POINTS: u64 = 2000;
 const USUAL_POINTS: u64 = 300;
 
 /// How much later than the start of a range a level may begin and still cover it.
-const SLACK_MS: i64 = 60_000;
+pub(crate) const SLACK_MS: i64 = 60_000;
 
 impl Store {
     /// Minimum, mean and maximum per step; of a counter, of its change per second. A step without a measurement has no
@@ -54,17 +54,18 @@ impl Store {
             step_ms: Millis(step.unsigned_abs()),
             source: SeriesSource::Embedded,
             buckets,
+            notice: None,
         })
     }
 
-    /// When the store begins; `None` where it is empty.
+    /// When the store begins; `None` if it is empty.
     #[must_use]
     pub fn begins(&self) -> Option<Timestamp> {
         let oldest = (0..LEVELS.len()).filter_map(|level| self.oldest(level)).min()?;
         Timestamp::from_unix_micros(oldest.saturating_mul(1000)).ok()
     }
 
-    /// The coarsest level that is not too coarse, of those that reach back to `from`; where none does, of those that reach
+    /// The coarsest level that is not too coarse, of those that reach back to `from`; if none does, of those that reach
     /// back as far as any.
     fn level_for(&self, from: i64, step: i64) -> usize {
         let oldest: Vec<_> = (0..LEVELS.len()).map(|level| self.oldest(level)).collect();
@@ -79,12 +80,12 @@ impl Store {
     }
 }
 
-fn millis(at: Timestamp) -> i64 {
+pub(crate) fn millis(at: Timestamp) -> i64 {
     at.unix_micros().div_euclid(1000)
 }
 
 /// The step in milliseconds that a range is answered with, as far as the level allows.
-fn wanted_step(range: i64, step: Option<Millis>) -> i64 {
+pub(crate) fn wanted_step(range: i64, step: Option<Millis>) -> i64 {
     let of = |points: u64| range.unsigned_abs().div_ceil(points);
     // A range that does not begin with a step has one more.
     let step = step.map_or_else(|| of(USUAL_POINTS), |step| step.0).max(of(MAX_POINTS - 1)).max(1);
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
     use crate::Change;
 
-    /// Samples of a counter, about one a second: when, and what it counted since the last; `None` where it began anew.
+    /// Samples of a counter, about one a second: when, and what it counted since the last; `None` if it began anew.
     fn samples() -> impl Strategy<Value = Vec<(u64, Option<u32>)>> {
         proptest::collection::vec((500_u64..4_000, proptest::option::weighted(0.9, any::<u32>())), 1..120)
     }

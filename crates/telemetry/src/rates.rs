@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use memdeck_hypervisor::GuestSample;
 use memdeck_model::telemetry::{DeviceKind, DeviceStats, Metric, MetricGroup, VmTotals};
 
-/// Two samples that are closer than this tell no rate.
+/// Two samples that are closer than this give no rate.
 const MIN_DISTANCE: Duration = Duration::from_millis(1);
 
 /// How a counter changed since its last value.
@@ -94,13 +94,13 @@ struct Seen {
 }
 
 impl Rates {
-    /// Values that are older than `max_gap` tell no rate.
+    /// Values that are older than `max_gap` give no rate.
     #[must_use]
     pub fn new(max_gap: Duration) -> Self {
         Self { max_gap, guests: HashMap::new() }
     }
 
-    /// Takes a guest's sample and tells what changed since the last.
+    /// Takes a guest's sample and returns what changed since the last.
     pub fn take(&mut self, sample: &GuestSample) -> GuestRates {
         if self.guests.get(&sample.uuid).is_some_and(|guest| guest.id != sample.id) {
             self.guests.remove(&sample.uuid);
@@ -230,6 +230,7 @@ mod tests {
             name: GuestName("web-01".into()),
             id: Some(1),
             state: GuestState::Running,
+            started_at: None,
             memory_max_kib: Some(1000),
             taken,
             partial: false,

@@ -23,7 +23,6 @@ pub struct Snapshot {
 /// The newest values of a guest.
 #[derive(Clone, Debug)]
 pub struct GuestNow {
-    /// Its values.
     pub sample: GuestSample,
     /// How they changed.
     pub rates: GuestRates,
@@ -114,6 +113,7 @@ impl GuestNow {
             name: self.sample.name.clone(),
             id: self.sample.id.map_or(-1, i64::from),
             state: self.sample.state,
+            started_at: self.sample.started_at,
             at: self.at,
             age_ms: self.age(),
             stale: self.is_stale,
@@ -134,6 +134,7 @@ impl GuestNow {
     #[must_use]
     pub fn vm(&self) -> Vm {
         Vm {
+            host: None,
             id: self.sample.id.map_or(-1, i64::from),
             name: self.sample.name.clone(),
             uuid: self.sample.uuid.clone(),

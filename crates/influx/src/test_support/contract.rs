@@ -18,6 +18,8 @@ use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
 use memdeck_model::{InfluxVersion, Timestamp};
 use serde_json::{Value, json};
 
+use super::steps;
+
 /// The token that the double asks for.
 pub const CONTRACT_TOKEN: &str = "contract-t0ken";
 
@@ -266,21 +268,18 @@ impl Contents {
             row.insert(name.to_string(), json!(value.as_str()));
         }
         let nanos = line.timestamp.unwrap_or_default();
-        let second =
-            Timestamp::from_unix_micros(nanos.div_euclid(1_000_000_000) * 1_000_000).expect("a time");
-        // Without a zone, as version 3 writes it.
-        let written = second.to_string();
-        let second = written.split('.').next().unwrap_or_default();
-        let rest = nanos.rem_euclid(1_000_000_000);
-        row.insert("time".to_owned(), json!(format!("{second}.{rest:09}")));
+        row.insert("time".to_owned(), json!(written(nanos)));
         let series = line.series.tag_set.iter().flatten().map(|(name, value)| format!("{name}={value},"));
         let key = (nanos, series.collect::<String>());
         table.rows.entry(key).or_default().extend(row);
         Ok(())
     }
 
-    /// `None` where there is no such table.
+    /// `None` if there is no such table.
     fn select(&self, question: &str) -> Option<Vec<BTreeMap<String, Value>>> {
+        if let Some(table) = steps::table_of(question) {
+            return steps::answer(question, &self.tables.get(table)?.rows);
+        }
         let (_, from) = question.split_once(" FROM ")?;
         let table = from.split(' ').next()?.trim_matches('"');
         let limit = from.split_once(" LIMIT ")?.1.parse().ok()?;
@@ -312,8 +311,16 @@ impl Contents {
     }
 }
 
+/// A time without a zone, as version 3 writes it.
+pub(super) fn written(nanos: i64) -> String {
+    let second = Timestamp::from_unix_micros(nanos.div_euclid(1_000_000_000) * 1_000_000).expect("a time");
+    let written = second.to_string();
+    let second = written.trim_end_matches('Z').split('.').next().unwrap_or_default();
+    format!("{second}.{:09}", nanos.rem_euclid(1_000_000_000))
+}
+
 /// `TIMESTAMP '...'` or a number.
-fn nanos_of(moment: &str) -> i64 {
+pub(super) fn nanos_of(moment: &str) -> i64 {
     if let Ok(nanos) = moment.trim().parse() {
         return nanos;
     }

@@ -4,6 +4,7 @@
 mod double;
 mod login;
 mod refusals;
+mod steps;
 mod store;
 mod versions;
 mod writing;
@@ -60,7 +61,7 @@ fn record(dom: &str) -> Record {
         format: Some("elf".to_owned()),
         codec: Some("zstd".to_owned()),
         point_in_time: Some(timestamp),
-        fallback: Some("did not converge".to_owned()),
+        fallback: Some("did not converge".into()),
         job_downtime_ms: Some(Millis(44)),
         iterations: Some(5),
         dirty_bytes_per_s: Some(ByteCount(104_857_600)),

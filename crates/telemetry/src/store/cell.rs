@@ -9,7 +9,7 @@ use crate::Change;
 /// A value over one step. Of a counter the change per second, of a gauge the value itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cell {
-    /// Of a counter the milliseconds over which its change is known, 0 where it is not. Of a gauge the number of samples.
+    /// Of a counter the milliseconds over which its change is known, 0 if it is not. Of a gauge the number of samples.
     pub(crate) weight: u64,
     /// Of a counter what it counted in that time. Of a gauge the sum of the samples.
     pub(crate) sum: u64,

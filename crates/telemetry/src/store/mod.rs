@@ -6,6 +6,8 @@
 //! Samples are kept for ten seconds in memory, then written as a block ([`block`]). Longer steps are computed as time goes
 //! on and written when a block of them is full; those that a crash takes are made anew from the level before. A crash
 //! costs the last ten seconds at most.
+//!
+//! The catalog is on the same volume, and comes first: while little is free there, nothing is written.
 
 mod block;
 mod cell;
@@ -31,8 +33,12 @@ use self::guest::{Due, GuestSeries};
 pub(crate) use self::level::LEVELS;
 use crate::Snapshot;
 
-/// Collections that may wait to be written. Beyond, they are given up: whoever collects does not wait.
+/// Collections that may wait to be written. Beyond, they are dropped: collecting does not wait.
 const MOST_WAITING: usize = 8;
+
+/// What stays free on the volume. The catalog's reserve for ends and deletions would be taken by series otherwise, as soon
+/// as it is given up.
+const LEFT_FREE: ByteCount = ByteCount::from_mib(64);
 
 /// Collections without a guest after which what is known of it is written and forgotten.
 const ABSENT_ROUNDS: u64 = 120;
@@ -43,18 +49,14 @@ pub enum StoreError {
     /// The file cannot be created.
     #[error("cannot create or move {}", .path.display())]
     Create {
-        /// The file.
         path: PathBuf,
-        /// The reason.
         #[source]
         source: std::io::Error,
     },
     /// The file cannot be opened.
     #[error("cannot open the store of telemetry {}", .path.display())]
     Open {
-        /// The file.
         path: PathBuf,
-        /// The reason.
         #[source]
         source: rusqlite::Error,
     },
@@ -66,6 +68,15 @@ pub enum StoreError {
         /// The reason.
         reason: String,
     },
+    /// Others need what is left of the volume.
+    #[error("less than {left_free} are free on the volume, and the catalog may need them")]
+    NoRoom {
+        /// What stays free.
+        left_free: ByteCount,
+    },
+    /// Values cannot be written.
+    #[error("cannot write the store of telemetry")]
+    Write(#[source] rusqlite::Error),
     /// A series cannot be read.
     #[error("cannot read the store of telemetry")]
     Read(#[from] rusqlite::Error),
@@ -91,7 +102,7 @@ struct Shared {
     reader: Mutex<Connection>,
     size: AtomicU64,
     given_up: AtomicU64,
-    /// The start of the oldest block of each level, `i64::MAX` where there is none.
+    /// The start of the oldest block of each level, `i64::MAX` if there is none.
     oldest: [AtomicI64; 3],
     last_error: Mutex<Option<Message>>,
 }
@@ -108,6 +119,10 @@ impl Store {
     /// # Errors
     /// The file cannot be created or opened. One that is damaged is kept aside, which is no error.
     pub fn open(path: &Path, limit: ByteCount) -> Result<Self, StoreError> {
+        Self::open_leaving(LEFT_FREE, path, limit)
+    }
+
+    fn open_leaving(left_free: ByteCount, path: &Path, limit: ByteCount) -> Result<Self, StoreError> {
         let file = File::open(path, limit.0)?;
         let shared = Arc::new(Shared {
             guests: Mutex::default(),
@@ -118,7 +133,8 @@ impl Store {
             last_error: Mutex::default(),
         });
         let (work, waiting) = bounded(MOST_WAITING);
-        let mut writer = Writer { file, shared: Arc::clone(&shared), round: 0 };
+        let mut writer =
+            Writer { file, path: path.to_owned(), left_free, shared: Arc::clone(&shared), round: 0 };
         let thread = std::thread::Builder::new().name("telemetry-store".into());
         let thread = thread.spawn(move || writer.run(&waiting)).map_err(StoreError::Thread)?;
         Ok(Self { shared, work: Some(work), writer: Some(thread) })
@@ -162,7 +178,7 @@ impl Store {
         self.shared.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The start of what `level` holds of all guests, in milliseconds since 1970; `None` where it is empty.
+    /// The start of what `level` holds of all guests, in milliseconds since 1970; `None` if it is empty.
     pub(crate) fn oldest(&self, level: usize) -> Option<i64> {
         let oldest = self.shared.oldest.get(level)?.load(Ordering::Relaxed);
         (oldest != i64::MAX).then_some(oldest)
@@ -224,6 +240,8 @@ impl Shared {
 
 struct Writer {
     file: File,
+    path: PathBuf,
+    left_free: ByteCount,
     shared: Arc<Shared>,
     round: u64,
 }
@@ -237,7 +255,7 @@ impl Writer {
                     newest = now_ms(&snapshot);
                     self.append(&snapshot);
                 }
-                // Whoever waits may be gone.
+                // The caller may be gone.
                 Work::Settle(done) => drop(done.send(())),
             }
         }
@@ -278,16 +296,22 @@ impl Writer {
     }
 
     fn write(&mut self, blocks: &[guest::NewBlock], now_ms: i64) {
-        let result = self.file.write(blocks, now_ms);
+        let result =
+            self.look_for_room().and_then(|()| self.file.write(blocks, now_ms).map_err(StoreError::Write));
         let is_on_disk = result.is_ok();
         let message = result.err().map(|error| Message::new(with_causes(&error)));
-        if let Some(error) = &message {
-            tracing::warn!(%error, "telemetry is not kept");
-        }
         for guest in self.shared.guests().values_mut() {
             guest.written(is_on_disk);
         }
-        *self.shared.last_error.lock().unwrap_or_else(PoisonError::into_inner) = message;
+        let mut last = self.shared.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        match &message {
+            // Once, not with each collection.
+            Some(error) if last.as_ref() != Some(error) => tracing::warn!(%error, "telemetry is not kept"),
+            None if last.is_some() => tracing::info!("telemetry is kept again"),
+            _ => {}
+        }
+        *last = message;
+        drop(last);
         if let Ok(size) = self.file.size() {
             self.shared.size.store(size, Ordering::Relaxed);
         }
@@ -298,12 +322,26 @@ impl Writer {
         }
     }
 
+    /// A volume that does not tell what is free is written to.
+    fn look_for_room(&self) -> Result<(), StoreError> {
+        let volume = rustix::fs::statvfs(&self.path).ok();
+        let free = volume.map(|volume| volume.f_bavail.saturating_mul(volume.f_frsize));
+        if free.is_some_and(|free| free < self.left_free.0) {
+            return Err(StoreError::NoRoom { left_free: self.left_free });
+        }
+        Ok(())
+    }
+
     fn meet_new_guests(&mut self, snapshot: &Snapshot) {
         let new: Vec<String> = {
             let guests = self.shared.guests();
             let fresh = snapshot.guests().iter().filter(|guest| !guest.is_stale);
             fresh.map(|it| &it.sample.uuid).filter(|uuid| !guests.contains_key(*uuid)).cloned().collect()
         };
+        // A guest that is not known yet is written into the file, too.
+        if !new.is_empty() && self.look_for_room().is_err() {
+            return;
+        }
         for uuid in new {
             match self.recovered(&uuid) {
                 Ok(guest) => drop(self.shared.guests().insert(uuid, guest)),

@@ -251,3 +251,25 @@ fn the_file_stays_within_its_limit_and_keeps_what_is_newest() {
         assert!(newest >= (START + 197) * 1000);
     }
 }
+
+/// The catalog's reserve is on the same volume: whatever it gives up for an end would be gone with the next block.
+#[test]
+fn a_volume_with_little_room_is_left_to_the_catalog_and_series_go_on_when_there_is_room() {
+    let mut bench = Bench::new(1);
+    bench.run(30);
+    let path = bench.dir.path().join(Store::FILE_NAME);
+    let log = || std::fs::metadata(path.with_extension("db-wal")).map_or(0, |log| log.len());
+    let reopen = |bench: &mut Bench, left_free| {
+        bench.store = None;
+        bench.store = Some(Store::open_leaving(left_free, &path, Store::DEFAULT_LIMIT).unwrap());
+    };
+    reopen(&mut bench, ByteCount(u64::MAX));
+    let (length, before) = (std::fs::metadata(&path).unwrap().len(), log());
+    bench.run(60);
+    assert_eq!((std::fs::metadata(&path).unwrap().len(), log()), (length, before), "nothing is written");
+    assert!(bench.store().last_error().is_some());
+    reopen(&mut bench, ByteCount(0));
+    bench.run(30);
+    assert_eq!(bench.store().last_error(), None);
+    assert!(log() > before);
+}
