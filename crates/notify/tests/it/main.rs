@@ -1,0 +1,3 @@
+//! Messages on their way to real HTTP receivers.
+
+mod flaky;
