@@ -1,10 +1,12 @@
-//! What another service tells, brought into bounds before anything believes it: numbers into their ranges, texts to a length
+//! What another service sends, brought into bounds before it is used: numbers into their ranges, texts to a length
 //! and without control characters, instants not far ahead of this host's clock.
 
 use memdeck_model::{
     Deletion, DumpStatus, EndReason, FrozenPause, Guest, GuestName, Millis, Readiness, Record, Timestamp,
     VmRef,
 };
+
+use crate::protocol::HostReport;
 
 /// The longest sentence that is kept.
 const MAX_SENTENCE_CHARS: usize = 2_000;
@@ -14,8 +16,10 @@ const MAX_PATH_CHARS: usize = 4_096;
 const MAX_NAME_CHARS: usize = 255;
 /// The longest reason for an end, as JSON.
 const MAX_REASON_BYTES: usize = 8 << 10;
-/// The most checks that are told to have failed.
+/// The most failed checks that are kept.
 const MAX_CHECKS: usize = 10;
+/// The longest version that is shown.
+const MAX_VERSION_CHARS: usize = 40;
 /// How far a clock may be ahead of this one.
 const MOST_AHEAD: Millis = Millis(24 * 60 * 60 * 1000);
 
@@ -27,9 +31,11 @@ pub fn status(mut status: DumpStatus, now: Timestamp) -> DumpStatus {
         *instant = instant.filter(|instant| !is_ahead(*instant, now));
     }
     shorten(&mut status.vm, MAX_NAME_CHARS);
+    // Which host it is, whoever asked it knows better.
+    status.host = None;
     status.message = status.message.bounded(MAX_SENTENCE_CHARS);
     shorten_if_any(&mut status.dump_path, MAX_PATH_CHARS);
-    shorten_if_any(&mut status.fallback, MAX_SENTENCE_CHARS);
+    status.fallback = status.fallback.map(|reason| reason.bounded(MAX_SENTENCE_CHARS));
     if let Some(GuestName(name)) = &mut status.guest {
         shorten(name, MAX_NAME_CHARS);
     }
@@ -65,7 +71,7 @@ pub fn record(mut record: Record, now: Timestamp) -> Record {
     for text in [&mut record.host, &mut record.format, &mut record.codec] {
         shorten_if_any(text, MAX_NAME_CHARS);
     }
-    shorten_if_any(&mut record.fallback, MAX_SENTENCE_CHARS);
+    record.fallback = record.fallback.map(|reason| reason.bounded(MAX_SENTENCE_CHARS));
     for instant in [&mut record.point_in_time, &mut record.deleted_at] {
         *instant = instant.filter(|instant| !is_ahead(*instant, now));
     }
@@ -80,10 +86,17 @@ pub fn deletion(mut deletion: Deletion, now: Timestamp) -> Deletion {
     deletion
 }
 
-/// Guests that can be named. A name is never altered: a guest whose name cannot be one is left out.
+/// Guests that libvirt may have. A name is never altered, and one that no request can hold is no reason to leave its guest
+/// out, whom its UUID names: libvirt allows a tab, for instance.
 pub fn guests(guests: Vec<Guest>) -> Vec<Guest> {
-    let can_be = |guest: &Guest| is_uuid(&guest.uuid) && VmRef::new(&guest.name.0).is_ok();
-    guests.into_iter().filter(can_be).collect()
+    let can_be = |guest: &Guest| is_uuid(&guest.uuid) && (1..=VmRef::MAX_BYTES).contains(&guest.name.0.len());
+    guests.into_iter().filter(can_be).map(|guest| Guest { host: None, ..guest }).collect()
+}
+
+/// What an agent says of itself, short.
+pub fn report(mut told: HostReport) -> HostReport {
+    shorten(&mut told.version, MAX_VERSION_CHARS);
+    told
 }
 
 /// A pause limit and a rate that can be reckoned with; without a limit nothing can be said.
@@ -174,6 +187,23 @@ mod tests {
         let shown = format!("a [31m{}", "x".repeat(MAX_SENTENCE_CHARS - 6));
         assert_eq!(status.message.to_string(), shown);
         assert_eq!((status.guest_uuid, status.guest.unwrap().0), (None, "a b".to_owned()));
+    }
+
+    #[test]
+    fn a_guest_whose_name_no_request_can_hold_is_not_left_out_and_one_that_libvirt_cannot_have_is() {
+        let guest = |name: &str, uuid: &str| -> Guest {
+            serde_json::from_value(serde_json::json!({
+                "id": 1, "name": name, "uuid": uuid, "state": "running", "vcpus": 1, "memory_max": 1, "memory": 1,
+                "cpu_time_ns": 1,
+            }))
+            .unwrap()
+        };
+        let uuid = "0d5e2d7c-6f0e-4f2e-9d5b-0f6d7f3a9a11";
+        let told = vec![guest("a\tb", uuid), guest("c", "c"), guest("", uuid), guest(&"x".repeat(256), uuid)];
+        let names: Vec<String> = guests(told).into_iter().map(|guest| guest.name.0).collect();
+        assert_eq!(names, ["a\tb"]);
+        let chosen = memdeck_model::Target::chosen(&guest("a\tb", uuid)).unwrap();
+        assert_eq!(chosen.vm.as_str(), uuid, "its UUID is sent");
     }
 
     #[test]

@@ -5,49 +5,29 @@ use std::time::Duration;
 
 use memdeck_clock::{Clock, SystemClock};
 use memdeck_model::{
-    ALL_GUESTS, Actor, CancelReply, CancelRequest, Capabilities, DumpId, DumpOptions, DumpStatus,
-    FrozenPause, Guest, MAX_TRIGGER_TARGETS, ModeChoice, Omitted, Readiness, RecordPage, Secret,
-    ServiceStatus, SignInLink, Target, Timestamp, TriggerReply, TriggerRequest, VmRef,
+    Actor, CancelReply, Capabilities, DumpId, DumpStatus, FrozenPause, Guest, OnBehalf, Readiness,
+    RecordPage, Secret, ServiceStatus, SignInLink, Timestamp,
 };
+use memdeck_operations::request_name;
+use reqwest::header::DATE;
+use reqwest::tls::TlsInfo;
 use reqwest::{Method, StatusCode, Url};
 use rustls::ClientConfig;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
+use crate::call::{
+    CallError, absent_as_none, answer, bounded_body, detail_of, lacking_as_none, no_answer, read,
+};
 use crate::checked;
 use crate::protocol::{
-    DELETIONS_PER_CALL, DeletionFeedPage, NumberedDeletion, NumberedRecord, RECORDS_PER_CALL, RecordFeedPage,
+    DELETIONS_PER_CALL, DeletionFeedPage, HostReport, NumberedDeletion, NumberedRecord, RECORDS_PER_CALL,
+    RecordFeedPage,
 };
 
-/// The longest answer that is read: statuses of some ten thousand guests.
-const MAX_ANSWER_BYTES: usize = 32 << 20;
-/// How much of a refusal's body is told.
-const MAX_REASON_CHARS: usize = 300;
-
-/// Why a call failed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum CallError {
-    /// No answer: not reachable, too slow, broken off.
-    #[error("{0}")]
-    NoAnswer(String),
-    /// An answer that is a refusal.
-    #[error("HTTP {status}: {detail}")]
-    Refused {
-        /// Its status code.
-        status: StatusCode,
-        /// Its `detail`, or the beginning of its body.
-        detail: String,
-    },
-    /// An answer that cannot be read.
-    #[error("it answered what no dump service answers ({0})")]
-    Unreadable(String),
-    /// An answer that is longer than so many bytes, and was not read further.
-    #[error("its answer has more than {0} bytes")]
-    TooLarge(usize),
-}
+/// Names the request for which a call is made.
+const REQUEST_ID: &str = "x-request-id";
 
 /// Where a service is, and what it is sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceAddress {
     /// Where it answers.
     pub url: Url,
@@ -55,6 +35,8 @@ pub struct ServiceAddress {
     pub timeout: Duration,
     /// What it must be sent.
     pub token: Option<Secret>,
+    /// The certificates (PEM) of whom alone its certificate may be signed by; `None` where the system's are trusted.
+    pub ca: Option<Vec<u8>>,
 }
 
 /// Which of memdeck's two services is called: both take dumps, under different paths.
@@ -64,15 +46,6 @@ pub enum Face {
     Service,
     /// A dashboard (contract section 2).
     Dashboard,
-}
-
-/// What a service answered to a request for dumps.
-#[derive(Debug, Default)]
-pub struct Asked {
-    /// The present state of each guest that was named, by [`Target::vm`].
-    pub dumps: BTreeMap<String, DumpStatus>,
-    /// Where all guests were asked for: those that are left out.
-    pub omitted: Vec<Omitted>,
 }
 
 /// What a service answers to a call that an older one does not have.
@@ -110,12 +83,17 @@ impl ServiceClient {
     /// A client of the service at `config.url`. Redirects are not followed: a token must not travel.
     ///
     /// # Errors
-    /// The TLS library cannot be set up.
+    /// The TLS library cannot be set up, or the certificates of the issuers cannot be read.
     pub fn new(config: &ServiceAddress) -> Result<Self, reqwest::Error> {
+        let issuers = config.ca.as_deref().map(reqwest::Certificate::from_pem_bundle).transpose()?;
         let secured = || {
             let builder = client_builder(config);
             // Without TLS the system's certificates are not needed, and a machine that has none is no obstacle.
-            if config.url.scheme() == "http" { builder.tls_certs_only([]) } else { builder }
+            match &issuers {
+                _ if config.url.scheme() == "http" => builder.tls_certs_only([]),
+                Some(issuers) => builder.tls_certs_only(issuers.clone()),
+                None => builder,
+            }
         };
         Self::with(config, secured)
     }
@@ -142,6 +120,41 @@ impl ServiceClient {
         self.base.as_str().trim_end_matches('/')
     }
 
+    /// What an agent says of itself, and the difference of the clocks; `None` where the service has no such call. The
+    /// difference is measured at the middle of the call.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn report(&self) -> Result<Option<(HostReport, i64)>, CallError> {
+        let begun = now();
+        let told = lacking_as_none(answer(self.request(Method::GET, &["api", "host"])).await)?;
+        let middle = midpoint(begun, now());
+        Ok(told.map(|report: HostReport| {
+            let ahead = (report.time.unix_micros() - middle) / 1000;
+            (checked::report(report), ahead)
+        }))
+    }
+
+    /// The newest dump of every guest that had one, and how far the clock of the service is ahead by the header `Date` of its
+    /// answer: in milliseconds, known to a second, `None` where it sends none.
+    ///
+    /// # Errors
+    /// The service does not answer, refuses, or answers what cannot be read.
+    pub async fn look(&self) -> Result<(BTreeMap<String, DumpStatus>, Option<i64>), CallError> {
+        let begun = now();
+        let response = self.request(Method::GET, &["api", "dumps"]).send().await;
+        let response = response.map_err(|error| no_answer(&error))?;
+        let ended = now();
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
+        // It is cut to whole seconds: on average half a second has passed since.
+        let ahead =
+            date.map(|date| (Timestamp::from(date).unix_micros() + 500_000 - midpoint(begun, ended)) / 1000);
+        let told: BTreeMap<String, DumpStatus> = read(response).await?;
+        let statuses = told.into_iter().map(|(vm, status)| (vm, checked::status(status, ended)));
+        Ok((statuses.collect(), ahead))
+    }
+
     /// What the service can do. One that does not tell is known by whether it lists records.
     ///
     /// # Errors
@@ -156,74 +169,13 @@ impl ServiceClient {
         Ok(lacking_as_none(records)?.map_or(Capabilities::NONE, |_| Capabilities::FIRST_VERSION))
     }
 
-    /// Asks a dump service for dumps; the present state of each guest that was named. However many there are, none is
-    /// left out: they go in as many calls as they need.
-    ///
-    /// # Errors
-    /// The service does not answer, refuses, or answers what cannot be read.
-    pub async fn trigger(
-        &self,
-        targets: &[Target],
-        options: &DumpOptions,
-        capabilities: Capabilities,
-        requested_by: &Actor,
-    ) -> Result<BTreeMap<String, DumpStatus>, CallError> {
-        let mut dumps = BTreeMap::new();
-        for targets in targets.chunks(MAX_TRIGGER_TARGETS) {
-            let sent: Vec<VmRef> = targets.iter().map(|target| sent_as(target, capabilities)).collect();
-            let call = self.request(Method::POST, &["api", "dumps"]);
-            let call = if capabilities.options {
-                let requested_by = capabilities.actors.then(|| requested_by.clone());
-                let (request, options) = (TriggerRequest::of(sent.clone()), options.clone());
-                call.json(&TriggerRequest { requested_by, options, ..request })
-            } else {
-                call.json(&serde_json::json!({"vms": sent}))
-            };
-            let mut statuses: BTreeMap<String, DumpStatus> = answer(call).await?;
-            for (target, sent) in targets.iter().zip(&sent) {
-                let Some(status) = statuses.remove(sent.as_str()) else {
-                    return Err(CallError::Unreadable(format!(
-                        "it does not say what becomes of VM '{sent}'"
-                    )));
-                };
-                dumps.insert(target.vm.to_string(), checked::status(status, now()));
-            }
-        }
-        Ok(dumps)
-    }
-
-    /// Asks a dashboard for dumps of the guests that these texts name, or of all.
-    ///
-    /// # Errors
-    /// The dashboard does not answer, refuses, or answers what cannot be read.
-    pub async fn trigger_on_dashboard(
-        &self,
-        targets: Vec<VmRef>,
-        options: DumpOptions,
-        requested_by: &Actor,
-    ) -> Result<Asked, CallError> {
-        let request = TriggerRequest { options, ..TriggerRequest::of(targets).by(requested_by.clone()) };
-        let call = self.request(Method::POST, &["api", "memory-dumps", "trigger"]).json(&request);
-        let TriggerReply { vm_ids, dumps, omitted, .. } = answer(call).await?;
-        if dumps.is_empty() && !vm_ids.is_empty() {
-            return Err(CallError::Unreadable("it is an older memdeck; restart it".to_owned()));
-        }
-        let dumps = dumps.into_iter().map(|dump| (dump.dump_id.to_string(), dump)).collect();
-        Ok(Asked { dumps, omitted })
-    }
-
     /// The newest dump of every guest that had one.
     ///
     /// # Errors
     /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn statuses(&self, face: Face) -> Result<BTreeMap<String, DumpStatus>, CallError> {
         match face {
-            Face::Service => {
-                let told: BTreeMap<String, DumpStatus> =
-                    answer(self.request(Method::GET, &["api", "dumps"])).await?;
-                let now = now();
-                Ok(told.into_iter().map(|(vm, status)| (vm, checked::status(status, now))).collect())
-            }
+            Face::Service => Ok(self.look().await?.0),
             Face::Dashboard => {
                 let status: ServiceStatus =
                     answer(self.request(Method::GET, &["api", "memory-dumps", "status"])).await?;
@@ -254,7 +206,7 @@ impl ServiceClient {
             Face::Service => ["api", "dumps", dump_id.as_str(), "cancel"],
             Face::Dashboard => ["api", "memory-dumps", "cancel", dump_id.as_str()],
         };
-        let call = self.request(Method::POST, &path).json(&CancelRequest { by: by.cloned() });
+        let call = self.request(Method::POST, &path).json(&OnBehalf { by: by.cloned() });
         let reply: Option<CancelReply> = lacking_as_none(answer(call).await)?;
         Ok(reply.is_some())
     }
@@ -303,13 +255,24 @@ impl ServiceClient {
         Ok(told.and_then(checked::frozen_pause).map_or(Answer::Unknown, Answer::Known))
     }
 
+    /// The certificate (DER) that the service shows; `None` without TLS.
+    ///
+    /// # Errors
+    /// The service does not answer, or its certificate is not trusted.
+    pub async fn certificate(&self) -> Result<Option<Vec<u8>>, CallError> {
+        let response = self.request(Method::GET, &["healthz"]).send().await;
+        let response = response.map_err(|error| no_answer(&error))?;
+        let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+        Ok(shown.map(<[u8]>::to_vec))
+    }
+
     /// `GET /readyz`; `None` where the service has no such call.
     ///
     /// # Errors
     /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn readiness(&self) -> Result<Option<Readiness>, CallError> {
         let response = self.request(Method::GET, &["readyz"]).send().await;
-        let response = response.map_err(|error| CallError::NoAnswer(root_cause(&error)))?;
+        let response = response.map_err(|error| no_answer(&error))?;
         let status = response.status();
         let body = bounded_body(response).await?;
         match status {
@@ -364,7 +327,11 @@ impl ServiceClient {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        let request = client.request(method, url);
+        let mut request = client.request(method, url);
+        // So that the log of the service names the request for which it was called.
+        if let Some(name) = request_name() {
+            request = request.header(REQUEST_ID, name);
+        }
         match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
@@ -377,103 +344,15 @@ fn client_builder(config: &ServiceAddress) -> reqwest::ClientBuilder {
         .connect_timeout(config.timeout.min(Duration::from_secs(5)))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
+        .tls_info(true)
 }
 
-/// What of `options` the service would drop without a word; `None` where nothing.
-pub fn refused_options(options: &DumpOptions, capabilities: Capabilities) -> Option<String> {
-    let asked = [
-        ("mode", options.mode != ModeChoice::Auto),
-        ("pause budget", options.pause_budget_ms.is_some()),
-        ("bandwidth", options.bandwidth_mibps.is_some()),
-        ("case number", options.case.is_some()),
-        ("note", options.note.is_some()),
-        ("consent to encrypted memory", options.accept_encrypted),
-    ];
-    let dropped: Vec<&str> =
-        asked.into_iter().filter(|(_, is_asked)| *is_asked).map(|(what, _)| what).collect();
-    (!capabilities.options && !dropped.is_empty()).then(|| dropped.join(", no "))
+/// The middle between two instants, in microseconds.
+fn midpoint(begun: Timestamp, ended: Timestamp) -> i64 {
+    begun.unix_micros().midpoint(ended.unix_micros())
 }
 
 /// The present by this host's clock: what a service tells is measured by it.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     SystemClock::default().now()
-}
-
-/// How a service is told of a guest: by UUID where it takes one. Else by name, or by id where the name would be read as
-/// an id or as all guests.
-fn sent_as(target: &Target, capabilities: Capabilities) -> VmRef {
-    let Some(guest) = &target.guest else { return target.vm.clone() };
-    let name = target.vm.as_str();
-    let is_mistakable = name == ALL_GUESTS || name.bytes().all(|byte| byte.is_ascii_digit());
-    let text = if capabilities.uuids {
-        &guest.uuid
-    } else if is_mistakable {
-        &guest.vmid
-    } else {
-        name
-    };
-    VmRef::new(text).unwrap_or_else(|_| target.vm.clone())
-}
-
-/// `None` where the service has no such call: a path that is not there, or one that takes other methods only.
-fn lacking_as_none<T>(result: Result<T, CallError>) -> Result<Option<T>, CallError> {
-    match result {
-        Err(CallError::Refused { status: StatusCode::METHOD_NOT_ALLOWED, .. }) => Ok(None),
-        other => absent_as_none(other),
-    }
-}
-
-fn absent_as_none<T>(result: Result<T, CallError>) -> Result<Option<T>, CallError> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(CallError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-pub(crate) async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, CallError> {
-    let response = request.send().await.map_err(|error| CallError::NoAnswer(root_cause(&error)))?;
-    let status = response.status();
-    let body = bounded_body(response).await?;
-    if !status.is_success() {
-        return Err(CallError::Refused { status, detail: detail_of(&body) });
-    }
-    serde_json::from_slice(&body).map_err(|error| CallError::Unreadable(error.to_string()))
-}
-
-pub(crate) async fn bounded_body(mut response: reqwest::Response) -> Result<Vec<u8>, CallError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| CallError::NoAnswer(root_cause(&error)))? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_ANSWER_BYTES {
-            return Err(CallError::TooLarge(MAX_ANSWER_BYTES));
-        }
-    }
-    Ok(body)
-}
-
-/// FastAPI's `{"detail": ...}`, or the beginning of whatever it is.
-pub(crate) fn detail_of(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Detail {
-        detail: serde_json::Value,
-    }
-    let text = match serde_json::from_slice(body) {
-        Ok(Detail { detail: serde_json::Value::String(text) }) => text,
-        Ok(Detail { detail }) => detail.to_string(),
-        Err(_) => String::from_utf8_lossy(body).into_owned(),
-    };
-    text.chars().filter(|c| !c.is_control()).take(MAX_REASON_CHARS).collect()
-}
-
-/// The innermost cause: `connection refused` says more than `error sending request`. URLs are left out.
-pub(crate) fn root_cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }

@@ -9,7 +9,7 @@ use crate::protocol::DELETIONS_PER_CALL;
 use crate::records::{ImportError, Imported, MAX_PAGES, catalog_of, check_order};
 use memdeck_operations::blocking;
 
-/// Takes over what is new, and gives the records that changed; `None` where the service tells no deletions. Records are
+/// Imports what is new and returns the records that changed; `None` if the service reports no deletions. Records are
 /// imported first: until then, and while the service has another catalog than then, there is nothing to delete. Only
 /// records of this service are marked.
 pub async fn import(client: &ServiceClient, catalog: &Arc<Catalog>) -> Result<Option<Imported>, ImportError> {

@@ -7,27 +7,30 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use memdeck_catalog::Catalog;
+use memdeck_model::audit::AuditObject;
 use memdeck_model::{
-    Actor, DeleteRequest, Deletion, DumpId, Event, Problem, ProblemKind, Record, Verification,
-    VerificationState, VerifyRequest,
+    Actor, DeleteRequest, Deletion, DumpId, Event, Inspection, Manifest, OnBehalf, Problem, ProblemKind,
+    Record, Verification, VerificationState,
 };
 use memdeck_operations::{
-    AddressRange, Form, Held, ImageBytes, ImageHost, ImageRef, OpenImage, ReadImage, Verifications, blocking,
-    catalog_problem,
+    AddressRange, Described, Form, Held, ImageBytes, ImageHost, ImageRef, OpenImage, Origin, ReadImage,
+    Verifications, blocking, catalog_problem,
 };
+use parking_lot::Mutex;
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::sync::broadcast;
 
-use crate::client::{CallError, ServiceClient, answer, bounded_body, detail_of, root_cause};
+use crate::call::{CallError, answer, bounded_body, detail_of, no_answer, note_audit};
+use crate::client::ServiceClient;
 use crate::passed_on;
+use crate::records::catalog_of;
 
 /// Names the memory that a format leaves out.
 pub const OMITTED: HeaderName = HeaderName::from_static("memdeck-omitted");
-/// The header that tells what is checked before it is sent: `frames`, each of them; or `whole`: the image was stored
+/// The header that says what is checked before it is sent: `frames`, each of them; or `whole`: the image was stored
 /// without digests, and a part of it cannot be checked.
 pub const CHECKED: HeaderName = HeaderName::from_static("memdeck-checked");
 
@@ -43,6 +46,8 @@ pub struct AgentImages {
     catalog: Arc<Catalog>,
     verifications: Verifications,
     events: broadcast::Sender<Event>,
+    /// Identity of the catalog there, as its records said last: a service keeps it when it moves to another address.
+    catalog_id: Arc<Mutex<Option<String>>>,
 }
 
 impl AgentImages {
@@ -51,7 +56,17 @@ impl AgentImages {
         catalog: Arc<Catalog>,
         events: broadcast::Sender<Event>,
     ) -> Self {
-        Self { client, catalog, verifications: Verifications::new(events.clone()), events }
+        let catalog_id = catalog.setting(&catalog_of(client.url())).ok().flatten();
+        let catalog_id = Arc::new(Mutex::new(catalog_id));
+        Self { client, catalog, verifications: Verifications::new(events.clone()), events, catalog_id }
+    }
+
+    /// Reads again which catalog the service has, after records of it were imported.
+    pub(crate) async fn note_catalog(&self) {
+        let (catalog, setting) = (Arc::clone(&self.catalog), catalog_of(self.client.url()));
+        if let Ok(Some(id)) = blocking(move || catalog.setting(&setting)).await {
+            *self.catalog_id.lock() = Some(id);
+        }
     }
 
     /// For whom the service is asked, where it takes that.
@@ -91,8 +106,11 @@ impl AgentImages {
                     unanswered += 1;
                     if unanswered >= MAX_UNANSWERED || problem.kind != ProblemKind::Unavailable {
                         let error = format!("how the verification ended is not known: {}", problem.detail);
-                        let ended =
-                            Verification { state: VerificationState::Failed, error: Some(error), ..begun };
+                        let ended = Verification {
+                            state: VerificationState::Failed,
+                            error: Some(error.into()),
+                            ..begun
+                        };
                         self.note(&ended);
                         return;
                     }
@@ -101,7 +119,7 @@ impl AgentImages {
         }
     }
 
-    /// The service tells its deletions to whoever asks later; the record here says so at once.
+    /// The service reports its deletions later, when asked; the record here is changed at once.
     async fn note_deleted(&self, dump_id: &DumpId, record: &Record) -> Result<(), Problem> {
         let service = self.client.url().to_owned();
         let (Some(deleted_at), Some(deleted_by)) = (record.deleted_at, record.deleted_by.clone()) else {
@@ -119,6 +137,17 @@ impl AgentImages {
 
 #[async_trait]
 impl ImageHost for AgentImages {
+    fn origin(&self, origin: &str) -> Origin {
+        let (url, catalog) = origin.split_once('#').map_or((origin, None), |(url, id)| (url, Some(id)));
+        if url == self.client.url() {
+            Origin::SameService
+        } else if catalog.is_some_and(|id| self.catalog_id.lock().as_deref() == Some(id)) {
+            Origin::SameCatalog
+        } else {
+            Origin::Elsewhere
+        }
+    }
+
     async fn open(&self, image: ImageRef, form: Form) -> Result<OpenImage, Problem> {
         let answer = self.client.image(Method::HEAD, &image.dump_id, form, HeaderMap::new()).await?;
         let told = answer.headers();
@@ -129,6 +158,7 @@ impl ImageHost for AgentImages {
             None => image.dump_id.to_string(),
         };
         Ok(OpenImage {
+            about: AuditObject::dump(image.dump_id.clone()),
             form,
             length: text(&CONTENT_LENGTH).and_then(|length| length.parse().ok()),
             entity_tag: text(&ETAG).map(ToOwned::to_owned),
@@ -144,16 +174,16 @@ impl ImageHost for AgentImages {
         })
     }
 
-    async fn manifest(&self, image: ImageRef) -> Result<Value, Problem> {
+    async fn manifest(&self, image: ImageRef) -> Result<Described<Manifest>, Problem> {
         self.client.image_call(Method::GET, &image.dump_id, Some("manifest"), None::<&()>).await
     }
 
-    async fn inspect(&self, image: ImageRef) -> Result<Value, Problem> {
+    async fn inspect(&self, image: ImageRef) -> Result<Described<Inspection>, Problem> {
         self.client.image_call(Method::GET, &image.dump_id, Some("inspect"), None::<&()>).await
     }
 
     async fn verify(&self, image: ImageRef, by: &Actor) -> Result<Verification, Problem> {
-        let request = VerifyRequest { by: self.passed_on(by).await? };
+        let request = OnBehalf { by: self.passed_on(by).await? };
         let begun =
             self.client.image_call(Method::POST, &image.dump_id, Some("verify"), Some(&request)).await?;
         self.note(&begun);
@@ -268,7 +298,7 @@ impl ServiceClient {
         self.image_call(Method::DELETE, dump_id, None, Some(request)).await
     }
 
-    /// Asks for an image, or a part of it. An answer that is none is told in the service's words.
+    /// Asks for an image, or a part of it. An error is passed on in the service's words.
     async fn image(
         &self,
         method: Method,
@@ -281,9 +311,10 @@ impl ServiceClient {
             let request = self.stream_request(method, &path).query(&[("format", form.as_str())]);
             request.headers(headers.clone()).send()
         };
-        let failed = |error: reqwest::Error| self.problem(&CallError::NoAnswer(root_cause(&error)));
+        let failed = |error: reqwest::Error| self.problem(&no_answer(&error));
         let answer = ask(method.clone()).await.map_err(failed)?;
         if answer.status().is_success() {
+            note_audit(answer.headers());
             return Ok(answer);
         }
         // An answer to HEAD has no words.
@@ -300,7 +331,9 @@ impl ServiceClient {
     fn problem(&self, error: &CallError) -> Problem {
         let service = self.url();
         match error {
-            CallError::NoAnswer(reason) => Problem::new(
+            CallError::NoAnswer(reason)
+            | CallError::Broken(reason)
+            | CallError::Certificate { reason, .. } => Problem::new(
                 ProblemKind::Unavailable,
                 format!("the dump service {service}, which has the image, does not answer ({reason})"),
             ),

@@ -5,14 +5,18 @@
 //!      └── missing in two answers that were asked for after it was known ──► lost (failed, `service_gone`)
 //! ```
 
+mod contact;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use memdeck_catalog::{GuestIdentity, RemoteDump};
 use memdeck_model::{
-    Capabilities, DumpId, DumpState, DumpStatus, EndReason, FailedCheck, FrozenPause, JobState, Message,
-    Readiness, ReadinessCheck, ServiceHealth, Timestamp,
+    Capabilities, DumpId, DumpState, DumpStatus, EndReason, FailedCheck, FrozenPause, HostCondition,
+    JobState, Message, Readiness, ReadinessCheck, ServiceHealth, Timestamp,
 };
+
+use crate::protocol::HostReport;
 
 /// In so many answers an active dump must be missing before it counts as lost: one may overtake the dump's beginning.
 const MISSING_IN_ANSWERS: u8 = 2;
@@ -33,10 +37,12 @@ struct Followed {
 
 /// Calls that a service does not have.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a call of its own")]
 pub struct Lacks {
     pub frozen_pause: bool,
     pub readiness: bool,
     pub deletions: bool,
+    pub report: bool,
 }
 
 /// What is known of one service.
@@ -50,8 +56,18 @@ pub struct Known {
     pub last_capabilities: Option<Capabilities>,
     /// Its pause limit and how fast its host reads a guest, as it said last since it was away.
     pub frozen_pause: Option<FrozenPause>,
+    /// Whether the service answers, and what keeps it from being used.
+    pub condition: HostCondition,
     /// Why the service does not answer.
     pub error: Option<Message>,
+    /// When it answered last.
+    pub last_contact: Option<Timestamp>,
+    /// How far its clock is ahead, in milliseconds.
+    clock_ahead_ms: Option<i64>,
+    /// What it says of itself, since it was last away.
+    report: Option<HostReport>,
+    /// Answers of the same kind of failure in a row.
+    pub failures: u32,
     /// What keeps it from storing images or records.
     storage_warning: Option<Message>,
     /// What is wrong with its list of dumps.
@@ -65,6 +81,8 @@ pub struct Known {
     import_again: Option<(Instant, Duration)>,
     /// When it was asked last whether it can store images and records.
     asked_readiness: Option<Instant>,
+    /// When it was asked last what it is.
+    asked_report: Option<Instant>,
 }
 
 /// What an answer changed.
@@ -99,7 +117,12 @@ impl Known {
             capabilities: None,
             last_capabilities,
             frozen_pause: None,
+            condition: HostCondition::Unasked,
             error: None,
+            last_contact: None,
+            clock_ahead_ms: None,
+            report: None,
+            failures: 0,
             storage_warning: None,
             list_warning: None,
             import_warning: None,
@@ -107,6 +130,7 @@ impl Known {
             lacks: Lacks::default(),
             import_again: None,
             asked_readiness: None,
+            asked_report: None,
         }
     }
 
@@ -117,7 +141,8 @@ impl Known {
             error: self.error.clone(),
             warning: [&self.storage_warning, &self.list_warning, &self.import_warning]
                 .into_iter()
-                .find_map(Clone::clone),
+                .find_map(Clone::clone)
+                .or_else(|| self.clock_warning()),
             capabilities: self.capabilities_or_last(),
         }
     }
@@ -173,14 +198,25 @@ impl Known {
         newest.map(|dump| dump.status.clone())
     }
 
-    /// Dumps were asked for; `dumps` is what the service answered and what was meant.
-    pub fn ask(&mut self, dumps: Vec<RemoteDump>) -> Vec<DumpStatus> {
+    /// The dumps of which something is known.
+    pub fn ids(&self) -> BTreeSet<DumpId> {
+        self.dumps.keys().cloned().collect()
+    }
+
+    /// Dumps were asked for; `dumps` is what the service answered and what was meant, `before` what was known when it was
+    /// asked.
+    pub fn ask(&mut self, dumps: Vec<RemoteDump>, before: &BTreeSet<DumpId>) -> Vec<DumpStatus> {
         let mut told = Vec::new();
         for mut dump in dumps {
-            // A guest that was being dumped keeps the dump that it has, and who asked for that one first.
             if let Some(known) = self.dumps.get(&dump.status.dump_id) {
                 let status = with_memory(dump.status, &known.dump);
-                dump = RemoteDump { status, ..known.dump.clone() };
+                // A guest that was being dumped keeps the dump that it has, and who asked for that one first. One that was
+                // heard of while the answer was on its way is the one that was asked for.
+                dump = if before.contains(&status.dump_id) {
+                    RemoteDump { status, ..known.dump.clone() }
+                } else {
+                    RemoteDump { status, ..dump }
+                };
             }
             let status = with_memory(dump.status.clone(), &dump);
             dump.status = status.clone();
@@ -320,7 +356,7 @@ impl Known {
     }
 
     /// The service is away: what it said of its volumes may not be so when it is back.
-    pub fn forget_storage_warning(&mut self) {
+    fn forget_storage_warning(&mut self) {
         self.storage_warning = None;
         self.asked_readiness = None;
     }
@@ -341,95 +377,4 @@ fn with_memory(mut status: DumpStatus, known: &RemoteDump) -> DumpStatus {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_unix_micros(second * 1_000_000).unwrap()
-    }
-
-    fn status(dump_id: &str, state: &str, progress: f64) -> DumpStatus {
-        let json = serde_json::json!({"dump_id": dump_id, "vm": "7", "state": state, "progress": progress});
-        serde_json::from_value(json).unwrap()
-    }
-
-    fn look(known: &mut Known, statuses: &[DumpStatus], second: i64) -> Changes {
-        let before = known.active();
-        known.take_in(statuses.iter().cloned(), &before, at(second))
-    }
-
-    fn fresh() -> Known {
-        Known::new("http://hv2:5001".into(), Vec::new(), None)
-    }
-
-    #[test]
-    fn a_service_that_cannot_store_is_warned_of_until_it_can() {
-        let failed = |check, detail: &str| FailedCheck { check, detail: detail.into() };
-        let mut known = Known::new("http://kvm-01:5001".to_owned(), Vec::new(), None);
-        let away = failed(ReadinessCheck::Hypervisor, "No guests.");
-        let full = failed(ReadinessCheck::StateDir, "STATE_DIR is full.");
-        known.note_readiness(Some(&Readiness::of(vec![away.clone(), full])));
-        assert_eq!(known.health().warning, Some("STATE_DIR is full.".into()));
-        known.note_readiness(Some(&Readiness::of(vec![away])));
-        assert_eq!(known.health().warning, None);
-        assert!(!known.lacks.readiness);
-        known.note_readiness(None);
-        assert!(known.lacks.readiness, "an older service is not asked again");
-    }
-
-    #[test]
-    fn a_dump_that_the_service_forgets_ends_as_lost_with_what_was_known_of_it() {
-        let mut known = fresh();
-        look(&mut known, &[status("a", "running", 56.0)], 1);
-        assert!(look(&mut known, &[], 2).told.is_empty(), "one answer may be older than the dump");
-        let changes = look(&mut known, &[], 3);
-        let lost = &changes.told[0];
-        assert_eq!(
-            (lost.exact_state(), lost.finished_at, lost.progress),
-            (JobState::Failed, Some(at(3)), 56.0)
-        );
-        assert_eq!(lost.end_reason, Some(EndReason::ServiceGone { service: "http://hv2:5001".to_owned() }));
-        assert_eq!(
-            lost.message.to_string(),
-            "the dump service http://hv2:5001 does not know this dump any more: it was restarted or forgot it; start the \
-             dump again. At 1970-01-01T00:00:01.000000Z it was running at 56.0 %."
-        );
-        assert_eq!((changes.states.len(), known.lost().len()), (1, 1));
-        assert!(look(&mut known, &[], 4).told.is_empty(), "once");
-    }
-
-    #[test]
-    fn a_dump_that_is_missing_once_goes_on() {
-        let mut known = fresh();
-        for (second, statuses) in
-            (1..).zip([vec![status("a", "running", 1.0)], vec![], vec![status("a", "running", 1.0)], vec![]])
-        {
-            assert!(look(&mut known, &statuses, second).states.len() <= usize::from(second == 1));
-        }
-        assert_eq!(known.active().len(), 1);
-    }
-
-    #[test]
-    fn a_dump_that_began_while_the_answer_was_on_its_way_is_not_missing() {
-        let mut known = fresh();
-        let before = known.active();
-        known.ask(vec![RemoteDump::told(status("a", "queued", 0.0), at(1))]);
-        for _ in 0..5 {
-            assert!(known.take_in(std::iter::empty(), &before, at(2)).told.is_empty());
-        }
-    }
-
-    #[test]
-    fn an_import_without_an_end_is_tried_again_later_and_later() {
-        let mut known = fresh();
-        let mut waits = Vec::new();
-        for _ in 0..9 {
-            known.note_import(Some("it does not advance".into()));
-            assert!(!known.may_import() && !known.records_are_current);
-            waits.push(known.import_again.unwrap().1.as_secs());
-        }
-        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 600, 600]);
-        known.note_import(None);
-        assert!(known.may_import() && known.records_are_current && known.health().warning.is_none());
-    }
-}
+mod tests;

@@ -1,27 +1,37 @@
 //! A host that is reached over HTTP: a dump service (contract section 1) behind the port [`memdeck_operations::Host`].
 //!
 //! Any service with the three calls of the contract will do. One that is `memdeck agent` also tells its records and
-//! its guests, and keeps its images for whoever asks. A service is not believed: see `checked.rs`.
+//! its guests, and keeps its images for others. A service is not trusted: see `checked.rs`.
 
+mod call;
+mod call_any;
 mod checked;
 mod client;
+mod dashboard;
 mod deletions;
+mod follow;
 mod host;
 mod images;
 mod known;
+mod notifications;
 mod pinned;
 mod protocol;
 mod records;
+mod spread;
+mod trigger;
 
 use memdeck_model::Actor;
 
-pub use client::{Answer, Asked, CallError, Face, ServiceAddress, ServiceClient, refused_options};
+pub use call::CallError;
+pub use client::{Answer, Face, ServiceAddress, ServiceClient};
 pub use host::{AgentHost, NearbyGuests};
 pub use images::{CHECKED, OMITTED};
 pub use pinned::client_config as pinned_tls;
 pub use protocol::{
-    DELETIONS_PER_CALL, DeletionFeedPage, NumberedDeletion, NumberedRecord, RECORDS_PER_CALL, RecordFeedPage,
+    AUDIT, DELETIONS_PER_CALL, DeletionFeedPage, HostReport, NumberedDeletion, NumberedRecord,
+    RECORDS_PER_CALL, RecordFeedPage,
 };
+pub use trigger::{Asked, refused_options};
 
 /// For whom this dashboard asks a dump service: for `actor`, who asked here.
 pub fn passed_on(actor: &Actor) -> Actor {

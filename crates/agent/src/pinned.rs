@@ -1,4 +1,4 @@
-//! TLS with a service of this very machine, which is known by its certificate: the one it was told to use, whatever
+//! TLS with a service of this very machine, which is known by its certificate: the one it was configured to use, whatever
 //! names stand in it and whoever signed it.
 
 use std::sync::Arc;

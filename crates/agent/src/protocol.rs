@@ -1,9 +1,12 @@
-//! What an agent tells beyond the calls of the older dump service: its records and deletions, by sequence number.
+//! What an agent offers beyond the calls of the older dump service: what it is, and its records and deletions by sequence
+//! number.
 
-use memdeck_model::{Deletion, Record};
+use memdeck_model::{ByteCount, Deletion, Record, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The header with which an agent says how its audit ends after a call that it noted.
+pub const AUDIT: &str = "memdeck-audit";
 /// Records asked for in one call.
 pub const RECORDS_PER_CALL: u32 = 500;
 /// Deletions asked for in one call.
@@ -23,7 +26,6 @@ pub struct RecordFeedPage {
 pub struct NumberedRecord {
     /// Give the highest as `since` to get what comes after.
     pub seq: u64,
-    /// The record.
     pub record: Record,
 }
 
@@ -41,6 +43,25 @@ pub struct DeletionFeedPage {
 pub struct NumberedDeletion {
     /// Give the highest as `since` to get what comes after.
     pub seq: u64,
-    /// The deletion.
     pub deletion: Deletion,
+}
+
+/// What an agent says of itself (`GET /api/host`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HostReport {
+    /// The version of memdeck.
+    pub version: String,
+    /// The version of the protocol between dashboard and agent.
+    pub protocol: u32,
+    /// The agent's clock.
+    pub time: Timestamp,
+    /// Bytes that are free for images, where that can be said.
+    #[serde(default)]
+    pub free_bytes: Option<ByteCount>,
+}
+
+impl HostReport {
+    /// Raised when a dashboard and an agent of different numbers cannot work together any more. What one merely lacks is
+    /// said by [`Capabilities`](memdeck_model::Capabilities).
+    pub const PROTOCOL: u32 = 1;
 }

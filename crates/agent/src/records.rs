@@ -5,21 +5,20 @@ use std::sync::Arc;
 use memdeck_catalog::{Catalog, CatalogError, RemoteDump};
 use memdeck_model::{GuestName, JobState, Record, VmRef};
 
-use crate::client::{CallError, ServiceClient};
+use crate::call::CallError;
+use crate::client::ServiceClient;
 use crate::protocol::{DELETIONS_PER_CALL, NumberedRecord, RECORDS_PER_CALL};
 use memdeck_operations::blocking;
 
 /// Why an import stopped. What came before it is kept.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The service.
-    #[error("the dump service did not tell its records: {0}")]
+    #[error("the dump service did not report its records: {0}")]
     Service(#[from] CallError),
-    /// The catalog.
     #[error("the catalog did not take records")]
     Catalog(#[from] CatalogError),
     /// Going on would never end.
-    #[error("the dump service does not advance: after number {since} it told {what} that are not newer")]
+    #[error("the dump service does not advance: after number {since} it returned {what} that are not newer")]
     DoesNotAdvance {
         /// Records or deletions.
         what: &'static str,
@@ -27,7 +26,7 @@ pub enum ImportError {
         since: u64,
     },
     /// A page has more entries than were asked for.
-    #[error("the dump service told more {what} at once than it was asked for")]
+    #[error("the dump service returned more {what} at once than requested")]
     TooMany {
         /// Records or deletions.
         what: &'static str,

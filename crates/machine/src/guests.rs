@@ -12,7 +12,7 @@ use memdeck_operations::{GuestList, SharedGuests, blocking};
 pub struct HypervisorGuests {
     hypervisor: Arc<dyn Hypervisor>,
     shared: SharedGuests,
-    /// Set once the hypervisor has told it: nothing waits for it.
+    /// Set once the hypervisor has answered: nothing waits for it.
     host: Arc<OnceLock<String>>,
 }
 
@@ -59,7 +59,7 @@ impl GuestList for HypervisorGuests {
     }
 }
 
-/// The hypervisor does not answer, told with its cause: operators need libvirt's own words.
+/// The hypervisor does not answer. The cause is shown: operators need libvirt's own words.
 fn away(error: &HypervisorError) -> Problem {
     Problem::new(ProblemKind::Unavailable, with_causes(error))
 }

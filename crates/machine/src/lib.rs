@@ -3,36 +3,62 @@
 
 mod guests;
 mod images;
+mod invariants;
 mod telemetry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use memdeck_catalog::CatalogError;
 use memdeck_engine::{Engine, EngineError};
 use memdeck_image::ImageStore;
-use memdeck_model::{Actor, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, Problem, Target};
-use memdeck_operations::{GuestList, Host, HostError, ImageHost, TryDirectory, blocking};
+use memdeck_model::{
+    Actor, ByteCount, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, HostCondition, Problem,
+    RequestKey, Target,
+};
+use memdeck_operations::{GuestList, Host, HostError, HostFacts, ImageHost, TryDirectory, blocking};
 use tokio::sync::broadcast;
 
 pub use guests::HypervisorGuests;
 pub use images::StoredImages;
-pub use telemetry::MeasuredGuests;
+pub use invariants::{Depth, InvariantError, Violated, Watched, violations};
+pub use telemetry::{MeasuredGuests, influx_checks};
+
+/// How long the volume of the images is waited for when it is asked for its free space.
+const VOLUME_PATIENCE: Duration = Duration::from_secs(1);
 
 /// This machine.
 pub struct Machine {
     engine: Arc<Engine>,
     guests: Arc<HypervisorGuests>,
     images: Arc<StoredImages>,
+    /// Whether the volume of the images was asked for its free space and has not answered: it may hang.
+    is_asking_volume: Arc<AtomicBool>,
 }
 
 impl Machine {
     /// Dumps `guests` with `engine`, and keeps `images`.
     #[must_use]
     pub fn new(engine: Arc<Engine>, guests: Arc<HypervisorGuests>, images: Arc<StoredImages>) -> Self {
-        Self { engine, guests, images }
+        Self { engine, guests, images, is_asking_volume: Arc::default() }
+    }
+
+    /// What is free for images; `None` where the volume does not answer.
+    async fn free_bytes(&self) -> Option<ByteCount> {
+        if self.is_asking_volume.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        let (engine, is_asking) = (Arc::clone(&self.engine), Arc::clone(&self.is_asking_volume));
+        let asked = blocking(move || {
+            let free = engine.free_bytes();
+            is_asking.store(false, Ordering::Release);
+            free
+        });
+        tokio::time::timeout(VOLUME_PATIENCE, asked).await.ok().flatten()
     }
 
     /// Calls the engine off the async runtime's threads.
@@ -56,7 +82,7 @@ pub fn try_directory(store: ImageStore) -> TryDirectory {
     })
 }
 
-/// Logs what failed; callers are told what they can do about it.
+/// Logs what failed; callers learn what they can do about it.
 fn host_error(error: &EngineError) -> HostError {
     match error {
         EngineError::Catalog(error @ (CatalogError::QueueFull { .. } | CatalogError::NoRoom)) => {
@@ -93,9 +119,10 @@ impl Host for Machine {
         targets: Vec<Target>,
         options: DumpOptions,
         requested_by: &Actor,
+        key: &RequestKey,
     ) -> Result<BTreeMap<String, DumpStatus>, HostError> {
-        let requested_by = requested_by.clone();
-        self.call(move |engine| engine.trigger(&targets, &options, &requested_by)).await
+        let (requested_by, key) = (requested_by.clone(), key.clone());
+        self.call(move |engine| engine.trigger_once(&targets, &options, &requested_by, Some(&key))).await
     }
 
     async fn cancel(&self, dump_id: DumpId, by: &Actor) -> Result<bool, HostError> {
@@ -115,6 +142,26 @@ impl Host for Machine {
     async fn frozen_pause(&self) -> Result<Option<FrozenPause>, HostError> {
         let host = self.guests.host();
         self.call(move |engine| engine.frozen_pause(host.as_deref())).await.map(Some)
+    }
+
+    async fn facts(&self) -> HostFacts {
+        let (statuses, free_bytes) = tokio::join!(self.statuses(), self.free_bytes());
+        let is_active = |dump: &&DumpStatus| !dump.exact_state().is_final();
+        // One dump may stand under several names.
+        let active: BTreeSet<DumpId> = statuses
+            .unwrap_or_default()
+            .values()
+            .filter(is_active)
+            .map(|dump| dump.dump_id.clone())
+            .collect();
+        HostFacts {
+            condition: HostCondition::Up,
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            last_contact: None,
+            clock_ahead_ms: Some(0),
+            active_dumps: u32::try_from(active.len()).unwrap_or(u32::MAX),
+            free_bytes,
+        }
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {

@@ -12,7 +12,7 @@ use memdeck_model::telemetry::{
 };
 use memdeck_model::{InfluxDiagnosis, Message, Problem, ProblemKind, Timestamp, Vm, with_causes};
 use memdeck_operations::{Telemetry, blocking};
-use memdeck_telemetry::{Collector, Store, StoreError};
+use memdeck_telemetry::{Collector, History, HistoryError, InfluxSeries, MetricStore, Store};
 use tokio_stream::wrappers::WatchStream;
 
 /// The collector of this machine and what it works with.
@@ -20,6 +20,7 @@ pub struct MeasuredGuests {
     collector: Arc<Collector>,
     store: Option<Arc<Store>>,
     influx: Option<Arc<Influx>>,
+    history: History,
     uri: String,
     settings: Vec<SettingInUse>,
 }
@@ -34,7 +35,9 @@ impl MeasuredGuests {
         uri: String,
         settings: Vec<SettingInUse>,
     ) -> Self {
-        Self { collector, store, influx, uri, settings }
+        let own = store.clone().map(|store| Arc::new(store) as Arc<dyn MetricStore>);
+        let older = influx.clone().map(|influx| Arc::new(InfluxSeries::new(influx)) as Arc<dyn MetricStore>);
+        Self { collector, store, influx, history: History::new(own, older), uri, settings }
     }
 
     fn hypervisor_check(&self, status: &CollectorStatus) -> Check {
@@ -141,11 +144,7 @@ impl Telemetry for MeasuredGuests {
     }
 
     async fn series(&self, query: SeriesQuery) -> Result<Series, Problem> {
-        let Some(store) = self.store.clone() else {
-            let detail = "memdeck's own store of series could not be opened; its log says why";
-            return Err(Problem::new(ProblemKind::Unavailable, detail));
-        };
-        blocking(move || store.series(&query)).await.map_err(|error| unreadable(&error))
+        self.history.series(&query).await.map_err(|error| unreadable(&error))
     }
 }
 
@@ -156,7 +155,8 @@ fn check(name: &str, state: CheckState, finding: impl Into<Message>, remedy: Opt
 }
 
 /// What was tried of the store of points, step by step.
-fn influx_checks(found: InfluxDiagnosis) -> Vec<Check> {
+#[must_use]
+pub fn influx_checks(found: InfluxDiagnosis) -> Vec<Check> {
     let version = found.server_version.map(|version| format!(", version {version}")).unwrap_or_default();
     let steps = [
         ("InfluxDB: reach it", found.reachable, format!("{} answers{version}.", found.store)),
@@ -193,8 +193,20 @@ fn influx_checks(found: InfluxDiagnosis) -> Vec<Check> {
     checks
 }
 
-/// Logs what failed; callers are told no paths.
-fn unreadable(error: &StoreError) -> Problem {
-    tracing::error!(error = %with_causes(error), "the store of telemetry cannot be read");
-    Problem::new(ProblemKind::Internal, "the store of series cannot be read; the log of memdeck says why")
+/// Logs what failed; callers see no paths.
+fn unreadable(error: &HistoryError) -> Problem {
+    let (kind, detail) = match error {
+        HistoryError::Closed => {
+            (ProblemKind::Unavailable, "memdeck's own store of series could not be opened; its log says why")
+        }
+        HistoryError::Influx(_) => (
+            ProblemKind::Unavailable,
+            "InfluxDB does not answer, and memdeck's own store could not be opened",
+        ),
+        HistoryError::Own(_) => {
+            (ProblemKind::Internal, "the store of series cannot be read; the log of memdeck says why")
+        }
+    };
+    tracing::error!(error = %with_causes(error), "no series");
+    Problem::new(kind, detail)
 }

@@ -1,7 +1,7 @@
-//! What happened to dumps lately, from what is durable: it is told to a page that was closed when it happened.
+//! What happened to dumps lately, from what is durable: for pages that were closed when it happened.
 //!
 //! Own dumps are jobs of the catalog. Of a remote dump service the present states are asked; the catalog remembers those that
-//! it told before, and how one ended that it has forgotten; and the imported records tell what else it completed.
+//! it reported before, and how one ended that it has forgotten; the imported records show what else it completed.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use crate::{Operations, blocking, catalog_problem};
 const LINES: u32 = 20;
 
 impl Operations {
-    /// The last things that happened to dumps, newest first. Where a remote service is away, what is known without it.
+    /// The last things that happened to dumps, newest first. If a remote service is away, what is known without it.
     ///
     /// # Errors
     /// The catalog failed.
@@ -31,8 +31,25 @@ impl Operations {
         };
         let (jobs, remote, imported) = blocking(read).await.map_err(|error| catalog_problem(&error))?;
         // Of the local service they are the same jobs.
-        let statuses = self.host.statuses().await.unwrap_or_default();
-        Ok(newest(&jobs, statuses.values(), &remote, &imported))
+        let statuses = self.hosts.statuses().await.unwrap_or_default();
+        let lines = newest(&jobs, statuses.values(), &remote, &imported);
+        let own: BTreeSet<&DumpId> = jobs.iter().map(|job| &job.dump_id).collect();
+        Ok(lines.into_iter().map(|line| self.with_host(line, &own)).collect())
+    }
+}
+
+impl Operations {
+    /// A line with the host of its dump, where there are several hosts and it is known.
+    fn with_host(&self, line: Activity, own: &BTreeSet<&DumpId>) -> Activity {
+        if !self.hosts.are_many() {
+            return line;
+        }
+        let here = || self.hosts.members().find(|member| member.is_here());
+        let host = line.dump_id.as_ref().and_then(|dump_id| {
+            let owner = if own.contains(dump_id) { here() } else { self.hosts.owner(dump_id) };
+            owner.map(|member| member.name().clone())
+        });
+        Activity { host, ..line }
     }
 }
 
@@ -83,7 +100,7 @@ struct History<'a> {
     record: Option<&'a Record>,
     end_reason: Option<&'a EndReason>,
     mode: Option<CaptureMode>,
-    fallback: Option<&'a str>,
+    fallback: Option<&'a Message>,
     queued_at: Option<Timestamp>,
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
@@ -100,7 +117,7 @@ impl<'a> History<'a> {
             record: job.record.as_ref(),
             end_reason: job.end_reason.as_ref(),
             mode: job.mode,
-            fallback: job.fallback.as_deref(),
+            fallback: job.fallback.as_ref(),
             queued_at: Some(job.queued_at),
             started_at: job.started_at,
             finished_at: job.finished_at,
@@ -117,7 +134,7 @@ impl<'a> History<'a> {
             record: status.record.as_deref(),
             end_reason: status.end_reason.as_ref(),
             mode: status.mode,
-            fallback: status.fallback.as_deref(),
+            fallback: status.fallback.as_ref(),
             queued_at: status.queued_at,
             started_at: status.started_at,
             finished_at: status.finished_at,
@@ -136,7 +153,7 @@ impl<'a> History<'a> {
     fn lines(&self) -> impl Iterator<Item = Activity> {
         let queued = self.queued_at.map(|at| self.line(at, ActivityKind::Queued, Message::default()));
         let started = self.started_at.map(|at| match self.fallback {
-            Some(reason) => self.line(at, ActivityKind::Fallback, reason.into()),
+            Some(reason) => self.line(at, ActivityKind::Fallback, reason.clone()),
             None => self.line(at, ActivityKind::Started, Message::default()),
         });
         let ended = self.finished_at.and_then(|at| {
@@ -159,6 +176,7 @@ impl<'a> History<'a> {
             at,
             kind,
             dump_id: Some(self.dump_id.clone()),
+            host: None,
             guest: self.guest.to_owned(),
             by: self.by.filter(|_| kind == ActivityKind::Queued).cloned(),
             mode: self.mode.filter(|_| tells_mode),
@@ -174,6 +192,7 @@ fn end_of(record: &Record) -> Activity {
         at: record.duration_sec.map_or(record.timestamp, |seconds| record.timestamp.plus(millis(seconds))),
         kind: if record.ok { ActivityKind::Completed } else { ActivityKind::Failed },
         dump_id: record.dump_id.clone(),
+        host: None,
         guest: record.dom.0.clone(),
         by: None,
         mode: None,

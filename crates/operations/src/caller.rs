@@ -1,24 +1,52 @@
 //! Who calls a use case.
 
-use memdeck_model::Actor;
+use memdeck_model::{Actor, Permission, Problem, ProblemKind, Rights};
 
-/// Whoever asks, and in later versions what he may do.
+/// Who asks, and what they may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Who it is.
     pub actor: Actor,
+    /// What they may do.
+    pub rights: Rights,
 }
 
 impl Caller {
-    /// Somebody on the page.
+    /// Somebody who may do everything: whoever holds the token of this memdeck, and this machine's own command line.
     #[must_use]
-    pub fn page() -> Self {
-        Self { actor: Actor::Page }
+    pub fn trusted(actor: Actor) -> Self {
+        Self { actor, rights: Rights::ALL }
+    }
+
+    /// Whether this caller may do something.
+    ///
+    /// # Errors
+    /// They may not.
+    pub fn must(&self, permission: Permission) -> Result<(), Problem> {
+        if self.rights.may(permission) { Ok(()) } else { Err(forbidden(permission.words())) }
     }
 }
 
-impl From<Actor> for Caller {
-    fn from(actor: Actor) -> Self {
-        Self { actor }
+/// Somebody who is known may not do something; `what` is part of a sentence.
+#[must_use]
+pub fn forbidden(what: &str) -> Problem {
+    let detail = format!("you may not {what}; an administrator of this memdeck can change your role");
+    Problem::new(ProblemKind::Forbidden, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use memdeck_model::Role;
+
+    use super::*;
+
+    #[test]
+    fn a_caller_does_what_its_rights_allow_and_is_told_what_they_do_not() {
+        let operator = Caller { actor: Actor::Page, rights: Role::Operator.rights() };
+        assert_eq!(operator.must(Permission::Dump), Ok(()));
+        let refused = operator.must(Permission::ReadMemory).unwrap_err();
+        assert_eq!(refused.kind, ProblemKind::Forbidden);
+        assert!(refused.detail.to_string().starts_with("you may not download or export images;"));
+        assert_eq!(Caller::trusted(Actor::Api).must(Permission::ManageUsers), Ok(()));
     }
 }

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use memdeck_catalog::{Catalog, CatalogError};
-use memdeck_model::{Millis, Timestamp};
+use memdeck_model::{Message, Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// For so long operators are told of a restoration.
+/// How long a restoration is shown to operators.
 const TOLD_FOR: Duration = Duration::from_hours(7 * 24);
 
 /// What was found in the catalog.
@@ -35,7 +35,7 @@ struct Told {
     text: String,
 }
 
-/// Keeps what operators are told from now on; with `None` nothing. Whether it is kept in the catalog now.
+/// Keeps the notice for operators; with `None` there is none. Returns whether it is in the catalog now.
 pub fn tell(catalog: &Catalog, found: Found, told: Option<(Timestamp, String)>) -> bool {
     let told = told.map(|(at, text)| Told { at, text });
     let (key, text) =
@@ -55,7 +55,7 @@ pub fn tell(catalog: &Catalog, found: Found, told: Option<(Timestamp, String)>) 
 ///
 /// # Errors
 /// The catalog cannot be read.
-pub fn notice(catalog: &Catalog, now: Timestamp) -> Result<Option<String>, CatalogError> {
+pub fn notice(catalog: &Catalog, now: Timestamp) -> Result<Option<Message>, CatalogError> {
     let mut texts = Vec::new();
     for found in [Found::Unsound, Found::Restored] {
         let Some(told) = catalog.setting(found.setting())? else { continue };
@@ -64,5 +64,5 @@ pub fn notice(catalog: &Catalog, now: Timestamp) -> Result<Option<String>, Catal
             texts.push(told.text);
         }
     }
-    Ok((!texts.is_empty()).then(|| texts.join(" ")))
+    Ok((!texts.is_empty()).then(|| texts.join(" ").into()))
 }

@@ -1,9 +1,9 @@
-//! A catalog that fails, as callers are told.
+//! A catalog that fails, as callers see it.
 
 use memdeck_catalog::CatalogError;
 use memdeck_model::{Problem, ProblemKind};
 
-/// Logs where it is handled, tells callers no paths and no SQL.
+/// Logs where it is handled; callers see no paths and no SQL.
 pub fn catalog_problem(error: &CatalogError) -> Problem {
     if error.is_full() {
         tracing::error!(error = error as &dyn std::error::Error, "the catalog has no room");

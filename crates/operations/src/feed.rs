@@ -1,7 +1,7 @@
-//! What open pages are told: a numbered stream of events, of which the last ones are kept for pages that come back.
+//! What open pages receive: a numbered stream of events, of which the last ones are kept for pages that return.
 //!
-//! A listener says where it stands ([`Position`]) and gets what came after. Where that is not known any more (another
-//! process, too long ago, or events were lost before they came here) it is told so and must look at the present state.
+//! A listener says where it stands ([`Position`]) and gets what came after. If that is not known any more (another
+//! process, too long ago, or events were lost before they came here) it learns that and must look at the present state.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_model::{Event, Guest, Message};
+use memdeck_model::{ByteCount, Event, ForeignImport, Guest, HostState, Message};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -18,12 +18,15 @@ const KEPT: usize = 1024;
 /// How often the watch looks whether a page was opened.
 const LISTENER_CHECK: Duration = Duration::from_millis(250);
 
+/// Differences of a host's clock that are shown as the same.
+const CLOCK_STEP_MS: i64 = 5_000;
+
 /// A place in the stream of one process. As text: `<16 hexadecimal digits>-<number>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Which process numbered it.
     epoch: u64,
-    /// The number of the last event that was told; 0 before the first.
+    /// The number of the last event that was sent; 0 before the first.
     id: u64,
 }
 
@@ -56,13 +59,16 @@ struct Kept {
 struct Stream {
     last_id: u64,
     kept: VecDeque<Kept>,
-    /// Events up to this one cannot be told again.
+    /// Events up to this one cannot be sent again.
     forgotten: u64,
     /// `None` until the first look.
     hypervisor: Option<Result<(), Message>>,
     guests: Option<Vec<Guest>>,
     /// The newest event about storage; `None` until the first look.
     storage: Option<Event>,
+    /// The newest event about rows that others wrote.
+    import: Option<ForeignImport>,
+    hosts: Option<Vec<HostState>>,
 }
 
 impl Stream {
@@ -83,7 +89,7 @@ impl Stream {
     }
 }
 
-/// Whether whoever is told `newer` need not be told `older` any more.
+/// Whether `newer` makes `older` superfluous for a listener.
 fn supersedes(newer: &Event, older: &Event) -> bool {
     match (newer, older) {
         (Event::Dump(newer), Event::Dump(older)) => {
@@ -93,7 +99,9 @@ fn supersedes(newer: &Event, older: &Event) -> bool {
         (Event::Guests(_), Event::Guests(_))
         | (Event::Service(_), Event::Service(_))
         | (Event::Hypervisor(_), Event::Hypervisor(_))
-        | (Event::Storage(_), Event::Storage(_)) => true,
+        | (Event::Storage(_), Event::Storage(_))
+        | (Event::Import(_), Event::Import(_))
+        | (Event::Hosts(_), Event::Hosts(_)) => true,
         _ => false,
     }
 }
@@ -114,13 +122,15 @@ impl Feed {
             hypervisor: None,
             guests: None,
             storage: None,
+            import: None,
+            hosts: None,
         };
-        // What is random in a new UUID tells this process from the one before it.
+        // The random part of a new UUID distinguishes this process from the one before it.
         let epoch = uuid::Uuid::new_v4().as_u64_pair().1;
         Self { epoch, stream: Mutex::new(stream), last_id: watch::Sender::new(0) }
     }
 
-    /// Listens to what comes after `told`. The flag says whether that can be had: if not, the listener stands at the
+    /// Listens to what comes after `told`. The flag says whether that is possible: if not, the listener stands at the
     /// newest event, and must look at the present state.
     #[must_use]
     pub fn listen(self: &Arc<Self>, told: Option<Position>) -> (Listener, bool) {
@@ -140,6 +150,8 @@ impl Feed {
             Event::Hypervisor(error) => stream.hypervisor = Some(health(error.as_ref())),
             Event::Guests(guests) => stream.guests = Some(guests.clone()),
             Event::Storage(_) => stream.storage = Some(event.clone()),
+            Event::Import(import) => stream.import = Some(import.clone()),
+            Event::Hosts(hosts) => stream.hosts = Some(hosts.clone()),
             Event::Dump(_)
             | Event::Record(_)
             | Event::Service(_)
@@ -162,6 +174,8 @@ impl Feed {
                     stream.guests.as_ref().is_some_and(|known| are_shown_alike(known, guests))
                 }
                 Event::Storage(_) => stream.storage.as_ref() == Some(&event),
+                Event::Import(import) => stream.import.as_ref().is_some_and(|known| import.looks_like(known)),
+                Event::Hosts(hosts) => stream.hosts.as_ref().is_some_and(|known| stand_alike(known, hosts)),
                 Event::Dump(_)
                 | Event::Record(_)
                 | Event::Service(_)
@@ -195,7 +209,7 @@ impl Feed {
     }
 }
 
-/// Somebody who is told every event after a position.
+/// A listener to every event after a position.
 pub struct Listener {
     feed: Arc<Feed>,
     changes: watch::Receiver<u64>,
@@ -206,7 +220,7 @@ pub struct Listener {
 pub enum Heard {
     /// What happened since, in order and with the position after each; never empty.
     Events(Vec<(Position, Arc<Event>)>),
-    /// Events that were to come next are gone: the present state tells where things stand.
+    /// Events that were to come next are gone: the present state is needed.
     Lost,
 }
 
@@ -247,6 +261,18 @@ fn are_shown_alike(known: &[Guest], told: &[Guest]) -> bool {
     known.iter().map(timeless).eq(told.iter().map(timeless))
 }
 
+/// Whether hosts would look the same: of one that answers, the last contact is now, and its free bytes and the difference
+/// of its clock always change a little.
+fn stand_alike(known: &[HostState], told: &[HostState]) -> bool {
+    let steady = |host: &HostState| HostState {
+        last_contact: host.last_contact.filter(|_| !host.condition.is_up()),
+        free_bytes: host.free_bytes.map(|free| ByteCount(free.0 >> 30)),
+        clock_ahead_ms: host.clock_ahead_ms.map(|ahead| ahead / CLOCK_STEP_MS),
+        ..host.clone()
+    };
+    known.iter().map(steady).eq(told.iter().map(steady))
+}
+
 fn health(error: Option<&Message>) -> Result<(), Message> {
     error.cloned().map_or(Ok(()), Err)
 }
@@ -274,7 +300,7 @@ mod tests {
         Event::Dump(serde_json::from_value(json).unwrap())
     }
 
-    /// What is kept for `listener`; `None` where it is lost.
+    /// What is kept for `listener`; `None` if it is lost.
     fn told(listener: &mut Listener) -> Option<Vec<Arc<Event>>> {
         match listener.kept() {
             None => Some(Vec::new()),
@@ -338,6 +364,20 @@ mod tests {
         assert_eq!(news.iter().map(|event| &**event).collect::<Vec<_>>(), [&paused]);
         feed.publish_if_news(Event::Guests(vec![guest(40, "paused")]));
         assert!(told(&mut listener).unwrap().is_empty());
+    }
+
+    #[test]
+    fn rows_of_others_that_are_read_again_are_not_told() {
+        let feed = feed();
+        let (mut listener, _) = feed.listen(None);
+        let complete = ForeignImport { is_complete: true, rows_read: 2, ..ForeignImport::default() };
+        feed.publish_if_news(Event::Import(complete.clone()));
+        assert_eq!(*told(&mut listener).unwrap()[0], Event::Import(complete.clone()));
+        feed.publish_if_news(Event::Import(ForeignImport { rows_read: 4, ..complete.clone() }));
+        assert!(told(&mut listener).unwrap().is_empty());
+        let more = Event::Import(ForeignImport { rows_read: 7, records_added: 1, ..complete });
+        feed.publish_if_news(more.clone());
+        assert_eq!(*told(&mut listener).unwrap()[0], more);
     }
 
     #[test]

@@ -34,7 +34,6 @@ impl Form {
         })
     }
 
-    /// Its word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use memdeck_clock::Clock;
 use memdeck_model::{Event, Guest, Problem};
 
-use crate::{Feed, Host, Operations};
+use crate::{Feed, Hosts, Operations};
 
 /// Between two looks at the guests while a page is open.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
@@ -15,15 +16,18 @@ impl Operations {
     /// # Errors
     /// The hypervisor is away.
     pub async fn list_guests(&self) -> Result<Vec<Guest>, Problem> {
-        self.host.guests().await
+        self.hosts.guests().await
     }
 }
 
-/// Tells changes of the guests and of the hypervisor's health to open pages, and rests while there are none. Never ends.
-pub(crate) async fn watch(host: &dyn Host, feed: &Feed) {
+/// Publishes changes of the guests and of the hypervisor's health; rests while no page is open. Never ends.
+pub(crate) async fn watch(hosts: &Hosts, clock: &dyn Clock, feed: &Feed) {
     loop {
         feed.listener().await;
-        match host.guests().await {
+        if hosts.are_many() {
+            feed.publish_if_news(Event::Hosts(hosts.states(clock.now()).await));
+        }
+        match hosts.guests().await {
             Ok(guests) => {
                 feed.publish_if_news(Event::Hypervisor(None));
                 feed.publish_if_news(Event::Guests(guests));

@@ -3,6 +3,8 @@
 //! What it takes to ask one (an engine in this process, HTTP to an agent, the three calls of an older dump service) is the
 //! adapter's business. Use cases know hosts by this port alone.
 
+mod study;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,22 +13,24 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use memdeck_catalog::OwnedRecord;
+use memdeck_model::audit::AuditObject;
 use memdeck_model::{
-    Actor, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, Problem, ProblemKind,
-    Record, ServiceHealth, Target, Verification,
+    Actor, ByteCount, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest,
+    HostCondition, Inspection, Manifest, Problem, ProblemKind, Record, RequestKey, ServiceHealth, Target,
+    Timestamp, Verification,
 };
-use serde_json::Value;
 use tokio::sync::broadcast;
 
-use crate::Form;
+use crate::{Described, Form};
+
+pub use study::Study;
 
 /// Why a host took no dump, or did not say how dumps are.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// It cannot be reached or does not answer in time.
-    #[error("the dump service {service} does not answer ({reason}); no dump can be asked for until it does")]
+    #[error("the dump service {service} does not answer ({reason}); no dump can be requested until it does")]
     Unavailable {
-        /// Its URL.
         service: String,
         /// What the connection said.
         reason: String,
@@ -34,7 +38,6 @@ pub enum HostError {
     /// It answered with a refusal or with something that is no answer of a dump service.
     #[error("the dump service {service} refused: {reason}")]
     Refused {
-        /// Its URL.
         service: String,
         /// Its own words.
         reason: String,
@@ -42,7 +45,6 @@ pub enum HostError {
     /// It cannot do what the request asks for.
     #[error("the dump service {service} takes no {what}: it decides that itself; ask without")]
     Incapable {
-        /// Its URL.
         service: String,
         /// What it would have dropped without a word.
         what: String,
@@ -74,6 +76,23 @@ impl From<HostError> for Problem {
     }
 }
 
+/// What a host says of itself, and what following it has shown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostFacts {
+    /// Whether it answers.
+    pub condition: HostCondition,
+    /// The version of memdeck there.
+    pub version: Option<String>,
+    /// When it answered last.
+    pub last_contact: Option<Timestamp>,
+    /// How far its clock is ahead of this one, in milliseconds.
+    pub clock_ahead_ms: Option<i64>,
+    /// Its dumps that wait or run.
+    pub active_dumps: u32,
+    /// Bytes that are free for images.
+    pub free_bytes: Option<ByteCount>,
+}
+
 /// The guests of one hypervisor.
 #[async_trait]
 pub trait GuestList: Send + Sync {
@@ -96,7 +115,7 @@ pub trait Host: Send + Sync {
     /// The URL of the service, or `local`.
     fn address(&self) -> &str;
 
-    /// The libvirt URI of its hypervisor, or the URL of the service that tells its guests.
+    /// The libvirt URI of its hypervisor, or the URL of the service that lists its guests.
     fn guests_of(&self) -> String;
 
     /// Its name; `None` while that is not known.
@@ -109,7 +128,8 @@ pub trait Host: Send + Sync {
     async fn guests(&self) -> Result<Vec<Guest>, Problem>;
 
     /// Queues a dump of every guest named, and answers with their states, keyed by [`Target::vm`]. A guest that is
-    /// already queued or running is not started again.
+    /// already queued or running is not started again, nor one that was asked for under the same `key` before. A host that
+    /// does not know keys is asked once.
     ///
     /// # Errors
     /// The host does not answer or refuses. Unknown guests are no error: their dumps end `failed`.
@@ -118,6 +138,7 @@ pub trait Host: Send + Sync {
         targets: Vec<Target>,
         options: DumpOptions,
         requested_by: &Actor,
+        key: &RequestKey,
     ) -> Result<BTreeMap<String, DumpStatus>, HostError>;
 
     /// Ends a dump that is queued or running, as cancelled by `by`. Returns at once; the end comes as an event. A dump
@@ -140,7 +161,7 @@ pub trait Host: Send + Sync {
     /// The host does not answer.
     async fn status(&self, vm: &str) -> Result<Option<DumpStatus>, HostError>;
 
-    /// How long a guest may stand still for a frozen dump, and how fast one is read there, as measured. `None` where that is
+    /// How long a guest may stand still for a frozen dump, and how fast one is read there, as measured. `None` if that is
     /// not known.
     ///
     /// # Errors
@@ -152,6 +173,12 @@ pub trait Host: Send + Sync {
         ServiceHealth::of(self.address(), None)
     }
 
+    /// How it stands, as far as that is known without asking a host that is away.
+    async fn facts(&self) -> HostFacts;
+
+    /// Asks it now whether it answers, instead of when its turn comes.
+    async fn probe(&self) {}
+
     /// What happens to dumps and guests from now on.
     fn subscribe(&self) -> broadcast::Receiver<Event>;
 
@@ -159,7 +186,7 @@ pub trait Host: Send + Sync {
     fn images(&self) -> Arc<dyn ImageHost>;
 }
 
-/// An image as a request names it: by its dump, with the record where there is one already.
+/// An image as a request names it: by its dump, with the record if there is one already.
 #[derive(Clone, Debug)]
 pub struct ImageRef {
     /// Which dump.
@@ -181,13 +208,13 @@ pub trait ImageHost: Send + Sync {
     ///
     /// # Errors
     /// There is none beside it, or it is not the one that was recorded; or the host does not answer.
-    async fn manifest(&self, image: ImageRef) -> Result<Value, Problem>;
+    async fn manifest(&self, image: ImageRef) -> Result<Described<Manifest>, Problem>;
 
     /// Segments, notes and sizes of an image.
     ///
     /// # Errors
     /// It cannot be read, or the host does not answer.
-    async fn inspect(&self, image: ImageRef) -> Result<Value, Problem>;
+    async fn inspect(&self, image: ImageRef) -> Result<Described<Inspection>, Problem>;
 
     /// Begins to verify an image, unless that goes on already. The present state of it; its end comes as an event.
     ///
@@ -216,8 +243,31 @@ pub trait ImageHost: Send + Sync {
     /// It is being downloaded or verified, or its files cannot be removed; or the host does not answer.
     async fn delete(&self, image: ImageRef, request: DeleteRequest, by: &Actor) -> Result<Record, Problem>;
 
+    /// What reads them for study; `None` where that cannot be done from here.
+    fn study(&self) -> Option<Arc<dyn Study>> {
+        None
+    }
+
+    /// Whether records that were imported from `origin` are of this host.
+    fn origin(&self, origin: &str) -> Origin {
+        let _ = origin;
+        Origin::Elsewhere
+    }
+
     /// What happens to records and verifications from now on.
     fn subscribe(&self) -> broadcast::Receiver<Event>;
+}
+
+/// What a record that was imported has to do with a host, the surest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// It came from another one.
+    Elsewhere,
+    /// It came from the catalog that the host has, at another address. A restored copy of a catalog has the same identity,
+    /// so the address counts for more.
+    SameCatalog,
+    /// It came from the host's address.
+    SameService,
 }
 
 /// First and last address of a stretch of guest memory.
@@ -231,11 +281,13 @@ pub struct AddressRange {
 
 /// An image that can be read in a form.
 pub struct OpenImage {
+    /// Which image it is.
+    pub about: AuditObject,
     /// The form of its bytes.
     pub form: Form,
-    /// How many bytes there are, where that is known beforehand.
+    /// How many bytes there are, if that is known beforehand.
     pub length: Option<u64>,
-    /// A strong entity tag, quotes included; `None` where the image's hash is not known.
+    /// A strong entity tag, quotes included; `None` if the image's hash is not known.
     pub entity_tag: Option<String>,
     /// A name for the file, made of letters that are safe everywhere.
     pub file_name: String,

@@ -13,7 +13,7 @@ pub struct TriggerFollower {
 struct Followed {
     accepted: Timestamp,
     vm_ids: Vec<String>,
-    /// The newest status of every dump of the request; empty where the request was refused.
+    /// The newest status of every dump of the request; empty if the request was refused.
     dumps: BTreeMap<DumpId, DumpStatus>,
     refusal: Option<Message>,
 }
@@ -86,7 +86,7 @@ impl TriggerFollower {
         })
     }
 
-    /// Whether the time limit ended a dump. A service that gives no reasons is judged by the time it took.
+    /// Whether the time limit ended a dump. A service without reasons is judged by the time it took.
     fn took_too_long(&self, status: &DumpStatus) -> bool {
         if let Some(reason) = &status.end_reason {
             return matches!(reason, EndReason::TimeLimit { .. });

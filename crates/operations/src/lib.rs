@@ -1,44 +1,68 @@
 //! What operators can ask for: every use case once, for the page, REST, agents and the command line alike.
 //!
 //! Use cases know hosts by the port [`Host`] and durable state by the catalog. They know no HTTP, no subcommand and no
-//! adapter. Whoever asks is a [`Caller`]; what is told to people are sentences, what is decided by are types.
+//! adapter. Who asks is a [`Caller`]; people get sentences, programs decide by types.
 
+mod accounts;
 mod activity;
+mod asked;
+pub mod audit;
 mod blocking;
 mod caller;
 pub mod catalog_notice;
 mod catalog_problem;
 mod collector;
+mod described;
 mod dumps;
 mod feed;
+mod foreign_import;
 mod form;
 mod guests;
 mod host;
+mod host_care;
+mod hosts;
 mod image_facts;
 mod images;
 mod last_trigger;
+mod notices;
+mod notifications;
+mod once;
 mod operations;
 mod overview;
 mod readiness;
 mod records;
+mod request_name;
+mod retention;
 mod run;
+mod schedules;
 mod shared_guests;
 mod storage;
+mod study;
+mod study_places;
 mod telemetry;
+mod trends;
 mod verifications;
 
+pub use accounts::{Accounts, Known, NewSession, OpenError, OpenSession, Sessions};
+pub use asked::{agent_noted, asked_from, noted};
 pub use blocking::blocking;
-pub use caller::Caller;
+pub use caller::{Caller, forbidden};
 pub use catalog_problem::catalog_problem;
 pub use collector::Telemetry;
-pub use dumps::{Accepted, Everyone, cancel};
+pub use described::Described;
+pub use dumps::{Accepted, cancel};
 pub use feed::{Feed, Heard, Listener, Position};
 pub use form::Form;
 pub use host::{
-    AddressRange, GuestList, Held, Host, HostError, ImageBytes, ImageHost, ImageRef, OpenImage, ReadImage,
+    AddressRange, GuestList, Held, Host, HostError, HostFacts, ImageBytes, ImageHost, ImageRef, OpenImage,
+    Origin, ReadImage, Study,
 };
+pub use hosts::{Assignment, Everyone, Hosts, Member, SameName};
 pub use images::{Images, unknown as unknown_image};
+pub use notices::{Courier, NoticeLimits, NoticePace, Notices, NotifyParts, RaisedNotices, Undelivered};
+pub use once::{Once, OpenRequest};
 pub use operations::{Operations, Parts};
 pub use readiness::{Readiness, ReadinessParts, TryDirectory};
+pub use request_name::{answer_named, request_name};
 pub use shared_guests::SharedGuests;
 pub use verifications::Verifications;

@@ -4,22 +4,31 @@ use std::sync::Arc;
 
 use memdeck_catalog::Catalog;
 use memdeck_clock::Clock;
-use memdeck_model::{Millis, Timestamp};
+use memdeck_model::{ForeignImport, Millis, Timestamp};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
+use crate::audit::Audit;
 use crate::last_trigger::TriggerFollower;
-use crate::{Feed, Host, Images, Readiness, Telemetry};
+use crate::notices::{NotifyParts, NotifyState};
+use crate::study_places::StudyPlaces;
+use crate::{Feed, Hosts, Images, Once, Readiness, Telemetry};
 
 /// The use cases of one memdeck.
 pub struct Operations {
     pub(crate) catalog: Arc<Catalog>,
-    pub(crate) host: Arc<dyn Host>,
+    pub(crate) hosts: Arc<Hosts>,
     pub(crate) images: Arc<Images>,
+    pub(crate) audit: Audit,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) telemetry: Option<Arc<dyn Telemetry>>,
+    pub(crate) import: Option<watch::Receiver<ForeignImport>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) feed: Arc<Feed>,
+    pub(crate) once: Once,
     pub(crate) follower: Arc<Mutex<TriggerFollower>>,
+    pub(crate) notify: NotifyState,
+    pub(crate) study_places: StudyPlaces,
 }
 
 /// What they work with.
@@ -27,46 +36,68 @@ pub struct Parts {
     /// Records.
     pub catalog: Arc<Catalog>,
     /// Dumps and guests.
-    pub host: Arc<dyn Host>,
+    pub hosts: Arc<Hosts>,
     /// Stored images.
     pub images: Arc<Images>,
     /// Whether dumps can be taken and kept.
     pub readiness: Arc<Readiness>,
-    /// What is measured of the guests, where that is done here.
+    /// What is measured of the guests, if that is done here.
     pub telemetry: Option<Arc<dyn Telemetry>>,
+    /// How far the rows that other tools wrote have been read, where there is a store of such rows.
+    pub import: Option<watch::Receiver<ForeignImport>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The longest a dump may take.
     pub dump_timeout: Millis,
+    /// Who is told what happens.
+    pub notify: NotifyParts,
 }
 
 impl Operations {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { catalog, host, images, readiness, telemetry, clock, dump_timeout } = parts;
+        let Parts { catalog, hosts, images, readiness, telemetry, import, clock, dump_timeout, notify } =
+            parts;
         Self {
+            once: Once::new(Arc::clone(&catalog), Arc::clone(&clock)),
+            audit: images.audit().clone(),
             catalog,
-            host,
+            hosts,
             images,
             readiness,
             telemetry,
+            import,
             clock,
             feed: Arc::new(Feed::new()),
             follower: Arc::new(Mutex::new(TriggerFollower::new(dump_timeout))),
+            notify: notify.into(),
+            study_places: StudyPlaces::default(),
         }
     }
 
-    /// What open pages are told.
+    /// What open pages receive.
     #[must_use]
     pub fn feed(&self) -> &Arc<Feed> {
         &self.feed
+    }
+
+    /// The hosts.
+    #[must_use]
+    pub fn hosts(&self) -> &Arc<Hosts> {
+        &self.hosts
     }
 
     /// The stored images.
     #[must_use]
     pub fn images(&self) -> &Arc<Images> {
         &self.images
+    }
+
+    /// The audit of all that is done here.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     /// Whether dumps can be taken and kept.

@@ -14,24 +14,24 @@ use memdeck_model as model;
 use memdeck_model::{FailedCheck, Message, ReadinessCheck};
 use tokio::sync::{Mutex, oneshot};
 
-use crate::Host;
+use crate::Hosts;
 
 /// The longest that a check is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an answer is given again.
 const KEPT: Duration = Duration::from_secs(3);
 
-/// Tries to write a file into a directory; fails with what the system said, where that is known.
+/// Tries to write a file into a directory; fails with what the system said, if that is known.
 pub type TryDirectory = Arc<dyn Fn() -> Result<(), Option<io::Error>> + Send + Sync>;
 
 /// What the service needs.
 pub struct ReadinessParts {
     /// Jobs and records, in the state directory.
     pub catalog: Arc<Catalog>,
-    /// Tries to write into the directory of images; `None` where a dump service has it.
+    /// Tries to write into the directory of images; `None` if a dump service has it.
     pub dump_dir: Option<TryDirectory>,
     /// Who takes the dumps and lists the guests.
-    pub host: Arc<dyn Host>,
+    pub hosts: Arc<Hosts>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -101,7 +101,7 @@ impl Readiness {
         model::Readiness::of(failed)
     }
 
-    /// What keeps images or records from being stored on this host, in sentences; `None` where nothing does. Asks no
+    /// What keeps images or records from being stored on this host, in sentences; `None` if nothing does. Asks no
     /// hypervisor: that one comes back by itself.
     pub async fn storage_notice(self: &Arc<Self>) -> Option<Message> {
         let failed = self.storage().await;
@@ -111,7 +111,7 @@ impl Readiness {
 
     async fn storage(self: &Arc<Self>) -> Vec<Found> {
         let this = Arc::clone(self);
-        // Whoever gives up waiting leaves the trials to those who ask next.
+        // A caller that gives up leaves the trials to the next.
         let found = tokio::spawn(async move { this.look_at_storage().await }).await;
         found.unwrap_or_else(|error| {
             tracing::error!(%error, "whether memdeck is ready could not be found out");
@@ -128,7 +128,7 @@ impl Readiness {
             return failed.clone();
         }
         let failed = self.try_storage().await;
-        // What the first look finds is said by whoever starts.
+        // What the first look finds is reported by the start.
         if last.as_ref().is_some_and(|(_, before)| is_news(before, &failed)) {
             for (_, FailedCheck { detail, .. }) in &failed {
                 tracing::error!("a check fails: {detail}");
@@ -187,10 +187,10 @@ impl Readiness {
             return false;
         }
         let under_way = UnderWay(Arc::clone(&self.hypervisor));
-        let host = Arc::clone(&self.parts.host);
+        let hosts = Arc::clone(&self.parts.hosts);
         let asked = tokio::spawn(async move {
             let _under_way = under_way;
-            host.guests().await.is_ok()
+            hosts.guests().await.is_ok()
         });
         let lists = matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(true)));
         *last = Some((self.parts.clock.monotonic(), lists));
@@ -203,7 +203,7 @@ impl Readiness {
     }
 
     fn dump_service(&self) -> Result<(), Message> {
-        match self.parts.host.health().error {
+        match self.parts.hosts.health().error {
             None => Ok(()),
             Some(_) => Err("The dump service does not answer; the page says why.".into()),
         }

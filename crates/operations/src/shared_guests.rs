@@ -31,7 +31,7 @@ impl SharedGuests {
     /// What `ask` answers, or what it answered to somebody else who asked at the same time or a moment ago.
     ///
     /// # Errors
-    /// Those of `ask`. A failure is told to those who waited for it, and to nobody else.
+    /// Those of `ask`. A failure is returned to those who waited for it, and to nobody else.
     pub async fn list(
         &self,
         ask: impl Future<Output = Result<Vec<Guest>, Problem>> + Send,

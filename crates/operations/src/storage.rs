@@ -1,4 +1,4 @@
-//! Tells open pages that images or records cannot be stored on this host, and that they can again.
+//! Publishes that images or records cannot be stored on this host, and when they can again.
 
 use std::sync::Arc;
 use std::time::Duration;

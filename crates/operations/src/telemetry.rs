@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, AuditResult};
 use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport, VmTotals};
-use memdeck_model::{Problem, ProblemKind};
+use memdeck_model::{Permission, Problem, ProblemKind};
 
+use crate::audit::Deed;
 use crate::{Caller, Operations, Telemetry};
 
 /// The longest range of a series: longer than anything is kept.
@@ -55,7 +57,14 @@ impl Operations {
     /// # Errors
     /// There is none.
     pub async fn start_collector(&self, caller: &Caller) -> Result<bool, Problem> {
-        let is_new = self.telemetry()?.start().await;
+        caller.must(Permission::Collect)?;
+        let telemetry = self.telemetry()?;
+        let begun = self
+            .audit
+            .begin(caller, Deed::new(AuditAction::CollectorStarted, AuditObject::Collector))
+            .await?;
+        let is_new = telemetry.start().await;
+        begun.end(changed_if(is_new), AuditDetails::default()).await;
         if is_new {
             tracing::info!(by = %caller.actor.to_json(), "the collector was started");
         }
@@ -67,7 +76,14 @@ impl Operations {
     /// # Errors
     /// There is none.
     pub async fn stop_collector(&self, caller: &Caller) -> Result<bool, Problem> {
-        let was_running = self.telemetry()?.stop().await;
+        caller.must(Permission::Collect)?;
+        let telemetry = self.telemetry()?;
+        let begun = self
+            .audit
+            .begin(caller, Deed::new(AuditAction::CollectorStopped, AuditObject::Collector))
+            .await?;
+        let was_running = telemetry.stop().await;
+        begun.end(changed_if(was_running), AuditDetails::default()).await;
         if was_running {
             tracing::info!(by = %caller.actor.to_json(), "the collector was stopped");
         }
@@ -89,4 +105,8 @@ impl Operations {
         }
         telemetry.series(query).await
     }
+}
+
+fn changed_if(is_changed: bool) -> AuditResult {
+    if is_changed { AuditResult::Succeeded } else { AuditResult::Unchanged }
 }

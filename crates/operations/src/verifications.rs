@@ -1,4 +1,4 @@
-//! The newest verification of each image that a host knows, and who is told of changes. Kept in memory only: a later
+//! The newest verification of each image that a host knows; changes are published. Kept in memory only: a later
 //! verification may find otherwise.
 
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ pub struct Verifications {
 }
 
 impl Verifications {
-    /// Knows none yet; tells `changed` of every change.
+    /// Knows none yet; sends every change to `changed`.
     #[must_use]
     pub fn new(changed: broadcast::Sender<Event>) -> Self {
         Self { known: Arc::default(), changed }
@@ -38,7 +38,7 @@ impl Verifications {
     }
 
     /// Decides about a new verification while nobody else does: `decide` is given the newest of the image and how many run.
-    /// What it begins is known and told.
+    /// What it begins is kept and published.
     ///
     /// # Errors
     /// Those of `decide`.
@@ -65,7 +65,7 @@ impl Verifications {
         put(&mut self.known.lock(), verification);
     }
 
-    /// Takes over how a verification is now; tells it and says how it was before, where that is another.
+    /// Takes over the present state of a verification, publishes it, and returns the one before if they differ.
     pub fn replace(&self, present: &Verification) -> Option<VerificationState> {
         let before = {
             let mut known = self.known.lock();
@@ -90,13 +90,13 @@ impl Verifications {
         self.tell(ended);
     }
 
-    /// Tells how a verification is.
+    /// Publishes the state of a verification.
     pub fn tell(&self, verification: &Verification) {
         // Nobody may listen.
         let _ = self.changed.send(Event::Verification(Box::new(verification.in_short())));
     }
 
-    /// Nothing is told of an image that is gone.
+    /// Nothing is published about an image that is gone.
     pub fn forget(&self, dump_id: &DumpId) {
         self.known.lock().remove(dump_id);
     }

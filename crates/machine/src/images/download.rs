@@ -19,6 +19,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use memdeck_image::{Effort, ExportFormat, ExportSink, ImageExport, ReadError, Segment};
 use memdeck_model::Problem;
+use memdeck_model::audit::AuditObject;
 use memdeck_operations::{AddressRange, Form, Held, ImageBytes, OpenImage, ReadImage};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -57,6 +58,7 @@ pub(super) fn open(image: StoredImage, form: Form, uses: Uses) -> Result<OpenIma
     let stored = image.path.file_name().unwrap_or_default().to_string_lossy();
     let tag = |sha256: &String| format!("\"{sha256}-{}-{REVISION}\"", form.as_str());
     Ok(OpenImage {
+        about: AuditObject::dump(image.dump_id.clone()),
         form,
         length: export.length().map(|length| length.0),
         entity_tag: image.record.sha256.as_ref().map(tag),
@@ -142,7 +144,7 @@ impl Pace {
         Self { taken_bytes: 0, since: now }
     }
 
-    /// The client took `bytes`, for which it let us wait so long. False where it is too slow to keep its place.
+    /// The client took `bytes`, for which it let us wait so long. False if it is too slow to keep its place.
     fn took(&mut self, bytes: u64, waited: Duration, now: Instant) -> bool {
         self.taken_bytes += bytes;
         if now.duration_since(self.since) < PACE_WINDOW {

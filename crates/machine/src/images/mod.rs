@@ -3,6 +3,7 @@
 
 mod deletion;
 mod download;
+mod study;
 mod uses;
 mod verification;
 
@@ -14,12 +15,13 @@ use memdeck_catalog::Catalog;
 use memdeck_clock::Clock;
 use memdeck_image::ReadError;
 use memdeck_model::{
-    Actor, DeleteRequest, DumpId, Event, Problem, ProblemKind, Record, Verification, with_causes,
+    Actor, DeleteRequest, DumpId, Event, Inspection, Manifest, Problem, ProblemKind, Record, Verification,
+    with_causes,
 };
 use memdeck_operations::{
-    Form, ImageHost, ImageRef, OpenImage, Verifications, blocking, catalog_problem, unknown_image,
+    Described, Form, ImageHost, ImageRef, OpenImage, Study, Verifications, blocking, catalog_problem,
+    unknown_image,
 };
-use serde_json::Value;
 use tokio::sync::broadcast;
 
 use uses::Uses;
@@ -71,7 +73,7 @@ impl ImageHost for StoredImages {
         blocking(move || download::open(image, form, uses)).await
     }
 
-    async fn manifest(&self, image: ImageRef) -> Result<Value, Problem> {
+    async fn manifest(&self, image: ImageRef) -> Result<Described<Manifest>, Problem> {
         let image = StoredImage::of(image)?;
         blocking(move || {
             let manifest = memdeck_image::read_recorded_manifest(&image.path, &image.record)
@@ -80,18 +82,18 @@ impl ImageHost for StoredImages {
                 let detail = format!("the image of dump {} has no manifest beside it", image.dump_id);
                 Problem::new(ProblemKind::NotFound, detail)
             };
-            serde_json::to_value(manifest.ok_or_else(missing)?).map_err(|error| internal(&error))
+            Described::new(&manifest.ok_or_else(missing)?).map_err(|error| internal(&error))
         })
         .await
     }
 
-    async fn inspect(&self, image: ImageRef) -> Result<Value, Problem> {
+    async fn inspect(&self, image: ImageRef) -> Result<Described<Inspection>, Problem> {
         let image = StoredImage::of(image)?;
         let seen = blocking(move || {
             memdeck_image::inspect_recorded(&image.path, &image.record)
                 .map_err(|error| unreadable(&image, &error))
         });
-        serde_json::to_value(seen.await?).map_err(|error| internal(&error))
+        Described::new(&seen.await?).map_err(|error| internal(&error))
     }
 
     async fn verify(&self, image: ImageRef, by: &Actor) -> Result<Verification, Problem> {
@@ -122,12 +124,16 @@ impl ImageHost for StoredImages {
         Ok(record)
     }
 
+    fn study(&self) -> Option<Arc<dyn Study>> {
+        Some(Arc::new(study::StoredStudy { uses: self.uses.clone() }))
+    }
+
     fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.changed.subscribe()
     }
 }
 
-/// A stored image cannot be read. Callers are told what is wrong with the image, not where on the host it lies.
+/// A stored image cannot be read. Callers learn what is wrong with the image, not where on the host it lies.
 fn unreadable(image: &StoredImage, error: &ReadError) -> Problem {
     let (dump_id, guest) = (&image.dump_id, &image.record.dom);
     if let ReadError::Open { source, .. } = error

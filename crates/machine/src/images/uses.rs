@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 #[derive(Default)]
 struct Use {
     downloads: u32,
+    reads: u32,
     verifying: bool,
     deleting: bool,
 }
@@ -34,6 +35,15 @@ impl Uses {
         })
     }
 
+    /// It is compared or searched.
+    pub fn read(&self, dump_id: &DumpId) -> Result<InUse, Problem> {
+        self.begin(dump_id, |now| {
+            refuse_deleting(dump_id, now)?;
+            now.reads += 1;
+            Ok(|now| now.reads -= 1)
+        })
+    }
+
     /// It is verified; `None` if it is already.
     pub fn verify(&self, dump_id: &DumpId) -> Result<Option<InUse>, Problem> {
         let mut already = false;
@@ -51,9 +61,10 @@ impl Uses {
     pub fn delete(&self, dump_id: &DumpId) -> Result<InUse, Problem> {
         self.begin(dump_id, |now| {
             refuse_deleting(dump_id, now)?;
-            let busy = match (now.downloads, now.verifying) {
-                (0, false) => None,
-                (0, true) => Some("verified"),
+            let busy = match (now.downloads, now.verifying, now.reads) {
+                (0, false, 0) => None,
+                (0, true, _) => Some("verified"),
+                (0, false, _) => Some("read"),
                 _ => Some("downloaded"),
             };
             if let Some(busy) = busy {
@@ -80,7 +91,7 @@ impl Uses {
 
 impl Use {
     fn is_any(&self) -> bool {
-        self.downloads > 0 || self.verifying || self.deleting
+        self.downloads > 0 || self.reads > 0 || self.verifying || self.deleting
     }
 }
 
@@ -119,11 +130,15 @@ mod tests {
         assert!(refused(uses.delete(&one)).contains("is being verified"));
         drop(uses.delete(&other).unwrap());
         drop(verification);
+        let reading = uses.read(&one).unwrap();
+        assert!(refused(uses.delete(&one)).contains("is being read"));
+        drop(reading);
 
         let deletion = uses.delete(&one).unwrap();
         assert!(refused(uses.download(&one)).contains("is being deleted"));
         assert!(refused(uses.delete(&one)).contains("is being deleted"));
         assert!(uses.verify(&one).is_err());
+        assert!(uses.read(&one).is_err());
         drop(deletion);
         drop(uses.download(&one).unwrap());
         assert!(uses.0.lock().is_empty(), "nothing is kept of images that nobody uses");

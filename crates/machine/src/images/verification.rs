@@ -1,18 +1,22 @@
-//! Verifies images in the background, and tells open pages how far it is.
+//! Verifies images in the background and publishes its progress.
 
 use std::sync::Arc;
 
+use memdeck_catalog::Catalog;
 use memdeck_clock::Clock;
 use memdeck_image::{ReadError, VerifyReport};
-use memdeck_model::{Actor, Millis, Problem, ProblemKind, Timestamp, Verification, VerificationState};
-use memdeck_operations::Verifications;
+use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, AuditResult, NewEntry};
+use memdeck_model::{
+    Actor, Message, Millis, Problem, ProblemKind, Timestamp, Verdict, Verification, VerificationState,
+};
+use memdeck_operations::{Verifications, catalog_problem};
 
 use super::uses::InUse;
 use super::{StoredImage, StoredImages, internal, unreadable};
 
 /// Verifications at the same time: each reads, unpacks and hashes on all cores.
 const MAX_RUNNING: usize = 2;
-/// Pages are told at most so often how far a verification is.
+/// The shortest time between two events about the progress of a verification.
 const TELL_INTERVAL: Millis = Millis(250);
 
 impl StoredImages {
@@ -38,6 +42,7 @@ impl StoredImages {
         let Some(in_use) = in_use else { return Ok(begun) };
         tracing::info!(dump_id = %image.dump_id, vm = %image.record.dom, %by, "verification begins");
         let job = Job {
+            catalog: Arc::clone(&self.catalog),
             verifications: self.verifications.clone(),
             clock: Arc::clone(&self.clock),
             begun: begun.clone(),
@@ -55,6 +60,7 @@ impl StoredImages {
 
 /// One verification.
 struct Job {
+    catalog: Arc<Catalog>,
     verifications: Verifications,
     clock: Arc<dyn Clock>,
     begun: Verification,
@@ -84,12 +90,35 @@ impl Job {
         tracing::info!(
             dump_id = %self.image.dump_id,
             vm = %self.image.record.dom,
-            verdict = ended.verdict.as_deref().unwrap_or("none"),
+            verdict = ended.verdict.map_or("none", Verdict::as_str),
             findings = ended.findings.len(),
             "image verified"
         );
-        // What is told to be finished can be deleted.
+        self.note(&ended);
+        // After the event about its end, the image can be deleted.
         self.verifications.end(&ended, || drop(in_use));
+    }
+
+    fn note(&self, ended: &Verification) {
+        let object = AuditObject::Dump {
+            dump_id: self.image.dump_id.clone(),
+            guest: Some(self.image.record.dom.0.clone()),
+            uuid: None,
+            host: self.image.record.host.clone(),
+        };
+        let details = AuditDetails {
+            verdict: ended.verdict,
+            reason: ended.error.clone().or_else(|| ended.findings.first().cloned()),
+            bytes: Some(ended.bytes_done),
+            ..AuditDetails::default()
+        };
+        let by = ended.requested_by.clone().unwrap_or(Actor::Unknown);
+        let entry = NewEntry::new(self.clock.now(), by, AuditAction::ImageVerified, object).with(details);
+        let is_known = ended.state == VerificationState::Finished;
+        let entry = entry.with_result(if is_known { AuditResult::Succeeded } else { AuditResult::Failed });
+        if let Err(error) = self.catalog.note(&entry) {
+            catalog_problem(&error);
+        }
     }
 
     fn ended(&self, result: Result<VerifyReport, ReadError>, at: Timestamp) -> Verification {
@@ -101,15 +130,15 @@ impl Job {
                     state: VerificationState::Finished,
                     bytes_done: size,
                     bytes_expected: size,
-                    verdict: Some(report.verdict.to_string()),
-                    findings: report.findings.iter().map(ToString::to_string).collect(),
+                    verdict: Some(report.verdict),
+                    findings: report.findings.iter().map(Message::new).collect(),
                     report: serde_json::to_value(&report).ok(),
                     ..ended
                 }
             }
             Err(error) => Verification {
                 state: VerificationState::Failed,
-                error: Some(unreadable(&self.image, &error).detail.to_string()),
+                error: Some(unreadable(&self.image, &error).detail),
                 ..ended
             },
         }

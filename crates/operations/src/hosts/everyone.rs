@@ -41,7 +41,7 @@ impl Everyone {
     }
 }
 
-/// Whether `dump` is one of `guest`. A service that does not tell UUIDs is taken at the text of the request.
+/// Whether `dump` is one of `guest`. For a service that does not report UUIDs, the text of the request decides.
 fn is_of(dump: &DumpStatus, guest: &Guest, guests: &[Guest]) -> bool {
     match (&dump.guest_uuid, &dump.guest) {
         (Some(uuid), _) => *uuid == guest.uuid,
