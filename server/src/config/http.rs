@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::settings::{
-    ALLOWED_HOSTS, BASE_PATH, BEHIND_PROXY, BIND, INSECURE_HTTP, OPEN_ACCESS, SITE_DIR, TLS_CERT, TLS_KEY,
-    TOKEN,
+    ALLOWED_HOSTS, BASE_PATH, BEHIND_PROXY, BIND, INSECURE_HTTP, METRICS_TOKEN, OPEN_ACCESS, SITE_DIR,
+    TLS_CERT, TLS_KEY, TOKEN,
 };
-use super::{BasePath, ConfigError, Secret, Sources};
+use super::{BasePath, ConfigError, Secret, Setting, Sources};
 
 /// Shortest token accepted for incoming calls.
 const MIN_TOKEN_CHARS: usize = 16;
@@ -16,7 +16,6 @@ const MIN_TOKEN_CHARS: usize = 16;
 /// Which service listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The dashboard.
     Serve,
     /// The dump service of one hypervisor.
     Agent,
@@ -102,6 +101,8 @@ pub struct HttpConfig {
     pub bind: Option<SocketAddr>,
     /// What callers must send, where somebody set it.
     pub token: Option<Secret>,
+    /// What Prometheus may send to read metrics and nothing else.
+    pub metrics_token: Option<Secret>,
     /// Who needs no token.
     pub open_access: OpenAccess,
     /// Host names beyond loopback and the bind address, lower case, without port.
@@ -124,15 +125,14 @@ impl HttpConfig {
     /// # Errors
     /// A value is not allowed.
     pub(super) fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
-        let token = sources.text(&TOKEN).map(Secret::new);
-        if token.as_ref().is_some_and(|token| token.expose().chars().count() < MIN_TOKEN_CHARS) {
-            return Err(sources.invalid(&TOKEN, &format!("{MIN_TOKEN_CHARS} characters or more")));
-        }
+        let token = token(sources, &TOKEN)?;
+        let metrics_token = token_of_metrics(sources, token.as_ref())?;
         Ok(Self {
             bind: sources.parse(&BIND, None, "an address and port such as 127.0.0.1:8000", |text| {
                 SocketAddr::from_str(text).ok().map(Some)
             })?,
             token,
+            metrics_token,
             open_access: sources.parse(
                 &OPEN_ACCESS,
                 OpenAccess::default(),
@@ -193,6 +193,25 @@ impl HttpConfig {
         }
         Ok(address)
     }
+}
+
+fn token(sources: &Sources, setting: &Setting) -> Result<Option<Secret>, ConfigError> {
+    let token = sources.text(setting).map(Secret::new);
+    if token.as_ref().is_some_and(|token| token.expose().chars().count() < MIN_TOKEN_CHARS) {
+        return Err(sources.invalid(setting, &format!("{MIN_TOKEN_CHARS} characters or more")));
+    }
+    Ok(token)
+}
+
+/// It lies in the configuration of another program, so it must not be the one that does everything.
+fn token_of_metrics(sources: &Sources, operators: Option<&Secret>) -> Result<Option<Secret>, ConfigError> {
+    let token = token(sources, &METRICS_TOKEN)?;
+    let is_the_same =
+        token.as_ref().zip(operators).is_some_and(|(token, operators)| token.expose() == operators.expose());
+    if is_the_same {
+        return Err(sources.invalid(&METRICS_TOKEN, &format!("another token than {}", TOKEN.name())));
+    }
+    Ok(token)
 }
 
 fn tls_files(sources: &Sources) -> Result<Option<TlsFiles>, ConfigError> {

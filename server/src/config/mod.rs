@@ -1,7 +1,9 @@
 //! The configuration: one struct per concern, made from flags, environment, `.env` and one TOML file.
 
 mod base_path;
+mod hosts;
 mod http;
+mod notify;
 mod settings;
 mod sources;
 
@@ -11,22 +13,25 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use memdeck_model::telemetry::SettingInUse;
+use memdeck_operations::NoticeLimits;
 use reqwest::Url;
 use serde::Serialize;
 
 pub use base_path::BasePath;
+pub use hosts::{HostConfig, HostPlace};
 pub use http::{HttpConfig, OpenAccess, Role, TlsFiles};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{ConfigError, Origin, Sources, dot_env};
 
+pub use crate::audit_syslog::SyslogTarget;
 pub use memdeck_agent::ServiceAddress as ServiceConfig;
 pub use memdeck_model::Secret;
 use settings::{
-    BALLOON_STATS, BATCH_MAX_LINES, BATCH_MAX_SEC, DEVICE_CACHE_TTL, DUMP_DIR, DUMP_TIMEOUT,
+    AUDIT_SYSLOG, BALLOON_STATS, BATCH_MAX_LINES, BATCH_MAX_SEC, DEVICE_CACHE_TTL, DUMP_DIR, DUMP_TIMEOUT,
     FROZEN_PAUSE_LIMIT, INFLUX_BUCKET, INFLUX_DB, INFLUX_ORG, INFLUX_PASSWORD, INFLUX_TIMEOUT, INFLUX_TOKEN,
     INFLUX_URL, INFLUX_USER, LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET,
-    MAX_PARALLEL_DUMPS, PAUSE_BUDGET, POLL_INTERVAL, SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL, STATE_DIR,
-    TELEMETRY, TELEMETRY_STORE_MIB,
+    MAX_PARALLEL_DUMPS, PAUSE_BUDGET, POLL_INTERVAL, SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL,
+    SHUTDOWN_GRACE, STATE_DIR, TELEMETRY, TELEMETRY_STORE_MIB,
 };
 
 /// The hypervisor of this host.
@@ -57,6 +62,8 @@ pub struct DumpConfig {
     pub live_time_budget: Duration,
     /// MiB per second a live dump may read while the guest runs; 0 is no limit.
     pub live_bandwidth_mibps: u64,
+    /// How long running dumps have to end when memdeck is stopped.
+    pub shutdown_grace: Duration,
 }
 
 /// InfluxDB.
@@ -70,7 +77,7 @@ pub struct InfluxConfig {
     pub org: Option<String>,
     /// The bucket, in version 2; `database` where it is not set.
     pub bucket: Option<String>,
-    /// How it is told who writes.
+    /// How the writer is authenticated.
     pub login: InfluxLogin,
     /// The longest one call may take.
     pub timeout: Duration,
@@ -95,7 +102,7 @@ pub struct TelemetryConfig {
     pub balloon_stats: bool,
 }
 
-/// How `InfluxDB` is told who writes.
+/// How the writer is authenticated to `InfluxDB`.
 #[derive(Clone, Debug)]
 pub enum InfluxLogin {
     /// Not at all.
@@ -103,12 +110,7 @@ pub enum InfluxLogin {
     /// By a token.
     Token(Secret),
     /// By name and password (version 1).
-    User {
-        /// The name.
-        name: String,
-        /// The password.
-        password: Secret,
-    },
+    User { name: String, password: Secret },
 }
 
 /// The whole configuration.
@@ -122,10 +124,16 @@ pub struct Config {
     pub dumps: DumpConfig,
     /// The directory of the catalog.
     pub state_dir: PathBuf,
-    /// The remote dump service, where one is set.
+    /// Where the audit is sent to, too.
+    pub audit_syslog: Option<SyslogTarget>,
+    /// The remote dump service, if one is set.
     pub service: Option<ServiceConfig>,
-    /// InfluxDB, where it is set.
+    /// The hosts of a dashboard, if the configuration file names them.
+    pub hosts: Vec<HostConfig>,
+    /// InfluxDB, if it is set.
     pub influx: Option<InfluxConfig>,
+    /// From when on something is worth a notification.
+    pub notices: NoticeLimits,
     /// What telemetry works with, as the page shows it.
     pub shown: Vec<SettingInUse>,
     /// The collector of telemetry.
@@ -137,6 +145,7 @@ impl Config {
     ///
     /// # Errors
     /// A value is not allowed.
+    #[expect(clippy::too_many_lines, reason = "a setting after the other")]
     pub fn from_sources(sources: &Sources, places: &Places) -> Result<Self, ConfigError> {
         let seconds = |setting, default: f64, least: f64, most: f64| {
             let allowed = format!("seconds from {least} to {most}");
@@ -200,13 +209,22 @@ impl Config {
                     "a whole number of MiB per second from 0 to 1000000, 0 for no limit",
                     |text| text.parse().ok().filter(|mibps| *mibps <= 1_000_000),
                 )?,
+                shutdown_grace: seconds(&SHUTDOWN_GRACE, 20.0, 0.0, 86_400.0)?,
             },
             state_dir: sources.text(&STATE_DIR).map_or_else(|| places.state_dir(), PathBuf::from),
+            audit_syslog: sources.parse(
+                &AUDIT_SYSLOG,
+                None,
+                "local, unix:///PATH, udp://HOST:PORT or tcp://HOST:PORT",
+                |text| text.parse().ok().map(Some),
+            )?,
             service: http_url(sources, &SERVICE_URL)?.map(|url| ServiceConfig {
                 url,
                 timeout: service_timeout,
                 token: secret(&SERVICE_TOKEN),
+                ca: None,
             }),
+            hosts: hosts::read(sources.hosts(), sources.text(&SERVICE_URL).is_some())?,
             influx: http_url(sources, &INFLUX_URL)?.map(|url| InfluxConfig {
                 url,
                 database,
@@ -217,6 +235,7 @@ impl Config {
                 batch_max_lines,
                 batch_max_wait,
             }),
+            notices: notify::limits(sources)?,
             shown: shown(sources),
             telemetry: TelemetryConfig {
                 collect: switch(sources, &TELEMETRY)?,
@@ -235,7 +254,7 @@ impl Config {
 }
 
 /// A URI that makes libvirt start a program (`qemu+ext://…?command=`, `…?netcat=`) is no setting but a command: it is
-/// taken only from whoever starts memdeck, not from a file.
+/// taken only from the environment or flags, not from a file.
 fn libvirt_uri(sources: &Sources) -> Result<String, ConfigError> {
     let from_file = matches!(sources.origin(&LIBVIRT_URI), Origin::DotEnv(_) | Origin::File);
     let allowed = "in a file a URI that starts no program; with one that does, set it in the environment";
@@ -293,16 +312,18 @@ fn influx_login(sources: &Sources) -> Result<InfluxLogin, ConfigError> {
 /// A URL of HTTP without user, query and fragment: those would end up in logs and messages.
 fn http_url(sources: &Sources, setting: &Setting) -> Result<Option<Url>, ConfigError> {
     let allowed = "an http:// or https:// URL without user name, password, query and fragment";
-    sources.parse(setting, None, allowed, |text| {
-        let url = Url::parse(text).ok()?;
-        let plain = matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none();
-        plain.then_some(Some(url))
-    })
+    sources.parse(setting, None, allowed, |text| plain_http_url(text).map(Some))
+}
+
+fn plain_http_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    plain.then_some(url)
 }
 
 /// Where files go by default on this machine for this user.
@@ -358,7 +379,7 @@ pub struct Effective {
     pub key: &'static str,
     /// The environment variables that set it.
     pub env: &'static [&'static str],
-    /// What was set, secrets and users of URIs masked; `None` where nothing was.
+    /// What was set, secrets and users of URIs masked; `None` if nothing was.
     pub value: Option<String>,
     /// Who set it.
     pub origin: String,
@@ -412,5 +433,15 @@ pub fn describe(sources: &Sources) -> String {
             None => writeln!(text, "# {key}: {}", setting.default),
         };
     }
+    for host in shown_hosts(sources) {
+        if let Ok(host) = toml::to_string(&host) {
+            let _ = write!(text, "\n[[hosts]]\n{host}");
+        }
+    }
     text
+}
+
+/// The hosts of the configuration file, secrets masked.
+pub fn shown_hosts(sources: &Sources) -> impl Iterator<Item = hosts::ShownHost> {
+    sources.hosts().iter().map(hosts::HostEntry::shown)
 }

@@ -64,6 +64,11 @@ pub const TOKEN: Setting = Setting {
         "Token with which operators sign in and scripts call (`Authorization: Bearer`), 16 characters or more",
     )
 };
+pub const METRICS_TOKEN: Setting = secret(
+    "http.metrics_token",
+    &["METRICS_TOKEN"],
+    "Token with which Prometheus reads `/metrics` and nothing else, 16 characters or more; the token of operators reads it too",
+);
 pub const OPEN_ACCESS: Setting = setting(
     "http.open_access",
     &["OPEN_ACCESS"],
@@ -157,6 +162,18 @@ pub const LIVE_BANDWIDTH: Setting = setting(
     &["LIVE_BANDWIDTH_MIBPS"],
     "0",
     "MiB per second a live dump may read while the guest runs, 0 to 1000000; 0 is no limit",
+);
+pub const SHUTDOWN_GRACE: Setting = setting(
+    "dumps.shutdown_grace",
+    &["SHUTDOWN_GRACE"],
+    "20",
+    "Seconds that running dumps have to end when memdeck is stopped, 0 to 86400; then they are cancelled",
+);
+pub const AUDIT_SYSLOG: Setting = setting(
+    "audit.syslog",
+    &["AUDIT_SYSLOG"],
+    "unset",
+    "Where entries of the audit are sent by syslog (RFC 5424), too: local for /dev/log, unix:///PATH, udp://HOST:PORT or tcp://HOST:PORT",
 );
 pub const STATE_DIR: Setting = setting(
     "state.dir",
@@ -262,10 +279,24 @@ pub const BALLOON_STATS: Setting = setting(
     "Whether memory statistics are switched on in running guests that have them off: on or off",
 );
 
+pub const NOTIFY_PAUSE: Setting = setting(
+    "notify.pause_limit",
+    &["NOTIFY_PAUSE_LIMIT"],
+    "10",
+    "Seconds a guest may stand still for a dump before that is worth a notification, 0.01 to 86400",
+);
+pub const NOTIFY_FREE: Setting = setting(
+    "notify.free_gib",
+    &["NOTIFY_FREE_GIB"],
+    "10",
+    "GiB that should be free for images on each host; less is worth a notification, 0 to 1000000; 0 is never",
+);
+
 /// All of them, in the order in which they are shown.
-pub static SETTINGS: [&Setting; 38] = [
+pub static SETTINGS: &[&Setting] = &[
     &BIND,
     &TOKEN,
+    &METRICS_TOKEN,
     &OPEN_ACCESS,
     &ALLOWED_HOSTS,
     &TLS_CERT,
@@ -283,7 +314,9 @@ pub static SETTINGS: [&Setting; 38] = [
     &FROZEN_PAUSE_LIMIT,
     &LIVE_TIME_BUDGET,
     &LIVE_BANDWIDTH,
+    &SHUTDOWN_GRACE,
     &STATE_DIR,
+    &AUDIT_SYSLOG,
     &SERVICE_URL,
     &SERVICE_TIMEOUT,
     &SERVICE_TOKEN,
@@ -302,4 +335,6 @@ pub static SETTINGS: [&Setting; 38] = [
     &TELEMETRY,
     &TELEMETRY_STORE_MIB,
     &BALLOON_STATS,
+    &NOTIFY_PAUSE,
+    &NOTIFY_FREE,
 ];

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize as _;
+
+use super::hosts::HostEntry;
 use super::settings::{SETTINGS, Setting};
 use super::without_user;
 use crate::ownership::{self, OwnershipError};
@@ -28,26 +31,14 @@ pub enum ConfigError {
     Missing(String),
     /// A file cannot be read.
     #[error("the configuration file {path} cannot be read: {reason}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    Unreadable { path: PathBuf, reason: String },
     /// Somebody else could have written the file.
     #[error("{source}; memdeck does not start with settings that somebody else may have written to {}", path.display())]
-    Untrusted {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: OwnershipError,
-    },
+    Untrusted { path: PathBuf, source: OwnershipError },
     /// The file has a key nobody reads.
     #[error("the configuration file {path} has an unknown key '{key}'; known are: {known}")]
     UnknownKey {
-        /// The file.
         path: PathBuf,
-        /// The key.
         key: String,
         /// All keys.
         known: String,
@@ -85,6 +76,7 @@ impl std::fmt::Display for Origin {
 #[derive(Debug, Default)]
 pub struct Sources {
     values: HashMap<&'static str, (String, Origin)>,
+    hosts: Vec<HostEntry>,
 }
 
 impl Sources {
@@ -98,7 +90,7 @@ impl Sources {
         dot_env: &BTreeMap<String, String>,
         file: Option<&Path>,
     ) -> Result<Self, ConfigError> {
-        let from_file = file.map(read_file).transpose()?.unwrap_or_default();
+        let (from_file, hosts) = file.map(read_file).transpose()?.unwrap_or_default();
         let mut values = HashMap::new();
         for setting in SETTINGS {
             let in_environment = |variables: &BTreeMap<String, String>, origin: fn(String) -> Origin| {
@@ -117,7 +109,12 @@ impl Sources {
                 values.insert(setting.key, value);
             }
         }
-        Ok(Self { values })
+        Ok(Self { values, hosts })
+    }
+
+    /// The hosts of the configuration file, unchecked.
+    pub fn hosts(&self) -> &[HostEntry] {
+        &self.hosts
     }
 
     /// What was set, without the white space around it.
@@ -133,7 +130,7 @@ impl Sources {
     /// What was set, read by `parse`; `default` where nothing was set.
     ///
     /// # Errors
-    /// `parse` gives nothing: `allowed` is told.
+    /// `parse` returns nothing: the error says what is `allowed`.
     pub fn parse<T>(
         &self,
         setting: &Setting,
@@ -166,15 +163,23 @@ impl Sources {
     }
 }
 
-/// Flattens the file's sections into `section.key`.
-fn read_file(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
+/// The list of hosts in the file.
+const HOSTS: &str = "hosts";
+
+/// Flattens the file's sections into `section.key`; the hosts are a list.
+fn read_file(path: &Path) -> Result<(HashMap<String, String>, Vec<HostEntry>), ConfigError> {
     let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
     let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
     let text = trusted(path, &file)
         .and_then(|()| std::io::read_to_string(file).map_err(|error| unreadable(error.to_string())))?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| unreadable(reason(&error, &text)))?;
     let mut values = HashMap::new();
+    let mut hosts = Vec::new();
     for (section, content) in table {
+        if let (HOSTS, toml::Value::Array(entries)) = (section.as_str(), &content) {
+            hosts = read_hosts(entries).map_err(unreadable)?;
+            continue;
+        }
         let toml::Value::Table(content) = content else {
             return Err(unknown_key(path, section));
         };
@@ -194,7 +199,19 @@ fn read_file(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
             values.insert(key, value);
         }
     }
-    Ok(values)
+    Ok((values, hosts))
+}
+
+/// Each host as it stands there. What is wrong is told without values: one of them may be a secret.
+fn read_hosts(entries: &[toml::Value]) -> Result<Vec<HostEntry>, String> {
+    let read = |(place, entry): (usize, &toml::Value)| {
+        if entry.get("token").is_some_and(|token| !token.is_str()) {
+            return Err(format!("[[hosts]] number {}: its token is no text", place + 1));
+        }
+        HostEntry::deserialize(entry.clone())
+            .map_err(|error| format!("[[hosts]] number {}: {}", place + 1, error.message()))
+    };
+    entries.iter().enumerate().map(read).collect()
 }
 
 /// What is wrong and where. The error's own text would show the line, which may hold a secret.
@@ -242,6 +259,6 @@ pub fn dot_env(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
 }
 
 fn unknown_key(path: &Path, key: String) -> ConfigError {
-    let known = SETTINGS.iter().map(|setting| setting.key).collect::<Vec<_>>().join(", ");
+    let known = SETTINGS.iter().map(|setting| setting.key).chain([HOSTS]).collect::<Vec<_>>().join(", ");
     ConfigError::UnknownKey { path: path.to_owned(), key, known }
 }
