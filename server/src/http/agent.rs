@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
+use memdeck_clock::{Clock as _, SystemClock};
 use memdeck_model::{
-    CancelReply, CancelRequest, Capabilities, DumpId, DumpStatus, FrozenPause, Guest, Problem, ProblemKind,
-    Target, TriggerRequest,
+    CancelReply, Capabilities, DumpId, DumpStatus, FrozenPause, Guest, OnBehalf, Problem, ProblemKind,
+    RequestKey, Target, TriggerRequest,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -16,12 +17,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AgentState;
-use super::answer::{JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery, cancelling};
+use super::access::Who;
+use super::answer::{
+    JsonBody, JsonBodyIfAny, Repeatable, RequestKeyHeader, RestError, UrlPath, UrlQuery, cancelling,
+};
 use super::openapi::ErrorBody;
 use memdeck_agent::{
-    DELETIONS_PER_CALL, DeletionFeedPage, NumberedDeletion, NumberedRecord, RECORDS_PER_CALL, RecordFeedPage,
+    DELETIONS_PER_CALL, DeletionFeedPage, HostReport, NumberedDeletion, NumberedRecord, RECORDS_PER_CALL,
+    RecordFeedPage,
 };
-use memdeck_operations::{self as operations, Caller, blocking, catalog_problem};
+use memdeck_operations::{self as operations, Once, blocking, catalog_problem};
 
 pub fn routes() -> OpenApiRouter<AgentState> {
     OpenApiRouter::new()
@@ -33,6 +38,7 @@ pub fn routes() -> OpenApiRouter<AgentState> {
         .routes(routes!(guests))
         .routes(routes!(frozen_pause))
         .routes(routes!(capabilities))
+        .routes(routes!(host))
 }
 
 type Statuses = Json<BTreeMap<String, DumpStatus>>;
@@ -42,17 +48,31 @@ type Statuses = Json<BTreeMap<String, DumpStatus>>;
     post,
     path = "/api/dumps",
     tag = "dumps",
+    params(RequestKeyHeader),
     request_body = TriggerRequest,
-    responses((status = 200, body = BTreeMap<String, DumpStatus>))
+    responses(
+        (status = 200, body = BTreeMap<String, DumpStatus>),
+        (status = 422, description = "The key belongs to another request", body = ErrorBody),
+    )
 )]
 async fn trigger(
     State(agent): State<AgentState>,
+    Extension(who): Extension<Who>,
+    Repeatable(key): Repeatable,
     JsonBody(request): JsonBody<TriggerRequest>,
 ) -> Result<Statuses, RestError> {
-    let (options, who) = (request.options.clone(), request.actor());
+    let (options, caller) = (request.options.clone(), who.calls_for(request.actor()));
+    let body = (request.clone(), caller.actor.clone());
     let targets = request.targets().map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
-    let targets = targets.into_iter().map(Target::from).collect();
-    Ok(Json(agent.host.trigger(targets, options, &who).await.map_err(Problem::from)?))
+    let targets: Vec<Target> = targets.into_iter().map(Target::from).collect();
+    let ask = async |key: &RequestKey| {
+        agent.host.trigger(targets, options, &caller.actor, key).await.map_err(Problem::from)
+    };
+    let statuses = match key {
+        Some(key) => agent.once.answer(&key, &body, async |open| ask(open.passed_on()).await).await?,
+        None => ask(&Once::fresh()).await?,
+    };
+    Ok(Json(statuses))
 }
 
 /// The newest dump of every guest that had one, by the guest's name and by the texts by which it was asked for in the last
@@ -89,7 +109,7 @@ async fn status(
     path = "/api/dumps/{dump_id}/cancel",
     tag = "dumps",
     params(("dump_id" = DumpId, Path, description = "The dump")),
-    request_body(content = Option<CancelRequest>, description = "For whom; may be missing"),
+    request_body(content = Option<OnBehalf>, description = "For whom; may be missing"),
     responses(
         (status = 202, description = "It ends soon, or has ended already", body = CancelReply),
         (status = 404, description = "There is no such dump", body = ErrorBody),
@@ -97,17 +117,19 @@ async fn status(
 )]
 async fn cancel(
     State(agent): State<AgentState>,
+    Extension(who): Extension<Who>,
     UrlPath(dump_id): UrlPath,
-    JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
+    JsonBodyIfAny(request): JsonBodyIfAny<OnBehalf>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
-    operations::cancel(agent.host.as_ref(), &dump_id, &Caller::from(request.actor())).await?;
+    let caller = who.calls_for(request.actor());
+    operations::cancel(agent.host.as_ref(), agent.images.audit(), &dump_id, &caller).await?;
     Ok(cancelling(dump_id))
 }
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Since {
-    /// Records after this sequence number; all of them where it is not given.
+    /// Records after this sequence number; all of them if it is not given.
     since: Option<u64>,
     /// At most this many, 1 to 500.
     limit: Option<u32>,
@@ -161,6 +183,18 @@ async fn deletions(
 #[utoipa::path(get, path = "/api/capabilities", tag = "guests", responses((status = 200, body = Capabilities)))]
 async fn capabilities() -> Json<Capabilities> {
     std::future::ready(Json(Capabilities::ALL)).await
+}
+
+/// What this agent is: its version, its clock, the room for images.
+#[utoipa::path(get, path = "/api/host", tag = "guests", responses((status = 200, body = HostReport)))]
+async fn host(State(agent): State<AgentState>) -> Json<HostReport> {
+    let facts = agent.host.facts().await;
+    Json(HostReport {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol: HostReport::PROTOCOL,
+        time: SystemClock::default().now(),
+        free_bytes: facts.free_bytes,
+    })
 }
 
 /// Every guest of this hypervisor, running or not.

@@ -8,9 +8,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use memdeck_model::{CancelReply, Message, Problem, ProblemKind};
+use memdeck_model::{CancelReply, Message, ParseRequestKeyError, Problem, ProblemKind, RequestKey};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use utoipa::IntoParams;
 
 /// When a call may be tried again that a part of memdeck could not answer, in seconds.
 const RETRY_AFTER_S: u32 = 10;
@@ -20,13 +21,15 @@ const RETRY_AFTER_S: u32 = 10;
 pub struct RestError {
     status: StatusCode,
     detail: Message,
-    /// Only where the page must know it, which reads refusals of the access like those of its own calls.
+    /// Only if the page must know it, which reads refusals of the access like those of its own calls.
     kind: Option<ProblemKind>,
+    /// What a name that means several things may mean.
+    candidates: Vec<String>,
 }
 
 impl RestError {
     pub fn new(status: StatusCode, detail: impl Into<Message>) -> Self {
-        Self { status, detail: detail.into(), kind: None }
+        Self { status, detail: detail.into(), kind: None, candidates: Vec::new() }
     }
 
     /// The caller is not known.
@@ -36,7 +39,6 @@ impl RestError {
 }
 
 impl RestError {
-    /// Its sentence.
     pub fn detail(&self) -> &Message {
         &self.detail
     }
@@ -47,6 +49,9 @@ impl IntoResponse for RestError {
         let mut body = json!({"detail": self.detail});
         if let Some(kind) = self.kind {
             body["kind"] = json!(kind);
+        }
+        if !self.candidates.is_empty() {
+            body["candidates"] = json!(self.candidates);
         }
         let mut response = (self.status, Json(body)).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
@@ -59,7 +64,9 @@ impl IntoResponse for RestError {
 impl From<Problem> for RestError {
     fn from(problem: Problem) -> Self {
         let status = StatusCode::from_u16(problem.kind.http_status());
-        Self::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), problem.detail)
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let kind = (problem.kind == ProblemKind::Forbidden).then_some(problem.kind);
+        Self { kind, candidates: problem.candidates, ..Self::new(status, problem.detail) }
     }
 }
 
@@ -72,6 +79,34 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, RestError> {
         parsed(&json_of(request, state).await?).map(Self)
     }
+}
+
+/// The key under which a request may be repeated. What cannot be one is 400.
+pub struct Repeatable(pub Option<RequestKey>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
+    type Rejection = RestError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, RestError> {
+        let mut sent = parts.headers.get_all(RequestKey::HEADER).iter();
+        let key = match (sent.next(), sent.next()) {
+            (None, _) => None,
+            (Some(key), None) => Some(key.to_str().unwrap_or_default().parse::<RequestKey>()),
+            (Some(_), Some(_)) => Some(Err(ParseRequestKeyError)),
+        };
+        let refuse = |error: ParseRequestKeyError| RestError::new(StatusCode::BAD_REQUEST, error.to_string());
+        key.transpose().map(Self).map_err(refuse)
+    }
+}
+
+/// The same, as the description of the calls has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "read by the description alone")]
+pub struct RequestKeyHeader {
+    /// A request that is repeated under the same key within 24 h gets the first answer, and nothing is dumped again.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 200, pattern = "^[!-~]+$")]
+    idempotency_key: Option<String>,
 }
 
 /// A request body of JSON that may be missing.
@@ -156,6 +191,21 @@ impl<S: Send + Sync> FromRequestParts<S> for UrlPath {
             RestError::new(rejection.status(), detail)
         })?;
         Ok(Self(value))
+    }
+}
+
+/// Several parts of a URL's path; otherwise as [`UrlPath`].
+pub struct UrlPaths<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for UrlPaths<T> {
+    type Rejection = RestError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, RestError> {
+        let Path(values) = Path::from_request_parts(parts, state).await.map_err(|rejection| {
+            let detail = format!("the path is not what this call takes: {}", rejection.body_text());
+            RestError::new(rejection.status(), detail)
+        })?;
+        Ok(Self(values))
     }
 }
 

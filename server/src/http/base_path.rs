@@ -1,7 +1,7 @@
 //! The dashboard below a path of somebody else's site, such as `https://ops.example/memdeck/`.
 //!
 //! Routes, calls and pages know nothing of it: the path is taken off what is asked, where the proxy has not done so, and put
-//! before what leads somewhere: redirects, and the path of cookies. The page and the sign-in are told it ([`BasePath`]).
+//! before what leads somewhere: redirects, and the path of cookies. The page and the sign-in know it ([`BasePath`]).
 //! The configured path holds for everybody. Without one a declared proxy may name it with `X-Forwarded-Prefix`.
 
 use std::net::IpAddr;
@@ -72,7 +72,7 @@ async fn translate(State(sources): State<Arc<Sources>>, mut request: Request, ne
     response
 }
 
-/// The address without `base`; `None` where it does not begin with it, because the proxy has taken it off.
+/// The address without `base`; `None` if it does not begin with it, because the proxy has taken it off.
 fn without(base: &BasePath, uri: &Uri) -> Option<Uri> {
     let rest = uri.path().strip_prefix(base.as_str())?;
     if !rest.is_empty() && !rest.starts_with('/') {

@@ -32,7 +32,7 @@ pub fn wanted(headers: &HeaderMap, tag: Option<&ETag>, length: u64) -> Wanted {
     let mut ranges = headers.get_all(RANGE).iter();
     let (Some(range), None) = (ranges.next(), ranges.next()) else { return Wanted::Whole };
     if headers.contains_key(IF_RANGE) {
-        // A date is never the same as ours, since we tell none.
+        // A date is never the same as ours, since we send none.
         let changed = headers.typed_get::<IfRange>().is_none_or(|known| known.is_modified(tag, None));
         if changed {
             return Wanted::Whole;

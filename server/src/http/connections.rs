@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! accepted ──► busy (a request is being answered) ◄──► idle ──► gone
+//!    │           └──► its client's turn ────────────────────────┘
 //!    └───────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! A connection that is busy is never closed for another one. Of the others, one that never sent a whole request goes
-//! first, then the one that has been idle for the longest time. So a flood of connections that say nothing costs whoever
-//! made it, and those who ask something are answered.
+//! A connection that is busy is never closed for another one, as long as it is memdeck's turn: while a client has not
+//! sent the rest of a request, or does not take what it asked for, it may have to give way. First goes one that never
+//! sent a whole request, then the one that has been idle for the longest time, then the one whose client has been waited
+//! for the longest. So a flood of connections that say nothing, stop in the middle or read nothing costs whoever made it,
+//! and those who ask something are answered.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -47,8 +50,13 @@ struct Entry {
     address: IpAddr,
     /// Requests that are being answered.
     busy: usize,
+    /// Those of them that go on only when their client does.
+    clients_turn: usize,
+    /// A head of a request has come.
+    asked: bool,
+    /// All of a request has come.
     served: bool,
-    /// When it was accepted, or last became idle.
+    /// When it was accepted, became idle, or became its client's turn.
     since: Instant,
     close: Arc<Notify>,
 }
@@ -73,7 +81,7 @@ impl Connections {
         Arc::new(Self { limits, table: Mutex::default() })
     }
 
-    /// Admits a connection from `address`; `None` where all others are busy.
+    /// Admits a connection from `address`; `None` if all others are busy.
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Connection> {
         let address = network(address);
         let mut table = self.table.lock();
@@ -86,8 +94,15 @@ impl Connections {
         let id = table.next;
         table.next += 1;
         let close = Arc::new(Notify::new());
-        let entry =
-            Entry { address, busy: 0, served: false, since: Instant::now(), close: Arc::clone(&close) };
+        let entry = Entry {
+            address,
+            busy: 0,
+            clients_turn: 0,
+            asked: false,
+            served: false,
+            since: Instant::now(),
+            close: Arc::clone(&close),
+        };
         table.entries.insert(id, entry);
         *table.by_address.entry(address).or_default() += 1;
         Some(Connection { connections: Arc::clone(self), id, close })
@@ -95,13 +110,12 @@ impl Connections {
 }
 
 impl Table {
-    /// Closes a connection that is idle: one of `address`, or any.
+    /// Closes a connection for which memdeck has nothing to do: one of `address`, or any.
     fn make_room(&mut self, address: Option<IpAddr>) -> Option<()> {
-        let idle = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.busy == 0 && address.is_none_or(|address| entry.address == address));
-        let id = *idle.min_by_key(|(_, entry)| (entry.served, entry.since))?.0;
+        let waiting = self.entries.iter().filter(|(_, entry)| {
+            entry.busy == entry.clients_turn && address.is_none_or(|address| entry.address == address)
+        });
+        let id = *waiting.min_by_key(|(_, entry)| (entry.served, entry.busy > 0, entry.since))?.0;
         self.remove(id)?.close.notify_one();
         Some(())
     }
@@ -131,19 +145,25 @@ impl Connection {
         self.close.notified().await;
     }
 
-    /// Whether a whole request ever came.
-    pub fn was_served(&self) -> bool {
+    /// Whether the head of a request ever came.
+    pub fn was_asked(&self) -> bool {
         let table = self.connections.table.lock();
-        table.entries.get(&self.id).is_none_or(|entry| entry.served)
+        table.entries.get(&self.id).is_none_or(|entry| entry.asked)
     }
 
     /// A request is being answered until the value is dropped.
     pub fn busy(self: &Arc<Self>) -> Busy {
-        if let Some(entry) = self.connections.table.lock().entries.get_mut(&self.id) {
+        self.note(|entry| {
             entry.busy += 1;
-            entry.served = true;
-        }
+            entry.asked = true;
+        });
         Busy(Arc::clone(self))
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.connections.table.lock().entries.get_mut(&self.id) {
+            change(entry);
+        }
     }
 }
 
@@ -156,12 +176,37 @@ impl Drop for Connection {
 /// A request that is being answered.
 pub struct Busy(Arc<Connection>);
 
+impl Busy {
+    /// The request goes on only when its client does, until the value is dropped.
+    pub fn wait_for_client(&self) -> ClientsTurn {
+        self.0.note(|entry| {
+            entry.clients_turn += 1;
+            entry.since = Instant::now();
+        });
+        ClientsTurn(Arc::clone(&self.0))
+    }
+
+    /// All of the request has come.
+    pub fn has_all(&self) {
+        self.0.note(|entry| entry.served = true);
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
-        if let Some(entry) = self.0.connections.table.lock().entries.get_mut(&self.0.id) {
+        self.0.note(|entry| {
             entry.busy = entry.busy.saturating_sub(1);
             entry.since = Instant::now();
-        }
+        });
+    }
+}
+
+/// A request is waiting for its client.
+pub struct ClientsTurn(Arc<Connection>);
+
+impl Drop for ClientsTurn {
+    fn drop(&mut self) {
+        self.0.note(|entry| entry.clients_turn = entry.clients_turn.saturating_sub(1));
     }
 }
 
@@ -196,7 +241,7 @@ mod tests {
     async fn what_never_asked_anything_gives_way_first_and_what_is_busy_never_does() {
         let connections = connections(3, 10);
         let kept_alive = Arc::new(connections.admit(v4(1)).unwrap());
-        drop(kept_alive.busy());
+        kept_alive.busy().has_all();
         let busy = Arc::new(connections.admit(v4(1)).unwrap());
         let answering = busy.busy();
         let silent = connections.admit(v4(1)).unwrap();
@@ -212,6 +257,28 @@ mod tests {
         assert!(!is_closed(&busy).await);
         drop(answering);
         assert!(connections.admit(v4(1)).is_some());
+    }
+
+    #[tokio::test]
+    async fn whose_client_is_waited_for_gives_way_and_an_answer_under_way_does_not() {
+        let connections = connections(4, 10);
+        let admit = || Arc::new(connections.admit(v4(1)).unwrap());
+        let [half, takes_nothing, answering, kept_alive] = [admit(), admit(), admit(), admit()];
+        let (half_asked, asked, answered) = (half.busy(), takes_nothing.busy(), answering.busy());
+        let _body = half_asked.wait_for_client();
+        for whole in [&asked, &answered, &kept_alive.busy()] {
+            whole.has_all();
+        }
+        let answer = asked.wait_for_client();
+        for (gives_way, why) in [(&half, "half sent"), (&kept_alive, "idle"), (&takes_nothing, "not taken")] {
+            let newer = admit();
+            assert!(is_closed(gives_way).await, "{why}");
+            // It is busy, and stays.
+            std::mem::forget(newer.busy());
+        }
+        drop(answer);
+        assert!(connections.admit(v4(1)).is_none(), "all the others are memdeck's turn");
+        assert!(!is_closed(&answering).await);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! The first event, `start`, says which of the two comes. The id of an event is the page's position in the stream: a
 //! page that comes back with it (as the header `Last-Event-ID`, or in the query, which a page of ours sends that makes
-//! its connections anew by itself) is told what happened since.
+//! its connections anew by itself) receives what happened since.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -21,9 +21,9 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use utoipa::IntoParams;
 
 use super::DashboardState;
-use super::access::{OpenSession, Standing};
+use super::access::Standing;
 use super::answer::{RestError, UrlQuery};
-use memdeck_operations::{Heard, Listener, Position};
+use memdeck_operations::{Heard, Listener, OpenSession, Position};
 
 /// Between two signs of life. An event, not a comment: `EventSource` does not show comments to the page.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -33,17 +33,17 @@ const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(15);
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Resume {
-    /// The id of the last event that was heard: what came after it is told. The header `Last-Event-ID` says the same.
+    /// The id of the last event that was received: what came after it is sent. The header `Last-Event-ID` says the same.
     last_event_id: Option<String>,
     /// What live values of guests are sent, once a second: `all` (each guest in short, as `summaries`), UUIDs of guests
-    /// (everything about each, as `sample`), or both, separated by commas. None where it is not given.
+    /// (everything about each, as `sample`), or both, separated by commas. None if it is not given.
     #[param(example = "all")]
     watch: Option<String>,
 }
 
 /// Server-sent events: `start`, then what was missed or the present state, then every change as `dump`, `record`,
-/// `verification`, `guests`, `service`, `hypervisor` or `storage`, and a `ping` every 15 s. With `watch`, live values of
-/// guests as `sample` and `summaries`, which are not kept.
+/// `verification`, `guests`, `service`, `hypervisor`, `storage` or `import`, and a `ping` every 15 s. With `watch`, live
+/// values of guests as `sample` and `summaries`, which are not kept.
 #[utoipa::path(
     get,
     path = "/api/events",
@@ -90,7 +90,7 @@ enum Woken {
     SessionCheck,
 }
 
-/// What is to be told next.
+/// What is sent next.
 enum Next {
     Start { resumed: bool },
     Present,
@@ -99,11 +99,16 @@ enum Next {
 
 impl Connection {
     fn new(state: DashboardState, standing: Standing, told: Option<Position>, watch: Watch) -> Self {
-        // Listens before the present state is taken: a change in between is told twice rather than never.
+        // Listens before the present state is taken: a change in between is sent twice rather than never.
         let (listener, resumed) = state.operations.feed().listen(told);
         let session = match standing {
-            Standing::SignedIn(session) => Some(session),
-            Standing::Open | Standing::Local | Standing::Bearer | Standing::Stranger => None,
+            Standing::SignedIn(session, _) => Some(session),
+            Standing::Open
+            | Standing::Local
+            | Standing::Bearer
+            | Standing::Metrics
+            | Standing::Token(_)
+            | Standing::Stranger => None,
         };
         let mut session_check = interval(SESSION_CHECK_INTERVAL);
         session_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -131,7 +136,7 @@ impl Connection {
             }
             Next::Changes => self.changes().await?,
         };
-        // Asked at the end: what waited for its turn while the session ended is not told any more.
+        // Asked at the end: what waited for its turn while the session ended is not sent any more.
         self.session.as_ref().is_none_or(OpenSession::is_open).then_some((events, self))
     }
 
@@ -149,7 +154,7 @@ impl Connection {
                     let told = events.iter().map(|(position, event)| told(event, Some(*position)));
                     return Some(told.collect());
                 }
-                // A page that reads slowly, or a loss between the parts: tell where things stand.
+                // A page that reads slowly, or a loss between the parts: send the present state.
                 Woken::Heard(Heard::Lost) => return Some(self.present().await),
                 Woken::Collected => return Some(self.live()),
                 Woken::SessionCheck if self.session.as_ref().is_none_or(OpenSession::is_open) => {}
@@ -187,7 +192,7 @@ async fn collected(collections: Option<&mut BoxStream<'static, ()>>) {
     std::future::pending::<()>().await;
 }
 
-/// Waits for the end of a session, where there is one.
+/// Waits for the end of a session, if there is one.
 async fn ended(session: Option<&mut OpenSession>) {
     match session {
         Some(session) => session.ended().await,
@@ -201,8 +206,10 @@ fn told(event: &Event, position: Option<Position>) -> Sse {
         Event::Record(record) => serde_json::to_string(record),
         Event::Verification(verification) => serde_json::to_string(verification),
         Event::Guests(guests) => serde_json::to_string(guests),
+        Event::Hosts(hosts) => serde_json::to_string(hosts),
         Event::Service(health) => serde_json::to_string(health),
         Event::Hypervisor(error) | Event::Storage(error) => serde_json::to_string(error),
+        Event::Import(import) => serde_json::to_string(import),
         Event::Sample(sample) => serde_json::to_string(sample),
         Event::Summaries(summaries) => serde_json::to_string(summaries),
     };

@@ -9,7 +9,7 @@ const NO_PAGE: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; 
 const ALWAYS: [(&str, &str); 6] = [
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
-    // Other origins are told nothing. Our own are: without it the sign-in form would have no origin to be checked.
+    // Other origins learn nothing. Our own are: without it the sign-in form would have no origin to be checked.
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),

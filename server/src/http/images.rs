@@ -15,15 +15,15 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use headers::ETag;
 use memdeck_agent::{CHECKED, OMITTED};
-use memdeck_model::{DeleteRequest, Problem, ProblemKind, Record, Verification, VerifyRequest};
+use memdeck_model::{DeleteRequest, OnBehalf, Problem, ProblemKind, Record, Verification};
 use memdeck_operations::{AddressRange, Form, Images, OpenImage};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::Caller;
+use super::access::{Caller, Standing, Who};
 use super::answer::{JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery};
 use super::conditional::{Wanted, has_it_already, wanted};
 use super::downloads::Downloads;
@@ -72,10 +72,11 @@ async fn record(State(images): Stored, UrlPath(dump_id): UrlPath) -> Result<Json
 )]
 async fn delete(
     State(images): Stored,
+    Extension(who): Extension<Who>,
     UrlPath(dump_id): UrlPath,
     JsonBody(request): JsonBody<DeleteRequest>,
 ) -> Result<Json<Record>, RestError> {
-    let caller = request.actor().into();
+    let caller = who.calls_for(request.actor());
     Ok(Json(images.delete(&dump_id, request, &caller).await?))
 }
 
@@ -104,7 +105,7 @@ async fn inspect(State(images): Stored, UrlPath(dump_id): UrlPath) -> Result<Res
 }
 
 /// What is known of a guest's memory belongs into no cache.
-fn unkept(json: Json<Value>) -> Response {
+fn unkept<T: Serialize>(json: Json<T>) -> Response {
     ([(CACHE_CONTROL, "no-store")], json).into_response()
 }
 
@@ -123,21 +124,22 @@ async fn verification(
     Ok(Json(images.verification(&dump_id).await?))
 }
 
-/// Begins a verification of an image. Its end is told by the same path.
+/// Begins a verification of an image. Its end is reported at the same path.
 #[utoipa::path(
     post,
     path = "/api/memory-dumps/{dump_id}/verify",
     tag = "images",
     params(("dump_id" = String, Path, description = "Which dump")),
-    request_body(content = Option<VerifyRequest>, description = "For whom; may be missing"),
+    request_body(content = Option<OnBehalf>, description = "For whom; may be missing"),
     responses((status = 202, body = Verification))
 )]
 async fn verify(
     State(images): Stored,
+    Extension(who): Extension<Who>,
     UrlPath(dump_id): UrlPath,
-    JsonBodyIfAny(request): JsonBodyIfAny<VerifyRequest>,
+    JsonBodyIfAny(request): JsonBodyIfAny<OnBehalf>,
 ) -> Result<(StatusCode, Json<Verification>), RestError> {
-    Ok((StatusCode::ACCEPTED, Json(images.verify(&dump_id, &request.actor().into()).await?)))
+    Ok((StatusCode::ACCEPTED, Json(images.verify(&dump_id, &who.calls_for(request.actor())).await?)))
 }
 
 /// The words of [`Form`], for the description.
@@ -155,7 +157,7 @@ enum FormWord {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ImageQuery {
-    /// An export of the image (`elf` where it is not given), or `stored`: the file as it is.
+    /// An export of the image (`elf` if it is not given), or `stored`: the file as it is.
     #[param(inline, value_type = Option<FormWord>)]
     format: Option<String>,
 }
@@ -170,6 +172,7 @@ struct ImageQuery {
         (status = 206, description = "The part that was asked for", content_type = "application/octet-stream"),
         (status = 304, description = "The caller has it already"))
 )]
+#[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
 async fn image(
     State(images): Stored,
     Extension(downloads): Extension<Arc<Downloads>>,
@@ -177,6 +180,8 @@ async fn image(
     UrlPath(dump_id): UrlPath,
     UrlQuery(query): UrlQuery<ImageQuery>,
     Extension(caller): Extension<Caller>,
+    Extension(who): Extension<Who>,
+    Extension(standing): Extension<Standing>,
     headers: HeaderMap,
 ) -> Result<Response, RestError> {
     let form = Form::parse(query.format.as_deref().unwrap_or("elf"))?;
@@ -218,11 +223,11 @@ async fn image(
         Ok(place) => place,
         Err(problem) => return Ok(too_many(problem)),
     };
-    let bytes = opened.reader.read(part, Box::new(place)).await?;
+    let bytes = images.read(opened, part, Box::new(place), &who.reads(&standing)).await?;
     Ok((status, told, Body::from_stream(bytes)).into_response())
 }
 
-/// No bytes, without saying that there are none: of an empty body the length would be told, which here is another's.
+/// No bytes, without saying that there are none: of an empty body the length would be sent, which here is another's.
 fn nothing() -> Body {
     Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>())
 }

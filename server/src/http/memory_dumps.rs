@@ -1,23 +1,26 @@
 //! The dashboard's memory dumps (contract section 2).
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use memdeck_model::{
-    CancelReply, CancelRequest, DumpId, DumpStatus, RecordPage, RecordQuery, ServiceStatus, Stats,
-    TriggerReply, TriggerRequest,
+    CancelReply, DumpId, DumpStatus, OnBehalf, RecordPage, RecordQuery, ServiceStatus, Stats, TriggerReply,
+    TriggerRequest,
 };
-use memdeck_operations::Caller;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::DashboardState;
-use super::answer::{JsonBody, JsonBodyIfAny, RestError, UrlPath, UrlQuery, cancelling};
+use super::access::Who;
+use super::answer::{
+    JsonBody, JsonBodyIfAny, Repeatable, RequestKeyHeader, RestError, UrlPath, UrlQuery, cancelling,
+};
 use super::export;
 use super::openapi::ErrorBody;
 use super::record_parameters::{FilterParameters, SortParameters};
+use super::trends;
 
 pub fn routes() -> OpenApiRouter<DashboardState> {
     OpenApiRouter::new()
@@ -28,6 +31,7 @@ pub fn routes() -> OpenApiRouter<DashboardState> {
         .routes(routes!(dump_status))
         .routes(routes!(cancel))
         .routes(routes!(stats))
+        .routes(routes!(trends::trends))
 }
 
 /// Asks for dumps. A guest that is being dumped is not dumped twice at the same time: it keeps the dump it has.
@@ -35,15 +39,21 @@ pub fn routes() -> OpenApiRouter<DashboardState> {
     post,
     path = "/trigger",
     tag = "memory dumps",
+    params(RequestKeyHeader),
     request_body = TriggerRequest,
-    responses((status = 200, description = "Accepted", body = TriggerReply))
+    responses(
+        (status = 200, description = "Accepted", body = TriggerReply),
+        (status = 422, description = "The key belongs to another request", body = ErrorBody),
+    )
 )]
 async fn trigger(
     State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+    Repeatable(key): Repeatable,
     JsonBody(request): JsonBody<TriggerRequest>,
 ) -> Result<Json<TriggerReply>, RestError> {
-    let who = request.actor();
-    let accepted = state.operations.request_dumps(request, &Caller::from(who)).await?;
+    let caller = who.calls_for(request.actor());
+    let accepted = state.operations.request_dumps(request, &caller, key.as_ref()).await?;
     Ok(Json(TriggerReply {
         status: "scheduled".to_owned(),
         message: format!("Memory dump scheduled for {} VM(s)", accepted.vm_ids.len()).into(),
@@ -57,7 +67,7 @@ async fn trigger(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct PageQuery {
-    /// At most this many, 1 to 1000; 1000 where it is not given or 0 or less.
+    /// At most this many, 1 to 1000; 1000 if it is not given or 0 or less.
     limit: Option<i64>,
     /// After skipping this many.
     offset: Option<i64>,
@@ -122,7 +132,7 @@ async fn stats(State(state): State<DashboardState>) -> Result<Json<Stats>, RestE
     path = "/cancel/{dump_id}",
     tag = "memory dumps",
     params(("dump_id" = DumpId, Path, description = "The dump")),
-    request_body(content = Option<CancelRequest>, description = "For whom; may be missing"),
+    request_body(content = Option<OnBehalf>, description = "For whom; may be missing"),
     responses(
         (status = 202, description = "It ends soon, or has ended already", body = CancelReply),
         (status = 404, description = "There is no such dump", body = ErrorBody),
@@ -130,9 +140,10 @@ async fn stats(State(state): State<DashboardState>) -> Result<Json<Stats>, RestE
 )]
 async fn cancel(
     State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
     UrlPath(dump_id): UrlPath,
-    JsonBodyIfAny(request): JsonBodyIfAny<CancelRequest>,
+    JsonBodyIfAny(request): JsonBodyIfAny<OnBehalf>,
 ) -> Result<(StatusCode, Json<CancelReply>), RestError> {
-    state.operations.cancel_dump(&dump_id, &Caller::from(request.actor())).await?;
+    state.operations.cancel_dump(&dump_id, &who.calls_for(request.actor())).await?;
     Ok(cancelling(dump_id))
 }

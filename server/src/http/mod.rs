@@ -3,25 +3,36 @@
 mod access;
 mod agent;
 mod answer;
+mod audit;
+pub(crate) mod audit_rows;
 mod base_path;
 mod conditional;
 mod connections;
+mod cut_short;
 mod downloads;
 mod events;
 mod export;
 mod headers;
+mod hosts;
 mod images;
 mod memory_dumps;
+mod metrics;
+mod notifications;
 mod openapi;
 mod page;
 mod record_parameters;
 pub(crate) mod records_csv;
 mod request_id;
+mod retention;
+mod schedules;
 pub mod server;
 mod sign_in;
 mod site;
+mod study;
 mod telemetry;
 pub mod tls;
+mod trends;
+mod users;
 mod waiting;
 
 use std::path::PathBuf;
@@ -33,8 +44,8 @@ use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::routing::any;
 use axum::{Extension, Json, Router, middleware};
 use memdeck_catalog::Catalog;
-use memdeck_model as model;
-use memdeck_operations::{Host, Images, Operations, Readiness};
+use memdeck_model::{self as model, Service};
+use memdeck_operations::{Accounts, Host, Images, Once, Operations, Readiness};
 use serde::Serialize;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
@@ -43,14 +54,17 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use access::{Access, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks};
+pub use access::{Access, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks, Tell};
 pub(crate) use answer::RestError;
+pub(crate) use audit::AuditParameters;
 pub use base_path::below;
 pub use connections::{Connections, network};
 pub use downloads::MAX_DOWNLOADS_OF_ONE;
 pub(crate) use record_parameters::{FilterParameters, SortParameters};
 pub use sign_in::link_path;
 pub use waiting::waiting;
+
+use crate::metrics::Metrics;
 
 /// The longest request body: a list of a thousand names fits many times.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -68,6 +82,10 @@ fn is_json(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bo
 pub struct DashboardState {
     /// Use cases.
     pub operations: Arc<Operations>,
+    /// Who may do what.
+    pub accounts: Arc<Accounts>,
+    /// What Prometheus is told.
+    pub metrics: Arc<Metrics>,
     /// Becomes true when open streams must end.
     pub closing: watch::Receiver<bool>,
 }
@@ -83,44 +101,69 @@ pub struct AgentState {
     pub catalog_id: String,
     /// The images of what it dumped.
     pub images: Arc<Images>,
+    /// Requests that may be repeated.
+    pub once: Arc<Once>,
     /// Whether it can take and keep dumps.
     pub readiness: Arc<Readiness>,
+    /// What Prometheus is told.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The routes of `memdeck serve`: REST, the page's calls, live events and the page itself.
 pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<PathBuf>) -> Router {
-    let readiness = Arc::clone(state.operations.readiness());
-    let page = page::calls(Arc::clone(&state.operations));
+    let (readiness, metrics) = (Arc::clone(state.operations.readiness()), Arc::clone(&state.metrics));
+    let page = page::calls(Arc::clone(&state.operations), Arc::clone(&state.accounts));
     let images = images::routes(Arc::clone(state.operations.images()));
+    let audit = audit::routes(state.operations.audit().clone());
     let described = OpenApiRouter::with_openapi(openapi::dashboard())
         .nest("/api/memory-dumps", memory_dumps::routes())
+        .merge(study::routes())
         .nest("/api/telemetry", telemetry::routes())
+        .nest("/api/hosts", hosts::routes())
+        .nest("/api/schedules", schedules::routes())
+        .routes(routes!(schedules::preview))
+        .nest("/api/retention", retention::routes())
+        .nest("/api/holds", retention::hold_routes())
+        .nest("/api/notifications", notifications::routes())
         .routes(routes!(telemetry::guests))
         .routes(routes!(telemetry::frozen_pause))
         .routes(routes!(events::stream))
-        .routes(routes!(sign_in::links::make));
-    let described = described.with_state(state).merge(images);
-    let routes = described_routes(described, true, readiness)
+        .routes(routes!(sign_in::links::make))
+        .merge(users::routes());
+    let described = described.with_state(state).merge(images).merge(audit);
+    let routes = described_routes(described, true, readiness, &metrics)
         .merge(memdeck_app::api::router(&page).layer(middleware::from_fn(answer::json_only)))
         .merge(sign_in::routes(Arc::clone(&access)))
         .merge(site::routes(site_dir));
-    protected(routes, access)
+    protected(routes, access, metrics, Service::Dashboard)
 }
 
 /// The routes of `memdeck agent`.
 pub fn agent(state: AgentState, access: Arc<Access>) -> Router {
     let images = images::routes(Arc::clone(&state.images));
-    let readiness = Arc::clone(&state.readiness);
+    let audit = audit::routes(state.images.audit().clone());
+    let (readiness, metrics) = (Arc::clone(&state.readiness), Arc::clone(&state.metrics));
     let described = OpenApiRouter::with_openapi(openapi::agent()).merge(agent::routes());
-    let routes = described_routes(described.with_state(state).merge(images), false, readiness);
-    protected(routes, access)
+    let described = described.with_state(state).merge(images).merge(audit);
+    let routes = described_routes(described, false, readiness, &metrics);
+    let routes = routes.layer(middleware::from_fn(audit::tell));
+    protected(routes, access, metrics, Service::Agent)
 }
 
 /// The routes, with those of both services and the description of them all.
-fn described_routes(routes: OpenApiRouter, has_sign_in: bool, readiness: Arc<Readiness>) -> Router {
-    let routes = routes.routes(routes!(health)).routes(routes!(ready)).routes(routes!(openapi::document));
+fn described_routes(
+    routes: OpenApiRouter,
+    has_sign_in: bool,
+    readiness: Arc<Readiness>,
+    metrics: &Arc<Metrics>,
+) -> Router {
+    let routes = routes.routes(routes!(health)).routes(routes!(ready)).routes(routes!(metrics::metrics));
+    let routes = routes.routes(routes!(openapi::document));
     let (routes, described) = routes.split_for_parts();
-    routes.layer(Extension(openapi::Document::of(described, has_sign_in))).layer(Extension(readiness))
+    routes
+        .layer(Extension(openapi::Document::of(described, has_sign_in)))
+        .layer(Extension(readiness))
+        .layer(Extension(Arc::clone(metrics)))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -131,7 +174,7 @@ struct Health {
     version: &'static str,
 }
 
-/// Whether memdeck answers, and nothing else: for whoever restarts what hangs. Open to everybody.
+/// Whether memdeck answers, and nothing else: for supervisors that restart what hangs. Open to everybody.
 #[utoipa::path(get, path = "/healthz", tag = "service", security(()), responses((status = 200, body = Health)))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
@@ -156,7 +199,7 @@ async fn ready(Extension(readiness): Extension<Arc<Readiness>>) -> (StatusCode, 
 }
 
 /// What every route of either service has: JSON 404 under `/api`, limits and the access.
-fn protected(routes: Router, access: Arc<Access>) -> Router {
+fn protected(routes: Router, access: Arc<Access>, metrics: Arc<Metrics>, service: Service) -> Router {
     routes
         .route("/api", any(answer::unknown_route))
         .route("/api/{*rest}", any(answer::unknown_route))
@@ -164,6 +207,7 @@ fn protected(routes: Router, access: Arc<Access>) -> Router {
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(MIN_COMPRESSED_BYTES).and(is_json)))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(Arc::clone(&access)))
-        .layer(middleware::from_fn_with_state(access, access::check))
+        .layer(middleware::from_fn_with_state((access, service), access::check))
         .layer(middleware::from_fn(request_id::name))
+        .layer(middleware::from_fn_with_state(metrics, metrics::count))
 }

@@ -1,7 +1,7 @@
 //! The description of the calls (`OpenAPI` 3.1), made from the handlers themselves: what is routed with `routes!` is in it.
 //!
 //! A call is added by a `#[utoipa::path(...)]` on its handler and `.routes(routes!(handler))` in its router; the types
-//! it takes and gives derive `ToSchema`. What every call has in common (errors, the ways to say who asks) is added
+//! it takes and returns derive `ToSchema`. What every call has in common (errors, the ways to say who asks) is added
 //! here. The page's own calls, `/api/ui/...`, belong to the page of the same build and are not described.
 
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub struct ErrorBody {
     detail: String,
     /// The kind of error, where it is more than the status says.
     kind: Option<ProblemKind>,
+    /// Where a name means guests of several hosts: what to name instead.
+    candidates: Option<Vec<String>>,
 }
 
 #[derive(utoipa::OpenApi)]

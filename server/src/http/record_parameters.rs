@@ -39,7 +39,8 @@ pub struct FilterParameters {
     pub mode: Option<String>,
 }
 
-fn day_or_instant() -> Schema {
+/// An instant, or a day.
+pub fn day_or_instant() -> Schema {
     let text = |format| {
         ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)))
     };
@@ -69,16 +70,16 @@ impl FilterParameters {
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 pub struct SortParameters {
-    /// By what; `timestamp` where it is not given.
+    /// By what; `timestamp` if it is not given.
     #[param(inline, value_type = Option<RecordColumn>)]
     pub sort: Option<String>,
-    /// Which end comes first; where it is not given, that which the column is mostly wanted in.
+    /// Which end comes first; if it is not given, that which the column is mostly wanted in.
     #[param(inline, value_type = Option<SortOrder>)]
     pub order: Option<String>,
 }
 
 impl SortParameters {
-    /// What they mean: newest first where nothing is given, the column's first order where no order is given.
+    /// What they mean: newest first if nothing is given, the column's first order if no order is given.
     ///
     /// # Errors
     /// 400: one of them means nothing; the sentence names it.
@@ -90,7 +91,7 @@ impl SortParameters {
 }
 
 /// Neither an instant nor a day.
-struct NoInstant;
+pub struct NoInstant;
 
 impl fmt::Display for NoInstant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,22 +99,30 @@ impl fmt::Display for NoInstant {
     }
 }
 
-/// An instant, or the end of a day that `of_day` gives.
-fn instant(text: &str, of_day: fn(Day) -> Timestamp) -> Result<Timestamp, NoInstant> {
+/// An instant, or the end of a day from `of_day`.
+pub fn instant(text: &str, of_day: fn(Day) -> Timestamp) -> Result<Timestamp, NoInstant> {
     match text.parse::<Day>() {
         Ok(day) => Ok(of_day(day)),
         Err(_) => text.parse().map_err(|_| NoInstant),
     }
 }
 
-fn parse<T>(name: &str, text: Option<String>) -> Result<Option<T>, RestError>
+/// What a parameter means that its type can read.
+///
+/// # Errors
+/// As of [`read`].
+pub fn parse<T>(name: &str, text: Option<String>) -> Result<Option<T>, RestError>
 where
     T: FromStr<Err: fmt::Display>,
 {
     read(name, text, T::from_str)
 }
 
-fn read<T, E: fmt::Display>(
+/// What a parameter means, if it is given.
+///
+/// # Errors
+/// 400: it means nothing; the sentence names it.
+pub fn read<T, E: fmt::Display>(
     name: &str,
     text: Option<String>,
     meaning: impl FnOnce(&str) -> Result<T, E>,

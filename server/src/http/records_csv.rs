@@ -1,11 +1,11 @@
 //! Records as CSV (RFC 4180, UTF-8): the ten columns that existing spreadsheets know, and memdeck's own behind them.
 //!
-//! What is unknown is an empty cell, and 0 where one of the ten holds a number. Spreadsheets run text that begins like a formula: such text gets an apostrophe
+//! What is unknown is an empty cell, and 0 if one of the ten holds a number. Spreadsheets run text that begins like a formula: such text gets an apostrophe
 //! in front, which they take for "this is text". Numbers are left as they are.
 
 use std::borrow::Cow;
 
-use memdeck_model::{CaptureMode, DumpId, Record, Remark};
+use memdeck_model::{CaptureMode, DumpId, Message, Record, Remark};
 
 /// The names of the columns. The first ten, and their order, are a contract.
 const COLUMNS: [&str; 26] = [
@@ -81,7 +81,7 @@ fn cells(record: &Record) -> [Cow<'_, str>; COLUMNS.len()] {
         text(record.format.as_deref()),
         text(record.codec.as_deref()),
         value(Some(record.encrypted)),
-        text(record.fallback.as_deref()),
+        sentence(record.fallback.as_ref()),
         value(record.job_downtime_ms.map(|downtime| downtime.0)),
         value(record.iterations),
         value(record.dirty_bytes_per_s.map(|rate| rate.0)),
@@ -93,8 +93,13 @@ fn value<'a>(value: Option<impl ToString>) -> Cow<'a, str> {
     value.map_or(Cow::Borrowed(""), |value| Cow::Owned(value.to_string()))
 }
 
+/// A sentence, which may quote text of others.
+fn sentence<'a>(sentence: Option<&Message>) -> Cow<'a, str> {
+    Cow::Owned(text(sentence.map(Message::to_string).as_deref()).into_owned())
+}
+
 /// Text that came from a guest, a file or another service.
-fn text(text: Option<&str>) -> Cow<'_, str> {
+pub(super) fn text(text: Option<&str>) -> Cow<'_, str> {
     /// With what a formula can begin, in full width too, and what some programs skip before looking.
     const BEGINNINGS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
     match text {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
-use axum::http::header::HOST;
+use axum::http::header::{CONTENT_LENGTH, HOST};
 use axum::http::{HeaderValue, Request, Response, Version};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
@@ -28,7 +28,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::access::Peer;
-use super::connections::{Busy, Connection, Connections, Limits};
+use super::connections::{Busy, ClientsTurn, Connection, Connections, Limits};
+use super::cut_short::CutShort;
 
 /// How long a client may take to agree on keys, to send the head of its first request, and that of a further one.
 const HEAD_LIMIT: Duration = Duration::from_secs(20);
@@ -42,7 +43,7 @@ const MAX_HEAD_BYTES: usize = 32 << 10;
 const MAX_STREAMS: u32 = 100;
 /// Between two signs of life that a client of HTTP/2 is asked for.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// Before the next try, where the system gives no connection.
+/// Before the next try, if the system accepts no connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Lets this process have as many descriptors as it may, and returns the limits of connections that follow.
@@ -57,15 +58,14 @@ pub fn limits() -> Limits {
     Limits::within(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
 }
 
-/// Answers until `closing` is true, then until every request has been answered.
+/// Answers until `closing` is true, with the newest configuration of TLS where there is one, then until every request has been answered.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     routes: Router,
     connections: Arc<Connections>,
     mut closing: watch::Receiver<bool>,
 ) {
-    let tls = tls.map(TlsAcceptor::from);
     // Every connection holds a receiver: the sender learns when the last one is gone.
     let (open, alive) = watch::channel(());
     loop {
@@ -88,7 +88,9 @@ pub async fn serve(
         };
         let client =
             Client { remote, place: Arc::new(place), routes: routes.clone(), closing: closing.clone() };
-        let (tls, alive) = (tls.clone(), alive.clone());
+        // A connection has the certificate that holds when it begins.
+        let tls = tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.borrow())));
+        let alive = alive.clone();
         tokio::spawn(async move {
             client.answer(stream, tls).await;
             drop(alive);
@@ -111,15 +113,17 @@ impl Client {
         let peer = Peer::new(self.remote, stream.local_addr().ok());
         // Small answers are not to wait for the next one.
         let _ = stream.set_nodelay(true);
-        let Some(tls) = tls else { return self.speak(Patient::new(stream), peer, false).await };
+        let cut_short = CutShort::default();
+        let stream = Patient::new(stream, cut_short.clone());
+        let Some(tls) = tls else { return self.speak(stream, peer, cut_short, false).await };
         let encrypted = tokio::select! {
-            encrypted = timeout(HEAD_LIMIT, tls.accept(Patient::new(stream))) => encrypted,
+            encrypted = timeout(HEAD_LIMIT, tls.accept(stream)) => encrypted,
             () = self.place.has_to_go() => return,
         };
         match encrypted {
             Ok(Ok(stream)) => {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.speak(stream, peer, http2).await;
+                self.speak(stream, peer, cut_short, http2).await;
             }
             // Scanners, browsers that do not trust the certificate: no concern of the operator.
             Ok(Err(error)) => tracing::debug!(peer = %self.remote, %error, "no TLS with this client"),
@@ -127,7 +131,7 @@ impl Client {
         }
     }
 
-    async fn speak<S>(self, stream: S, peer: Peer, http2: bool)
+    async fn speak<S>(self, stream: S, peer: Peer, cut_short: CutShort, http2: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -135,8 +139,8 @@ impl Client {
         let answering = Arc::clone(&place);
         let service = service_fn(move |request: Request<Incoming>| {
             let busy = answering.busy();
-            let (routes, peer) = (routes.clone(), peer.clone());
-            async move { Ok::<_, Infallible>(answered(routes, request, peer, busy).await) }
+            let (routes, peer, cut_short) = (routes.clone(), peer.clone(), cut_short.clone());
+            async move { Ok::<_, Infallible>(answered(routes, request, peer, busy, cut_short).await) }
         });
         let builder = builder(http2);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -152,7 +156,7 @@ impl Client {
                 }
                 () = place.has_to_go() => return,
                 () = unserved.as_mut() => {
-                    if !place.was_served() {
+                    if !place.was_asked() {
                         return;
                     }
                     unserved.as_mut().reset(Instant::now() + Duration::from_hours(24));
@@ -179,8 +183,15 @@ fn builder(http2: bool) -> Builder<TokioExecutor> {
     if http2 { builder.http2_only() } else { builder.http1_only() }
 }
 
-async fn answered(routes: Router, request: Request<Incoming>, peer: Peer, busy: Busy) -> Response<Body> {
+async fn answered(
+    routes: Router,
+    request: Request<Incoming>,
+    peer: Peer,
+    busy: Busy,
+    cut_short: CutShort,
+) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
+    let version = parts.version;
     // HTTP/2 has the name of the service in the URI alone, where nothing else may contradict it.
     if parts.version == Version::HTTP_2
         && let Some(authority) = parts.uri.authority()
@@ -189,18 +200,32 @@ async fn answered(routes: Router, request: Request<Incoming>, peer: Peer, busy: 
         parts.headers.insert(HOST, host);
     }
     parts.extensions.insert(ConnectInfo(peer));
-    let body = Body::new(InTime { body, deadline: Box::pin(sleep(BODY_LIMIT)) });
+    let rest = (!body.is_end_stream()).then(|| busy.wait_for_client());
+    if rest.is_none() {
+        busy.has_all();
+    }
+    let busy = Arc::new(busy);
+    let deadline = Box::pin(sleep(BODY_LIMIT));
+    let body = Body::new(InTime { body, deadline, busy: Arc::clone(&busy), rest });
     let answer = match routes.oneshot(Request::from_parts(parts, body)).await {
         Ok(answer) => answer,
         Err(never) => match never {},
     };
-    answer.map(|body| Body::new(UntilSent { body, _busy: busy }))
+    let has_length =
+        answer.headers().contains_key(CONTENT_LENGTH) || answer.body().size_hint().exact().is_some();
+    // From HTTP/1.1 on, a body without a length says itself where it ends.
+    let ends_by_closing = version < Version::HTTP_11 && !has_length;
+    let cut_short = ends_by_closing.then_some(cut_short);
+    answer.map(|body| Body::new(UntilSent { body, cut_short, busy, untaken: None }))
 }
 
 /// The body of a request, which must be there in time.
 struct InTime {
     body: Incoming,
     deadline: Pin<Box<Sleep>>,
+    busy: Arc<Busy>,
+    /// Until all of it has come.
+    rest: Option<ClientsTurn>,
 }
 
 impl HttpBody for InTime {
@@ -212,6 +237,10 @@ impl HttpBody for InTime {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            let is_last = frame.is_none() || self.body.is_end_stream();
+            if is_last && self.rest.take().is_some() {
+                self.busy.has_all();
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         ready!(self.deadline.as_mut().poll(context));
@@ -231,7 +260,11 @@ impl HttpBody for InTime {
 /// The body of an answer; the connection is busy until it is gone.
 struct UntilSent {
     body: Body,
-    _busy: Busy,
+    /// Where nothing but the end of the connection tells the end of the body.
+    cut_short: Option<CutShort>,
+    busy: Arc<Busy>,
+    /// A part of it was handed over, and nobody has come for the next one.
+    untaken: Option<ClientsTurn>,
 }
 
 impl HttpBody for UntilSent {
@@ -242,7 +275,13 @@ impl HttpBody for UntilSent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        self.untaken = None;
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        self.untaken = Some(self.busy.wait_for_client());
+        if let (Some(Err(_)), Some(cut_short)) = (&frame, &self.cut_short) {
+            cut_short.note();
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -254,16 +293,17 @@ impl HttpBody for UntilSent {
     }
 }
 
-/// A stream that is given up when the other end takes nothing for too long.
+/// A stream that is given up when the other end takes nothing for too long, and reset where its last answer was cut short.
 struct Patient {
     stream: TcpStream,
+    cut_short: CutShort,
     /// Set while the other end takes nothing.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patient {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, waiting: None }
+    fn new(stream: TcpStream, cut_short: CutShort) -> Self {
+        Self { stream, cut_short, waiting: None }
     }
 
     fn in_time<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -274,6 +314,12 @@ impl Patient {
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(WRITE_LIMIT)));
         ready!(waiting.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client took nothing")))
+    }
+}
+
+impl Drop for Patient {
+    fn drop(&mut self) {
+        self.cut_short.end(&self.stream);
     }
 }
 

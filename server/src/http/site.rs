@@ -27,7 +27,7 @@ use crate::config::BasePath;
 const NONCE_MARK: &str = "{{__TRUNK NONCE__}}";
 /// What the bundler writes before and after the address that the page's own addresses are relative to.
 const BASE_MARK: (&str, &str) = ("<base href=", ">");
-/// Where the shell is told whether somebody is signed in: `none`, `signed-in` or `unknown`.
+/// Where the shell says whether somebody is signed in: `none`, `signed-in` or `unknown`.
 const SESSION_MARK: &str = "{{MEMDECK SESSION}}";
 /// The script of the shared worker that holds the event stream, and what it may do: a worker's policy is that of its
 /// own script's response.
@@ -42,10 +42,10 @@ const PAGE_MARK: &str = "{{MEMDECK PAGE}}";
 /// Path and name of what the single-page app has. Builds for development have a page that shows its components.
 fn pages() -> impl Iterator<Item = (&'static str, &'static str)> {
     let showcase = cfg!(debug_assertions).then_some((SHOWCASE, "Components"));
-    Page::ALL.into_iter().map(|page| (page.path(), page.name())).chain(showcase)
+    Page::all().map(|page| (page.path(), page.name())).chain(showcase)
 }
 
-/// Routes of the page in `dir`. What is neither a page nor a file of `dir` is 404; where it could be the address of a page,
+/// Routes of the page in `dir`. What is neither a page nor a file of `dir` is 404; if it could be the address of a page,
 /// the app says so.
 pub fn routes(dir: Option<PathBuf>) -> Router {
     let mut router = Router::new();
@@ -70,7 +70,7 @@ pub fn routes(dir: Option<PathBuf>) -> Router {
     }
 }
 
-/// Answers with the shell where there is no such page, and leads from a page's address with a slash too many to the page.
+/// Answers with the shell if there is no such page, and leads from a page's address with a slash too many to the page.
 async fn answer_missing_page(State(dir): State<PathBuf>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads || !is_like_a_page(request.uri().path()) {
@@ -85,7 +85,7 @@ async fn answer_missing_page(State(dir): State<PathBuf>, request: Request, next:
     if response.status() != StatusCode::NOT_FOUND {
         return response;
     }
-    // Nobody is told which addresses are pages: the app leads whoever is not signed in to the sign-in.
+    // Which addresses are pages is not disclosed: the app leads visitors who are not signed in to the sign-in.
     let session = visit.session().unwrap_or("unknown");
     let mut page = shell(Some(dir), session, &visit.base, "memdeck").await;
     if page.status() != StatusCode::OK {
@@ -148,20 +148,20 @@ impl Visit {
         Self {
             uri: request.uri().clone(),
             headers: request.headers().clone(),
-            // The access tells it of every request.
+            // The access sets it for every request.
             standing: known.get().cloned().unwrap_or(Standing::Stranger),
             base: known.get().cloned().unwrap_or_default(),
         }
     }
 
-    /// What the page is told about the session; `None` where the operator must sign in first.
+    /// What the page learns about the session; `None` if the operator must sign in first.
     fn session(&self) -> Option<&'static str> {
         match &self.standing {
             Standing::Open | Standing::Local => Some("none"),
-            Standing::Bearer | Standing::SignedIn(_) => Some("signed-in"),
+            Standing::Bearer | Standing::Token(_) | Standing::SignedIn(..) => Some("signed-in"),
             // Coming from a link on another site the browser sends no cookie even if it has one. The page's own calls
             // do, so it finds out.
-            Standing::Stranger => {
+            Standing::Stranger | Standing::Metrics => {
                 self.headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site").then_some("unknown")
             }
         }
@@ -175,7 +175,7 @@ async fn visited(dir: Option<PathBuf>, visit: Visit, page: &str) -> Response {
     }
 }
 
-/// The shell, which is told what it may know about the session.
+/// The shell, with what it may know about the session.
 async fn shell(dir: Option<PathBuf>, session: &str, base: &BasePath, page: &str) -> Response {
     let html = match dir {
         Some(dir) => read_shell(&dir).await,
@@ -189,7 +189,7 @@ async fn shell(dir: Option<PathBuf>, session: &str, base: &BasePath, page: &str)
     let nonce = match nonce() {
         Ok(nonce) => nonce,
         Err(error) => {
-            tracing::error!(%error, "the system gives no random numbers");
+            tracing::error!(%error, "the system returned no random numbers");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
     };

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use memdeck_model::telemetry::{
     Check, CheckState, CheckedPart, CollectorStatus, Diagnosis, Metric, Series, SeriesQuery, VmTelemetry,
 };
-use memdeck_model::{
-    Actor, FrozenPause, Guest, GuestState, Message, Millis, Problem, ProblemKind, Timestamp, Vm,
-};
+use memdeck_model::{FrozenPause, Guest, GuestState, Message, Millis, Problem, ProblemKind, Timestamp, Vm};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -17,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::DashboardState;
+use super::access::Who;
 use super::answer::{RestError, UrlPath, UrlQuery};
 
 /// A guest without points for this long is not monitored any more.
@@ -66,8 +65,11 @@ struct Started {
 
 /// Starts the collector. It runs after a restart of memdeck too.
 #[utoipa::path(post, path = "/start", tag = "telemetry", responses((status = 200, body = Started)))]
-async fn start(State(state): State<DashboardState>) -> Result<Json<Started>, RestError> {
-    let is_new = state.operations.start_collector(&Actor::Api.into()).await?;
+async fn start(
+    State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<Started>, RestError> {
+    let is_new = state.operations.start_collector(&who.calls()).await?;
     let (status, message) = if is_new {
         ("started", "The collector runs.")
     } else {
@@ -86,8 +88,11 @@ struct Stopped {
 
 /// Stops the collector, until it is started again.
 #[utoipa::path(post, path = "/stop", tag = "telemetry", responses((status = 200, body = Stopped)))]
-async fn stop(State(state): State<DashboardState>) -> Result<Json<Stopped>, RestError> {
-    let was_running = state.operations.stop_collector(&Actor::Api.into()).await?;
+async fn stop(
+    State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<Stopped>, RestError> {
+    let was_running = state.operations.stop_collector(&who.calls()).await?;
     let (status, message) = if was_running {
         ("stopped", "The collector is stopped.")
     } else {
@@ -107,11 +112,10 @@ async fn status(State(state): State<DashboardState>) -> Result<Json<Status>, Res
 struct ListedVm {
     #[serde(flatten)]
     vm: Vm,
-    /// The processor that the guest sees; empty where it is not known.
+    /// The processor that the guest sees; empty if it is not known.
     arch: String,
     /// The most memory it may have, in KiB.
     max_mem: u64,
-    /// Its vCPUs.
     vcpu_count: u32,
 }
 
@@ -125,7 +129,6 @@ impl From<Vm> for ListedVm {
 struct Vms {
     /// How many there are.
     count: usize,
-    /// The guests.
     vms: Vec<ListedVm>,
 }
 
@@ -143,7 +146,6 @@ struct LiveVms {
     count: usize,
     /// `libvirt`.
     source: &'static str,
-    /// The guests.
     vms: Vec<Vm>,
 }
 
@@ -182,7 +184,7 @@ async fn monitored_vms(State(state): State<DashboardState>) -> Result<Json<Monit
 struct VmStats {
     /// The guest as it was named.
     vm_id: String,
-    /// Every field of `vm_totals`; 0 where it is not known.
+    /// Every field of `vm_totals`; 0 if it is not known.
     #[schema(value_type = Object)]
     metrics: Map<String, Value>,
     /// Fields above that are 0 because they are not known.
@@ -215,7 +217,6 @@ struct AllVmTelemetry {
     count: usize,
     /// When they were measured; the present before the first collection.
     timestamp: Timestamp,
-    /// The guests.
     vms: Vec<VmTelemetry>,
 }
 
@@ -242,15 +243,13 @@ async fn config(State(state): State<DashboardState>) -> Result<Json<ConfigInUse>
 
 #[derive(Serialize, ToSchema)]
 struct Diagnostic {
-    /// `ok`, or `error` where a check failed.
+    /// `ok`, or `error` if a check failed.
     status: &'static str,
     /// The settings of telemetry.
     config: BTreeMap<String, String>,
-    /// The hypervisor.
     kvm: KvmDiagnostic,
     /// `InfluxDB`.
     influx: InfluxDiagnostic,
-    /// The collector.
     collector: CollectorDiagnostic,
     /// Everything that was tried, with what to do.
     checks: Vec<Check>,
@@ -323,15 +322,15 @@ fn influx_of(checks: &[Check]) -> InfluxDiagnostic {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Range {
-    /// A field of `vm_totals` or `vm_devices`, such as `cputime` or `rd_bytes`. Counters are told per second.
+    /// A field of `vm_totals` or `vm_devices`, such as `cputime` or `rd_bytes`. Counters are given per second.
     #[param(inline, value_type = Metric)]
     metric: String,
     /// The device, for a metric of a device.
     device: Option<String>,
-    /// The start of the range. An hour before `to` where it is not given.
+    /// The start of the range. An hour before `to` if it is not given.
     #[param(example = "2025-11-14T07:00:00Z")]
     from: Option<Timestamp>,
-    /// The end of the range. The present where it is not given.
+    /// The end of the range. The present if it is not given.
     to: Option<Timestamp>,
     /// Seconds in a step. It becomes longer where so short a step is not kept, or would be more than 2,000 points.
     step: Option<u32>,
@@ -366,7 +365,7 @@ pub async fn guests(State(state): State<DashboardState>) -> Result<Json<Vec<Gues
 }
 
 /// How long a guest may stand still for a frozen dump, and how fast the host of the dump service reads one. Null where the
-/// service does not tell it.
+/// service does not report it.
 #[utoipa::path(get, path = "/api/frozen-pause", tag = "guests", responses((status = 200, body = Option<FrozenPause>)))]
 pub async fn frozen_pause(
     State(state): State<DashboardState>,

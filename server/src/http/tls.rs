@@ -16,14 +16,7 @@ use crate::ownership;
 pub enum TlsError {
     /// A file cannot be read or is not what it should be.
     #[error("{setting} names {path}, which cannot be used: {reason}")]
-    File {
-        /// The setting.
-        setting: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    File { setting: &'static str, path: PathBuf, reason: String },
     /// The two do not fit each other, or rustls does not take them.
     #[error("the certificate in {cert} and the key in {key} cannot be used together")]
     Pair {
@@ -31,12 +24,11 @@ pub enum TlsError {
         cert: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// Why.
         source: rustls::Error,
     },
 }
 
-/// Reads the files. A key that others can read is told in the log.
+/// Reads the files. A key that others can read is logged.
 ///
 /// # Errors
 /// A file cannot be read, or the files are no certificate and its key.

@@ -11,7 +11,7 @@ use memdeck_model::{FailedCheck, Problem, ProblemKind, Readiness, ReadinessCheck
 use super::answer::RestError;
 use super::{headers, health};
 
-/// The routes of either service while it waits, as `detail` tells. Nothing in them is anybody's secret.
+/// The routes of either service while it waits, for the reason `detail`. Nothing in them is anybody's secret.
 pub fn waiting(detail: &'static str) -> Router {
     let ready = move || async move {
         let failed = FailedCheck { check: ReadinessCheck::StateDir, detail: detail.into() };

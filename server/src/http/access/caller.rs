@@ -14,7 +14,6 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 /// Who calls, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Its address.
     pub address: IpAddr,
     /// Whether its browser came by TLS.
     pub secure: bool,
@@ -42,7 +41,7 @@ impl Proxies {
     /// # Errors
     /// Another machine goes round the proxy, and would send its token without TLS.
     pub fn caller(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<Caller, RestError> {
-        // None where no connection is: in tests.
+        // None if no connection is: in tests.
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.to_canonical());
         if self.declared.contains(&peer) {
             let address = self.forwarded_for(headers).unwrap_or(peer);

@@ -1,7 +1,7 @@
-//! Who on this machine needs no token: whoever the kernel says is root or memdeck's own user.
+//! Who on this machine needs no token: root and memdeck's own user, as the kernel sees them.
 //!
-//! A guest with user-mode networking calls through sockets of its QEMU. Where a QEMU runs as one of these users, that
-//! user is not trusted: nobody could tell the guest from it.
+//! A guest with user-mode networking calls through sockets of its QEMU. If a QEMU runs as one of these users, that
+//! user is not trusted: the guest could not be distinguished from it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -55,24 +55,19 @@ impl Peer {
 pub enum Distrust {
     /// Nobody is trusted by their user, as was decided when the rules were made.
     NotUsed,
-    /// The kernel does not tell.
+    /// The kernel does not say.
     KernelSilent(String),
     /// libvirt starts guests as memdeck's own user.
     SessionGuests,
     /// This process is a QEMU of a user that would be trusted.
-    QemuRuns {
-        /// The process.
-        pid: u32,
-        /// The user.
-        user: u32,
-    },
+    QemuRuns { pid: u32, user: u32 },
 }
 
 impl std::fmt::Display for Distrust {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotUsed => f.write_str("no caller is trusted by its user"),
-            Self::KernelSilent(why) => write!(f, "the kernel does not tell whose connections are ({why})"),
+            Self::KernelSilent(why) => write!(f, "the kernel does not report who owns connections ({why})"),
             Self::SessionGuests => f.write_str(
                 "LIBVIRT_URI starts guests as memdeck's own user, and a guest with user-mode networking could not be \
                  told from that user",

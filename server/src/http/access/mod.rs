@@ -1,53 +1,75 @@
 //! Who may call. Any web page can reach 127.0.0.1 from the operator's browser, so what a browser does on behalf of a
-//! foreign page must be told apart from what the operator does:
+//! foreign page must be distinguished from what the operator does:
 //!
 //! - the `Host` header must name this service (421 otherwise): a foreign name that resolves to us is DNS rebinding;
 //! - a request that may change something must be same-origin where the browser says so (403 otherwise). What has a
 //!   body must be JSON, which a foreign page cannot send without a preflight that nothing here answers: that is asked
-//!   where the body is read (`answer::JsonBody`, 415 otherwise), so that a method that is not taken is told so. The
+//!   where the body is read (`answer::JsonBody`, 415 otherwise), so that a method that is not allowed is answered as such. The
 //!   two forms of signing in and out are forms: for them the origin alone counts;
 //! - `/api` takes only callers that send the token, or the cookie of somebody who signed in (401 otherwise), and answers
-//!   only a few wrong tokens of an address (429 for more). A script of this machine needs none if the kernel says that its socket is
+//!   only a few wrong tokens of an address (429 for more); `/metrics` likewise, which has a token of its own beside that. A script of this machine needs none if the kernel says that its socket is
 //!   root's or that of memdeck's own user ([`local`]), and `OPEN_ACCESS` names who needs none without a question.
 //!
+//! What each of them may do is in one table (`memdeck_model::Service`), which is asked here before every route: 403 if the
+//! caller is known and may not. What the table does not name needs every permission.
+//!
 //! There is no CORS header anywhere, on purpose. What a page may show to whom is decided where it is shown: the access
-//! tells routes who asks ([`Standing`]).
+//! passes who asks to the routes ([`Standing`]).
 
 mod attempts;
 mod caller;
+mod failures;
+mod guessing;
+mod head;
 mod local;
-mod sessions;
+mod refusal;
 mod sign_in_links;
 mod socket_owner;
+mod tokens;
+mod who;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::header::USER_AGENT;
+use axum::http::{Extensions, HeaderMap, HeaderName, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use memdeck_catalog::{SecretDigest, SessionOf};
 use memdeck_clock::Clock;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use memdeck_model::audit::AuditAction;
+use memdeck_model::{Actor, Need, Permission, Rights, Service};
+use memdeck_operations::audit::Audit;
+use memdeck_operations::{Accounts, Known, NewSession, OpenError, OpenSession, asked_from};
+use parking_lot::RwLock;
 
-use super::answer::{RestError, media_type};
+use super::answer::RestError;
 use super::headers;
-use crate::config::{HttpConfig, OpenAccess, Secret};
+use crate::config::{HttpConfig, OpenAccess};
 use attempts::Attempts;
 use caller::Proxies;
+use failures::Failures;
+use head::{
+    bearer, check_form, check_same_origin, check_site, cookies, host, is_a_script, is_of_this_machine,
+    without_port,
+};
 use local::Distrust;
+use refusal::Refusal;
+use tokens::{Opens, TokenDigest, Tokens};
 
 pub use attempts::Verdict;
 pub use caller::Caller;
+pub use guessing::Tell;
 pub use local::{LocalTrust, Peer};
-pub use sessions::{OpenSession, Sessions};
 pub use sign_in_links::{LIFETIME as SIGN_IN_LINK_LIFETIME, SignInLinks};
+pub use who::Who;
 
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// What takes a form instead of JSON: a page without script sends it.
 const FORMS: [&str; 2] = ["/sign-in", "/sign-out"];
+/// What Prometheus reads, with a token of its own where one is set.
+const METRICS: &str = "/metrics";
 const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 
 /// Who asks, as far as it matters to routes that anybody may call.
@@ -59,26 +81,46 @@ pub enum Standing {
     Local,
     /// A script that sent the token.
     Bearer,
+    /// A program that sent an API token.
+    Token(Known),
+    /// Prometheus, which sent the token for metrics.
+    Metrics,
     /// A browser whose operator is signed in.
-    SignedIn(OpenSession),
+    SignedIn(OpenSession, Known),
     /// Nobody known.
     Stranger,
+}
+
+impl Standing {
+    fn who(&self) -> Who {
+        match self {
+            Self::Open | Self::Local | Self::Bearer => Who::administrator(),
+            Self::Token(known) | Self::SignedIn(_, known) => Who::known(known),
+            Self::Metrics => Who { rights: Rights::of(&[Permission::ReadMetrics]), ..Who::stranger() },
+            Self::Stranger => Who::stranger(),
+        }
+    }
 }
 
 /// The rules of one service.
 pub struct Access {
     hosts: Vec<String>,
-    token: Option<TokenDigest>,
+    tokens: RwLock<Tokens>,
     /// Distinguishes the cookies of services under one host name: cookies know no ports.
     instance: String,
     open_to: OpenAccess,
     local: Arc<LocalTrust>,
     proxies: Proxies,
-    sessions: Arc<Sessions>,
+    /// Whether a proxy shows this service below a path of its site, declared or not.
+    is_below_a_path: bool,
+    accounts: Arc<Accounts>,
     links: Arc<SignInLinks>,
     sign_ins: Attempts,
     /// Counted apart: a script with an old token must not keep operators out.
     calls: Attempts,
+    failures: Failures,
+    /// Tells whoever wants to know that somebody guesses.
+    tell: Option<Arc<Tell>>,
 }
 
 impl Access {
@@ -95,16 +137,32 @@ impl Access {
         hosts.extend_from_slice(&http.allowed_hosts);
         Self {
             hosts,
-            token: http.token.as_ref().map(TokenDigest::of),
+            tokens: RwLock::new(Tokens::of(http)),
             instance: String::new(),
             open_to: http.open_access.clone(),
             local: Arc::new(LocalTrust::off()),
             proxies: Proxies::new(http),
+            is_below_a_path: http.base_path.is_some(),
             links: Arc::new(SignInLinks::new(Arc::clone(clock))),
-            sessions: Arc::new(Sessions::new(Arc::clone(clock))),
+            accounts: Arc::new(Accounts::none(clock)),
             sign_ins: Attempts::new(Arc::clone(clock)),
             calls: Attempts::new(Arc::clone(clock)),
+            failures: Failures::default(),
+            tell: None,
         }
+    }
+
+    /// The same rules, for those who have an account or a token here. Sessions that another token opened end.
+    #[must_use]
+    pub async fn with_accounts(self, accounts: Arc<Accounts>) -> Self {
+        accounts.sessions().keep_only_of_token(self.token_digest()).await;
+        self.beside_accounts(accounts)
+    }
+
+    /// The same of accounts whose sessions the present token opened.
+    #[must_use]
+    pub fn beside_accounts(self, accounts: Arc<Accounts>) -> Self {
+        Self { accounts, ..self }
     }
 
     /// The same rules, with `trust` in users of this machine.
@@ -113,7 +171,18 @@ impl Access {
         Self { local: trust, ..self }
     }
 
-    /// The same rules, with cookies that are told apart from those of other services by `id`, of which the first eight
+    /// The same rules; wrong tokens are noted in `audit`, and who signs in.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Self {
+        Self { failures: Failures::noted_in(audit), ..self }
+    }
+
+    /// Where it is noted who signs in; `None` in a service that has none.
+    pub fn audit(&self) -> Option<&Audit> {
+        self.failures.audit()
+    }
+
+    /// The same rules, with cookies that `id` distinguishes from those of other services, of which the first eight
     /// letters and digits count.
     #[must_use]
     pub fn with_instance(self, id: &str) -> Self {
@@ -127,9 +196,41 @@ impl Access {
         format!("{prefix}memdeck_session{}", self.instance)
     }
 
-    /// The sessions of signed-in operators.
-    pub fn sessions(&self) -> &Arc<Sessions> {
-        &self.sessions
+    /// From now on these tokens count. Where the operators' one is another, everybody signs in anew.
+    pub async fn change_tokens(&self, http: &HttpConfig) {
+        *self.tokens.write() = Tokens::of(http);
+        self.accounts.sessions().keep_only_of_token(self.token_digest()).await;
+    }
+
+    /// Tells the token of this memdeck from any other one.
+    fn token_digest(&self) -> SecretDigest {
+        self.tokens.read().operators.as_ref().map(TokenDigest::fingerprint).unwrap_or_default()
+    }
+
+    /// Opens a session for `of`; whoever holds the token of this memdeck if it is nobody with an account. What its cookie
+    /// holds.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    pub async fn open_session(
+        &self,
+        of: Option<SessionOf>,
+        caller: &Caller,
+        headers: &HeaderMap,
+    ) -> Result<String, OpenError> {
+        let browser = headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).map(str::to_owned);
+        let of = of.unwrap_or_else(|| SessionOf::Token(self.token_digest()));
+        self.accounts.open_session(NewSession { of, address: caller.address.to_string(), browser }).await
+    }
+
+    /// Who signs in or out with a session of this kind.
+    pub fn actor_of(&self, of: Option<SessionOf>) -> Actor {
+        self.accounts.actor_of(of)
+    }
+
+    /// Whether there are accounts to sign in with.
+    pub fn has_accounts(&self) -> bool {
+        self.accounts.are_there()
     }
 
     /// The links with which a browser signs in.
@@ -137,24 +238,10 @@ impl Access {
         &self.links
     }
 
-    /// Whether `given` is the token, as `caller` says when signing in.
-    pub fn judge_sign_in(&self, caller: &Caller, given: &str) -> Verdict {
-        let is_right = || self.token.as_ref().is_some_and(|token| token.matches(given.as_bytes()));
-        let verdict = self.sign_ins.attempt(caller.address, is_right);
-        verdict.log("sign-in", caller.address);
-        verdict
-    }
-
-    /// Whether `code` is that of a link that was made and not used.
-    pub fn judge_link(&self, caller: &Caller, code: &str) -> Verdict {
-        let verdict = self.sign_ins.attempt(caller.address, || self.links.take(code));
-        verdict.log("sign-in link", caller.address);
-        verdict
-    }
-
     /// Judges a request by its head, and notes what routes need to know about who asks.
     async fn judge(
         &self,
+        service: Service,
         method: &Method,
         path: &str,
         headers: &HeaderMap,
@@ -169,19 +256,29 @@ impl Access {
         if *method == Method::POST && FORMS.contains(&path) {
             check_form(headers)?;
         }
-        let is_api = path.starts_with("/api/") || path == "/api";
-        if is_api {
+        let is_metrics = path == METRICS;
+        // Where no route matched, the page's files are.
+        let routed = known.get::<MatchedPath>().map_or(path, MatchedPath::as_str);
+        let need = service.need(method.as_str(), routed);
+        let is_guarded = need != Need::Nothing;
+        if is_guarded {
             check_site(headers)?;
         }
-        let mut standing = self.standing(is_api, headers, &caller, peer.as_ref())?;
+        let given = bearer(headers).filter(|_| is_guarded).map(|given| (given, is_metrics));
+        let mut standing = self.standing(given, headers, &caller, peer.as_ref())?;
         if matches!(standing, Standing::Stranger) {
             let trusted = self.trust(headers, peer.as_ref()).await;
             match trusted {
                 Ok(true) => standing = Standing::Local,
-                refused if is_api => return Err(Refusal::unauthorized(&caller, refused.err())),
+                refused if is_guarded => return Err(Refusal::unauthorized(&caller, refused.err())),
                 _ => {}
             }
         }
+        let who = standing.who();
+        if !need.is_met_by(who.rights) {
+            return Err(Refusal::forbidden(need));
+        }
+        known.insert(who);
         known.insert(standing);
         known.insert(caller);
         Ok(())
@@ -191,7 +288,8 @@ impl Access {
     /// pages are of others; nor is what speaks for somebody else.
     async fn trust(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<bool, Distrust> {
         let Some(peer) = peer else { return Ok(false) };
-        if self.proxies.are_declared() || !is_a_script(headers) {
+        let has_proxy = self.proxies.are_declared() || self.is_below_a_path;
+        if has_proxy || !is_a_script(headers) || !is_of_this_machine(without_port(host(headers))) {
             return Ok(false);
         }
         self.local.judge(peer).await
@@ -209,25 +307,32 @@ impl Access {
         Err(RestError::new(StatusCode::MISDIRECTED_REQUEST, detail))
     }
 
-    /// A token that is sent must be right: a cookie beside a wrong one does not help.
+    /// A token that is sent must be right: a cookie beside a wrong one does not help. `given` is what was sent, and
+    /// whether metrics are asked for.
     fn standing(
         &self,
-        is_api: bool,
+        given: Option<(&[u8], bool)>,
         headers: &HeaderMap,
         caller: &Caller,
         peer: Option<&Peer>,
     ) -> Result<Standing, Refusal> {
-        // None where no connection is: in tests.
+        // None if no connection is: in tests.
         let address = peer.map_or(caller.address, |peer| peer.remote.ip().to_canonical());
         if self.open_to.includes(address) && !self.proxies.contains(address) {
             return Ok(Standing::Open);
         }
-        if is_api && let Some(given) = bearer(headers) {
-            let is_right = || self.token.as_ref().is_some_and(|token| token.matches(given));
-            let verdict = self.calls.attempt(caller.address, is_right);
+        if let Some((given, is_metrics)) = given {
+            let opens = self.tokens.read().opens(given, is_metrics);
+            let known = if opens.is_none() { self.accounts.token(given) } else { None };
+            let verdict = self.calls.attempt(caller.address, || opens.is_some() || known.is_some());
             verdict.log("call", caller.address);
+            self.failures.note(verdict, caller.address, AuditAction::WrongToken);
+            if matches!(verdict, Verdict::Wrong { .. }) {
+                self.tell_of_guessing(&self.calls, caller.address, None);
+            }
             return match verdict {
-                Verdict::Right => Ok(Standing::Bearer),
+                Verdict::Right if opens == Some(Opens::Metrics) => Ok(Standing::Metrics),
+                Verdict::Right => Ok(known.map_or(Standing::Bearer, Standing::Token)),
                 Verdict::Wrong { .. } => Err(Refusal::unauthorized(caller, None)),
                 Verdict::Blocked { retry_after_s } => Err(Refusal::TooMany { retry_after_s }),
             };
@@ -235,153 +340,29 @@ impl Access {
         // Sent by the browser by itself: it counts only for what our own page, or the operator, asked for.
         let ours = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin" || site == "none");
         let name = self.cookie_name(caller);
-        let session = cookies(headers, &name).filter(|_| ours).find_map(|id| self.sessions.resume(id));
-        Ok(session.map_or(Standing::Stranger, Standing::SignedIn))
-    }
-}
-
-/// The SHA-256 of the token: of fixed length, so that comparing takes the same time whatever is compared.
-struct TokenDigest([u8; 32]);
-
-impl TokenDigest {
-    fn of(token: &Secret) -> Self {
-        Self(Sha256::digest(token.expose()).into())
-    }
-
-    fn matches(&self, given: &[u8]) -> bool {
-        let given: [u8; 32] = Sha256::digest(given).into();
-        self.0.ct_eq(&given).into()
-    }
-}
-
-/// Why a request is not passed on.
-enum Refusal {
-    Plain(RestError),
-    TooMany { retry_after_s: u64 },
-}
-
-impl From<RestError> for Refusal {
-    fn from(error: RestError) -> Self {
-        Self::Plain(error)
-    }
-}
-
-impl Refusal {
-    /// To a caller of this machine it says why it needs the token too.
-    fn unauthorized(caller: &Caller, distrust: Option<Distrust>) -> Self {
-        let mut detail = "sign in, or send the service's token as `Authorization: Bearer <token>`".to_owned();
-        match distrust {
-            Some(distrust) if caller.address.is_loopback() && distrust != Distrust::NotUsed => {
-                detail.push_str("; root and memdeck's own user need it too: ");
-                detail.push_str(&distrust.to_string());
-            }
-            _ => {}
-        }
-        Self::Plain(RestError::unauthorized(detail))
-    }
-
-    fn into_response(self) -> Response {
-        match self {
-            Self::Plain(error) => {
-                let mut response = error.into_response();
-                if response.status() == StatusCode::UNAUTHORIZED {
-                    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                }
-                response
-            }
-            Self::TooMany { retry_after_s } => {
-                let detail =
-                    format!("too many wrong tokens came from your address; try again in {retry_after_s} s");
-                let mut response = RestError::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
-                response
-            }
-        }
-    }
-}
-
-/// Whether nothing says that a browser sent it or that it was passed on for somebody else.
-fn is_a_script(headers: &HeaderMap) -> bool {
-    !headers.keys().any(|name| {
-        let name = name.as_str();
-        matches!(name, "origin" | "forwarded" | "via" | "x-real-ip")
-            || name.starts_with("sec-fetch-")
-            || name.starts_with("x-forwarded-")
-    })
-}
-
-/// What is sent as the token, where one is sent.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let (scheme, given) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(given)
-}
-
-fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
-    let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    pairs
-        .flat_map(|pairs| pairs.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(move |(found, _)| *found == name)
-        .map(|(_, value)| value)
-}
-
-fn check_same_origin(headers: &HeaderMap, caller: &Caller) -> Result<(), RestError> {
-    check_site(headers)?;
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    let same = origin.to_str().is_ok_and(|origin| {
-        // A page that came without TLS is not ours where we have it. Without a declared proxy there may be one still.
-        let plain = origin.strip_prefix("http://").filter(|_| !caller.secure);
-        let authority = plain.or_else(|| origin.strip_prefix("https://"));
-        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host(headers)))
-    });
-    if same { Ok(()) } else { Err(from_another_page()) }
-}
-
-/// Another page asks for nothing here, not even to look: links to pages of ours are all it may have.
-fn check_site(headers: &HeaderMap) -> Result<(), RestError> {
-    match headers.get(SEC_FETCH_SITE) {
-        Some(site) if site != "same-origin" && site != "none" => Err(from_another_page()),
-        _ => Ok(()),
-    }
-}
-
-fn from_another_page() -> RestError {
-    RestError::new(StatusCode::FORBIDDEN, "requests from other web pages are not accepted")
-}
-
-fn check_form(headers: &HeaderMap) -> Result<(), RestError> {
-    if media_type(headers).eq_ignore_ascii_case(FORM_TYPE) {
-        return Ok(());
-    }
-    let detail = "send a form with `Content-Type: application/x-www-form-urlencoded`";
-    Err(RestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
-}
-
-fn host(headers: &HeaderMap) -> &str {
-    headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
-}
-
-/// `[::1]:8000` is `[::1]`, `localhost:8000` is `localhost`.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port))
-            if !name.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !host.ends_with(']') =>
-        {
-            name
-        }
-        _ => host,
+        let session = cookies(headers, &name).filter(|_| ours).find_map(|id| self.accounts.resume(id));
+        Ok(session.map_or(Standing::Stranger, |(session, known)| Standing::SignedIn(session, known)))
     }
 }
 
 /// The middleware before every route.
-pub async fn check(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+pub async fn check(
+    State((access, service)): State<(Arc<Access>, Service)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let mut known = std::mem::take(request.extensions_mut());
-    let judged = access.judge(request.method(), request.uri().path(), request.headers(), &mut known).await;
+    let (method, path) = (request.method(), request.uri().path());
+    let judged = access.judge(service, method, path, request.headers(), &mut known).await;
+    let address = known.get::<Caller>().map(|caller| caller.address.to_string());
     *request.extensions_mut() = known;
-    let mut response = match judged {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
-    };
+    let mut response = asked_from(address, async {
+        match judged {
+            Ok(()) => next.run(request).await,
+            Err(refusal) => refusal.into_response(),
+        }
+    })
+    .await;
     headers::add(response.headers_mut());
     response
 }

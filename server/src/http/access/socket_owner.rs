@@ -2,7 +2,7 @@
 //! `sock_diag(7)`), whatever the other end says of itself.
 //!
 //! One question is about exactly one pair of addresses, and the kernel answers it while it takes it: nothing here
-//! waits. A socket that was closed has no owner any more and is told with user 0, so only one that is established and
+//! waits. A closed socket has no owner any more and is reported with user 0, so only one that is established and
 //! has an inode counts.
 
 use std::io;
@@ -30,11 +30,11 @@ const QUESTION: usize = 56;
 const ANSWER: usize = 72;
 const ENOENT: i32 = 2;
 
-/// The user that owns the socket which is bound to `from` and connected to `to`; `None` where no such socket is
+/// The user that owns the socket which is bound to `from` and connected to `to`; `None` if no such socket is
 /// established any more.
 ///
 /// # Errors
-/// The kernel does not tell.
+/// The kernel does not say.
 pub fn owner(from: SocketAddr, to: SocketAddr) -> io::Result<Option<u32>> {
     let (from, to) = (canonical(from), canonical(to));
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -92,7 +92,7 @@ struct Told {
 }
 
 impl Told {
-    /// `None` where there is no such socket.
+    /// `None` if there is no such socket.
     fn read(message: &[u8]) -> io::Result<Option<Self>> {
         let strange = || io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer cannot be read");
         let kind = u16::from_ne_bytes(bytes(message, 4).ok_or_else(strange)?);

@@ -10,10 +10,14 @@ use std::sync::Arc;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{DefaultBodyLimit, Form, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use memdeck_catalog::SessionOf;
+use memdeck_model::audit::{AuditAction, AuditObject, AuditResult};
+use memdeck_model::{Actor, Password, Problem};
+use memdeck_operations::{self as operations, audit::Deed};
 use serde::Deserialize;
 
 use super::access::{Access, Caller, Standing, Verdict};
@@ -41,19 +45,37 @@ pub fn routes(access: Arc<Access>) -> Router {
 struct SignIn {
     token: Option<String>,
     code: Option<String>,
+    name: Option<String>,
+    password: Option<Password>,
+}
+
+/// What became of a form.
+struct Judged {
+    verdict: Verdict,
+    /// Whose session it opens; `None` for whoever holds the token of this memdeck.
+    of: Option<SessionOf>,
+    /// What is said where it was wrong.
+    wrong: &'static str,
+}
+
+fn sentence(problem: &Problem) -> String {
+    let detail = problem.detail.to_string();
+    let mut letters = detail.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).chain(['.']).collect()).unwrap_or_default()
 }
 
 async fn show(
+    State(access): State<Arc<Access>>,
     Extension(standing): Extension<Standing>,
     base: Option<Extension<BasePath>>,
     uri: Uri,
 ) -> Response {
     let next = NextPage::asked_for(&uri);
     let base = base.map(|Extension(base)| base).unwrap_or_default();
-    if matches!(standing, Standing::SignedIn(_) | Standing::Open) {
+    if matches!(standing, Standing::SignedIn(..) | Standing::Open) {
         Redirect::to(next.path()).into_response()
     } else {
-        form(StatusCode::OK, &base, &next, None)
+        form(StatusCode::OK, &access, &base, &next, None)
     }
 }
 
@@ -67,6 +89,7 @@ async fn sign_in(
     Extension(caller): Extension<Caller>,
     Extension(standing): Extension<Standing>,
     base: Option<Extension<BasePath>>,
+    headers: HeaderMap,
     uri: Uri,
     sent: Result<Form<SignIn>, FormRejection>,
 ) -> Response {
@@ -78,44 +101,61 @@ async fn sign_in(
     let Ok(Form(sent)) = sent else {
         return form(
             StatusCode::BAD_REQUEST,
+            &access,
             &base,
             &next,
             Some("The form did not arrive whole. Send it again."),
         );
     };
-    let (verdict, problem) = match sent {
-        SignIn { code: Some(code), .. } => (
-            access.judge_link(&caller, &code),
-            "This link was used already or is older than five minutes. The command memdeck sign-in-link prints a new one.",
-        ),
-        // A token that was copied often has white space around it, which none begins or ends with.
-        SignIn { token: Some(token), .. } => {
-            (access.judge_sign_in(&caller, token.trim()), "That is not the token of this memdeck.")
+    let judged = match sent {
+        SignIn { code: Some(code), .. } => Judged {
+            verdict: access.judge_link(&caller, &code),
+            of: None,
+            wrong: "This link was used already or is older than five minutes. The command memdeck sign-in-link prints a new one.",
+        },
+        SignIn { name: Some(name), password: Some(password), .. } => {
+            let judged = access.judge_password(&caller, name.trim(), password).await;
+            match judged {
+                // The same words whether there is such an account or not.
+                Ok((verdict, of)) => Judged { verdict, of, wrong: "The name or the password is wrong." },
+                Err(problem) => {
+                    let status = StatusCode::SERVICE_UNAVAILABLE;
+                    return form(status, &access, &base, &next, Some(&sentence(&problem)));
+                }
+            }
         }
+        // A token that was copied often has white space around it, which none begins or ends with.
+        SignIn { token: Some(token), .. } => Judged {
+            verdict: access.judge_sign_in(&caller, token.trim()),
+            of: None,
+            wrong: "That is not the token of this memdeck.",
+        },
         SignIn { .. } => {
             return form(
                 StatusCode::BAD_REQUEST,
+                &access,
                 &base,
                 &next,
                 Some("The form did not arrive whole. Send it again."),
             );
         }
     };
-    match verdict {
-        Verdict::Right => match access.sessions().open() {
-            Ok(id) => {
-                tracing::info!(address = %caller.address, "an operator signed in");
-                with_cookie(&access, Redirect::to(next.path()), &caller, &id, "")
+    match judged.verdict {
+        Verdict::Right => match access.open_session(judged.of, &caller, &headers).await {
+            Ok(cookie) => {
+                tracing::info!(address = %caller.address, "somebody signed in");
+                note(&access, AuditAction::SignIn, access.actor_of(judged.of)).await;
+                with_cookie(&access, Redirect::to(next.path()), &caller, &cookie, "")
             }
             Err(error) => {
-                tracing::error!(%error, "the system gives no random numbers");
+                tracing::error!(error = &error as &dyn std::error::Error, "no session could be opened");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         },
-        Verdict::Wrong { .. } => form(StatusCode::UNAUTHORIZED, &base, &next, Some(problem)),
+        Verdict::Wrong { .. } => form(StatusCode::UNAUTHORIZED, &access, &base, &next, Some(judged.wrong)),
         Verdict::Blocked { retry_after_s } => {
-            let problem = format!("Too many wrong tokens. Try again in {retry_after_s} s.");
-            let mut response = form(StatusCode::TOO_MANY_REQUESTS, &base, &next, Some(&problem));
+            let problem = format!("Too many wrong tokens or passwords. Try again in {retry_after_s} s.");
+            let mut response = form(StatusCode::TOO_MANY_REQUESTS, &access, &base, &next, Some(&problem));
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
             response
         }
@@ -127,16 +167,32 @@ async fn sign_out(
     Extension(caller): Extension<Caller>,
     Extension(standing): Extension<Standing>,
 ) -> Response {
-    if let Standing::SignedIn(session) = standing {
-        session.close();
-        tracing::info!(address = %caller.address, "an operator signed out");
+    if let Standing::SignedIn(session, _) = standing {
+        let actor = access.actor_of(Some(session.of()));
+        session.close().await;
+        tracing::info!(address = %caller.address, "somebody signed out");
+        note(&access, AuditAction::SignOut, actor).await;
     }
     with_cookie(&access, Redirect::to("/sign-in"), &caller, "", "; Max-Age=0")
 }
 
-fn form(status: StatusCode, base: &BasePath, next: &NextPage, problem: Option<&str>) -> Response {
+/// Notes that somebody at the page signed in or out. On a full volume it is only logged: whoever makes room must get in.
+async fn note(access: &Access, action: AuditAction, actor: Actor) {
+    if let Some(audit) = access.audit() {
+        let deed = Deed::new(action, AuditObject::Service);
+        audit.note_done(&operations::Caller::trusted(actor), deed, AuditResult::Succeeded).await;
+    }
+}
+
+fn form(
+    status: StatusCode,
+    access: &Access,
+    base: &BasePath,
+    next: &NextPage,
+    problem: Option<&str>,
+) -> Response {
     // Every address in it begins with a slash.
-    let html = page::sign_in(next, problem).replace("=\"/", &format!("=\"{base}/"));
+    let html = page::sign_in(next, access.has_accounts(), problem).replace("=\"/", &format!("=\"{base}/"));
     let mut response = (status, Html(html)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

@@ -1,9 +1,9 @@
-//! The sign-in page. The token needs no script, a link does; its look comes from the stylesheet of the built page.
+//! The sign-in page. Name and password and the token need no script, a link does; its look comes from the stylesheet of the built page.
 
 use super::NextPage;
 
-/// The page; `problem` says why signing in failed.
-pub fn sign_in(next: &NextPage, problem: Option<&str>) -> String {
+/// The page, with name and password first where there are accounts; `problem` says why signing in failed.
+pub fn sign_in(next: &NextPage, has_accounts: bool, problem: Option<&str>) -> String {
     // Only characters that a form encodes nothing of: no markup can be in it.
     let action = next.sign_in_url();
     let (problem, invalid) = match problem {
@@ -14,6 +14,16 @@ pub fn sign_in(next: &NextPage, problem: Option<&str>) -> String {
             r#" aria-invalid="true" aria-describedby="problem""#,
         ),
         None => (String::new(), ""),
+    };
+    let lead = if has_accounts {
+        "Enter your name and password. The link that <code>memdeck sign-in-link</code> prints signs in the administrator."
+    } else {
+        "Open the link that memdeck prints at its start or with <code>memdeck sign-in-link</code>, or enter the token of this memdeck."
+    };
+    let forms = if has_accounts {
+        format!("{}\n{}", password_form(&action, invalid), token_apart(&action))
+    } else {
+        token_form(&action, &format!(" autofocus{invalid}"))
     };
     format!(
         r#"<!doctype html>
@@ -32,23 +42,53 @@ pub fn sign_in(next: &NextPage, problem: Option<&str>) -> String {
 <a class="brand" href="/"><img class="brand-mark" src="/favicon.svg" alt="" width="30" height="30"><span class="brand-name">memdeck</span></a>
 </div></header>
 <main class="page sign-in">
-<form class="card" method="post" action="{action}">
+<div class="card">
 <div>
 <h1>Sign in</h1>
-<p class="page-lead">Open the link that memdeck prints at its start or with <code>memdeck sign-in-link</code>, or enter the token of this memdeck.</p>
+<p class="page-lead">{lead}</p>
 </div>
 {problem}
-<div>
-<label class="field-label" for="token">Token</label>
-<input class="field" id="token" name="token" type="password" autocomplete="current-password" spellcheck="false" required autofocus{invalid}>
-</div>
-<button class="button button-primary" type="submit">Sign in</button>
+{forms}
 <p class="footnote">You are signed out when you close the browser, 12 hours after the last use, and after 7 days.</p>
-</form>
+</div>
 <form id="link" method="post" action="{action}" hidden><input type="hidden" name="code"></form>
 </main>
 </body>
 </html>
 "#
     )
+}
+
+fn password_form(action: &str, invalid: &str) -> String {
+    format!(
+        r#"<form class="sign-in-form" method="post" action="{action}">
+<div>
+<label class="field-label" for="name">Name</label>
+<input class="field" id="name" name="name" type="text" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="64" required autofocus{invalid}>
+</div>
+<div>
+<label class="field-label" for="password">Password</label>
+<input class="field" id="password" name="password" type="password" autocomplete="current-password" maxlength="256" required{invalid}>
+</div>
+<button class="button button-primary" type="submit">Sign in</button>
+</form>"#
+    )
+}
+
+fn token_form(action: &str, attributes: &str) -> String {
+    format!(
+        r#"<form class="sign-in-form" method="post" action="{action}">
+<div>
+<label class="field-label" for="token">Token</label>
+<input class="field" id="token" name="token" type="password" autocomplete="current-password" spellcheck="false" required{attributes}>
+</div>
+<button class="button button-primary" type="submit">Sign in</button>
+</form>"#
+    )
+}
+
+/// The administrator's way in, where others have accounts.
+fn token_apart(action: &str) -> String {
+    let form = token_form(action, "");
+    format!("<details>\n<summary>Sign in with the token of this memdeck</summary>\n{form}\n</details>")
 }

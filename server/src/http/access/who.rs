@@ -1,0 +1,51 @@
+//! Who a caller is and what they may do, as routes and use cases are told.
+
+use memdeck_model::{Actor, Rights};
+use memdeck_operations::{Caller, Known};
+
+use super::Standing;
+
+/// Somebody who was let in, or a stranger, who may do nothing.
+#[derive(Clone, Debug)]
+pub struct Who {
+    /// Whom memdeck knows it to be; `None` if it knows only that they hold the token of this memdeck or need none.
+    pub identity: Option<Actor>,
+    /// What they may do.
+    pub rights: Rights,
+}
+
+impl Who {
+    /// Whoever holds the token of this memdeck or needs none: its administrator.
+    pub fn administrator() -> Self {
+        Self { identity: None, rights: Rights::ALL }
+    }
+
+    /// Somebody with a session or an API token.
+    pub fn known(known: &Known) -> Self {
+        Self { identity: known.identity.clone(), rights: known.rights }
+    }
+
+    pub fn stranger() -> Self {
+        Self { identity: None, rights: Rights::NONE }
+    }
+
+    /// The caller of a use case. Whoever is known is not asked for whom they call; of others `claimed` is taken for it.
+    pub fn calls_for(&self, claimed: Actor) -> Caller {
+        Caller { actor: self.identity.clone().unwrap_or(claimed), rights: self.rights }
+    }
+
+    /// The caller of a use case, without a word about for whom.
+    pub fn calls(&self) -> Caller {
+        self.calls_for(Actor::Api)
+    }
+
+    /// The caller of what a browser fetches by itself: on the page where somebody is signed in.
+    pub fn reads(&self, standing: &Standing) -> Caller {
+        if matches!(standing, Standing::SignedIn(..)) { self.on_page() } else { self.calls() }
+    }
+
+    /// The same on the page.
+    pub fn on_page(&self) -> Caller {
+        self.calls_for(Actor::Page)
+    }
+}
