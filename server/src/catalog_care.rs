@@ -11,7 +11,8 @@ use memdeck_catalog::{Catalog, CatalogError, Restoration};
 use memdeck_clock::Clock;
 use memdeck_engine::{NOT_KNOWN, Rebuilt, rebuild};
 use memdeck_image::ImageStore;
-use memdeck_model::{Millis, Timestamp, with_causes};
+use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, ChainStart, NewEntry, Witness};
+use memdeck_model::{Actor, Millis, Timestamp, with_causes};
 use memdeck_operations::blocking;
 use memdeck_operations::catalog_notice::{self, Found};
 
@@ -31,7 +32,23 @@ pub fn has_images(dump_dir: &Path) -> bool {
     })
 }
 
-/// After a restoration: makes records anew from manifests, and tells in log and page what was done and what is missing.
+/// The ends of the audit that the manifests in a directory of images name.
+pub fn witnesses(dump_dir: &Path) -> Vec<Witness> {
+    if !dump_dir.is_dir() {
+        return Vec::new();
+    }
+    let stored = ImageStore::open(dump_dir).and_then(|store| store.stored());
+    match stored {
+        Ok(stored) => stored.dumps.into_iter().filter_map(|dump| dump.manifest.witness()).collect(),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "manifests cannot be held against the audit");
+            Vec::new()
+        }
+    }
+}
+
+/// After a restoration: makes records anew from manifests; log and page say what was done and what is missing.
 /// What cannot be rebuilt does not stop the start; then the restoration is not finished, and the next start tries again.
 pub fn after_restoration(catalog: &Catalog, state_dir: &Path, dump_dir: &Path, restoration: &Restoration) {
     let rebuilt = if dump_dir.is_dir() {
@@ -46,24 +63,44 @@ pub fn after_restoration(catalog: &Catalog, state_dir: &Path, dump_dir: &Path, r
     if rebuilt.is_err() || !is_told {
         return;
     }
+    note_restoration(catalog, dump_dir, restoration.at);
     if let Err(error) = restoration.finish(state_dir) {
         tracing::error!(
             error = &error as &dyn std::error::Error,
-            "the next start will tell of the restoration again"
+            "the next start will report the restoration again"
         );
+    }
+}
+
+/// Notes in the audit how many of its rows are missing, as far as manifests name them.
+fn note_restoration(catalog: &Catalog, dump_dir: &Path, at: Timestamp) {
+    let noted = catalog.verify_audit(witnesses(dump_dir)).and_then(|report| {
+        let missing =
+            report.restored.iter().find(|restored| restored.at == at).map(|restored| restored.missing);
+        let chain = Some(ChainStart { restored_at: Some(at), missing, ..ChainStart::default() });
+        let details = AuditDetails { chain, ..AuditDetails::default() };
+        let entry = NewEntry::new(at, Actor::Service, AuditAction::CatalogRestored, AuditObject::Catalog);
+        catalog.note(&entry.with(details))
+    });
+    if let Err(error) = noted {
+        tracing::error!(error = &error as &dyn std::error::Error, "the restoration is not in the audit");
     }
 }
 
 /// What was found, what is in its place, and what is missing.
 fn restored(restoration: &Restoration, rebuilt: Result<&Rebuilt, &str>) -> String {
-    let Restoration { at, found, kept_aside, backup, unsound } = restoration;
-    let mut told = vec![format!("When memdeck started at {at}, its catalog could not be used: {found}.")];
+    let Restoration { at, found, was_asked_for, kept_aside, backup, unsound } = restoration;
+    let mut told = vec![if *was_asked_for {
+        format!("At {at} an operator had the catalog replaced by a backup.")
+    } else {
+        format!("When memdeck started at {at}, its catalog could not be used: {found}.")
+    }];
     if let Some(aside) = kept_aside {
         told.push(format!("It is kept as {}.", aside.display()));
     }
     match backup {
         Some(backup) => told.push(format!(
-            "The backup of {} is in its place; what happened after that is missing, as far as manifests do not tell it.",
+            "The backup of {} is in its place; what happened after that is missing, except for what manifests contain.",
             backup.taken_at
         )),
         None => told.push("There was no sound backup, so a new catalog was begun.".to_owned()),
@@ -91,7 +128,7 @@ pub async fn keep(catalog: Arc<Catalog>, state_dir: PathBuf, clock: Arc<dyn Cloc
     tokio::join!(keep_reserve(Arc::clone(&catalog)), check_and_back_up(catalog, state_dir, clock));
 }
 
-/// Makes the reserve whole again, as soon as there is room. Whoever asks whether memdeck is ready is told when there is
+/// Makes the reserve whole again, as soon as there is room. The readiness check reports when there is
 /// none.
 async fn keep_reserve(catalog: Arc<Catalog>) {
     loop {
@@ -155,7 +192,7 @@ pub fn findings(state_dir: &Path) -> Result<Vec<String>, CatalogError> {
 }
 
 fn back_up_if_due(state_dir: &Path, now: Timestamp) {
-    let newest = Catalog::backups(state_dir).map(|backups| backups.into_iter().next());
+    let newest = Catalog::backups(state_dir, now).map(|backups| backups.into_iter().next());
     let result = match newest {
         Ok(Some(newest))
             if newest.taken_at <= now && now.since(newest.taken_at) < Millis::from(BACKUP_INTERVAL) =>

@@ -1,5 +1,12 @@
 //! The command line.
 
+mod accounts;
+mod audit;
+mod notify;
+pub mod retention;
+pub mod schedule;
+mod study;
+
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -11,6 +18,16 @@ use clap::{
 use memdeck_image::ExportFormat;
 use memdeck_model::{DumpId, DumpOptions, Millis, ModeChoice, Remark};
 
+pub use self::accounts::{AddTokenArgs, TokenCommand, UserCommand};
+pub use self::audit::{AuditCommand, AuditExportArgs, AuditFilterArgs, AuditListArgs};
+pub use self::notify::{
+    NotifyCommand, NotifyLogArgs, NotifyRetryArgs, NotifyRuleAddArgs, NotifyRuleArgs, NotifyRuleCommand,
+    NotifyTargetAddArgs, NotifyTargetArgs, NotifyTargetCommand,
+};
+pub use self::retention::{HoldCommand, RetentionCommand};
+pub use self::schedule::ScheduleCommand;
+pub use self::study::{CompareArgs, HuntArgs, InsideArgs, MountArgs, UnmountArgs};
+
 use crate::config::{Config, ConfigError, Places, SETTINGS, Sources, dot_env};
 
 /// Take, watch, verify and keep memory dumps of virtual machines.
@@ -18,7 +35,8 @@ use crate::config::{Config, ConfigError, Places, SETTINGS, Sources, dot_env};
 #[command(
     name = "memdeck",
     version,
-    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the image is damaged; \
+    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the image is damaged, or the audit was manipulated; \
+                  4 a service was stopped and cancelled running dumps; 5 it was stopped, and dumps did not end in time; \
                   130 interrupted; 141 the reader of an export went before its end."
 )]
 pub struct Cli {
@@ -30,7 +48,6 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the dashboard (port 8000 on loopback by default).
@@ -43,6 +60,15 @@ pub enum Command {
     Guests(JsonArgs),
     /// List records of finished dumps, newest first.
     Records(RecordsArgs),
+    /// Dump by plan: make, list, pause and remove schedules.
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
+    /// Say which images go by rules, and change the rules.
+    #[command(subcommand)]
+    Retention(RetentionCommand),
+    /// Keep images from being deleted by anybody.
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Cancel a dump that is queued or running; its VM runs on.
     Cancel(CancelArgs),
     /// Delete the stored image of a dump; its record stays.
@@ -53,18 +79,50 @@ pub enum Command {
     Export(ExportArgs),
     /// Say what a stored image is: guest, segments, notes, sizes in each format.
     Inspect(InspectArgs),
+    /// Say what the guest itself knew when it was dumped: its processes, files, modules, connections. Linux guests.
+    Inside(InsideArgs),
+    /// Say what changed between two dumps of a VM.
+    Compare(CompareArgs),
+    /// Look for text, bytes or regular expressions in the memory of dumps.
+    Hunt(HuntArgs),
+    /// Show every stored image as files that other programs read, without exporting it. Runs until Ctrl-C.
+    Mount(MountArgs),
     /// Write the lines of a file that a tool could not write to InfluxDB at the time. To do it twice changes nothing.
     ImportBacklog(ImportBacklogArgs),
+    /// Say who is told what happens, and what became of that.
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Print a link with which a browser signs in to the dashboard of this machine, once and within five minutes.
-    SignInLink,
+    SignInLink(JsonArgs),
+    /// Make, change and remove the accounts of people.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make and revoke the API tokens of programs.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Check the catalog of the state directory, or make records anew from manifests.
     #[command(subcommand)]
     Catalog(CatalogCommand),
+    /// Say who did what, write it into a file, or check that nobody changed it.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Copy the catalog into a file, beside whoever uses it.
+    Backup(BackupArgs),
+    /// Put a backup in the place of the catalog, which is kept aside. No service may run on the state directory.
+    Restore(RestoreArgs),
+    /// Check everything that dumps need on this host, and say what to do.
+    Doctor(DoctorArgs),
     /// Print the effective configuration, secrets masked.
     Config(JsonArgs),
     /// Look after guests if the memdeck that started this dies.
     #[command(hide = true)]
     Guard,
+    /// Read an image for the memdeck that started this, within limits.
+    #[command(hide = true)]
+    ReadInside,
+    /// Unmount images if the memdeck that started this dies.
+    #[command(hide = true)]
+    UnmountGuard(UnmountArgs),
 }
 
 /// `memdeck dump`
@@ -73,7 +131,7 @@ pub struct DumpArgs {
     /// VMs by name or libvirt id, or `all` for every running one.
     #[arg(required = true, value_name = "VM")]
     pub vms: Vec<String>,
-    /// How: auto is live, and frozen where live cannot be had.
+    /// How: auto is live if possible, else frozen.
     #[arg(long, default_value_t)]
     pub mode: ModeChoice,
     /// Milliseconds the guest may be stopped in live mode [default: the setting `PAUSE_BUDGET_MS`].
@@ -196,8 +254,9 @@ pub struct DeleteArgs {
 /// `memdeck verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The stored image (`.elf.zst`).
-    pub file: PathBuf,
+    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM, whose newest image it is.
+    #[arg(value_name = "IMAGE")]
+    pub image: PathBuf,
     /// Check only so many frames of 1 MiB, spread over the image: quick, and no proof for the others.
     #[arg(long, value_name = "FRAMES")]
     pub sample: Option<NonZero<u64>>,
@@ -209,8 +268,9 @@ pub struct VerifyArgs {
 /// `memdeck export`
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The stored image (`.elf.zst`).
-    pub file: PathBuf,
+    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM, whose newest image it is.
+    #[arg(value_name = "IMAGE")]
+    pub image: PathBuf,
     /// elf: the stored ELF core; raw: RAM alone, at its addresses; lime; avml: compressed.
     #[arg(long, value_name = "FORMAT", default_value_t = ExportFormat::Elf)]
     pub format: ExportFormat,
@@ -242,11 +302,51 @@ pub struct CatalogArgs {
     pub json: bool,
 }
 
+/// `memdeck backup`
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// Where to write it. An existing file is not replaced.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print what is in it as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `memdeck restore`
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// A backup of a catalog, of this machine or another one.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Only say what is in it and whether it is sound.
+    #[arg(long)]
+    pub check: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `memdeck doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Repair what is safe first, and say what was done. No service may run on the state directory.
+    #[arg(long)]
+    pub repair: bool,
+    /// Read every stored image and compute its hashes anew. Takes as long as reading them takes.
+    #[arg(long)]
+    pub deep: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `memdeck inspect`
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The stored image (`.elf.zst`).
-    pub file: PathBuf,
+    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM, whose newest image it is.
+    #[arg(value_name = "IMAGE")]
+    pub image: PathBuf,
     /// Print everything as JSON, the manifest included.
     #[arg(long)]
     pub json: bool,

@@ -59,7 +59,6 @@ pub enum ForeignRowsError {
     /// InfluxDB.
     #[error(transparent)]
     Store(#[from] FeedError),
-    /// The catalog.
     #[error("the catalog did not take rows of InfluxDB")]
     Catalog(#[from] CatalogError),
 }
@@ -86,7 +85,7 @@ impl ForeignRows {
         self.progress.subscribe()
     }
 
-    /// Reads for ever. That InfluxDB is away is told once and tried again later and later.
+    /// Reads for ever. That InfluxDB is away is logged once; it is tried again at growing intervals.
     pub async fn follow(self) {
         let mut backoff = Backoff::new(self.pace.interval, Duration::from_mins(1));
         let mut everything_at = None;
@@ -168,6 +167,7 @@ impl ForeignRows {
             self.progress.send_modify(|progress| {
                 progress.rows_read += rows.len() as u64;
                 progress.records_added += imported.added;
+                progress.records_changed += imported.changed;
                 progress.rows_partly_understood += partly as u64;
                 progress.problem = None;
             });
@@ -185,7 +185,7 @@ impl ForeignRows {
     }
 }
 
-/// What a row tells of a dump, as far as it can be understood. `None` only for a row without a time, which no table has.
+/// The record of a row, as far as it can be understood. `None` only for a row without a time, which no table has.
 pub fn record_of(row: &Row) -> Option<Record> {
     let mut reader = Reader { row, is_whole: true };
     let dom = reader.text("dom").unwrap_or_default();
@@ -206,7 +206,7 @@ pub fn record_of(row: &Row) -> Option<Record> {
         ok: reader.truth("ok").unwrap_or(true),
         ..Record::unknown(GuestName(dom), vmid, row.time()?)
     };
-    // Tools that dump first and hash and compress afterwards may tell only the first step.
+    // Tools that dump first and hash and compress afterwards may report only the first step.
     record.duration_sec = record.duration_sec.or_else(|| reader.seconds("dump_duration_sec"));
     record.foreign = Some(if reader.is_whole { ForeignRow::Whole } else { ForeignRow::Partly });
     Some(record)
@@ -240,7 +240,7 @@ impl Reader<'_> {
         (!text.is_empty()).then_some(text)
     }
 
-    /// A number, also where it is a text.
+    /// A number, also if it is a text.
     fn number(value: &Value) -> Option<f64> {
         let number = match value {
             Value::String(text) => text.trim().parse().ok()?,

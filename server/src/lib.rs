@@ -6,16 +6,21 @@
 // Where nobody reads, they panic: subcommands print through `commands::output`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod audit_syslog;
 mod catalog_care;
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod doctor;
 pub mod foreign_rows;
 mod guardian;
 pub mod http;
 pub mod log;
+pub mod metrics;
 mod node;
 pub mod outbox;
 mod ownership;
+mod service_manager;
+mod services;
 mod telemetry;
 mod token;

@@ -1,6 +1,6 @@
 //! The log: lines for standard error, written by a thread of their own.
 //!
-//! Whoever reads the log may stop reading. A thread that looks after a paused guest must not wait for it, so lines are
+//! The reader of the log may stop reading. A thread that looks after a paused guest must not wait for it, so lines are
 //! queued; when the queue is full they are lost, and a line says how many.
 
 use std::io::{self, Write};
@@ -52,7 +52,7 @@ impl Log {
 }
 
 fn write(queue: &Receiver<Vec<u8>>, counts: &Counts, mut target: impl Write) {
-    // A standard error that is closed takes no line, and there is nobody to tell.
+    // A closed standard error takes no line, and nobody would read it.
     for line in queue {
         let _ = target.write_all(&line);
         let lost = counts.lost.swap(0, Ordering::AcqRel);

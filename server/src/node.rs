@@ -6,24 +6,27 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_agent::{AgentHost, NearbyGuests, ServiceClient};
+use memdeck_agent::{NearbyGuests, ServiceClient};
 use memdeck_catalog::{Catalog, CatalogError, LockError, LockHolder, LockRole, StateLock};
 use memdeck_clock::{Clock, SystemClock};
-use memdeck_engine::{Engine, EngineError, EngineParts, EngineSettings};
+use memdeck_engine::{Ended, Engine, EngineError, EngineParts, EngineSettings};
 use memdeck_hypervisor::{Hypervisor, Libvirt};
 use memdeck_image::{ImageStore, StoreError};
 use memdeck_influx::{FeedError, Influx, InfluxSettings, Login};
 use memdeck_machine::{HypervisorGuests, Machine, StoredImages, try_directory};
-use memdeck_model::DumpId;
-use memdeck_operations::{Host, Images, Readiness, ReadinessParts, blocking};
+use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, NewEntry};
+use memdeck_model::{Actor, DumpId, Event, HostId};
+use memdeck_operations::audit::Audit;
+use memdeck_operations::{Host, Hosts, Images, Readiness, ReadinessParts, blocking};
+
+use tokio::sync::broadcast;
 
 use crate::catalog_care;
-use crate::config::{Config, DumpConfig, InfluxConfig, InfluxLogin, LibvirtConfig};
+use crate::config::{Config, DumpConfig, HostConfig, HostPlace, InfluxConfig, InfluxLogin, LibvirtConfig};
 use crate::guardian::GuardProcess;
+use crate::metrics::Volume;
 use crate::ownership::{self, OwnershipError};
-
-/// How old a list of guests may be to be handed out again: a thousand readers cost the hypervisor one call a second.
-const GUEST_LIST_AGE: Duration = Duration::from_secs(1);
+use crate::services::{GUEST_LIST_AGE, Service, ServiceError, Services, agent_host};
 
 /// Why the parts cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,9 @@ pub enum StartError {
     /// InfluxDB's settings cannot be used.
     #[error(transparent)]
     Influx(#[from] FeedError),
+    /// Hosts cannot be reached as the configuration says.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
 }
 
 impl StartError {
@@ -86,6 +92,22 @@ impl State {
         Ok(Self { lock, catalog: Arc::new(catalog) })
     }
 
+    /// Notes that a service begins, and before that whatever the last one had begun and could not end.
+    pub fn note_start(&self) {
+        let noted = self.catalog.note_start(&service_entry(AuditAction::ServiceStarted));
+        // A full volume does not keep memdeck from serving.
+        if let Err(error) = noted {
+            tracing::error!(error = &error as &dyn std::error::Error, "the start is not in the audit");
+        }
+    }
+
+    /// Notes that it ends.
+    pub fn note_stop(&self) {
+        if let Err(error) = self.catalog.note(&service_entry(AuditAction::ServiceStopped)) {
+            tracing::error!(error = &error as &dyn std::error::Error, "the end is not in the audit");
+        }
+    }
+
     /// The identity of the catalog: sequence numbers of its records mean nothing in another one.
     pub fn catalog_id(&self) -> Result<String, CatalogError> {
         if let Some(id) = self.catalog.setting(Catalog::ID_SETTING)? {
@@ -97,9 +119,15 @@ impl State {
     }
 }
 
-/// Makes the state directory where it is missing. One that somebody else can change is not used: whoever plants a lock
+fn service_entry(action: AuditAction) -> NewEntry {
+    let version = Some(env!("CARGO_PKG_VERSION").to_owned());
+    let details = AuditDetails { version, ..AuditDetails::default() };
+    NewEntry::new(clock().now(), Actor::Service, action, AuditObject::Service).with(details)
+}
+
+/// Makes the state directory if it is missing. One that somebody else can change is not used: a user who plants a lock
 /// file or a catalog there would be believed.
-fn private_directory(state_dir: &Path) -> Result<(), StartError> {
+pub fn private_directory(state_dir: &Path) -> Result<(), StartError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(state_dir);
     made.map_err(|source| LockError::Io { dir: state_dir.to_owned(), source })?;
     Ok(ownership::check_directory(state_dir)?)
@@ -114,7 +142,7 @@ pub fn holder(role: LockRole, url: Option<String>) -> LockHolder {
 pub fn hypervisor(libvirt: &LibvirtConfig, dumps: &DumpConfig) -> Arc<dyn Hypervisor> {
     let hypervisor: Arc<dyn Hypervisor> =
         Arc::new(Libvirt::connect(&libvirt.uri, libvirt.timeout).with_fifo_dir(&dumps.dir));
-    // libvirt may take seconds to tell QEMU's version the first time: asked now, the first dump need not wait for it.
+    // libvirt may take seconds to find QEMU's version the first time: asked now, the first dump need not wait for it.
     std::thread::spawn({
         let hypervisor = Arc::clone(&hypervisor);
         move || drop(hypervisor.host())
@@ -161,26 +189,24 @@ fn engine(
 /// One memdeck put together: who takes the dumps and lists the guests, and where the images are.
 pub struct Node {
     /// Who takes the dumps.
-    pub host: Arc<dyn Host>,
+    pub hosts: Arc<Hosts>,
     /// The stored images.
     pub images: Arc<Images>,
     /// Whether dumps can be taken and kept.
     pub readiness: Arc<Readiness>,
+    /// What this machine takes dumps with, if it does.
     engine: Option<Arc<Engine>>,
-    service: Option<Arc<AgentHost>>,
+    services: Arc<Services>,
 }
 
 impl Node {
     /// This machine takes the dumps. When it stops, running ones have `shutdown_grace` to end.
     pub async fn here(config: &Config, state: &State, shutdown_grace: Duration) -> Result<Self, StartError> {
-        let hypervisor = hypervisor(&config.libvirt, &config.dumps);
-        let store = store(&config.dumps)?;
-        let engine = engine(config, state, store.clone(), Arc::clone(&hypervisor), shutdown_grace)?;
         let stored = stored_images(state).await;
-        let guests = Arc::new(HypervisorGuests::new(hypervisor, GUEST_LIST_AGE));
-        let host: Arc<dyn Host> = Arc::new(Machine::new(Arc::clone(&engine), guests, stored));
-        let images = Images::new(Arc::clone(&state.catalog), host.images(), None);
-        Ok(Self::of(state, host, images, Some(store), Some(engine), None))
+        let This { machine, store, engine } = this_machine(config, state, shutdown_grace, stored)?;
+        let images = Images::new(Arc::clone(&state.catalog), audit(config, state), machine.images(), None);
+        let hosts = Arc::new(Hosts::one(HostId::local(), machine));
+        Ok(Self::of(state, hosts, images, Some(store), Some(engine), Vec::new()))
     }
 
     /// The service that `client` calls takes the dumps. Images of dumps that this machine took earlier stay here.
@@ -193,47 +219,139 @@ impl Node {
             // A hypervisor that somebody named is the one they want to see; else the service knows best.
             are_preferred: config.libvirt.uri_given,
         };
-        let service =
-            Arc::new(AgentHost::new(client, Arc::clone(&state.catalog), clock(), nearby, GUEST_LIST_AGE));
-        let host: Arc<dyn Host> = Arc::clone(&service) as _;
+        let name = HostId::of_service(host_in(client.url()).as_deref());
+        let service = agent_host(&state.catalog, client, Some(nearby));
+        let hosts = Arc::new(Hosts::one(name.clone(), Arc::clone(&service) as _));
+        let service = Service::new(name, None, service);
         let here = stored_images(state).await;
-        let images = Images::new(Arc::clone(&state.catalog), here, Some(host.images()));
-        Self::of(state, host, images, None, None, Some(service))
+        let audit = audit(config, state);
+        let images = Images::new(Arc::clone(&state.catalog), audit, here, Some(Arc::clone(&hosts)));
+        Self::of(state, hosts, images, None, None, vec![service])
+    }
+
+    /// The hosts that the configuration names take the dumps; this machine is one of them if it is named, too.
+    pub async fn with_hosts(
+        config: &Config,
+        state: &State,
+        shutdown_grace: Duration,
+    ) -> Result<Self, StartError> {
+        let here = stored_images(state).await;
+        let (mut this, mut services) = (None, Vec::new());
+        let mut named: Vec<(HostId, Arc<dyn Host>)> = Vec::new();
+        for HostConfig { name, place } in &config.hosts {
+            let host: Arc<dyn Host> = match place {
+                HostPlace::Here => {
+                    let machine = this_machine(config, state, shutdown_grace, Arc::clone(&here))?;
+                    let host = Arc::clone(&machine.machine);
+                    this = Some(machine);
+                    host
+                }
+                HostPlace::Service(service) => {
+                    let client = ServiceClient::new(service)
+                        .map_err(|source| ServiceError::Client { host: name.clone(), source })?;
+                    let host = agent_host(&state.catalog, client, None);
+                    services.push(Service::new(
+                        name.clone(),
+                        Some(service.as_ref().clone()),
+                        Arc::clone(&host),
+                    ));
+                    host
+                }
+            };
+            named.push((name.clone(), host));
+        }
+        let mut named = named.into_iter();
+        let Some(first) = named.next() else {
+            return Self::here(config, state, shutdown_grace).await;
+        };
+        let hosts = Arc::new(Hosts::new(first, named.collect()).map_err(ServiceError::from)?);
+        let audit = audit(config, state);
+        let images = Images::new(Arc::clone(&state.catalog), audit, here, Some(Arc::clone(&hosts)));
+        let (store, engine) = this.map(|this| (this.store, this.engine)).unzip();
+        Ok(Self::of(state, hosts, images, store, engine, services))
     }
 
     fn of(
         state: &State,
-        host: Arc<dyn Host>,
+        hosts: Arc<Hosts>,
         images: Images,
         store: Option<ImageStore>,
         engine: Option<Arc<Engine>>,
-        service: Option<Arc<AgentHost>>,
+        services: Vec<Service>,
     ) -> Self {
         let readiness = Readiness::new(ReadinessParts {
             catalog: Arc::clone(&state.catalog),
             dump_dir: store.map(try_directory),
-            host: Arc::clone(&host),
+            hosts: Arc::clone(&hosts),
             clock: clock(),
         });
-        Self { host, images: Arc::new(images), readiness, engine, service }
+        let services = Services::new(Arc::clone(&hosts), Arc::clone(&state.catalog), services);
+        Self { hosts, images: Arc::new(images), readiness, engine, services: Arc::new(services) }
     }
 
-    /// Follows the service, where there is one. Runs until its task is ended.
+    /// The host of a node that has only one.
+    pub fn host(&self) -> Arc<dyn Host> {
+        Arc::clone(self.hosts.first().host())
+    }
+
+    /// Where records come from whose points are written here: `None` where every host writes its own.
+    pub fn own_events(&self) -> Option<broadcast::Receiver<Event>> {
+        let here = self.hosts.members().find(|member| member.is_here());
+        here.map(|member| member.host().subscribe())
+    }
+
+    /// Follows the services, if there are any. Runs until its task is ended.
     pub fn follow(&self) -> impl Future<Output = ()> + Send + 'static {
-        let service = self.service.clone();
-        async move {
-            if let Some(service) = service {
-                service.follow().await;
-            }
-        }
+        let services = Arc::clone(&self.services);
+        async move { services.follow().await }
+    }
+
+    /// The services, for whoever reads the configuration anew.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// The volumes that this memdeck writes to.
+    pub fn volumes(&self, config: &Config) -> Vec<Volume> {
+        let state = Volume { name: "state", dir: config.state_dir.clone() };
+        let dumps = self.engine.as_ref().map(|_| Volume { name: "dumps", dir: config.dumps.dir.clone() });
+        [Some(state), dumps].into_iter().flatten().collect()
     }
 
     /// Waits for running dumps, off the runtime's threads.
-    pub async fn shut_down(self) {
-        if let Some(engine) = self.engine {
-            blocking(move || engine.shutdown()).await;
+    pub async fn shut_down(self) -> Ended {
+        match self.engine {
+            Some(engine) => blocking(move || engine.shutdown()).await,
+            None => Ended::default(),
         }
     }
+}
+
+/// This machine as a host, and what else is known of it.
+struct This {
+    machine: Arc<dyn Host>,
+    store: ImageStore,
+    engine: Arc<Engine>,
+}
+
+fn this_machine(
+    config: &Config,
+    state: &State,
+    shutdown_grace: Duration,
+    stored: Arc<StoredImages>,
+) -> Result<This, StartError> {
+    let hypervisor = hypervisor(&config.libvirt, &config.dumps);
+    let store = store(&config.dumps)?;
+    let engine = engine(config, state, store.clone(), Arc::clone(&hypervisor), shutdown_grace)?;
+    let guests = Arc::new(HypervisorGuests::new(hypervisor, GUEST_LIST_AGE));
+    Ok(This { machine: Arc::new(Machine::new(Arc::clone(&engine), guests, stored)), store, engine })
+}
+
+/// The audit of this memdeck. Manifests of the images that this machine keeps are witnesses.
+pub fn audit(config: &Config, state: &State) -> Audit {
+    let dump_dir = config.dumps.dir.clone();
+    let audit = Audit::new(Arc::clone(&state.catalog), clock());
+    audit.with_witnesses(Arc::new(move || catalog_care::witnesses(&dump_dir)))
 }
 
 /// The images that this machine keeps, once what an earlier process left to be deleted is gone.
@@ -247,10 +365,14 @@ pub async fn stored_images(state: &State) -> Arc<StoredImages> {
     images
 }
 
+/// The host that an URL names.
+fn host_in(url: &str) -> Option<String> {
+    reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned))
+}
+
 /// Whether an URL leads to this machine.
 fn is_loopback(url: &str) -> bool {
-    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    host.is_some_and(|host| {
+    host_in(url).is_some_and(|host| {
         let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
         host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     })

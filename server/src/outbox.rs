@@ -82,7 +82,7 @@ pub async fn round(catalog: &Arc<Catalog>, sink: &dyn PointSink) -> Result<Round
         let outcome = match sink.write(&offered.points).await {
             Ok(outcome) => outcome,
             Err(error) => {
-                // It is about the store and not about a point: the oldest tells how long that goes on.
+                // It is about the store and not about a point: the oldest shows how long that goes on.
                 log(&error, first.attempts, sink);
                 let (catalog, id) = (Arc::clone(catalog), first.id);
                 blocking(move || catalog.outbox_defer(id, &error.to_string())).await?;

@@ -1,6 +1,6 @@
 //! Whose files and directories memdeck believes: those of its own user and of root that nobody else can change.
 //!
-//! A directory counts with the directories above it: whoever may rename one of them can put another in its place. A
+//! A directory counts with the directories above it: a user who may rename one of them can put another in its place. A
 //! sticky directory such as `/tmp` is fine above, since it lets nobody rename what belongs to somebody else.
 
 use std::fs::{File, Metadata};
@@ -22,7 +22,6 @@ pub enum OwnershipError {
     Foreign {
         /// What is not believed.
         path: PathBuf,
-        /// Its owner.
         owner: u32,
         /// Who memdeck runs as.
         user: u32,
@@ -34,17 +33,11 @@ pub enum OwnershipError {
     Writable {
         /// What is not believed.
         path: PathBuf,
-        /// Its permissions.
         mode: u32,
     },
     /// Others than its owner may read it.
     #[error("{} holds a secret that others can read (mode {mode:o}): replace the secret, and chmod 600 {}", path.display(), path.display())]
-    Readable {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
+    Readable { path: PathBuf, mode: u32 },
     /// It cannot be looked at.
     #[error("{} cannot be looked at", path.display())]
     Unknown {

@@ -28,8 +28,14 @@ pub struct Measuring {
     pub writer: Option<PointWriter>,
 }
 
-/// Measures the guests of the configured hypervisor, unless an operator stopped that earlier.
-pub async fn start(config: &Config, state: &State, influx: Option<Arc<Influx>>) -> Measuring {
+/// Measures the guests of the configured hypervisor, unless an operator stopped that earlier. `host` is the name of this
+/// machine where it is one of several.
+pub async fn start(
+    config: &Config,
+    state: &State,
+    influx: Option<Arc<Influx>>,
+    host: Option<String>,
+) -> Measuring {
     let telemetry = &config.telemetry;
     let path = config.state_dir.join(Store::FILE_NAME);
     let limit = ByteCount::from_mib(telemetry.store_mib);
@@ -63,8 +69,7 @@ pub async fn start(config: &Config, state: &State, influx: Option<Arc<Influx>>) 
             (Some(queue), Some(writer))
         });
     let interval = telemetry.poll_interval;
-    let options =
-        CollectorOptions { interval, time_limit: (interval * 5).max(GUEST_TIME_LIMIT * 2), host: None };
+    let options = CollectorOptions { interval, time_limit: (interval * 5).max(GUEST_TIME_LIMIT * 2), host };
     let kept = store.clone();
     let collector = blocking(move || Collector::new(guests, queue, kept, switch, options)).await;
     let measured = MeasuredGuests::new(Arc::new(collector), store, influx, uri, config.shown.clone());

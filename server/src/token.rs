@@ -1,4 +1,4 @@
-//! The token of this memdeck. Where nobody set one, it is made at the first start and kept in the state directory,
+//! The token of this memdeck. If nobody set one, it is made at the first start and kept in the state directory,
 //! where the command line of the same user finds it.
 
 use std::fs::{File, OpenOptions};
@@ -28,7 +28,6 @@ pub enum TokenError {
     /// It cannot be read or written.
     #[error("the token in {} cannot be used", path.display())]
     Io {
-        /// The file.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -36,13 +35,10 @@ pub enum TokenError {
     },
     /// It holds no token.
     #[error("{} holds no token: delete it, and the next start makes a new one", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
+    Empty { path: PathBuf },
 }
 
-/// The token in `state_dir`, which is made where there is none. Only for the process that holds the directory's lock.
+/// The token in `state_dir`, which is made if there is none. Only for the process that holds the directory's lock.
 ///
 /// # Errors
 /// The file cannot be written or is not trusted.

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use memdeck_catalog::LockHolder;
+use memdeck_operations::Accounts;
 
 use super::{Failure, with_causes};
 use crate::config::{Config, HttpConfig, Secret};
-use crate::http::{Access, LocalTrust, link_path};
+use crate::http::{Access, LocalTrust, Tell, link_path};
 use crate::node::{self, State};
 use crate::token::{self, TokenError};
 
@@ -17,8 +18,15 @@ impl From<TokenError> for Failure {
     }
 }
 
-/// The rules of the service that listens on `address`. The caller holds the state directory.
-pub async fn open(config: &Config, state: &State, address: SocketAddr) -> Result<Arc<Access>, Failure> {
+/// The rules of the service that listens on `address`. The caller holds the state directory. `tell` is called when somebody
+/// guesses.
+pub async fn open(
+    config: &Config,
+    state: &State,
+    address: SocketAddr,
+    accounts: Arc<Accounts>,
+    tell: Option<Arc<Tell>>,
+) -> Result<Arc<Access>, Failure> {
     let token = match &config.http.token {
         Some(token) => token.clone(),
         None => token::read_or_make(&config.state_dir)?,
@@ -35,7 +43,11 @@ pub async fn open(config: &Config, state: &State, address: SocketAddr) -> Result
     }
     let instance = state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?;
     let access = Access::new(address, &http, &node::clock()).with_local_trust(trust).with_instance(&instance);
-    Ok(Arc::new(access))
+    let access = access.with_accounts(accounts).await.with_audit(node::audit(config, state));
+    Ok(Arc::new(match tell {
+        Some(tell) => access.telling(tell),
+        None => access,
+    }))
 }
 
 /// The token with which the command line calls the service that holds the state directory.
@@ -65,7 +77,7 @@ pub fn invitation(http: &HttpConfig, url: &str, access: &Access) -> Result<Strin
     let code = access
         .links()
         .make()
-        .map_err(|error| Failure::new(format!("the system gives no random numbers: {error}")))?;
+        .map_err(|error| Failure::new(format!("the system returned no random numbers: {error}")))?;
     Ok(format!(
         "memdeck is at {url}\nSign in with this link, once and within five minutes: {url}{}",
         link_path(&code)

@@ -1,67 +1,94 @@
 //! `memdeck agent`
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use memdeck_catalog::LockRole;
+use memdeck_operations::{Accounts, Once};
 use tokio::sync::watch;
 
 use super::access;
-use super::listen::{self, StopSignal};
+use super::listen::{self, Attendant, StopSignal};
+use super::reload::Reload;
 use super::starting;
 use super::{Exit, Failure, with_causes};
-use crate::catalog_care;
-use crate::config::{Config, Role};
+use crate::cli::Invocation;
+use crate::config::{Config, Role, Sources};
 use crate::http::{self, AgentState};
+use crate::metrics::{Metrics, MetricsParts};
 use crate::node::{self, Node};
 use crate::outbox;
+use crate::service_manager::Notifier;
 use crate::telemetry::{self, Measuring};
+use crate::{audit_syslog, catalog_care};
 
-/// How long a stop waits for running dumps.
-pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
-
-pub async fn run(config: Config) -> Result<Exit, Failure> {
+pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> Result<Exit, Failure> {
     let address = config.http.listen_address(Role::Agent)?;
-    let mut stop = StopSignal::receive()?;
+    let mut stop = StopSignal::of_service()?;
+    let notifier = Notifier::from_environment();
+    let grace = config.dumps.shutdown_grace;
     let Some((state, address)) = starting::take_state(&config, LockRole::Agent, address, &mut stop).await?
     else {
         return Ok(Exit::Done);
     };
+    tokio::task::block_in_place(|| state.note_start());
     let care = catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock());
     let care = tokio::spawn(care);
-    let node = Node::here(&config, &state, SHUTDOWN_GRACE).await?;
+    let syslog = config
+        .audit_syslog
+        .clone()
+        .map(|target| tokio::spawn(audit_syslog::follow(Arc::clone(&state.catalog), target)));
+    let node = Node::here(&config, &state, grace).await?;
     let influx = node::influx(config.influx.as_ref())?;
     // An agent writes the points of its host.
-    let Measuring { telemetry: _measured, writer } = telemetry::start(&config, &state, influx.clone()).await;
+    let Measuring { telemetry, writer } = telemetry::start(&config, &state, influx.clone(), None).await;
     let writer = writer.map(|writer| tokio::spawn(writer.run()));
-    let access = access::open(&config, &state, address).await?;
+    // Who its dashboard acts for is decided there.
+    let accounts = Arc::new(Accounts::none(&node::clock()));
+    let access = access::open(&config, &state, address, accounts, None).await?;
     let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Agent, &config.http, &listener)?;
 
     let relay = influx.map(|influx| {
-        tokio::spawn(outbox::relay(Arc::clone(&state.catalog), influx as _, node.host.subscribe()))
+        tokio::spawn(outbox::relay(Arc::clone(&state.catalog), influx as _, node.host().subscribe()))
     });
-    let (libvirt, readiness) = (node.host.guests_of(), Arc::clone(&node.readiness));
+    let metrics = Metrics::new(MetricsParts {
+        role: Role::Agent,
+        catalog: Arc::clone(&state.catalog),
+        hosts: Arc::clone(&node.hosts),
+        readiness: Arc::clone(&node.readiness),
+        telemetry: Some(telemetry),
+        clock: node::clock(),
+        volumes: node.volumes(&config),
+    });
+    let (libvirt, readiness) = (node.host().guests_of(), Arc::clone(&node.readiness));
     let routes = http::agent(
         AgentState {
-            host: Arc::clone(&node.host),
+            host: node.host(),
             catalog: Arc::clone(&state.catalog),
             catalog_id: state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?,
             images: Arc::clone(&node.images),
+            once: Arc::new(Once::new(Arc::clone(&state.catalog), node::clock())),
             readiness: Arc::clone(&readiness),
+            metrics,
         },
-        access,
+        Arc::clone(&access),
     );
     let dump_dir = config.dumps.dir.display();
     match readiness.storage_notice().await {
         None => tracing::info!(url = holder.url, %dump_dir, libvirt, "agent ready"),
         Some(wrong) => tracing::error!(url = holder.url, %dump_dir, libvirt, "agent degraded: {wrong}"),
     }
-    listen::answer(listener, routes, watch::channel(false).0, &mut stop).await?;
+    notifier.ready("Takes dumps");
+    let attendant = Attendant {
+        notifier: &notifier,
+        reload: &Reload { invocation, started_with: sources, access, hosts: None },
+        grace,
+    };
+    let ended = listen::answer(listener, routes, watch::channel(false).0, &mut stop, &attendant, node).await;
     care.abort();
-    for task in [relay, writer].into_iter().flatten() {
+    for task in [relay, writer, syslog].into_iter().flatten() {
         task.abort();
     }
-    node.shut_down().await;
-    Ok(Exit::Done)
+    tokio::task::block_in_place(|| state.note_stop());
+    Ok(listen::exit(ended))
 }

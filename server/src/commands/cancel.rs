@@ -56,7 +56,7 @@ async fn in_service(service: &Service, target: &str) -> Result<DumpStatus, Failu
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
     };
-    // It is cancelled either way; what it does until its end is told as it is.
+    // It is cancelled either way; what it does until its end is reported as it is.
     tokio::time::timeout(PATIENCE, ended).await.unwrap_or(Ok::<_, Failure>(()))?;
     Ok(dump)
 }

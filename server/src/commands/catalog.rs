@@ -30,7 +30,7 @@ fn check(config: &Config, as_json: bool) -> Result<Exit, Failure> {
     let findings = catalog_care::findings(&config.state_dir).map_err(|error| failed(&error))?;
     let catalog = Catalog::open_to_read(&config.state_dir).map_err(|error| failed(&error))?;
     let records = catalog.stats().map_err(|error| failed(&error))?.total_dumps;
-    let backups = Catalog::backups(&config.state_dir).map_err(|error| failed(&error))?;
+    let backups = Catalog::backups(&config.state_dir, clock().now()).map_err(|error| failed(&error))?;
     let unknown = unknown_images(config, &catalog)?;
     let path = config.state_dir.join(Catalog::FILE_NAME);
     let mut output = Output::default();

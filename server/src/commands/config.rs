@@ -4,12 +4,17 @@ use serde_json::json;
 
 use super::{Exit, Failure, Output};
 use crate::cli::JsonArgs;
-use crate::config::{Sources, describe, effective};
+use crate::config::{Sources, describe, effective, shown_hosts};
 
 pub fn run(sources: &Sources, args: &JsonArgs) -> Result<Exit, Failure> {
     let mut output = Output::default();
     if args.json {
-        output.json(&json!({"settings": effective(sources).collect::<Vec<_>>()}))?;
+        let mut told = json!({"settings": effective(sources).collect::<Vec<_>>()});
+        let hosts: Vec<_> = shown_hosts(sources).collect();
+        if !hosts.is_empty() {
+            told["hosts"] = json!(hosts);
+        }
+        output.json(&told)?;
     } else {
         output.text(describe(sources))?;
     }

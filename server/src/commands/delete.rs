@@ -17,7 +17,7 @@ use crate::node::{self, State};
 
 pub async fn run(config: &Config, args: &DeleteArgs) -> Result<Exit, Failure> {
     if !args.yes && !io::stdin().is_terminal() {
-        return Err(Failure::usage("nobody can be asked here; --yes deletes without asking"));
+        return Err(Failure::usage("there is no terminal to ask on; --yes deletes without asking"));
     }
     let store = Store::open(config).await?;
     let record = store.record(&args.dump_id).await?;
@@ -52,7 +52,8 @@ impl Store {
         }
         let state = State::take(config, LockRole::Delete)?;
         let here = node::stored_images(&state).await;
-        let images = Arc::new(Images::new(Arc::clone(&state.catalog), here, None));
+        let images =
+            Arc::new(Images::new(Arc::clone(&state.catalog), node::audit(config, &state), here, None));
         Ok(Self::Here { images, _held: state })
     }
 
@@ -72,7 +73,7 @@ impl Store {
                 Ok(service.client.delete_image(dump_id, &request).await?)
             }
             Self::Here { images, .. } => {
-                let caller = Caller::from(operator());
+                let caller = Caller::trusted(operator());
                 Ok(images.delete(dump_id.as_str(), request, &caller).await?)
             }
         }

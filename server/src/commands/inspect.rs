@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use memdeck_model::{ExportFacts, Inspection, Manifest, NoteFacts, Segment, SegmentKind};
 
-use super::recorded::{self, Recorded};
+use super::named_image;
 use super::{Exit, Failure, Output, with_causes};
 use crate::cli::InspectArgs;
 use crate::config::Config;
@@ -13,9 +13,10 @@ use crate::config::Config;
 const MAX_LISTED: usize = 64;
 
 pub fn run(config: &Config, args: &InspectArgs) -> Result<Exit, Failure> {
-    let seen = match recorded::of(config, &args.file) {
-        Recorded::By(record) => memdeck_image::inspect_recorded(&args.file, &record),
-        Recorded::Unknown(_) => memdeck_image::inspect(&args.file),
+    let image = named_image::find(config, &args.image)?;
+    let seen = match image.record() {
+        Some(record) => memdeck_image::inspect_recorded(&image.path, record),
+        None => memdeck_image::inspect(&image.path),
     };
     let seen = seen.map_err(|error| Failure::new(with_causes(&error)))?;
     let mut output = Output::default();
@@ -91,7 +92,7 @@ fn tell_manifest(manifest: &Manifest, line: &mut impl FnMut(&str, &str)) {
         line("shows", &format!("the memory as it was at {at}"));
     }
     if let Some(reason) = &facts.fallback {
-        line("fallback", reason);
+        line("fallback", &reason.to_string());
     }
     if facts.encrypted {
         line("encrypted", "the image is ciphertext");

@@ -6,27 +6,32 @@ use std::time::Duration;
 
 use axum::Router;
 use memdeck_catalog::{LockHolder, LockRole, StateLock};
+use memdeck_engine::Ended;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use super::reload::Reload;
 use super::{Exit, Failure};
 use crate::config::HttpConfig;
 use crate::http::{Connections, server, tls};
-use crate::node;
+use crate::node::{self, Node};
+use crate::service_manager::Notifier;
 
 /// How long requests that are being answered may take after a signal.
 const REQUEST_GRACE: Duration = Duration::from_secs(2);
+/// What a stop may take beside the time that dumps have.
+const STOP_ALLOWANCE: Duration = Duration::from_secs(5);
 
 /// A bound address, and what is spoken there.
 pub struct Door {
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<watch::Sender<Arc<ServerConfig>>>,
 }
 
 impl Door {
-    /// Where it is, also where the system chose the port.
+    /// Where it is, also if the system chose the port.
     pub fn address(&self) -> Result<SocketAddr, Failure> {
         self.listener.local_addr().map_err(|error| Failure::new(format!("no local address: {error}")))
     }
@@ -47,10 +52,10 @@ pub async fn bind(address: SocketAddr, http: &HttpConfig) -> Result<Door, Failur
             "cannot listen on {address}: {error}; set MEMDECK_BIND to a free address and port"
         ))
     })?;
-    Ok(Door { listener, tls })
+    Ok(Door { listener, tls: tls.map(|tls| watch::channel(tls).0) })
 }
 
-/// Tells others where this process answers.
+/// Publishes where this process answers.
 pub fn publish(
     lock: &StateLock,
     role: LockRole,
@@ -63,25 +68,73 @@ pub fn publish(
     Ok(holder)
 }
 
-/// Answers until SIGINT, SIGTERM or SIGHUP, then tells `closing` and lets requests end.
+/// What a service does beside answering.
+pub struct Attendant<'a> {
+    /// What a service manager is told.
+    pub notifier: &'a Notifier,
+    /// Reads tokens and certificates anew.
+    pub reload: &'a Reload<'a>,
+    /// The longest that running dumps may take after a signal.
+    pub grace: Duration,
+}
+
+/// Answers until SIGINT or SIGTERM, and reads tokens and certificates anew on SIGHUP. Then it tells `closing`, lets requests
+/// end, and meanwhile shuts down `node`.
 pub async fn answer(
     door: Door,
     routes: Router,
     closing: watch::Sender<bool>,
     stop: &mut StopSignal,
-) -> Result<(), Failure> {
+    attendant: &Attendant<'_>,
+    node: Node,
+) -> Ended {
+    let Attendant { notifier, reload, grace } = attendant;
     let connections = Connections::new(server::limits());
-    let server =
-        tokio::spawn(server::serve(door.listener, door.tls, routes, connections, closing.subscribe()));
-    let signal = stop.wait().await;
+    let tls = door.tls.as_ref().map(watch::Sender::subscribe);
+    let server = tokio::spawn(server::serve(door.listener, tls, routes, connections, closing.subscribe()));
+    let running = async {
+        loop {
+            match stop.next().await {
+                Heard::Stop(signal) => return signal,
+                Heard::Reload => {
+                    notifier.reloading();
+                    reload.now(door.tls.as_ref()).await;
+                    notifier.ready("Tokens and certificates were read anew");
+                }
+            }
+        }
+    };
+    let signal = tokio::select! {
+        signal = running => signal,
+        () = notifier.keep_alive() => return Ended::default(),
+    };
     tracing::info!(signal, "stopping");
+    notifier.stopping(*grace + STOP_ALLOWANCE);
     let _ = closing.send(true);
-    match tokio::time::timeout(REQUEST_GRACE, server).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "the listener panicked"),
-        Err(_) => tracing::warn!("some requests were cut off"),
+    let requests = async {
+        match tokio::time::timeout(REQUEST_GRACE, server).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the listener panicked"),
+            Err(_) => tracing::warn!("some requests were cut off"),
+        }
+    };
+    // Side by side: a stop takes as long as the dumps may take, and some seconds at most.
+    let ((), ended) = tokio::join!(requests, node.shut_down());
+    ended
+}
+
+/// How a service ends: whether dumps did not come to their end because it was stopped.
+pub fn exit(ended: Ended) -> Exit {
+    let Ended { cancelled, left_behind } = ended;
+    if left_behind > 0 {
+        tracing::error!(left_behind, "dumps did not end in time; the guardian looks after their guests");
+        return Exit::DumpsLeft;
     }
-    Ok(())
+    if cancelled > 0 {
+        tracing::warn!(cancelled, "running dumps were cancelled");
+        return Exit::DumpsCancelled;
+    }
+    Exit::Done
 }
 
 /// Answers until `work` is done, or until a signal: then `None`.
@@ -93,7 +146,8 @@ pub async fn answer_during<T>(
 ) -> Option<T> {
     let (closing, closed) = watch::channel(false);
     let connections = Connections::new(server::limits());
-    let server = tokio::spawn(server::serve(door.listener, door.tls, routes, connections, closed));
+    let tls = door.tls.as_ref().map(watch::Sender::subscribe);
+    let server = tokio::spawn(server::serve(door.listener, tls, routes, connections, closed));
     let done = tokio::select! {
         done = work => Some(done),
         _ = stop.wait() => None,
@@ -111,26 +165,63 @@ pub struct StopSignal {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
+    /// Whether SIGHUP asks for anything but the end.
+    reloads: bool,
+    /// Whether there was a terminal at the start.
+    had_terminal: bool,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The end; what people call the signal.
+    Stop(&'static str),
+    /// To read tokens and certificates anew.
+    Reload,
 }
 
 impl StopSignal {
-    /// From now on they are received.
+    /// From now on they are received, and each asks for the end.
     pub fn receive() -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::new(format!("signals cannot be received: {error}"));
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             hangup: signal(SignalKind::hangup()).map_err(failed)?,
+            reloads: false,
+            had_terminal: has_terminal(),
         })
     }
 
-    /// Waits for one of them; what people call it.
+    /// The same for a service: SIGHUP asks it to read its configuration anew, unless it says that the terminal is gone from
+    /// which the service was started.
+    pub fn of_service() -> Result<Self, Failure> {
+        Ok(Self { reloads: true, ..Self::receive()? })
+    }
+
+    /// Waits for one that asks for the end; what people call it. A service that is not ready yet has nothing to reload.
     pub async fn wait(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "Ctrl-C",
-            // The terminal has gone. Running dumps end in order, as after SIGTERM.
-            _ = self.hangup.recv() => "SIGHUP",
+        loop {
+            if let Heard::Stop(signal) = self.next().await {
+                return signal;
+            }
         }
     }
+
+    /// Waits for one of them.
+    pub async fn next(&mut self) -> Heard {
+        tokio::select! {
+            _ = self.terminate.recv() => Heard::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Heard::Stop("Ctrl-C"),
+            _ = self.hangup.recv() => {
+                let terminal_is_gone = self.had_terminal && !has_terminal();
+                if self.reloads && !terminal_is_gone { Heard::Reload } else { Heard::Stop("SIGHUP") }
+            }
+        }
+    }
+}
+
+/// Whether a terminal controls this process. The kernel takes it away before it sends SIGHUP for it.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
 }

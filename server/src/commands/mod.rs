@@ -1,22 +1,38 @@
 //! The subcommands: each reads its arguments, calls one use case and shows the result.
 
 mod access;
+mod accounts;
 mod agent;
+mod audit;
+mod backup;
 mod cancel;
 mod catalog;
+mod compare;
 mod config;
 mod delete;
+mod doctor;
 mod dump;
 mod export;
 mod guard;
 mod guests;
+mod hold;
+mod hunt;
 mod import_backlog;
+mod inside;
 mod inspect;
 mod listen;
+mod mount;
+mod named_image;
+mod notify;
 mod output;
 mod own_service;
+mod partial_file;
 mod recorded;
 mod records;
+mod reload;
+mod restore;
+mod retention;
+mod schedule;
 mod serve;
 mod service;
 mod sign_in_link;
@@ -28,6 +44,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::cli::{Command, Invocation};
 use crate::config::ConfigError;
@@ -47,9 +64,13 @@ pub enum Exit {
     Usage,
     /// The image is not what it was.
     Damaged,
+    /// A service was stopped and cancelled dumps that had not ended in time.
+    DumpsCancelled,
+    /// A service was stopped, and dumps did not end although they were cancelled: libvirt did not answer.
+    DumpsLeft,
     /// Somebody pressed Ctrl-C.
     Interrupted,
-    /// Whoever read standard output went before the end of an image.
+    /// The reader of standard output went before the end of an image.
     ReaderGone,
 }
 
@@ -60,6 +81,8 @@ impl From<Exit> for u8 {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Damaged => 3,
+            Exit::DumpsCancelled => 4,
+            Exit::DumpsLeft => 5,
             Exit::Interrupted => 130,
             // As a shell counts a program that SIGPIPE ended.
             Exit::ReaderGone => 141,
@@ -75,12 +98,12 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure told by `message`.
+    /// A failure with the sentence `message`.
     pub fn new(message: impl Into<String>) -> Self {
         Self { exit: Exit::Failed, message: message.into() }
     }
 
-    /// A wrong use of the command line, told by `message`.
+    /// A wrong use of the command line, with the sentence `message`.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, message: message.into() }
     }
@@ -107,7 +130,7 @@ impl From<crate::node::StartError> for Failure {
 
 pub use memdeck_model::with_causes;
 
-/// Carries out what the command line asks for; gives the exit code.
+/// Carries out what the command line asks for; returns the exit code.
 #[must_use]
 pub fn run(invocation: &Invocation) -> u8 {
     start_log(&invocation.cli.command);
@@ -117,19 +140,35 @@ pub fn run(invocation: &Invocation) -> u8 {
     let _points = fail::FailScenario::setup();
     let ended = invocation.configuration().map_err(Failure::from).and_then(|(config, sources)| {
         match &invocation.cli.command {
-            Command::Serve => on_runtime(serve::run(config)),
-            Command::Agent => on_runtime(agent::run(config)),
+            Command::Serve => on_runtime(serve::run(config, invocation, &sources)),
+            Command::Agent => on_runtime(agent::run(config, invocation, &sources)),
             Command::Dump(args) => on_runtime(dump::run(&config, args)),
             Command::Guests(args) => on_runtime(guests::run(&config, args)),
             Command::Records(args) => on_runtime(records::run(&config, args)),
+            Command::Schedule(command) => on_runtime(schedule::run(&config, command)),
+            Command::Retention(command) => on_runtime(retention::run(&config, command)),
+            Command::Hold(command) => on_runtime(hold::run(&config, command)),
             Command::Cancel(args) => on_runtime(cancel::run(&config, args)),
             Command::Delete(args) => on_runtime(delete::run(&config, args)),
             Command::Verify(args) => verify::run(&config, args),
             Command::Export(args) => export::run(&config, args),
             Command::Inspect(args) => inspect::run(&config, args),
+            Command::Inside(args) => on_runtime(inside::run(&config, args)),
+            Command::ReadInside => inside::read(),
+            Command::Compare(args) => compare::run(&config, args),
+            Command::Hunt(args) => on_runtime(hunt::run(&config, args)),
+            Command::Mount(args) => on_runtime(mount::run(&config, args)),
+            Command::UnmountGuard(args) => on_runtime(mount::unmount(args)),
             Command::Catalog(command) => catalog::run(&config, command),
             Command::ImportBacklog(args) => on_runtime(import_backlog::run(&config, args)),
-            Command::SignInLink => on_runtime(sign_in_link::run(&config)),
+            Command::Notify(command) => on_runtime(notify::run(&config, command)),
+            Command::SignInLink(args) => on_runtime(sign_in_link::run(&config, args)),
+            Command::User(command) => on_runtime(accounts::user(&config, command)),
+            Command::Token(command) => on_runtime(accounts::token(&config, command)),
+            Command::Audit(command) => audit::run(&config, command),
+            Command::Backup(args) => backup::run(&config, args),
+            Command::Restore(args) => restore::run(&config, args),
+            Command::Doctor(args) => on_runtime(doctor::run(&config, args)),
             Command::Config(args) => config::run(&sources, args),
             Command::Guard => on_runtime(guard::run(config)),
         }
@@ -164,19 +203,25 @@ fn start_log(command: &Command) {
             "off"
         })
     });
-    let ansi = std::io::stderr().is_terminal();
+    // JSON has a line for each event too, with its fields and spans as data.
+    let is_json = std::env::var("MEMDECK_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("json"));
+    let ansi = std::io::stderr().is_terminal() && !is_json;
     // It would say with `eprintln!` that the log cannot be written, and that panics where nobody reads either.
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(ansi)
         .with_target(false)
         .log_internal_errors(false);
-    match crate::log::Log::start() {
-        Ok(queue) => log.with_writer(queue).init(),
-        Err(error) => {
-            log.with_writer(std::io::stderr).init();
-            tracing::warn!(%error, "the log has no thread: whoever logs waits for whoever reads it");
-        }
+    let queue = crate::log::Log::start();
+    let problem = queue.as_ref().err().map(ToString::to_string);
+    let writer = queue.map_or_else(|_| BoxMakeWriter::new(std::io::stderr), BoxMakeWriter::new);
+    if is_json {
+        log.json().flatten_event(true).with_writer(writer).init();
+    } else {
+        log.with_writer(writer).init();
+    }
+    if let Some(error) = problem {
+        tracing::warn!(error, "the log has no thread of its own: logging now waits for its reader");
     }
 }
 

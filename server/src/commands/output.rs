@@ -56,7 +56,7 @@ impl Output {
     }
 }
 
-/// Says `text` on standard error. If that cannot be written, there is nobody left to tell.
+/// Says `text` on standard error. If that cannot be written, nobody would read it.
 pub fn say(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,6 +1,6 @@
 //! The service of this machine that holds the state directory, as the command line calls it.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::Duration;
 
 use memdeck_catalog::{LockHolder, StateLock};
@@ -17,9 +17,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// A client of the service that holds the state directory, with its token; `None` if it does not say where it answers.
 ///
 /// The directory was checked: nobody else wrote what its lock file says. What is left is a file that is older than its
-/// holder, so that the token would go to whoever listens there now.
+/// holder, so that the token would go to another listener.
 pub fn client(config: &Config, holder: &LockHolder) -> Option<Result<ServiceClient, Failure>> {
-    let url = Url::parse(holder.url.as_deref()?).ok()?;
+    let url = called(Url::parse(holder.url.as_deref()?).ok()?);
     Some(if !is_of_this_machine(&url) {
         Err(Failure::new(format!(
             "{} says that its memdeck answers at {url}, which is not an address of this machine: set \
@@ -38,7 +38,8 @@ pub fn client(config: &Config, holder: &LockHolder) -> Option<Result<ServiceClie
 }
 
 fn connect(config: &Config, holder: &LockHolder, url: Url) -> Result<ServiceClient, Failure> {
-    let service = ServiceConfig { url, timeout: TIMEOUT, token: access::token_for(config, holder)? };
+    let service =
+        ServiceConfig { url, timeout: TIMEOUT, token: access::token_for(config, holder)?, ca: None };
     match service.url.scheme() {
         "https" => with_tls(config, &service),
         _ => ServiceClient::new(&service).map_err(|error| Failure::new(with_causes(&error))),
@@ -65,10 +66,26 @@ fn with_tls(config: &Config, service: &ServiceConfig) -> Result<ServiceClient, F
     client.map_err(|error| Failure::new(with_causes(&error)))
 }
 
+/// The address at which a service that listens on every one is called from here: it answers under its own names only, and
+/// the unspecified address is none.
+fn called(mut url: Url) -> Url {
+    let loopback = match ip_of(&url) {
+        Some(IpAddr::V4(address)) if address.is_unspecified() => IpAddr::from(Ipv4Addr::LOCALHOST),
+        Some(IpAddr::V6(address)) if address.is_unspecified() => IpAddr::from(Ipv6Addr::LOCALHOST),
+        _ => return url,
+    };
+    match url.set_ip_host(loopback) {
+        Ok(()) | Err(()) => url,
+    }
+}
+
+fn ip_of(url: &Url) -> Option<IpAddr> {
+    url.host_str()?.trim_matches(['[', ']']).parse().ok()
+}
+
 /// Whether the URL names an address of this machine: one that a socket can be bound to.
 fn is_of_this_machine(url: &Url) -> bool {
-    let address = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
-    address.is_some_and(|address| {
+    ip_of(url).is_some_and(|address| {
         address.is_loopback() || address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
     })
 }
@@ -76,6 +93,17 @@ fn is_of_this_machine(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_that_listens_everywhere_is_called_on_loopback() {
+        for (url, expected) in [
+            ("https://0.0.0.0:8443/", "https://127.0.0.1:8443/"),
+            ("http://[::]:8000/", "http://[::1]:8000/"),
+            ("http://192.0.2.7:8000/", "http://192.0.2.7:8000/"),
+        ] {
+            assert_eq!(called(Url::parse(url).unwrap()).as_str(), expected);
+        }
+    }
 
     #[test]
     fn a_lock_file_that_names_another_machine_is_not_believed() {

@@ -13,7 +13,6 @@ use memdeck_agent::ServiceClient;
 
 /// What the catalog knows of an image.
 pub enum Recorded {
-    /// Its record.
     By(Box<Record>),
     /// Nothing, and why.
     Unknown(String),
@@ -24,7 +23,7 @@ pub fn of(config: &Config, image: &Path) -> Recorded {
     // The name first: a manifest may be the one that was exchanged.
     let of_manifest = || read_manifest(image).ok().flatten().map(|file| file.manifest.dump_id);
     let Some(dump_id) = dump_id_of(image).or_else(of_manifest) else {
-        return Recorded::Unknown("neither its name nor a manifest says of which dump it is".to_owned());
+        return Recorded::Unknown("neither its name nor a manifest says which dump it is of".to_owned());
     };
     // What others may write to is no witness, and its lock file is not believed.
     let trusted = ownership::check_directory(&config.state_dir).map_err(|error| with_causes(&error));
@@ -44,7 +43,7 @@ pub fn of(config: &Config, image: &Path) -> Recorded {
     }
 }
 
-/// Asks the configured service, or the one that holds the state directory, where there is one that can be believed.
+/// Asks the configured service, or the one that holds the state directory, if there is one that can be believed.
 fn asked(config: &Config, dump_id: &DumpId, is_trusted: bool) -> Option<Result<Record, String>> {
     let client = match &config.service {
         Some(service) => ServiceClient::new(service).map_err(|error| with_causes(&error)),

@@ -14,7 +14,7 @@ use crate::http::{FilterParameters, SortParameters, records_csv};
 use crate::node::StartError;
 use memdeck_agent::Face;
 
-/// How much of a hash is enough to tell two images apart by eye.
+/// How much of a hash is enough to distinguish two images by eye.
 const HASH_CHARS: usize = 16;
 
 pub async fn run(config: &Config, args: &RecordsArgs) -> Result<Exit, Failure> {
@@ -75,7 +75,7 @@ impl Wanted {
         Ok(Self { filter, sort, limit, parameters })
     }
 
-    /// As many as one call gives, at most.
+    /// The most that one call returns.
     fn per_call(&self, have: usize) -> u32 {
         let missing = self.limit.map_or(usize::MAX, |limit| limit.saturating_sub(have));
         u32::try_from(missing).unwrap_or(u32::MAX).min(RecordQuery::DEFAULT_LIMIT)
@@ -112,14 +112,14 @@ impl Wanted {
         }
     }
 
-    /// An agent tells all of its records, in the order in which they were stored.
+    /// An agent lists all of its records, in the order in which they were stored.
     async fn of_feed(&self, service: &Service) -> Result<RecordPage, Failure> {
         let (mut records, mut since) = (Vec::new(), 0);
         loop {
             let feed = service.client.records(since).await.map_err(|error| service.failed(&error))?;
             let feed = feed.ok_or_else(|| {
                 let url = service.client.url();
-                Failure::new(format!("the dump service {url} does not tell its records"))
+                Failure::new(format!("the dump service {url} does not report its records"))
             })?;
             let last = feed.records.iter().map(|numbered| numbered.seq).max();
             records.extend(feed.records.into_iter().map(|numbered| numbered.record));

@@ -7,54 +7,69 @@ use std::sync::Arc;
 use memdeck_agent::ServiceClient;
 use memdeck_catalog::LockRole;
 use memdeck_model::Millis;
-use memdeck_operations::{Operations, Parts};
+use memdeck_notify::NetworkCourier;
+use memdeck_operations::{Accounts, NoticePace, Notices, NotifyParts, Operations, Parts, blocking};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::access;
-use super::agent::SHUTDOWN_GRACE;
-use super::listen::{self, StopSignal};
+use super::listen::{self, Attendant, StopSignal};
+use super::reload::Reload;
 use super::starting;
-use super::{Exit, Failure, Output};
-use crate::catalog_care;
-use crate::config::{Config, Role, ServiceConfig};
+use super::{Exit, Failure, Output, with_causes};
+use crate::cli::Invocation;
+use crate::config::{Config, Role, ServiceConfig, Sources};
 use crate::foreign_rows::{ForeignRows, Pace};
-use crate::http::{self, DashboardState};
+use crate::http::{self, DashboardState, Tell};
+use crate::metrics::{Metrics, MetricsParts};
 use crate::node::{self, Node};
 use crate::outbox;
+use crate::service_manager::Notifier;
 use crate::telemetry::{self, Measuring};
+use crate::{audit_syslog, catalog_care};
 
-pub async fn run(config: Config) -> Result<Exit, Failure> {
-    // Leptos runs server functions as tasks of whatever executor it was told about.
+#[expect(clippy::too_many_lines, reason = "a part of the service after the other")]
+pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> Result<Exit, Failure> {
+    // Leptos runs server functions as tasks of the executor that was registered.
     any_spawner::Executor::init_tokio()
         .map_err(|error| Failure::new(format!("the executor cannot start: {error}")))?;
     let address = config.http.listen_address(Role::Serve)?;
-    let mut stop = StopSignal::receive()?;
+    let mut stop = StopSignal::of_service()?;
+    let notifier = Notifier::from_environment();
+    let grace = config.dumps.shutdown_grace;
     let Some((state, address)) = starting::take_state(&config, LockRole::Serve, address, &mut stop).await?
     else {
         return Ok(Exit::Done);
     };
+    tokio::task::block_in_place(|| state.note_start());
     let mut tasks = JoinSet::new();
+    if let Some(target) = config.audit_syslog.clone() {
+        tasks.spawn(audit_syslog::follow(Arc::clone(&state.catalog), target));
+    }
     tasks.spawn(catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock()));
     let node = match config.service.as_ref().map(client).transpose()? {
         Some(client) => Node::with_service(&config, &state, client).await,
-        None => Node::here(&config, &state, SHUTDOWN_GRACE).await?,
+        None => Node::with_hosts(&config, &state, grace).await?,
     };
     tasks.spawn(node.follow());
-    let guests_of = node.host.guests_of();
+    let guests_of = node.hosts.guests_of();
     let influx = node::influx(config.influx.as_ref())?;
+    let mut import = None;
     if let Some(influx) = &influx {
         let rows = ForeignRows::new(Arc::clone(influx) as _, Arc::clone(&state.catalog), Pace::default());
+        import = Some(rows.progress());
         tasks.spawn(rows.follow());
         tasks.spawn(outbox::relay(
             Arc::clone(&state.catalog),
             Arc::clone(influx) as _,
-            node.host.subscribe(),
+            node.own_events().unwrap_or_else(|| node.host().subscribe()),
         ));
     }
     // Guests of another machine are measured there.
-    let measured = if config.service.is_none() || config.libvirt.uri_given {
-        let Measuring { telemetry, writer } = telemetry::start(&config, &state, influx).await;
+    let own = node.hosts.members().find(|member| member.is_here());
+    let measured = if own.is_some() || config.libvirt.uri_given {
+        let host = own.filter(|_| node.hosts.are_many()).map(|member| member.name().to_string());
+        let Measuring { telemetry, writer } = telemetry::start(&config, &state, influx, host).await;
         if let Some(writer) = writer {
             tasks.spawn(writer.run());
         }
@@ -63,27 +78,60 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         None
     };
     let readiness = Arc::clone(&node.readiness);
+    let metrics = Metrics::new(MetricsParts {
+        role: Role::Serve,
+        catalog: Arc::clone(&state.catalog),
+        hosts: Arc::clone(&node.hosts),
+        readiness: Arc::clone(&readiness),
+        telemetry: measured.clone(),
+        clock: node::clock(),
+        volumes: node.volumes(&config),
+    });
+    let (notices, raised) = Notices::new(node::clock());
     let operations = Arc::new(Operations::new(Parts {
         catalog: Arc::clone(&state.catalog),
-        host: Arc::clone(&node.host),
+        hosts: Arc::clone(&node.hosts),
         images: Arc::clone(&node.images),
         readiness: Arc::clone(&readiness),
         telemetry: measured,
+        import,
         clock: node::clock(),
         dump_timeout: Millis::from(config.dumps.timeout),
+        notify: NotifyParts {
+            notices,
+            raised,
+            courier: Arc::new(NetworkCourier::default()),
+            limits: config.notices,
+            pace: NoticePace::default(),
+        },
     }));
+    operations.restore_draining().await?;
     tasks.spawn({
         let operations = Arc::clone(&operations);
         async move { operations.run().await }
     });
-    let access = access::open(&config, &state, address).await?;
+    tasks.spawn({
+        let operations = Arc::clone(&operations);
+        async move { operations.keep_schedules().await }
+    });
+    tasks.spawn({
+        let operations = Arc::clone(&operations);
+        async move { operations.keep_retention().await }
+    });
+    let catalog = Arc::clone(&state.catalog);
+    let accounts = blocking(move || Accounts::load(&catalog, &node::clock())).await;
+    let accounts = Arc::new(accounts.map_err(|error| Failure::new(with_causes(&error)))?);
+    let told = Arc::clone(&operations);
+    let tell: Arc<Tell> = Arc::new(move |event| told.raise_here(event));
+    let access = access::open(&config, &state, address, Arc::clone(&accounts), Some(tell)).await?;
     let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Serve, &config.http, &listener)?;
     let (closing, closed) = watch::channel(false);
     let site = config.http.site_dir.clone().or_else(installed_site);
-    let routes = http::dashboard(DashboardState { operations, closing: closed }, Arc::clone(&access), site);
+    let shown = DashboardState { operations: Arc::clone(&operations), accounts, metrics, closing: closed };
+    let routes = http::dashboard(shown, Arc::clone(&access), site);
     let routes = http::below(routes, &config.http);
-    let service = config.service.as_ref().map_or("local", |service| service.url.as_str());
+    let service = node.hosts.address();
     match readiness.storage_notice().await {
         None => tracing::info!(url = holder.url, service, guests = guests_of, "dashboard ready"),
         Some(wrong) => {
@@ -96,10 +144,18 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     {
         Output::default().line(access::invitation(&config.http, url, &access)?)?;
     }
-    listen::answer(listener, routes, closing, &mut stop).await?;
+    notifier.ready("Answers");
+    // Without a list of hosts, whoever takes the dumps is decided at the start.
+    let hosts = (!config.hosts.is_empty()).then(|| (Arc::clone(node.services()), Arc::clone(&operations)));
+    let attendant = Attendant {
+        notifier: &notifier,
+        reload: &Reload { invocation, started_with: sources, access, hosts },
+        grace,
+    };
+    let ended = listen::answer(listener, routes, closing, &mut stop, &attendant, node).await;
     tasks.shutdown().await;
-    node.shut_down().await;
-    Ok(Exit::Done)
+    tokio::task::block_in_place(|| state.note_stop());
+    Ok(listen::exit(ended))
 }
 
 fn client(service: &ServiceConfig) -> Result<ServiceClient, Failure> {

@@ -39,7 +39,7 @@ impl Service {
     }
 
     /// Who knows the dumps, records and guests that a command is about: the dashboard of the state directory, which has
-    /// what its dump service told it; else the configured dump service; else the agent of the state directory. `None`
+    /// what its dump service reported; else the configured dump service; else the agent of the state directory. `None`
     /// where the state directory is all there is.
     pub fn find(config: &Config) -> Result<Option<Self>, Failure> {
         if config.state_dir.exists() {
@@ -53,12 +53,11 @@ impl Service {
         }
     }
 
-    /// Its guests.
     pub async fn guests(&self) -> Result<Vec<Guest>, Failure> {
         let guests = self.client.guests().await.map_err(|error| self.failed(&error))?;
         guests.ok_or_else(|| {
             let url = self.client.url();
-            Failure::new(format!("the dump service {url} does not tell its guests; name them"))
+            Failure::new(format!("the dump service {url} does not report its guests; name them"))
         })
     }
 

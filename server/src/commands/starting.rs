@@ -1,4 +1,4 @@
-//! The beginning of a service: it takes its state directory, and where there is no room for the catalog it answers so
+//! The beginning of a service: it takes its state directory, and if there is no room for the catalog it answers so
 //! and waits.
 //!
 //! Mostly the reserve lets a start on a full volume go on at once. This is for state directories that have none yet, or
@@ -23,7 +23,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const WAITING: &str = "The volume of STATE_DIR is full, and memdeck cannot open its catalog. Make room there; memdeck goes on \
                        by itself.";
 
-/// The state directory, taken, and the address to listen on; `None` where memdeck was stopped while it waited for room.
+/// The state directory, taken, and the address to listen on; `None` if memdeck was stopped while it waited for room.
 pub async fn take_state(
     config: &Config,
     role: LockRole,

@@ -9,7 +9,8 @@ use memdeck_image::{compare_with_record, verify, verify_sample};
 use memdeck_model::{Companion, Finding, Progress, RecordCheck, Sample, Verdict, VerifyReport};
 use serde::Serialize;
 
-use super::recorded::{self, Recorded};
+use super::named_image::{self, NamedImage};
+use super::recorded::Recorded;
 use super::{Exit, Failure, Output, with_causes};
 use crate::cli::VerifyArgs;
 use crate::config::Config;
@@ -20,6 +21,7 @@ const TEMPLATE: &str =
     "verifying {bar:40} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}";
 
 pub fn run(config: &Config, args: &VerifyArgs) -> Result<Exit, Failure> {
+    let NamedImage { path, recorded } = named_image::find(config, &args.image)?;
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
     bar.set_style(ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut observer = |progress: Progress| {
@@ -27,12 +29,12 @@ pub fn run(config: &Config, args: &VerifyArgs) -> Result<Exit, Failure> {
         bar.set_position(progress.bytes_done.0);
     };
     let report = match args.sample {
-        Some(frames) => verify_sample(&args.file, frames, &mut observer),
-        None => verify(&args.file, &mut observer),
+        Some(frames) => verify_sample(&path, frames, &mut observer),
+        None => verify(&path, &mut observer),
     };
     bar.finish_and_clear();
     let mut report = report.map_err(|error| Failure::new(with_causes(&error)))?;
-    let unchecked = match recorded::of(config, &args.file) {
+    let unchecked = match recorded {
         Recorded::By(record) => {
             compare_with_record(&mut report, &record);
             None

@@ -26,13 +26,14 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::config::LibvirtConfig;
+use crate::service_manager;
 
 pub use watch::watch;
 
 /// The subcommand of the guardian's process.
 pub const SUBCOMMAND: &str = "guard";
 
-/// What the engine tells the guardian, a line of JSON each.
+/// What the engine sends to the guardian, a line of JSON each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Message {
@@ -56,11 +57,11 @@ enum Message {
 /// A guardian in a process of its own.
 pub struct GuardProcess {
     libvirt: LibvirtConfig,
-    state: Mutex<State>,
+    state: Mutex<Guarding>,
 }
 
 #[derive(Default)]
-struct State {
+struct Guarding {
     process: Option<(Child, ChildStdin)>,
     watched: Vec<Intent>,
     beaten_at: Option<Instant>,
@@ -77,15 +78,17 @@ impl GuardProcess {
         guard
     }
 
-    /// Starts the process anew and tells it what is watched. A failure is logged: dumps go on, and guests are looked
+    /// Starts the process anew and sends it what is watched. A failure is logged: dumps go on, and guests are looked
     /// after by the next start.
-    fn launch(&self, state: &mut State) {
+    fn launch(&self, state: &mut Guarding) {
         state.process = None;
-        // This very program, also where its file was replaced or removed since.
+        // This very program, also if its file was replaced or removed since.
         let spawned = Command::new("/proc/self/exe")
             .arg(SUBCOMMAND)
             .env("LIBVIRT_URI", &self.libvirt.uri)
             .env("LIBVIRT_TIMEOUT", self.libvirt.timeout.as_secs_f64().to_string())
+            // It is not the service that a service manager watches.
+            .env_remove(service_manager::VARIABLES[0])
             // Ctrl-C in a terminal goes to the whole group: the guardian must outlive it.
             .process_group(0)
             .stdin(Stdio::piped())
@@ -101,7 +104,7 @@ impl GuardProcess {
             tracing::warn!(%error, "a guardian that does not listen will be waited for");
         }
         if let Ok(pid) = i32::try_from(std::process::id()) {
-            // What follows tells where it does not listen.
+            // What follows says where it does not listen.
             let _ = tell(state, &Message::Engine { pid });
         }
         for intent in state.watched.clone() {
@@ -127,7 +130,7 @@ fn watched(intent: &Intent) -> Message {
     }
 }
 
-fn tell(state: &mut State, message: &Message) -> std::io::Result<()> {
+fn tell(state: &mut Guarding, message: &Message) -> std::io::Result<()> {
     let Some((_, pipe)) = &mut state.process else {
         return Err(std::io::ErrorKind::BrokenPipe.into());
     };
@@ -161,7 +164,7 @@ impl Guardian for GuardProcess {
         }
         state.beaten_at = Some(Instant::now());
         if tell(&mut state, &Message::Beat).is_err() {
-            // Half a line may be in the pipe. The next guest starts another guardian, which is told of this one too.
+            // Half a line may be in the pipe. The next guest starts another guardian, which learns of this one too.
             state.process = None;
         }
     }

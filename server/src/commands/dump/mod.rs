@@ -34,7 +34,7 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
         .map(|vm| VmRef::new(vm))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| Failure { exit: Exit::Usage, message: error.to_string() })?;
-    let session = Session::open(config).await?;
+    let session = session::open(config).await?;
     let mut ends = session.ends();
     // From here on: Ctrl-C must not end the command between asking for dumps and following them.
     let mut stop = StopSignal::receive()?;
@@ -49,7 +49,7 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
             printed?;
             return Ok(Exit::Interrupted);
         }
-        warnings = session.pause_warnings(&targets, options.mode) => warnings,
+        warnings = session::pause_warnings(session.as_ref(), &targets, options.mode) => warnings,
     };
     for warning in warnings {
         say(format_args!("memdeck: warning: {warning}"));
@@ -62,10 +62,10 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
     let dumps: Vec<DumpStatus> = dumps.into_values().collect();
     let bars = (!args.json).then(Bars::new);
     let ended = tokio::select! {
-        ended = follow(&session, &mut ends, dumps.clone(), bars.as_ref()) => ended?,
+        ended = follow(session.as_ref(), &mut ends, dumps.clone(), bars.as_ref()) => ended?,
         signal = stop.wait() => {
-            say(format_args!("memdeck: {}", session.interrupt(&dumps, signal).await));
-            let printed = if args.json { print_interrupted(&session, ends, dumps, &omitted).await } else { Ok(()) };
+            say(format_args!("memdeck: {}", session::interrupt(session.as_ref(), &dumps, signal).await));
+            let printed = if args.json { print_interrupted(session.as_ref(), ends, dumps, &omitted).await } else { Ok(()) };
             session.close().await;
             printed?;
             return Ok(Exit::Interrupted);
@@ -87,7 +87,7 @@ pub async fn run(config: &Config, args: &DumpArgs) -> Result<Exit, Failure> {
 
 /// The dumps as they ended, as far as they do so soon.
 async fn print_interrupted(
-    session: &Session,
+    session: &dyn Session,
     mut ends: Ends,
     mut dumps: Vec<DumpStatus>,
     omitted: &[Omitted],
@@ -108,7 +108,7 @@ async fn print_interrupted(
 
 /// Looks until every dump has ended.
 async fn follow(
-    session: &Session,
+    session: &dyn Session,
     ends: &mut Ends,
     mut dumps: Vec<DumpStatus>,
     bars: Option<&Bars>,
@@ -156,7 +156,7 @@ fn summary(dump: &DumpStatus) -> String {
     };
     line("mode", record.mode.map_or("unknown", CaptureMode::as_str));
     if let Some(reason) = &record.fallback {
-        line("reason", reason);
+        line("reason", &reason.to_string());
     }
     line("file", &record.dump_path.clone().unwrap_or_else(unknown));
     line("sha256", &record.sha256.clone().unwrap_or_else(unknown));

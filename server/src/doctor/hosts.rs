@@ -1,0 +1,96 @@
+//! The hosts that the configuration names: whether each can be used, how its clock stands, until when its certificate holds.
+
+use futures_util::future::join_all;
+use memdeck_agent::{HostReport, ServiceClient};
+use memdeck_model::{Timestamp, with_causes};
+
+use super::{Check, certificates};
+use crate::config::{Config, HostPlace, ServiceConfig};
+
+const CHECK: &str = "host";
+/// A clock that is off by less is not worth a warning: the date of an answer is known to a second.
+const CLOCK_TOLERANCE_MS: i64 = 10_000;
+
+pub async fn checks(config: &Config, now: Timestamp) -> Vec<Check> {
+    let services = config.hosts.iter().filter_map(|host| match &host.place {
+        HostPlace::Here => None,
+        HostPlace::Service(service) => Some((host.name.to_string(), service.as_ref())),
+    });
+    let asked = services.map(|(name, service)| async move { of_one(&name, service, now).await });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// Of a service that was reached already: its clock and its certificate.
+pub async fn clock_and_certificate(
+    name: &str,
+    service: &ServiceConfig,
+    client: &ServiceClient,
+    ahead_ms: Option<i64>,
+    now: Timestamp,
+) -> Vec<Check> {
+    let clock = ahead_ms.map(|ahead| clock(name, ahead));
+    let certificate = certificates::shown(name, service, client, now).await;
+    clock.into_iter().chain(certificate).collect()
+}
+
+async fn of_one(name: &str, service: &ServiceConfig, now: Timestamp) -> Vec<Check> {
+    let client = match ServiceClient::new(service) {
+        Ok(client) => client,
+        Err(error) => {
+            let finding = format!("{name}: {}.", with_causes(&error));
+            return vec![Check::failed(CHECK, finding, "Check url and ca of this host.")];
+        }
+    };
+    // Its token is tried too.
+    let by_date = match client.look().await {
+        Ok((_, ahead)) => ahead,
+        Err(error) => {
+            let finding = format!("{name} cannot be used: {}.", with_causes(&error));
+            let remedy = "Check url, token and ca of this host, and that the service runs there.";
+            return vec![Check::failed(CHECK, finding, remedy)];
+        }
+    };
+    let (found, ahead) = match client.report().await {
+        Ok(Some((report, ahead))) => (version(name, &report), Some(ahead)),
+        _ => (Check::ok(CHECK, format!("{name} answers; it is not memdeck, or an older one.")), by_date),
+    };
+    let more = clock_and_certificate(name, service, &client, ahead, now).await;
+    std::iter::once(found).chain(more).collect()
+}
+
+fn version(name: &str, report: &HostReport) -> Check {
+    if report.protocol != HostReport::PROTOCOL {
+        let finding = format!("{name} speaks another version of the protocol.");
+        return Check::failed(CHECK, finding, "Install the same memdeck on both machines.");
+    }
+    Check::ok(CHECK, format!("{name} answers; it is memdeck {}.", report.version))
+}
+
+fn clock(name: &str, ahead_ms: i64) -> Check {
+    const CHECK: &str = "host_clock";
+    if ahead_ms.abs() < CLOCK_TOLERANCE_MS {
+        return Check::ok(CHECK, format!("The clock of {name} agrees with this one."));
+    }
+    let direction = if ahead_ms > 0 { "ahead" } else { "behind" };
+    Check::warning(
+        CHECK,
+        format!("The clock of {name} is {} s {direction}.", ahead_ms.unsigned_abs() / 1000),
+        "Set up a time service on both machines: the times of dumps are as right as the clock of their host.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use memdeck_model::telemetry::CheckState;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_far_off_is_a_warning() {
+        assert_eq!([clock("a", 9_999).state, clock("a", -9_999).state], [CheckState::Ok; 2]);
+        let ahead = clock("kvm-01", 3_600_000);
+        assert_eq!(ahead.state, CheckState::Warning);
+        assert_eq!(ahead.finding, "The clock of kvm-01 is 3600 s ahead.");
+        assert_eq!(clock("a", i64::MIN + 1).state, CheckState::Warning);
+    }
+}

@@ -1,0 +1,97 @@
+//! The services: the one that has the state directory, the dump service, the hosts, InfluxDB, and the files of TLS.
+
+use memdeck_agent::ServiceClient;
+use memdeck_machine::influx_checks;
+use memdeck_model::telemetry::CheckState;
+use memdeck_model::{Readiness, Timestamp, with_causes};
+
+use super::{Check, OwnService, certificates, hosts};
+use crate::config::Config;
+use crate::node;
+
+pub async fn checks(config: &Config, own_service: Option<&OwnService>) -> Vec<Check> {
+    let now = node::clock().now();
+    let (own, remote, hosts, influx) =
+        tokio::join!(own(own_service), remote(config, now), hosts::checks(config, now), influx(config));
+    let mut checks = vec![own];
+    checks.extend(remote);
+    checks.extend(hosts);
+    checks.extend(influx);
+    checks.push(certificates::own(config, now));
+    checks
+}
+
+/// What a service says of itself.
+fn readiness(check: &'static str, name: &str, told: Result<Option<Readiness>, String>) -> Check {
+    match told {
+        Ok(Some(Readiness { ready: true, .. })) => Check::ok(check, format!("{name} is ready.")),
+        Ok(Some(Readiness { failed, .. })) => {
+            let details: Vec<String> = failed.iter().map(|failed| failed.detail.to_string()).collect();
+            Check::failed(check, format!("{name} is not ready."), details.join(" "))
+        }
+        Ok(None) => Check::ok(check, format!("{name} answers; it does not say whether it is ready.")),
+        Err(why) => Check::failed(check, format!("{name} does not answer: {why}."), "Look at its log."),
+    }
+}
+
+async fn own(service: Option<&OwnService>) -> Check {
+    const CHECK: &str = "service";
+    let Some(OwnService { holder, client }) = service else {
+        return Check::off(CHECK, "No service has the state directory.");
+    };
+    let name = holder.to_string();
+    match client {
+        Ok(None) => Check::ok(CHECK, format!("{name} has the state directory.")),
+        Ok(Some(client)) => readiness(CHECK, &name, ask(client).await),
+        Err(why) => Check::warning(CHECK, format!("{name} has the state directory."), why.clone()),
+    }
+}
+
+async fn ask(client: &ServiceClient) -> Result<Option<Readiness>, String> {
+    client.readiness().await.map_err(|error| with_causes(&error))
+}
+
+async fn remote(config: &Config, now: Timestamp) -> Vec<Check> {
+    const CHECK: &str = "dump_service";
+    let Some(service) = &config.service else {
+        return vec![Check::off(CHECK, "None is configured by MEMDUMP_SERVICE_URL.")];
+    };
+    let client = match ServiceClient::new(service) {
+        Err(error) => return vec![Check::failed(CHECK, with_causes(&error), "Check MEMDUMP_SERVICE_URL.")],
+        Ok(client) => client,
+    };
+    match client.look().await {
+        // Its token is tried too: whether it is ready is told to everybody.
+        Err(error) => vec![Check::failed(
+            CHECK,
+            with_causes(&error),
+            "Check MEMDUMP_SERVICE_URL and MEMDUMP_SERVICE_TOKEN, and that the service runs.",
+        )],
+        Ok((_, ahead)) => {
+            let ready = readiness(CHECK, service.url.as_str(), ask(&client).await);
+            let more = hosts::clock_and_certificate("the dump service", service, &client, ahead, now).await;
+            std::iter::once(ready).chain(more).collect()
+        }
+    }
+}
+
+async fn influx(config: &Config) -> Vec<Check> {
+    const CHECK: &str = "influxdb";
+    let influx = match node::influx(config.influx.as_ref()) {
+        Ok(None) => return vec![Check::off(CHECK, "It is not configured.")],
+        Ok(Some(influx)) => influx,
+        Err(error) => {
+            return vec![Check::failed(CHECK, with_causes(&error), "Check the settings of InfluxDB.")];
+        }
+    };
+    let told = influx_checks(influx.diagnose().await);
+    let tried = told.into_iter().filter(|told| told.state != CheckState::Off);
+    tried
+        .map(|told| Check {
+            name: CHECK,
+            state: told.state,
+            finding: format!("{}: {}", told.name, told.finding),
+            remedy: told.remedy.map(|remedy| remedy.to_string()),
+        })
+        .collect()
+}
