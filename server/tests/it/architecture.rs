@@ -1,4 +1,4 @@
-//! ARCHITECTURE.md answers by path, so every path that it names is there.
+//! ARCHITECTURE.md answers by path, so every path that it names is there; so do the other documents for contributors.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -45,21 +45,24 @@ fn is_there(path: &str, everything: &BTreeSet<String>) -> bool {
     })
 }
 
+/// Paths that a document names between backticks, and of them those that are not there.
+fn named_and_missing(document: &str, known: &BTreeSet<String>) -> (usize, Vec<String>) {
+    let text = markdown::read(document);
+    let spans = text.split('`').skip(1).step_by(2).flat_map(str::split_whitespace);
+    let named: BTreeSet<_> = spans.filter(|span| is_path(span)).collect();
+    let missing = named.iter().filter(|path| !is_there(path, known));
+    (named.len(), missing.map(|path| (*path).to_owned()).collect())
+}
+
 #[test]
-fn every_path_that_the_architecture_names_is_there() {
+fn every_path_that_documents_for_contributors_name_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut known = BTreeSet::new();
     everything(root, root, &mut known);
-    let text = markdown::read("ARCHITECTURE.md");
-    let named: BTreeSet<_> = text
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .flat_map(str::split_whitespace)
-        .filter(|span| is_path(span))
-        .collect();
-    assert!(named.len() > 50, "it names paths: {named:?}");
-    let missing: Vec<_> = named.into_iter().filter(|path| !is_there(path, &known)).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    for (document, at_least) in [("ARCHITECTURE.md", 50), ("CONTRIBUTING.md", 20), ("docs/README.md", 1)] {
+        let (named, missing) = named_and_missing(document, &known);
+        assert!(named >= at_least, "{document} names paths: {named}");
+        assert!(missing.is_empty(), "{document}: {missing:?}");
+    }
     assert!(!is_there("keeper/nowhere.rs", &known) && !is_there("eeper.rs", &known));
 }

@@ -1,4 +1,4 @@
-//! The subcommands that ask the memdeck that runs, or look into the state directory where none does.
+//! The subcommands that ask the memdeck that runs, or look into the state directory if none does.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -7,31 +7,19 @@ use std::time::{Duration, Instant};
 use memdeck::foreign_rows::{ForeignRows, Pace};
 use memdeck::outbox::{self, Round};
 use memdeck_catalog::Catalog;
+use memdeck_influx::Influx;
 use memdeck_influx::test_support::InfluxServer;
-use memdeck_influx::{Influx, InfluxSettings, Login};
 use memdeck_model::{ForeignRow, RecordQuery};
 use serde_json::{Value, json};
 
+use crate::support::influx::{DATABASE, influx};
 use crate::support::program::memdeck;
 use crate::support::{TestApp, answer, get, post};
-
-fn influx(server: &InfluxServer) -> Arc<Influx> {
-    memdeck::commands::install_tls_provider();
-    let settings = InfluxSettings {
-        url: server.url(),
-        database: "vmstats".to_owned(),
-        org: None,
-        bucket: None,
-        login: Login::None,
-        timeout: Duration::from_secs(10),
-    };
-    Arc::new(Influx::new(settings).unwrap())
-}
 
 /// One with a database, as an operator has set it up.
 fn server() -> InfluxServer {
     let server = InfluxServer::start();
-    let _created = server.query("vmstats", "CREATE DATABASE vmstats");
+    let _created = server.query(DATABASE, "CREATE DATABASE vmstats");
     server
 }
 
@@ -48,7 +36,7 @@ async fn rows_of_other_tools_stand_in_the_table_and_ours_stand_there_once() {
     let theirs = "mem_dumps,dom=old\\ vm,vmid=3 ok=true,raw_size_bytes=512,ctime=1,loop=0,sha256=\"cd\" 1700000000000000001\n\
                   mem_dumps,vmid=4 ok=true 1700000001000000000\n\
                   mem_dumps,dom=half dump_path=\"/d\" 1700000002000000000";
-    assert_eq!(server.write("vmstats", theirs), 204);
+    assert_eq!(server.write(DATABASE, theirs), 204);
     answer(&app.dashboard, post("/api/memory-dumps/trigger", r#"{"vms": ["web-01"]}"#)).await;
     app.ended(1).await;
     assert_eq!(outbox::round(&app.catalog, influx.as_ref()).await.unwrap(), Round::Empty);
@@ -84,7 +72,7 @@ async fn more_rows_of_one_moment_than_are_read_at_once_all_arrive() {
         writeln!(lines, "mem_dumps,dom=vm-{n},vmid={n} ok=true 1700000000000000000").unwrap();
     }
     lines.push_str("mem_dumps,dom=later ok=true 1700000000000000001");
-    assert_eq!(server.write("vmstats", &lines), 204);
+    assert_eq!(server.write(DATABASE, &lines), 204);
     let pace = Pace { step: 7, transaction: 3, ..Pace::default() };
     rows(&influx(&server), &app.catalog, pace).catch_up(false).await.unwrap();
     assert_eq!(app.catalog.stats().unwrap().total_dumps, 51);
@@ -100,13 +88,13 @@ async fn an_influxdb_that_is_away_is_told_and_followed_again_when_it_is_back() {
     let task = tokio::spawn(foreign.follow());
     progress.wait_for(|progress| progress.problem.is_some()).await.unwrap();
     server.restart();
-    let _created = server.query("vmstats", "CREATE DATABASE vmstats");
+    let _created = server.query(DATABASE, "CREATE DATABASE vmstats");
     progress.wait_for(|progress| progress.is_complete && progress.problem.is_none()).await.unwrap();
     for (line, count) in [
         ("mem_dumps,dom=a ok=true 1700000000000000000", 1),
         ("mem_dumps,dom=b ok=true 1699999999000000000", 2),
     ] {
-        assert_eq!(server.write("vmstats", line), 204);
+        assert_eq!(server.write(DATABASE, line), 204);
         progress.wait_for(|progress| progress.records_added == count).await.unwrap();
     }
     task.abort();
@@ -136,7 +124,7 @@ async fn a_hundred_thousand_rows_arrive_in_time_while_the_table_is_used() {
             )
             .unwrap();
         }
-        assert_eq!(server.write("vmstats", &lines), 204);
+        assert_eq!(server.write(DATABASE, &lines), 204);
     }
     let foreign = rows(&influx(&server), &app.catalog, Pace::default());
     let before = peak_kib();
@@ -179,7 +167,7 @@ fn a_backlog_is_written_once_however_often_and_its_bad_lines_are_named() {
     std::fs::write(&file, backlog).unwrap();
     // The columns are floats and texts where others wrote first.
     let first = "mem_dumps,dom=old raw_size_bytes=1,sha256=\"ab\" 1763110700000000000";
-    assert_eq!(server.write("vmstats", first), 204);
+    assert_eq!(server.write(DATABASE, first), 204);
     for _ in 0..2 {
         let output = memdeck(dir.path())
             .args(["import-backlog", "--json"])
@@ -193,7 +181,7 @@ fn a_backlog_is_written_once_however_often_and_its_bad_lines_are_named() {
             report["failed"].as_array().unwrap().iter().map(|failed| failed["line"].clone()).collect();
         assert_eq!((&report["written"], lines), (&json!(2), vec![json!(3), json!(6), json!(7)]), "{report}");
     }
-    let count = server.query("vmstats", "SELECT count(raw_size_bytes) FROM mem_dumps");
+    let count = server.query(DATABASE, "SELECT count(raw_size_bytes) FROM mem_dumps");
     assert_eq!(count["results"][0]["series"][0]["values"][0][1], json!(3), "{count}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), backlog, "the file is as it was");
 }

@@ -17,7 +17,7 @@ use crate::access::TOKEN;
 use crate::remote::Listening;
 use crate::support::{HOST, TestApp, answer, get, http, send, text};
 
-fn image(dump_id: &str, format: &str) -> String {
+pub fn image(dump_id: &str, format: &str) -> String {
     format!("/api/memory-dumps/{dump_id}/image?format={format}")
 }
 
@@ -40,7 +40,7 @@ async fn part(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> (StatusCod
 }
 
 /// What the library makes of a stored image.
-fn exported(stored: &Path, format: ExportFormat) -> Vec<u8> {
+pub fn exported(stored: &Path, format: ExportFormat) -> Vec<u8> {
     let mut bytes = Vec::new();
     ImageExport::open(stored, format).unwrap().write_from(0, Effort::Shared, &mut bytes).unwrap();
     bytes
@@ -50,7 +50,7 @@ fn exported(stored: &Path, format: ExportFormat) -> Vec<u8> {
 fn told(headers: &HeaderMap, dump_id: &str, sha256: &str, size: u64) -> String {
     let mut lines: Vec<String> = headers
         .iter()
-        .filter(|(name, _)| *name != "x-request-id")
+        .filter(|(name, _)| *name != "x-request-id" && *name != "memdeck-audit")
         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
         .map(|line| line.replace(dump_id, "<dump>").replace(sha256, "<sha256>"))
         .map(|line| line.replace(&format!("content-length: {size}"), "content-length: <stored bytes>"))
@@ -263,6 +263,7 @@ fn forged(stored: &Path, elf: &[u8]) -> (usize, Vec<u8>) {
             capture: manifest.capture,
             case: manifest.case,
             note: manifest.note,
+            audit: None,
         });
         let sealed = sealed.unwrap();
         if sealed.stored_size.0 == length {

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Crates of the workspace that each crate uses in its own code: these and no others.
-const USED: [(&str, &[&str]); 14] = [
+const USED: [(&str, &[&str]); 16] = [
     ("memdeck-model", &[]),
     ("memdeck-clock", &["memdeck-model"]),
     ("memdeck-image", &["memdeck-model"]),
+    ("memdeck-study", &["memdeck-image", "memdeck-model"]),
     ("memdeck-hypervisor", &["memdeck-model"]),
     ("memdeck-catalog", &["memdeck-model"]),
     ("memdeck-influx", &["memdeck-model"]),
@@ -29,10 +30,12 @@ const USED: [(&str, &[&str]); 14] = [
             "memdeck-influx",
             "memdeck-model",
             "memdeck-operations",
+            "memdeck-study",
             "memdeck-telemetry",
         ],
     ),
     ("memdeck-agent", &["memdeck-catalog", "memdeck-clock", "memdeck-model", "memdeck-operations"]),
+    ("memdeck-notify", &["memdeck-model", "memdeck-operations"]),
     ("memdeck-app", &["memdeck-model"]),
     ("memdeck-frontend", &["memdeck-app"]),
     (
@@ -48,7 +51,9 @@ const USED: [(&str, &[&str]); 14] = [
             "memdeck-influx",
             "memdeck-machine",
             "memdeck-model",
+            "memdeck-notify",
             "memdeck-operations",
+            "memdeck-study",
             "memdeck-telemetry",
         ],
     ),
@@ -56,7 +61,10 @@ const USED: [(&str, &[&str]); 14] = [
 
 /// Libraries, and the crates that hide them behind what they offer. SQLite has two: the catalog, and the store of
 /// telemetry, a file of its own, because no dump may wait for telemetry.
-const HIDDEN: [(&str, &[&str]); 4] = [
+const HIDDEN: [(&str, &[&str]); 7] = [
+    ("fuser", &["memdeck-study"]),
+    ("mquire", &["memdeck-study"]),
+    ("lettre", &["memdeck-notify"]),
     ("virt", &["memdeck-hypervisor"]),
     ("virt-sys", &["memdeck-hypervisor"]),
     ("rusqlite", &["memdeck-catalog", "memdeck-telemetry"]),

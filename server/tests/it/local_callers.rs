@@ -147,6 +147,21 @@ fn what_a_browser_sends_or_a_proxy_passes_on_needs_the_token_whoever_runs_it() {
     );
 }
 
+/// nginx sends none of the headers that tell, unless it is told to, and may run as root.
+#[test]
+fn who_may_come_through_a_proxy_that_does_not_say_so_needs_the_token() {
+    let home = tempfile::tempdir().unwrap();
+    let stats = request("GET", "/api/memory-dumps/stats", "", "");
+    let running = Running::serve(home.path(), &[("MEMDECK_BASE_PATH", "/memdeck")]);
+    assert_eq!(send(address(&running), &stats).0, 401, "a path is what a proxy shows");
+    drop(running);
+    let running = Running::serve(home.path(), &[("MEMDECK_ALLOWED_HOSTS", "ops.example")]);
+    for (host, expected) in [("127.0.0.1", 200), ("[::1]:8000", 200), ("ops.example", 401)] {
+        let named = stats.replace("Host: localhost", &format!("Host: {host}"));
+        assert_eq!(send(address(&running), &named).0, expected, "{host}");
+    }
+}
+
 #[test]
 fn open_access_is_an_explicit_word_and_is_warned_of_at_each_start() {
     let home = tempfile::tempdir().unwrap();
@@ -206,6 +221,10 @@ fn a_printed_link_signs_one_browser_in_once() {
     let output = memdeck(home.path()).arg("sign-in-link").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let link = String::from_utf8(output.stdout).unwrap();
+    let output = memdeck(home.path()).args(["sign-in-link", "--json"]).output().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["expires_in_sec"], 300);
+    assert!(told["url"].as_str().unwrap().starts_with(&format!("{}/sign-in#code=", running.url)), "{told}");
     let (page, code) = link.trim().split_once("/sign-in#code=").unwrap();
     assert_eq!(page, running.url);
 

@@ -10,8 +10,9 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get as route_get;
 use axum::{Json, Router};
-use memdeck::config::{HttpConfig, OpenAccess, ServiceConfig};
+use memdeck::config::{HttpConfig, OpenAccess, Role, ServiceConfig};
 use memdeck::http::{Access, DashboardState};
+use memdeck::metrics::{Metrics, MetricsParts};
 use memdeck_agent::{AgentHost, NearbyGuests, ServiceClient};
 use memdeck_catalog::Catalog;
 use memdeck_clock::Clock;
@@ -19,7 +20,7 @@ use memdeck_hypervisor::simulated::Fault;
 use memdeck_machine::HypervisorGuests;
 use memdeck_model::ActivityKind::{Completed, Queued, Started};
 use memdeck_model::{Actor, EndReason, Event, Millis};
-use memdeck_operations::{Host as _, ImageHost, Images, Operations, Parts, Readiness, ReadinessParts};
+use memdeck_operations::{Host as _, Hosts, ImageHost, Images, Operations, Parts, Readiness, ReadinessParts};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -74,6 +75,7 @@ impl Front {
             url: format!("http://{service}/").parse().unwrap(),
             timeout: Duration::from_secs(5),
             token: None,
+            ca: None,
         };
         let client = ServiceClient::new(&config).unwrap();
         let nearby = NearbyGuests {
@@ -86,7 +88,7 @@ impl Front {
             client,
             Arc::clone(&catalog),
             Arc::clone(&clock),
-            nearby,
+            Some(nearby),
             Duration::ZERO,
         ));
         let events = agent.subscribe();
@@ -96,28 +98,50 @@ impl Front {
         });
         let kept = agent.images();
         let here = support::stored(&catalog, &app.clock);
-        let images = Arc::new(Images::new(Arc::clone(&catalog), here, Some(Arc::clone(&kept))));
+        let hosts = Arc::new(Hosts::one("hv2".parse().unwrap(), agent));
+        let images = Arc::new(Images::new(
+            Arc::clone(&catalog),
+            support::audit(&catalog),
+            here,
+            Some(Arc::clone(&hosts)),
+        ));
         let readiness = Readiness::new(ReadinessParts {
             catalog: Arc::clone(&catalog),
             dump_dir: None,
-            host: Arc::clone(&agent) as _,
+            hosts: Arc::clone(&hosts),
             clock: Arc::clone(&clock),
+        });
+        let metrics = Metrics::new(MetricsParts {
+            role: Role::Serve,
+            catalog: Arc::clone(&catalog),
+            hosts: Arc::clone(&hosts),
+            readiness: Arc::clone(&readiness),
+            telemetry: None,
+            clock: Arc::clone(&clock),
+            volumes: Vec::new(),
         });
         let operations = support::operations(Parts {
             catalog: Arc::clone(&catalog),
-            host: agent,
+            hosts,
             images: Arc::clone(&images),
             readiness,
             telemetry: None,
+            import: None,
             clock,
             dump_timeout: Millis::from(TIME_LIMIT),
+            notify: support::notify(&app.clock),
         });
         let (closing, closed) = watch::channel(false);
         let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
         let open = HttpConfig { open_access: OpenAccess::loopback(), ..HttpConfig::default() };
         let access = Arc::new(Access::new(HOST.parse().unwrap(), &open, &clock));
         let router = memdeck::http::dashboard(
-            DashboardState { operations: Arc::clone(&operations), closing: closed },
+            DashboardState {
+                operations: Arc::clone(&operations),
+                accounts: Arc::new(memdeck_operations::Accounts::none(&clock)),
+                metrics,
+                closing: closed,
+            },
             access,
             None,
         );

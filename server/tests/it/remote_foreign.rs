@@ -163,5 +163,5 @@ async fn guests_come_from_libvirt_while_such_a_service_is_down() {
     let (status, reply) = trigger(&front, json!({"vms": ["web-01"]})).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     let detail = reply["detail"].as_str().unwrap();
-    assert!(!detail.contains("wait") && detail.contains("no dump can be asked for"), "{detail}");
+    assert!(!detail.contains("wait") && detail.contains("no dump can be requested"), "{detail}");
 }

@@ -80,7 +80,7 @@ async fn a_feed_without_an_end_is_taken_over_in_bounded_pieces_and_that_is_told(
     let service = Listening::with(feed.routes()).await;
     let mut front = Front::of(&app, service.address);
     let Event::Service(health) = front.event(is_warning).await else { unreachable!() };
-    assert!(health.warning.unwrap().to_string().contains("more records than are taken over at once"));
+    assert!(health.warning.unwrap().to_string().contains("more records than one import reads"));
     let asked = feed.asked.load(Ordering::SeqCst);
     assert!((20..=22).contains(&asked), "asked {asked} times");
     let (_, overview) = answer(&front.router, crate::support::post("/api/ui/overview", "{}")).await;
@@ -133,7 +133,10 @@ async fn an_answer_that_is_too_large_is_told_as_such_and_the_dashboard_recovers(
     let service = Listening::with(Router::new().route("/api/dumps", route_get(dumps))).await;
     let mut front = Front::of(&app, service.address);
     let Event::Service(health) = front.event(is_warning).await else { unreachable!() };
-    assert!(health.warning.as_ref().unwrap().to_string().contains("tells of so many dumps"), "{health:?}");
+    assert!(
+        health.warning.as_ref().unwrap().to_string().contains("reports more dumps than fit"),
+        "{health:?}"
+    );
     assert_eq!(health.error, None, "it answers all the same");
     large.store(false, Ordering::SeqCst);
     let is_well = |event: &Event| matches!(event, Event::Service(health) if health.warning.is_none());

@@ -20,12 +20,15 @@ async fn the_rest_calls_are_these() {
     let dashboard = [
         "/healthz",
         "/readyz",
+        "/metrics",
         "/api/events",
         "/api/frozen-pause",
         "/api/memory-dumps/export.csv",
         "/api/memory-dumps/records",
         "/api/memory-dumps/stats",
         "/api/memory-dumps/status",
+        "/api/memory-dumps/trends",
+        "/api/schedules",
         "/api/telemetry/live-vms",
     ];
     for path in dashboard {
@@ -34,6 +37,7 @@ async fn the_rest_calls_are_these() {
     for path in [
         "/healthz",
         "/readyz",
+        "/metrics",
         "/api/dumps",
         "/api/frozen-pause",
         "/api/records",

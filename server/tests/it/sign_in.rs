@@ -230,7 +230,11 @@ async fn guessing_is_slowed_down_for_the_address_that_guesses() {
     assert_eq!(blocked.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(blocked.headers()["retry-after"], "30");
     let html = blocked.into_body().collect().await.unwrap().to_bytes();
-    assert!(std::str::from_utf8(&html).unwrap().contains("Too many wrong tokens. Try again in 30 s."));
+    assert!(
+        std::str::from_utf8(&html)
+            .unwrap()
+            .contains("Too many wrong tokens or passwords. Try again in 30 s.")
+    );
     sign_in(&app).await;
     app.clock.advance(Duration::from_secs(30));
     assert_eq!(

@@ -30,7 +30,7 @@ async fn fetch(app: &TestApp, path: &str) -> (StatusCode, HeaderMap, String) {
 async fn every_page_has_an_address_and_its_shell_has_its_name() {
     let (site, app) = built();
     std::fs::write(site.path().join("index.html"), "<h1>{{MEMDECK PAGE}}</h1>").unwrap();
-    for page in Page::ALL {
+    for page in Page::all() {
         let (status, _, html) = fetch(&app, page.path()).await;
         assert_eq!((status, html), (StatusCode::OK, format!("<h1>{}</h1>", page.name())), "{page:?}");
     }

@@ -13,7 +13,7 @@ const LIBVIRT_TIMEOUT_S: &str = "300";
 /// The stop itself takes 3 s; a busy machine may need a few more.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
-/// Ends the process also where an assertion fails.
+/// Ends the process also if an assertion fails.
 struct Service(Child);
 
 impl Drop for Service {

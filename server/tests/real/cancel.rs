@@ -3,7 +3,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use memdeck_model::Timestamp;
 use rustix::process::{Pid, Signal};
+use serde_json::{Value, json};
 
 use crate::held::Held;
 use crate::lab::{LabGuest, lab};
@@ -11,6 +13,8 @@ use crate::support::{Home, PATIENCE, Service};
 
 /// How soon the guest of a cancelled dump runs.
 const RESUME_LIMIT: Duration = Duration::from_secs(1);
+/// Dumps that are cancelled around the moment at which their guest is stopped.
+const CANCELLATIONS: u32 = 40;
 
 fn cancelled(mode: &'static str) {
     let _turn = lab();
@@ -86,4 +90,38 @@ fn ctrl_c_ends_a_live_dump_of_the_command_line_and_its_guest_runs_on() {
 #[test]
 fn a_terminal_that_goes_ends_a_dump_of_the_command_line_and_its_guest_runs_at_once() {
     interrupted("frozen", Signal::HUP);
+}
+
+#[test]
+fn a_guest_outlives_live_dumps_that_are_cancelled_around_their_last_pass() {
+    let _turn = lab();
+    let db = LabGuest::running("db-01");
+    let home = Home::new();
+    let serve = Service::start(&home, "serve", &[]);
+    let path = format!("/api/memory-dumps/status/{}", db.name);
+    let moment =
+        |status: &Value, field: &str| -> Timestamp { status[field].as_str().unwrap().parse().unwrap() };
+    serve.trigger_as(&[db.name], "live");
+    let whole = serve.wait_for_end(db.name);
+    assert_eq!((&whole["job_state"], &whole["mode"]), (&"completed".into(), &"live".into()), "{whole}");
+    let until_stopped = moment(&whole["record"], "point_in_time").since(moment(&whole, "queued_at"));
+    let until_stopped = Duration::from_millis(until_stopped.0);
+    let mut cancelled = 0;
+    for number in 0..CANCELLATIONS {
+        serve.trigger_as(&[db.name], "live");
+        let dump_id = serve.get(&path)["dump_id"].as_str().unwrap().to_owned();
+        // From half of the way to a quarter beyond it.
+        std::thread::sleep(until_stopped * (2 * CANCELLATIONS + 3 * number) / (4 * CANCELLATIONS));
+        // Where it comes too late, the dump is complete.
+        let _answer = serve.send("POST", &format!("/api/memory-dumps/cancel/{dump_id}"), &json!({}));
+        let ended = serve.wait_for_end(db.name);
+        assert!(matches!(ended["job_state"].as_str(), Some("cancelled" | "completed")), "{ended}");
+        cancelled += u32::from(ended["job_state"] == "cancelled");
+        // A guest that lost its disks ends with its next write.
+        assert_eq!(db.state(), "running", "after {number} dumps");
+    }
+    eprintln!("{cancelled} of {CANCELLATIONS} were cancelled, the guest is stopped after {until_stopped:?}");
+    assert!(cancelled > 0);
+    serve.trigger_as(&[db.name], "live");
+    assert_eq!(serve.wait_for_end(db.name)["job_state"], "completed", "its disks are there");
 }

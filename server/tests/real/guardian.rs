@@ -14,7 +14,7 @@ use crate::support::{Home, PATIENCE, Service};
 /// From the stop of the whole process to a guest that runs.
 const STOPPED_PROCESS_LIMIT: Duration = Duration::from_secs(10);
 
-/// The process that looks after the guests of another one; `None` where there is none, or none any more.
+/// The process that looks after the guests of another one; `None` if there is none, or none any more.
 fn guardian_of(engine: u32) -> Option<u32> {
     let mut children = Vec::new();
     for thread in fs::read_dir(format!("/proc/{engine}/task")).unwrap() {

@@ -14,7 +14,7 @@ const READS_PER_S: u32 = 1000;
 const READERS: u32 = 20;
 const IDLE: usize = 2000;
 const LONG_ENOUGH: Duration = Duration::from_secs(15);
-/// Ends the readers, also where the test fails.
+/// Ends the readers, also if the test fails.
 struct Load<'a>(&'a AtomicBool);
 
 impl Drop for Load<'_> {

@@ -146,7 +146,7 @@ fn the_longest_of_several_pauses_is_told() {
     assert_eq!((seen.len(), longest(&seen)), (6, Duration::from_secs(2)));
 }
 
-/// That the watch sees what an operator's pause is, and nothing where there is none.
+/// That the watch sees what an operator's pause is, and nothing if there is none.
 #[test]
 fn a_pause_is_seen_from_outside() {
     let _turn = crate::lab::lab();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// A user who has nothing else on this machine.
 const USER: u32 = 64_123;
 
-/// Ends the process also where an assertion fails.
+/// Ends the process also if an assertion fails.
 struct Running(Child);
 
 impl Drop for Running {

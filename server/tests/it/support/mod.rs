@@ -1,5 +1,6 @@
 //! memdeck in this process, on a simulated hypervisor with a clock that stands still.
 
+pub mod influx;
 pub mod program;
 mod transcript;
 
@@ -13,18 +14,25 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use memdeck::config::{Config, ConfigError, HttpConfig, OpenAccess, Places, Sources};
-use memdeck::http::{Access, AgentState, DashboardState};
+use memdeck::config::{Config, ConfigError, HttpConfig, OpenAccess, Places, Role, Sources};
+use memdeck::http::{Access, AgentState, DashboardState, Tell};
+use memdeck::metrics::{Metrics, MetricsParts, Volume};
 use memdeck_catalog::Catalog;
-use memdeck_clock::{Clock, ManualClock};
+use memdeck_clock::{Clock, ManualClock, SystemClock};
 use memdeck_engine::{Engine, EngineParts, EngineSettings, NoGuardian};
 use memdeck_hypervisor::GuestStats;
 use memdeck_hypervisor::simulated::{Simulated, SimulatedStats};
 use memdeck_image::ImageStore;
+use memdeck_influx::Influx;
 use memdeck_machine::{HypervisorGuests, Machine, MeasuredGuests, StoredImages, try_directory};
 use memdeck_model::telemetry::SettingInUse;
-use memdeck_model::{ByteCount, DumpStatus, Event, Millis, Timestamp};
-use memdeck_operations::{Host, Images, Operations, Parts, Readiness, ReadinessParts, Telemetry};
+use memdeck_model::{ByteCount, DumpStatus, Event, HostId, Millis, Timestamp};
+use memdeck_notify::NetworkCourier;
+use memdeck_operations::audit::Audit;
+use memdeck_operations::{
+    Accounts, Host, Hosts, Images, NoticeLimits, NoticePace, Notices, NotifyParts, Once, Operations, Parts,
+    Readiness, ReadinessParts, Telemetry,
+};
 use memdeck_telemetry::{Collector, CollectorOptions, Store, Switch};
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
@@ -50,6 +58,7 @@ pub struct TestApp {
     pub stored: Arc<StoredImages>,
     pub images: Arc<Images>,
     pub operations: Arc<Operations>,
+    pub accounts: Arc<Accounts>,
     pub dashboard: Router,
     pub agent: Router,
     /// Set to true to end open streams.
@@ -66,6 +75,20 @@ impl TestApp {
     /// With a collector that has measured `guests` guests twice (`vm-0` and up, a network interface and two disks each), and
     /// what it measures.
     pub async fn measuring(guests: usize) -> (Self, Arc<SimulatedStats>) {
+        Self::measuring_beside(guests, None).await
+    }
+
+    /// The same, with points of an InfluxDB that may know more.
+    pub async fn measuring_beside(guests: usize, influx: Option<Arc<Influx>>) -> (Self, Arc<SimulatedStats>) {
+        Self::measuring_with(guests, influx, HttpConfig::default()).await
+    }
+
+    /// The same, by these settings of HTTP.
+    pub async fn measuring_with(
+        guests: usize,
+        influx: Option<Arc<Influx>>,
+        http: HttpConfig,
+    ) -> (Self, Arc<SimulatedStats>) {
         let stats = Arc::new(SimulatedStats::new(guests, 3).with_step(Duration::from_secs(1)));
         let options = CollectorOptions {
             interval: Duration::from_millis(20),
@@ -83,8 +106,8 @@ impl TestApp {
         }
         let settings = vec![SettingInUse { name: "POLL_INTERVAL".to_owned(), value: "1.0".to_owned() }];
         let uri = "simulated:///host".to_owned();
-        let telemetry = Arc::new(MeasuredGuests::new(collector, Some(store), None, uri, settings));
-        (Self::build(dir, HttpConfig::default(), Some(telemetry)), stats)
+        let telemetry = Arc::new(MeasuredGuests::new(collector, Some(store), influx, uri, settings));
+        (Self::build(dir, http, Some(telemetry)), stats)
     }
 
     /// Open to everybody on loopback where no token is set: what signing in is not about need not sign in.
@@ -106,28 +129,53 @@ impl TestApp {
         let guests = Arc::new(HypervisorGuests::new(Arc::new(hypervisor.clone()), Duration::ZERO));
         let stored = Arc::new(StoredImages::new(Arc::clone(&catalog), Arc::new(clock.clone())));
         let host: Arc<dyn Host> = Arc::new(Machine::new(Arc::clone(&engine), guests, Arc::clone(&stored)));
-        let images = Arc::new(Images::new(Arc::clone(&catalog), host.images(), None));
+        let images = Arc::new(Images::new(Arc::clone(&catalog), audit(&catalog), host.images(), None));
+        let hosts = Arc::new(Hosts::one(HostId::local(), Arc::clone(&host)));
         let store = ImageStore::open(&dir.path().join("dumps")).unwrap();
         let readiness = Readiness::new(ReadinessParts {
             catalog: Arc::clone(&catalog),
             dump_dir: Some(try_directory(store)),
-            host: Arc::clone(&host),
+            hosts: Arc::clone(&hosts),
             clock: Arc::new(clock.clone()),
         });
+        let metrics = |role| {
+            Metrics::new(MetricsParts {
+                role,
+                catalog: Arc::clone(&catalog),
+                hosts: Arc::clone(&hosts),
+                readiness: Arc::clone(&readiness),
+                telemetry: telemetry.clone(),
+                clock: Arc::new(clock.clone()),
+                volumes: vec![Volume { name: "state", dir: dir.path().to_owned() }],
+            })
+        };
+        let (metrics, metrics_of_agent) = (metrics(Role::Serve), metrics(Role::Agent));
         let operations = operations(Parts {
             catalog: Arc::clone(&catalog),
-            host: Arc::clone(&host),
+            hosts,
             images: Arc::clone(&images),
             readiness: Arc::clone(&readiness),
             telemetry,
+            import: None,
             clock: Arc::new(clock.clone()),
             dump_timeout: Millis::from(TIME_LIMIT),
+            notify: notify(&clock),
         });
         let (closing, closed) = watch::channel(false);
         let access_clock: Arc<dyn Clock> = Arc::new(clock.clone());
-        let access = Arc::new(Access::new(HOST.parse().unwrap(), &http, &access_clock));
+        let accounts = Arc::new(Accounts::load(&catalog, &access_clock).unwrap());
+        let access = Access::new(HOST.parse().unwrap(), &http, &access_clock);
+        let told = Arc::clone(&operations);
+        let tell: Arc<Tell> = Arc::new(move |event| told.raise_here(event));
+        let access = access.beside_accounts(Arc::clone(&accounts)).with_audit(audit(&catalog)).telling(tell);
+        let access = Arc::new(access);
         let dashboard = memdeck::http::dashboard(
-            DashboardState { operations: Arc::clone(&operations), closing: closed },
+            DashboardState {
+                operations: Arc::clone(&operations),
+                accounts: Arc::clone(&accounts),
+                metrics,
+                closing: closed,
+            },
             Arc::clone(&access),
             http.site_dir,
         );
@@ -136,7 +184,9 @@ impl TestApp {
             catalog: Arc::clone(&catalog),
             catalog_id: "the-catalog".to_owned(),
             images: Arc::clone(&images),
+            once: Arc::new(Once::new(Arc::clone(&catalog), Arc::new(clock.clone()))),
             readiness,
+            metrics: metrics_of_agent,
         };
         let agent = memdeck::http::agent(state, access);
         let libvirt = Simulated::new();
@@ -150,6 +200,7 @@ impl TestApp {
             stored,
             images,
             operations,
+            accounts,
             dashboard,
             agent,
             closing,
@@ -217,6 +268,20 @@ impl Switch for AlwaysOn {
 /// The images of a catalog that this machine keeps.
 pub fn stored(catalog: &Arc<Catalog>, clock: &ManualClock) -> Arc<StoredImages> {
     Arc::new(StoredImages::new(Arc::clone(catalog), Arc::new(clock.clone())))
+}
+
+/// Notifications that are sent as soon as they are raised.
+pub fn notify(clock: &ManualClock) -> NotifyParts {
+    memdeck::commands::install_tls_provider();
+    let (notices, raised) = Notices::new(Arc::new(clock.clone()));
+    let courier = Arc::new(NetworkCourier::default());
+    let pace = NoticePace { gather: Duration::ZERO, ..NoticePace::default() };
+    NotifyParts { notices, raised, courier, limits: NoticeLimits::default(), pace }
+}
+
+/// The audit in `catalog`.
+pub fn audit(catalog: &Arc<Catalog>) -> Audit {
+    Audit::new(Arc::clone(catalog), Arc::new(SystemClock::new()))
 }
 
 /// Use cases whose events flow, as long as the test's runtime lives.

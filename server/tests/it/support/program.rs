@@ -35,10 +35,17 @@ impl Running {
         Self::start(command)
     }
 
-    /// The same, where the system allows so many descriptors and no more.
-    pub fn serve_with_descriptors(home: &Path, count: u32) -> Self {
+    /// Starts `memdeck agent` and waits until it says where it answers.
+    pub fn agent(home: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = memdeck(home);
-        command.arg("serve");
+        command.arg("agent").env("MEMDECK_BIND", "127.0.0.1:0").envs(variables.iter().copied());
+        Self::start(command)
+    }
+
+    /// The same, where the system allows so many descriptors and no more.
+    pub fn serve_with_descriptors(home: &Path, count: u32, variables: &[(&str, &str)]) -> Self {
+        let mut command = memdeck(home);
+        command.arg("serve").envs(variables.iter().copied());
         let mut limited = Command::new("prlimit");
         limited.arg(format!("--nofile={count}:{count}")).arg(command.get_program()).args(command.get_args());
         limited.current_dir(home).env_clear().env("PATH", "/usr/bin:/bin").env("MEMDECK_BIND", "127.0.0.1:0");
@@ -46,7 +53,6 @@ impl Running {
         Self::start(limited)
     }
 
-    /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }

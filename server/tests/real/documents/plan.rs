@@ -15,6 +15,8 @@ pub enum Kind {
     Setup(Language),
     /// A configuration file.
     Configuration,
+    /// A part of a `server` in nginx's configuration.
+    Proxy,
     /// What the block before it prints, as JSON.
     Json,
     /// Lines of what the block before it prints.
@@ -40,6 +42,7 @@ impl Kind {
             "js" => Self::Program(Language::JavaScript),
             "js setup" => Self::Setup(Language::JavaScript),
             "toml" => Self::Configuration,
+            "nginx" => Self::Proxy,
             "json" => Self::Json,
             "text" => Self::Text,
             _ => return None,
@@ -99,6 +102,9 @@ pub fn steps(blocks: &[Block]) -> Result<Vec<Step>, String> {
             Kind::Program(language) | Kind::Setup(language) => {
                 let before = setups.iter().filter(|(of, _)| *of == language).map(|(_, code)| *code);
                 before.chain([code.as_str()]).collect()
+            }
+            Kind::Proxy => {
+                format!("events {{}}\npid proxy.pid;\nhttp {{ server {{ listen 127.0.0.1:80;\n{code}}} }}\n")
             }
             _ => code.clone(),
         };

@@ -63,6 +63,7 @@ impl Place {
                 Kind::Program(Language::Python) | Kind::Setup(Language::Python) => ("py", "python3"),
                 Kind::Program(Language::JavaScript) | Kind::Setup(Language::JavaScript) => ("mjs", "node"),
                 Kind::Configuration => ("toml", "memdeck config --config"),
+                Kind::Proxy => ("nginx", "nginx -t -q -e stderr -p . -c"),
                 Kind::Json | Kind::Text => unreachable!("not a step"),
             };
             let file = place.steps().join(format!("{index}.{suffix}"));

@@ -1,8 +1,6 @@
-//! The module rule: no circle among the top modules of a crate, which are the files and folders directly in its `src`.
+//! What the modules of a crate name, computed from its sources: imports, paths in code and paths in macros' arguments.
 //!
-//! What a module uses is computed from its sources: imports, paths in code and paths in macros' arguments. What a module
-//! uses through a name that the crate's root re-exports, it uses from where that name is defined. Code that only tests
-//! compile does not count, and neither do the re-exports of the root.
+//! Code that only tests compile does not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -11,47 +9,53 @@ use std::path::{Path, PathBuf};
 use syn::visit::Visit;
 use syn::{Attribute, Expr, ExprLit, Item, ItemMod, ItemUse, Lit, Meta, MetaNameValue, UseTree, Visibility};
 
-/// Crates without a circle among their modules.
-const CRATES: [&str; 11] = [
-    "app",
-    "crates/agent",
-    "crates/engine",
-    "crates/hypervisor",
-    "crates/image",
-    "crates/influx",
-    "crates/machine",
-    "crates/model",
-    "crates/operations",
-    "crates/telemetry",
-    "server",
-];
-
 /// The root of a crate as a module of its own: what `lib.rs` or `main.rs` defines.
-const ROOT: &str = "(root)";
+pub(super) const ROOT: &str = "(root)";
 
-/// Who uses whom, and a file that says so.
-type Graph = BTreeMap<String, BTreeMap<String, PathBuf>>;
+/// A path that a module names.
+pub(super) struct Use {
+    pub(super) file: PathBuf,
+    /// The top module that names it.
+    pub(super) from: String,
+    /// The top module that it leads to; `None` for a path of another crate, or one that begins with a name in scope.
+    pub(super) to: Option<String>,
+    /// As it is written.
+    pub(super) path: Vec<String>,
+    /// A re-export of the root. The face of a crate names everything.
+    pub(super) is_face: bool,
+}
 
-/// The graph of a crate's top modules.
-fn module_graph(src: &Path) -> Graph {
-    let root = ["lib.rs", "main.rs"].map(|name| src.join(name)).into_iter().find(|root| root.exists());
-    let root = root.expect("a crate has a root");
-    let file = parse(&root);
-    let mut names = Names::default();
-    for item in &file.items {
-        match item {
-            Item::Mod(module) if is_compiled(&module.attrs) => {
-                names.modules.insert(module.ident.to_string());
+/// What a crate's sources name.
+#[derive(Default)]
+pub(super) struct Sources {
+    pub(super) uses: Vec<Use>,
+    /// Features that decide whether code is compiled: the top module, the file, the feature.
+    pub(super) features: Vec<(String, PathBuf, String)>,
+}
+
+impl Sources {
+    /// Reads a crate by the folder of its root.
+    pub(super) fn of(src: &Path) -> Self {
+        let root = ["lib.rs", "main.rs"].map(|name| src.join(name)).into_iter().find(|root| root.exists());
+        let root = root.expect("a crate has a root");
+        let file = parse(&root);
+        let mut names = Names::default();
+        for item in &file.items {
+            match item {
+                Item::Mod(module) if is_compiled(&module.attrs) => {
+                    names.modules.insert(module.ident.to_string());
+                }
+                Item::Use(import) => imported(&import.tree, &mut Vec::new(), &mut |path, name| {
+                    names.reexports.insert(name.to_owned(), path.to_vec());
+                }),
+                _ => {}
             }
-            Item::Use(import) => imported(&import.tree, &mut Vec::new(), &mut |path, name| {
-                names.reexports.insert(name.to_owned(), path.to_vec());
-            }),
-            _ => {}
         }
+        let mut sources = Self::default();
+        Reader { names: &names, sources: &mut sources, file: root, module: Vec::new(), is_face: false }
+            .visit_file(&file);
+        sources
     }
-    let mut graph = Graph::new();
-    Reader { names: &names, graph: &mut graph, file: root, module: Vec::new() }.visit_file(&file);
-    graph
 }
 
 fn parse(path: &Path) -> syn::File {
@@ -135,20 +139,35 @@ fn holds(condition: &Meta) -> Option<bool> {
 /// Reads one file and the modules that it declares.
 struct Reader<'a> {
     names: &'a Names,
-    graph: &'a mut Graph,
+    sources: &'a mut Sources,
     file: PathBuf,
     /// The path of the module from the crate's root.
     module: Vec<String>,
+    /// Inside a re-export of the root.
+    is_face: bool,
 }
 
 impl Reader<'_> {
+    fn top(&self) -> String {
+        self.module.first().cloned().unwrap_or_else(|| ROOT.to_owned())
+    }
+
     /// A path in the source of this module.
     fn uses(&mut self, path: &[String]) {
-        let Some(absolute) = self.absolute(path) else { return };
-        let from = self.module.first().cloned().unwrap_or_else(|| ROOT.to_owned());
-        let to = self.names.top_module(&absolute);
-        if from != to {
-            self.graph.entry(from).or_default().entry(to).or_insert_with(|| self.file.clone());
+        let to = self.absolute(path).map(|absolute| self.names.top_module(&absolute));
+        let (file, from) = (self.file.clone(), self.top());
+        self.sources.uses.push(Use { file, from, to, path: path.to_vec(), is_face: self.is_face });
+    }
+
+    /// The features that a condition names, such as `all(feature = "ssr", unix)`.
+    fn features_in(&mut self, condition: &str) {
+        for part in condition.split("feature").skip(1) {
+            let mut quoted = part.split('"');
+            if quoted.next().is_some_and(|between| between.trim() == "=")
+                && let Some(feature) = quoted.next()
+            {
+                self.sources.features.push((self.top(), self.file.clone(), feature.to_owned()));
+            }
         }
     }
 
@@ -202,17 +221,22 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
         let mut path = self.module.clone();
         path.push(module.ident.to_string());
+        let outer = std::mem::replace(&mut self.module, path);
+        for attribute in &module.attrs {
+            self.visit_attribute(attribute);
+        }
         if let Some((_, items)) = &module.content {
-            let outer = std::mem::replace(&mut self.module, path);
             for item in items {
                 self.visit_item(item);
             }
-            self.module = outer;
         } else {
             let file = self.file_of(module);
             let parsed = parse(&file);
-            Reader { names: self.names, graph: self.graph, file, module: path }.visit_file(&parsed);
+            let module = self.module.clone();
+            Reader { names: self.names, sources: self.sources, file, module, is_face: false }
+                .visit_file(&parsed);
         }
+        self.module = outer;
     }
 
     fn visit_item(&mut self, item: &'ast Item) {
@@ -238,11 +262,12 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 
     fn visit_item_use(&mut self, import: &'ast ItemUse) {
-        // The face of a crate names everything.
-        if self.module.is_empty() && !matches!(import.vis, Visibility::Inherited) {
-            return;
+        for attribute in &import.attrs {
+            self.visit_attribute(attribute);
         }
+        self.is_face = self.module.is_empty() && !matches!(import.vis, Visibility::Inherited);
         imported(&import.tree, &mut Vec::new(), &mut |path, _| self.uses(path));
+        self.is_face = false;
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
@@ -255,9 +280,26 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         // `pub(super)` and the like use nothing.
     }
 
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        self.visit_path(attribute.path());
+        let Meta::List(list) = &attribute.meta else {
+            return;
+        };
+        if list.path.is_ident("cfg") || list.path.is_ident("cfg_attr") {
+            self.features_in(&list.tokens.to_string());
+        }
+        for path in paths_in(&list.tokens.to_string()) {
+            self.uses(&path);
+        }
+    }
+
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        let tokens = call.tokens.to_string();
+        if call.path.is_ident("cfg") {
+            self.features_in(&tokens);
+        }
         self.visit_path(&call.path);
-        for path in paths_in(&call.tokens.to_string()) {
+        for path in paths_in(&tokens) {
             self.uses(&path);
         }
     }
@@ -286,120 +328,4 @@ fn paths_in(tokens: &str) -> Vec<Vec<String>> {
     }
     paths.retain(|path| path.len() > 1);
     paths
-}
-
-/// A circle in a graph, as modules that each use the next; the last uses the first.
-fn circle(graph: &Graph) -> Option<Vec<String>> {
-    let mut left = graph.clone();
-    // Whoever uses nobody that is left is in no circle.
-    loop {
-        let done: BTreeSet<_> =
-            left.iter().filter(|(_, uses)| uses.keys().all(|used| !left.contains_key(used))).collect();
-        let done: BTreeSet<String> = done.into_iter().map(|(name, _)| name.clone()).collect();
-        if done.is_empty() {
-            break;
-        }
-        left.retain(|name, _| !done.contains(name));
-    }
-    let mut seen: Vec<String> = vec![left.keys().next()?.clone()];
-    loop {
-        let next = left[seen.last()?].keys().find(|used| left.contains_key(*used))?;
-        if let Some(first) = seen.iter().position(|name| name == next) {
-            return Some(seen.split_off(first));
-        }
-        seen.push(next.clone());
-    }
-}
-
-/// The circle in words: who uses whom, and where.
-fn in_words(graph: &Graph, circle: &[String]) -> String {
-    let next = circle.iter().cycle().skip(1);
-    let edges = circle
-        .iter()
-        .zip(next)
-        .map(|(from, to)| format!("{from} uses {to} in {}", graph[from][to].display()));
-    edges.collect::<Vec<_>>().join(", ")
-}
-
-#[test]
-fn no_module_uses_one_that_uses_it() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut circles = Vec::new();
-    for held in CRATES {
-        let graph = module_graph(&root.join(held).join("src"));
-        circles.extend(circle(&graph).map(|circle| format!("{held}: {}", in_words(&graph, &circle))));
-    }
-    assert!(circles.is_empty(), "{}", circles.join("\n"));
-}
-
-/// A crate of these files.
-fn crate_of(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = dir.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    dir
-}
-
-/// What each module uses.
-fn used(graph: &Graph) -> Vec<(&str, Vec<&str>)> {
-    graph.iter().map(|(from, to)| (from.as_str(), to.keys().map(String::as_str).collect())).collect()
-}
-
-#[test]
-fn a_circle_is_found_whichever_way_the_modules_name_each_other() {
-    let root = "mod high; mod low; pub use low::Thing; pub use high::deep::Other;";
-    let high = ("high/mod.rs", "pub mod deep; use crate::Thing;");
-    let deep = ("high/deep.rs", "pub struct Other;");
-    for (low, is_circle) in [
-        ("pub struct Thing;", false),
-        ("pub struct Thing; #[cfg(test)] mod tests { use crate::high::deep::Other; }", false),
-        ("pub struct Thing; #[cfg(test)] use crate::high::deep::Other;", false),
-        ("pub struct Thing; mod parts { use super::Thing; }", false),
-        ("pub struct Thing; use crate::high::deep::Other;", true),
-        ("pub struct Thing; use crate::{high, Other};", true),
-        ("pub struct Thing; use super::high::deep;", true),
-        ("pub struct Thing; mod parts { use super::super::high::*; }", true),
-        ("pub struct Thing; fn f() -> crate::high::deep::Other { todo!() }", true),
-        ("pub struct Thing; fn f(_: &dyn Fn(crate::Other)) {}", true),
-        ("pub struct Thing; fn f() { assert!(matches!(1, crate::high::ONE)); }", true),
-        ("pub struct Thing; #[cfg(any(test, feature = \"more\"))] use crate::Other;", true),
-        ("pub struct Thing; #[cfg(not(test))] use crate::Other;", true),
-    ] {
-        let dir = crate_of(&[("lib.rs", root), high, deep, ("low.rs", low)]);
-        let graph = module_graph(dir.path());
-        let found = circle(&graph);
-        assert_eq!(found.is_some(), is_circle, "{low}: {graph:?}");
-        if let Some(found) = found {
-            assert_eq!(found, ["high", "low"], "{low}");
-            let words = in_words(&graph, &found);
-            assert!(words.contains("high uses low") && words.contains("low uses high"), "{words}");
-        }
-    }
-}
-
-#[test]
-fn a_long_circle_is_found_and_those_that_only_lead_to_it_are_not_part_of_it() {
-    let dir = crate_of(&[
-        ("lib.rs", "mod a; mod b; mod c; mod d; mod e; pub use a::*; pub use e::*;"),
-        ("a.rs", "use crate::b;"),
-        ("b.rs", "use crate::c;"),
-        ("c.rs", "use crate::{d, e};"),
-        ("d.rs", "use crate::b;"),
-        ("e.rs", ""),
-    ]);
-    let graph = module_graph(dir.path());
-    assert_eq!(used(&graph), [("a", vec!["b"]), ("b", vec!["c"]), ("c", vec!["d", "e"]), ("d", vec!["b"])]);
-    assert_eq!(circle(&graph).unwrap(), ["b", "c", "d"]);
-}
-
-#[test]
-fn what_the_root_defines_is_a_module_too() {
-    let dir = crate_of(&[("lib.rs", "mod a; pub fn f() { a::g() }"), ("a.rs", "fn g() { crate::f() }")]);
-    assert_eq!(circle(&module_graph(dir.path())).unwrap(), [ROOT, "a"]);
-    let dir =
-        crate_of(&[("lib.rs", "mod a; pub use a::g; pub fn f() {}"), ("a.rs", "pub fn g() { crate::f() }")]);
-    assert_eq!(circle(&module_graph(dir.path())), None);
 }

@@ -2,17 +2,26 @@
 //! controls and messages as the program has them. That their commands work is tested on real guests
 //! (`server/tests/real/documents.rs`).
 
+mod sources;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use memdeck::config::SETTINGS;
 use serde_json::Value;
 
+use self::sources::{anchor, labels, sources, templates};
 use crate::markdown;
 
-/// What the documents may name that is no setting of memdeck's: its own two of another kind, and those of others.
-const OTHER_VARIABLES: [&str; 5] =
-    ["MEMDECK_CONFIG", "MEMDECK_LOG", "SSL_CERT_FILE", "XDG_DATA_HOME", "XDG_STATE_HOME"];
+/// What the documents may name that is no setting of memdeck's: its own three of another kind, and those of others.
+const OTHER_VARIABLES: [&str; 6] = [
+    "MEMDECK_CONFIG",
+    "MEMDECK_LOG",
+    "MEMDECK_LOG_FORMAT",
+    "SSL_CERT_FILE",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+];
 
 /// The documents whose every block is run.
 const RUN: [&str; 5] =
@@ -76,7 +85,7 @@ fn held(part: &Value, schemas: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Where a schema is told: in the section of its name; where it has none, in those of the calls and objects that hold it.
+/// Where a schema is told: in the section of its name; if it has none, in those of the calls and objects that hold it.
 fn told_in<'a>(schema: &str, documents: &[Value], sections: &[(&str, &'a str)]) -> Vec<&'a str> {
     let section = |name: &str| sections.iter().find(|(heading, _)| *heading == name).map(|(_, told)| *told);
     let own: Vec<&str> = section(schema).into_iter().collect();
@@ -257,6 +266,21 @@ fn messages_are_quoted_as_the_program_writes_them() {
     }
 }
 
+/// What other programs do is no message of ours: nothing else would miss these lines.
+#[test]
+fn makedumpfile_virsh_suspend_and_osrelease_of_crash_have_their_lines() {
+    let text = markdown::read("docs/troubleshooting.md");
+    for said in [
+        ["| makedumpfile ", "Can't get the number of PT_LOAD", "--mode live"],
+        ["### `virsh suspend` does not return", "", ""],
+        ["| `crash --osrelease` ", "VMCOREINFO", "qemu_fw_cfg"],
+    ] {
+        let line = text.lines().find(|line| line.starts_with(said[0]));
+        let line = line.unwrap_or_else(|| panic!("no line begins with {}", said[0]));
+        assert!(said.iter().all(|word| line.contains(word)), "{said:?}: {line}");
+    }
+}
+
 #[test]
 fn a_message_is_found_by_the_text_around_its_values() {
     let source = r#"#[error("no \"room\" in {dir}: {needed:?} of {0}; \
@@ -316,98 +340,4 @@ fn nothing_looks_like_a_command_that_no_test_runs() {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The anchor that a heading gets, as GitHub makes it.
-fn anchor(heading: &str) -> String {
-    let text = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
-}
-
-/// All Rust sources below these directories, but for the tests' own directories.
-fn sources(directories: &[&str]) -> String {
-    let mut text = String::new();
-    let mut rest: Vec<PathBuf> = directories.iter().map(|directory| root().join(directory)).collect();
-    while let Some(directory) = rest.pop() {
-        for entry in std::fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() && !path.ends_with("tests") {
-                rest.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                text.push_str(&std::fs::read_to_string(path).unwrap());
-            }
-        }
-    }
-    text
-}
-
-/// What stands in the string literals of sources, whole: between values and tags, without blanks at its ends.
-fn labels(source: &str) -> BTreeSet<String> {
-    let mut labels = BTreeSet::new();
-    let mut rest = source;
-    while let Some(start) = rest.find(['"', '\'', '/']) {
-        let is_raw = rest[..start].trim_end_matches('#').ends_with('r');
-        let hashes = rest[..start].len() - rest[..start].trim_end_matches('#').len();
-        let (mark, after) = (&rest[start..=start], &rest[start + 1..]);
-        rest = match mark {
-            "/" if after.starts_with('/') => after.split_once('\n').map_or("", |(_, next)| next),
-            // A character; else a lifetime.
-            "'" => ["\"'", "\\\"'"].iter().find_map(|quote| after.strip_prefix(quote)).unwrap_or(after),
-            "\"" => {
-                let (literal, next) = if is_raw {
-                    let end = format!("\"{}", "#".repeat(hashes));
-                    let (literal, next) = after.split_once(&end).unwrap_or((after, ""));
-                    (literal.to_owned(), next)
-                } else {
-                    let is_end = |place: &usize| {
-                        let before = &after[..*place];
-                        (before.len() - before.trim_end_matches('\\').len()) % 2 == 0
-                    };
-                    let end = after.match_indices('"').map(|(place, _)| place).find(is_end);
-                    let (literal, next) = after.split_at(end.unwrap_or(after.len()));
-                    (literal.replace("\\\"", "\""), next.get(1..).unwrap_or_default())
-                };
-                labels.extend(literal.split(['{', '}', '<', '>']).map(|part| part.trim().to_owned()));
-                next
-            }
-            _ => after,
-        };
-    }
-    labels
-}
-
-/// Sources as their messages are read: lines that go on joined, quotes plain, and `…` for every value.
-fn templates(source: &str) -> String {
-    let mut joined = String::new();
-    for line in source.lines() {
-        let goes_on = line.trim_end().ends_with('\\');
-        let line = if joined.ends_with('\\') {
-            joined.pop();
-            line.trim_start()
-        } else {
-            line
-        };
-        joined.push_str(if goes_on { line.trim_end() } else { line });
-        if !goes_on {
-            joined.push('\n');
-        }
-    }
-    let mut text = String::new();
-    let mut rest = joined.trim_end();
-    while let Some(start) = rest.find('{') {
-        let (before, value) = rest.split_at(start);
-        text.push_str(before);
-        // Values are short; other braces enclose code.
-        let end = value.find('}').filter(|end| *end < 40 && !value[..*end].contains(['\n', '"', ' ']));
-        if let Some(end) = end {
-            text.push('…');
-            rest = &value[end + 1..];
-        } else {
-            text.push('{');
-            rest = &value[1..];
-        }
-    }
-    text.push_str(rest);
-    text.replace("\\\"", "\"")
 }
