@@ -1,0 +1,229 @@
+//! Accounts: a table, and the dialogs that make one and set a password.
+
+use leptos::prelude::*;
+use memdeck_model::{Account, AccountChange, AccountName, NewAccount, Problem, ProblemKind, Role};
+
+use super::form::{Fields, FormDialog, Send};
+use super::state::{Ask, UsersState};
+use super::words::{roles, with_article};
+use crate::api;
+use crate::ui::erase::{dynamic, effect, memo};
+use crate::ui::{
+    Badge, Button, ButtonKind, ButtonSize, Card, Failure, Icon, IconView, Menu, MenuItem, Moment, Select,
+    Show, Table, TextField, Tone, list,
+};
+
+const COLUMNS: [&str; 6] = ["Name", "Role", "State", "Sessions", "Last sign-in", "Actions"];
+
+#[component]
+pub fn People() -> impl IntoView {
+    let state = UsersState::expect();
+    let users = state.users;
+    let adds = RwSignal::new(false);
+    let fields = Fields::new();
+    let problem = users.why_failed();
+    let is_empty = memo(move || users.with_data(Vec::is_empty) == Some(true));
+    let names = move || {
+        let names = |users: &Vec<Account>| users.iter().map(|user| user.name.to_string()).collect();
+        users.with_data(names).unwrap_or_default()
+    };
+    let aside = move || {
+        view! {
+            <Button kind=ButtonKind::Primary size=ButtonSize::Small on_press=move |()| adds.set(true)>
+                "Add an account…"
+            </Button>
+        }
+    };
+    view! {
+        <Card id="accounts" title="Accounts" class="users" aside>
+            <Show when=move || problem.with(Option::is_some)>
+                <Failure
+                    title="The accounts could not be loaded."
+                    detail=Signal::derive(move || problem.get().unwrap_or_default())
+                    on_retry=move |()| state.fetch()
+                />
+            </Show>
+            <Show when=move || is_empty.get()>
+                <p>
+                    "There is no account. The first one lets somebody sign in by name; the token of this memdeck stays the administrator’s."
+                </p>
+            </Show>
+            <Show when=move || !is_empty.get() && users.has_data()>
+                <Table caption="Accounts">
+                    <thead role="rowgroup">
+                        <tr role="row">
+                            {COLUMNS.map(|column| view! { <th scope="col" role="columnheader">{column}</th> }).collect_view()}
+                        </tr>
+                    </thead>
+                    <tbody role="rowgroup">{list(names, Clone::clone, |name| view! { <Person name /> })}</tbody>
+                </Table>
+            </Show>
+        </Card>
+        <FormDialog open=adds id="add-user-title" title="Add an account" action="Add the account" send=add fields>
+            <TextField
+                id="user-name"
+                label="Name"
+                hint="Letters, digits, dots, hyphens, underscores and @"
+                value=fields.name
+            />
+            <Select
+                id="user-role"
+                label="Role"
+                value=fields.role
+                options=Signal::stored(roles())
+                on_choose=move |role| fields.role.set(role)
+            />
+            <TextField
+                id="user-password"
+                label="Password"
+                kind="password"
+                autocomplete="new-password"
+                hint="12 characters or more; tell it to them on another way"
+                value=fields.password
+            />
+        </FormDialog>
+        <NewPassword />
+    }
+}
+
+fn add(state: UsersState, fields: Fields) -> Send {
+    Box::pin(async move {
+        let name: AccountName = named(&fields.name.get_untracked())?;
+        let role = fields.role.get_untracked().parse();
+        let role = role.map_err(|error| Problem::new(ProblemKind::Invalid, format!("{error}")))?;
+        let said = format!("{name} can sign in as {role}.");
+        let new = NewAccount { name, role, password: fields.password.get_untracked().into() };
+        state.act(api::add_user(new), said).await.map(drop)
+    })
+}
+
+/// The name in a field.
+pub fn named(text: &str) -> Result<AccountName, Problem> {
+    text.trim().parse().map_err(|error| Problem::new(ProblemKind::Invalid, format!("{error}")))
+}
+
+#[component]
+fn NewPassword() -> impl IntoView {
+    let state = UsersState::expect();
+    let open = RwSignal::new(false);
+    let fields = Fields::new();
+    effect(move || {
+        if state.new_password.with(Option::is_some) && !open.get_untracked() {
+            open.set(true);
+        }
+    });
+    effect(move || {
+        if !open.get() {
+            state.new_password.set(None);
+        }
+    });
+    let whose =
+        move || state.new_password.with(|name| name.as_ref().map(ToString::to_string)).unwrap_or_default();
+    view! {
+        <FormDialog
+            open
+            id="new-password-title"
+            title=Signal::derive(move || format!("Set a new password for {}", whose()))
+            action="Set the password"
+            send=set_password
+            fields
+        >
+            <p class="dialog-consequence">"They are signed out everywhere and sign in with the new one."</p>
+            <TextField
+                id="new-password"
+                label="New password"
+                kind="password"
+                autocomplete="new-password"
+                hint="12 characters or more"
+                value=fields.password
+            />
+        </FormDialog>
+    }
+}
+
+fn set_password(state: UsersState, fields: Fields) -> Send {
+    Box::pin(async move {
+        let Some(name) = state.new_password.get_untracked() else { return Ok(()) };
+        let said = format!("{name} has a new password.");
+        let password = Some(fields.password.get_untracked().into());
+        let change = AccountChange { password, ..AccountChange::default() };
+        state.act(api::change_user(name, change), said).await.map(drop)
+    })
+}
+
+#[component]
+fn Person(name: String) -> impl IntoView {
+    let state = UsersState::expect();
+    let key = StoredValue::new(name);
+    let account = memo(move || {
+        let find = |users: &Vec<Account>| {
+            key.with_value(|name| users.iter().find(|user| user.name.as_str() == name).cloned())
+        };
+        state.users.with_data(find).flatten()
+    });
+    view! {
+        <tr role="row">{dynamic(move || account.get().map(row))}</tr>
+    }
+}
+
+fn row(account: Account) -> AnyView {
+    let [name_column, role_column, state_column, sessions_column, seen_column, actions_column] = COLUMNS;
+    let Account { name, role, disabled, sessions, last_sign_in, .. } = account;
+    let (tone, icon, word) =
+        if disabled { (Tone::Bad, Icon::Close, "Disabled") } else { (Tone::Good, Icon::Check, "Active") };
+    view! {
+        <th scope="row" role="rowheader" data-label=name_column>{name.to_string()}</th>
+        <td role="cell" data-label=role_column>{role.to_string()}</td>
+        <td role="cell" data-label=state_column>
+            <Badge tone icon>{word}</Badge>
+        </td>
+        <td role="cell" data-label=sessions_column class="number">{sessions.to_string()}</td>
+        <td role="cell" data-label=seen_column class="number">
+            {match last_sign_in {
+                Some(instant) => view! { <Moment instant /> }.into_any(),
+                None => "never".into_any(),
+            }}
+        </td>
+        <td role="cell" data-label=actions_column class="user-actions">
+            <Actions name role disabled />
+        </td>
+    }
+    .into_any()
+}
+
+#[component]
+fn Actions(name: AccountName, role: Role, disabled: bool) -> impl IntoView {
+    let state = UsersState::expect();
+    let label = format!("Actions for {name}");
+    view! {
+        <Menu label button=|| view! { <IconView icon=Icon::More /> }.into_any()>
+            {
+                let ask = |ask: Ask| Callback::new(move |()| state.asked.set(Some(ask.clone())));
+                let (of_role, of_password) = (name.clone(), name.clone());
+                let set_password = Callback::new(move |()| state.new_password.set(Some(of_password.clone())));
+                let (bar, bar_words) = if disabled {
+                    (ask(Ask::Enable(name.clone())), "Enable…")
+                } else {
+                    (ask(Ask::Disable(name.clone())), "Disable…")
+                };
+                let remove = ask(Ask::Remove(name.clone()));
+                let others = Role::ALL.into_iter().filter(move |other| *other != role);
+                view! {
+                    {others
+                        .map(|other| {
+                            let on_choose = ask(Ask::Role(of_role.clone(), other));
+                            view! { <MenuItem on_choose>{format!("Make {}…", with_article(other))}</MenuItem> }
+                        })
+                        .collect_view()}
+                    <MenuItem on_choose=set_password>"Set a new password…"</MenuItem>
+                    <MenuItem on_choose=bar danger=!disabled>
+                        {bar_words}
+                    </MenuItem>
+                    <MenuItem on_choose=remove danger=true>
+                        "Remove…"
+                    </MenuItem>
+                }
+            }
+        </Menu>
+    }
+}

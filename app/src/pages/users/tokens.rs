@@ -1,0 +1,148 @@
+//! Tokens of programs: a table, the dialog that makes one, and the token itself, this once.
+
+use leptos::prelude::*;
+use memdeck_model::{ApiToken, MadeApiToken, NewApiToken, Problem, ProblemKind};
+
+use super::form::{Fields, FormDialog, Send};
+use super::people::named;
+use super::state::{Ask, UsersState};
+use super::words::{may, roles};
+use crate::api;
+use crate::ui::erase::{dynamic, memo};
+use crate::ui::{
+    Button, ButtonKind, ButtonSize, Card, CopyButton, Failure, Moment, Select, Show, Table, TextField, list,
+};
+
+const COLUMNS: [&str; 6] = ["Name", "May", "Made by", "Last use", "Ends", "Actions"];
+
+/// The token that was made, until the operator has put it away.
+static MADE: std::sync::LazyLock<ArcRwSignal<Option<MadeApiToken>>> =
+    std::sync::LazyLock::new(|| ArcRwSignal::new(None));
+
+#[component]
+pub fn Tokens() -> impl IntoView {
+    let state = UsersState::expect();
+    let tokens = state.tokens;
+    let adds = RwSignal::new(false);
+    let fields = Fields::new();
+    on_cleanup(|| MADE.set(None));
+    let problem = tokens.why_failed();
+    let is_empty = memo(move || tokens.with_data(Vec::is_empty) == Some(true));
+    let aside = move || {
+        view! {
+            <Button kind=ButtonKind::Primary size=ButtonSize::Small on_press=move |()| adds.set(true)>
+                "Make a token…"
+            </Button>
+        }
+    };
+    view! {
+        <Card id="tokens" title="API tokens" class="users" aside>
+            {dynamic(|| MADE.get().map(made))}
+            <Show when=move || problem.with(Option::is_some)>
+                <Failure
+                    title="The tokens could not be loaded."
+                    detail=Signal::derive(move || problem.get().unwrap_or_default())
+                    on_retry=move |()| state.fetch()
+                />
+            </Show>
+            <Show when=move || is_empty.get()>
+                <p>"There is no API token. Programs send one as “Authorization: Bearer”, instead of the token of this memdeck."</p>
+            </Show>
+            <Show when=move || !is_empty.get() && tokens.has_data()>
+                <Table caption="API tokens">
+                    <thead role="rowgroup">
+                        <tr role="row">
+                            {COLUMNS.map(|column| view! { <th scope="col" role="columnheader">{column}</th> }).collect_view()}
+                        </tr>
+                    </thead>
+                    <tbody role="rowgroup">
+                        {list(
+                            move || tokens.with_data(Clone::clone).unwrap_or_default(),
+                            |token| format!("{} {:?}", token.name, token.last_used_at),
+                            move |token| row(state, &token),
+                        )}
+                    </tbody>
+                </Table>
+            </Show>
+        </Card>
+        <FormDialog open=adds id="make-token-title" title="Make an API token" action="Make the token" send=make fields>
+            <TextField
+                id="token-name"
+                label="Name"
+                hint="Of the program that sends it"
+                value=fields.name
+            />
+            <Select
+                id="token-role"
+                label="Role"
+                value=fields.role
+                options=Signal::stored(roles())
+                on_choose=move |role| fields.role.set(role)
+            />
+            <TextField id="token-days" label="Ends in days" hint="Empty: never" value=fields.other />
+        </FormDialog>
+    }
+}
+
+fn make(state: UsersState, fields: Fields) -> Send {
+    Box::pin(async move {
+        let invalid = |detail: String| Problem::new(ProblemKind::Invalid, detail);
+        let name = named(&fields.name.get_untracked())?;
+        let role = fields.role.get_untracked().parse().map_err(|error| invalid(format!("{error}")))?;
+        let days = fields.other.get_untracked();
+        let expires_in_days = match days.trim() {
+            "" => None,
+            days => Some(days.parse().map_err(|_| invalid("the number of days is no number".to_owned()))?),
+        };
+        let said = format!("The token {name} is made. Copy it now: it is not shown again.");
+        let new = NewApiToken { name, role, rights: None, expires_in_days };
+        let token = state.act(api::make_token(new), said).await?;
+        MADE.set(Some(token));
+        Ok(())
+    })
+}
+
+fn made(made: MadeApiToken) -> AnyView {
+    let what = format!("the token {}", made.facts.name);
+    view! {
+        <div class="user-token" role="status">
+            <p>{format!("The token {}, shown this once:", made.facts.name)}</p>
+            <p>
+                <code>{made.token.clone()}</code>
+                " "
+                <CopyButton text=made.token what />
+            </p>
+            <Button size=ButtonSize::Small on_press=|()| MADE.set(None)>"I have put it away"</Button>
+        </div>
+    }
+    .into_any()
+}
+
+fn row(state: UsersState, token: &ApiToken) -> AnyView {
+    let [name_column, may_column, by_column, used_column, ends_column, actions_column] = COLUMNS;
+    let moment = |at| match at {
+        Some(instant) => view! { <Moment instant /> }.into_any(),
+        None => "never".into_any(),
+    };
+    let label = format!("Revoke {}…", token.name);
+    let name = token.name.clone();
+    view! {
+        <tr role="row">
+            <th scope="row" role="rowheader" data-label=name_column>{token.name.to_string()}</th>
+            <td role="cell" data-label=may_column>{may(token.rights)}</td>
+            <td role="cell" data-label=by_column>{token.created_by.to_string()}</td>
+            <td role="cell" data-label=used_column class="number">{moment(token.last_used_at)}</td>
+            <td role="cell" data-label=ends_column class="number">{moment(token.expires_at)}</td>
+            <td role="cell" data-label=actions_column>
+                <Button
+                    size=ButtonSize::Small
+                    label
+                    on_press=move |()| state.asked.set(Some(Ask::Revoke(name.clone())))
+                >
+                    "Revoke…"
+                </Button>
+            </td>
+        </tr>
+    }
+    .into_any()
+}
