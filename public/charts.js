@@ -31,6 +31,23 @@ function digits(value) {
 }
 
 const charts = new Set();
+
+// What `make` makes of a reader of custom properties. Canvas knows none: a probe says what they mean in the present theme.
+const withColours = (element, make) => {
+  const probe = document.createElement('span');
+  // A colour that changes in a transition, however short, is still the last one when it is read.
+  probe.style.setProperty('transition', 'none', 'important');
+  element.append(probe);
+  try {
+    return make((name) => {
+      probe.style.color = `var(${name})`;
+      return getComputedStyle(probe).color;
+    });
+  } finally {
+    probe.remove();
+  }
+};
+
 const onThemeChange = () => charts.forEach((chart) => chart.recolour());
 new MutationObserver(onThemeChange).observe(document.documentElement, { attributeFilter: ['data-theme'] });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', onThemeChange);
@@ -287,15 +304,8 @@ class TimeChart extends HTMLElement {
     });
   }
 
-  // Canvas knows no custom properties: a probe says what they mean in the present theme.
   #readColours() {
-    const probe = document.createElement('span');
-    this.append(probe);
-    const read = (name) => {
-      probe.style.color = `var(${name})`;
-      return getComputedStyle(probe).color;
-    };
-    this.#colours = {
+    this.#colours = withColours(this, (read) => ({
       line: read('--chart-line'),
       band: read('--chart-band'),
       grid: read('--line'),
@@ -304,8 +314,7 @@ class TimeChart extends HTMLElement {
       ground: read('--surface'),
       shade: read('--chart-shade'),
       font: getComputedStyle(this).fontFamily,
-    };
-    probe.remove();
+    }));
   }
 }
 

@@ -12,7 +12,7 @@
 
 'use strict';
 
-const KINDS = ['dump', 'record', 'verification', 'guests', 'service', 'hypervisor', 'storage', 'sample', 'summaries'];
+const KINDS = ['dump', 'record', 'verification', 'guests', 'service', 'hypervisor', 'storage', 'import', 'hosts', 'sample', 'summaries'];
 // Events kept for tabs that come back.
 const KEPT = 256;
 // A ping comes every 15 s. A tab that leaves this many unanswered is gone or frozen.

@@ -8,7 +8,7 @@ use crate::base;
 use crate::data::Data;
 use crate::feed::Feed;
 use crate::frame::Frame;
-use crate::pages::{Elsewhere, Gauges, MemoryDumps, Resources, Telemetry, Vms};
+use crate::pages::{Elsewhere, part_of};
 use crate::routes::Page;
 use crate::session::SignOutButton;
 use crate::shortcuts::Shortcuts;
@@ -26,15 +26,27 @@ pub fn App() -> impl IntoView {
     Data::provide();
     view! {
         <Router base=base::path()>
-            <Frame session=SignOutButton>
+            <Frame session=SignOutButton on_approach=|page| part_of(page).prepare()>
                 <FlatRoutes fallback=Elsewhere>
-                    <Route path=StaticSegment("") view=Gauges />
-                    <Route path=StaticSegment(Page::Vms.path()) view=Vms />
-                    <Route path=StaticSegment(Page::Telemetry.path()) view=Telemetry />
-                    <Route path=StaticSegment(Page::Resources.path()) view=Resources />
-                    <Route path=StaticSegment(Page::MemoryDumps.path()) view=MemoryDumps />
+                    <Route path=StaticSegment("") view=shown(Page::Gauges) />
+                    <Route path=StaticSegment(Page::Vms.path()) view=shown(Page::Vms) />
+                    <Route path=StaticSegment(Page::Telemetry.path()) view=shown(Page::Telemetry) />
+                    <Route path=StaticSegment(Page::Resources.path()) view=shown(Page::Resources) />
+                    <Route path=StaticSegment(Page::MemoryDumps.path()) view=shown(Page::MemoryDumps) />
+                    <Route path=StaticSegment(Page::Trends.path()) view=shown(Page::Trends) />
+                    <Route path=StaticSegment(Page::Hosts.path()) view=shown(Page::Hosts) />
+                    <Route path=StaticSegment(Page::Schedules.path()) view=shown(Page::Schedules) />
+                    <Route path=StaticSegment(Page::Retention.path()) view=shown(Page::Retention) />
+                    <Route path=StaticSegment(Page::Notifications.path()) view=shown(Page::Notifications) />
+                    <Route path=StaticSegment(Page::Users.path()) view=shown(Page::Users) />
+                    <Route path=StaticSegment(Page::Audit.path()) view=shown(Page::Audit) />
                 </FlatRoutes>
             </Frame>
         </Router>
     }
+}
+
+/// One type of closure for all routes: the router is compiled once for it.
+fn shown(page: Page) -> impl Fn() -> AnyView + Clone + Send + Sync + 'static {
+    move || part_of(page).show()
 }

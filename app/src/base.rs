@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use leptos::prelude::document;
 
-/// `/memdeck`, or empty where the page is at the root of its site.
+/// `/memdeck`, or empty if the page is at the root of its site.
 pub fn path() -> &'static str {
     static PATH: LazyLock<String> = LazyLock::new(|| {
         let uri = document().base_uri().ok().flatten().unwrap_or_default();

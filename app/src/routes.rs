@@ -14,11 +14,35 @@ pub enum Page {
     Resources,
     /// Take dumps of guests, watch them being taken, find them again.
     MemoryDumps,
+    /// What became of dumps over time.
+    Trends,
+    /// The machines whose guests are dumped.
+    Hosts,
+    /// Dumps that are taken by plan.
+    Schedules,
+    /// Which images are removed by rules, and which nobody may delete.
+    Retention,
+    /// Who is told what happens.
+    Notifications,
+    /// Who may do what, sessions and API tokens.
+    Users,
+    /// Who did what.
+    Audit,
 }
 
 impl Page {
-    /// All of them, in the order of the bar.
-    pub const ALL: [Self; 5] = [Self::Gauges, Self::Vms, Self::Telemetry, Self::Resources, Self::MemoryDumps];
+    /// Those of daily work, in the order of the bar.
+    pub const DAILY: &[Self] =
+        &[Self::Gauges, Self::Vms, Self::Telemetry, Self::Resources, Self::MemoryDumps, Self::Trends];
+
+    /// Those of administration, in the order of the menu *Manage*.
+    pub const MANAGE: &[Self] =
+        &[Self::Hosts, Self::Schedules, Self::Retention, Self::Notifications, Self::Users, Self::Audit];
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::DAILY.iter().chain(Self::MANAGE).copied()
+    }
 
     /// Its path on memdeck's site.
     #[must_use]
@@ -29,6 +53,13 @@ impl Page {
             Self::Telemetry => "/telemetry",
             Self::Resources => "/resource-monitoring",
             Self::MemoryDumps => "/memory-dumps",
+            Self::Trends => "/trends",
+            Self::Hosts => "/hosts",
+            Self::Schedules => "/schedules",
+            Self::Retention => "/retention",
+            Self::Notifications => "/notifications",
+            Self::Users => "/users",
+            Self::Audit => "/audit",
         }
     }
 
@@ -41,6 +72,13 @@ impl Page {
             Self::Telemetry => "Telemetry",
             Self::Resources => "Resource Monitoring",
             Self::MemoryDumps => "Memory Dumps",
+            Self::Trends => "Trends",
+            Self::Hosts => "Hosts",
+            Self::Schedules => "Schedules",
+            Self::Retention => "Retention",
+            Self::Notifications => "Notifications",
+            Self::Users => "Users",
+            Self::Audit => "Audit",
         }
     }
 }
@@ -54,10 +92,10 @@ mod tests {
 
     #[test]
     fn every_page_has_a_path_and_a_name_of_its_own() {
-        for page in Page::ALL {
+        for page in Page::all() {
             assert!(page.path().starts_with('/') && (page == Page::Gauges || !page.path().ends_with('/')));
             let same = |other: &&Page| other.path() == page.path() || other.name() == page.name();
-            assert_eq!(Page::ALL.iter().filter(same).count(), 1, "{page:?}");
+            assert_eq!(Page::all().filter(|other| same(&other)).count(), 1, "{page:?}");
         }
     }
 }

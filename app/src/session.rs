@@ -1,5 +1,5 @@
-//! Whether the operator is signed in, as far as the page can know: what the server told when it sent the page, and
-//! calls that were refused since. Signing in is a page of the server's; the cookie it gives is not seen here.
+//! Whether the operator is signed in, as far as the page can know: what the server said when it sent the page, and
+//! calls that were refused since. Signing in is a page of the server's; the cookie it sets is not seen here.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use memdeck_model::{Problem, ProblemKind};
 use crate::base;
 use crate::ui::{Button, ButtonKind, Icon, IconView, Show};
 
-/// What the server told when it sent this page.
+/// What the server said when it sent this page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Session {
     /// Nobody needs to sign in.

@@ -69,11 +69,11 @@ impl Shortcuts {
     }
 }
 
-/// Puts the focus on the element `id`; does nothing where there is none.
+/// Puts the focus on the element `id`; does nothing if there is none.
 pub fn focus_on(id: &str) {
     let element = document().get_element_by_id(id);
     if let Some(element) = element.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
-        // Fails only where the element is not in the document.
+        // Fails only if the element is not in the document.
         let _ = element.focus();
     }
 }

@@ -42,12 +42,16 @@ pub(super) fn refusal(answer: &[u8]) -> ApiError {
         detail: String,
         #[serde(default)]
         request_id: Option<String>,
+        #[serde(default)]
+        candidates: Vec<String>,
     }
     fn invalid() -> ProblemKind {
         ProblemKind::Invalid
     }
     let problem = match serde_json::from_slice(answer) {
-        Ok(Refusal { kind, detail, request_id }) => Problem { kind, detail: detail.into(), request_id },
+        Ok(Refusal { kind, detail, request_id, candidates }) => {
+            Problem { kind, detail: detail.into(), request_id, candidates }
+        }
         Err(_) => unreachable_server(),
     };
     // Every refusal of every call comes through here: no caller can forget to look.

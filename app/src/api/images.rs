@@ -8,11 +8,11 @@ use super::server_functions;
 use crate::words::Details;
 
 server_functions! {
-    /// What is known of one dump: at once from its record, or with what its image and manifest tell, which may be on
+    /// What is known of one dump: at once from its record, or with what its image and manifest hold, which may be on
     /// another host.
     ///
     /// # Errors
-    /// There is no such dump, the server does not answer, or the catalog cannot be read. What the image does not tell is no
+    /// There is no such dump, the server does not answer, or the catalog cannot be read. What the image does not hold is no
     /// error.
     "details": async fn fetch_details(
         /// Which dump.

@@ -4,22 +4,48 @@
 //! Only the signatures are compiled into the page, and all of them go through one call ([`client`]). The bodies exist under
 //! the feature `ssr`.
 
+mod audit;
 #[cfg(not(feature = "ssr"))]
 mod client;
 mod error;
+mod hosts;
 mod images;
+mod notifications;
 #[cfg(feature = "ssr")]
 mod operations;
+mod retention;
+mod schedules;
+mod study;
 mod telemetry;
+mod users;
 
-use memdeck_model::{Activity, DumpId, DumpStatus, Guest, LastDump, RecordPage, RecordQuery, TriggerRequest};
+use memdeck_model::{
+    Activity, DumpId, DumpStatus, Guest, LastDump, RecordPage, RecordQuery, TrendRange, Trends,
+    TriggerRequest,
+};
 
+pub use audit::{check_audit, fetch_audit};
 pub use error::ApiError;
+pub use hosts::{drain_host, fetch_hosts, test_host};
 pub use images::{ask_verification, delete_image, fetch_details};
 pub use memdeck_model::Overview;
+pub use notifications::{
+    add_notice_rule, add_notice_target, change_notice_target, fetch_deliveries, fetch_notice_rules,
+    fetch_notice_targets, remove_notice_rule, remove_notice_target, retry_delivery, test_notice_target,
+};
 #[cfg(feature = "ssr")]
-pub use operations::{Operations, RequestId, router};
+pub use operations::{ForCaller, Operations, RequestId, router};
+pub use retention::{add_hold, fetch_holds, fetch_retention, lift_hold, preview_retention, save_retention};
+pub use schedules::{
+    fetch_schedule_runs, fetch_schedules, pause_schedule, preview_schedule, remove_schedule, run_schedule,
+    save_schedule,
+};
+pub use study::{compare_dumps, compare_page};
 pub use telemetry::{diagnose_telemetry, fetch_collector, fetch_series, run_collector};
+pub use users::{
+    add_user, change_password, change_user, end_session, fetch_api_tokens, fetch_me, fetch_sessions,
+    fetch_users, make_token, remove_user, revoke_token,
+};
 
 /// Server functions `POST /api/ui/NAME`. In the server each is one of Leptos'; in the page it has the same signature, and
 /// sends its arguments by [`client::call`]: what the framework makes for each of them would be a tenth of the page.
@@ -138,12 +164,23 @@ server_functions! {
         operations::present()?.last_dumps().await.map_err(operations::refuse)
     }
 
-    /// Whether this page may still call: asked where nothing else was refused that would tell.
+    /// What became of dumps in a range of time.
+    ///
+    /// # Errors
+    /// The server does not answer, or the catalog cannot be read.
+    "trends": async fn fetch_trends(
+        /// From when until when.
+        range: TrendRange,
+    ) -> Trends {
+        operations::present()?.trends(range).await.map_err(operations::refuse)
+    }
+
+    /// Whether this page may still call: asked if no other call was refused that would show it.
     ///
     /// # Errors
     /// The server does not answer, or the session has ended.
     "session": async fn check_session() -> () {
-        // Whoever comes this far has passed the guard. A server function must wait for something.
+        // A request that comes this far has passed the guard. A server function must wait for something.
         std::future::ready(Ok(())).await
     }
 }

@@ -5,14 +5,26 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{Extensions, StatusCode};
 use axum::routing::{MethodFilter, on};
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context};
+use memdeck_model::audit::{AuditLines, AuditQuery, AuditVerdict};
+use memdeck_model::notice::{
+    Delivery, DeliveryLog, DeliveryQuery, NewRule, NewTarget, Rule, RuleList, TargetChange, TargetList,
+    TargetName, TestResult,
+};
+use memdeck_model::retention::{Hold, HoldList, NewHold, Policy, RetentionReport};
+use memdeck_model::schedule::{NewSchedule, Plan, Preview, RunList, Schedule, ScheduleList, ScheduleName};
 use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport};
 use memdeck_model::{
-    Activity, DumpId, DumpStatus, Guest, ImageFacts, LastDump, Problem, ProblemKind, Record, RecordPage,
-    RecordQuery, TriggerRequest, Verification,
+    Account, AccountChange, AccountName, ApiToken, MadeApiToken, Me, NewAccount, NewApiToken, PasswordChange,
+    SessionFacts,
+};
+use memdeck_model::{
+    Activity, ComparedBytes, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr, HostId, HostList,
+    HostState, ImageFacts, LastDump, MapView, Problem, ProblemKind, Record, RecordPage, RecordQuery, Remark,
+    TrendRange, Trends, TriggerRequest, Verification,
 };
 
 use super::{ApiError, Overview};
@@ -25,6 +37,100 @@ pub trait Operations: Send + Sync {
 
     /// Every guest of the hypervisor, running or not.
     async fn guests(&self) -> Result<Vec<Guest>, Problem>;
+
+    /// Every host and how it stands.
+    async fn hosts(&self) -> Result<HostList, Problem>;
+
+    /// Keeps a host from taking new dumps, or lets it take them again.
+    async fn drain_host(&self, name: HostId, drain: bool) -> Result<HostState, Problem>;
+
+    /// Asks a host now whether it answers.
+    async fn test_host(&self, name: HostId) -> Result<HostState, Problem>;
+
+    /// The rules by which images are removed.
+    async fn retention(&self) -> Result<Policy, Problem>;
+
+    /// What rules would do now.
+    async fn preview_retention(&self, policy: Policy) -> Result<RetentionReport, Problem>;
+
+    /// Puts rules in the place of those that are kept.
+    async fn save_retention(&self, policy: Policy) -> Result<RetentionReport, Problem>;
+
+    /// Legal holds.
+    async fn holds(&self) -> Result<HoldList, Problem>;
+
+    /// Holds a case or a dump.
+    async fn add_hold(&self, hold: NewHold) -> Result<Hold, Problem>;
+
+    /// Lifts a hold.
+    async fn lift_hold(&self, id: u32, reason: Remark) -> Result<Hold, Problem>;
+
+    /// What changed between two dumps.
+    async fn compare(&self, first: DumpId, second: DumpId, view: MapView)
+    -> Result<DrawnComparison, Problem>;
+
+    /// The bytes that two dumps have of a page.
+    async fn compare_page(
+        &self,
+        first: DumpId,
+        second: DumpId,
+        address: GuestPhysAddr,
+    ) -> Result<ComparedBytes, Problem>;
+
+    /// Where notifications go.
+    async fn notice_targets(&self) -> Result<TargetList, Problem>;
+
+    /// Adds a target of notifications.
+    async fn add_notice_target(&self, target: NewTarget) -> Result<TargetList, Problem>;
+
+    /// Changes a target of notifications.
+    async fn change_notice_target(
+        &self,
+        name: TargetName,
+        change: TargetChange,
+    ) -> Result<TargetList, Problem>;
+
+    /// Removes a target of notifications.
+    async fn remove_notice_target(&self, name: TargetName) -> Result<TargetList, Problem>;
+
+    /// Sends a message to a target now.
+    async fn test_notice_target(&self, name: TargetName) -> Result<TestResult, Problem>;
+
+    /// What is told to whom.
+    async fn notice_rules(&self) -> Result<RuleList, Problem>;
+
+    /// Adds a rule of notifications.
+    async fn add_notice_rule(&self, rule: NewRule) -> Result<Rule, Problem>;
+
+    /// Removes a rule of notifications.
+    async fn remove_notice_rule(&self, id: u64) -> Result<RuleList, Problem>;
+
+    /// What became of messages.
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<DeliveryLog, Problem>;
+
+    /// Sends a message again that was given up.
+    async fn retry_delivery(&self, id: String) -> Result<Delivery, Problem>;
+
+    /// Every schedule.
+    async fn schedules(&self) -> Result<ScheduleList, Problem>;
+
+    /// What a plan would do.
+    async fn preview_schedule(&self, plan: Plan) -> Result<Preview, Problem>;
+
+    /// Makes a schedule, or changes what the one of this name does.
+    async fn save_schedule(&self, schedule: NewSchedule, is_new: bool) -> Result<Schedule, Problem>;
+
+    /// Pauses a schedule or lets it run again.
+    async fn pause_schedule(&self, name: ScheduleName, paused: bool) -> Result<Schedule, Problem>;
+
+    /// Starts a run of a schedule.
+    async fn run_schedule(&self, name: ScheduleName) -> Result<Schedule, Problem>;
+
+    /// Forgets a schedule; as it was.
+    async fn remove_schedule(&self, name: ScheduleName) -> Result<Schedule, Problem>;
+
+    /// The newest runs of a schedule.
+    async fn schedule_runs(&self, name: ScheduleName) -> Result<RunList, Problem>;
 
     /// The dumps that are queued or running, and those that ended in the last minutes.
     async fn dumps(&self) -> Result<Vec<DumpStatus>, Problem>;
@@ -47,10 +153,13 @@ pub trait Operations: Send + Sync {
     /// The newest dump of each guest.
     async fn last_dumps(&self) -> Result<Vec<LastDump>, Problem>;
 
+    /// What became of dumps in a range of time.
+    async fn trends(&self, range: TrendRange) -> Result<Trends, Problem>;
+
     /// The record of one dump.
     async fn record(&self, dump_id: DumpId) -> Result<Record, Problem>;
 
-    /// What the image of a dump and its manifest tell.
+    /// What the image of a dump and its manifest hold.
     async fn image(&self, dump_id: DumpId) -> Result<ImageFacts, Problem>;
 
     /// How far the newest verification of an image is, or what it found.
@@ -71,18 +180,60 @@ pub trait Operations: Send + Sync {
     /// Tries everything that telemetry needs.
     async fn diagnose_telemetry(&self) -> Result<Diagnosis, Problem>;
 
+    /// Entries of the audit, newest first, in words.
+    async fn audit(&self, query: AuditQuery) -> Result<AuditLines, Problem>;
+
+    /// Checks the whole audit.
+    async fn check_audit(&self) -> Result<AuditVerdict, Problem>;
+
     /// One metric of a guest or device over time.
     async fn series(&self, query: SeriesQuery) -> Result<Series, Problem>;
+
+    /// Who calls, and what they may do.
+    async fn me(&self) -> Result<Me, Problem>;
+
+    /// Every account.
+    async fn users(&self) -> Result<Vec<Account>, Problem>;
+
+    /// Makes an account.
+    async fn add_user(&self, new: NewAccount) -> Result<Account, Problem>;
+
+    /// Changes an account.
+    async fn change_user(&self, name: AccountName, change: AccountChange) -> Result<Account, Problem>;
+
+    /// Removes an account.
+    async fn remove_user(&self, name: AccountName) -> Result<(), Problem>;
+
+    /// The sessions that the caller may see.
+    async fn sessions(&self) -> Result<Vec<SessionFacts>, Problem>;
+
+    /// Ends a session.
+    async fn end_session(&self, id: String) -> Result<(), Problem>;
+
+    /// Every API token.
+    async fn api_tokens(&self) -> Result<Vec<ApiToken>, Problem>;
+
+    /// Makes an API token.
+    async fn make_token(&self, new: NewApiToken) -> Result<MadeApiToken, Problem>;
+
+    /// Revokes an API token.
+    async fn revoke_token(&self, name: AccountName) -> Result<(), Problem>;
+
+    /// Changes the caller's own password.
+    async fn change_password(&self, change: PasswordChange) -> Result<(), Problem>;
 }
 
 /// What the server's log calls a request. The server puts it among the request's extensions.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
-/// The routes of all server functions, `POST /api/ui/...`, answered by `operations`.
+/// The use cases for whoever made a request, of which these are the extensions.
+pub type ForCaller = dyn Fn(&Extensions) -> Arc<dyn Operations> + Send + Sync;
+
+/// The routes of all server functions, `POST /api/ui/...`, answered by what `operations` returns.
 ///
 /// Their full paths are routed, so this is merged into the server's router, never nested.
-pub fn router<S>(operations: &Arc<dyn Operations>) -> Router<S>
+pub fn router<S>(operations: &Arc<ForCaller>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -92,7 +243,7 @@ where
         router.route(
             path,
             on(filter, move |request: Request| {
-                let operations = Arc::clone(&operations);
+                let operations = operations(request.extensions());
                 let id = request.extensions().get::<RequestId>().cloned();
                 let context = move || {
                     provide_context(Arc::clone(&operations));

@@ -23,9 +23,10 @@ impl Guests {
         self.list.with_data(|guests| read(guests))
     }
 
-    /// Reads the guest `uuid`.
-    pub fn get(self, uuid: &str) -> Option<Guest> {
-        self.with(|guests| guests.iter().find(|guest| guest.uuid == uuid).cloned()).flatten()
+    /// Reads the guest that a UUID or [`Guest::reference`] names.
+    pub fn get(self, reference: &str) -> Option<Guest> {
+        let is_it = |guest: &&Guest| guest.uuid == reference || guest.reference() == reference;
+        self.with(|guests| guests.iter().find(is_it).cloned()).flatten()
     }
 
     /// Why they could not be listed.
@@ -44,5 +45,5 @@ impl Guests {
 }
 
 fn by_name(guests: Vec<Guest>) -> Vec<Guest> {
-    sorted(guests, |a, b| a.name.cmp(&b.name))
+    sorted(guests, |a, b| (&a.name, &a.host).cmp(&(&b.name, &b.host)))
 }

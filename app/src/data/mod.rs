@@ -13,7 +13,10 @@ mod verifications;
 use leptos::prelude::*;
 use memdeck_model::Event;
 
-pub use abilities::{NO_CANCEL, NO_IMAGE, NO_MODE, is_out_of_reach};
+pub use abilities::{
+    MAY_NOT_CANCEL, MAY_NOT_DELETE, MAY_NOT_DUMP, MAY_NOT_HOLD, MAY_NOT_READ, NO_CANCEL, NO_IMAGE, NO_MODE,
+    NO_UUID, is_out_of_reach,
+};
 #[cfg(test)]
 pub use dumps::tests;
 pub use dumps::{Cancel, Dumps, Job, Jobs, figures_of, result_of};
@@ -94,7 +97,16 @@ impl Data {
             Event::Verification(verification) => self.verifications.hear(verification),
             Event::Guests(guests) => self.guests.hear(guests),
             Event::Sample(_) | Event::Summaries(_) => self.telemetry.hear(event),
-            Event::Service(_) | Event::Hypervisor(_) | Event::Storage(_) => self.overview.hear(event),
+            Event::Import(import) => {
+                // The figures count records of others too; an answer under way may be older than the event.
+                if self.overview.is_outdated_by(import) {
+                    self.overview.fetch();
+                }
+                self.overview.hear(event);
+            }
+            Event::Service(_) | Event::Hypervisor(_) | Event::Storage(_) | Event::Hosts(_) => {
+                self.overview.hear(event);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Figures over all records, and the health of the parts memdeck depends on.
 
 use leptos::prelude::*;
-use memdeck_model::{Capabilities, Event, FrozenPause};
+use memdeck_model::{Capabilities, Event, ForeignImport, FrozenPause, Permission, Rights};
 
 use super::load::Loader;
 use crate::api::{self, Overview};
@@ -45,9 +45,30 @@ impl OverviewStore {
         memo(move || self.overview.with_data(|overview| read(&overview.service.capabilities)).unwrap_or(true))
     }
 
+    /// What the operator may do. Before that is known, nothing is ruled out: the server decides.
+    pub fn rights(self) -> Rights {
+        self.overview.with_data(|overview| overview.rights).unwrap_or(Rights::ALL)
+    }
+
+    /// Whether the operator may do something.
+    pub fn may(self, permission: Permission) -> Memo<bool> {
+        memo(move || self.rights().may(permission))
+    }
+
     /// The pause limit and what was measured, on the host that takes the dumps; `None` while that is not known.
     pub fn frozen_pause(self) -> Option<FrozenPause> {
         self.overview.with_data(|overview| overview.frozen_pause).flatten()
+    }
+
+    /// How far the rows that other tools wrote have been read, where there is a store of such rows.
+    pub fn import(self) -> Option<ForeignImport> {
+        self.overview.with_data(|overview| overview.import.clone()).flatten()
+    }
+
+    /// Whether what is shown, or asked for, may not count the records of such rows.
+    pub(super) fn is_outdated_by(self, import: &ForeignImport) -> bool {
+        let misses = |known: ForeignImport| import.has_other_records_than(&known);
+        untrack(|| self.overview.is_pending() || self.import().is_some_and(misses))
     }
 
     /// Fetches it.
@@ -63,6 +84,8 @@ impl OverviewStore {
             Event::Service(health) => overview.service = health.clone(),
             Event::Hypervisor(error) => overview.hypervisor.clone_from(error),
             Event::Storage(notice) => overview.storage.clone_from(notice),
+            Event::Import(import) => overview.import = Some(import.clone()),
+            Event::Hosts(hosts) => overview.hosts.clone_from(hosts),
             Event::Dump(_)
             | Event::Record(_)
             | Event::Verification(_)

@@ -1,7 +1,7 @@
 //! The feed: one event stream for all tabs of a browser, from which every part of a page hears what changed.
 //!
 //! Parts subscribe with [`Feed::subscribe`]. A connection that breaks off is made again, and goes on where the last one
-//! ended. Where the server cannot tell what was missed, the stream begins anew, and the parts fetch what they show
+//! ended. If the server no longer has what was missed, the stream begins anew, and the parts fetch what they show
 //! ([`Feed::on_connected`]). Nothing here knows what a part does with an event.
 
 mod backoff;
@@ -147,7 +147,7 @@ impl Feed {
 
     /// Calls `fetch` whenever the stream begins anew, so that nothing that happened before is missed; until the owner of
     /// this call is cleaned up. The first time it waits a moment for the stream, because what is fetched before would have
-    /// to be fetched again; but where there is no stream, nothing waits for it.
+    /// to be fetched again; but if there is no stream, nothing waits for it.
     pub fn on_connected(self, fetch: impl Fn() + 'static) {
         effect(move || {
             self.connected_count.track();

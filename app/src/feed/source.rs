@@ -13,9 +13,9 @@ use super::stream::Message;
 const URL: &str = "api/events";
 
 /// The shared worker's script. Tabs of different builds understand each other only with the same number.
-const WORKER_URL: &str = "events.js?2";
+const WORKER_URL: &str = "events.js?3";
 
-/// A source of events; none are told any more after it is dropped.
+/// A source of events; none arrive any more after it is dropped.
 pub(super) enum Source {
     Shared(SharedStream),
     /// Kept to be closed when it is dropped.
@@ -25,14 +25,14 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Asks for the live values of `watch` from now on. False where only a new source can do that.
+    /// Asks for the live values of `watch` from now on. False if only a new source can do that.
     pub(super) fn watch(&self, watch: &str) -> bool {
         let Self::Shared(shared) = self else { return false };
         shared.post("watch", "", watch);
         true
     }
 
-    /// Tells that this page still listens.
+    /// Says that this page still listens.
     pub(super) fn answer(&self) {
         if let Self::Shared(shared) = self {
             shared.post("alive", "", "");
@@ -40,7 +40,7 @@ impl Source {
     }
 }
 
-/// What a source told: `name` is that of a DOM event.
+/// What a source sent: `name` is that of a DOM event.
 fn message_of(name: &str, data: &str, id: String) -> Message {
     match name {
         "open" => Message::Opened,
@@ -68,7 +68,7 @@ pub(super) struct SharedStream {
 }
 
 impl SharedStream {
-    /// `None` where the browser has no shared workers. [`Message::NoSharing`] follows where the worker does not start.
+    /// `None` if the browser has no shared workers. [`Message::NoSharing`] follows where the worker does not start.
     pub(super) fn open(sender: &UnboundedSender<Message>, last_event_id: &str, watch: &str) -> Option<Self> {
         let worker = SharedWorker::new(WORKER_URL).ok()?;
         let port = worker.port();

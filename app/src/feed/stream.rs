@@ -1,4 +1,4 @@
-//! Keeping the page told of events, by the stream that the tabs of a browser share or by one of its own.
+//! Events for the page, from the stream that the tabs of a browser share or from one of its own.
 //!
 //! ```text
 //!             open                  error, or nothing heard for 40 s
@@ -9,11 +9,11 @@
 //! ```
 //!
 //! A browser has few connections to a server, so all its tabs listen to one stream, which a shared worker holds
-//! (`public/events.js`). Where there are no shared workers a page has a stream of its own, and gives it up as soon as it is
+//! (`public/events.js`). Without shared workers a page has a stream of its own, and closes it as soon as it is
 //! hidden. Both are a [`Source`].
 //!
 //! The browser's own reconnection is not relied on: it gives up for good on an answer that is not an event stream.
-//! So the id of the last event is sent along in the address: the server tells what was missed, or says that it cannot.
+//! So the id of the last event is sent along in the address: the server sends what was missed, or says that it cannot.
 
 use futures_channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use futures_util::future::{Either, select};
@@ -36,7 +36,7 @@ const SILENCE_LIMIT_MS: u32 = 40_000;
 /// A hidden page listens to the shared stream this long, so that a short look at another tab costs nothing.
 const HIDDEN_LIMIT_MS: u64 = 60_000;
 
-/// What a [`Source`] tells.
+/// What a [`Source`] sends.
 pub(super) enum Message {
     Opened,
     /// The server's first word: whether it goes on where the last connection broke off.
@@ -45,12 +45,12 @@ pub(super) enum Message {
     },
     Event {
         event: Box<Event>,
-        /// Empty where the event has none.
+        /// Empty if the event has none.
         id: String,
     },
     KeepAlive,
     Broken,
-    /// The shared stream cannot be had.
+    /// There is no shared stream.
     NoSharing,
     VisibilityChanged,
     /// The page watches other live values.
@@ -73,7 +73,7 @@ struct Memory {
     /// Attempts since the last connection.
     attempt: u32,
     last_heard: Timestamp,
-    /// Of the last event that was told to the page.
+    /// Of the last event that was passed to the page.
     last_event_id: String,
 }
 
@@ -124,7 +124,7 @@ pub(super) async fn run(feed: Feed) {
             TimeoutFuture::new(backoff::delay_ms(memory.attempt, js_sys::Math::random())).await;
             memory.attempt = memory.attempt.saturating_add(1);
         }
-        // What the closed connection still had in its queue was not told, so the next one begins with it.
+        // What the closed connection still had in its queue was not passed on, so the next one begins with it.
         while inbox.next().now_or_never().flatten().is_some() {}
     }
 }

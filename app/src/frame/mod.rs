@@ -1,12 +1,15 @@
 //! What surrounds every page: skip link, navigation, connection chip, keyboard shortcuts, notifications.
 
 mod connection_chip;
+mod manage;
 mod navbar;
+mod page_link;
 mod shortcut_help;
 
 use leptos::html;
 use leptos::prelude::*;
 
+use crate::routes::Page;
 use crate::session::SessionEnded;
 use crate::shortcuts::Shortcuts;
 use crate::ui::erase::handler;
@@ -20,7 +23,8 @@ pub fn Frame(
     /// What stands in the bar for the operator's session, such as a way to sign out.
     #[prop(optional, into)]
     session: ViewFn,
-    /// The page.
+    /// Called when the operator is about to open a page.
+    on_approach: fn(Page),
     children: Children,
 ) -> impl IntoView {
     let main = NodeRef::<html::Main>::new();
@@ -37,7 +41,7 @@ pub fn Frame(
         <a class="skip-link" href="#main" on:click=handler(skip)>
             "Skip to content"
         </a>
-        <Navbar on_help=move |()| help.set(true) session />
+        <Navbar on_help=move |()| help.set(true) session on_approach />
         <SessionEnded />
         <main id="main" class="page" tabindex="-1" node_ref=main>
             {children()}

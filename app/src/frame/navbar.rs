@@ -2,10 +2,10 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 
 use super::connection_chip::ConnectionChip;
-use crate::base;
+use super::manage::Manage;
+use super::page_link::PageLink;
 use crate::routes::Page;
 use crate::ui::erase::{dynamic, follow, handler};
 use crate::ui::{Button, ButtonKind, ButtonSize, Icon, IconView, ThemeSwitch, close_on_dismissal};
@@ -18,27 +18,15 @@ pub fn Navbar(
     on_help: Callback<()>,
     /// What belongs to the operator's session, such as a way to sign out.
     session: ViewFn,
+    /// Called when the operator is about to open a page.
+    on_approach: fn(Page),
 ) -> impl IntoView {
     let open = RwSignal::new(false);
     let bar = NodeRef::<html::Header>::new();
     let toggle = NodeRef::<html::Button>::new();
     close_on_dismissal(open, bar, toggle);
-    let pathname = use_location().pathname;
-    let pages = Page::ALL
-        .into_iter()
-        .map(|page| {
-            view! {
-                <li>
-                    <a
-                        href=base::href(page.path())
-                        aria-current=follow(move || pathname.with(|path| base::leads_to(path, page.path())).then_some("page"))
-                    >
-                        {page.name()}
-                    </a>
-                </li>
-            }
-        })
-        .collect_view();
+    let pages =
+        Page::DAILY.iter().map(|page| view! { <li><PageLink page=*page on_approach /></li> }).collect_view();
     view! {
         <header class="navbar" node_ref=bar>
             <div class="navbar-inner">
@@ -62,6 +50,7 @@ pub fn Navbar(
                 <div class="navbar-menu" class:is-open=open id="navbar-menu">
                     <nav class="navbar-pages" aria-label="Pages" on:click=handler(move |_| open.set(false))>
                         <ul>{pages}</ul>
+                        <Manage on_approach />
                     </nav>
                     <span class="navbar-help">
                         <Button

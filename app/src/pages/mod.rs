@@ -1,24 +1,45 @@
 //! The pages, one folder each.
 
+mod audit;
 mod gauges;
 mod guest;
+mod hosts;
 mod memory_dumps;
 mod not_found;
+mod notifications;
+mod part;
+mod refusal;
 mod resources;
+mod retention;
+mod schedules;
 #[cfg(feature = "showcase")]
 mod showcase;
 mod telemetry;
 mod title;
+mod trends;
+mod users;
 mod vms;
 
-pub use gauges::Gauges;
-pub use memory_dumps::MemoryDumps;
-pub use resources::Resources;
-pub use telemetry::Telemetry;
-pub use vms::Vms;
-
 use leptos::prelude::*;
+
+use crate::routes::Page;
 use not_found::NotFound;
+use part::{Part, parts};
+
+parts! {
+    guests / gauges: Gauges => gauges::Gauges,
+    guests / vms: Vms => vms::Vms,
+    service / telemetry: Telemetry => telemetry::Telemetry,
+    service / resource_monitoring: Resources => resources::Resources,
+    dumps / memory_dumps: MemoryDumps => memory_dumps::MemoryDumps,
+    service / trends: Trends => trends::Trends,
+    manage / hosts: Hosts => hosts::Hosts,
+    rules / schedules: Schedules => schedules::Schedules,
+    rules / retention: Retention => retention::Retention,
+    rules / notifications: Notifications => notifications::Notifications,
+    manage / users: Users => users::Users,
+    manage / audit: Audit => audit::Audit,
+}
 
 /// What an address shows that is none of the pages above. In development builds `/ui` shows every component.
 #[component]

@@ -11,7 +11,7 @@ pub fn browser_now() -> Timestamp {
     Timestamp::from_unix_micros(micros).unwrap_or_else(|_| std::time::UNIX_EPOCH.into())
 }
 
-/// A clock that runs with the server's: instants that the server tells are compared with its own present, because
+/// A clock that runs with the server's: instants from the server are compared with its own present, because
 /// the operator's clock may be wrong.
 #[derive(Clone, Copy)]
 pub struct Clock {

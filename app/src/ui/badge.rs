@@ -41,7 +41,6 @@ pub fn Badge(
     /// The icon that says the same.
     #[prop(optional)]
     icon: Option<Icon>,
-    /// The word.
     children: Children,
 ) -> impl IntoView {
     view! {

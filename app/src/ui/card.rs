@@ -9,7 +9,6 @@ use super::erase::dynamic;
 pub fn Card(
     /// The id of the heading.
     id: &'static str,
-    /// The heading.
     title: &'static str,
     /// What stands at the end of the heading's line.
     #[prop(optional, into)]
@@ -17,7 +16,6 @@ pub fn Card(
     /// A class of its own, for the page's layout.
     #[prop(optional)]
     class: &'static str,
-    /// The content.
     children: Children,
 ) -> impl IntoView {
     view! {

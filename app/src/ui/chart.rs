@@ -1,4 +1,5 @@
-//! A chart over time: the element `<time-chart>` of `public/charts.js`, which is loaded when the first one is shown.
+//! Charts: the elements `<time-chart>` and `<amount-chart>` of `public/charts.js` and `public/amount-chart.js`, which are loaded
+//! when the first one is shown.
 
 use js_sys::{Array, Float64Array, Function, Reflect};
 use leptos::ev::CustomEvent;
@@ -13,14 +14,23 @@ use super::erase::{effect, handler};
 /// Relative to the shell's `<base>`.
 const SCRIPT: &str = "charts.js";
 
-/// What a chart shows: its settings and marks as JSON, and its columns, as `public/charts.js` takes them.
+/// What a chart shows: its settings and marks as JSON, and its columns one after the other, as the scripts take them.
 pub struct Drawing {
     /// The range, the unit and the kind of the values.
     pub settings: String,
-    /// Instants, means, lowest and highest values, and what was counted, one column after the other.
     pub columns: Vec<f64>,
     /// What is marked on the axis of time.
     pub marks: String,
+}
+
+/// Which element draws.
+#[derive(Clone, Copy, Default)]
+pub enum ChartKind {
+    /// One value over time: instants, means, lowest and highest values, and what was counted.
+    #[default]
+    Time,
+    /// Amounts on top of each other, as bars or areas. It has no marks and is not zoomed.
+    Amounts,
 }
 
 /// A chart on screen, for what is done with its picture.
@@ -59,7 +69,7 @@ impl ChartHandle {
     }
 }
 
-/// The chart. It is told to be in view by `seen`, and draws only then.
+/// The chart. `seen` says that it is in view; it draws only then.
 #[component]
 pub fn Chart(
     /// Where it is.
@@ -69,15 +79,24 @@ pub fn Chart(
     /// What it shows; `None` while that is not known.
     draw: Box<dyn Fn() -> Option<Drawing>>,
     /// Called with the stretch of time that was dragged over, in milliseconds since 1970.
-    on_zoom: Callback<(f64, f64)>,
+    #[prop(optional)]
+    on_zoom: Option<Callback<(f64, f64)>>,
     /// Called on a double click.
-    on_reset: Callback<()>,
+    #[prop(optional)]
+    on_reset: Option<Callback<()>>,
+    /// Which element draws.
+    #[prop(optional)]
+    kind: ChartKind,
 ) -> impl IntoView {
     load();
     let frame = handle.frame;
     effect(move || {
         let Some(frame) = frame.get() else { return };
-        let Ok(element) = document().create_element("time-chart") else { return };
+        let name = match kind {
+            ChartKind::Time => "time-chart",
+            ChartKind::Amounts => "amount-chart",
+        };
+        let Ok(element) = document().create_element(name) else { return };
         // What it shows is said in words beside it.
         let _ = element.set_attribute("aria-hidden", "true");
         // The framework uses a frame again for another chart: nothing of the one before stays in it.
@@ -99,8 +118,13 @@ pub fn Chart(
     let zoom = move |event: CustomEvent| {
         let ends = Array::from(&event.detail());
         let end = |index| JsValue::as_f64(&ends.get(index));
-        if let (Some(from), Some(to)) = (end(0), end(1)) {
+        if let (Some(from), Some(to), Some(on_zoom)) = (end(0), end(1), on_zoom) {
             on_zoom.run((from, to));
+        }
+    };
+    let reset = move |_: CustomEvent| {
+        if let Some(on_reset) = on_reset {
+            on_reset.run(());
         }
     };
     view! {
@@ -109,7 +133,7 @@ pub fn Chart(
             node_ref=frame
             on:chartseen=handler(on_seen)
             on:chartzoom=handler(zoom)
-            on:chartreset=handler(move |_: CustomEvent| on_reset.run(()))
+            on:chartreset=handler(reset)
         ></div>
     }
 }

@@ -17,7 +17,6 @@ pub fn Checkbox(
     /// Whether it cannot be changed now.
     #[prop(optional, into)]
     disabled: Signal<bool>,
-    /// Its name.
     children: Children,
 ) -> impl IntoView {
     view! {

@@ -5,7 +5,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{HtmlDocument, HtmlTextAreaElement};
 
-/// Copies `text`; tells whether the browser did it.
+/// Copies `text`; returns whether the browser did it.
 pub async fn copy(text: &str) -> bool {
     // Browsers offer the clipboard only to pages from loopback or over TLS.
     let clipboard = window().navigator().clipboard();

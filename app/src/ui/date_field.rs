@@ -10,11 +10,8 @@ use super::erase::{follow, handler};
 pub fn DateField(
     /// The id of the control.
     id: &'static str,
-    /// Its name.
     label: &'static str,
-    /// The day.
-    #[prop(into)]
-    value: Signal<String>,
+    #[prop(into)] value: Signal<String>,
     /// Called with the day that was chosen, or with an empty text.
     #[prop(into)]
     on_choose: Callback<String>,

@@ -1,4 +1,4 @@
-//! A modal dialog on the native element: the browser traps the focus, closes on Esc and gives the focus back.
+//! A modal dialog on the native element: the browser traps the focus, closes on Esc and returns the focus.
 
 use leptos::ev;
 use leptos::html;
@@ -18,13 +18,10 @@ pub fn Dialog(
     open: RwSignal<bool>,
     /// The id of its heading.
     id: &'static str,
-    /// Its heading.
-    #[prop(into)]
-    title: Signal<String>,
+    #[prop(into)] title: Signal<String>,
     /// Whether it has room for groups of values side by side.
     #[prop(optional)]
     wide: bool,
-    /// Its content.
     children: ChildrenFn,
 ) -> impl IntoView {
     let element = NodeRef::<html::Dialog>::new();
@@ -32,7 +29,7 @@ pub fn Dialog(
         let Some(dialog) = element.get() else { return };
         if open.get() {
             if !dialog.open() {
-                // Fails only where the element is not in the document.
+                // Fails only if the element is not in the document.
                 let _ = dialog.show_modal();
             }
         } else if dialog.open() {

@@ -32,7 +32,7 @@ where
             let was_inside = contains(document().active_element().as_deref());
             open.set(false);
             if was_inside && let Some(opener) = opener.get_untracked() {
-                // Fails only where the element is not in the document.
+                // Fails only if the element is not in the document.
                 let _ = opener.unchecked_into::<HtmlElement>().focus();
             }
         }

@@ -7,9 +7,7 @@ use super::icon::{Icon, IconView};
 /// A sentence on why there is nothing, and an action or a hint as children.
 #[component]
 pub fn EmptyState(
-    /// Why.
-    #[prop(into)]
-    title: String,
+    #[prop(into)] title: String,
     /// What is missing, as a picture.
     #[prop(default = Icon::Memory)]
     icon: Icon,

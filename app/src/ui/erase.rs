@@ -25,7 +25,7 @@ pub fn handler<E: 'static>(handle: impl FnMut(E) + 'static) -> Box<dyn FnMut(E)>
     Box::new(handle)
 }
 
-/// What follows from signals; whoever reads it runs again only when it is another value than before.
+/// What follows from signals; its readers run again only when the value changes.
 pub fn memo<T>(read: impl Fn() -> T + Send + Sync + 'static) -> Memo<T>
 where
     T: PartialEq + Send + Sync + 'static,

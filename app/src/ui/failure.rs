@@ -16,6 +16,9 @@ pub fn Failure(
     /// Tries again.
     #[prop(optional, into)]
     on_retry: Option<Callback<()>>,
+    /// What the button for it says.
+    #[prop(default = "Retry")]
+    action: &'static str,
 ) -> impl IntoView {
     view! {
         <div class="failure" role="alert">
@@ -28,7 +31,7 @@ pub fn Failure(
             </div>
             {on_retry.map(|retry| view! {
                 <Button kind=ButtonKind::Secondary on_press=retry>
-                    "Retry"
+                    {action}
                 </Button>
             })}
         </div>

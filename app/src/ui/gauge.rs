@@ -20,13 +20,12 @@ pub type Mark = (f64, &'static str);
 /// A gauge. It is a picture for screen readers, whose text is `label`; the value itself belongs beside it.
 #[component]
 pub fn Gauge(
-    /// Where the needle stands, 0 to 90; `None` where that is not known.
+    /// Where the needle stands, 0 to 90; `None` if that is not known.
     #[prop(into)]
     degrees: Signal<Option<f64>>,
     /// What is to be seen, in words: `CPU: 12 %`.
     #[prop(into)]
     label: Signal<String>,
-    /// The scale.
     marks: &'static [Mark],
     /// The id of the element that explains the scale.
     #[prop(optional)]

@@ -149,11 +149,7 @@ impl Icon {
 
 /// The icon, as tall as the text around it.
 #[component]
-pub fn IconView(
-    /// Which.
-    #[prop(into)]
-    icon: Signal<Icon>,
-) -> impl IntoView {
+pub fn IconView(#[prop(into)] icon: Signal<Icon>) -> impl IntoView {
     view! {
         <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
             <path d=follow(move || icon.get().path()) />

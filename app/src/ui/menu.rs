@@ -15,7 +15,7 @@ const MOST_DRIFT_PX: f64 = 8.0;
 
 /// A menu button. Its children are [`MenuItem`]s and [`MenuLink`]s. Arrow keys, Home and End go from item to item; a
 /// choice, Esc, Tab, a press outside and scrolling close it. It lies over everything, also where its button is in
-/// something that scrolls, and opens upwards where there is no room below.
+/// something that scrolls, and opens upwards if there is no room below.
 #[component]
 pub fn Menu(
     /// What the menu is for: `Actions for web-01`.
@@ -24,7 +24,6 @@ pub fn Menu(
     /// What the button shows.
     #[prop(into)]
     button: ViewFn,
-    /// The items.
     children: ChildrenFn,
 ) -> impl IntoView {
     let open = RwSignal::new(false);
@@ -39,7 +38,7 @@ pub fn Menu(
         {
             place.set(Place::beside(&button, &list));
             go(&list, Step::First);
-            // It stands still while its button moves away; what was scrolled a moment before is told late.
+            // It stands still while its button moves away; what was scrolled a moment before is reported late.
             let opened_at = button.get_bounding_client_rect().top();
             let scrolled = window_event_listener(ev::scroll, move |_| {
                 let button = opener.get_untracked();
@@ -145,7 +144,7 @@ pub fn MenuLink(
     /// Where it is.
     #[prop(into)]
     href: String,
-    /// The name it is kept under; empty where the server says it.
+    /// The name it is kept under; empty if the server says it.
     #[prop(optional, into)]
     file_name: String,
     /// Called when it is asked for.
@@ -155,7 +154,7 @@ pub fn MenuLink(
     children: Children,
 ) -> impl IntoView {
     view! {
-        // `download` also tells the router that this is not a page.
+        // `download` also marks this for the router as no page.
         <a
             class="menu-item"
             role="menuitem"

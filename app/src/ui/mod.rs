@@ -40,7 +40,7 @@ pub use announcer::{Announcements, Announcer};
 pub use badge::{Badge, Tone};
 pub use button::{Button, ButtonKind, ButtonSize};
 pub use card::Card;
-pub use chart::{Chart, ChartHandle, Drawing, charts_failed, retry_charts};
+pub use chart::{Chart, ChartHandle, ChartKind, Drawing, charts_failed, retry_charts};
 pub use checkbox::Checkbox;
 pub use copy_button::CopyButton;
 pub use date_field::DateField;

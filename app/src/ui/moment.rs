@@ -8,10 +8,7 @@ use crate::time::{Clock, local_time, relative};
 
 /// An instant in the operator's time zone; in words of their language on hover.
 #[component]
-pub fn Instant(
-    /// The instant.
-    instant: Timestamp,
-) -> impl IntoView {
+pub fn Instant(instant: Timestamp) -> impl IntoView {
     let local = local_time(instant);
     view! {
         <time datetime=instant.to_string() title=local.long>
@@ -24,10 +21,7 @@ pub fn Instant(
 
 /// How long ago an instant was; the instant itself on hover.
 #[component]
-pub fn Moment(
-    /// The instant.
-    instant: Timestamp,
-) -> impl IntoView {
+pub fn Moment(instant: Timestamp) -> impl IntoView {
     let clock = Clock::expect();
     let text = memo(move || relative(instant, clock.now()));
     view! {

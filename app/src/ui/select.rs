@@ -11,7 +11,6 @@ use super::icon::{Icon, IconView};
 pub fn Select(
     /// The id of the control.
     id: &'static str,
-    /// Its name.
     label: &'static str,
     /// Whether the name is for screen readers only, where the place says it to the eye.
     #[prop(optional)]

@@ -32,7 +32,7 @@ pub fn Show(
     dynamic(move || if holds.get() { children() } else { fallback.run() })
 }
 
-/// What a row of a [`List`] is told from the others by, and how it is made.
+/// What distinguishes a row of a [`List`] from the others, and how it is made.
 pub type Row = (String, Box<dyn FnOnce() -> AnyView + Send>);
 
 /// Rows that stay where they are while others come and go. In place of the framework's `For`, which is compiled for every

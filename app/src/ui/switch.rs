@@ -17,7 +17,6 @@ pub fn Switch(
     /// Whether it cannot be switched now.
     #[prop(optional, into)]
     disabled: Signal<bool>,
-    /// Its name.
     children: Children,
 ) -> impl IntoView {
     view! {

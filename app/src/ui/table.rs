@@ -53,7 +53,6 @@ pub fn SortHeader(
     /// Asks for the table to be sorted by this column, or the other way round.
     #[prop(into)]
     on_sort: Callback<()>,
-    /// Its name.
     children: Children,
 ) -> impl IntoView {
     let icon = Signal::derive(move || match order.get() {

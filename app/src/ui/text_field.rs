@@ -11,7 +11,6 @@ use super::erase::{follow, handler};
 pub fn TextField(
     /// The id of the control. Its hint and error have ids made of it.
     id: &'static str,
-    /// Its name.
     label: &'static str,
     /// What it holds.
     value: RwSignal<String>,
@@ -21,6 +20,12 @@ pub fn TextField(
     /// Why what it holds cannot be used.
     #[prop(optional, into)]
     error: Signal<Option<String>>,
+    /// What the browser takes it for: `text`, or `password` to show nothing of it.
+    #[prop(default = "text")]
+    kind: &'static str,
+    /// What the browser may fill in.
+    #[prop(default = "off")]
+    autocomplete: &'static str,
     /// How many lines it shows; 1 makes it a field of one line.
     #[prop(default = 1)]
     lines: u32,
@@ -54,8 +59,8 @@ pub fn TextField(
             <input
                 class="field"
                 id=id
-                type="text"
-                autocomplete="off"
+                type=kind
+                autocomplete=autocomplete
                 prop:value=value
                 disabled=disabled
                 aria-invalid=follow(invalid)

@@ -34,7 +34,7 @@ impl Theme {
         }
     }
 
-    /// What was chosen before; where a browser keeps nothing, what the system has.
+    /// What was chosen before; if a browser keeps nothing, what the system has.
     pub fn chosen() -> Self {
         let kept = storage().and_then(|storage| storage.get_item(KEY).ok()).flatten();
         Self::ALL.into_iter().find(|theme| Some(theme.as_str()) == kept.as_deref()).unwrap_or_default()

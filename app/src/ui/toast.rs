@@ -7,7 +7,7 @@ use super::erase::handler;
 use super::icon::{Icon, IconView};
 use super::show::list;
 
-/// What a toast tells.
+/// What a toast reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToastKind {
     /// Something was done. Goes after 5 s.

@@ -10,9 +10,7 @@ use super::erase::{follow, handler};
 pub fn Tooltip(
     /// The id of the hint; what it is about names it in `aria-describedby`.
     id: &'static str,
-    /// The hint.
-    #[prop(into)]
-    text: Signal<String>,
+    #[prop(into)] text: Signal<String>,
     /// What it is about.
     children: Children,
 ) -> impl IntoView {

@@ -1,14 +1,14 @@
-//! A value nobody told us.
+//! A value that nobody reported.
 
 use leptos::prelude::*;
 
-/// `unknown`, which a screen reader is told of `what`; `hash unknown` where the place alone does not say what.
+/// `unknown`, which a screen reader reads as unknown `what`; `hash unknown` where the place alone does not say what.
 #[component]
 pub fn Unknown(
     /// What is unknown: `hash`.
     #[prop(into)]
     what: String,
-    /// Whether the eye is told too what is unknown.
+    /// Whether what is unknown is also visible.
     #[prop(optional)]
     in_full: bool,
 ) -> impl IntoView {

@@ -8,17 +8,16 @@ use serde::{Deserialize, Serialize};
 /// What is known of one dump.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Details {
-    /// Its record.
     pub record: Record,
     /// What an operator must know before anything else, the worst first.
     pub notices: Vec<Notice>,
     /// Everything else, in groups; none of them is empty.
     pub groups: Vec<Group>,
-    /// What the pages of its memory hold, where they were counted.
+    /// What the pages of its memory hold, if they were counted.
     pub pages: Option<PageStatistics>,
-    /// The forms in which the image can be downloaded; `None` where it cannot be read, or was not looked at.
+    /// The forms in which the image can be downloaded; `None` if it cannot be read, or was not looked at.
     pub forms: Option<Vec<Form>>,
-    /// Why neither the image nor its manifest tells anything.
+    /// Why neither the image nor its manifest could be read.
     pub problem: Option<Problem>,
     /// Why the image cannot be read, although its manifest can.
     pub unreadable: Option<Problem>,
@@ -49,7 +48,6 @@ pub struct Notice {
 /// A part of what is known, under one heading.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Group {
-    /// Its heading.
     pub title: String,
     /// How much room it needs.
     pub room: Room,
@@ -86,11 +84,10 @@ pub enum Value {
     Code(String),
     /// Text of a machine that is taken elsewhere: it can be copied.
     Copied(String),
-    /// An instant.
     Instant(Timestamp),
     /// One line for each.
     Lines(Vec<String>),
-    /// Nobody told it.
+    /// Nobody reported it.
     Unknown,
 }
 
@@ -106,7 +103,6 @@ pub struct PageStatistics {
 /// Pages of one class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageClass {
-    /// Its name.
     pub name: String,
     /// What such a page holds.
     pub hint: String,
@@ -119,7 +115,7 @@ pub struct PageClass {
 pub struct Form {
     /// The server's word for it.
     pub format: String,
-    /// How large it is, where that is known before it is made.
+    /// How large it is, if that is known before it is made.
     pub size: Option<ByteCount>,
     /// What it leaves out.
     pub omits: Option<String>,

@@ -12,6 +12,6 @@ mod phrases;
 
 pub use absence::{absence, why_absent};
 pub use dump_details::{Details, Fact, Form, Group, Notice, PageClass, PageStatistics, Room, Value, Weight};
-pub use guest_name::shown;
+pub use guest_name::{placed, shown};
 pub use numbers::{grouped, measured, percent, share};
 pub use phrases::{because, by_whom, by_whom_and_when, lower_first, sentence, upper_first};

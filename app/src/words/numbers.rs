@@ -13,7 +13,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A part of a whole in percent, `5.6 %`; what is more than nothing is never told as nothing.
+/// A part of a whole in percent, `5.6 %`; what is more than nothing is never shown as nothing.
 pub fn share(part: u64, whole: u64) -> String {
     match percent(part, whole) {
         percent if part > 0 && percent < 0.1 => "< 0.1 %".to_owned(),
@@ -30,7 +30,7 @@ pub fn percent(part: u64, whole: u64) -> f64 {
 }
 
 /// A measured value of any size with about three digits: `0`, `1.25`, `12.5`, `1,250`. What is more than nothing is never
-/// told as nothing.
+/// shown as nothing.
 pub fn measured(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),

@@ -1,5 +1,7 @@
 //! Short phrases that many sentences are made of.
 
+use std::fmt;
+
 use memdeck_model::{Actor, CaptureMode};
 
 /// Who did something.
@@ -22,13 +24,13 @@ pub fn by_whom_and_when(by: &Actor, before_start: bool) -> String {
 }
 
 /// Why a dump was taken in `mode` and not as it was first tried.
-pub fn because(mode: Option<CaptureMode>, reason: &str) -> String {
+pub fn because(mode: Option<CaptureMode>, reason: &dyn fmt::Display) -> String {
     let mode = match mode {
         Some(CaptureMode::Live) => "Live",
         Some(CaptureMode::Frozen) => "Frozen",
         None => "Another mode",
     };
-    format!("{mode}, because {}.", reason.trim_end_matches('.'))
+    format!("{mode}, because {}.", reason.to_string().trim_end_matches('.'))
 }
 
 /// With a capital letter at its beginning.
@@ -80,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_reason_becomes_one_sentence() {
-        let told = because(Some(CaptureMode::Frozen), "the live copy was not complete after 2 min 00 s.");
+        let told = because(Some(CaptureMode::Frozen), &"the live copy was not complete after 2 min 00 s.");
         assert_eq!(told, "Frozen, because the live copy was not complete after 2 min 00 s.");
     }
 }

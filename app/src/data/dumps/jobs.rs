@@ -19,7 +19,7 @@ pub struct Job {
     pub status: DumpStatus,
     /// How fast it is being read.
     pub rate: Rate,
-    /// What became of the operator's wish to cancel it, where there was one.
+    /// What became of the operator's wish to cancel it, if there was one.
     pub cancel: Option<Cancel>,
     /// When the page heard of its end.
     pub(super) ended_at: Option<Timestamp>,
@@ -108,7 +108,7 @@ impl Jobs {
         })
     }
 
-    /// Takes in a status that was told at `now`.
+    /// Takes in a status that arrived at `now`.
     pub fn tell(&mut self, status: DumpStatus, now: Timestamp) -> Change {
         self.expire(now);
         if self.dismissed.contains(&status.dump_id) {
@@ -154,7 +154,7 @@ impl Jobs {
         self.expire(now);
     }
 
-    /// Takes note of the wish to cancel a dump that waits or runs. False where there is none such, or where it was
+    /// Takes note of the wish to cancel a dump that waits or runs. False if there is none such, or where it was
     /// asked for already.
     pub fn ask_cancel(&mut self, id: &DumpId) -> bool {
         let asked = Some(Cancel::Asked);
@@ -168,7 +168,7 @@ impl Jobs {
         }
     }
 
-    /// Takes note that the wish could not be passed on. Where the dump has ended meanwhile that says nothing any more.
+    /// Takes note that the wish could not be passed on. If the dump has ended meanwhile that says nothing any more.
     pub fn refuse_cancel(&mut self, id: &DumpId, why: String) {
         if let Some(job) =
             self.jobs.iter_mut().find(|job| &job.status.dump_id == id && job.ended_at.is_none())
@@ -186,13 +186,16 @@ impl Jobs {
     /// The result of a guest's dump is no news any more once a later dump of it was asked for: the new one takes its place,
     /// and stands behind all others if there is none.
     fn insert(&mut self, job: Job) {
-        let is_same_guest = |known: &Job| match (&known.status.guest_uuid, &job.status.guest_uuid) {
-            (Some(known), Some(new)) => known == new,
-            _ => known.status.display_name() == job.status.display_name(),
+        let is_same_guest = |known: &Job| {
+            let is_named_alike = match (&known.status.guest_uuid, &job.status.guest_uuid) {
+                (Some(known), Some(new)) => known == new,
+                _ => known.status.display_name() == job.status.display_name(),
+            };
+            known.status.host == job.status.host && is_named_alike
         };
         let superseded = self.jobs.iter().position(|known| known.ended_at.is_some() && is_same_guest(known));
         match superseded.and_then(|place| self.jobs.get_mut(place)) {
-            // Two results that are told together: the later one stays.
+            // Two results that arrive together: the later one stays.
             Some(known) if began(&known.status) > began(&job.status) => {}
             Some(known) => *known = job,
             None => self.jobs.push(job),
@@ -212,9 +215,12 @@ impl Job {
     }
 }
 
-/// Whether it is a dump of `guest`: by UUID; where the service does not tell it, by name, or else by the text that was
+/// Whether it is a dump of `guest`: on its host, and by UUID; if the service does not report it, by name, or else by the text that was
 /// asked for.
 fn is_of(status: &DumpStatus, guest: &Guest) -> bool {
+    if status.host != guest.host {
+        return false;
+    }
     match (&status.guest_uuid, &status.guest) {
         (Some(uuid), _) => *uuid == guest.uuid,
         (None, Some(name)) => *name == guest.name,

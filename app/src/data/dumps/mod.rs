@@ -15,7 +15,7 @@ use super::overview::OverviewStore;
 use crate::api::{self, ApiError};
 use crate::time::browser_now;
 use crate::ui::{Announcer, Toaster};
-use crate::words::shown;
+use crate::words::placed;
 use jobs::Change;
 use words::outcome_of;
 
@@ -74,7 +74,7 @@ impl Dumps {
         let mut name = None;
         self.jobs.change(|jobs| {
             if jobs.ask_cancel(&id) {
-                name = jobs.get(&id).map(|job| shown(job.status.display_name()));
+                name = jobs.get(&id).map(|job| placed(job.status.host.as_ref(), job.status.display_name()));
             }
         });
         let Some(name) = name else { return };

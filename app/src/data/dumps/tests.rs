@@ -1,4 +1,4 @@
-//! What the list of dumps does with what it is told; and dumps for the tests of its parts.
+//! What the list of dumps does with news; and dumps for the tests of its parts.
 
 use memdeck_model::{
     ByteCount, CaptureMode, DumpId, DumpState, DumpStatus, EndReason, Guest, GuestName, GuestState, Timestamp,
@@ -21,6 +21,7 @@ fn status_of_guest(vm: &str, id: &str, state: DumpState, progress: f64) -> DumpS
 
 fn guest(name: &str, id: Option<u32>) -> Guest {
     Guest {
+        host: None,
         id,
         name: GuestName(name.into()),
         uuid: format!("uuid-of-{name}"),
@@ -32,7 +33,7 @@ fn guest(name: &str, id: Option<u32>) -> Guest {
     }
 }
 
-/// A running dump of web-01, of which the service told `fields` too.
+/// A running dump of web-01, with further `fields` from the service.
 pub fn job(fields: serde_json::Value) -> Job {
     let mut status =
         serde_json::json!({"dump_id": "a", "vm": "web-01", "state": "running", "progress": 50.0});
@@ -203,7 +204,7 @@ fn a_later_dump_of_the_guest_takes_the_place_of_a_result() {
     jobs.tell(at_second("db-01", "b", 2, DumpState::Running), at(2));
     jobs.tell(at_second("web-01", "c", 3, DumpState::Running), at(3));
     assert_eq!((shown(&jobs), jobs.active_count()), (vec!["c".to_owned(), "b".to_owned()], 2));
-    // What is told late about the dump before changes nothing.
+    // Late news about the dump before changes nothing.
     jobs.tell(at_second("web-01", "c", 3, DumpState::Completed), at(4));
     jobs.tell(at_second("web-01", "a", 1, DumpState::Failed), at(5));
     assert_eq!(shown(&jobs), ["b", "c"]);

@@ -7,7 +7,7 @@ use memdeck_model::{
 
 use super::jobs::Job;
 use crate::ui::ToastKind;
-use crate::words::{by_whom_and_when, shown, upper_first};
+use crate::words::{by_whom_and_when, placed, upper_first};
 
 /// What is known of a dump under way, at `now`.
 pub fn figures_of(job: &Job, now: Timestamp) -> String {
@@ -95,7 +95,7 @@ pub fn result_of(status: &DumpStatus) -> String {
 
 /// What to say of a dump that has ended; `was_asked`: after the operator of this page cancelled it.
 pub fn outcome_of(status: &DumpStatus, was_asked: bool) -> (ToastKind, String) {
-    let name = shown(status.display_name());
+    let name = placed(status.host.as_ref(), status.display_name());
     let message = &status.message;
     match status.exact_state() {
         JobState::Failed => (ToastKind::Error, format!("The dump of {name} failed: {message}")),

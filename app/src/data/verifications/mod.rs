@@ -11,7 +11,7 @@ use memdeck_model::{DumpId, Verification, VerificationState};
 pub use store::VerificationStore;
 pub use words::{percent as percent_of, told as verification_in_words};
 
-/// The newest verification of each image that the page was told of.
+/// The newest verification of each image that the page knows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verifications {
     // A handful: a page has as many rows as an operator looks at.
@@ -22,7 +22,7 @@ pub struct Verifications {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Entry {
     newest: Option<Verification>,
-    /// The guest, if this page's operator wants its image to be verified, until the end is told.
+    /// The guest, if this page's operator wants its image to be verified, until the end is announced.
     wanted: Option<String>,
     /// Whether the server has not answered the request yet.
     asking: bool,
@@ -77,7 +77,7 @@ impl Verifications {
         *entry = Entry { newest: entry.newest.take(), refused: Some(why), ..Entry::default() };
     }
 
-    /// Takes in what was told of one.
+    /// Takes in the state of one.
     pub fn tell(&mut self, told: Verification) -> Option<Ended> {
         let entry = self.entry_mut(&told.dump_id);
         match told.state {
@@ -100,13 +100,13 @@ impl Verifications {
         }
         let is_news = entry.newest.as_ref() != Some(&told);
         entry.newest = Some(told);
-        // The end may be told before the answer to the request is.
+        // The end may arrive before the answer to the request.
         entry.asking = false;
         let guest = entry.wanted.take()?;
         is_news.then_some(Ended { guest })
     }
 
-    /// Forgets those that went on when the feed broke off: those that still do are told when it begins anew.
+    /// Forgets those that went on when the feed broke off: those that still do are sent when it begins anew.
     pub fn forget_running(&mut self) {
         for (_, entry) in &mut self.entries {
             if entry.is_running() {

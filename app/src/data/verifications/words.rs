@@ -1,6 +1,6 @@
 //! How far a verification is and what it found, in words.
 
-use memdeck_model::{Verification, VerificationState};
+use memdeck_model::{Verdict, Verification, VerificationState};
 
 use crate::ui::{Icon, ToastKind, Tone};
 use crate::words::sentence;
@@ -31,7 +31,7 @@ pub fn told(verification: &Verification) -> Option<Told> {
             return Some(Told { tone: Tone::Active, icon: Icon::Activity, word, sentence });
         }
         VerificationState::Failed => {
-            let why = verification.error.clone().unwrap_or_default();
+            let why = verification.error.as_ref().map(ToString::to_string).unwrap_or_default();
             return Some(Told {
                 tone: Tone::Bad,
                 icon: Icon::Alert,
@@ -39,18 +39,22 @@ pub fn told(verification: &Verification) -> Option<Told> {
                 sentence: sentence(&why),
             });
         }
-        VerificationState::Finished => match verification.verdict.as_deref() {
-            Some("intact") => {
+        VerificationState::Finished => match verification.verdict {
+            Some(Verdict::Intact) => {
                 (Tone::Good, Icon::Check, "Intact", "Every byte was read and matches the record.")
             }
-            Some("unconfirmed") => (
+            Some(Verdict::Unconfirmed) => (
                 Tone::Waiting,
                 Icon::Info,
                 "Unconfirmed",
                 "No damage was found, but there is too little beside the image to confirm it.",
             ),
-            Some("damaged") => (Tone::Bad, Icon::Alert, "Damaged", "The image does not match its record."),
-            _ => (Tone::Waiting, Icon::Info, "Verified", "This page does not know the verdict."),
+            Some(Verdict::Damaged) => {
+                (Tone::Bad, Icon::Alert, "Damaged", "The image does not match its record.")
+            }
+            Some(Verdict::Sampled) | None => {
+                (Tone::Waiting, Icon::Info, "Verified", "This page does not know the verdict.")
+            }
         },
     };
     Some(Told { tone, icon, word: word.to_owned(), sentence: sentence.to_owned() })
@@ -80,8 +84,7 @@ mod tests {
 
     use super::*;
 
-    fn verification(state: VerificationState, verdict: Option<&str>) -> Verification {
-        let verdict = verdict.map(str::to_owned);
+    fn verification(state: VerificationState, verdict: Option<Verdict>) -> Verification {
         Verification { state, verdict, ..Verification::none("a1".parse().unwrap()) }
     }
 
@@ -102,15 +105,15 @@ mod tests {
     #[test]
     fn every_verdict_is_told_apart_and_no_failure_is_a_verdict() {
         let finished = |verdict| told(&verification(VerificationState::Finished, verdict)).unwrap();
-        let told_apart = [Some("intact"), Some("unconfirmed"), Some("damaged"), Some("odd"), None]
+        let told_apart = [Some(Verdict::Intact), Some(Verdict::Unconfirmed), Some(Verdict::Damaged), None]
             .map(finished)
             .map(|told| (told.word, told.tone));
         assert_eq!(
             told_apart.map(|(word, tone)| format!("{word} {tone:?}")),
-            ["Intact Good", "Unconfirmed Waiting", "Damaged Bad", "Verified Waiting", "Verified Waiting"]
+            ["Intact Good", "Unconfirmed Waiting", "Damaged Bad", "Verified Waiting"]
         );
         let mut failed = verification(VerificationState::Failed, None);
-        failed.error = Some("the file is gone".to_owned());
+        failed.error = Some("the file is gone".into());
         assert_eq!(in_words(&failed), ("Not verified".to_owned(), "The file is gone.".to_owned()));
         assert_eq!(told(&verification(VerificationState::None, None)), None);
     }
@@ -119,10 +122,10 @@ mod tests {
     fn the_outcome_names_the_guest_and_is_as_loud_as_it_is_bad() {
         let outcome =
             |verdict| outcome_of(&verification(VerificationState::Finished, Some(verdict)), "web-01");
-        let (kind, text) = outcome("intact");
+        let (kind, text) = outcome(Verdict::Intact);
         assert_eq!(kind, ToastKind::Success);
         assert_eq!(text, "The image of web-01: intact. Every byte was read and matches the record.");
-        assert_eq!(outcome("damaged").0, ToastKind::Error);
-        assert_eq!(outcome("unconfirmed").0, ToastKind::Warning);
+        assert_eq!(outcome(Verdict::Damaged).0, ToastKind::Error);
+        assert_eq!(outcome(Verdict::Unconfirmed).0, ToastKind::Warning);
     }
 }

@@ -10,7 +10,6 @@ use crate::words::{grouped, measured};
 pub struct Dial {
     /// What it shows.
     pub metric: Metric,
-    /// Its name.
     pub title: &'static str,
     /// The unit of its number.
     pub unit: &'static str,
@@ -50,7 +49,7 @@ const fn dial(
 /// The scale of every needle: changes per second in the counter's own unit.
 pub const MARKS: &[Mark] = &[(0.0, "1"), (21.8, "100"), (38.66, "10k"), (60.95, "1G")];
 
-/// What a gauge shows at one time; `None` where it is not known.
+/// What a gauge shows at one time; `None` if it is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
     /// The number, in the gauge's unit.
@@ -119,6 +118,7 @@ pub mod tests {
             name: GuestName("web-01".into()),
             id: 1,
             state: GuestState::Running,
+            started_at: None,
             at: Timestamp::from_unix_micros(second * 1_000_000).unwrap(),
             age_ms: Millis(0),
             stale: false,

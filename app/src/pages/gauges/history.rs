@@ -48,7 +48,7 @@ impl History {
         }
     }
 
-    /// The step at `at`, made if it is not there; `None` where it is too old beside what is there. Those that are too old
+    /// The step at `at`, made if it is not there; `None` if it is too old beside what is there. Those that are too old
     /// beside it go.
     fn step_at(&mut self, at: Timestamp) -> Option<&mut Step> {
         let number = at.unix_seconds().div_euclid(STEP_S);
@@ -63,7 +63,7 @@ impl History {
         self.steps.get_mut(place)
     }
 
-    /// The means of the steps, the last at the end; `None` where nothing was seen.
+    /// The means of the steps, the last at the end; `None` if nothing was seen.
     pub fn means(&self) -> Vec<Option<f64>> {
         let Some(newest) = self.steps.back().map(|step| step.number) else { return Vec::new() };
         let mean = |number| self.steps.iter().find(|step| step.number == number).map(Step::mean);

@@ -18,7 +18,6 @@ use crate::ui::erase::{dynamic, memo};
 use crate::ui::{EmptyState, Icon, Show, Skeleton};
 use panel::GuestGauges;
 
-/// The page.
 #[component]
 pub fn Gauges() -> impl IntoView {
     set_title(Page::Gauges.name());
@@ -53,8 +52,8 @@ pub fn Gauges() -> impl IntoView {
             (None | Some(false), false) => view! { <Skeleton rows=3 label="Loading the guests" /> }.into_any(),
         })}
         <Show when=move || is_gone.get()>
-            <EmptyState title="This VM is not here any more" icon=Icon::Power>
-                "It was removed or renamed on the hypervisor, or the address names none of this host. Choose another VM above."
+            <EmptyState title="This VM no longer exists" icon=Icon::Power>
+                "It was removed or renamed on the hypervisor, or the address does not name a VM of this host. Choose another VM above."
             </EmptyState>
         </Show>
         {dynamic(move || chosen.uuid.get().map(|uuid| view! { <GuestGauges uuid guest=line /> }))}

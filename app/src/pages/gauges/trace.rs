@@ -73,6 +73,7 @@ mod tests {
             to: at(1_010),
             step_ms: Millis(5_000),
             source: SeriesSource::Embedded,
+            notice: None,
             buckets: vec![bucket(1_000, 4.0 * mib, 8.0 * mib)],
         });
         assert_eq!(&trace.course()[58..], &[Some(4.0), Some(2.0)]);

@@ -30,7 +30,7 @@ pub struct ChosenGuest {
 }
 
 impl ChosenGuest {
-    /// The guest that the address of `page` names. Where it names none, it soon names the first that runs: what is shown
+    /// The guest that the address of `page` names. If it names none, it soon names the first that runs: what is shown
     /// does not change because another guest starts or stops. Call it where the page's routes are.
     pub fn of(page: Page) -> Self {
         let guests = Data::expect().guests;
@@ -115,7 +115,7 @@ fn options_of(guests: &[Guest]) -> Vec<(String, String)> {
     guests.iter().map(|guest| (guest.uuid.clone(), text_of(guest))).collect()
 }
 
-/// The guest that is shown where none is named: the first that runs, else the first.
+/// The guest that is shown if none is named: the first that runs, else the first.
 fn first_choice(guests: &[Guest]) -> Option<String> {
     let running = guests.iter().find(|guest| guest.state == GuestState::Running);
     running.or(guests.first()).map(|guest| guest.uuid.clone())
@@ -146,6 +146,7 @@ mod tests {
 
     fn guest(name: &str, state: GuestState) -> Guest {
         Guest {
+            host: None,
             id: Some(1),
             name: GuestName(name.into()),
             uuid: format!("uuid-of-{name}"),

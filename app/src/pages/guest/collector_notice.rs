@@ -22,14 +22,14 @@ struct Obstacle {
 }
 
 /// Says that nothing is measured, and why: no guest of this hypervisor is, the collector is stopped, or the hypervisor does not
-/// answer it. Nothing where all is well. Asked when the page opens and when its connection is there again.
+/// answer it. Nothing if all is well. Asked when the page opens and when its connection is there again.
 #[component]
 pub fn CollectorNotice() -> impl IntoView {
     let report = Loader::<TelemetryReport>::new();
     Feed::expect().on_connected(move || report.fetch(api::fetch_collector()));
     let obstacle = memo(move || match report.problem() {
         Some(problem) => Some(Obstacle {
-            title: "No values can be had now.",
+            title: "No values are available now.",
             detail: problem.detail.to_string(),
             is_ours: false,
         }),

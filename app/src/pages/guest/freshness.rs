@@ -7,7 +7,7 @@ use crate::time::{Clock, relative};
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Badge, Icon, Tone};
 
-/// Values may be so old before anybody is told, or three times as old as one interval.
+/// Values may be so old before a notice appears, or three times as old as one interval.
 const FRESH: Millis = Millis(5_000);
 
 /// What is known of the age of a guest's values.
@@ -24,7 +24,7 @@ pub struct Freshness {
 }
 
 impl Freshness {
-    /// Takes note of values. False where they are those that were there before.
+    /// Takes note of values. False if they are those that were there before.
     pub fn take(&mut self, at: Timestamp, stale: bool, partial: bool) -> bool {
         let is_new = self.at.is_none_or(|before| before != at);
         if let Some(before) = self.at.filter(|before| *before < at) {
@@ -40,7 +40,7 @@ impl Freshness {
         self.at.is_some_and(|at| self.stale || now.since(at).0 > limit)
     }
 
-    /// What an operator must know about the values at `now`; `None` where they are current and whole.
+    /// What an operator must know about the values at `now`; `None` if they are current and whole.
     pub fn notice(self, now: Timestamp) -> Option<String> {
         match self.at {
             Some(at) if self.is_old(now) => Some(format!("Last values from {}", relative(at, now))),

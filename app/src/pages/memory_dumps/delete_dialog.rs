@@ -3,11 +3,13 @@
 use leptos::prelude::*;
 use memdeck_model::{Problem, Record};
 
+use super::holds::of_record;
 use super::records::focus_in_row;
-use super::state::State;
+use super::state::DumpsState;
+use crate::pages::refusal::Refusal;
 use crate::ui::erase::{dynamic, effect, memo};
-use crate::ui::{Button, ButtonKind, Dialog, Failure, Instant, Show, TextField, Unknown};
-use crate::words::{sentence, shown};
+use crate::ui::{Badge, Button, ButtonKind, Dialog, Icon, Instant, TextField, Tone, Unknown};
+use crate::words::{by_whom, shown};
 
 /// Whether `written` is the name of `guest`. Blanks around it are nobody's intention, unless they are part of the name.
 fn names(written: &str, guest: &str) -> bool {
@@ -17,7 +19,7 @@ fn names(written: &str, guest: &str) -> bool {
 /// Says what is lost and asks for the guest's name, as the server does; deletes the image when that is given.
 #[component]
 pub fn DeleteDialog() -> impl IntoView {
-    let state = State::expect();
+    let state = DumpsState::expect();
     let open = RwSignal::new(false);
     let confirm = RwSignal::new(String::new());
     let pending = RwSignal::new(false);
@@ -27,6 +29,7 @@ pub fn DeleteDialog() -> impl IntoView {
         if asks && !open.get_untracked() {
             confirm.set(String::new());
             problem.set(None);
+            state.fetch_holds();
         }
         if asks != open.get_untracked() {
             open.set(asks);
@@ -42,6 +45,12 @@ pub fn DeleteDialog() -> impl IntoView {
     });
     let guest = memo(move || {
         state.deleting.with(|record| record.as_ref().map(|record| record.dom.0.clone())).unwrap_or_default()
+    });
+    // Why nobody can delete it. Where that is not known yet, the server knows it.
+    let hold = memo(move || {
+        let all = state.holds.with_data(|list| list.holds.clone())?;
+        let held = state.deleting.with(|record| record.as_ref().map(|record| of_record(&all, record)))?;
+        held.into_iter().next()
     });
     let is_confirmed = memo(move || confirm.with(|written| names(written, &guest.get())));
     let delete = move |()| {
@@ -70,20 +79,21 @@ pub fn DeleteDialog() -> impl IntoView {
                  remain; the record shows when the image was deleted, and by whom."
             </p>
             {dynamic(move || state.deleting.get().map(what))}
+            {dynamic(move || hold.get().map(|hold| view! {
+                <p class="delete-held" id="delete-held">
+                    <Badge tone=Tone::Waiting icon=Icon::Pause>"Held"</Badge>
+                    {format!(
+                        " It cannot be deleted: {} is under legal hold, {} ({}). Lift the hold first, in the details of the dump.",
+                        hold.of, by_whom(&hold.by), hold.reason.as_str()
+                    )}
+                </p>
+            }))}
             <TextField
                 id="delete-confirm"
                 label="Guest name"
                 value=confirm
             />
-            <Show when=move || problem.with(Option::is_some)>
-                <Failure
-                    title="The image was not deleted."
-                    detail=Signal::derive(move || {
-                        problem.with(|problem| problem.as_ref().map(|problem| sentence(&problem.detail.to_string())))
-                            .unwrap_or_default()
-                    })
-                />
-            </Show>
+            <Refusal title="The image was not deleted." problem />
             <p class="secondary" id="delete-obstacle">
                 {dynamic(move || (!is_confirmed.get()).then(|| format!("Type {} to confirm.", shown(&guest.get()))))}
             </p>
@@ -94,9 +104,9 @@ pub fn DeleteDialog() -> impl IntoView {
                 <Button
                     kind=ButtonKind::Danger
                     on_press=delete
-                    disabled=Signal::derive(move || !is_confirmed.get())
+                    disabled=Signal::derive(move || !is_confirmed.get() || hold.with(Option::is_some))
                     busy=pending
-                    described_by="delete-obstacle"
+                    described_by="delete-obstacle delete-held"
                 >
                     "Delete the image"
                 </Button>

@@ -7,19 +7,18 @@ use crate::words::Form;
 /// Something to download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Download {
-    /// Its name.
     pub name: &'static str,
     /// What it is good for.
     pub hint: &'static str,
     /// Where it is.
     pub href: String,
-    /// The file's name, where the server does not give it.
+    /// The file's name, if the server does not send it.
     pub file_name: Option<String>,
     /// How large it is.
     pub size: Size,
     /// What it leaves out.
     pub omits: Option<String>,
-    /// Why it cannot be had.
+    /// Why it is not available.
     pub problem: Option<String>,
 }
 
@@ -30,7 +29,7 @@ pub enum Size {
     Known(ByteCount),
     /// It is known when it has been made.
     KnownAfterwards,
-    /// Nobody told it, or it is too small to matter.
+    /// It is unknown, or too small to matter.
     NotTold,
 }
 

@@ -5,6 +5,7 @@ mod control_panel;
 mod delete_dialog;
 mod details;
 mod downloads;
+mod holds;
 mod jobs;
 mod records;
 mod state;
@@ -19,8 +20,9 @@ use crate::shortcuts::{Shortcuts, focus_on};
 use control_panel::ControlPanel;
 use delete_dialog::DeleteDialog;
 use details::DetailsDialog;
+use holds::HoldDialog;
 use records::RecordsTable;
-use state::State;
+use state::DumpsState;
 use status::Status;
 use trigger::{TRIGGER_PANEL, choose_from_address};
 
@@ -30,11 +32,10 @@ pub use records::RecordsView;
 /// The id of the field that the table is searched with.
 const RECORDS_SEARCH: &str = "records-search";
 
-/// The page.
 #[component]
 pub fn MemoryDumps() -> impl IntoView {
     set_title(Page::MemoryDumps.name());
-    let state = State::provide();
+    let state = DumpsState::provide();
     choose_from_address(state.chosen);
     let shortcuts = Shortcuts::expect();
     shortcuts.add("/", "Search recorded dumps", || focus_on(RECORDS_SEARCH));
@@ -52,5 +53,6 @@ pub fn MemoryDumps() -> impl IntoView {
         <RecordsTable />
         <DetailsDialog />
         <DeleteDialog />
+        <HoldDialog />
     }
 }

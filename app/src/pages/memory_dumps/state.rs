@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
+use memdeck_model::retention::{Hold, HoldList};
 use memdeck_model::{DumpId, Guest, Problem, Record, TriggerRequest};
 
+use super::holds::Holding;
 use super::records::Records;
 use super::trigger::{Options, reference};
 use crate::api::{self, ApiError};
-use crate::data::Data;
+use crate::data::{Data, Loader};
 use crate::ui::{Announcer, ToastKind, Toaster};
-use crate::words::{sentence, shown};
+use crate::words::{sentence, shown, upper_first};
 
 /// What became of the last press on a dump button.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,14 +25,17 @@ pub struct Trigger {
 
 /// What the parts of the page share.
 #[derive(Clone, Copy)]
-pub struct State {
+pub struct DumpsState {
     /// What all pages share.
     pub data: Data,
-    /// The table.
     pub records: Records,
     /// The record whose image the operator is asked about deleting.
     pub deleting: RwSignal<Option<Record>>,
-    /// UUIDs of the chosen guests.
+    /// Legal holds; fetched when one may matter.
+    pub holds: Loader<HoldList>,
+    /// The hold that the operator is asked about.
+    pub holding: RwSignal<Option<Holding>>,
+    /// The chosen guests, by [`Guest::reference`].
     pub chosen: RwSignal<BTreeSet<String>>,
     /// How guests are to be dumped.
     pub options: Options,
@@ -40,13 +45,15 @@ pub struct State {
     announcer: Announcer,
 }
 
-impl State {
+impl DumpsState {
     /// Provides the state to the parts of the page.
     pub fn provide() -> Self {
         let state = Self {
             data: Data::expect(),
             records: Records::new(),
             deleting: RwSignal::new(None),
+            holds: Loader::new(),
+            holding: RwSignal::new(None),
             chosen: RwSignal::new(BTreeSet::new()),
             options: Options::new(),
             trigger: RwSignal::new(Trigger::default()),
@@ -68,7 +75,7 @@ impl State {
         self.records.refresh();
     }
 
-    /// Says why where a download that was asked for cannot be had: the browser only says that it failed.
+    /// Says why a download failed: the browser only says that it did.
     pub fn explain_download(self, id: DumpId, name: String) {
         leptos::task::spawn_local(async move {
             let why = match api::fetch_details(id, true).await {
@@ -86,6 +93,20 @@ impl State {
                 self.toaster.show(ToastKind::Error, text);
             }
         });
+    }
+
+    /// Looks which images are under legal hold.
+    pub fn fetch_holds(self) {
+        self.holds.fetch(api::fetch_holds());
+    }
+
+    /// Says that a hold was placed or lifted.
+    pub fn tell_of_hold(self, hold: &Hold) {
+        let done = if hold.lifted_at.is_some() { "is not held any more" } else { "is held" };
+        let text = format!("{} {done}.", upper_first(&hold.of.to_string()));
+        self.announcer.say(text.clone());
+        self.toaster.show(ToastKind::Success, text);
+        self.fetch_holds();
     }
 
     /// Deletes the image of a dump; `confirm` is what the operator wrote.

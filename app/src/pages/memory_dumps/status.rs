@@ -22,7 +22,7 @@ pub fn Status() -> impl IntoView {
     let counts = memo(move || dumps.with(Jobs::counts));
     let active = memo(move || counts.get().map(|counts| counts.running.to_string()));
     let queued = memo(move || counts.get().map(|counts| format!("{} queued", counts.queued)));
-    let catalog = overview.find(|overview| overview.catalog.clone());
+    let catalog = overview.find(|overview| overview.catalog.as_ref().map(ToString::to_string));
     let storage = overview.find(|overview| overview.storage.as_ref().map(ToString::to_string));
     let retry = move |()| overview.fetch();
     let missing = move |what| {

@@ -93,7 +93,7 @@ pub struct Figures {
     pub last: f64,
 }
 
-/// `None` where nothing was measured.
+/// `None` if nothing was measured.
 pub fn figures(buckets: &[Bucket]) -> Option<Figures> {
     let last = buckets.last()?.mean;
     #[expect(clippy::cast_precision_loss, reason = "a chart has few steps")]
@@ -163,6 +163,7 @@ mod tests {
             to: at(1000),
             step_ms: Millis(step),
             source: SeriesSource::Embedded,
+            notice: None,
             buckets: seconds.iter().map(|second| bucket(*second, 10.0)).collect(),
         }
     }

@@ -11,7 +11,7 @@ use super::chart_data::ChartData;
 use super::numbers::NumbersTable;
 use super::range::{Range, SPANS};
 use super::scale::{Scale, meaning};
-use super::state::State;
+use super::state::ResourcesState;
 use crate::ui::erase::{dynamic, effect, memo};
 use crate::ui::{Chart, ChartHandle, Drawing, Failure, Icon, IconView, Menu, MenuItem, Show, charts_failed};
 
@@ -30,7 +30,7 @@ struct Settings {
 /// The chart of `metric`, of the guest or of its `device`.
 #[component]
 pub fn ChartCard(metric: Metric, device: Option<String>) -> impl IntoView {
-    let state = State::expect();
+    let state = ResourcesState::expect();
     let seen = RwSignal::new(false);
     let handle = ChartHandle::new();
     // With the device where more than one has a chart of this metric.
@@ -175,8 +175,13 @@ fn origin(series: &Series) -> String {
     let kept = match series.source {
         SeriesSource::Embedded => "memdeck’s own store",
         SeriesSource::Influxdb => "InfluxDB",
+        SeriesSource::Both => "InfluxDB, and memdeck’s own store from where that begins",
     };
-    format!("Steps of {}, from {kept}.", short(series.step_ms))
+    let told = format!("Steps of {}, from {kept}.", short(series.step_ms));
+    match &series.notice {
+        Some(reason) => format!("{told} What is older is missing: {reason}."),
+        None => told,
+    }
 }
 
 fn short(step: Millis) -> String {
@@ -217,6 +222,7 @@ mod tests {
             to: at(100),
             step_ms: Millis(60_000),
             source: SeriesSource::Influxdb,
+            notice: None,
             buckets: (0..)
                 .zip(values)
                 .map(|(second, (min, mean, max))| Bucket {
@@ -237,6 +243,12 @@ mod tests {
         assert_eq!(in_words(Metric::State, &series(&[(1.0, 1.0, 1.0)])), "Last: yes.");
         assert_eq!(in_words(Metric::NetRxBytes, &series(&[])), "");
         assert_eq!(origin(&series(&[])), "Steps of 1 min, from InfluxDB.");
+        let partly =
+            Series { source: SeriesSource::Embedded, notice: Some("InfluxDB is away".into()), ..series(&[]) };
+        assert_eq!(
+            origin(&partly),
+            "Steps of 1 min, from memdeck’s own store. What is older is missing: InfluxDB is away."
+        );
     }
 
     #[test]

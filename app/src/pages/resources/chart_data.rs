@@ -7,7 +7,7 @@ use memdeck_model::{Millis, Timestamp};
 
 use super::buckets::{append, fetch_interval, is_fed, take_in};
 use super::range::Range;
-use super::state::State;
+use super::state::ResourcesState;
 use crate::api;
 use crate::data::Loader;
 use crate::ui::erase::effect;
@@ -20,7 +20,7 @@ const HOLE: Millis = Millis(5_000);
 pub struct ChartData {
     /// What is known of it.
     pub series: Loader<Series>,
-    state: State,
+    state: ResourcesState,
     metric: Metric,
     device: StoredValue<Option<String>>,
     uuid: StoredValue<String>,
@@ -31,7 +31,7 @@ pub struct ChartData {
 impl ChartData {
     /// Follows the guest that is shown now, for as long as the owner of this call is there.
     pub fn start(metric: Metric, device: Option<String>, seen: RwSignal<bool>) -> Self {
-        let state = State::expect();
+        let state = ResourcesState::expect();
         let data = Self {
             series: Loader::new(),
             state,
@@ -78,7 +78,7 @@ impl ChartData {
         self.series.fetch(api::fetch_series(self.query(from, to, range.step())));
     }
 
-    /// Fetches what came since, where that is due.
+    /// Fetches what came since, if that is due.
     fn look(self, range: Range, asked_at: Timestamp) {
         let now = self.state.now();
         if !range.is_live() || self.series.is_pending() {
@@ -181,6 +181,7 @@ pub mod tests {
             name: GuestName("web-01".to_owned()),
             id: 1,
             state: GuestState::Running,
+            started_at: None,
             at: Timestamp::from_unix_micros(0).unwrap(),
             age_ms: Millis(0),
             stale: false,

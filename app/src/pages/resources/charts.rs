@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use memdeck_model::telemetry::{DeviceKind, LiveDevice, Metric, MetricGroup, MetricScope};
 
 use super::chart_card::ChartCard;
-use super::state::State;
+use super::state::ResourcesState;
 use crate::ui::erase::{dynamic, effect, memo};
 use crate::ui::{EmptyState, Icon, list};
 
@@ -26,8 +26,8 @@ fn metrics(group: MetricGroup) -> Vec<Metric> {
 /// A chart for each metric of each device of the guest.
 #[component]
 pub fn DeviceCharts() -> impl IntoView {
-    let state = State::expect();
-    // A device that is unplugged keeps its place while the page is open: its charts tell what it did.
+    let state = ResourcesState::expect();
+    // A device that is unplugged keeps its place while the page is open: its charts show what it did.
     let devices = RwSignal::new(None::<Vec<String>>);
     effect(move || {
         let now = state.sample.with(|sample| sample.as_ref().map(|sample| keys(&sample.devices)));
@@ -49,7 +49,7 @@ pub fn DeviceCharts() -> impl IntoView {
         None => {
             view! {
                 <EmptyState title="The devices are not known" icon=Icon::Info>
-                    "They are named by the live values of the guest. None came yet: it does not run, or the collector is stopped."
+                    "They are named by the live values of the guest. None have arrived yet: the guest is not running, or the collector is stopped."
                 </EmptyState>
             }
                 .into_any()
@@ -75,7 +75,7 @@ pub fn DeviceCharts() -> impl IntoView {
     })
 }
 
-/// What tells a device of a guest from the others: its kind and its name.
+/// What distinguishes a device of a guest from the others: its kind and its name.
 fn keys(devices: &[LiveDevice]) -> Vec<String> {
     devices.iter().map(|device| format!("{}/{}", device.stats.kind(), device.stats.device)).collect()
 }

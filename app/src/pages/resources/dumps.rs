@@ -5,7 +5,7 @@ use memdeck_model::Timestamp;
 
 use super::chart_card::range_in_words;
 use super::marks::{Mark, words};
-use super::state::State;
+use super::state::ResourcesState;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Card, Failure, Instant, Show, Skeleton, list};
 use crate::words::shown;
@@ -13,7 +13,7 @@ use crate::words::shown;
 /// Newest first, in a part that scrolls.
 #[component]
 pub fn DumpList() -> impl IntoView {
-    let state = State::expect();
+    let state = ResourcesState::expect();
     let marks = move || {
         let window = state.window.get();
         state.marks.list.with_data(|marks| within(marks, window))

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::charts::{DeviceCharts, GroupCharts};
 use super::dumps::DumpList;
 use super::notices::Notices;
-use super::state::State;
+use super::state::ResourcesState;
 use super::summary::Summary;
 use super::view::TABS;
 use crate::ui::erase::{effect, memo};
@@ -15,7 +15,7 @@ use memdeck_model::telemetry::MetricGroup;
 /// The guest that is shown now, which is watched for as long as this is there.
 #[component]
 pub fn GuestView() -> impl IntoView {
-    let state = State::expect();
+    let state = ResourcesState::expect();
     let uuid = state.guest.get_untracked().unwrap_or_default();
     let live = state.data.telemetry.watch_guest(&uuid);
     // Of the guest before, nothing is left.
@@ -27,7 +27,7 @@ pub fn GuestView() -> impl IntoView {
         let range = state.range.get();
         let (from, to) = range.at(state.now());
         if let Some(name) = name.get() {
-            // While the present moves on, nothing that is older comes into the range, and what is newer is told.
+            // While the present moves on, nothing that is older comes into the range, and what is newer arrives as an event.
             untrack(|| state.marks.ask(name, from, (!range.is_live()).then_some(to)));
         }
     });

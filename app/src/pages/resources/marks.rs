@@ -16,20 +16,19 @@ const LONG_DUMP: Millis = Millis(3_600_000);
 /// More marks than a chart has room for.
 const MOST: u32 = 500;
 
-/// A dump.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
     /// When it began.
     pub at: Timestamp,
-    /// When its image was sealed, where that is known.
+    /// When its image was sealed, if that is known.
     pub until: Option<Timestamp>,
-    /// How long the guest was stopped, where that is known.
+    /// How long the guest was stopped, if that is known.
     pub pause: Option<Millis>,
-    /// Whether the guest ran meanwhile, where that is known.
+    /// Whether the guest ran meanwhile, if that is known.
     pub mode: Option<&'static str>,
     /// Whether there is an image.
     pub ok: bool,
-    /// Where its details are; none where the record names no dump.
+    /// Where its details are; none if the record names no dump.
     pub href: Option<String>,
 }
 

@@ -25,14 +25,13 @@ use crate::shortcuts::Shortcuts;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{EmptyState, Failure, Icon, Show, Skeleton};
 use guest_view::GuestView;
-use state::State;
+use state::ResourcesState;
 use toolbar::Toolbar;
 
-/// The page.
 #[component]
 pub fn Resources() -> impl IntoView {
     set_title(Page::Resources.name());
-    let state = State::provide();
+    let state = ResourcesState::provide();
     Shortcuts::expect().add("r", "Reload everything", move || state.refresh());
     let guests = state.data.guests;
     let problem = guests.why_failed();

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::telemetry::{Connection, TelemetryReport};
 
-use super::state::State;
+use super::state::ResourcesState;
 use crate::api;
 use crate::base;
 use crate::data::Loader;
@@ -17,7 +17,7 @@ const EVERY: u32 = 6;
 /// The notices that hold now.
 #[component]
 pub fn Notices() -> impl IntoView {
-    let state = State::expect();
+    let state = ResourcesState::expect();
     let collector = Loader::<TelemetryReport>::new();
     effect(move || {
         if state.looks.get().is_multiple_of(EVERY) {
@@ -33,7 +33,7 @@ pub fn Notices() -> impl IntoView {
         <Show when=move || is_gone.get()>
             <p class="resource-notice" role="status">
                 <IconView icon=Icon::Info />
-                "The hypervisor does not know this guest any more. What was measured of it is shown as long as it is kept."
+                "The hypervisor no longer knows this guest. Its stored measurements are shown while they are kept."
             </p>
         </Show>
         {dynamic(move || notice.get().map(|text| view! {
@@ -44,14 +44,14 @@ pub fn Notices() -> impl IntoView {
         }))}
         <Show when=move || why_none.with(Option::is_some)>
             <Failure
-                title="The collector cannot be asked."
+                title="The collector cannot be reached."
                 detail=Signal::derive(move || why_none.get().unwrap_or_default())
             />
         </Show>
         <Show when=move || failed.get()>
             <Failure
                 title="Charts cannot be drawn."
-                detail="Their script did not load. The figures below each chart and the tables are there all the same."
+                detail="Their script did not load. The figures below each chart and the tables are still there."
                 on_retry=move |()| retry_charts()
             />
         </Show>
@@ -61,9 +61,9 @@ pub fn Notices() -> impl IntoView {
 /// Why no new values come.
 fn why_still(report: &TelemetryReport) -> Option<&'static str> {
     match report.status.connection {
-        _ if !report.status.running => Some("The collector is stopped: no new values come."),
+        _ if !report.status.running => Some("The collector is stopped: no new values arrive."),
         Connection::Reconnecting { .. } => {
-            Some("The hypervisor does not answer the collector: no new values come until it does.")
+            Some("The hypervisor does not answer the collector: no new values arrive until it does.")
         }
         Connection::Idle | Connection::Connected => None,
     }

@@ -10,7 +10,6 @@ use crate::time::local_time;
 use crate::ui::{Table, list};
 use crate::words::grouped;
 
-/// The table.
 #[component]
 pub fn NumbersTable(metric: Metric, series: Loader<Series>, caption: String) -> impl IntoView {
     // In another unit every row is another one.

@@ -43,7 +43,7 @@ impl Default for Range {
 }
 
 impl Range {
-    /// Between two instants, at least [`SHORTEST`] long; `None` where the second is not after the first or they are too far
+    /// Between two instants, at least [`SHORTEST`] long; `None` if the second is not after the first or they are too far
     /// apart.
     pub fn between(from: Timestamp, to: Timestamp) -> Option<Self> {
         if to <= from || to.since(from) > LONGEST {
@@ -57,7 +57,6 @@ impl Range {
         matches!(self, Self::Live(_))
     }
 
-    /// Its length.
     pub fn length(self) -> Millis {
         match self {
             Self::Live(span) => SPANS.get(span).map_or(SHORTEST, |(_, _, length)| *length),

@@ -7,7 +7,7 @@ use memdeck_model::telemetry::{Metric, MetricUnit};
 pub struct Scale {
     /// What a value is divided by.
     pub divisor: f64,
-    /// The sign of the unit; empty where things are counted.
+    /// The sign of the unit; empty if things are counted.
     pub unit: &'static str,
     /// Whether values are whole numbers.
     pub is_whole: bool,

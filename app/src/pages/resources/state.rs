@@ -21,14 +21,14 @@ type Navigate = Box<dyn Fn(&str, NavigateOptions)>;
 
 /// What the parts of the page share.
 #[derive(Clone, Copy)]
-pub struct State {
+pub struct ResourcesState {
     /// What all pages share.
     pub data: Data,
     /// What the address asks for.
     pub view: Memo<ResourcesView>,
     /// The stretch of time.
     pub range: Memo<Range>,
-    /// The UUID of the guest that is shown; `None` before the guests are known and where there are none.
+    /// The UUID of the guest that is shown; `None` before the guests are known and if there are none.
     pub guest: Memo<Option<String>>,
     /// The start and end of what is shown, as the present moves on by whole steps.
     pub window: Memo<(Timestamp, Timestamp)>,
@@ -42,7 +42,7 @@ pub struct State {
     navigate: StoredValue<Navigate, LocalStorage>,
 }
 
-impl State {
+impl ResourcesState {
     /// Provides the state to the parts of the page.
     pub fn provide() -> Self {
         let data = Data::expect();
@@ -167,6 +167,7 @@ mod tests {
 
     fn guest(name: &str, state: GuestState) -> Guest {
         Guest {
+            host: None,
             id: None,
             name: GuestName(name.to_owned()),
             uuid: format!("uuid of {name}"),

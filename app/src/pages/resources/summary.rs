@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use memdeck_model::Millis;
 use memdeck_model::telemetry::{LiveSample, Metric};
 
-use super::state::State;
+use super::state::ResourcesState;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Moment, Unknown};
 use crate::words::{share, shown};
@@ -12,7 +12,7 @@ use crate::words::{share, shown};
 /// State, vCPUs, CPU time, last update, CPU and memory in use.
 #[component]
 pub fn Summary() -> impl IntoView {
-    let state = State::expect();
+    let state = ResourcesState::expect();
     let live = move |read: fn(&LiveSample) -> Option<String>| {
         memo(move || state.sample.with(|sample| sample.as_ref().and_then(read)))
     };

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use memdeck_model::Timestamp;
 
 use super::range::Range;
-use super::state::State;
+use super::state::ResourcesState;
 use crate::time::{from_local, local_time};
 use crate::ui::erase::{dynamic, follow, handler};
 
@@ -16,7 +16,7 @@ pub fn TimeForm(
     #[prop(into)]
     on_done: Callback<()>,
 ) -> impl IntoView {
-    let state = State::expect();
+    let state = ResourcesState::expect();
     let (from, to) = state.range.get_untracked().at(state.now());
     let (from, to) = (RwSignal::new(in_field(from)), RwSignal::new(in_field(to)));
     let problem = RwSignal::new(None::<&'static str>);

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use memdeck_model::Guest;
 
 use super::range::{Range, SPANS};
-use super::state::State;
+use super::state::ResourcesState;
 use super::time_form::TimeForm;
 use crate::time::local_time;
 use crate::ui::erase::{dynamic, follow, handler, memo};
@@ -14,7 +14,7 @@ use crate::words::shown;
 /// The row above the charts.
 #[component]
 pub fn Toolbar() -> impl IntoView {
-    let state = State::expect();
+    let state = ResourcesState::expect();
     let chosen = memo(move || state.guest.get().unwrap_or_default());
     let options = memo(move || {
         let mut options = state.data.guests.with(|guests| guests.iter().map(option).collect::<Vec<_>>());
@@ -93,7 +93,7 @@ fn option(guest: &Guest) -> (String, String) {
 
 #[component]
 fn SpanButton(span: usize) -> impl IntoView {
-    let state = State::expect();
+    let state = ResourcesState::expect();
     let words = SPANS.get(span).map_or("", |(_, words, _)| *words);
     view! {
         <button

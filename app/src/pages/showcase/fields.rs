@@ -82,7 +82,7 @@ pub fn Fields() -> impl IntoView {
             </Specimen>
             <Specimen name="Checkbox">
                 <Checkbox checked on_change=move |is| checked.set(is)>
-                    "Dump encrypted memory all the same. The image is ciphertext."
+                    "Dump encrypted memory anyway. The image is ciphertext."
                 </Checkbox>
                 <Checkbox checked=true on_change=|_| () disabled=true>"Off limits"</Checkbox>
             </Specimen>

@@ -7,7 +7,7 @@ use crate::ui::{
     Badge, Button, Card, EmptyState, Failure, Icon, ProgressBar, Skeleton, ToastKind, Toaster, Tone, Unknown,
 };
 
-/// Everything that tells something.
+/// Everything that says something.
 #[component]
 pub fn Messages() -> impl IntoView {
     let toaster = Toaster::expect();

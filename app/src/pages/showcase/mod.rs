@@ -13,7 +13,6 @@ use fields::Fields;
 use messages::Messages;
 use structure::Structure;
 
-/// The page.
 #[component]
 pub fn Showcase() -> impl IntoView {
     set_title("Components");
@@ -36,7 +35,6 @@ pub fn Showcase() -> impl IntoView {
 fn Specimen(
     /// What it shows.
     name: &'static str,
-    /// The component.
     children: Children,
 ) -> impl IntoView {
     view! {

@@ -1,9 +1,9 @@
-//! What happened to the collector, as far as its reports tell.
+//! What happened to the collector, as far as its reports show.
 
 use leptos::prelude::*;
 
 use super::happened::Line;
-use super::state::State;
+use super::state::TelemetryState;
 use super::words::line_of;
 use crate::time::local_time;
 use crate::ui::erase::{dynamic, memo};
@@ -12,7 +12,7 @@ use crate::ui::{Card, EmptyState, Icon, IconView, list};
 /// The lines, newest first, in a part of fixed size that scrolls.
 #[component]
 pub fn CollectorActivity() -> impl IntoView {
-    let state = State::expect();
+    let state = TelemetryState::expect();
     let is_empty = memo(move || state.activity.with(std::collections::VecDeque::is_empty));
     let lines = move || state.activity.with(|lines| lines.iter().cloned().collect::<Vec<_>>());
     view! {

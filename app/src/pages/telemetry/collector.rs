@@ -3,17 +3,16 @@
 use leptos::prelude::*;
 use memdeck_model::telemetry::TelemetryReport;
 
-use super::state::State;
+use super::state::TelemetryState;
 use super::words::{outage, standing, told};
 use crate::time::Clock;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Badge, Button, ButtonKind, Card, Failure, Icon, IconView, Moment, Show, Skeleton, Unknown};
 use crate::words::sentence;
 
-/// The panel.
 #[component]
 pub fn CollectorPanel() -> impl IntoView {
-    let state = State::expect();
+    let state = TelemetryState::expect();
     let clock = Clock::expect();
     let is_known = memo(move || state.report.has_data());
     let runs = state.find(|status| status.running);
@@ -100,7 +99,7 @@ pub fn CollectorPanel() -> impl IntoView {
             </Show>
             <Show when=move || store.with(Option::is_some)>
                 <Failure
-                    title="Values cannot be kept now."
+                    title="Values cannot be stored now."
                     detail=Signal::derive(move || store.get().unwrap_or_default())
                 />
             </Show>

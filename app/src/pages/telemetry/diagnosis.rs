@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::telemetry::Check;
 
-use super::state::State;
+use super::state::TelemetryState;
 use super::words::found;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Badge, Button, Card, Failure, Icon, IconView, Moment, Show, Skeleton};
@@ -12,7 +12,7 @@ use crate::words::sentence;
 /// The panel. Nothing is tried before the operator asks for it: a try writes a point.
 #[component]
 pub fn DiagnosisPanel() -> impl IntoView {
-    let state = State::expect();
+    let state = TelemetryState::expect();
     let problem = state.diagnosis.why_failed();
     let was_asked = memo(move || state.asked_at.get().is_some());
     let is_busy = memo(move || was_asked.get() && state.diagnosis.is_pending());
@@ -21,7 +21,7 @@ pub fn DiagnosisPanel() -> impl IntoView {
         <Card id="diagnosis" title="Diagnosis">
             <div class="diagnosis-head">
                 <p class="secondary">
-                    "Connects to the hypervisor and to InfluxDB, writes and reads a point, and says what to do where that fails."
+                    "Connects to the hypervisor and to InfluxDB, writes and reads a point, and explains what to do if a step fails."
                 </p>
                 <Button busy=is_busy on_press=move |()| state.diagnose()>
                     <IconView icon=Icon::Search />
@@ -31,7 +31,7 @@ pub fn DiagnosisPanel() -> impl IntoView {
             {dynamic(move || {
                 if has_result.get() {
                     view! {
-                        <ul class="checks" aria-label="What was tried">
+                        <ul class="diagnosis-checks" aria-label="What was tried">
                             {dynamic(move || {
                                 let checks = state.diagnosis.with_data(|diagnosis| diagnosis.checks.clone());
                                 checks.unwrap_or_default().into_iter().map(|check| view! { <CheckView check /> }).collect_view()
@@ -63,19 +63,19 @@ pub fn DiagnosisPanel() -> impl IntoView {
 fn CheckView(check: Check) -> impl IntoView {
     let (tone, icon, word) = found(check.state);
     view! {
-        <li class="check">
-            <div class="check-state">
+        <li class="diagnosis-check">
+            <div class="diagnosis-check-state">
                 <Badge tone icon>
                     {word}
                 </Badge>
             </div>
-            <div class="check-text">
-                <p class="check-name">{check.name}</p>
+            <div class="diagnosis-check-text">
+                <p class="diagnosis-check-name">{check.name}</p>
                 <p>{sentence(&check.finding.to_string())}</p>
                 {check
                     .remedy
                     .map(|remedy| view! {
-                        <p class="check-remedy">
+                        <p class="diagnosis-check-remedy">
                             <strong>"What to do: "</strong>
                             {sentence(&remedy.to_string())}
                         </p>

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use memdeck_model::ByteCount;
 use memdeck_model::telemetry::CollectorStatus;
 
-use super::state::State;
+use super::state::TelemetryState;
 use super::words::counted;
 use crate::ui::erase::dynamic;
 use crate::ui::{Moment, Unknown};
@@ -13,7 +13,7 @@ use crate::words::grouped;
 /// Collections, guests, missed intervals, the last collection, points for `InfluxDB`, the store of its own.
 #[component]
 pub fn Figures() -> impl IntoView {
-    let state = State::expect();
+    let state = TelemetryState::expect();
     let is_pending = move || !state.report.has_data() && state.report.problem().is_none();
     let missing = move |what: &'static str| {
         if is_pending() {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use memdeck_model::telemetry::{LiveSummary, TelemetryReport};
 use memdeck_model::{Guest, GuestState, Timestamp};
 
-use super::state::State;
+use super::state::TelemetryState;
 use super::words::without_balloon;
 use crate::base;
 use crate::data::Data;
@@ -45,7 +45,7 @@ fn values_of(summary: Option<&LiveSummary>, now: Timestamp) -> Values {
 #[component]
 pub fn GuestRow(uuid: String) -> impl IntoView {
     let Data { guests, telemetry, .. } = Data::expect();
-    let state = State::expect();
+    let state = TelemetryState::expect();
     let clock = Clock::expect();
     let summary = telemetry.summary(&uuid);
     let href = base::href(&format!("{}?guest={uuid}", Page::Resources.path()));
@@ -147,19 +147,7 @@ mod tests {
     #[test]
     fn values_are_current_only_while_new_ones_come() {
         let at = |second: i64| Timestamp::from_unix_micros(second * 1_000_000).unwrap();
-        let summary = LiveSummary {
-            uuid: "a".to_owned(),
-            state: GuestState::Running,
-            at: at(100),
-            stale: false,
-            partial: false,
-            cpu_pct: None,
-            memory_pct: None,
-            net_rx: None,
-            net_tx: None,
-            disk_read: None,
-            disk_write: None,
-        };
+        let summary = LiveSummary::unmeasured("a", GuestState::Running, at(100));
         assert_eq!(values_of(None, at(100)), Values::None);
         assert_eq!(values_of(Some(&summary), at(101)), Values::Current);
         assert_eq!(values_of(Some(&summary), at(111)), Values::Old(at(100)), "the collector is silent");

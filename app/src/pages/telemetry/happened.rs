@@ -1,4 +1,4 @@
-//! What happened to the collector, from two reports that follow each other: a report tells figures, not events.
+//! What happened to the collector, from two reports that follow each other: a report holds figures, not events.
 
 use std::collections::VecDeque;
 
@@ -57,11 +57,10 @@ impl Happened {
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// Tells it from the others.
+    /// Distinguishes it from the others.
     pub number: u64,
     /// When it happened, or was first seen; of what goes on, when it was seen last.
     pub at: Timestamp,
-    /// What.
     pub what: Happened,
 }
 
@@ -79,7 +78,7 @@ pub fn take_in(lines: &mut VecDeque<Line>, what: Happened, now: Timestamp) {
     lines.truncate(KEPT);
 }
 
-/// What must have happened between two reports; of the first one, what it tells of the time before.
+/// What must have happened between two reports; of the first one, what it shows of the time before.
 pub fn happened(before: Option<&CollectorStatus>, now: &CollectorStatus) -> Vec<Happened> {
     let mut news = Vec::new();
     let is_anew = before.is_some_and(|before| now.total_collections < before.total_collections);

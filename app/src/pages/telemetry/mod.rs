@@ -23,20 +23,19 @@ use diagnosis::DiagnosisPanel;
 use figures::Figures;
 use guests::MonitoredGuests;
 use settings::Settings;
-use state::State;
+use state::TelemetryState;
 
-/// The page.
 #[component]
 pub fn Telemetry() -> impl IntoView {
     set_title(Page::Telemetry.name());
-    let state = State::provide();
+    let state = TelemetryState::provide();
     Shortcuts::expect().add("r", "Reload everything", move || state.refresh());
     let problem = state.report.why_failed();
     view! {
         <header class="page-head">
             <div>
                 <h1>{Page::Telemetry.name()}</h1>
-                <p class="page-lead">"What is measured, how well that goes, and where the values are kept."</p>
+                <p class="page-lead">"What is measured, whether collection keeps up, and where values are stored."</p>
             </div>
             <Figures />
         </header>

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::state::State;
+use super::state::TelemetryState;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Card, EmptyState, Icon, Skeleton, Table};
 
@@ -12,7 +12,7 @@ const MASK: &str = "***";
 /// Names and values, in a part that scrolls.
 #[component]
 pub fn Settings() -> impl IntoView {
-    let state = State::expect();
+    let state = TelemetryState::expect();
     // They do not change while the server runs.
     let count = memo(move || state.report.with_data(|report| report.settings.len()));
     let why_failed = state.report.why_failed();
@@ -24,7 +24,7 @@ pub fn Settings() -> impl IntoView {
                 Some(0) => {
                     view! {
                         <EmptyState title="No settings are known" icon=Icon::Info>
-                            "The service that measures does not tell its settings."
+                            "The measuring service does not report its settings."
                         </EmptyState>
                     }
                         .into_any()

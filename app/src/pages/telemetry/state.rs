@@ -21,7 +21,7 @@ const REPORT_INTERVAL_MS: u32 = 2_000;
 
 /// What the parts of the page share.
 #[derive(Clone, Copy)]
-pub struct State {
+pub struct TelemetryState {
     /// The newest report.
     pub report: Loader<TelemetryReport>,
     /// What happened to the collector, newest first.
@@ -30,14 +30,14 @@ pub struct State {
     pub diagnosis: Loader<Diagnosis>,
     /// When they asked, once they have.
     pub asked_at: RwSignal<Option<Timestamp>>,
-    /// Whether the collector was told to start or stop, and has not answered.
+    /// Whether the collector was asked to start or stop, and has not answered.
     pub is_switching: RwSignal<bool>,
     clock: Clock,
     announcer: Announcer,
     toaster: Toaster,
 }
 
-impl State {
+impl TelemetryState {
     /// Starts to ask, and provides the state to the parts of the page.
     pub fn provide() -> Self {
         let state = Self {

@@ -26,15 +26,15 @@ pub fn standing(status: &CollectorStatus) -> (Tone, Icon, &'static str) {
 /// The same in a sentence.
 pub fn told(status: &CollectorStatus) -> String {
     if !status.running {
-        return "Nothing is measured now. Charts have a gap until the collector is started again; dumps go on as ever."
+        return "Nothing is measured now. Charts have a gap until the collector is started again. Dumps are not affected."
             .to_owned();
     }
     match &status.connection {
-        Connection::Idle => "The first values come in a moment.".to_owned(),
+        Connection::Idle => "The first values will appear in a moment.".to_owned(),
         Connection::Connected => {
             format!("All guests are measured every {}.", status.interval_ms)
         }
-        Connection::Reconnecting { .. } => "No new values come until the hypervisor answers.".to_owned(),
+        Connection::Reconnecting { .. } => "No new values arrive until the hypervisor answers.".to_owned(),
     }
 }
 
@@ -52,7 +52,7 @@ pub fn outage(connection: &Connection, now: Timestamp) -> Option<String> {
     ))
 }
 
-/// Why a guest does not report what its memory is used for; `None` where it does.
+/// Why a guest does not report what its memory is used for; `None` if it does.
 pub fn without_balloon(balloon: &BalloonStats) -> Option<String> {
     match balloon {
         BalloonStats::Reported => None,
@@ -74,7 +74,7 @@ pub fn found(state: CheckState) -> (Tone, Icon, &'static str) {
     }
 }
 
-/// What a screen reader is told of a diagnosis.
+/// What a screen reader announces of a diagnosis.
 pub fn spoken(diagnosis: &Diagnosis) -> String {
     let count = |state| diagnosis.checks.iter().filter(|check| check.state == state).count();
     match (count(CheckState::Failed), count(CheckState::Warning)) {

@@ -5,7 +5,7 @@ use leptos_router::components::A;
 use memdeck_model::telemetry::LiveSummary;
 use memdeck_model::{Guest, LastDump};
 
-use super::State;
+use super::VmsState;
 use super::last_dumps::Newest;
 use super::values::{BYTES_MARKS, Reading, SHARE_MARKS, Values};
 use crate::base;
@@ -18,12 +18,20 @@ use crate::words::shown;
 /// State, size, gauges, rates, last dump, and what can be done. Each part follows the guest's own signals: a change of one
 /// guest draws nothing of the others.
 #[component]
-pub fn VmCard(uuid: String) -> impl IntoView {
-    let State { data, last_dumps } = State::expect();
-    let summary = data.telemetry.summary(&uuid);
+#[expect(clippy::too_many_lines, reason = "mostly the view")]
+pub fn VmCard(
+    /// As [`Guest::reference`] says.
+    reference: String,
+) -> impl IntoView {
+    let VmsState { data, last_dumps } = VmsState::expect();
+    // Charts and live values are of this machine's guests, which are known by their UUID alone.
+    let uuid = reference.rsplit('/').next().unwrap_or_default();
+    let summary = data.telemetry.summary(uuid);
     let values = RwSignal::new(Values::default());
     let freshness = RwSignal::new(Freshness::default());
     let before = StoredValue::new(None::<LiveSummary>);
+    let newest = summary.clone();
+    let started = memo(move || newest.with(|now| now.as_ref().and_then(|now| now.started_at)));
     effect(move || {
         let Some(now) = summary.get() else { return };
         let mut is_new = false;
@@ -33,20 +41,25 @@ pub fn VmCard(uuid: String) -> impl IntoView {
             before.set_value(Some(now));
         }
     });
-    let title_id = format!("vm-{uuid}");
+    let title_id = format!("vm-{reference}");
     let labelled_by = title_id.clone();
     let charts = base::href(&format!("{}?guest={uuid}", Page::Resources.path()));
     let gauges = base::href(&format!("{}?guest={uuid}", Page::Gauges.path()));
-    let dump = base::href(&format!("{}?guest={uuid}", Page::MemoryDumps.path()));
-    let uuid = StoredValue::new(uuid);
+    let dump = base::href(&format!("{}?guest={reference}", Page::MemoryDumps.path()));
+    let reference = StoredValue::new(reference);
     // The CPU time changes all the time, and is not shown.
     let guest = memo(move || {
-        uuid.with_value(|uuid| data.guests.get(uuid)).map(|guest| Guest { cpu_time_ns: 0, ..guest })
+        reference
+            .with_value(|reference| data.guests.get(reference))
+            .map(|guest| Guest { cpu_time_ns: 0, ..guest })
     });
     let name = memo(move || {
         guest.with(|guest| guest.as_ref().map(|guest| shown(&guest.name.0))).unwrap_or_default()
     });
     let facts = memo(move || guest.with(|guest| guest.as_ref().map(facts_of)));
+    let host = memo(move || {
+        guest.with(|guest| guest.as_ref().and_then(|guest| guest.host.as_ref().map(ToString::to_string)))
+    });
     let has_memory =
         memo(move || guest.with(|guest| guest.as_ref().is_some_and(|guest| guest.state.has_memory())));
     let last = memo(move || {
@@ -67,7 +80,9 @@ pub fn VmCard(uuid: String) -> impl IntoView {
                 </h2>
                 {dynamic(move || guest.with(|guest| guest.as_ref().map(|guest| view! { <StateBadge state=guest.state /> })))}
             </header>
-            <p class="vm-facts number">{facts}</p>
+            <p class="vm-facts number">
+                {dynamic(move || host.get().map(|host| view! { <span class="vm-host">{host}</span> " · " }))} {facts}
+            </p>
             <div class="vm-gauges">
                 <Small values title="CPU" read=|values| &values.cpu marks=SHARE_MARKS />
                 <Small values title="Memory" read=|values| &values.memory marks=SHARE_MARKS />
@@ -85,6 +100,12 @@ pub fn VmCard(uuid: String) -> impl IntoView {
                 <dd>{text(|values| &values.cpu_change, "CPU change")}</dd>
                 <dt>"Memory change"</dt>
                 <dd>{text(|values| &values.memory_change, "memory change")}</dd>
+                <dt>"Started"</dt>
+                <dd>{dynamic(move || match started.get() {
+                    Some(instant) => view! { <Moment instant /> }.into_any(),
+                    None if !has_memory.get() => "not running".into_any(),
+                    None => view! { <Unknown what="start" /> }.into_any(),
+                })}</dd>
                 <dt>"Last dump"</dt>
                 <dd class="vm-last-dump">
                     {dynamic(move || match last.get() {

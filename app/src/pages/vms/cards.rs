@@ -23,8 +23,8 @@ type Navigate = Box<dyn Fn(&str, NavigateOptions)>;
 pub struct Cards {
     /// What the address asks for.
     pub view: Memo<VmsView>,
-    /// The guests that it means, in their order; `None` while guests are not known.
-    pub uuids: Memo<Option<Vec<String>>>,
+    /// The guests that it means, by [`Guest::reference`], in their order; `None` while guests are not known.
+    pub references: Memo<Option<Vec<String>>>,
     navigate: StoredValue<Navigate, LocalStorage>,
 }
 
@@ -44,11 +44,11 @@ impl Cards {
         });
         let timer = StoredValue::new_local(Some(timer));
         on_cleanup(move || timer.set_value(None));
-        let uuids = memo(move || {
+        let references = memo(move || {
             turn.track();
             view.with(|view| data.guests.with(|guests| order(view, guests, &data)))
         });
-        Self { view, uuids, navigate: StoredValue::new_local(Box::new(use_navigate())) }
+        Self { view, references, navigate: StoredValue::new_local(Box::new(use_navigate())) }
     }
 
     /// Shows the cards in another way; `replace`: Back does not lead to the way before.
@@ -70,6 +70,6 @@ fn order(view: &VmsView, guests: &[Guest], data: &Data) -> Vec<String> {
         sort => data.telemetry.summary(uuid).with_untracked(|summary| load_of(sort, summary.as_ref())),
     };
     let found = guests.iter().filter(|guest| view.shows(guest));
-    let loads = found.map(|guest| (load(&guest.uuid), guest.uuid.clone())).collect();
-    sorted(loads, |a, b| by_load(a.0, b.0)).into_iter().map(|(_, uuid)| uuid).collect()
+    let loads = found.map(|guest| (load(&guest.uuid), guest.reference())).collect();
+    sorted(loads, |a, b| by_load(a.0, b.0)).into_iter().map(|(_, reference)| reference).collect()
 }

@@ -14,7 +14,6 @@ const TYPING_PAUSE_MS: u32 = 250;
 /// The id of the field that the cards are searched with.
 pub const SEARCH: &str = "vms-search";
 
-/// The fields.
 #[component]
 pub fn Filters(cards: Cards) -> impl IntoView {
     let view = cards.view;

@@ -60,7 +60,7 @@ pub enum Newest {
     Dump(LastDump),
 }
 
-/// The newest dump of a guest of `host`. Where a dump does not tell its host, or none was taken on a host of that name (a
+/// The newest dump of a guest of `host`. If a dump does not name its host, or none was taken on a host of that name (a
 /// service may be known by its address only), the guest's name has to do.
 fn dump_of<'a>(dumps: &'a [LastDump], name: &str, host: Option<&str>) -> Option<&'a LastDump> {
     let host = host.filter(|host| dumps.iter().any(|dump| dump.host.as_deref() == Some(*host)));

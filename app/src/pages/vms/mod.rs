@@ -26,25 +26,24 @@ use view::VmsView;
 
 /// What the parts of the page share.
 #[derive(Clone, Copy)]
-struct State {
+struct VmsState {
     data: Data,
     last_dumps: LastDumps,
 }
 
-impl State {
+impl VmsState {
     fn expect() -> Self {
         expect_context()
     }
 }
 
-/// The page.
 #[component]
 pub fn Vms() -> impl IntoView {
     set_title(Page::Vms.name());
     let data = Data::expect();
     TelemetryStore::watch_all();
     let last_dumps = LastDumps::new();
-    provide_context(State { data, last_dumps });
+    provide_context(VmsState { data, last_dumps });
     let cards = Cards::new();
     let shortcuts = Shortcuts::expect();
     shortcuts.add("/", "Search VMs", || focus_on(filters::SEARCH));
@@ -59,7 +58,7 @@ pub fn Vms() -> impl IntoView {
     let host = data.overview.find(|overview| overview.host.clone());
     let count = memo(move || {
         let all = guests.with(<[Guest]>::len)?;
-        let found = cards.uuids.with(|uuids| uuids.as_ref().map_or(0, Vec::len));
+        let found = cards.references.with(|found| found.as_ref().map_or(0, Vec::len));
         Some(count_in_words(found, all, host.get().as_deref()))
     });
     view! {
@@ -88,7 +87,7 @@ pub fn Vms() -> impl IntoView {
                 view! {
                     <Filters cards />
                     <p class="secondary number" role="status">{count}</p>
-                    <Show when=move || cards.uuids.with(|uuids| uuids.as_ref().is_some_and(Vec::is_empty))>
+                    <Show when=move || cards.references.with(|found| found.as_ref().is_some_and(Vec::is_empty))>
                         <EmptyState title="No VM matches your filters" icon=Icon::Search>
                             <Button on_press=move |()| cards.show(false, |view| {
                                 *view = VmsView { sort: view.sort, ..VmsView::default() };
@@ -97,9 +96,9 @@ pub fn Vms() -> impl IntoView {
                     </Show>
                     <ul class="vms">
                         {list(
-                            move || cards.uuids.get().unwrap_or_default(),
+                            move || cards.references.get().unwrap_or_default(),
                             String::clone,
-                            |uuid| view! { <li><VmCard uuid /></li> },
+                            |reference| view! { <li><VmCard reference /></li> },
                         )}
                     </ul>
                 }

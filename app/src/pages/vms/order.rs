@@ -38,19 +38,13 @@ mod tests {
 
     use super::*;
 
-    pub fn summary() -> LiveSummary {
+    fn summary() -> LiveSummary {
         LiveSummary {
-            uuid: "u".into(),
-            state: GuestState::Running,
-            at: Timestamp::from_unix_micros(0).unwrap(),
-            stale: false,
-            partial: false,
             cpu_pct: Some(12.0),
-            memory_pct: None,
             net_rx: Some(1.0),
             net_tx: Some(2.0),
-            disk_read: None,
             disk_write: Some(4.0),
+            ..LiveSummary::unmeasured("u", GuestState::Running, Timestamp::from_unix_micros(0).unwrap())
         }
     }
 

@@ -104,19 +104,8 @@ mod tests {
     use super::*;
 
     fn summary(second: i64) -> LiveSummary {
-        LiveSummary {
-            uuid: "u".into(),
-            state: GuestState::Running,
-            at: Timestamp::from_unix_micros(second * 1_000_000).unwrap(),
-            stale: false,
-            partial: false,
-            cpu_pct: None,
-            memory_pct: None,
-            net_rx: None,
-            net_tx: None,
-            disk_read: None,
-            disk_write: None,
-        }
+        let at = Timestamp::from_unix_micros(second * 1_000_000).unwrap();
+        LiveSummary::unmeasured("u", GuestState::Running, at)
     }
 
     #[test]

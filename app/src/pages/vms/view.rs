@@ -116,11 +116,12 @@ impl VmsView {
     }
 }
 
-/// Whether what the operator looks for is in the guest's name, begins its UUID, or is its id.
+/// Whether what the operator looks for is in the name of the guest or of its host, begins its UUID, or is its id.
 fn is_found(text: &str, guest: &Guest) -> bool {
     let text = text.trim();
     let Ok(search) = text.parse::<SearchText>() else { return text.is_empty() };
     search.is_part_of(&guest.name.0)
+        || guest.host.as_ref().is_some_and(|host| search.is_part_of(host.as_str()))
         || guest.uuid.starts_with(&text.to_ascii_lowercase())
         || guest.id.is_some_and(|id| id.to_string() == text)
 }
@@ -133,6 +134,7 @@ pub mod tests {
 
     pub fn guest(name: &str, id: u32, state: GuestState) -> Guest {
         Guest {
+            host: None,
             id: Some(id),
             name: GuestName(name.into()),
             uuid: format!("11051664-{name}"),

@@ -1,11 +1,11 @@
 //! What is known of a dump, from its record and from its image and manifest, in groups and in words.
 //!
-//! What only the image can tell is left out where the image does not tell it; what every dump should have is told as
+//! What only the image can hold is left out if it does not; what every dump should have is shown as
 //! unknown.
 
 use memdeck_model::{
-    Actor, ByteCount, CaptureMode, HostClock, ImageFacts, Inspection, Manifest, Millis, PauseSource, Record,
-    Remark, Segment, SegmentKind, Timestamp,
+    Actor, ByteCount, CaptureMode, HostClock, ImageFacts, Inspection, Manifest, Message, Millis, PauseSource,
+    Record, Remark, Segment, SegmentKind, Timestamp,
 };
 
 use super::super::{by_whom, grouped, share, shown};
@@ -169,9 +169,9 @@ fn hashes(record: &Record, manifest: Option<&Manifest>) -> Vec<Fact> {
 }
 
 /// Why it was not taken as it was first tried.
-pub fn fallback_of<'a>(record: &'a Record, manifest: Option<&'a Manifest>) -> Option<&'a str> {
-    let of_manifest = || manifest.and_then(|manifest| manifest.capture.fallback.as_deref());
-    record.fallback.as_deref().or_else(of_manifest)
+pub fn fallback_of<'a>(record: &'a Record, manifest: Option<&'a Manifest>) -> Option<&'a Message> {
+    let of_manifest = || manifest.and_then(|manifest| manifest.capture.fallback.as_ref());
+    record.fallback.as_ref().or_else(of_manifest)
 }
 
 /// What a frozen dump would have and this image has not.
@@ -228,7 +228,7 @@ fn hypervisor(manifest: &Manifest) -> String {
     let versions = [("libvirt", &hypervisor.libvirt_version), ("QEMU", &hypervisor.qemu_version)];
     let versions = versions.into_iter().filter_map(|(name, version)| {
         let version = version.as_ref()?;
-        // As the hypervisor tells it, it may name itself.
+        // The hypervisor may name itself.
         Some(if version.starts_with(name) { version.clone() } else { format!("{name} {version}") })
     });
     [hypervisor.uri.clone()].into_iter().chain(versions).collect::<Vec<_>>().join(" · ")

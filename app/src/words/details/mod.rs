@@ -10,7 +10,7 @@ use super::{absence, because, by_whom, grouped, sentence, share, why_absent};
 use crate::words::{Details, Form, Notice, PageClass, PageStatistics, Weight};
 use facts::{fallback_of, groups, missing_of};
 
-/// What the record tells and, where it was looked at, what the image tells or why it does not.
+/// What the record holds and, if the image was read, what that holds, or why it could not be read.
 pub fn in_words(record: Record, image: Option<Result<ImageFacts, Problem>>) -> Details {
     let (image, problem) = match image {
         None => (None, None),
@@ -32,6 +32,28 @@ pub fn in_words(record: Record, image: Option<Result<ImageFacts, Problem>>) -> D
         problem,
         record,
     }
+}
+
+/// That the record came from another tool, or from a service that knows its guests by name.
+fn of_whom(record: &Record) -> Option<Notice> {
+    let (title, detail) = match record.foreign {
+        Some(ForeignRow::Whole) => (
+            "Written by another tool",
+            "The record was read from InfluxDB. memdeck did not take this dump and knows no more about it.",
+        ),
+        Some(ForeignRow::Partly) => (
+            "Written by another tool, partly understood",
+            "The record was read from InfluxDB. The guest’s name is missing, or a value is of an unexpected kind; what \
+             could not be understood is left out.",
+        ),
+        None if record.is_unverified() => (
+            "The guest was not verified",
+            "The dump service that took this dump reports no UUID. The guest is the one that it took for the text of the \
+             request.",
+        ),
+        None => return None,
+    };
+    Some(Notice { weight: Weight::Note, title: title.to_owned(), at: None, detail: detail.to_owned() })
 }
 
 /// The notices of a dump, the worst first.
@@ -94,21 +116,7 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
             )
         });
     }
-    match record.foreign {
-        None => {}
-        Some(ForeignRow::Whole) => notices.push(notice(
-            Weight::Note,
-            "Written by another tool",
-            "The record was read from InfluxDB. memdeck did not take this dump and knows no more of it.".to_owned(),
-        )),
-        Some(ForeignRow::Partly) => notices.push(notice(
-            Weight::Note,
-            "Written by another tool, partly understood",
-            "The record was read from InfluxDB. The guest’s name is missing, or a value is of an unexpected kind; what \
-             could not be understood is left out."
-                .to_owned(),
-        )),
-    }
+    notices.extend(of_whom(record));
     if record.encrypted {
         notices.push(notice(
             Weight::Note,

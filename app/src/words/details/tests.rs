@@ -7,7 +7,7 @@ use super::*;
 
 fn record() -> Record {
     let at = Timestamp::from_unix_micros(0).unwrap();
-    Record::unknown(GuestName("web-01".into()), "1".into(), at)
+    Record { format: Some("elf".to_owned()), ..Record::unknown(GuestName("web-01".into()), "1".into(), at) }
 }
 
 fn told(record: &Record, image: Option<&ImageFacts>) -> Vec<String> {
@@ -42,6 +42,16 @@ fn manifest() -> Manifest {
 fn nothing_is_said_of_a_dump_that_is_as_it_should_be() {
     let image = ImageFacts::Inspected(Box::new(inspection()));
     assert_eq!(told(&record(), Some(&image)), Vec::<String>::new());
+}
+
+#[test]
+fn a_guest_that_a_service_knows_by_name_only_is_marked_as_not_verified() {
+    let of_three_calls = Record { format: None, ..record() };
+    let notices = told(&of_three_calls, None);
+    assert_eq!(notices.len(), 1);
+    assert!(notices[0].starts_with("The guest was not verified: "), "{notices:?}");
+    let of_another_tool = Record { foreign: Some(ForeignRow::Whole), ..of_three_calls };
+    assert!(!of_another_tool.is_unverified(), "that says already that memdeck knows no more");
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod words;
 
 use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
-use memdeck_model::{Activity, ActivityKind, CaptureMode, DumpId, DumpStatus, Event, JobState};
+use memdeck_model::{Activity, ActivityKind, CaptureMode, DumpId, DumpStatus, Event, JobState, Message};
 
 use crate::api;
 use crate::data::{Data, Loader};
@@ -12,14 +12,14 @@ use crate::feed::Feed;
 use crate::time::{Clock, local_date, local_time};
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Announcer, Card, EmptyState, Failure, Icon, IconView, Show, Skeleton, list};
-use crate::words::shown;
+use crate::words::placed;
 use words::{key_of, sentence, spoken};
 
 /// Events come in bursts: a queued dump starts at once. One question serves them all.
 const SETTLES_MS: u32 = 300;
 
 /// What of a dump has a line in the log.
-type Noted = (JobState, Option<CaptureMode>, Option<String>);
+type Noted = (JobState, Option<CaptureMode>, Option<Message>);
 
 /// The last things that happened, newest first, in a part of fixed size that scrolls.
 #[component]
@@ -87,7 +87,7 @@ fn Line(line: Activity, today: Memo<String>) -> impl IntoView {
                 <IconView icon />
             </span>
             <p class="activity-text">
-                <strong class="activity-guest">{shown(&line.guest)}</strong>
+                <strong class="activity-guest">{placed(line.host.as_ref(), &line.guest)}</strong>
                 " "
                 {told.what}
                 {told.why.map(|why| view! { <span class="activity-why">{why}</span> })}
@@ -132,12 +132,13 @@ impl Log {
     fn hear(self, event: &Event) {
         let is_news = match event {
             Event::Dump(status) => self.is_news(status),
-            Event::Record(_) => true,
+            Event::Record(_) | Event::Import(_) => true,
             Event::Verification(_)
             | Event::Guests(_)
             | Event::Service(_)
             | Event::Hypervisor(_)
             | Event::Storage(_)
+            | Event::Hosts(_)
             | Event::Sample(_)
             | Event::Summaries(_) => false,
         };
@@ -164,7 +165,7 @@ impl Log {
     fn fetch(self) {
         let before = untrack(|| self.lines.with_data(|lines| lines.first().map(|line| line.at)));
         self.lines.fetch_with(api::fetch_activity(), move |data, lines| {
-            // What was there when the page opened is read when the operator wants it; ends are told by toasts.
+            // What was there when the page opened is read when the operator wants it; ends are announced by toasts.
             if let Some(before) = before
                 && let Some(text) = spoken(&lines, before)
             {

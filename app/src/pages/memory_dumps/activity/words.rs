@@ -2,7 +2,7 @@
 
 use memdeck_model::{Activity, ActivityKind, EndReason, Timestamp};
 
-use crate::words::{because, by_whom, by_whom_and_when, shown, upper_first};
+use crate::words::{because, by_whom, by_whom_and_when, placed, upper_first};
 
 /// One line after the guest's name: what happened, and why or with what result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,14 +45,14 @@ pub fn sentence(line: &Activity) -> Told {
     Told { what, why: (!why.is_empty()).then_some(why) }
 }
 
-/// What tells one line from another.
+/// What distinguishes one line from another.
 pub fn key_of(line: &Activity) -> String {
     let dump = line.dump_id.as_ref().map_or(line.guest.as_str(), |id| id.as_str());
     format!("{dump} {:?} {}", line.kind, line.at)
 }
 
 /// What a screen reader says of the lines that are newer than `before`: one sentence, however many there are. Ends are
-/// left out, because each is told when it happens.
+/// left out, because each is announced when it happens.
 pub fn spoken(lines: &[Activity], before: Option<Timestamp>) -> Option<String> {
     let is_end = |line: &&Activity| {
         matches!(line.kind, ActivityKind::Completed | ActivityKind::Failed | ActivityKind::Cancelled)
@@ -60,7 +60,7 @@ pub fn spoken(lines: &[Activity], before: Option<Timestamp>) -> Option<String> {
     let is_new = |line: &&Activity| before.is_none_or(|before| line.at > before);
     let mut news = lines.iter().filter(is_new).filter(|line| !is_end(line));
     let newest = news.next()?;
-    let text = format!("{} {}.", shown(&newest.guest), sentence(newest).what);
+    let text = format!("{} {}.", placed(newest.host.as_ref(), &newest.guest), sentence(newest).what);
     match news.count() {
         0 => Some(text),
         more => Some(format!("{text} {more} more in the activity log.")),
@@ -80,6 +80,7 @@ mod tests {
     fn line(kind: ActivityKind, detail: &str) -> Activity {
         let (by, mode) = (Some(Actor::Page), Some(CaptureMode::Frozen));
         Activity {
+            host: None,
             at: at(0),
             kind,
             dump_id: None,

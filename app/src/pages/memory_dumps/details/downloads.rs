@@ -37,7 +37,7 @@ pub fn DownloadList(
                 </li>
             }
             .into_any(),
-            // `download` also tells the router that this is not a page.
+            // `download` also marks this for the router as no page.
             None => view! {
                 <li>
                     <a class="download" href=href download=file_name.unwrap_or_default() on:click=handler(move |_| on_press.run(()))>

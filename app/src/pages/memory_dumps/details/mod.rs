@@ -9,13 +9,14 @@ mod verification;
 
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
-use memdeck_model::{DumpId, Event, Problem, ProblemKind, Record};
+use memdeck_model::{DumpId, Event, Permission, Problem, ProblemKind, Record};
 
 use super::downloads::downloads;
+use super::holds::HoldPanel;
 use super::records::focus_in_row;
-use super::state::State;
+use super::state::DumpsState;
 use crate::api;
-use crate::data::{Loader, NO_IMAGE, is_out_of_reach};
+use crate::data::{Loader, MAY_NOT_DELETE, MAY_NOT_READ, NO_IMAGE, is_out_of_reach};
 use crate::feed::Feed;
 use crate::ui::erase::{dynamic, effect, memo};
 use crate::ui::{
@@ -29,13 +30,13 @@ use notices::Notices;
 use pages::PageTable;
 use verification::VerificationPanel;
 
-/// Between two looks at the verification of the image that is shown: one may go on that no event tells of.
+/// Between two looks at the verification of the image that is shown: one may go on of which no event comes.
 const LOOK_INTERVAL_MS: u32 = 5_000;
 
 /// Shows the details of the dump that the address names.
 #[component]
 pub fn DetailsDialog() -> impl IntoView {
-    let records = State::expect().records;
+    let records = DumpsState::expect().records;
     let dump = memo(move || records.view.with(|view| view.dump.clone()));
     let title = RwSignal::new(String::new());
     let open = RwSignal::new(false);
@@ -86,9 +87,9 @@ fn unknown(dump: &str) -> AnyView {
 #[derive(Clone, Copy)]
 struct Fetched {
     id: StoredValue<DumpId>,
-    /// What the record tells: it is here in any case.
+    /// What the record holds: it is here in any case.
     record: Loader<Details>,
-    /// The same with what the image tells, which may be on another host.
+    /// The same with what the image holds, which may be on another host.
     image: Loader<Details>,
     /// The newest of both.
     shown: Memo<Option<Details>>,
@@ -124,7 +125,7 @@ impl Fetched {
         self.read(|details| details.record.deleted_at.is_some())
     }
 
-    /// Why the image tells nothing, or could not be asked.
+    /// Why the image could not be read.
     fn problem(self) -> Option<Problem> {
         let of_image = || self.image.with_data(|details| details.problem.clone()).flatten();
         self.image.problem().or_else(of_image)
@@ -138,7 +139,7 @@ fn DumpDetails(
     /// Gets the heading of the dialog.
     title: RwSignal<String>,
 ) -> impl IntoView {
-    let state = State::expect();
+    let state = DumpsState::expect();
     let feed = Feed::expect();
     let verifications = state.data.verifications;
     verifications.watch(id.clone());
@@ -153,6 +154,7 @@ fn DumpDetails(
     };
     feed.on_connected(move || {
         fetched.fetch();
+        state.fetch_holds();
         look();
     });
     feed.subscribe(move |event| match event {
@@ -221,7 +223,7 @@ impl Shape {
 /// A dump of which at least the record is known.
 #[component]
 fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
-    let state = State::expect();
+    let state = DumpsState::expect();
     let shown = fetched.shown;
     let is_deleted = memo(move || fetched.is_deleted());
     let guest =
@@ -236,8 +238,13 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
             shown.as_ref().is_some_and(|details| is_out_of_reach(&details.record, can_images.get()))
         })
     });
+    let overview = state.data.overview;
+    let may_verify = overview.may(Permission::Verify);
+    let may_read = overview.may(Permission::ReadMemory);
+    let may_delete = overview.may(Permission::Delete);
     let obstacle = Signal::derive(move || {
-        is_far.get()
+        !may_verify.get()
+            || is_far.get()
             || fetched
                 .image
                 .with_data(|details| details.problem.is_none() && details.forms.is_none())
@@ -246,12 +253,15 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
     let is_loading = move || !fetched.image.has_data() && fetched.image.problem().is_none();
     let explain = move |()| state.explain_download(id.get_value(), guest.get_value());
     let links = move || {
+        if !may_read.get() {
+            return view! { <p class="secondary">{MAY_NOT_READ}</p> }.into_any();
+        }
         let all = shown.with(|shown| {
             let details = shown.as_ref()?;
             let forms = details.forms.as_ref()?;
             Some(id.with_value(|id| downloads(id, &details.record, forms)))
         });
-        all.map(|downloads| view! { <DownloadList downloads on_press=explain /> })
+        all.map(|downloads| view! { <DownloadList downloads on_press=explain /> }).into_any()
     };
     let groups = move || {
         let groups = fetched.read(|details| details.groups.clone());
@@ -284,6 +294,9 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
         })}
         <Show when=move || !is_deleted.get()>
             <VerificationPanel id=id.get_value() guest=guest.get_value() obstacle />
+            <HoldPanel record=Signal::derive(move || {
+                shown.with(|shown| shown.as_ref().map(|details| details.record.clone()))
+            }) />
         </Show>
         {dynamic(links)}
         <div class="details-groups">{dynamic(groups)} {dynamic(pages)}</div>
@@ -293,14 +306,17 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
         <Show when=move || is_far.get()>
             <p class="secondary" id="image-out-of-reach">{NO_IMAGE}</p>
         </Show>
+        <p class="secondary" id="no-deletion">
+            {dynamic(move || (!may_delete.get()).then_some(MAY_NOT_DELETE))}
+        </p>
         <Show when=move || !is_deleted.get()>
             <div class="details-end">
                 <Button
                     kind=ButtonKind::Quiet
                     size=ButtonSize::Small
                     on_press=delete
-                    disabled=is_far
-                    described_by="image-out-of-reach"
+                    disabled=Signal::derive(move || is_far.get() || !may_delete.get())
+                    described_by="image-out-of-reach no-deletion"
                 >
                     <IconView icon=Icon::Trash />
                     "Delete the image…"

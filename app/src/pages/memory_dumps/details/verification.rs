@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::{DumpId, Verification, VerificationState};
 
-use super::super::state::State;
+use super::super::state::DumpsState;
 use crate::data::{percent_of, verification_in_words};
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Badge, Button, ButtonSize, Icon, IconView, Moment, ProgressBar, Show};
@@ -20,11 +20,11 @@ pub fn VerificationPanel(
     id: DumpId,
     /// Whose.
     guest: String,
-    /// Why the image cannot be verified, where that is known.
+    /// Why the image cannot be verified, if that is known.
     #[prop(into)]
     obstacle: Signal<bool>,
 ) -> impl IntoView {
-    let state = State::expect();
+    let state = DumpsState::expect();
     let id = StoredValue::new(id);
     let newest =
         memo(move || id.with_value(|id| state.data.verifications.with(|known| known.of(id).cloned())));
@@ -72,7 +72,7 @@ fn none_yet() -> AnyView {
 
 fn result(newest: &Verification) -> Option<AnyView> {
     let told = verification_in_words(newest)?;
-    let findings = newest.findings.iter().take(MOST_FINDINGS).map(|finding| sentence(finding));
+    let findings = newest.findings.iter().take(MOST_FINDINGS).map(|finding| sentence(&finding.to_string()));
     let findings = findings.map(|finding| view! { <li>{finding}</li> }).collect_view();
     let more = newest.findings.len().saturating_sub(MOST_FINDINGS);
     let list = (!newest.findings.is_empty()).then(|| {

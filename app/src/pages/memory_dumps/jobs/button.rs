@@ -2,9 +2,9 @@
 
 use leptos::ev;
 use leptos::prelude::*;
-use memdeck_model::JobState;
+use memdeck_model::{JobState, Permission};
 
-use crate::data::{Cancel, Data, Job, NO_CANCEL};
+use crate::data::{Cancel, Data, Job, MAY_NOT_CANCEL, NO_CANCEL};
 use crate::ui::erase::{dynamic, follow, handler, memo};
 use crate::ui::{Announcer, Button, ButtonKind, ButtonSize, Icon, IconView};
 
@@ -39,7 +39,6 @@ pub fn is_asked(job: Option<&Job>, asking: bool) -> bool {
 /// "Cancel" was is harmless.
 #[component]
 pub fn JobButton(
-    /// The dump.
     job: Memo<Option<Job>>,
     /// What it is a dump of.
     name: Memo<String>,
@@ -49,6 +48,10 @@ pub fn JobButton(
     let data = Data::expect();
     let announcer = Announcer::expect();
     let can_cancel = data.overview.can(|service| service.cancel);
+    let may_cancel = data.overview.may(Permission::Cancel);
+    let reason = move || {
+        if may_cancel.get() { (!can_cancel.get()).then_some(NO_CANCEL) } else { Some(MAY_NOT_CANCEL) }
+    };
     let use_of = memo(move || {
         job.with(|job| job.as_ref().map_or(ButtonUse::Dismiss, |job| use_of(job, asking.get())))
     });
@@ -56,7 +59,9 @@ pub fn JobButton(
         let id = job.with_untracked(|job| job.as_ref().map(|job| job.status.dump_id.clone()));
         let Some(id) = id else { return };
         match use_of.get_untracked() {
-            ButtonUse::Cancel if !can_cancel.get_untracked() => announcer.say(NO_CANCEL),
+            ButtonUse::Cancel if untrack(reason).is_some() => {
+                announcer.say(untrack(reason).unwrap_or_default());
+            }
             ButtonUse::Cancel => {
                 asking.set(true);
                 announcer
@@ -67,7 +72,7 @@ pub fn JobButton(
             ButtonUse::Dismiss => data.dumps.dismiss(&id),
         }
     };
-    let is_impossible = move || use_of.get() == ButtonUse::Cancel && !can_cancel.get();
+    let is_impossible = move || use_of.get() == ButtonUse::Cancel && reason().is_some();
     let label = move || match use_of.get() {
         ButtonUse::Cancel => format!("Cancel the dump of {}", name.get()),
         ButtonUse::Keep => format!("Keep going with the dump of {}", name.get()),
@@ -82,7 +87,7 @@ pub fn JobButton(
             class:button-icon=follow(move || use_of.get() == ButtonUse::Dismiss)
             aria-label=follow(label)
             aria-disabled=follow(move || (use_of.get() == ButtonUse::Cancelling || is_impossible()).then_some("true"))
-            title=follow(move || is_impossible().then_some(NO_CANCEL))
+            title=follow(move || reason().filter(|_| is_impossible()))
             on:click=handler(press)
             on:keydown=handler(move |event: ev::KeyboardEvent| {
                 if event.key() == "Escape" {
@@ -116,7 +121,6 @@ fn has_begun(job: Option<&Job>) -> bool {
 /// The question, in the place of the figures, and the button that means yes.
 #[component]
 pub fn CancelQuestion(
-    /// The dump.
     job: Memo<Option<Job>>,
     /// What it is a dump of.
     name: Memo<String>,

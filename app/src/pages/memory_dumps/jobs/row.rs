@@ -4,16 +4,16 @@ use leptos::prelude::*;
 use memdeck_model::{DumpId, JobState};
 
 use super::button::{CancelQuestion, JobButton, is_asked};
-use crate::data::{Cancel, Data, Job, figures_of, result_of};
+use crate::data::{Cancel, Data, Job, NO_UUID, figures_of, result_of};
 use crate::time::Clock;
 use crate::ui::erase::{dynamic, follow, memo};
 use crate::ui::{Badge, Icon, ProgressBar, Show, Tone};
-use crate::words::{because, shown};
+use crate::words::{because, placed};
 
 /// State, mode, progress, figures and a way to cancel it; the result and a way to dismiss it when it has ended.
 #[component]
 pub fn JobRow(id: DumpId) -> impl IntoView {
-    let dumps = Data::expect().dumps;
+    let Data { dumps, overview, .. } = Data::expect();
     let clock = Clock::expect();
     let id = StoredValue::new(id);
     let job = memo(move || id.with_value(|id| dumps.with(|jobs| jobs.get(id).cloned()).flatten()));
@@ -22,7 +22,12 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
     let mode = memo(move || job.with(|job| job.as_ref().and_then(|job| job.status.mode)));
     let fallback = memo(move || job.with(|job| job.as_ref().and_then(fallback_of)));
     let refusal = memo(move || job.with(|job| job.as_ref().and_then(refusal_of)));
-    let name = memo(move || of(|job| shown(job.status.display_name()))().unwrap_or_default());
+    let knows_guests = overview.can(|service| service.uuids);
+    let is_unverified =
+        memo(move || !knows_guests.get() && job.with(|job| job.as_ref().is_some_and(is_by_name)));
+    let name = memo(move || {
+        of(|job| placed(job.status.host.as_ref(), job.status.display_name()))().unwrap_or_default()
+    });
     let progress = memo(move || job.with(|job| job.as_ref().map_or(0.0, |job| job.status.progress)));
     let is_final = memo(move || phase.get().is_some_and(JobState::is_final));
     let words = move || {
@@ -76,6 +81,7 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
                     <CancelQuestion job name asking />
                 </div>
             </Show>
+            {dynamic(move || is_unverified.get().then(|| view! { <p class="job-words">{NO_UUID}</p> }))}
             {dynamic(move || fallback.get().map(|why| view! { <p class="job-words">{why}</p> }))}
             {dynamic(move || refusal.get().map(|why| view! { <p class="job-words is-bad" role="alert">{why}</p> }))}
         </li>
@@ -96,7 +102,13 @@ fn kept_together(figures: &str) -> String {
 }
 
 fn fallback_of(job: &Job) -> Option<String> {
-    job.status.fallback.as_deref().map(|reason| because(job.status.mode, reason))
+    job.status.fallback.as_ref().map(|reason| because(job.status.mode, reason))
+}
+
+/// Whether a dump that was begun names its guest by the text of the request alone.
+fn is_by_name(job: &Job) -> bool {
+    let state = job.status.exact_state();
+    job.status.guest_uuid.is_none() && matches!(state, JobState::Running | JobState::Completed)
 }
 
 /// Why the dump goes on although it was to be cancelled.

@@ -1,16 +1,16 @@
 //! What can be done with one dump of the table: see its details, verify, download, delete its image.
 
 use leptos::prelude::*;
-use memdeck_model::{DumpId, Record};
+use memdeck_model::{DumpId, Permission, Record};
 
 use super::super::downloads::{Size, downloads};
-use super::super::state::State;
+use super::super::state::DumpsState;
 use super::Deleted;
 use crate::base;
 use crate::data::{NO_IMAGE, is_out_of_reach};
 use crate::shortcuts::focus_on;
 use crate::ui::erase::{dynamic, follow, handler, memo};
-use crate::ui::{Icon, IconView, Menu, MenuItem, MenuLink, Moment, Unknown};
+use crate::ui::{Icon, IconView, Menu, MenuItem, MenuLink, Moment, Show, Unknown};
 use crate::words::{by_whom, shown};
 
 /// The id of the link to the details of a dump.
@@ -22,7 +22,7 @@ fn link_id(dump: &str) -> String {
 /// the dialog may be gone, or it was opened by its address.
 pub fn focus_in_row(dump: String) {
     leptos::task::spawn_local(async move {
-        // The browser gives the focus back first.
+        // The browser returns the focus first.
         gloo_timers::future::TimeoutFuture::new(0).await;
         let has_focus = document().active_element().is_some_and(|element| element.tag_name() != "BODY");
         if !has_focus {
@@ -33,10 +33,7 @@ pub fn focus_in_row(dump: String) {
 
 /// The link to the details, and a menu with the rest; what happened instead to an image that was deleted.
 #[component]
-pub fn RecordActions(
-    /// The dump.
-    record: Record,
-) -> impl IntoView {
+pub fn RecordActions(record: Record) -> impl IntoView {
     match record.dump_id.clone() {
         Some(id) => view! { <Actions id record /> }.into_any(),
         // A record of a service that names no dumps: nothing can be asked about it.
@@ -46,7 +43,7 @@ pub fn RecordActions(
 
 #[component]
 fn Actions(id: DumpId, record: Record) -> impl IntoView {
-    let state = State::expect();
+    let state = DumpsState::expect();
     let records = state.records;
     let guest = shown(&record.dom.0);
     let dump = StoredValue::new(id.as_str().to_owned());
@@ -66,6 +63,11 @@ fn Actions(id: DumpId, record: Record) -> impl IntoView {
     let can_images = state.data.overview.can(|service| service.images);
     let kept = StoredValue::new(record.clone());
     let is_far = memo(move || kept.with_value(|record| is_out_of_reach(record, can_images.get())));
+    let may_nothing = memo(move || {
+        let any = [Permission::Verify, Permission::ReadMemory, Permission::Delete];
+        let rights = state.data.overview.rights();
+        any.into_iter().all(|permission| !rights.may(permission))
+    });
     let no_actions = format!("Actions for {guest}");
     view! {
         <span class="record-buttons">
@@ -80,6 +82,7 @@ fn Actions(id: DumpId, record: Record) -> impl IntoView {
             </a>
             {dynamic(move || match deleted.get() {
                 Some(deleted) => deletion(&deleted),
+                None if may_nothing.get() => ().into_any(),
                 None if is_far.get() => impossible(no_actions.clone()),
                 None => view! { <More id=id.clone() record=record.clone() /> }.into_any(),
             })}
@@ -120,7 +123,7 @@ fn deletion(deleted: &Deleted) -> AnyView {
 /// The menu of what can be done with an image that is there.
 #[component]
 fn More(id: DumpId, record: Record) -> impl IntoView {
-    let state = State::expect();
+    let state = DumpsState::expect();
     let guest = shown(&record.dom.0);
     let label = format!("Actions for {guest}");
     let kept = StoredValue::new((id, record));
@@ -133,13 +136,21 @@ fn More(id: DumpId, record: Record) -> impl IntoView {
         state.explain_download(id, shown(&record.dom.0));
     };
     let delete = move |()| state.deleting.set(kept.with_value(|(_, record)| Some(record.clone())));
+    let overview = state.data.overview;
+    let (may_verify, may_read, may_delete) = (
+        overview.may(Permission::Verify),
+        overview.may(Permission::ReadMemory),
+        overview.may(Permission::Delete),
+    );
     view! {
         <Menu label button=|| view! { <IconView icon=Icon::More /> }>
-            <MenuItem on_choose=verify>
-                <IconView icon=Icon::Check />
-                "Verify now"
-            </MenuItem>
-            {kept.with_value(|(id, record)| downloads(id, record, &[]))
+            <Show when=move || may_verify.get()>
+                <MenuItem on_choose=verify>
+                    <IconView icon=Icon::Check />
+                    "Verify now"
+                </MenuItem>
+            </Show>
+            {dynamic(move || may_read.get().then(|| kept.with_value(|(id, record)| downloads(id, record, &[]))
                 .into_iter()
                 .map(|download| {
                     let size = match download.size {
@@ -157,11 +168,13 @@ fn More(id: DumpId, record: Record) -> impl IntoView {
                         </MenuLink>
                     }
                 })
-                .collect_view()}
-            <MenuItem on_choose=delete danger=true>
-                <IconView icon=Icon::Trash />
-                "Delete the image…"
-            </MenuItem>
+                .collect_view()))}
+            <Show when=move || may_delete.get()>
+                <MenuItem on_choose=delete danger=true>
+                    <IconView icon=Icon::Trash />
+                    "Delete the image…"
+                </MenuItem>
+            </Show>
         </Menu>
     }
 }

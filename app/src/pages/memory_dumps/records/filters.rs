@@ -5,7 +5,7 @@ use leptos::ev;
 use leptos::prelude::*;
 use memdeck_model::{CaptureMode, Day, RecordState, SearchText};
 
-use super::super::state::State;
+use super::super::state::DumpsState;
 use super::view::RecordsView;
 use super::{History, Records};
 use crate::ui::erase::{dynamic, effect, follow, handler, memo};
@@ -23,7 +23,7 @@ const MODES: [CaptureMode; 2] = [CaptureMode::Live, CaptureMode::Frozen];
 /// The fields. What they hold is in the address.
 #[component]
 pub fn Filters() -> impl IntoView {
-    let records = State::expect().records;
+    let records = DumpsState::expect().records;
     let search = Search::new(records);
     let view = records.view;
     let text_of = |value: Option<String>| value.unwrap_or_default();

@@ -6,6 +6,7 @@
 
 mod actions;
 mod filters;
+mod import_notice;
 mod options;
 mod pager;
 mod paging;
@@ -19,7 +20,9 @@ use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
-use memdeck_model::{Actor, DumpId, Event, FilterError, Record, RecordPage, RecordQuery, Timestamp};
+use memdeck_model::{
+    Actor, DumpId, Event, FilterError, ForeignImport, Record, RecordPage, RecordQuery, Timestamp,
+};
 
 use crate::api;
 use crate::data::Loader;
@@ -59,6 +62,8 @@ pub struct Records {
     pub unseen: RwSignal<u64>,
     /// The keys of records that arrived while the page was open.
     arrived: StoredValue<BTreeSet<String>>,
+    /// What the feed told last of rows that others wrote.
+    import: StoredValue<Option<ForeignImport>>,
     /// The deletions among the records that are shown: nothing else of a record changes.
     deletions: Memo<Vec<(DumpId, Deleted)>>,
     /// Whether the details that are shown were opened here: then the entry before in the browser's history is the
@@ -76,7 +81,7 @@ pub struct Records {
 pub struct Deleted {
     /// When it was deleted.
     pub at: Timestamp,
-    /// By whom, where that is known.
+    /// By whom, if that is known.
     pub by: Option<Actor>,
 }
 
@@ -103,6 +108,7 @@ impl Records {
             hosts: Loader::new(),
             unseen: RwSignal::new(0),
             arrived: StoredValue::new(BTreeSet::new()),
+            import: StoredValue::new(None),
             deletions: memo(move || page.with_data(deletions_of).unwrap_or_default()),
             details_opened_here: StoredValue::new(false),
             is_awaited: RwSignal::new(true),
@@ -110,10 +116,10 @@ impl Records {
             connection: feed.connection(),
             navigate: StoredValue::new_local(Box::new(use_navigate())),
         };
-        feed.subscribe(move |event| {
-            if let Event::Record(record) = event {
-                records.hear(record);
-            }
+        feed.subscribe(move |event| match event {
+            Event::Record(record) => records.hear(record),
+            Event::Import(import) => records.hear_import(import),
+            _ => {}
         });
         feed.on_connected(move || {
             records.fetch_hosts();
@@ -152,7 +158,7 @@ impl Records {
         }
     }
 
-    /// What became of the image of a dump that is shown, where it was deleted.
+    /// What became of the image of a dump that is shown, if it was deleted.
     pub fn deletion_of(self, dump: &DumpId) -> Option<Deleted> {
         let of_dump = |deletions: &Vec<(DumpId, Deleted)>| {
             deletions.iter().find(|(id, _)| id == dump).map(|(_, deleted)| deleted.clone())
@@ -251,12 +257,7 @@ impl Records {
             return;
         }
         if untrack(|| self.page.is_pending()) {
-            // The answer under way may be older than the record.
-            if self.is_awaited.get_untracked() {
-                self.fetch();
-            } else {
-                self.refresh();
-            }
+            self.fetch_again();
             return;
         }
         let mut is_shown = false;
@@ -275,6 +276,29 @@ impl Records {
             self.refresh();
         } else {
             self.page.change(|page| paging::take_in(page, record.clone(), query.sort));
+        }
+    }
+
+    /// Takes in what became of rows that others wrote: they come many at once, and anywhere in the table.
+    fn hear_import(self, import: &ForeignImport) {
+        let before = self.import.try_update_value(|known| known.replace(import.clone())).flatten();
+        // Of the first word it is only known that the answer under way may be older.
+        let is_news = before.map_or_else(
+            || untrack(|| self.page.is_pending()),
+            |before| import.has_other_records_than(&before),
+        );
+        if is_news {
+            self.fetch_hosts();
+            self.fetch_again();
+        }
+    }
+
+    /// Fetches what something new may belong to; an answer under way may be older than that.
+    fn fetch_again(self) {
+        if untrack(|| self.page.is_pending()) && self.is_awaited.get_untracked() {
+            self.fetch();
+        } else {
+            self.refresh();
         }
     }
 

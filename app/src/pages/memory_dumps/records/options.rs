@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::state::State;
+use super::super::state::DumpsState;
 use super::History;
 use super::view::SizeShown;
 use crate::time::start_of_local_day;
@@ -12,7 +12,7 @@ use crate::ui::{Button, ButtonSize, Icon, IconView, Switch};
 /// Auto-refresh and the size that is shown.
 #[component]
 pub fn TableOptions() -> impl IntoView {
-    let records = State::expect().records;
+    let records = DumpsState::expect().records;
     let view = records.view;
     let auto_refresh = memo(move || view.with(|view| view.auto_refresh));
     let is_raw = memo(move || view.with(|view| view.size == SizeShown::Raw));
@@ -48,7 +48,7 @@ pub fn TableOptions() -> impl IntoView {
 /// Load again, and export everything that matches.
 #[component]
 pub fn TableActions() -> impl IntoView {
-    let records = State::expect().records;
+    let records = DumpsState::expect().records;
     // With the days the wrong way round there is nothing to export.
     let export = move || {
         let href = records.view.with(|view| view.export_href(start_of_local_day));
@@ -61,7 +61,7 @@ pub fn TableActions() -> impl IntoView {
                 <IconView icon=Icon::Refresh />
                 "Refresh"
             </Button>
-            // `download` also tells the router that this is not a page.
+            // `download` also marks this for the router as no page.
             <a
                 class="button button-small"
                 href=follow(export)

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::state::State;
+use super::super::state::DumpsState;
 use super::History;
 use super::paging::page_count;
 use super::view::PAGE_SIZES;
@@ -13,7 +13,7 @@ use crate::words::grouped;
 /// Rows per page, the number of records, Previous, page x of y, Next. The page is in the address.
 #[component]
 pub fn Pager() -> impl IntoView {
-    let records = State::expect().records;
+    let records = DumpsState::expect().records;
     let view = records.view;
     let total = memo(move || records.page.with_data(|page| page.total));
     let page = memo(move || view.with(|view| view.page));

@@ -7,7 +7,7 @@ pub fn page_count(total: u64, page_size: u32) -> u64 {
     total.div_ceil(u64::from(page_size.max(1))).max(1)
 }
 
-/// What tells one record from another.
+/// What distinguishes one record from another.
 pub fn key_of(record: &Record) -> String {
     match &record.dump_id {
         Some(id) => id.to_string(),
@@ -20,7 +20,7 @@ pub fn same_rows(a: &RecordPage, b: &RecordPage) -> bool {
     a.records.iter().map(key_of).eq(b.records.iter().map(key_of))
 }
 
-/// Replaces a record that the page shows already. Tells whether it does.
+/// Replaces a record that the page shows already. Returns whether it does.
 pub fn replace(page: &mut RecordPage, record: &Record) -> bool {
     let key = key_of(record);
     match page.records.iter_mut().find(|known| key_of(known) == key) {

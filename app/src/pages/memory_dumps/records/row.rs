@@ -1,9 +1,9 @@
 //! One finished dump.
 
 use leptos::prelude::*;
-use memdeck_model::{ByteCount, CaptureMode, DumpId, ForeignRow, Millis, Record, Remark};
+use memdeck_model::{ByteCount, CaptureMode, DumpId, ForeignRow, Message, Millis, Record, Remark};
 
-use super::super::state::State;
+use super::super::state::DumpsState;
 use super::actions::RecordActions;
 use super::table::{ACTIONS, COLUMNS, size_column};
 use super::view::SizeShown;
@@ -12,13 +12,13 @@ use crate::ui::erase::{dynamic, follow, memo};
 use crate::ui::{Badge, CopyButton, Icon, Instant, Tone, Unknown};
 use crate::words::{because, shown};
 
-/// As many characters of a hash as tell dumps apart at a glance.
+/// As many characters of a hash as distinguish dumps at a glance.
 const HASH_SHOWN: usize = 16;
 
 /// A row of eight cells; a labelled card on a narrow screen.
 #[component]
 pub fn RecordRow(record: Record) -> impl IntoView {
-    let records = State::expect().records;
+    let records = DumpsState::expect().records;
     let has_arrived = records.has_arrived(&record);
     let [id, name, timestamp, duration, hash, path] = COLUMNS.map(|(_, name)| name);
     let size = memo(move || records.view.with(|view| view.size));
@@ -109,7 +109,7 @@ fn CaseNumber(case: Remark) -> impl IntoView {
 
 /// The mode and how long the guest was stopped; why the mode is not the first choice stands behind it.
 #[component]
-fn HowTaken(mode: Option<CaptureMode>, pause: Option<Millis>, fallback: Option<String>) -> impl IntoView {
+fn HowTaken(mode: Option<CaptureMode>, pause: Option<Millis>, fallback: Option<Message>) -> impl IntoView {
     let why = fallback.map(|reason| because(mode, &reason));
     let hidden = why.clone();
     let between = if mode.is_some() && pause.is_some() { " · " } else { "" };
@@ -129,10 +129,10 @@ fn HowTaken(mode: Option<CaptureMode>, pause: Option<Millis>, fallback: Option<S
     })
 }
 
-/// How far the newest verification of the image is, or what it found; nothing where there was none.
+/// How far the newest verification of the image is, or what it found; nothing if there was none.
 #[component]
 fn Verified(id: DumpId) -> impl IntoView {
-    let state = State::expect();
+    let state = DumpsState::expect();
     let is_deleted = {
         let id = id.clone();
         memo(move || state.records.deletion_of(&id).is_some())

@@ -5,8 +5,9 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 use memdeck_model::{Problem, RecordColumn, SortOrder};
 
-use super::super::state::State;
+use super::super::state::DumpsState;
 use super::filters::Filters;
+use super::import_notice::ImportNotice;
 use super::options::{TableActions, TableOptions};
 use super::pager::Pager;
 use super::paging;
@@ -41,7 +42,7 @@ pub fn size_column(size: SizeShown) -> &'static str {
     }
 }
 
-/// The same in two parts: where there is little room, the eye is told the second by the switch above the table.
+/// The same in two parts: if there is little room, the switch above the table shows the second.
 fn size_heading(size: SizeShown) -> impl IntoView {
     let (size, which) = size_column(size).split_once(' ').unwrap_or_default();
     view! {
@@ -86,7 +87,7 @@ impl Shape {
 /// The table with its filters and pages.
 #[component]
 pub fn RecordsTable() -> impl IntoView {
-    let records = State::expect().records;
+    let records = DumpsState::expect().records;
     let problem = memo(move || records.page.problem().as_ref().map(in_words));
     let shape = memo(move || Shape::of(records));
     let frame = NodeRef::<html::Div>::new();
@@ -108,6 +109,7 @@ pub fn RecordsTable() -> impl IntoView {
         <Card id="recorded-dumps" title="Recorded dumps" aside=|| view! { <TableOptions /> <TableActions /> }>
             <Filters />
             <Meaningless />
+            <ImportNotice />
             <SortSelect />
             <Show when=move || problem.with(Option::is_some)>
                 <Failure
@@ -176,7 +178,7 @@ pub fn RecordsTable() -> impl IntoView {
 /// Says which parts of the address mean nothing, and takes them out of it.
 #[component]
 fn Meaningless() -> impl IntoView {
-    let records = State::expect().records;
+    let records = DumpsState::expect().records;
     let sentence = memo(move || records.view.with(|view| not_understood(&view.meaningless)));
     let tidy = move |()| records.show(History::Replace, |view| view.meaningless.clear());
     view! {
@@ -192,7 +194,7 @@ fn Meaningless() -> impl IntoView {
     }
 }
 
-/// `None` where every part of the address means something.
+/// `None` if every part of the address means something.
 fn not_understood(parts: &[&str]) -> Option<String> {
     let (last, others) = parts.split_last()?;
     Some(if others.is_empty() {
@@ -206,7 +208,7 @@ fn not_understood(parts: &[&str]) -> Option<String> {
 /// The eight columns and their rows.
 #[component]
 fn Rows() -> impl IntoView {
-    let records = State::expect().records;
+    let records = DumpsState::expect().records;
     let rows = move || records.page.with_data(|page| page.records.clone()).unwrap_or_default();
     let size = memo(move || records.view.with(|view| view.size));
     // The roles are those the elements have anyway: as cards on a narrow screen they would lose them.
@@ -237,12 +239,10 @@ fn Rows() -> impl IntoView {
 /// A column's heading, which sorts by it.
 #[component]
 fn Heading(
-    /// The column.
     column: impl Fn() -> RecordColumn + Copy + Send + Sync + 'static,
-    /// Its name.
     children: Children,
 ) -> impl IntoView {
-    let records = State::expect().records;
+    let records = DumpsState::expect().records;
     let order = Signal::derive(move || {
         let sort = records.view.with(|view| view.sort);
         (sort.by == column()).then_some(match sort.order {
@@ -261,7 +261,7 @@ fn Heading(
 /// The order, where rows are cards and no column has a heading.
 #[component]
 fn SortSelect() -> impl IntoView {
-    let records = State::expect().records;
+    let records = DumpsState::expect().records;
     let word = |column: RecordColumn, order: SortOrder| format!("{} {}", column.as_str(), order.as_str());
     let chosen = Signal::derive(move || records.view.with(|view| word(view.sort.by, view.sort.order)));
     let options = Signal::derive(move || {

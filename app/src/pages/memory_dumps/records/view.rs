@@ -172,7 +172,7 @@ impl RecordsView {
         address(Page::MemoryDumps.path(), pairs.into_iter().chain(others))
     }
 
-    /// The address of all records that the filter means, as CSV. `start_of` gives the first instant of a day.
+    /// The address of all records that the filter means, as CSV. `start_of` returns the first instant of a day.
     pub fn export_href(&self, start_of: fn(Day) -> Timestamp) -> String {
         let pairs =
             self.filter_pairs(|day| start_of(day).to_string(), |day| start_of(day.next()).to_string());
@@ -195,7 +195,7 @@ impl RecordsView {
         pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
-    /// What to ask the server for. `start_of` gives the first instant of a day.
+    /// What to ask the server for. `start_of` returns the first instant of a day.
     ///
     /// # Errors
     /// The last day is before the first.

@@ -1,17 +1,17 @@
 //! The two dump buttons, what they will do, and why they cannot.
 
 use leptos::prelude::*;
-use memdeck_model::Guest;
+use memdeck_model::{Guest, Permission};
 
-use super::super::state::State;
+use super::super::state::DumpsState;
 use super::choice::{left_out, obstacle, running};
 use super::dump_all_dialog::DumpAllDialog;
 use super::mode_words::{consequence, warning};
 use super::pause_warning::PauseWarning;
-use crate::data::Jobs;
+use crate::data::{Jobs, MAY_NOT_DUMP};
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Button, ButtonKind, Checkbox, Failure, Show};
-use crate::words::{lower_first, shown};
+use crate::words::{lower_first, placed};
 
 /// The guests that are chosen and have memory, and why they cannot be dumped together now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,7 +23,7 @@ struct Selection {
 /// Dump selected and dump all.
 #[component]
 pub fn TriggerButtons() -> impl IntoView {
-    let state = State::expect();
+    let state = DumpsState::expect();
     let selection = memo(move || selection_of(&state));
     let are_known = memo(move || state.data.guests.with(|_| ()).is_some());
     let runnable = memo(move || with_guests_and_jobs(&state, running));
@@ -31,7 +31,7 @@ pub fn TriggerButtons() -> impl IntoView {
     let problem = memo(move || {
         state.trigger.with(|trigger| trigger.problem.as_ref().map(|problem| problem.detail.to_string()))
     });
-    // Only where it matters: it is no choice to make in passing.
+    // Only if it matters: it is no choice to make in passing.
     let asks_consent = memo(move || {
         let was_refused = |guest: &Guest| {
             state.data.dumps.with(|jobs| jobs.was_refused_as_encrypted(guest)).unwrap_or(false)
@@ -49,13 +49,16 @@ pub fn TriggerButtons() -> impl IntoView {
         all_open.set(true);
     };
     let invalid = memo(move || state.options.read().err());
-    let is_blocked = move || is_pending() || invalid.with(Option::is_some);
+    let may_dump = state.data.overview.may(Permission::Dump);
+    let is_blocked = move || !may_dump.get() || is_pending() || invalid.with(Option::is_some);
     let no_selected = Signal::derive(move || {
         is_blocked() || selection.with(|chosen| chosen.guests.is_empty() || chosen.obstacle.is_some())
     });
     let no_all = Signal::derive(move || is_blocked() || runnable.with(Vec::is_empty));
     let obstacle = memo(move || {
-        if is_pending() {
+        if !may_dump.get() {
+            Some(MAY_NOT_DUMP.to_owned())
+        } else if is_pending() {
             Some("Sending the request …".to_owned())
         } else if let Some(why) = invalid.get() {
             Some(why)
@@ -116,21 +119,23 @@ pub fn TriggerButtons() -> impl IntoView {
     }
 }
 
-fn with_guests_and_jobs<T: Default>(state: &State, read: impl FnOnce(&[Guest], &Jobs) -> T) -> T {
+fn with_guests_and_jobs<T: Default>(state: &DumpsState, read: impl FnOnce(&[Guest], &Jobs) -> T) -> T {
     let jobs = state.data.dumps.with(Jobs::clone).unwrap_or_default();
     state.data.guests.with(|guests| read(guests, &jobs)).unwrap_or_default()
 }
 
-fn selection_of(state: &State) -> Selection {
+fn selection_of(state: &DumpsState) -> Selection {
     with_guests_and_jobs(state, |guests, jobs| {
-        let is_chosen = |guest: &&Guest| state.chosen.with(|chosen| chosen.contains(&guest.uuid));
+        let is_chosen = |guest: &&Guest| state.chosen.with(|chosen| chosen.contains(&guest.reference()));
         let guests: Vec<_> =
             guests.iter().filter(is_chosen).filter(|guest| guest.state.has_memory()).cloned().collect();
         let obstacle = if guests.is_empty() {
             Some("Select a guest first.".to_owned())
         } else {
             guests.iter().find_map(|guest| {
-                obstacle(guest, jobs).map(|why| format!("{}: {}", shown(&guest.name.0), lower_first(&why)))
+                obstacle(guest, jobs).map(|why| {
+                    format!("{}: {}", placed(guest.host.as_ref(), &guest.name.0), lower_first(&why))
+                })
             })
         };
         Selection { guests, obstacle }

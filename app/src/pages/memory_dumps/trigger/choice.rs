@@ -4,7 +4,7 @@ use memdeck_model::{ByteCount, Guest, GuestState, Omitted, VmRef};
 
 use crate::data::Jobs;
 
-/// Why `guest` cannot be dumped now; `None` where it can.
+/// Why `guest` cannot be dumped now; `None` if it can.
 pub fn obstacle(guest: &Guest, jobs: &Jobs) -> Option<String> {
     if !guest.state.has_memory() {
         return Some("Not running: there is no memory to dump.".to_owned());
@@ -30,9 +30,10 @@ pub fn left_out(guests: &[Guest], jobs: &Jobs) -> Vec<(Guest, String)> {
     guests.iter().filter_map(|guest| Some((guest.clone(), why(guest)?))).collect()
 }
 
-/// How a request names `guest`: by its UUID, so that no name can mean another one.
+/// How a request names `guest`: by its UUID, so that no name can mean another one, and behind its host where there are
+/// several.
 pub fn reference(guest: &Guest) -> Option<VmRef> {
-    VmRef::new(&guest.uuid).ok()
+    VmRef::new(&guest.reference()).ok()
 }
 
 /// The memory of all of them.
@@ -48,6 +49,7 @@ mod tests {
 
     fn guest(name: &str, id: Option<u32>, state: GuestState) -> Guest {
         Guest {
+            host: None,
             id,
             name: GuestName(name.into()),
             uuid: name.into(),

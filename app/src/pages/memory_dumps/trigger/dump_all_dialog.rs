@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 use memdeck_model::Guest;
 
-use super::super::state::State;
+use super::super::state::DumpsState;
 use super::mode_words::{pause, space, subject, warning};
 use super::pause_warning::PauseWarning;
 use crate::ui::erase::dynamic;
 use crate::ui::{Button, ButtonKind, Dialog, Show};
-use crate::words::shown;
+use crate::words::placed;
 
 /// Names how many guests, how much memory, and what happens to them; dumps `guests` when confirmed.
 #[component]
@@ -20,7 +20,7 @@ pub fn DumpAllDialog(
     /// Guests with memory that are not dumped, and why.
     omitted: RwSignal<Vec<(Guest, String)>>,
 ) -> impl IntoView {
-    let state = State::expect();
+    let state = DumpsState::expect();
     let confirm = move |()| {
         open.set(false);
         state.dump(&guests.get_untracked());
@@ -59,7 +59,7 @@ pub fn DumpAllDialog(
                         .into_iter()
                         .map(|guest| view! {
                             <li>
-                                <span class="guest-name">{shown(&guest.name.0)}</span>
+                                <span class="guest-name">{placed(guest.host.as_ref(), &guest.name.0)}</span>
                                 <span class="number">{guest.memory.to_string()}</span>
                             </li>
                         })
@@ -75,7 +75,7 @@ pub fn DumpAllDialog(
                             .into_iter()
                             .map(|(guest, why)| view! {
                                 <li>
-                                    <span class="guest-name">{shown(&guest.name.0)}</span>
+                                    <span class="guest-name">{placed(guest.host.as_ref(), &guest.name.0)}</span>
                                     <span>{why}</span>
                                 </li>
                             })

@@ -2,19 +2,19 @@
 
 use leptos::prelude::*;
 
-use super::super::state::State;
+use super::super::state::DumpsState;
 use super::choice::obstacle;
 use crate::data::Jobs;
 use crate::pages::guest::StateBadge;
 use crate::ui::erase::{dynamic, follow, handler, memo};
 use crate::words::shown;
 
-/// Name, id, state and memory of the guest `uuid`, with a checkbox to choose it.
+/// Name, id, state and memory of the guest `reference`, with a checkbox to choose it.
 #[component]
-pub fn GuestOption(uuid: String) -> impl IntoView {
-    let state = State::expect();
-    let uuid = StoredValue::new(uuid);
-    let guest = memo(move || uuid.with_value(|uuid| state.data.guests.get(uuid)));
+pub fn GuestOption(reference: String) -> impl IntoView {
+    let state = DumpsState::expect();
+    let reference = StoredValue::new(reference);
+    let guest = memo(move || reference.with_value(|reference| state.data.guests.get(reference)));
     let obstacle = memo(move || {
         let guest = guest.get()?;
         state
@@ -23,14 +23,15 @@ pub fn GuestOption(uuid: String) -> impl IntoView {
             .with(|jobs| obstacle(&guest, jobs))
             .unwrap_or_else(|| obstacle(&guest, &Jobs::default()))
     });
-    let is_chosen = move || state.chosen.with(|chosen| uuid.with_value(|uuid| chosen.contains(uuid)));
+    let is_chosen =
+        move || state.chosen.with(|chosen| reference.with_value(|reference| chosen.contains(reference)));
     let choose = move |event: leptos::ev::Event| {
         let checked = event_target_checked(&event);
         state.chosen.update(|chosen| {
             if checked {
-                chosen.insert(uuid.get_value());
+                chosen.insert(reference.get_value());
             } else {
-                chosen.remove(&uuid.get_value());
+                chosen.remove(&reference.get_value());
             }
         });
     };
@@ -42,7 +43,12 @@ pub fn GuestOption(uuid: String) -> impl IntoView {
             guest.as_ref().and_then(|guest| guest.id).map_or("no id".to_owned(), |id| format!("id {id}"))
         })
     };
-    let host = state.data.overview.find(|overview| overview.host.clone());
+    let only_host = state.data.overview.find(|overview| overview.host.clone());
+    let host = memo(move || {
+        let named =
+            guest.with(|guest| guest.as_ref().and_then(|guest| guest.host.as_ref().map(ToString::to_string)));
+        named.or_else(|| only_host.get())
+    });
     let memory = move || guest.with(|guest| guest.as_ref().map(|guest| guest.memory.to_string()));
     view! {
         <label class="guest" class:is-off=follow(is_off)>

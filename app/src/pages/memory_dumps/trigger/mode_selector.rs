@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::ModeChoice;
 
-use super::super::state::State;
+use super::super::state::DumpsState;
 use super::mode_words::{hint, name};
 use crate::data::NO_MODE;
 use crate::ui::Show;
@@ -12,7 +12,7 @@ use crate::ui::erase::{dynamic, effect, follow, handler};
 /// The modes to choose from, each with what it does to the guest.
 #[component]
 pub fn ModeSelector() -> impl IntoView {
-    let state = State::expect();
+    let state = DumpsState::expect();
     let mode = state.options.mode;
     let can_choose = state.data.overview.can(|service| service.options);
     // What was chosen before the service said so is not asked of it.

@@ -42,7 +42,7 @@ pub fn consequence(choice: ModeChoice, guests: &[Guest], measured: Option<&Froze
     }
 }
 
-/// That some of `guests` would stand still for longer than the limit; `None` where none would, and where nothing was measured.
+/// That some of `guests` would stand still for longer than the limit; `None` if none would, and where nothing was measured.
 pub fn warning(choice: ModeChoice, guests: &[Guest], measured: Option<&FrozenPause>) -> Option<String> {
     measured?.warning(choice, guests, shown)
 }
@@ -94,6 +94,7 @@ mod tests {
 
     fn guest(name: &str, mib: u64) -> Guest {
         Guest {
+            host: None,
             id: Some(1),
             name: GuestName(name.into()),
             uuid: name.into(),

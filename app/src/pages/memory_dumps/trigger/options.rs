@@ -7,7 +7,6 @@ use memdeck_model::{DumpOptions, ModeChoice, Remark};
 /// What the operator has set.
 #[derive(Clone, Copy)]
 pub struct Options {
-    /// The mode.
     pub mode: RwSignal<ModeChoice>,
     /// The case number as it stands in its field.
     pub case: RwSignal<String>,
@@ -18,7 +17,6 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults.
     pub fn new() -> Self {
         Self {
             mode: RwSignal::new(ModeChoice::default()),
@@ -46,7 +44,7 @@ impl Options {
     }
 }
 
-/// What a field holds, without the white space around it; `None` where it holds nothing.
+/// What a field holds, without the white space around it; `None` if it holds nothing.
 ///
 /// # Errors
 /// It cannot be kept; the sentence says why.

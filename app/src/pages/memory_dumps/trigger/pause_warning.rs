@@ -1,4 +1,4 @@
-//! What is told before a guest is dumped that is too large for the pause limit.
+//! The warning before a dump of a guest that is too large for the pause limit.
 
 use leptos::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::state::State;
+use super::super::state::DumpsState;
 use super::options::remark;
 use crate::ui::TextField;
 use crate::ui::erase::dynamic;
@@ -10,7 +10,7 @@ use crate::ui::erase::dynamic;
 /// Both fields, folded away. What is set stays in sight, because it goes with every dump.
 #[component]
 pub fn RemarkFields() -> impl IntoView {
-    let options = State::expect().options;
+    let options = DumpsState::expect().options;
     let (case, note) = (options.case, options.note);
     let set = move || {
         let text = |field: RwSignal<String>| field.with(|text| text.trim().to_owned());

@@ -13,7 +13,7 @@ fn unknown() -> Record {
     Record::unknown(GuestName("web-01".into()), String::new(), at(0))
 }
 
-/// What an image with everything tells.
+/// The facts of an image with everything.
 fn image() -> ImageFacts {
     let inspection = serde_json::from_value(json!({
         "path": "/dumps/web-01_a1.elf.zst", "compression_ratio": 0.25, "frames": 4, "zero_frames": 3,
