@@ -115,6 +115,134 @@ export const SCREENS = [
     looks: ALL,
     ready: ({ page }) => page.getByRole('img', { name: /^CPU: [\d.]+ %$/ }).nth(1).waitFor(),
   },
+  {
+    name: 'telemetry',
+    world: 'used',
+    path: '/telemetry',
+    looks: ALL,
+    whole: true,
+    ready: ({ page }) => page.getByRole('button', { name: 'Run the diagnosis' }).waitFor(),
+    show: async ({ page }) => {
+      await page.getByRole('button', { name: 'Run the diagnosis' }).click();
+      await page.getByRole('list', { name: 'What was tried' }).getByRole('listitem').first().waitFor();
+    },
+  },
+  {
+    name: 'resources',
+    world: 'used',
+    path: '/resource-monitoring?range=5m',
+    looks: ALL,
+    ready: async ({ page }) => {
+      await page.locator('time-chart canvas').first().waitFor();
+      await page.getByText(/^Last .*, highest /).first().waitFor();
+    },
+  },
+  {
+    name: 'trends',
+    world: 'many dumps',
+    path: '/trends',
+    looks: ALL,
+    whole: true,
+    ready: async ({ page }) => {
+      await page.getByText(/ completed, /).waitFor();
+      await eventually(async () => assert.ok((await page.locator('amount-chart canvas').count()) > 0));
+    },
+    // What is drawn is what has been in view.
+    show: async ({ page }) => {
+      for (const chart of await page.locator('amount-chart').all()) {
+        await chart.scrollIntoViewIfNeeded();
+        await chart.locator('canvas').waitFor();
+      }
+      await page.evaluate(() => window.scrollTo(0, 0));
+    },
+  },
+  {
+    name: 'trends-nothing',
+    world: 'many dumps',
+    path: '/trends?from=2020-01-01&to=2020-01-31',
+    whole: true,
+    ready: ({ page }) => page.getByText('No dumps in this range.').waitFor(),
+  },
+  {
+    name: 'hosts',
+    world: 'several hosts',
+    path: '/hosts',
+    looks: ALL,
+    whole: true,
+    ready: ({ page }) => page.getByText('4 hosts: 2 can be used, 1 takes no new dumps, 1 cannot be used.').waitFor(),
+    show: ({ page }) => page.getByText('Only takes and reports dumps').click(),
+  },
+  {
+    name: 'drain',
+    world: 'several hosts',
+    path: '/hosts',
+    ready: ({ page }) => page.getByRole('button', { name: 'Drain kvm-01…' }).waitFor(),
+    show: async ({ page }) => {
+      await page.getByRole('button', { name: 'Drain kvm-01…' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  {
+    name: 'manage',
+    world: 'several hosts',
+    path: '/hosts',
+    looks: ['light-1280'],
+    ready: ({ page }) => page.getByRole('button', { name: 'Drain kvm-01…' }).waitFor(),
+    show: ({ page }) => page.getByRole('button', { name: 'Manage' }).click(),
+  },
+  {
+    name: 'one-host',
+    world: 'new',
+    path: '/hosts',
+    whole: true,
+    ready: ({ page }) => page.getByText('Only one host is configured.').waitFor(),
+  },
+  { name: 'users', world: 'managed', path: '/users', looks: ALL, whole: true, ready: ({ page }) => page.getByText('backup-script').waitFor() },
+  { name: 'schedules', world: 'managed', path: '/schedules', looks: ALL, whole: true, ready: ({ page }) => page.getByText(/2 dumped/).first().waitFor() },
+  {
+    name: 'new-schedule',
+    world: 'managed',
+    path: '/schedules',
+    ready: ({ page }) => page.getByText(/2 dumped/).first().waitFor(),
+    show: async ({ page }) => {
+      await page.getByRole('button', { name: 'New schedule…' }).click();
+      await page.getByRole('dialog').getByRole('listitem').nth(4).waitFor();
+    },
+  },
+  {
+    name: 'retention',
+    world: 'managed',
+    path: '/retention',
+    whole: true,
+    ready: ({ page }) => page.getByText(/ images go, /).waitFor(),
+  },
+  {
+    name: 'audit',
+    world: 'managed',
+    path: '/audit',
+    ready: ({ page }) => page.getByRole('table').locator('tbody tr').first().waitFor(),
+  },
+  {
+    name: 'notifications',
+    world: 'told',
+    path: '/notifications',
+    whole: true,
+    ready: ({ page }) => page.getByRole('table', { name: 'Messages to targets' }).getByText('Given up').first().waitFor(),
+    show: async ({ page }) => {
+      await page.getByRole('button', { name: 'Test ops' }).click();
+      await page.getByText(/took the message, in /).waitFor();
+    },
+  },
+  {
+    name: 'notification-target',
+    world: 'told',
+    path: '/notifications',
+    ready: ({ page }) => page.getByRole('button', { name: 'Edit night-shift' }).waitFor(),
+    show: async ({ page }) => {
+      await page.getByRole('button', { name: 'Edit night-shift' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
   { name: 'memory-dumps', world: 'used', looks: ['light-1280', 'dark-1280'], whole: true, ready },
   { name: 'memory-dumps', world: 'used', looks: PHONE, ready },
   {

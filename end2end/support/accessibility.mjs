@@ -5,8 +5,9 @@ import { createRequire } from 'node:module';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-// The rules that are broken, each with the elements that break it.
+// The rules that are broken, each with the elements that break it, once everything has the colours that it keeps.
 export async function violations(page) {
+  await standsStill(page);
   await page.evaluate(axe);
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
   return found.violations.map(({ id, help, nodes }) => ({

@@ -74,6 +74,11 @@ export class BrowserTab {
     return this.#complaints.filter((complaint) => !this.#expected.some((pattern) => pattern.test(complaint)));
   }
 
+  // The whole page as a PNG.
+  screenshot(path) {
+    return this.page.screenshot({ path, fullPage: true });
+  }
+
   async assertNotReloaded() {
     assert.equal(await this.page.evaluate(() => window.isFirstDocument), true, 'the page was loaded again');
   }

@@ -4,9 +4,10 @@
 import { createServer } from 'node:http';
 
 export class DumpService {
-  // Starts on a free port of loopback. `others` are answers to calls that the protocol does not know, by their paths.
-  static async start(records = [], guests = [], others = {}) {
-    const service = new DumpService(records, guests, others);
+  // Starts on a free port of loopback. `others` are answers to calls that the protocol does not know, by their paths. Without
+  // `records` or `guests` (null) it lacks the calls for them. `instead` answers every call with something else.
+  static async start(records = [], guests = [], others = {}, instead) {
+    const service = new DumpService(records, guests, others, instead);
     await new Promise((resolve, reject) => {
       service.#server.once('error', reject);
       service.#server.listen(0, '127.0.0.1', resolve);
@@ -18,6 +19,7 @@ export class DumpService {
   #records;
   #guests;
   #others;
+  #instead;
   #statuses = {};
   #server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url, 'http://127.0.0.1');
@@ -26,16 +28,19 @@ export class DumpService {
     response.end(JSON.stringify(answer ?? { detail: `there is no ${pathname}` }));
   });
 
-  constructor(records, guests, others) {
+  constructor(records, guests, others, instead) {
     this.#records = records;
     this.#guests = guests;
     this.#others = others;
+    this.#instead = instead;
   }
 
   #answer(path, since) {
+    if (this.#instead) return this.#instead(path);
     if (path === '/api/dumps') return this.#statuses;
     if (path === '/api/guests') return this.#guests;
     if (path !== '/api/records') return this.#others[path];
+    if (!this.#records) return undefined;
     const numbered = this.#records.map((record, index) => ({ seq: index + 1, record }));
     return { catalog_id: 'of-the-test', records: numbered.filter(({ seq }) => seq > since).slice(0, 1000) };
   }
@@ -94,4 +99,63 @@ export function record(number, { dom, at, ...others }) {
     ok: true,
     ...others,
   };
+}
+
+// A dump service that has only the three calls, and takes what it is asked for: a dump has ended when somebody has asked twice
+// how it is.
+export class ThreeCalls {
+  static async start() {
+    const service = new ThreeCalls();
+    await new Promise((resolve) => service.#server.listen(0, '127.0.0.1', resolve));
+    service.url = `http://127.0.0.1:${service.#server.address().port}`;
+    return service;
+  }
+
+  // The bodies of the requests for dumps, the oldest first.
+  asked = [];
+
+  #dumps = new Map();
+  #server = createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { pathname } = new URL(request.url, 'http://127.0.0.1');
+    const answer = this.#answer(request.method, pathname, Buffer.concat(chunks).toString());
+    response.writeHead(answer ? 200 : 404, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(answer ?? { detail: `there is no ${pathname}` }));
+  });
+
+  #answer(method, path, body) {
+    if (path !== '/api/dumps') return path.startsWith('/api/dumps/') ? this.#status(decodeURIComponent(path.slice(11))) : undefined;
+    if (method === 'POST') {
+      const { vms } = JSON.parse(body);
+      this.asked.push(vms);
+      for (const vm of vms) this.#dumps.set(vm, { id: `three-calls-${this.asked.length}`, begun: Date.now(), looks: 0 });
+    }
+    return Object.fromEntries([...this.#dumps.keys()].map((vm) => [vm, this.#status(vm)]));
+  }
+
+  #status(vm) {
+    const dump = this.#dumps.get(vm);
+    if (!dump) return undefined;
+    dump.looks += 1;
+    const has_ended = dump.looks > 2;
+    if (has_ended) dump.ended ??= Date.now();
+    const at = (instant) => new Date(instant).toISOString();
+    return {
+      dump_id: dump.id,
+      vm,
+      state: has_ended ? 'completed' : 'running',
+      progress: has_ended ? 100 : 30,
+      message: has_ended ? 'Dump completed' : 'Dump in progress (30.0%)',
+      started_at: at(dump.begun),
+      finished_at: has_ended ? at(dump.ended) : null,
+      dump_path: has_ended ? `/srv/dumps/${vm}.mem.gz` : null,
+      duration_sec: has_ended ? (dump.ended - dump.begun) / 1000 : null,
+    };
+  }
+
+  stop() {
+    this.#server.closeAllConnections();
+    return new Promise((resolve) => this.#server.close(resolve));
+  }
 }

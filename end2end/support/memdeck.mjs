@@ -1,19 +1,15 @@
 // Processes of memdeck and what they leave on disk.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const { MEMDECK, SITE_DIR } = process.env;
+import { end, isRunning, start } from './children.mjs';
 
-// Children that have not ended. A run that is interrupted leaves nothing behind.
-const running = new Set();
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+const { MEMDECK, SITE_DIR } = process.env;
 
 // State and dump directory of one memdeck.
 export class Home {
@@ -33,20 +29,11 @@ export class Home {
   spawn(args, variables = {}) {
     const { PATH, HOME } = process.env;
     const own = { STATE_DIR: join(this.directory, 'state'), DUMP_DIR: join(this.directory, 'dumps'), SITE_DIR };
-    const child = spawn(MEMDECK, args, {
+    return start(MEMDECK, args, {
       cwd: this.directory,
       env: { PATH, HOME, ...own, ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    child.ended = new Promise((resolve, reject) => {
-      child.on('error', reject);
-      child.on('close', (code, signal) => {
-        running.delete(child);
-        resolve(code ?? signal);
-      });
-    });
-    running.add(child);
-    return child;
   }
 
   // `memdeck dump VM`: waits for the end and gives the record.
@@ -105,8 +92,8 @@ export class Service {
 
   // SIGTERM: it must end by itself and without an error.
   async stop() {
-    if (!running.has(this.child)) return;
-    this.child.kill('SIGTERM');
+    if (!isRunning(this.child)) return;
+    end(this.child, 'SIGTERM');
     assert.equal(await this.child.ended, 0, `memdeck ${this.role} did not stop well:\n${this.log.join('\n')}`);
   }
 

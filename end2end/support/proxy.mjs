@@ -35,16 +35,17 @@ export class ProxyWithoutEvents {
 export const EVENTS_AWAY = [/^response: 502 .*\/api\/events/, /^console: .*502.*/, /^request: .*\/api\/events/];
 
 // A reverse proxy that shows a service below a path of its own site, and nothing else there. `takesOff`: it takes the path off
-// what it passes on, and says so in a header. What was asked for outside of the path is noted.
+// what it passes on, and says so in a header. What was asked for outside of the path is noted (`astray`).
 export class ProxyBelowPath {
   static async start(url, path, { takesOff }) {
     const { hostname, port } = new URL(url);
     const proxy = new ProxyBelowPath();
-    proxy.astray = [];
+    const astray = [];
+    proxy.astray = async () => astray;
     const server = createServer((request, response) => {
       if (!request.url.startsWith(`${path}/`)) {
         // A browser asks for it by itself.
-        if (request.url !== '/favicon.ico') proxy.astray.push(request.url);
+        if (request.url !== '/favicon.ico') astray.push(request.url);
         response.writeHead(404).end();
         return;
       }

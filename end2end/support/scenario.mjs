@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { BrowserTab, launchBrowser } from './browser-tab.mjs';
+import { EngineTab } from './engine-tab.mjs';
+import { ENGINES } from './engines.mjs';
 import { Home, Service } from './memdeck.mjs';
 import { MemoryDumpsPage } from './memory-dumps-page.mjs';
 
@@ -28,7 +30,7 @@ export function scenario(name, body) {
     const stage = new Stage();
     try {
       await body(stage);
-      stage.assertNoComplaints();
+      await stage.assertNoComplaints();
     } catch (error) {
       for (const line of await stage.evidence(name)) t.diagnostic(line);
       throw error;
@@ -61,9 +63,9 @@ class Stage {
     return home;
   }
 
-  // Starts `memdeck serve` or `memdeck agent` on a home of its own.
-  async start(role, variables = {}) {
-    return this.#keep(await Service.start(await this.home(), role, variables));
+  // Starts `memdeck serve` or `memdeck agent`, on a home of its own where none is given.
+  async start(role, variables = {}, home) {
+    return this.#keep(await Service.start(home ?? (await this.home()), role, variables));
   }
 
   // Starts a service that was stopped, where it was.
@@ -97,8 +99,17 @@ class Stage {
     return new MemoryDumpsPage(tab);
   }
 
-  assertNoComplaints() {
-    for (const tab of this.#tabs) assert.deepEqual(tab.unexpectedComplaints(), []);
+  // Opens the page of a dashboard in another engine than Chromium's.
+  async drive(engine, dashboard, path, how) {
+    const { driver, stop } = await ENGINES[engine](how);
+    this.defer(stop);
+    const tab = await EngineTab.open(driver, dashboard.url + path);
+    this.#tabs.push(tab);
+    return tab;
+  }
+
+  async assertNoComplaints() {
+    for (const tab of this.#tabs) assert.deepEqual(await tab.unexpectedComplaints(), []);
   }
 
   // What was to be seen when the test failed: screenshots, complaints, the ends of the logs.
@@ -106,11 +117,12 @@ class Stage {
     const lines = [];
     for (const [index, tab] of this.#tabs.entries()) {
       const path = join(process.env.SCREENS_DIR, `failed-${name.replace(/\W+/g, '-')}-${index + 1}.png`);
-      await tab.page.screenshot({ path, fullPage: true }).then(
+      await tab.screenshot(path).then(
         () => lines.push(`screenshot: ${path}`),
         (error) => lines.push(`no screenshot: ${error.message}`),
       );
-      lines.push(...tab.unexpectedComplaints());
+      const complaints = async () => lines.push(...(await tab.unexpectedComplaints()));
+      await complaints().catch((error) => lines.push(`no complaints: ${error.message}`));
     }
     for (const { role, log } of this.#services) lines.push(...log.slice(-10).map((line) => `${role}: ${line}`));
     return lines;

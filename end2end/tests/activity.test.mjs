@@ -12,8 +12,7 @@ for (const [arrangement, arrange] of Object.entries(ARRANGEMENTS)) {
     await images.dump('web-01');
     const page = await stage.open(dashboard);
     const log = page.page.getByRole('region', { name: 'Activity log' });
-    await log.getByText('dump completed').waitFor();
-    assert.match(await log.innerText(), /web-01 dump completed[^]*stored as/);
+    await eventually(async () => assert.match(await log.innerText(), /web-01 dump completed[^]*stored as/));
   });
 }
 
@@ -28,7 +27,8 @@ scenario('a dump is cancelled in its row, after a question', async (stage) => {
   await row.getByRole('button', { name: 'Cancel the dump of db-01' }).click();
   const sure = row.getByRole('button', { name: 'Cancel dump of db-01' });
   await sure.waitFor();
-  assert.ok(await hasFocus(row.getByRole('button', { name: 'Keep going with the dump of db-01' })), 'a second press is harmless');
+  const harmless = row.getByRole('button', { name: 'Keep going with the dump of db-01' });
+  await eventually(async () => assert.ok(await hasFocus(harmless), 'a second press is harmless'));
   await page.page.keyboard.press('Escape');
   await sure.waitFor({ state: 'hidden' });
   assert.equal(await page.progressOf('db-01').count(), 1);
@@ -80,5 +80,5 @@ scenario('the figures follow', async (stage) => {
   assert.match(await figure('Last dump').innerText(), /just now| s ago/);
   const average = await figure('Avg. duration').innerText();
   assert.ok(Math.abs(parseFloat(average) * (average.endsWith('ms') ? 0.001 : 1) - seconds) < 0.01, average);
-  assert.match(await figure('Active dumps').innerText(), /^0\s+0 queued$/);
+  await eventually(async () => assert.match(await figure('Active dumps').innerText(), /^0\s+0 queued$/));
 });

@@ -4,21 +4,29 @@ import assert from 'node:assert/strict';
 
 import { DOCUMENT_LEFT } from '../support/browser-tab.mjs';
 import { eventually } from '../support/eventually.mjs';
+import { NginxBelowPath } from '../support/nginx.mjs';
 import { ProxyBelowPath } from '../support/proxy.mjs';
 import { scenario } from '../support/scenario.mjs';
 
 const TOKEN = 'a token of some length';
-const PATH = '/ops/memdeck';
+const OURS = '/ops/memdeck';
+const DECLARED = { MEMDECK_BEHIND_PROXY: '127.0.0.1' };
 
+// What memdeck is told, the path, and the proxy that shows it there.
 const ARRANGEMENTS = {
-  'a proxy that leaves the path, which is configured': [{ MEMDECK_BASE_PATH: PATH }, { takesOff: false }],
-  'a declared proxy that takes the path off and says so': [{ MEMDECK_BEHIND_PROXY: '127.0.0.1' }, { takesOff: true }],
+  'a proxy that leaves the path, which is configured': [
+    { MEMDECK_BASE_PATH: OURS }, OURS, (url) => ProxyBelowPath.start(url, OURS, { takesOff: false }),
+  ],
+  'a declared proxy that takes the path off and says so': [
+    DECLARED, OURS, (url) => ProxyBelowPath.start(url, OURS, { takesOff: true }),
+  ],
+  'nginx as the guide configures it': [DECLARED, '/memdeck', (url) => NginxBelowPath.start(url, '/memdeck')],
 };
 
-for (const [arrangement, [variables, how]] of Object.entries(ARRANGEMENTS)) {
+for (const [arrangement, [variables, PATH, startProxy]] of Object.entries(ARRANGEMENTS)) {
   scenario(`everything works below a path, with ${arrangement}`, async (stage) => {
     const dashboard = await stage.start('serve', { MEMDECK_TOKEN: TOKEN, ...variables });
-    const proxy = await ProxyBelowPath.start(dashboard.url, PATH, how);
+    const proxy = await startProxy(dashboard.url);
     stage.defer(() => proxy.stop());
     const opened = await stage.open(proxy, { path: '/memory-dumps', withGuests: false });
     const { page, tab } = opened;
@@ -38,8 +46,9 @@ for (const [arrangement, [variables, how]] of Object.entries(ARRANGEMENTS)) {
     assert.equal(details, `${PATH}/memory-dumps`, 'also in another tab');
     await opened.detailsLinkOf('web-01').click();
     await opened.group('Hashes').waitFor();
-    assert.match(here(), /^\/ops\/memdeck\/memory-dumps\?dump=/);
+    assert.ok(here().startsWith(`${PATH}/memory-dumps?dump=`), here());
     const links = opened.details.getByRole('link');
+    await links.first().waitFor();
     const hrefs = await links.evaluateAll((links) => links.map(({ href }) => new URL(href).pathname));
     assert.ok(hrefs.length > 0 && hrefs.every((href) => href.startsWith(`${PATH}/api/memory-dumps/`)), `${hrefs}`);
     tab.expectComplaints(...DOCUMENT_LEFT);
@@ -66,7 +75,7 @@ for (const [arrangement, [variables, how]] of Object.entries(ARRANGEMENTS)) {
     await page.getByRole('heading', { name: 'Main Gauges' }).waitFor();
     const start = page.getByRole('link', { name: 'Main Gauges' });
     assert.equal(await start.getAttribute('aria-current'), 'page');
-    await eventually(() => assert.match(here(), /^\/ops\/memdeck\/\?guest=[0-9a-f-]{36}$/));
+    await eventually(() => assert.match(here().slice(PATH.length), /^\/\?guest=[0-9a-f-]{36}$/));
 
     tab.expectComplaints(/^response: 404 .*\/nope$/, /^console: .*404.*\/nope/, /^request: .*\/api\/events/);
     await page.goto(`${proxy.url}/nope`);
@@ -76,6 +85,6 @@ for (const [arrangement, [variables, how]] of Object.entries(ARRANGEMENTS)) {
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
     assert.equal(here(), `${PATH}/sign-in`);
-    assert.deepEqual(proxy.astray, [], 'nothing is asked for outside of the path');
+    assert.deepEqual(await proxy.astray(), [], 'nothing is asked for outside of the path');
   });
 }

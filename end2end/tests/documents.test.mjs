@@ -21,7 +21,7 @@ scenario('every example of the calls runs in the console of the page', async (st
   const dashboard = await stage.start('serve');
   const { tab } = await stage.open(dashboard);
   // Some show how a refusal looks, and leave an event stream.
-  tab.expectComplaints(/40[14]|410/, /ERR_ABORTED/);
+  tab.expectComplaints(/40[149]|410/, /ERR_ABORTED/);
   const devTools = await tab.page.context().newCDPSession(tab.page);
   const all = await examples();
   assert.ok(all.length > 15, `${all.length} examples`);

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 
 import { scenario } from '../support/scenario.mjs';
 
-// The page of a development build has /ui besides; that of a release fails its build above 450 kB.
-const LIMIT_BYTES = 475_000;
+// As scripts/build has it for a page with /ui.
+const LIMIT_BYTES = 460_000;
 
 scenario('WASM and JavaScript come in brotli, in few bytes, and once', async (stage) => {
   const dashboard = await stage.start('serve');
@@ -19,7 +19,9 @@ scenario('WASM and JavaScript come in brotli, in few bytes, and once', async (st
   const total = program.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0);
   assert.ok(total > 10_000 && total <= LIMIT_BYTES, `${total} bytes`);
   for (const { encodedBodySize, decodedBodySize, name } of program) {
-    assert.ok(encodedBodySize < decodedBodySize / 2, `${name} is not compressed`);
+    // What several parts use may be small.
+    const most = decodedBodySize > 20_000 ? decodedBodySize / 2 : decodedBodySize;
+    assert.ok(decodedBodySize < 1_024 || encodedBodySize < most, `${name} is not compressed`);
   }
 
   tab.expectComplaints(/^request: net::ERR_ABORTED .*\/api\/events$/);

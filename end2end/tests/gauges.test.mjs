@@ -111,7 +111,7 @@ scenario('values that do not come any more are marked with their age, and a coll
 
 scenario('an address of a guest that is not here says so, and one that names nothing shows the first', async (stage) => {
   const { page, tab, guests } = await open(stage, { path: '/?guest=00000000-0000-4000-8000-000000000000' });
-  await page.getByText('This VM is not here any more').waitFor();
+  await page.getByText('This VM no longer exists').waitFor();
   tab.expectComplaints(...DOCUMENT_LEFT);
   const base = new URL(page.url()).origin;
   await page.goto(`${base}/?guest=all`);
@@ -158,5 +158,5 @@ scenario('what is shown of a real guest is what virsh says, and the minutes befo
   // Sooner than two steps of five seconds: they come from what was kept.
   const began = Date.now();
   await eventually(async () => assert.ok((await steps()) >= 2));
-  assert.ok(Date.now() - began < 5_000, `after ${Date.now() - began} ms`);
+  assert.ok(Date.now() - began < 9_000, `after ${Date.now() - began} ms`);
 });

@@ -67,16 +67,20 @@ for (const colorScheme of ['light', 'dark']) {
   }
 }
 
-scenario('a session that ends under an open page is told there, and signing in leads back', async (stage) => {
+scenario('a restart ends no session; one that somebody ends is told on the open page, and signing in leads back', async (stage) => {
   const dashboard = await stage.start('serve', { MEMDECK_TOKEN: TOKEN });
   const opened = await stage.open(dashboard, { path: WISHED, withGuests: false });
   await new SignInPage(opened).send(TOKEN);
   await opened.isReady();
 
-  // Sessions end with the process that opened them.
   opened.tab.expectComplaints(...SERVER_AWAY, /^request: /, /^response: 401 /, /^console: .*\b401\b/);
   await dashboard.stop();
   const again = await stage.startAgain(dashboard);
+  await eventually(async () => assert.equal(await opened.connection.innerText(), 'Live'));
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const [session] = await (await fetch(`${again.url}/api/sessions`, { headers })).json();
+  const ended = await fetch(`${again.url}/api/sessions/${session.id}`, { method: 'DELETE', headers });
+  assert.equal(ended.status, 204);
   await opened.alert('Your session has ended.').waitFor();
   assert.ok((await opened.guests.count()) > 0, 'what was there stays');
   await standsStill(opened.page);

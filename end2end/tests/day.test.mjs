@@ -1,0 +1,174 @@
+// A day in the life: accounts, a schedule, retention, a webhook, a download, and an audit that tells all of it.
+
+import assert from 'node:assert/strict';
+
+import { eventually } from '../support/eventually.mjs';
+import { Receiver, signatureOf } from '../support/receiver.mjs';
+import { scenario } from '../support/scenario.mjs';
+
+const TOKEN = 'a token of some length';
+const PASSWORD = 'correct horse battery';
+const SECRET = 'a secret of some length';
+
+async function signInWithToken(page) {
+  const apart = page.getByText('Sign in with the token of this memdeck');
+  if (await apart.isVisible()) await apart.click();
+  await page.getByLabel('Token').fill(TOKEN);
+  await page.keyboard.press('Enter');
+  await page.waitForURL((url) => !url.pathname.endsWith('/sign-in'));
+}
+
+async function signIn(page, name) {
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.waitForURL((url) => !url.pathname.endsWith('/sign-in'));
+}
+
+const goTo = async (page, path, name) => {
+  await page.goto(new URL(path, page.url()).href);
+  await page.locator('main').getByRole('heading', { name, level: 1 }).waitFor();
+};
+
+async function addAccount(page, name, role) {
+  await page.getByRole('button', { name: 'Add an account…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Add an account' });
+  await dialog.getByLabel('Name').fill(name);
+  await dialog.getByLabel('Role').selectOption(role);
+  await dialog.getByLabel('Password').fill(PASSWORD);
+  await dialog.getByRole('button', { name: 'Add the account' }).click();
+  await dialog.waitFor({ state: 'hidden' });
+}
+
+// What a script with the token reads.
+async function read(dashboard, path) {
+  const answer = await fetch(dashboard.url + path, { headers: { authorization: `Bearer ${TOKEN}` } });
+  assert.equal(answer.status, 200, path);
+  return answer.json();
+}
+
+const records = async (dashboard) => (await read(dashboard, '/api/memory-dumps/records')).records;
+
+scenario('an admin, an operator and an analyst do their work, and the audit tells all of it', async (stage) => {
+  const dashboard = await stage.start('serve', { MEMDECK_TOKEN: TOKEN });
+  const receiver = await Receiver.start();
+  stage.defer(() => receiver.stop());
+  const opened = () => stage.open(dashboard, { path: '/users', withGuests: false });
+  const leaves = [/^(request|response: 40[134])/, /^console: .*(\b40[134]\b|ERR_)/, /^(console|uncaught): TypeError: (Failed to fetch|WebAssembly)/];
+
+  const { page: admin, tab } = await opened();
+  tab.expectComplaints(...leaves);
+  await signInWithToken(admin);
+  await goTo(admin, '/users', 'Users');
+  await addAccount(admin, 'olga', 'operator');
+  await addAccount(admin, 'anton', 'analyst');
+
+  await goTo(admin, '/notifications', 'Notifications');
+  await admin.getByRole('button', { name: 'Add a target…' }).click();
+  const target = admin.getByRole('dialog', { name: 'Add a target' });
+  await target.getByLabel('Name').fill('ops');
+  await target.getByLabel('URL').fill(receiver.url);
+  await target.getByLabel('Signing secret').fill(SECRET);
+  await target.getByRole('button', { name: 'Add the target' }).click();
+  await target.waitFor({ state: 'hidden' });
+  await admin.getByRole('button', { name: 'Add a rule…' }).click();
+  const told = admin.getByRole('dialog', { name: 'What is told' });
+  await told.getByRole('button', { name: 'Add the rule' }).click();
+  await told.waitFor({ state: 'hidden' });
+
+  await goTo(admin, '/schedules', 'Schedules');
+  await admin.getByRole('button', { name: 'New schedule…' }).click();
+  const editor = admin.getByRole('dialog', { name: 'New schedule' });
+  await editor.getByLabel('Name', { exact: true }).fill('hourly');
+  await editor.getByLabel('Which').selectOption('named');
+  await editor.getByLabel('Names').fill('web-01');
+  await editor.getByLabel('Mode').selectOption('frozen');
+  await editor.getByLabel('Case').fill('IR-2026-17');
+  await editor.getByRole('button', { name: 'Save' }).click();
+  await editor.waitFor({ state: 'hidden' });
+
+  await goTo(admin, '/retention', 'Retention');
+  await admin.getByRole('button', { name: 'Add a rule…' }).click();
+  const rule = admin.getByRole('dialog', { name: 'A rule of retention' });
+  await rule.getByLabel('Newest images').fill('1');
+  await rule.getByRole('button', { name: 'Put into the preview' }).click();
+  await admin.getByRole('button', { name: 'Save the rules…' }).click();
+  const question = admin.getByRole('dialog', { name: 'Keep these rules?' });
+  await question.getByRole('button', { name: 'Keep the rules' }).click();
+  await question.waitFor({ state: 'hidden' });
+
+  // The operator starts two runs before their hour, and one dump of a guest that is not there.
+  const { page: olga, tab: tabOfOlga } = await opened();
+  tabOfOlga.expectComplaints(...leaves);
+  await signIn(olga, 'olga');
+  for (const count of [1, 2]) {
+    await goTo(olga, '/schedules', 'Schedules');
+    await olga.getByRole('button', { name: 'Run now: hourly' }).click();
+    await eventually(async () => {
+      const { runs } = await read(dashboard, '/api/schedules/hourly/runs');
+      assert.equal(runs.filter(({ state, guests }) => state === 'done' && guests.completed === 1).length, count);
+    });
+    assert.equal((await records(dashboard)).length, count);
+  }
+  const asked = await olga.evaluate(async () => {
+    const body = JSON.stringify({ vms: ['no-such-guest'] });
+    const headers = { 'content-type': 'application/json' };
+    return (await fetch('/api/memory-dumps/trigger', { method: 'POST', headers, body })).status;
+  });
+  assert.equal(asked, 200);
+  await eventually(async () => assert.equal(receiver.got.length, 1));
+  assert.equal(JSON.parse(receiver.got[0].body).type, 'dump_failed');
+  assert.equal(receiver.got[0].headers['webhook-signature'], signatureOf(receiver.got[0], SECRET));
+
+  // Retention leaves the newest one.
+  const kept = async () => (await records(dashboard)).filter(({ deleted_at: gone }) => !gone);
+  await eventually(async () => assert.equal((await kept()).length, 1));
+  const [dump] = await kept();
+  assert.equal(dump.case, 'IR-2026-17');
+
+  // The operator downloads nothing; the analyst does.
+  const image = `/memory-dumps?dump=${dump.dump_id}`;
+  await goTo(olga, image, 'Memory Dumps');
+  await olga.getByText('Your role downloads no images.').waitFor();
+  const { page: anton, tab: tabOfAnton } = await opened();
+  tabOfAnton.expectComplaints(...leaves);
+  await signIn(anton, 'anton');
+  await goTo(anton, image, 'Memory Dumps');
+  const [file] = await Promise.all([
+    anton.waitForEvent('download'),
+    anton.getByRole('region', { name: 'Download', exact: true }).getByRole('link', { name: /^Stored file/ }).click(),
+  ]);
+  await file.path();
+
+  await goTo(admin, '/audit', 'Audit');
+  const story = [
+    { action: 'user_added', object: 'olga' },
+    { action: 'user_added', object: 'anton' },
+    { action: 'notification_target_added', object: 'ops' },
+    { action: 'notification_rule_added', object: 'ops' },
+    { action: 'schedule_added', object: 'hourly' },
+    { action: 'policy_changed' },
+    { action: 'sign_in', actor: 'olga' },
+    { action: 'schedule_run', actor: 'olga', object: 'hourly' },
+    { action: 'dump_ended' },
+    { action: 'image_deleted' },
+    { action: 'sign_in', actor: 'anton' },
+    { action: 'image_downloaded', actor: 'anton' },
+  ];
+  await eventually(async () => {
+    const { entries } = await read(dashboard, '/api/audit?limit=200');
+    for (const { action, actor, object } of story) {
+      const is = (entry) =>
+        entry.action === action &&
+        entry.result === 'succeeded' &&
+        (!actor || entry.actor.name === actor) &&
+        (!object || entry.object.name === object);
+      assert.ok(entries.some(is), `${action} by ${actor ?? 'anybody'} of ${object ?? 'anything'}`);
+    }
+    const failed = entries.filter(({ action, result }) => action === 'dump_ended' && result === 'failed');
+    assert.equal(failed.length, 1);
+  });
+  await admin.getByRole('row').filter({ hasText: 'Image downloaded' }).filter({ hasText: 'anton' }).first().waitFor();
+  await admin.getByRole('button', { name: 'Check the audit' }).click();
+  await admin.getByText(/The audit is intact: /).waitFor();
+});
