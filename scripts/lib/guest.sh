@@ -86,13 +86,17 @@ prepare_content() {
 # An interface name may have 15 characters, a guest's name more.
 interface_of() { printf 'memdeck%08x\n' "$(cksum <<<"$1" | cut -d ' ' -f 1)"; }
 
-# domain_xml NAME MIB DIRTY_MIBPS TYPE UUID [fill|BUFFER_MIB]
+# domain_xml NAME MIB DIRTY_MIBPS TYPE UUID [fill|idle|busy|BUFFER_MIB]
 domain_xml() {
-    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 uuid=$5 how=${6:-} cpu='' content='' buffer_mib=0
+    local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 uuid=$5 how=${6:-} cpu='' content='' buffer_mib=0 load=light
     [ "$type" = kvm ] && cpu="<cpu mode='host-passthrough'/>"
-    if [ "$how" != fill ]; then
-        buffer_mib=${how:-0}
-    else
+    case $how in
+        idle) load=none buffer_mib=1 ;;
+        busy) load=heavy ;;
+        fill) ;;
+        *) buffer_mib=${how:-0} ;;
+    esac
+    if [ "$how" = fill ]; then
         # What is neither content nor changed all the time stays as empty as an idle guest's memory is.
         buffer_mib=$((dirty_mibps > 0 ? memory_mib / 4 : 1))
         content="<disk type='file' device='disk'>
@@ -114,7 +118,7 @@ domain_xml() {
     <type arch='x86_64' machine='q35'>hvm</type>
     <kernel>$BOOT_DIR/vmlinuz</kernel>
     <initrd>$BOOT_DIR/initramfs.gz</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1 memdeck.name=$name memdeck.dirty_mibps=$dirty_mibps memdeck.buffer_mib=$buffer_mib</cmdline>
+    <cmdline>console=ttyS0 quiet panic=-1 memdeck.name=$name memdeck.dirty_mibps=$dirty_mibps memdeck.buffer_mib=$buffer_mib memdeck.load=$load</cmdline>
   </os>
   <features><acpi/><vmcoreinfo state='on'/></features>
   $cpu
@@ -149,7 +153,7 @@ guest_runs() {
     uuid=$(guest_file "$1" uuid) && [ -n "$uuid" ] && virsh -q -c "$URI" domstate "$uuid" >/dev/null 2>&1
 }
 
-# start_guest NAME MIB DIRTY_MIBPS TYPE [fill|BUFFER_MIB]
+# start_guest NAME MIB DIRTY_MIBPS TYPE [fill|idle|busy|BUFFER_MIB]
 start_guest() {
     local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 how=${5:-} dir=$GUESTS_DIR/$1 uuid
     [ "$how" != fill ] || prepare_content "$(content_mib_of "$memory_mib")"

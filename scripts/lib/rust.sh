@@ -14,6 +14,13 @@ if ! have cargo && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
     PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
 fi
 
+# rust-toolchain.toml asks for stable. An installation without it, such as one of a single version, keeps its default: rustup
+# would download stable at the next call of cargo, and fail where it cannot.
+if have rustup && ! rustup toolchain list 2>/dev/null | grep -q '^stable'; then
+    RUSTUP_TOOLCHAIN=${RUSTUP_TOOLCHAIN:-$(rustup default 2>/dev/null | cut -d ' ' -f 1 || true)}
+    if [ -n "$RUSTUP_TOOLCHAIN" ]; then export RUSTUP_TOOLCHAIN; else unset RUSTUP_TOOLCHAIN; fi
+fi
+
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
 rust_is_new_enough() {

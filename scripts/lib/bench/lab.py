@@ -12,6 +12,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 LAB = ROOT / "scripts" / "lab"
 LAB_DIR = pathlib.Path(os.environ.get("MEMDECK_LAB_DIR", "/var/lib/memdeck-lab"))
 URI = "qemu:///system"
+# Guests that boot at the same time.
+AT_ONCE = 4
 
 
 class Lab:
@@ -33,14 +35,19 @@ class Lab:
         return called
 
     def start(self, name, mib, dirty_mibps=0, how="fill"):
-        """Starts a guest of its own and waits until it is ready. `how` is what scripts/lab takes: `fill`, or the MiB that
-        the guest writes to."""
-        # Noted first: a call that fails may have started it all the same.
-        self._started.append(name)
-        spec = f"{name}:{mib}:{dirty_mibps}:{how}"
-        if self._call("up", "--only", "--guest", spec).returncode != 0:
-            raise BenchError(f"guest {spec} does not start: the message of scripts/lab is above")
+        """Starts a guest of its own and waits until it is ready. `how` is what scripts/lab takes: `fill`, `idle`, or the
+        MiB that the guest writes to."""
+        self.start_all([name], mib, dirty_mibps, how)
         return name
+
+    def start_all(self, names, mib, dirty_mibps=0, how="fill"):
+        """The same for several, a few at a time: all at once would boot for longer than the lab waits."""
+        for few in (names[at : at + AT_ONCE] for at in range(0, len(names), AT_ONCE)):
+            # Noted first: a call that fails may have started them all the same.
+            self._started += [name for name in few if name not in self._started]
+            specs = [f"{name}:{mib}:{dirty_mibps}:{how}" for name in few]
+            if self._call("up", "--only", *(part for spec in specs for part in ("--guest", spec))).returncode != 0:
+                raise BenchError(f"{', '.join(specs)} does not start: the message of scripts/lab is above")
 
     def stop(self, name):
         """Stops a guest that `start` was called for; any other is left alone."""
@@ -52,6 +59,9 @@ class Lab:
             self._log(f"guest {name} could not be stopped, try 'scripts/lab down {name}': {called.stdout.strip()}")
 
     def close(self):
+        if self._started and self._call("down", *self._started, quiet=True).returncode == 0:
+            self._started.clear()
+        # Where one of them could not be stopped, the others are.
         for name in list(self._started):
             self.stop(name)
         if not self._was_up:
@@ -77,10 +87,22 @@ def content_facts(guest_mib):
 
 def qemu_cpu_seconds(guest):
     """Processor time that the guest's QEMU process has used so far, the guest's own work included."""
+    pid = pid_in(f"/run/libvirt/qemu/{guest}.pid")
+    return 0.0 if pid is None else cpu_seconds(pid)
+
+
+def daemon_pids():
+    """libvirt's daemons that answer for guests of QEMU: the one of old, or the one of its own."""
+    pids = [pid_in(f"/run/{daemon}.pid") for daemon in ("libvirtd", "virtqemud")]
+    return [pid for pid in pids if pid is not None and os.path.exists(f"/proc/{pid}")]
+
+
+def pid_in(path):
+    """The process id in a file; None where there is none."""
     try:
-        return cpu_seconds(int(pathlib.Path(f"/run/libvirt/qemu/{guest}.pid").read_text(encoding="ascii")))
+        return int(pathlib.Path(path).read_text(encoding="ascii"))
     except (OSError, ValueError):
-        return 0.0
+        return None
 
 
 def virsh(*arguments):

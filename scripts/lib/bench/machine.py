@@ -35,23 +35,30 @@ def _memory_mib(key):
     return int(_field("/proc/meminfo", key).split()[0]) // 1024
 
 
+def hardware():
+    """About this machine alone."""
+    return {
+        "cpu": _field("/proc/cpuinfo", "model name"),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_mib": _memory_mib("MemTotal"),
+        "kernel": os.uname().release,
+    }
+
+
 def facts(guest):
     """About this machine and the hypervisor that runs `guest`."""
     load = os.getloadavg()[0]
-    cores = len(os.sched_getaffinity(0))
+    about = hardware()
     versions = [line.split(": ", 1) for line in virsh_output("version").splitlines() if ": " in line]
     named = {name: value for name, value in versions}
     return {
-        "cpu": _field("/proc/cpuinfo", "model name"),
-        "cores": cores,
+        **about,
         "sha_instructions": "sha_ni" in _field("/proc/cpuinfo", "flags").split(),
-        "memory_mib": _memory_mib("MemTotal"),
-        "kernel": os.uname().release,
         "hypervisor": f"{named.get('Running hypervisor', 'unknown hypervisor')}, {named.get('Using library', '')}",
         "accelerator": "KVM" if "<domain type='kvm'" in virsh_output("dumpxml", guest) else "emulated (TCG)",
         "load": round(load, 2),
         # Two cores at rest have a load of next to nothing; lab guests that write a little count for less than half.
-        "is_busy": load > cores / 2,
+        "is_busy": load > about["cores"] / 2,
     }
 
 

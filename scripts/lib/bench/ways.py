@@ -169,7 +169,7 @@ class Memdeck:
     def service(self):
         """Keeps the service running, by which `dump` has its dumps taken."""
         with Service(self.program, self.work, **self.variables) as self._service:
-            yield
+            yield self._service
         self._service = None
 
     def modes(self):
@@ -181,14 +181,14 @@ class Memdeck:
         return self.run("--version").or_fail("memdeck --version").stdout.strip()
 
     def dump(self, guest, mode, profile=False):
-        """A dump in that mode by the service; where it cannot be had, in the one that memdeck falls back to."""
+        """A dump in that mode by the service; if that mode is not possible, in the one that memdeck falls back to."""
         ended, dump = self._service.dump(guest, mode, profile)
         if _is_not_to_be_had(dump):
             ended, dump = self._service.dump(guest, "auto", profile)
         return ended, _completed(guest, mode, dump)
 
     def dump_in(self, guest, mode, pause_budget_ms):
-        """A dump in that mode and no other, without a service: where it cannot be had now, one that has failed."""
+        """A dump in that mode and no other, without a service; if that is not possible now, one that has failed."""
         ended = self.run("dump", guest, "--mode", mode, "--json", "--pause-budget", pause_budget_ms)
         try:
             dump = json.loads(ended.stdout)["dumps"][0]
