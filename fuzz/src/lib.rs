@@ -230,5 +230,6 @@ pub fn provenance(mode: CaptureMode) -> Provenance {
         capture: CaptureFacts::default(),
         case: None,
         note: None,
+        audit: None,
     }
 }

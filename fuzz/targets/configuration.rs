@@ -115,7 +115,7 @@ fuzz_target!(|data: &[u8]| {
     let mut data = Unstructured::new(data);
     let environment: BTreeMap<String, String> = (0..data.int_in_range(0..=4).unwrap_or_default())
         .filter_map(|_| {
-            let setting = data.choose(&SETTINGS).ok()?;
+            let setting = data.choose(SETTINGS).ok()?;
             let name = data.choose(setting.env).ok()?;
             Some(((*name).to_owned(), (*data.choose(&VALUES).ok()?).to_owned()))
         })

@@ -13,19 +13,24 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use libfuzzer_sys::fuzz_target;
-use memdeck::config::{Config, HttpConfig, Places, Sources};
-use memdeck::http::{AgentState, DashboardState, Access, agent, dashboard};
+use memdeck::config::{Config, HttpConfig, Places, Role, Sources};
+use memdeck::http::{Access, AgentState, DashboardState, agent, dashboard};
+use memdeck::metrics::{Metrics, MetricsParts};
 use memdeck_catalog::{Catalog, NewJob};
 use memdeck_clock::{Clock, ManualClock};
 use memdeck_fuzz::{capture, damaged, provenance, scratch};
 use memdeck_image::fuzzing::{elf_headers, noise};
 use memdeck_image::{Effort, ExportFormat, ImageExport, ImageStore};
-use memdeck_model::{
-    Actor, ByteCount, CaptureMode, DumpId, DumpOptions, DumpStatus, Event, Guest, GuestName, GuestState,
-    FrozenPause, Millis, Problem, Record, Target, Timestamp, VmRef,
-};
 use memdeck_machine::StoredImages;
-use memdeck_operations::{Host, HostError, ImageHost, Images, Operations, Parts, Readiness, ReadinessParts};
+use memdeck_model::notice::{NoticeMessage, TargetAddress};
+use memdeck_model::{
+    Actor, ByteCount, CaptureMode, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, GuestName,
+    GuestState, HostId, Message, Millis, Problem, Record, RequestKey, Target, Timestamp, VmRef,
+};
+use memdeck_operations::{
+    Accounts, Courier, Host, HostError, HostFacts, Hosts, ImageHost, Images, NoticeLimits, NoticePace,
+    Notices, NotifyParts, Once, Operations, Parts, Readiness, ReadinessParts, Undelivered,
+};
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, watch};
 use tower::ServiceExt as _;
@@ -105,6 +110,20 @@ const WITH_TOKEN: usize = 2;
 /// Takes every request and does nothing.
 struct Nobody(broadcast::Sender<Event>, Arc<StoredImages>);
 
+/// Sends nothing: what a request makes it send must not leave the target.
+struct NoCourier;
+
+#[async_trait]
+impl Courier for NoCourier {
+    fn check(&self, _address: &TargetAddress) -> Result<(), Message> {
+        Ok(())
+    }
+
+    async fn deliver(&self, _address: &TargetAddress, _message: &NoticeMessage) -> Result<(), Undelivered> {
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Host for Nobody {
     fn address(&self) -> &str {
@@ -116,6 +135,7 @@ impl Host for Nobody {
         targets: Vec<Target>,
         options: DumpOptions,
         _requested_by: &Actor,
+        _key: &RequestKey,
     ) -> Result<BTreeMap<String, DumpStatus>, HostError> {
         assert!((1..=1000).contains(&targets.len()));
         assert!(options.note.is_none_or(|note| note.as_str().chars().count() <= 500));
@@ -139,6 +159,10 @@ impl Host for Nobody {
         Ok(None)
     }
 
+    async fn facts(&self) -> HostFacts {
+        HostFacts::default()
+    }
+
     fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.0.subscribe()
     }
@@ -157,6 +181,7 @@ impl Host for Nobody {
 
     async fn guests(&self) -> Result<Vec<Guest>, Problem> {
         Ok(vec![Guest {
+            host: None,
             id: Some(7),
             name: GuestName("web-01".to_owned()),
             uuid: "u".to_owned(),
@@ -240,21 +265,45 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     let path = store_image(&catalog, now);
     let stored = Arc::new(StoredImages::new(Arc::clone(&catalog), Arc::new(clock.clone())));
     let nobody: Arc<dyn Host> = Arc::new(Nobody(broadcast::channel(16).0, stored));
-    let images = Arc::new(Images::new(Arc::clone(&catalog), nobody.images(), None));
+    let audit = memdeck_operations::audit::Audit::new(Arc::clone(&catalog), Arc::new(clock.clone()));
+    let images = Arc::new(Images::new(Arc::clone(&catalog), audit, nobody.images(), None));
+    let hosts = Arc::new(Hosts::one(HostId::local(), Arc::clone(&nobody)));
     let readiness = Readiness::new(ReadinessParts {
         catalog: Arc::clone(&catalog),
         dump_dir: None,
-        host: Arc::clone(&nobody),
+        hosts: Arc::clone(&hosts),
         clock: Arc::new(clock.clone()),
     });
-    let operations = Arc::new(Operations::new(Parts {
+    let metrics = Metrics::new(MetricsParts {
+        role: Role::Serve,
         catalog: Arc::clone(&catalog),
-        host: Arc::clone(&nobody),
-        images: Arc::clone(&images),
+        hosts: Arc::clone(&hosts),
         readiness: Arc::clone(&readiness),
         telemetry: None,
         clock: Arc::new(clock.clone()),
+        volumes: Vec::new(),
+    });
+    let (notices, raised) = Notices::new(Arc::new(clock.clone()));
+    let notify = NotifyParts {
+        notices,
+        raised,
+        courier: Arc::new(NoCourier),
+        limits: NoticeLimits::default(),
+        pace: NoticePace::default(),
+    };
+    let shared_clock: Arc<dyn Clock> = Arc::new(clock.clone());
+    let once = Arc::new(Once::new(Arc::clone(&catalog), Arc::clone(&shared_clock)));
+    let accounts = Arc::new(Accounts::load(&catalog, &shared_clock).expect("accounts"));
+    let operations = Arc::new(Operations::new(Parts {
+        catalog: Arc::clone(&catalog),
+        hosts,
+        images: Arc::clone(&images),
+        readiness: Arc::clone(&readiness),
+        telemetry: None,
+        import: None,
+        clock: Arc::new(clock.clone()),
         dump_timeout: Millis(1000),
+        notify,
     }));
     let access = |http: HttpConfig| {
         let clock: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -267,8 +316,10 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
         catalog_id: "the-catalog".to_owned(),
         images,
         readiness,
+        metrics: Arc::clone(&metrics),
+        once,
     };
-    let state_of_dashboard = DashboardState { operations, closing };
+    let state_of_dashboard = DashboardState { operations, accounts, metrics, closing };
     let open = access(http(&[("OPEN_ACCESS", "loopback")]));
     let closed = access(http(&[("MEMDECK_TOKEN", TOKEN), ("MEMDECK_BEHIND_PROXY", "127.0.0.1")]));
     let routers = [
