@@ -50,16 +50,25 @@ export class BrowserTab {
 
   #complaints = [];
   #expected = [];
+  // How many documents were loaded.
+  #documents = 0;
 
   constructor(page) {
     this.page = page;
-    const note = (complaint) => this.#complaints.push(complaint);
+    const note = (text) => this.#complaints.push({ text });
+    const asked = new WeakMap();
     // Chromium reports violations of the content security policy on the console.
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) note(`console: ${message.text()} ${message.location().url}`);
     });
     page.on('pageerror', (error) => note(`uncaught: ${error}`));
-    page.on('requestfailed', (request) => note(`request: ${request.failure()?.errorText} ${request.url()}`));
+    page.on('domcontentloaded', () => (this.#documents += 1));
+    page.on('request', (request) => asked.set(request, this.#documents));
+    page.on('requestfailed', (request) => {
+      const reason = request.failure()?.errorText;
+      const document = reason === 'net::ERR_ABORTED' ? asked.get(request) : undefined;
+      this.#complaints.push({ text: `request: ${reason} ${request.url()}`, document });
+    });
     page.on('response', (response) => {
       if (response.status() >= 400) note(`response: ${response.status()} ${response.url()}`);
     });
@@ -70,8 +79,12 @@ export class BrowserTab {
     this.#expected.push(...patterns);
   }
 
+  // What a document had asked for when it was left or loaded again is given up, whatever it was, and no complaint.
   unexpectedComplaints() {
-    return this.#complaints.filter((complaint) => !this.#expected.some((pattern) => pattern.test(complaint)));
+    return this.#complaints
+      .filter(({ document }) => document === undefined || document === this.#documents)
+      .map(({ text }) => text)
+      .filter((text) => !this.#expected.some((pattern) => pattern.test(text)));
   }
 
   // The whole page as a PNG.
@@ -98,6 +111,3 @@ export const SERVER_AWAY = [
 
 // What it says while the server answers that its dump service is away.
 export const SERVICE_AWAY = [/^response: 503 /, /^console: .*\b503\b/];
-
-// What it says of the stream of events, and of calls without an answer yet, when their document is left or loaded again.
-export const DOCUMENT_LEFT = [/^request: net::ERR_ABORTED .*\/api\/(events|ui\/[a-z-]+)$/];

@@ -7,7 +7,7 @@ import { chmod, open as openFile, readFile, readdir, rm } from 'node:fs/promises
 import { dirname, join } from 'node:path';
 
 import { standsStill, violations } from '../support/accessibility.mjs';
-import { DOCUMENT_LEFT, SERVICE_AWAY } from '../support/browser-tab.mjs';
+import { SERVICE_AWAY } from '../support/browser-tab.mjs';
 import { DumpService, record } from '../support/dump-service.mjs';
 import { eventually } from '../support/eventually.mjs';
 import { wideElements } from '../support/layout.mjs';
@@ -148,7 +148,6 @@ for (const arrangement of Object.keys(ARRANGEMENTS)) {
     await verification.getByText('Damaged', { exact: true }).waitFor();
     await verification.getByRole('listitem').first().waitFor();
     await badge(other).getByText('Damaged', { exact: true }).waitFor();
-    page.tab.expectComplaints(...DOCUMENT_LEFT);
     await page.page.reload();
     await page.group('Verification').getByText('Damaged', { exact: true }).waitFor();
     await other.tab.assertNotReloaded();
@@ -205,7 +204,7 @@ for (const arrangement of Object.keys(ARRANGEMENTS)) {
     const [kept] = await dashboard.records();
     // A dashboard in front of a service names itself, too.
     assert.deepEqual(kept.deleted_by.actor ?? kept.deleted_by, { kind: 'page' });
-    watcher.tab.expectComplaints(...DOCUMENT_LEFT, ...GONE);
+    watcher.tab.expectComplaints(...GONE);
     await watcher.page.reload();
     await watcher.details.getByText('The image was deleted on the page').waitFor();
   });
@@ -224,7 +223,7 @@ async function withSixty(stage, path, how) {
     assert.equal(total, SIXTY.length);
   });
   const page = await stage.open(dashboard, { path: `/memory-dumps${path}`, withGuests: false, ...how });
-  page.tab.expectComplaints(...NOT_FOUND, ...DOCUMENT_LEFT);
+  page.tab.expectComplaints(...NOT_FOUND);
   await page.hasRecords(SIXTY.length);
   return { page, dashboard };
 }
@@ -245,7 +244,6 @@ scenario('the details have an address: back closes them, forward and reload show
   assert.equal(await page.page.evaluate(() => window.scrollY), scrolled, 'nothing has moved');
   await page.page.goForward();
   await page.details.waitFor();
-  page.tab.expectComplaints(...DOCUMENT_LEFT);
   await page.page.reload();
   await page.details.waitFor();
   await page.details.getByRole('button', { name: 'Close' }).click();

@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 
-import { DOCUMENT_LEFT } from '../support/browser-tab.mjs';
 import { eventually } from '../support/eventually.mjs';
 import { hasFocus } from '../support/memory-dumps-page.mjs';
 import { scenario } from '../support/scenario.mjs';
@@ -52,7 +51,7 @@ scenario('the page says where one is', async (stage) => {
 scenario('an address that leads nowhere shows the app’s page and is 404; a slash too many leads to the page', async (stage) => {
   const dashboard = await stage.start('serve');
   const { page, tab } = await stage.open(dashboard);
-  tab.expectComplaints(/^response: 404 .*\/nope$/, /^console: .*404.*\/nope/, ...DOCUMENT_LEFT);
+  tab.expectComplaints(/^response: 404 .*\/nope$/, /^console: .*404.*\/nope/);
   const answer = await page.goto(`${dashboard.url}/nope`);
   assert.equal(answer.status(), 404);
   await page.getByRole('heading', { name: 'Page not found' }).waitFor();
@@ -66,8 +65,7 @@ scenario('an address that leads nowhere shows the app’s page and is 404; a sla
 
 scenario('a chosen theme is kept, and never flashes in the other one', async (stage) => {
   const dashboard = await stage.start('serve');
-  const { page, tab } = await stage.open(dashboard, { colorScheme: 'light' });
-  tab.expectComplaints(...DOCUMENT_LEFT);
+  const { page } = await stage.open(dashboard, { colorScheme: 'light' });
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await ground();
   await page.getByRole('radio', { name: 'Dark' }).check();
@@ -137,8 +135,7 @@ scenario('single keys lead to places, but not while something is written', async
 });
 
 scenario('nothing moves while the page loads', async (stage) => {
-  const { page, tab } = await stage.open(await stage.start('serve'));
-  tab.expectComplaints(...DOCUMENT_LEFT);
+  const { page } = await stage.open(await stage.start('serve'));
   await page.addInitScript(() => {
     window.shifts = [];
     new PerformanceObserver((list) => {

@@ -5,7 +5,6 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
 import { controlsTooSmall, mislabelledControls, standsStill, violations } from '../support/accessibility.mjs';
-import { DOCUMENT_LEFT } from '../support/browser-tab.mjs';
 import { eventually } from '../support/eventually.mjs';
 import { wideElements } from '../support/layout.mjs';
 import { collectorAnswers, sampleOf } from '../support/live-collector.mjs';
@@ -37,14 +36,13 @@ async function open(stage, { sample = (uuid) => sampleOf(uuid, { rates: RATES })
 const number = (gauge) => gauge.locator('.dial-number').innerText();
 
 scenario('the first running guest is shown, another is chosen, and the address keeps it', async (stage) => {
-  const { page, tab, guests } = await open(stage);
+  const { page, guests } = await open(stage);
   const named = () => new URL(page.url()).searchParams.get('guest');
   await eventually(() => assert.equal(named(), guests['db-01']));
   const choice = page.getByLabel('VM', { exact: true });
   await choice.selectOption('web-01');
   await eventually(() => assert.equal(named(), guests['web-01']));
   await page.locator('.guest-line').getByText('web-01', { exact: true }).waitFor();
-  tab.expectComplaints(...DOCUMENT_LEFT);
   await page.reload();
   await eventually(async () => assert.equal(await choice.inputValue(), guests['web-01']));
   await page.goBack();
@@ -112,7 +110,6 @@ scenario('values that do not come any more are marked with their age, and a coll
 scenario('an address of a guest that is not here says so, and one that names nothing shows the first', async (stage) => {
   const { page, tab, guests } = await open(stage, { path: '/?guest=00000000-0000-4000-8000-000000000000' });
   await page.getByText('This VM no longer exists').waitFor();
-  tab.expectComplaints(...DOCUMENT_LEFT);
   const base = new URL(page.url()).origin;
   await page.goto(`${base}/?guest=all`);
   await eventually(() => assert.equal(new URL(page.url()).searchParams.get('guest'), guests['db-01']));
@@ -137,7 +134,7 @@ for (const colorScheme of ['light', 'dark']) {
 scenario('what is shown of a real guest is what virsh says, and the minutes before are there after a reload', async (stage) => {
   const dashboard = await stage.start('serve');
   const { uuid } = (await dashboard.runningGuests()).find(({ name }) => name === 'web-01');
-  const { page, tab } = await stage.open(dashboard, { path: `/?guest=${uuid}`, withGuests: false });
+  const { page } = await stage.open(dashboard, { path: `/?guest=${uuid}`, withGuests: false });
   const gauge = (title) => page.getByRole('article', { name: title, exact: true });
   await eventually(async () => {
     const { stdout } = await run('virsh', ['-c', 'qemu:///system', 'domstats', '--balloon', 'web-01']);
@@ -152,7 +149,6 @@ scenario('what is shown of a real guest is what virsh says, and the minutes befo
     return (line.match(/L/g) ?? []).length;
   };
   await eventually(async () => assert.ok((await steps()) >= 2, 'some seconds have passed'));
-  tab.expectComplaints(...DOCUMENT_LEFT);
   await page.reload();
   await gauge('Memory RSS').waitFor();
   // Sooner than two steps of five seconds: they come from what was kept.

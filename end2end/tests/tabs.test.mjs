@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { DOCUMENT_LEFT, SERVER_AWAY } from '../support/browser-tab.mjs';
+import { SERVER_AWAY } from '../support/browser-tab.mjs';
 import { Cable } from '../support/cable.mjs';
 import { eventually } from '../support/eventually.mjs';
 import { MemoryDumpsPage } from '../support/memory-dumps-page.mjs';
@@ -96,7 +96,7 @@ scenario('without shared workers a page has a stream of its own, and none while 
   await memoryDumps.isReady();
   assert.equal(cable.openStreams, 1);
 
-  tab.expectComplaints(...DOCUMENT_LEFT, /^request: net::ERR_ABORTED .*\/api\/events/);
+  tab.expectComplaints(/^request: net::ERR_ABORTED .*\/api\/events/);
   await hide(true);
   await eventually(() => assert.equal(cable.openStreams, 0));
   await dashboard.home.dump('web-01');

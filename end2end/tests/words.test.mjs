@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 
-import { DOCUMENT_LEFT } from '../support/browser-tab.mjs';
 import { DumpService, record } from '../support/dump-service.mjs';
 import { eventually } from '../support/eventually.mjs';
 import { scenario } from '../support/scenario.mjs';
@@ -17,7 +16,7 @@ async function open(stage, ...records) {
   const page = await stage.open(dashboard, { withGuests: false });
   await page.hasRecords(records.length);
   // The service keeps no images.
-  page.tab.expectComplaints(/^response: 404 /, /^console: .*\b404\b/, ...DOCUMENT_LEFT);
+  page.tab.expectComplaints(/^response: 404 /, /^console: .*\b404\b/);
   return page;
 }
 
