@@ -8,7 +8,8 @@
 
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
 
 const [directory, ...limits] = process.argv.slice(2);
 const COMPRESSIBLE = /\.(css|js|json|svg|txt|wasm)$/;
@@ -22,14 +23,14 @@ const WORTHWHILE_BYTES = 1024;
 
 const FORMS = {
   br: (bytes) =>
-    brotliCompressSync(bytes, {
+    promisify(brotliCompress)(bytes, {
       params: {
         [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
         [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
         [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
       },
     }),
-  gz: (bytes) => gzipSync(bytes, { level: constants.Z_BEST_COMPRESSION }),
+  gz: (bytes) => promisify(gzip)(bytes, { level: constants.Z_BEST_COMPRESSION }),
 };
 
 const files = readdirSync(directory, { recursive: true }).map((name) => join(directory, name));
@@ -37,11 +38,11 @@ for (const stale of files.filter((file) => /\.(br|gz)$/.test(file))) rmSync(stal
 
 const loaded = { frame: 0, whole: 0 };
 const sizeOf = {};
-for (const file of files.filter((name) => COMPRESSIBLE.test(name))) {
+async function compressed(file) {
   const bytes = readFileSync(file);
   const sizes = {};
   for (const [suffix, compress] of Object.entries(FORMS)) {
-    const compressed = compress(bytes);
+    const compressed = await compress(bytes);
     const smaller = bytes.length >= WORTHWHILE_BYTES && compressed.length < bytes.length;
     if (smaller) writeFileSync(`${file}.${suffix}`, compressed);
     sizes[suffix] = smaller ? compressed.length : bytes.length;
@@ -50,6 +51,8 @@ for (const file of files.filter((name) => COMPRESSIBLE.test(name))) {
   loaded.whole += sizes.br;
   sizeOf[basename(file)] = sizes.br;
 }
+// Node compresses on threads, as many at a time as it has.
+await Promise.all(files.filter((name) => COMPRESSIBLE.test(name)).map(compressed));
 
 // Which files a page needs is written in the script that loads them (place-parts.mjs).
 const loader = files.find((file) => /(^|\/)parts-\w+\.js$/.test(file));

@@ -6,6 +6,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -15,6 +16,8 @@ const PARTS = 'target/parts';
 const LOADER = '__wasm_split.js';
 // The page at the root of the site; all others are called as their address.
 const START = 'gauges';
+// What is no page by itself, but loaded later by one.
+const NO_PAGE = 'part_';
 
 const hash = (...contents) =>
   contents.reduce((sum, content) => sum.update(content), createHash('sha256')).digest('hex').slice(0, 16);
@@ -34,14 +37,19 @@ async function place() {
   const placed = new Map();
   const parts = readdirSync(PARTS).filter((name) => /^(split|chunk)_\w+\.wasm$/.test(name));
   const flags = /data-wasm-opt-params="([^"]*)"/.exec(readFileSync(source, 'utf8'))[1].split(' ');
-  for (const name of parts) {
-    const file = join(PARTS, name);
-    await promisify(execFile)('wasm-opt', ['-Oz', ...flags, '-o', `${file}.small`, file]);
-    const bytes = readFileSync(`${file}.small`);
-    const named = name.replace('.wasm', `-${hash(bytes)}.wasm`);
-    writeFileSync(join(site, named), bytes);
-    placed.set(name, named);
-  }
+  const left = parts.values();
+  const make = async () => {
+    for (const name of left) {
+      const file = join(PARTS, name);
+      await promisify(execFile)('wasm-opt', ['-Oz', ...flags, '-o', `${file}.small`, file]);
+      const bytes = readFileSync(`${file}.small`);
+      const named = name.replace('.wasm', `-${hash(bytes)}.wasm`);
+      writeFileSync(join(site, named), bytes);
+      placed.set(name, named);
+    }
+  };
+  // Much of the work on one part is done by one thread.
+  await Promise.all(Array.from({ length: availableParallelism() }, make));
 
   const generated = readFileSync(join(PARTS, LOADER), 'utf8');
   const loader =
@@ -73,7 +81,7 @@ function preloading(generated, placed) {
   const pages = {};
   for (const { name } of WebAssembly.Module.imports(new WebAssembly.Module(readFileSync(join(PARTS, 'linked.wasm'))))) {
     const [, part, page] = /^__wasm_split_00(\w+)00_import_[0-9a-f]{32}_(\w+)$/.exec(name) ?? [];
-    if (page) pages[page] = part;
+    if (page && !page.startsWith(NO_PAGE)) pages[page] = part;
   }
   const known = Object.values(files).flat();
   if (!pages[START] || Object.values(pages).some((part) => !files[part]) || [...placed.values()].some((file) => !known.includes(file))) {

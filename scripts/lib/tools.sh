@@ -64,11 +64,13 @@ download_release() {
     return 1
 }
 
-# build_tool NAME VERSION CRATE ARGUMENT...: optimised little, because it is compiled once and runs for seconds.
+# build_tool NAME VERSION CRATE ARGUMENT...: optimised little, because it is compiled once and runs for seconds; trunk not at
+# all, because others do its work.
 build_tool() {
-    local name=$1 version=$2 crate=$3
+    local name=$1 version=$2 crate=$3 level=1
     shift 3
-    env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_DEBUG=0 \
+    [ "$name" != trunk ] || level=0
+    env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=$level CARGO_PROFILE_RELEASE_DEBUG=0 \
         CARGO_TARGET_DIR="$CACHE/build/$name" \
         cargo install --quiet "$crate" --version "$version" --root "$TOOLS/$name-$version" "$@" ||
         fail "$name $version could not be built: run 'cargo install $crate --version $version' by hand to see why."
