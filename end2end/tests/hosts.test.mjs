@@ -125,6 +125,31 @@ scenario('what is wrong with a host is told apart, and what a service with three
   assert.equal(await row('locked').getByRole('listitem').count(), 0, 'of one that never answered nothing is known');
 });
 
+scenario('VMs stand together by host where that is asked for, and the address keeps it', async (stage) => {
+  const [first, second] = await twoAgents(stage);
+  const hosts = [
+    { name: 'kvm-01', url: first.url },
+    { name: 'kvm-02', url: second.url },
+  ];
+  const dashboard = await startFleet(stage, hosts);
+  const { page } = await stage.open(dashboard, { path: '/vms', withGuests: false });
+  const groups = page.locator('.vms-group');
+  const heads = () => groups.locator('h2.vms-host').allInnerTexts();
+  // The two agents have the same guests.
+  await eventually(async () => assert.ok((await page.getByRole('article').count()) >= 4));
+  assert.deepEqual(await heads(), []);
+  await page.getByRole('switch', { name: 'Group by host' }).click();
+  await eventually(async () => assert.deepEqual((await heads()).map((head) => head.split(' ')[0]), ['kvm-01', 'kvm-02']));
+  const cards = await groups.first().getByRole('article').count();
+  assert.ok(cards >= 2);
+  assert.match((await heads())[0], new RegExp(`^kvm-01 ${cards} VMs$`));
+  assert.equal(new URL(page.url()).searchParams.get('group'), 'host');
+  await page.reload();
+  await eventually(async () => assert.equal((await heads()).length, 2));
+  await page.getByRole('searchbox').fill('kvm-02');
+  await eventually(async () => assert.deepEqual((await heads()).map((head) => head.split(' ')[0]), ['kvm-02']));
+});
+
 scenario('where only this machine is configured the page says how to add a host', async (stage) => {
   const { page } = await stage.open(await stage.start('serve'), { path: '/memory-dumps' });
   const pages = page.getByRole('navigation', { name: 'Pages' });

@@ -9,6 +9,7 @@ use super::VmsState;
 use super::last_dumps::Newest;
 use super::values::{BYTES_MARKS, Reading, SHARE_MARKS, Values};
 use crate::base;
+use crate::pages::dump_links::details_of;
 use crate::pages::guest::{Freshness, FreshnessBadge, StateBadge};
 use crate::routes::Page;
 use crate::ui::erase::{dynamic, effect, memo};
@@ -173,7 +174,7 @@ fn LastDumpView(dump: LastDump, name: String) -> impl IntoView {
     let age = view! { <Moment instant=dump.at /> };
     let age = match dump.dump_id {
         Some(id) => {
-            let href = base::href(&format!("{}?dump={}", Page::MemoryDumps.path(), id.as_str()));
+            let href = details_of(&id);
             view! { <A href=href attr:title=format!("Details of the last dump of {name}")>{age}</A> }
                 .into_any()
         }

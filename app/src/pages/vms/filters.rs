@@ -7,7 +7,7 @@ use memdeck_model::SearchText;
 use super::cards::Cards;
 use super::view::{STATES, Sort, VmsView};
 use crate::ui::erase::{effect, memo};
-use crate::ui::{Button, SearchField, Select};
+use crate::ui::{Button, SearchField, Select, Show, Switch};
 
 /// As long as somebody types, nothing is searched.
 const TYPING_PAUSE_MS: u32 = 250;
@@ -48,7 +48,9 @@ pub fn Filters(cards: Cards) -> impl IntoView {
         timer.set_value(None);
         applied.set_value(String::new());
         text.set(String::new());
-        cards.show(false, |view| *view = VmsView { sort: view.sort, ..VmsView::default() });
+        cards.show(false, |view| {
+            *view = VmsView { sort: view.sort, by_host: view.by_host, ..VmsView::default() }
+        });
     };
     view! {
         <div class="vm-filters" role="search" aria-label="Filter the VMs">
@@ -84,6 +86,14 @@ pub fn Filters(cards: Cards) -> impl IntoView {
             <Button on_press=clear disabled=Signal::derive(move || !view.with(VmsView::is_filtered))>
                 "Reset filters"
             </Button>
+            <Show when=move || cards.has_hosts.get()>
+                <Switch
+                    on=Signal::derive(move || view.with(|view| view.by_host))
+                    on_change=move |on: bool| cards.show(false, |view| view.by_host = on)
+                >
+                    "Group by host"
+                </Switch>
+            </Show>
         </div>
     }
 }

@@ -9,7 +9,7 @@ mod values;
 mod view;
 
 use leptos::prelude::*;
-use memdeck_model::Guest;
+use memdeck_model::{Guest, HostId};
 
 use super::guest::{CollectorNotice, NoGuests, UnlistedGuests, why_unlisted};
 use super::title::set_title;
@@ -19,7 +19,7 @@ use crate::shortcuts::{Shortcuts, focus_on};
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Button, EmptyState, Failure, Icon, Show, Skeleton, list};
 use card::VmCard;
-use cards::Cards;
+use cards::{Cards, Group};
 use filters::Filters;
 use last_dumps::LastDumps;
 use view::VmsView;
@@ -58,7 +58,7 @@ pub fn Vms() -> impl IntoView {
     let host = data.overview.find(|overview| overview.host.clone());
     let count = memo(move || {
         let all = guests.with(<[Guest]>::len)?;
-        let found = cards.references.with(|found| found.as_ref().map_or(0, Vec::len));
+        let found = cards.groups.with(|groups| count_of(groups.as_deref().unwrap_or_default()));
         Some(count_in_words(found, all, host.get().as_deref()))
     });
     view! {
@@ -87,25 +87,67 @@ pub fn Vms() -> impl IntoView {
                 view! {
                     <Filters cards />
                     <p class="secondary number" role="status">{count}</p>
-                    <Show when=move || cards.references.with(|found| found.as_ref().is_some_and(Vec::is_empty))>
+                    <Show when=move || cards.groups.with(|groups| groups.as_ref().is_some_and(Vec::is_empty))>
                         <EmptyState title="No VM matches your filters" icon=Icon::Search>
                             <Button on_press=move |()| cards.show(false, |view| {
-                                *view = VmsView { sort: view.sort, ..VmsView::default() };
+                                *view = VmsView {
+                                    sort: view.sort,
+                                    by_host: view.by_host,
+                                    ..VmsView::default()
+                                };
                             })>"Show all VMs"</Button>
                         </EmptyState>
                     </Show>
-                    <ul class="vms">
-                        {list(
-                            move || cards.references.get().unwrap_or_default(),
-                            String::clone,
-                            |reference| view! { <li><VmCard reference /></li> },
-                        )}
-                    </ul>
+                    {list(
+                        move || {
+                            let groups = cards.groups.get().unwrap_or_default();
+                            groups.into_iter().map(|group| group.host).collect()
+                        },
+                        |host: &Option<HostId>| host.as_ref().map(ToString::to_string).unwrap_or_default(),
+                        move |host| view! { <GroupView cards host /> },
+                    )}
                 }
                     .into_any()
             }
         })}
     }
+}
+
+/// The cards of a host, or all of them.
+#[component]
+fn GroupView(cards: Cards, host: Option<HostId>) -> impl IntoView {
+    let heading = host.as_ref().map(ToString::to_string);
+    let references = memo(move || {
+        let of_host = |group: &&Group| group.host == host;
+        cards.groups.with(|groups| {
+            groups.iter().flatten().find(of_host).map(|group| group.references.clone()).unwrap_or_default()
+        })
+    });
+    let heading = heading.map(|host| {
+        let count =
+            move || references.with(|references| count_in_words(references.len(), references.len(), None));
+        view! {
+            <h2 class="vms-host">
+                {host} " " <span class="secondary number">{dynamic(count)}</span>
+            </h2>
+        }
+    });
+    view! {
+        <section class="vms-group">
+            {heading}
+            <ul class="vms">
+                {list(
+                    move || references.get(),
+                    String::clone,
+                    |reference| view! { <li><VmCard reference /></li> },
+                )}
+            </ul>
+        </section>
+    }
+}
+
+fn count_of(groups: &[Group]) -> usize {
+    groups.iter().map(|group| group.references.len()).sum()
 }
 
 /// `12 of 200 VMs on hv1`.

@@ -67,6 +67,8 @@ pub struct VmsView {
     pub state: Option<GuestState>,
     /// In what order.
     pub sort: Sort,
+    /// Whether the cards of each host stand together.
+    pub by_host: bool,
 }
 
 impl VmsView {
@@ -79,6 +81,7 @@ impl VmsView {
                     value.parse::<SearchText>().map(|text| view.search = text.into()).unwrap_or_default();
                 }
                 "state" => view.state = STATES.into_iter().find(|state| state.as_str() == value),
+                "group" => view.by_host = value == "host",
                 "sort" => {
                     view.sort = Sort::ALL.into_iter().find(|sort| sort.as_str() == value).unwrap_or_default();
                 }
@@ -99,6 +102,9 @@ impl VmsView {
         }
         if self.sort != Sort::default() {
             query.append_pair("sort", self.sort.as_str());
+        }
+        if self.by_host {
+            query.append_pair("group", "host");
         }
         let query = query.finish();
         let path = Page::Vms.path();
@@ -148,11 +154,11 @@ pub mod tests {
 
     #[test]
     fn an_address_is_read_back_as_it_was_written() {
-        for query in ["", "?search=web+%26+db", "?state=paused&sort=cpu", "?search=a&state=shutoff&sort=disk"]
-        {
+        let all = "?search=a&state=shutoff&sort=disk&group=host";
+        for query in ["", "?search=web+%26+db", "?state=paused&sort=cpu", all] {
             assert_eq!(VmsView::from_query(query).href(), format!("/vms{query}"));
         }
-        let nonsense = VmsView::from_query("?search=%00&state=lost&sort=up&x=1");
+        let nonsense = VmsView::from_query("?search=%00&state=lost&sort=up&group=x&x=1");
         assert_eq!(nonsense, VmsView::default());
     }
 
