@@ -5,8 +5,7 @@ use memdeck_model::audit::{AuditLine, AuditResult};
 
 use super::state::State;
 use super::view::AuditView;
-use crate::base;
-use crate::routes::Page;
+use crate::pages::dump_links::details_of;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Badge, Button, EmptyState, Icon, Instant, Show, Skeleton, Table, Tone, list};
 
@@ -80,7 +79,7 @@ fn Entry(line: AuditLine) -> impl IntoView {
     let AuditLine { seq, at, actor, address, action, object, dump_id, details: said, hash, .. } = line;
     let object = match dump_id {
         Some(dump_id) => {
-            let href = base::href(&format!("{}?dump={dump_id}", Page::MemoryDumps.path()));
+            let href = details_of(&dump_id);
             let (id, start) =
                 (dump_id.to_string(), dump_id.to_string().chars().take(SHOWN_OF_ID).collect::<String>());
             view! {

@@ -5,7 +5,7 @@ use memdeck_model::retention::{Fate, ImageFate};
 
 use super::state::State;
 use super::words::why;
-use crate::base;
+use crate::pages::dump_links::details_of;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Badge, Card, EmptyState, Failure, Icon, Instant, Show, Skeleton, Table, Tone};
 use crate::words::{shown, upper_first};
@@ -72,10 +72,9 @@ fn row(image: &ImageFate) -> AnyView {
         Fate::Gone { .. } => ("Goes", Tone::Bad, Icon::Trash),
         Fate::Kept { .. } => ("Stays", Tone::Good, Icon::Check),
     };
-    let href = base::href(&format!("/memory-dumps?details={}", image.dump_id));
     view! {
         <tr role="row">
-            <th scope="row" role="rowheader"><a href=href>{shown(&image.guest.0)}</a></th>
+            <th scope="row" role="rowheader"><a href=details_of(&image.dump_id)>{shown(&image.guest.0)}</a></th>
             <td role="cell" data-label="Dumped"><Instant instant=image.at /></td>
             <td role="cell" data-label="Size" class="number">{image.bytes.to_string()}</td>
             <td role="cell" data-label="Fate"><Badge tone icon>{word}</Badge></td>

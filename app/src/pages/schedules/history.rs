@@ -5,7 +5,7 @@ use memdeck_model::schedule::{RunGuest, ScheduleRun};
 
 use super::state::State;
 use super::words::{outcome, state_of, state_of_guest};
-use crate::base;
+use crate::pages::dump_links::details_of;
 use crate::ui::erase::{dynamic, effect};
 use crate::ui::{Badge, Dialog, EmptyState, Failure, Icon, Instant, Show, Skeleton};
 use crate::words::placed;
@@ -74,10 +74,7 @@ fn guest_view(guest: RunGuest) -> AnyView {
     let (word, tone, icon) = state_of_guest(guest.state);
     let name = placed(guest.host.as_ref(), &guest.name.0);
     let name = match &guest.dump_id {
-        Some(id) => {
-            let href = base::href(&format!("/memory-dumps?details={id}"));
-            view! { <a href=href>{name}</a> }.into_any()
-        }
+        Some(id) => view! { <a href=details_of(id)>{name}</a> }.into_any(),
         None => view! { <span>{name}</span> }.into_any(),
     };
     view! {

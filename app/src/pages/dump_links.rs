@@ -1,0 +1,16 @@
+//! Where a dump is looked at. What an id is made of needs no escaping in an address.
+
+use memdeck_model::DumpId;
+
+use crate::base;
+use crate::routes::Page;
+
+/// Its details.
+pub fn details_of(id: &DumpId) -> String {
+    base::href(&format!("{}?dump={id}", Page::MemoryDumps.path()))
+}
+
+/// What changed since the dump before it.
+pub fn comparison_of(id: &DumpId) -> String {
+    base::href(&format!("{}?b={id}", Page::Compare.path()))
+}
