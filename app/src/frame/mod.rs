@@ -1,9 +1,9 @@
 //! What surrounds every page: skip link, navigation, connection chip, keyboard shortcuts, notifications.
 
 mod connection_chip;
-mod manage;
 mod navbar;
 mod page_link;
+mod page_menu;
 mod shortcut_help;
 
 use leptos::html;

@@ -4,8 +4,8 @@ use leptos::html;
 use leptos::prelude::*;
 
 use super::connection_chip::ConnectionChip;
-use super::manage::Manage;
 use super::page_link::PageLink;
+use super::page_menu::PageMenu;
 use crate::routes::Page;
 use crate::ui::erase::{dynamic, follow, handler};
 use crate::ui::{Button, ButtonKind, ButtonSize, Icon, IconView, ThemeSwitch, close_on_dismissal};
@@ -50,7 +50,8 @@ pub fn Navbar(
                 <div class="navbar-menu" class:is-open=open id="navbar-menu">
                     <nav class="navbar-pages" aria-label="Pages" on:click=handler(move |_| open.set(false))>
                         <ul>{pages}</ul>
-                        <Manage on_approach />
+                        <PageMenu id="study" name="Study" pages=Page::STUDY on_approach />
+                        <PageMenu id="manage" name="Manage" pages=Page::MANAGE on_approach />
                     </nav>
                     <span class="navbar-help">
                         <Button

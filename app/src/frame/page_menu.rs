@@ -1,4 +1,4 @@
-//! The pages of administration: behind a button at the end of the bar; on a narrow screen a group of the menu.
+//! Pages of one kind: behind a button of the bar; on a narrow screen a group of the menu.
 
 use leptos::ev;
 use leptos::html;
@@ -14,7 +14,12 @@ use crate::ui::{Icon, IconView, close_on_dismissal};
 
 /// A button that shows and hides a list of links. Esc, a choice, a press outside and leaving it with the keyboard hide it.
 #[component]
-pub fn Manage(
+pub fn PageMenu(
+    /// The id of the list.
+    id: &'static str,
+    /// What the pages are for.
+    name: &'static str,
+    pages: &'static [Page],
     /// Called when the operator is about to open a page.
     on_approach: fn(Page),
 ) -> impl IntoView {
@@ -31,27 +36,26 @@ pub fn Manage(
         }
     };
     let pathname = use_location().pathname;
-    let is_here =
-        move || pathname.with(|path| Page::MANAGE.iter().any(|page| base::leads_to(path, page.path())));
-    let pages =
-        Page::MANAGE.iter().map(|page| view! { <li><PageLink page=*page on_approach /></li> }).collect_view();
+    let is_here = move || pathname.with(|path| pages.iter().any(|page| base::leads_to(path, page.path())));
+    let links =
+        pages.iter().map(|page| view! { <li><PageLink page=*page on_approach /></li> }).collect_view();
     view! {
-        <div class="manage" class:is-open=open class:is-here=follow(is_here) node_ref=place on:focusout=handler(left)>
+        <div class="page-menu" class:is-open=open class:is-here=follow(is_here) node_ref=place on:focusout=handler(left)>
             <button
                 type="button"
-                class="manage-button"
+                class="page-menu-button"
                 node_ref=button
                 aria-expanded=follow(move || open.get().to_string())
-                aria-controls="manage"
+                aria-controls=id
                 on:click=handler(move |_| open.update(|open| *open = !*open))
             >
-                "Manage"
+                {name}
                 <IconView icon=Icon::ChevronDown />
             </button>
             // In place of the button where its list is always there.
-            <p class="manage-title" aria-hidden="true">"Manage"</p>
-            <ul id="manage" aria-label="Manage" on:click=handler(move |_| open.set(false))>
-                {pages}
+            <p class="page-menu-title" aria-hidden="true">{name}</p>
+            <ul id=id aria-label=name on:click=handler(move |_| open.set(false))>
+                {links}
             </ul>
         </div>
     }
