@@ -16,6 +16,8 @@ pub enum Page {
     MemoryDumps,
     /// What became of dumps over time.
     Trends,
+    /// What changed between two dumps of a guest.
+    Compare,
     /// The machines whose guests are dumped.
     Hosts,
     /// Dumps that are taken by plan.
@@ -35,13 +37,16 @@ impl Page {
     pub const DAILY: &[Self] =
         &[Self::Gauges, Self::Vms, Self::Telemetry, Self::Resources, Self::MemoryDumps, Self::Trends];
 
+    /// Those that study what images hold, in the order of the menu *Study*.
+    pub const STUDY: &[Self] = &[Self::Compare];
+
     /// Those of administration, in the order of the menu *Manage*.
     pub const MANAGE: &[Self] =
         &[Self::Hosts, Self::Schedules, Self::Retention, Self::Notifications, Self::Users, Self::Audit];
 
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::DAILY.iter().chain(Self::MANAGE).copied()
+        [Self::DAILY, Self::STUDY, Self::MANAGE].into_iter().flatten().copied()
     }
 
     /// Its path on memdeck's site.
@@ -54,6 +59,7 @@ impl Page {
             Self::Resources => "/resource-monitoring",
             Self::MemoryDumps => "/memory-dumps",
             Self::Trends => "/trends",
+            Self::Compare => "/compare",
             Self::Hosts => "/hosts",
             Self::Schedules => "/schedules",
             Self::Retention => "/retention",
@@ -73,6 +79,7 @@ impl Page {
             Self::Resources => "Resource Monitoring",
             Self::MemoryDumps => "Memory Dumps",
             Self::Trends => "Trends",
+            Self::Compare => "Compare",
             Self::Hosts => "Hosts",
             Self::Schedules => "Schedules",
             Self::Retention => "Retention",

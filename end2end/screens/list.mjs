@@ -27,6 +27,10 @@ const BOTH_WIDTHS = ['light-1280', 'dark-390'];
 const PHONE = ['light-390', 'dark-390'];
 
 const ready = (page) => page.isReady();
+const compareNewest = async ({ page }) => {
+  await page.getByRole('button', { name: 'Compare', exact: true }).click();
+  await page.getByText(/^A cell is /).waitFor();
+};
 const heading = ({ page }) => page.getByRole('heading', { level: 1 }).waitFor();
 
 export const SCREENS = [
@@ -162,6 +166,34 @@ export const SCREENS = [
     path: '/trends?from=2020-01-01&to=2020-01-31',
     whole: true,
     ready: ({ page }) => page.getByText('No dumps in this range.').waitFor(),
+  },
+  {
+    name: 'compare',
+    world: 'used',
+    path: '/compare',
+    looks: ALL,
+    whole: true,
+    ready: ({ page }) => page.locator('#compare-cannot:empty').waitFor({ state: 'attached' }),
+    show: compareNewest,
+  },
+  {
+    name: 'compare-bytes',
+    world: 'used',
+    path: '/compare',
+    looks: ['light-1280'],
+    whole: true,
+    ready: ({ page }) => page.locator('#compare-cannot:empty').waitFor({ state: 'attached' }),
+    show: async (opened) => {
+      await compareNewest(opened);
+      const { page } = opened;
+      const most = page.locator('.compare-most li').first().getByRole('button');
+      await most.click();
+      await page.getByRole('button', { name: 'Zoom in' }).click();
+      await page.getByText('A cell is 4.00 KiB').waitFor();
+      await most.click();
+      await page.getByRole('button', { name: 'Show its bytes' }).click();
+      await page.locator('.bytes mark').first().waitFor();
+    },
   },
   {
     name: 'hosts',

@@ -16,8 +16,6 @@ const PARTS = 'target/parts';
 const LOADER = '__wasm_split.js';
 // The page at the root of the site; all others are called as their address.
 const START = 'gauges';
-// What is no page by itself, but loaded later by one.
-const NO_PAGE = 'part_';
 
 const hash = (...contents) =>
   contents.reduce((sum, content) => sum.update(content), createHash('sha256')).digest('hex').slice(0, 16);
@@ -81,7 +79,7 @@ function preloading(generated, placed) {
   const pages = {};
   for (const { name } of WebAssembly.Module.imports(new WebAssembly.Module(readFileSync(join(PARTS, 'linked.wasm'))))) {
     const [, part, page] = /^__wasm_split_00(\w+)00_import_[0-9a-f]{32}_(\w+)$/.exec(name) ?? [];
-    if (page && !page.startsWith(NO_PAGE)) pages[page] = part;
+    if (page) pages[page] = part;
   }
   const known = Object.values(files).flat();
   if (!pages[START] || Object.values(pages).some((part) => !files[part]) || [...placed.values()].some((file) => !known.includes(file))) {

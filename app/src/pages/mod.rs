@@ -1,6 +1,8 @@
 //! The pages, one folder each.
 
 mod audit;
+mod compare;
+mod dump_links;
 mod gauges;
 mod guest;
 mod hosts;
@@ -33,6 +35,7 @@ parts! {
     service / resource_monitoring: Resources => resources::Resources,
     dumps / memory_dumps: MemoryDumps => memory_dumps::MemoryDumps,
     service / trends: Trends => trends::Trends,
+    manage / compare: Compare => compare::Compare,
     manage / hosts: Hosts => hosts::Hosts,
     rules / schedules: Schedules => schedules::Schedules,
     rules / retention: Retention => retention::Retention,

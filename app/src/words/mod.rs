@@ -8,10 +8,12 @@ pub mod details;
 mod dump_details;
 mod guest_name;
 mod numbers;
+mod page_classes;
 mod phrases;
 
 pub use absence::{absence, why_absent};
 pub use dump_details::{Details, Fact, Form, Group, Notice, PageClass, PageStatistics, Room, Value, Weight};
 pub use guest_name::{placed, shown};
 pub use numbers::{grouped, measured, percent, share};
+pub use page_classes::{class_hint, class_name};
 pub use phrases::{because, by_whom, by_whom_and_when, lower_first, sentence, upper_first};

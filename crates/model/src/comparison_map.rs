@@ -209,6 +209,25 @@ impl ComparisonMap {
         self.changed.len()
     }
 
+    /// Pages of a cell that are not as they were.
+    #[must_use]
+    pub fn different(&self, cell: usize) -> u64 {
+        let lists = [&self.changed, &self.new, &self.zeroed, &self.moved];
+        lists.iter().filter_map(|list| list.get(cell)).fold(0, |sum, pages| sum.saturating_add(*pages))
+    }
+
+    /// The memory of a cell: where it begins, and how many pages it has.
+    #[must_use]
+    pub fn memory_of(&self, cell: usize) -> Option<(GuestPhysAddr, u64)> {
+        let cell = u32::try_from(cell).ok()?;
+        let behind = self.parts.partition_point(|part| part.first_cell <= cell);
+        let part = self.parts.get(behind.checked_sub(1)?)?;
+        let skipped = u64::from(cell.checked_sub(part.first_cell)?).checked_mul(self.cell_pages)?;
+        let pages = part.pages.checked_sub(skipped)?.min(self.cell_pages);
+        let address = part.address.0.checked_add(skipped.checked_mul(self.page_bytes.0)?)?;
+        (pages > 0).then_some((GuestPhysAddr(address), pages))
+    }
+
     /// The cell that has a page.
     #[must_use]
     pub fn cell_of(&self, page: GuestPhysAddr) -> Option<usize> {
@@ -259,6 +278,23 @@ mod tests {
                 assert!(map.changed.iter().all(|pages| (1..=map.cell_pages).contains(pages)), "{cells}");
                 assert!(map.entropy_after.iter().all(|entropy| *entropy == 800));
             }
+        }
+    }
+
+    #[test]
+    fn a_cell_knows_its_memory() {
+        let mut counts = counts(&[(0, 10), (100 * PAGE, 3)], MapView::whole(4));
+        counts.count(GuestPhysAddr(9 * PAGE), page(PageFate::New, 0, 0));
+        counts.count(GuestPhysAddr(101 * PAGE), page(PageFate::Moved, 0, 0));
+        counts.count(GuestPhysAddr(102 * PAGE), page(PageFate::Zeroed, 0, 0));
+        let map = counts.finish();
+        assert_eq!(map.cell_pages, 4);
+        let told: Vec<_> =
+            (0..5).map(|cell| map.memory_of(cell).map(|(at, pages)| (at.0 / PAGE, pages))).collect();
+        assert_eq!(told, [Some((0, 4)), Some((4, 4)), Some((8, 2)), Some((100, 3)), None]);
+        assert_eq!([0, 1, 2, 3, 4].map(|cell| map.different(cell)), [0, 0, 1, 2, 0]);
+        for cell in 0..map.cells() {
+            assert_eq!(map.cell_of(map.memory_of(cell).unwrap().0), Some(cell));
         }
     }
 

@@ -3,10 +3,11 @@
 mod facts;
 
 use memdeck_model::{
-    ByteCount, ExportFacts, ForeignRow, ImageFacts, PageMapFacts, PageTotals, Problem, Record,
+    ByteCount, ExportFacts, ForeignRow, ImageFacts, PageClass as Class, PageMapFacts, PageTotals, Problem,
+    Record,
 };
 
-use super::{absence, because, by_whom, grouped, sentence, share, why_absent};
+use super::{absence, because, by_whom, class_hint, class_name, grouped, sentence, share, why_absent};
 use crate::words::{Details, Form, Notice, PageClass, PageStatistics, Weight};
 use facts::{fallback_of, groups, missing_of};
 
@@ -149,18 +150,18 @@ pub fn notices(record: &Record, image: Option<&ImageFacts>) -> Vec<Notice> {
 /// What the pages hold, in the order in which the first class that holds is a page's.
 fn page_statistics(map: &PageMapFacts) -> PageStatistics {
     let pages = &map.pages;
-    let class = |(name, hint, pages): (&str, &str, u64)| PageClass {
-        name: name.to_owned(),
-        hint: hint.to_owned(),
+    let class = |(class, pages): (Class, u64)| PageClass {
+        name: class_name(class).to_owned(),
+        hint: class_hint(class).to_owned(),
         pages,
     };
     let classes = [
-        ("Zero", "only zeroes", pages.zero),
-        ("Uniform", "one byte, repeated", pages.uniform),
-        ("Text", "readable characters", pages.text),
-        ("Sparse", "mostly zeroes", pages.sparse),
-        ("High entropy", "compressed, encrypted or random", pages.high_entropy),
-        ("Binary", "code, tables, heaps", pages.binary),
+        (Class::Zero, pages.zero),
+        (Class::Uniform, pages.uniform),
+        (Class::Text, pages.text),
+        (Class::Sparse, pages.sparse),
+        (Class::HighEntropy, pages.high_entropy),
+        (Class::Binary, pages.binary),
     ];
     let summary = summary(pages, map.page_bytes, map.mean_entropy_millibits);
     PageStatistics { summary, classes: classes.map(class).into() }
