@@ -1,5 +1,7 @@
 //! The images that an agent keeps: the small calls as JSON, downloads passed on as they come.
 
+mod inside;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +11,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use memdeck_catalog::Catalog;
 use memdeck_model::audit::AuditObject;
 use memdeck_model::{
-    Actor, DeleteRequest, Deletion, DumpId, Event, Inspection, Manifest, OnBehalf, Problem, ProblemKind,
-    Record, Verification, VerificationState,
+    Actor, DeleteRequest, Deletion, DumpId, Event, InsideReading, Inspection, Manifest, OnBehalf, Problem,
+    ProblemKind, Record, Verification, VerificationState,
 };
 use memdeck_operations::{
     AddressRange, Described, Form, Held, ImageBytes, ImageHost, ImageRef, OpenImage, Origin, ReadImage,
@@ -198,6 +200,14 @@ impl ImageHost for AgentImages {
 
     fn verifications(&self) -> Vec<Verification> {
         self.verifications.all()
+    }
+
+    async fn inside(&self, image: ImageRef) -> Result<InsideReading, Problem> {
+        self.ask_inside(image).await
+    }
+
+    async fn read_inside(&self, image: ImageRef, by: &Actor) -> Result<InsideReading, Problem> {
+        self.ask_to_read(image, by).await
     }
 
     async fn may_be_unsettled(&self, _: &DumpId) -> Result<bool, Problem> {

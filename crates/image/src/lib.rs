@@ -11,7 +11,8 @@
 //! an [`OrderedImage`] then, pages in a file without a name, and is captured while the guest runs.
 //!
 //! A stored image is five files: `<stem>.elf.zst` (the image), `<stem>.json` (its [`Manifest`]), `<stem>.sha256`,
-//! `<stem>.pages` (its [`PageMap`]) and `<stem>.blake3` (a digest of every frame). `docs/image-format.md` describes them.
+//! `<stem>.pages` (its [`PageMap`]) and `<stem>.blake3` (a digest of every frame). What was read out of it later may stand beside
+//! them: `<stem>.inside.json`. `docs/image-format.md` describes them.
 //!
 //! The rooms, each below those that use it:
 //!
@@ -82,6 +83,6 @@ pub use receive::ordered::{OrderedImage, PageCounts};
 pub use receive::qevm::QevmError;
 pub use store::{
     CaptureError, Captured, ImageStore, PartialImage, Provenance, SealError, Sealed, SpoolError, StoreError,
-    StoredDump, StoredDumps, check_removable, remove_stored,
+    StoredDump, StoredDumps, check_removable, keep_inside, kept_inside, remove_stored,
 };
 pub use verify::{compare_with_record, verify, verify_sample};

@@ -25,6 +25,8 @@ pub struct Capabilities {
     pub actors: bool,
     /// It knows a request for dumps again by its `Idempotency-Key`.
     pub request_keys: bool,
+    /// It reads what is inside of guests out of their images.
+    pub inside: bool,
 }
 
 impl Capabilities {
@@ -38,9 +40,11 @@ impl Capabilities {
         records: true,
         actors: true,
         request_keys: true,
+        inside: true,
     };
     /// The first version of memdeck, which does not report what it can do.
-    pub const FIRST_VERSION: Self = Self { uuids: false, actors: false, request_keys: false, ..Self::ALL };
+    pub const FIRST_VERSION: Self =
+        Self { uuids: false, actors: false, request_keys: false, inside: false, ..Self::ALL };
     /// The three calls and nothing else.
     pub const NONE: Self = Self {
         uuids: false,
@@ -51,5 +55,6 @@ impl Capabilities {
         records: false,
         actors: false,
         request_keys: false,
+        inside: false,
     };
 }

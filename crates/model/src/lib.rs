@@ -100,8 +100,8 @@ pub use image_facts::ImageFacts;
 pub use influx::{ColumnConflict, DiagnosisStep, ForeignImport, InfluxDiagnosis, InfluxVersion};
 pub use inside::{
     GuestConnection, GuestInterface, GuestModule, GuestProcess, GuestSystem, GuestText, INSIDE_VERSION,
-    Inside, InsideProblem, InsideProblemKind, InsideTable, KernelLogLine, Missing, MissingWhy, OpenFile,
-    ProcessKind, TreeRow, other_readers, process_tree,
+    Inside, InsideProblem, InsideProblemKind, InsideReading, InsideState, InsideTable, KernelLogLine,
+    Missing, MissingWhy, OpenFile, ProcessKind, TreeRow, other_readers, process_tree,
 };
 pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
 pub use job_state::JobState;

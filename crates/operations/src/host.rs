@@ -16,8 +16,8 @@ use memdeck_catalog::OwnedRecord;
 use memdeck_model::audit::AuditObject;
 use memdeck_model::{
     Actor, ByteCount, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest,
-    HostCondition, Inspection, Manifest, Problem, ProblemKind, Record, RequestKey, ServiceHealth, Target,
-    Timestamp, Verification,
+    HostCondition, InsideReading, Inspection, Manifest, Problem, ProblemKind, Record, RequestKey,
+    ServiceHealth, Target, Timestamp, Verification,
 };
 use tokio::sync::broadcast;
 
@@ -230,6 +230,18 @@ pub trait ImageHost: Send + Sync {
 
     /// The newest verification of every image of which one is known, without the whole reports.
     fn verifications(&self) -> Vec<Verification>;
+
+    /// What was read out of an image of its guest's own view, or how far that is.
+    ///
+    /// # Errors
+    /// The host does not answer.
+    async fn inside(&self, image: ImageRef) -> Result<InsideReading, Problem>;
+
+    /// Begins to read that, unless it was read before or is being read. The present state of it.
+    ///
+    /// # Errors
+    /// Too many images wait to be read, or the host cannot read them; or it does not answer.
+    async fn read_inside(&self, image: ImageRef, by: &Actor) -> Result<InsideReading, Problem>;
 
     /// Whether a deletion of the image was begun and has not come to its end, as far as can be said without asking.
     ///

@@ -23,6 +23,7 @@ mod host_care;
 mod hosts;
 mod image_facts;
 mod images;
+mod inside;
 mod last_trigger;
 mod notices;
 mod notifications;

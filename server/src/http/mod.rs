@@ -15,6 +15,7 @@ mod export;
 mod headers;
 mod hosts;
 mod images;
+mod inside;
 mod memory_dumps;
 mod metrics;
 mod notifications;
@@ -113,6 +114,7 @@ pub struct AgentState {
 pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<PathBuf>) -> Router {
     let (readiness, metrics) = (Arc::clone(state.operations.readiness()), Arc::clone(&state.metrics));
     let page = page::calls(Arc::clone(&state.operations), Arc::clone(&state.accounts));
+    let inside = inside::routes(Arc::clone(state.operations.images()));
     let images = images::routes(Arc::clone(state.operations.images()));
     let audit = audit::routes(state.operations.audit().clone());
     let described = OpenApiRouter::with_openapi(openapi::dashboard())
@@ -130,7 +132,7 @@ pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<Pa
         .routes(routes!(events::stream))
         .routes(routes!(sign_in::links::make))
         .merge(users::routes());
-    let described = described.with_state(state).merge(images).merge(audit);
+    let described = described.with_state(state).merge(images).merge(inside).merge(audit);
     let routes = described_routes(described, true, readiness, &metrics)
         .merge(memdeck_app::api::router(&page).layer(middleware::from_fn(answer::json_only)))
         .merge(sign_in::routes(Arc::clone(&access)))
@@ -140,11 +142,12 @@ pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<Pa
 
 /// The routes of `memdeck agent`.
 pub fn agent(state: AgentState, access: Arc<Access>) -> Router {
+    let inside = inside::routes(Arc::clone(&state.images));
     let images = images::routes(Arc::clone(&state.images));
     let audit = audit::routes(state.images.audit().clone());
     let (readiness, metrics) = (Arc::clone(&state.readiness), Arc::clone(&state.metrics));
     let described = OpenApiRouter::with_openapi(openapi::agent()).merge(agent::routes());
-    let described = described.with_state(state).merge(images).merge(audit);
+    let described = described.with_state(state).merge(images).merge(inside).merge(audit);
     let routes = described_routes(described, false, readiness, &metrics);
     let routes = routes.layer(middleware::from_fn(audit::tell));
     protected(routes, access, metrics, Service::Agent)

@@ -24,6 +24,7 @@ mod hosts_config;
 mod identity;
 mod image_care;
 mod images;
+mod inside;
 mod layers;
 mod local_callers;
 mod logging;

@@ -46,7 +46,7 @@ async fn the_rest_calls_are_these() {
     ] {
         assert_eq!(send(&app.agent, get(path)).await.status(), StatusCode::OK, "{path}");
     }
-    for what in ["", "/image", "/manifest", "/inspect", "/verify"] {
+    for what in ["", "/image", "/manifest", "/inside", "/inspect", "/verify"] {
         for router in [&app.dashboard, &app.agent] {
             let (status, answer) =
                 answer(router, get(&format!("/api/memory-dumps/no-such-dump{what}"))).await;

@@ -10,6 +10,7 @@ mod foreign;
 mod full;
 mod guardian;
 mod held;
+mod inside;
 mod lab;
 mod libvirtd;
 #[path = "../markdown/mod.rs"]

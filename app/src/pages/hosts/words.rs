@@ -62,7 +62,7 @@ pub fn lacks(host: &HostState) -> Vec<&'static str> {
     if host.last_contact.is_none() {
         return Vec::new();
     }
-    let Capabilities { uuids, options, cancel, images, guests, records, actors, request_keys } =
+    let Capabilities { uuids, options, cancel, images, guests, records, actors, request_keys, inside } =
         host.capabilities;
     let all = [
         (uuids, "It knows VMs by name alone: which one it takes for a name is not verified."),
@@ -74,6 +74,7 @@ pub fn lacks(host: &HostState) -> Vec<&'static str> {
             "It reports no hashes and no records: what is known of its dumps is what was seen of them.",
         ),
         (images, "Its images cannot be downloaded, verified or deleted from here."),
+        (inside, "What is inside of its VMs cannot be read from here."),
         (actors, "It does not keep who asked for a dump; this dashboard does."),
         (
             request_keys,
@@ -187,7 +188,7 @@ pub mod tests {
     #[test]
     fn what_a_service_cannot_do_is_known_after_it_answered_once() {
         let foreign = HostState { capabilities: Capabilities::NONE, ..host("lab") };
-        assert_eq!(lacks(&foreign).len(), 8);
+        assert_eq!(lacks(&foreign).len(), 9);
         assert!(lacks(&HostState { last_contact: None, ..foreign }).is_empty());
         assert!(lacks(&host("kvm-01")).is_empty());
     }

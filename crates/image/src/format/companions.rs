@@ -12,6 +12,9 @@ pub(crate) const MANIFEST_SUFFIX: &str = ".json";
 pub(crate) const CHECKSUM_SUFFIX: &str = ".sha256";
 pub(crate) const PAGE_MAP_SUFFIX: &str = ".pages";
 pub(crate) const DIGESTS_SUFFIX: &str = ".blake3";
+/// What was read out of the image later; no part of it.
+pub(crate) const INSIDE_SUFFIX: &str = ".inside.json";
+pub(crate) const PARTIAL_INSIDE_SUFFIX: &str = ".inside.json.partial";
 const MAX_GUEST_CHARS: usize = 64;
 
 /// The name all files of a dump share; `None` if the id would make it ambiguous.
@@ -21,7 +24,17 @@ pub(crate) fn stem(guest: &GuestName, dump_id: &DumpId) -> Option<String> {
 
 /// Whether a file name is that of an image or of a file beside it, finished or not, of this dump.
 pub(crate) fn belongs_to(name: &str, dump_id: &DumpId) -> bool {
-    [PARTIAL_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, CHECKSUM_SUFFIX, PAGE_MAP_SUFFIX, DIGESTS_SUFFIX]
+    const SUFFIXES: [&str; 8] = [
+        PARTIAL_SUFFIX,
+        IMAGE_SUFFIX,
+        MANIFEST_SUFFIX,
+        CHECKSUM_SUFFIX,
+        PAGE_MAP_SUFFIX,
+        DIGESTS_SUFFIX,
+        INSIDE_SUFFIX,
+        PARTIAL_INSIDE_SUFFIX,
+    ];
+    SUFFIXES
         .iter()
         .filter_map(|suffix| name.strip_suffix(suffix)?.rsplit_once('_'))
         .any(|(guest, id)| !guest.is_empty() && id == dump_id.as_str())
@@ -97,12 +110,21 @@ mod tests {
             "web_a1.sha256",
             "web_a1.pages",
             "web_a1.blake3",
+            "web_a1.inside.json",
+            "web_a1.inside.json.partial",
         ] {
             assert!(belongs_to(own, &id), "{own}");
         }
-        for foreign in
-            ["web_a10.json", "web_ba1.json", "web_a1.txt", "_a1.json", "a1.json", "web_a1.elf.zst.old"]
-        {
+        for foreign in [
+            "web_a10.json",
+            "web_ba1.json",
+            "web_a1.txt",
+            "_a1.json",
+            "a1.json",
+            "web_a1.elf.zst.old",
+            "web_a1.outside.json",
+            "web_a10.inside.json",
+        ] {
             assert!(!belongs_to(foreign, &id), "{foreign}");
         }
     }

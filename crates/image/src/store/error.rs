@@ -96,6 +96,15 @@ pub enum StoreError {
         /// What the system says.
         source: io::Error,
     },
+    /// What was read out of an image cannot be kept beside it, or be found there.
+    #[error("{path}, which says what was read out of an image, cannot be {step}")]
+    Inside {
+        /// What was done to it: `written`, `read`, ...
+        step: &'static str,
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The volume does not report its free space.
     #[error("the free space of {path} cannot be read")]
     FreeSpace {

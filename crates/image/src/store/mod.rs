@@ -12,6 +12,7 @@ mod capture;
 mod directory;
 mod error;
 mod find;
+mod inside;
 mod partial;
 mod provenance;
 mod remove;
@@ -33,6 +34,7 @@ use crate::format::companions::{
 
 pub use self::capture::Captured;
 pub use self::error::{CaptureError, SealError, SpoolError, StoreError};
+pub use self::inside::{keep_inside, kept_inside};
 pub use self::partial::PartialImage;
 pub use self::provenance::Provenance;
 pub use self::remove::{check_removable, remove_stored};

@@ -7,19 +7,19 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::directory::process_of_spool;
 use super::{ImageStore, StoreError, remove};
-use crate::format::companions::{IMAGE_SUFFIX, PARTIAL_SUFFIX, dump_id_in};
+use crate::format::companions::{IMAGE_SUFFIX, PARTIAL_INSIDE_SUFFIX, PARTIAL_SUFFIX, dump_id_in};
 
 /// A file that nobody works on any more.
 enum LeftOver {
     /// Of a dump that was never sealed.
     Partial(DumpId),
-    /// Memory that waited to be stored.
-    Spool,
+    /// A file alone: memory that waited to be stored, or what was read out of an image and is not whole.
+    Alone,
 }
 
 impl ImageStore {
-    /// The files of dumps that were never sealed, and spool files, as far as nobody works on them: neither a dump that
-    /// `is_active` knows, nor another process. Only files that have memdeck's own names are looked at; a sealed image and a
+    /// The files of dumps that were never sealed, spool files, and what was not written to its end beside an image, as far as
+    /// nobody works on them: neither a dump that `is_active` knows, nor another process. Only files that have memdeck's own names are looked at; a sealed image and a
     /// manifest without one are none. Changes nothing.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl ImageStore {
         for (name, left) in self.find_left_over(is_active)? {
             match left {
                 LeftOver::Partial(dump_id) => removed.extend(remove::remove_all(&self.directory, &dump_id)?),
-                LeftOver::Spool => {
+                LeftOver::Alone => {
                     let path = self.dir().join(&name);
                     let error = |source| StoreError::Remove { path: path.clone(), source };
                     self.directory.remove(&name).map_err(error)?;
@@ -66,7 +66,9 @@ impl ImageStore {
             } else if let Some(process) = process_of_spool(name)
                 && !Path::new("/proc").join(process.to_string()).exists()
             {
-                found.push((name.to_owned(), LeftOver::Spool));
+                found.push((name.to_owned(), LeftOver::Alone));
+            } else if dump_id_in(name, PARTIAL_INSIDE_SUFFIX).is_some() && !self.is_in_use(name) {
+                found.push((name.to_owned(), LeftOver::Alone));
             }
         }
         Ok(found)

@@ -3,6 +3,7 @@
 
 mod deletion;
 mod download;
+mod inside;
 mod study;
 mod uses;
 mod verification;
@@ -15,8 +16,8 @@ use memdeck_catalog::Catalog;
 use memdeck_clock::Clock;
 use memdeck_image::ReadError;
 use memdeck_model::{
-    Actor, DeleteRequest, DumpId, Event, Inspection, Manifest, Problem, ProblemKind, Record, Verification,
-    with_causes,
+    Actor, DeleteRequest, DumpId, Event, InsideReading, Inspection, Manifest, Problem, ProblemKind, Record,
+    Verification, with_causes,
 };
 use memdeck_operations::{
     Described, Form, ImageHost, ImageRef, OpenImage, Study, Verifications, blocking, catalog_problem,
@@ -24,8 +25,11 @@ use memdeck_operations::{
 };
 use tokio::sync::broadcast;
 
+use inside::Readings;
 use uses::Uses;
 
+/// This very program, also where its file was replaced or removed since.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 /// Events kept for a slow subscriber.
 const EVENT_BACKLOG: usize = 64;
 
@@ -35,6 +39,7 @@ pub struct StoredImages {
     clock: Arc<dyn Clock>,
     uses: Uses,
     verifications: Verifications,
+    readings: Arc<Readings>,
     changed: broadcast::Sender<Event>,
 }
 
@@ -50,9 +55,17 @@ impl StoredImages {
     /// The images of the records in `catalog`.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
+        Self::with_reader(catalog, clock, PathBuf::from(THIS_PROGRAM))
+    }
+
+    /// The same, where another program than the present one reads what is inside of guests: see [`memdeck_study::inside::run`].
+    #[must_use]
+    pub fn with_reader(catalog: Arc<Catalog>, clock: Arc<dyn Clock>, reader: PathBuf) -> Self {
         let changed = broadcast::channel(EVENT_BACKLOG).0;
         let verifications = Verifications::new(changed.clone());
-        Self { catalog, clock, uses: Uses::default(), verifications, changed }
+        let uses = Uses::default();
+        let readings = Readings::new(reader, Arc::clone(&catalog), Arc::clone(&clock), uses.clone());
+        Self { catalog, clock, uses, verifications, readings: Arc::new(readings), changed }
     }
 }
 
@@ -108,6 +121,16 @@ impl ImageHost for StoredImages {
         self.verifications.all()
     }
 
+    async fn inside(&self, image: ImageRef) -> Result<InsideReading, Problem> {
+        let (image, readings) = (StoredImage::of(image)?, Arc::clone(&self.readings));
+        Ok(blocking(move || readings.of(&image)).await)
+    }
+
+    async fn read_inside(&self, image: ImageRef, by: &Actor) -> Result<InsideReading, Problem> {
+        let (image, by, readings) = (StoredImage::of(image)?, by.clone(), Arc::clone(&self.readings));
+        blocking(move || readings.begin(image, &by)).await
+    }
+
     async fn may_be_unsettled(&self, dump_id: &DumpId) -> Result<bool, Problem> {
         let (catalog, dump_id) = (Arc::clone(&self.catalog), Some(dump_id.clone()));
         let unsettled = blocking(move || catalog.unsettled_deletions()).await;
@@ -121,6 +144,7 @@ impl ImageHost for StoredImages {
         let dump_id = image.dump_id.clone();
         let record = self.delete_files(image, by.clone()).await?;
         self.verifications.forget(&dump_id);
+        self.readings.forget(&dump_id);
         Ok(record)
     }
 

@@ -62,6 +62,11 @@ words! {
         ImageRead = "image_read", "Image read on the host";
         /// Bytes of pages were shown.
         PageRead = "page_read", "Page of memory read";
+        InsideRequested = "inside_requested", "Reading of a guest's memory requested";
+        /// The tables that an image has of its guest were made.
+        InsideRead = "inside_read", "Guest's memory read";
+        /// They were handed out.
+        InsideShown = "inside_shown", "Guest's memory shown";
         VerificationRequested = "verification_requested", "Verification requested";
         ImageVerified = "image_verified", "Image verified";
         ImageDeleted = "image_deleted", "Image deleted";

@@ -4,6 +4,7 @@
 //! ([`GuestText`], [`InsideTable`]).
 
 mod problem;
+mod reading;
 mod rows;
 mod table;
 mod text;
@@ -12,6 +13,7 @@ mod tree;
 use serde::{Deserialize, Serialize};
 
 pub use self::problem::{InsideProblem, InsideProblemKind, other_readers};
+pub use self::reading::{InsideReading, InsideState};
 pub use self::rows::{
     GuestConnection, GuestInterface, GuestModule, GuestProcess, GuestSystem, KernelLogLine, OpenFile,
     ProcessKind,

@@ -27,6 +27,10 @@ pub enum InsideProblemKind {
     Stopped,
     /// It could not be started, or its answer cannot be used.
     Process,
+    /// The service that keeps the image cannot read it: an older version, or another program.
+    Service,
+    /// It was read, and the result could not be kept.
+    NotKept,
 }
 
 /// Why nothing was read out of an image, and what can be done instead.

@@ -100,6 +100,9 @@ const COMMON_CALLS: &[Call] = &[
     ("GET", "/api/memory-dumps/{dump_id}", May(View)),
     ("DELETE", "/api/memory-dumps/{dump_id}", May(Delete)),
     ("GET", "/api/memory-dumps/{dump_id}/image", May(ReadMemory)),
+    // What a guest had in its memory, whoever reads it.
+    ("GET", "/api/memory-dumps/{dump_id}/inside", May(ReadMemory)),
+    ("POST", "/api/memory-dumps/{dump_id}/inside", May(ReadMemory)),
     ("GET", "/api/memory-dumps/{dump_id}/inspect", May(View)),
     ("GET", "/api/memory-dumps/{dump_id}/manifest", May(View)),
     ("GET", "/api/memory-dumps/{dump_id}/verify", May(View)),

@@ -40,5 +40,6 @@ fn either(a: Capabilities, b: Capabilities) -> Capabilities {
         records: a.records || b.records,
         actors: a.actors || b.actors,
         request_keys: a.request_keys || b.request_keys,
+        inside: a.inside || b.inside,
     }
 }

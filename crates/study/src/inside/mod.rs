@@ -9,6 +9,7 @@
 //!
 //! An image is made by a guest, which may be hostile: nothing here runs in a process that does anything else.
 
+mod kept;
 mod linux;
 mod memory;
 mod processes;
@@ -22,6 +23,7 @@ use memdeck_model::{INSIDE_VERSION, Inside, InsideProblem, InsideProblemKind, Re
 use self::linux::Tables;
 use self::memory::{GuestMemory, MemoryError};
 
+pub use self::kept::{from_kept, to_kept};
 pub use self::worker::{InsideLimits, InsideRequest, READ_INSIDE_SUBCOMMAND, answer, run};
 
 /// Reads all there is. Only for a process of its own.

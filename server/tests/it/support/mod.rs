@@ -107,15 +107,25 @@ impl TestApp {
         let settings = vec![SettingInUse { name: "POLL_INTERVAL".to_owned(), value: "1.0".to_owned() }];
         let uri = "simulated:///host".to_owned();
         let telemetry = Arc::new(MeasuredGuests::new(collector, Some(store), influx, uri, settings));
-        (Self::build(dir, http, Some(telemetry)), stats)
+        (Self::build(dir, http, Some(telemetry), memdeck_program()), stats)
     }
 
     /// Open to everybody on loopback where no token is set: what signing in is not about need not sign in.
     pub fn start_with(http: HttpConfig) -> Self {
-        Self::build(tempfile::tempdir().unwrap(), http, None)
+        Self::build(tempfile::tempdir().unwrap(), http, None, memdeck_program())
     }
 
-    fn build(dir: tempfile::TempDir, mut http: HttpConfig, telemetry: Option<Arc<dyn Telemetry>>) -> Self {
+    /// Images are read by this program when somebody asks what is inside.
+    pub fn reading_by(reader: PathBuf) -> Self {
+        Self::build(tempfile::tempdir().unwrap(), HttpConfig::default(), None, reader)
+    }
+
+    fn build(
+        dir: tempfile::TempDir,
+        mut http: HttpConfig,
+        telemetry: Option<Arc<dyn Telemetry>>,
+        reader: PathBuf,
+    ) -> Self {
         if http.token.is_none() {
             http.open_access = OpenAccess::loopback();
         }
@@ -127,7 +137,8 @@ impl TestApp {
         let engine = engine(dir.path(), &catalog, &hypervisor, &clock);
         let events = tokio::sync::Mutex::new(engine.subscribe());
         let guests = Arc::new(HypervisorGuests::new(Arc::new(hypervisor.clone()), Duration::ZERO));
-        let stored = Arc::new(StoredImages::new(Arc::clone(&catalog), Arc::new(clock.clone())));
+        let stored = StoredImages::with_reader(Arc::clone(&catalog), Arc::new(clock.clone()), reader);
+        let stored = Arc::new(stored);
         let host: Arc<dyn Host> = Arc::new(Machine::new(Arc::clone(&engine), guests, Arc::clone(&stored)));
         let images = Arc::new(Images::new(Arc::clone(&catalog), audit(&catalog), host.images(), None));
         let hosts = Arc::new(Hosts::one(HostId::local(), Arc::clone(&host)));
@@ -252,6 +263,11 @@ fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &Ma
         settings,
     };
     Arc::new(Engine::start(parts).unwrap())
+}
+
+/// The program itself: these tests are another one.
+fn memdeck_program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_memdeck"))
 }
 
 /// A collector that runs whenever it is made.
