@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::{ByteCount, DumpId, GuestName, GuestPhysAddr, Timestamp};
 
 /// What a pattern is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PatternKind {
     /// Text, as UTF-8 and, if asked for, as UTF-16.
+    #[default]
     Text,
     /// Bytes.
     Bytes,
@@ -21,6 +22,7 @@ pub enum PatternKind {
 
 /// A pattern that was hunted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HuntedPattern {
     /// As it was given.
     pub pattern: String,

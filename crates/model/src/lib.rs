@@ -27,6 +27,7 @@ mod host;
 mod host_id;
 mod host_state;
 mod hunt;
+mod hunt_job;
 mod image;
 mod image_facts;
 mod influx;
@@ -95,6 +96,10 @@ pub use host::HostClock;
 pub use host_id::{HostId, ParseHostIdError};
 pub use host_state::{HostCondition, HostList, HostState};
 pub use hunt::{HuntHit, HuntProgress, HuntReport, HuntedDump, HuntedPattern, PatternKind};
+pub use hunt_job::{
+    FoundHit, Hunt, HuntDetails, HuntDump, HuntHits, HuntId, HuntList, HuntReason, HuntState, HuntTally,
+    NewHunt, ParseHuntIdError, Sought,
+};
 pub use image::{DeleteRequest, Deletion, Verification, VerificationState};
 pub use image_facts::ImageFacts;
 pub use influx::{ColumnConflict, DiagnosisStep, ForeignImport, InfluxDiagnosis, InfluxVersion};

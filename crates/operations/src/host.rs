@@ -23,7 +23,7 @@ use tokio::sync::broadcast;
 
 use crate::{Described, Form};
 
-pub use study::Study;
+pub use study::{HuntWatcher, Searched, SearchedImage, Study};
 
 /// Why a host took no dump, or did not say how dumps are.
 #[derive(Debug, thiserror::Error)]

@@ -21,6 +21,8 @@ mod guests;
 mod host;
 mod host_care;
 mod hosts;
+mod hunt_runs;
+mod hunts;
 mod image_facts;
 mod images;
 mod inside;
@@ -55,8 +57,8 @@ pub use dumps::{Accepted, cancel};
 pub use feed::{Feed, Heard, Listener, Position};
 pub use form::Form;
 pub use host::{
-    AddressRange, GuestList, Held, Host, HostError, HostFacts, ImageBytes, ImageHost, ImageRef, OpenImage,
-    Origin, ReadImage, Study,
+    AddressRange, GuestList, Held, Host, HostError, HostFacts, HuntWatcher, ImageBytes, ImageHost, ImageRef,
+    OpenImage, Origin, ReadImage, Searched, SearchedImage, Study,
 };
 pub use hosts::{Assignment, Everyone, Hosts, Member, SameName};
 pub use images::{Images, unknown as unknown_image};

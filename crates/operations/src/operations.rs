@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::audit::Audit;
+use crate::hunt_runs::HuntRuns;
 use crate::last_trigger::TriggerFollower;
 use crate::notices::{NotifyParts, NotifyState};
 use crate::study_places::StudyPlaces;
@@ -29,6 +30,7 @@ pub struct Operations {
     pub(crate) follower: Arc<Mutex<TriggerFollower>>,
     pub(crate) notify: NotifyState,
     pub(crate) study_places: StudyPlaces,
+    pub(crate) hunt_runs: HuntRuns,
 }
 
 /// What they work with.
@@ -73,6 +75,7 @@ impl Operations {
             follower: Arc::new(Mutex::new(TriggerFollower::new(dump_timeout))),
             notify: notify.into(),
             study_places: StudyPlaces::default(),
+            hunt_runs: HuntRuns::default(),
         }
     }
 

@@ -118,6 +118,10 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
         let operations = Arc::clone(&operations);
         async move { operations.keep_retention().await }
     });
+    tasks.spawn({
+        let operations = Arc::clone(&operations);
+        async move { operations.keep_hunts().await }
+    });
     let catalog = Arc::clone(&state.catalog);
     let accounts = blocking(move || Accounts::load(&catalog, &node::clock())).await;
     let accounts = Arc::new(accounts.map_err(|error| Failure::new(with_causes(&error)))?);

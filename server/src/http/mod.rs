@@ -14,6 +14,8 @@ mod events;
 mod export;
 mod headers;
 mod hosts;
+mod hunts;
+mod hunts_csv;
 mod images;
 mod inside;
 mod memory_dumps;
@@ -120,6 +122,7 @@ pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<Pa
     let described = OpenApiRouter::with_openapi(openapi::dashboard())
         .nest("/api/memory-dumps", memory_dumps::routes())
         .merge(study::routes())
+        .nest("/api/hunts", hunts::routes())
         .nest("/api/telemetry", telemetry::routes())
         .nest("/api/hosts", hosts::routes())
         .nest("/api/schedules", schedules::routes())

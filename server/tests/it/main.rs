@@ -21,6 +21,7 @@ mod frozen_pause;
 mod guessing;
 mod hosts;
 mod hosts_config;
+mod hunts;
 mod identity;
 mod image_care;
 mod images;

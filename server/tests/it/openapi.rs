@@ -139,6 +139,7 @@ fn bodies_of(document: &Value, schema: &Value) -> Vec<String> {
         Some("SetPolicy" | "Policy") => {
             texts(&[r#"{"rules": []}"#, r#"{"rules": [{"guests": {"which": "all"}, "keep_last": 3}]}"#])
         }
+        Some("AskHunt") => texts(&[r#"{"patterns": ["BusyBox"], "all": true}"#]),
         Some("AddHold") => texts(&[r#"{"of": {"case": "IR-1"}, "reason": "a court wants it"}"#]),
         Some("LiftHold") => texts(&[r#"{"reason": "the case is closed"}"#]),
         Some("NewAccount") => {
@@ -233,6 +234,10 @@ fn make_schedule(app: &TestApp, is_to_be_made: bool) {
 const OF_THINGS_NOT_MADE: &[&str] = &[
     "/api/me/password",
     "/api/sessions/{id}",
+    "/api/hunts/{id}",
+    "/api/hunts/{id}/cancel",
+    "/api/hunts/{id}/hits",
+    "/api/hunts/{id}/hits.csv",
     "/api/notifications/rules/{id}",
     "/api/notifications/log/{id}/retry",
 ];

@@ -23,6 +23,7 @@ async fn the_rest_calls_are_these() {
         "/metrics",
         "/api/events",
         "/api/frozen-pause",
+        "/api/hunts",
         "/api/memory-dumps/export.csv",
         "/api/memory-dumps/records",
         "/api/memory-dumps/stats",

@@ -3,6 +3,7 @@
 
 mod deletion;
 mod download;
+mod hunt;
 mod inside;
 mod study;
 mod uses;

@@ -1,13 +1,13 @@
 //! Reads stored images to study them.
 
 use memdeck_image::PageMapError;
-use memdeck_model::{DrawnComparison, GuestPhysAddr, MapView, Problem, ProblemKind, with_causes};
-use memdeck_operations::{ImageRef, Study};
+use memdeck_model::{DrawnComparison, GuestPhysAddr, MapView, Problem, ProblemKind, Sought, with_causes};
+use memdeck_operations::{HuntWatcher, ImageRef, Searched, Study};
 use memdeck_study::compare::{CompareError, ComparedImage, Side, compare_drawn};
 use memdeck_study::page::{PageError, read_page};
 
 use super::uses::Uses;
-use super::{StoredImage, unreadable};
+use super::{StoredImage, hunt, unreadable};
 
 /// The images of this machine, to be studied.
 pub(super) struct StoredStudy {
@@ -41,6 +41,20 @@ impl Study for StoredStudy {
             PageError::PageMap(source) => without_map(&image, source),
             PageError::Read(source) => unreadable(&image, source),
         })
+    }
+
+    fn check_patterns(&self, sought: &Sought) -> Result<(), Problem> {
+        hunt::patterns(sought).map(drop)
+    }
+
+    fn hunt(
+        &self,
+        images: &[ImageRef],
+        sought: &Sought,
+        limit: u32,
+        watcher: &mut dyn HuntWatcher,
+    ) -> Result<Searched, Problem> {
+        hunt::hunt(&self.uses, images, sought, limit, watcher)
     }
 }
 

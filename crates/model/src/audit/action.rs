@@ -67,6 +67,14 @@ words! {
         InsideRead = "inside_read", "Guest's memory read";
         /// They were handed out.
         InsideShown = "inside_shown", "Guest's memory shown";
+        HuntRequested = "hunt_requested", "Hunt requested";
+        HuntCancelled = "hunt_cancelled", "Hunt cancelled";
+        HuntEnded = "hunt_ended", "Hunt ended";
+        HuntRemoved = "hunt_removed", "Hunt removed";
+        /// By a hunt, which stands in the details.
+        ImageSearched = "image_searched", "Image searched";
+        /// Bytes around what a hunt found were shown or sent.
+        HitsRead = "hits_read", "Hits of a hunt read";
         VerificationRequested = "verification_requested", "Verification requested";
         ImageVerified = "image_verified", "Image verified";
         ImageDeleted = "image_deleted", "Image deleted";

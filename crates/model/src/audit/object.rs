@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::DumpId;
+use crate::{DumpId, HuntId};
 
 /// What an entry is about. On the wire an object whose `kind` says what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,9 @@ pub enum AuditObject {
     /// A file that somebody named.
     File {
         name: String,
+    },
+    Hunt {
+        id: HuntId,
     },
 }
 
@@ -162,6 +165,7 @@ impl fmt::Display for AuditObject {
             Self::NotificationRule { name } => write!(f, "notification rule {name}"),
             Self::NotificationMessage { name } => write!(f, "notification {name}"),
             Self::File { name } => write!(f, "file {name}"),
+            Self::Hunt { id } => write!(f, "hunt {id}"),
         }
     }
 }

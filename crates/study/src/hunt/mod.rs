@@ -51,6 +51,10 @@ pub enum HuntError {
 
 /// Who watches a hunt.
 pub trait Watcher {
+    /// Is told whose turn it is: the place of the image, from 0.
+    fn begins(&mut self, image: usize) {
+        let _ = image;
+    }
     /// Is told of every hit, dump by dump and in ascending order of addresses.
     fn hit(&mut self, hit: &HuntHit);
     /// Is told how far it is. The hunt ends where it breaks off.
@@ -83,7 +87,8 @@ pub fn hunt(
     let sizes: Vec<u64> = images.iter().map(|image| memory_of(image.path)).collect();
     hunt.progress.bytes_expected = ByteCount(sizes.iter().fold(0, |sum, size| sum.saturating_add(*size)));
     let mut done = 0_u64;
-    for (image, size) in images.iter().zip(sizes) {
+    for (place, (image, size)) in images.iter().zip(sizes).enumerate() {
+        hunt.watcher.begins(place);
         if hunt.image(*image).is_break() {
             break;
         }

@@ -77,6 +77,23 @@ pub enum PatternError {
     TooMuch(String),
 }
 
+impl PatternError {
+    /// The pattern that it is about, as it was given; `None` if it is about all of them.
+    #[must_use]
+    pub fn pattern(&self) -> Option<&str> {
+        match self {
+            Self::Nothing | Self::TooMany(_) | Self::TooMuch(_) => None,
+            Self::TooShort(pattern)
+            | Self::TooLong(pattern)
+            | Self::Zeroes(pattern)
+            | Self::Hex(pattern)
+            | Self::Fingerprint(pattern)
+            | Self::Regex { pattern, .. }
+            | Self::MatchesNothing(pattern) => Some(pattern),
+        }
+    }
+}
+
 /// Patterns, ready to be looked for.
 pub struct PatternSet {
     patterns: Vec<Pattern>,
@@ -230,9 +247,17 @@ fn regex(text: &str, options: PatternOptions) -> Result<Regex, PatternError> {
         .size_limit(MOST_REGEX_BYTES)
         .dfa_size_limit(MOST_REGEX_BYTES)
         .build();
-    let regex =
-        built.map_err(|error| PatternError::Regex { pattern: text.to_owned(), reason: error.to_string() })?;
+    let regex = built.map_err(|error| PatternError::Regex {
+        pattern: text.to_owned(),
+        reason: reason(&error.to_string()),
+    })?;
     if regex.is_match(b"") { Err(PatternError::MatchesNothing(text.to_owned())) } else { Ok(regex) }
+}
+
+/// The last line: those before it repeat the pattern, and point into it.
+fn reason(told: &str) -> String {
+    let last = told.lines().next_back().unwrap_or(told);
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 /// The bytes that pairs of hexadecimal digits stand for; blanks between pairs do not count.
@@ -289,7 +314,10 @@ mod tests {
             assert!(matches!(refused(PatternKind::Bytes, text), PatternError::Hex(_)), "{text}");
         }
         assert!(matches!(refused(PatternKind::Page, "0011"), PatternError::Fingerprint(_)));
-        assert!(matches!(refused(PatternKind::Regex, "("), PatternError::Regex { .. }));
+        let unclosed = refused(PatternKind::Regex, "(a");
+        assert!(matches!(unclosed, PatternError::Regex { .. }));
+        assert_eq!(unclosed.to_string(), "'(a' is no regular expression that can be used: unclosed group");
+        assert_eq!(unclosed.pattern(), Some("(a"));
         assert!(matches!(refused(PatternKind::Regex, "a*"), PatternError::MatchesNothing(_)));
         assert!(matches!(refused(PatternKind::Regex, "(a{1000}){1000}"), PatternError::Regex { .. }));
         assert!(matches!(set(PatternKind::Text, &[], PatternOptions::default()), Err(PatternError::Nothing)));
