@@ -18,6 +18,8 @@ pub enum Page {
     Trends,
     /// What changed between two dumps of a guest.
     Compare,
+    /// What a guest itself knew when it was dumped.
+    Inside,
     /// The machines whose guests are dumped.
     Hosts,
     /// Dumps that are taken by plan.
@@ -38,7 +40,7 @@ impl Page {
         &[Self::Gauges, Self::Vms, Self::Telemetry, Self::Resources, Self::MemoryDumps, Self::Trends];
 
     /// Those that study what images hold, in the order of the menu *Study*.
-    pub const STUDY: &[Self] = &[Self::Compare];
+    pub const STUDY: &[Self] = &[Self::Compare, Self::Inside];
 
     /// Those of administration, in the order of the menu *Manage*.
     pub const MANAGE: &[Self] =
@@ -60,6 +62,7 @@ impl Page {
             Self::MemoryDumps => "/memory-dumps",
             Self::Trends => "/trends",
             Self::Compare => "/compare",
+            Self::Inside => "/inside",
             Self::Hosts => "/hosts",
             Self::Schedules => "/schedules",
             Self::Retention => "/retention",
@@ -80,6 +83,7 @@ impl Page {
             Self::MemoryDumps => "Memory Dumps",
             Self::Trends => "Trends",
             Self::Compare => "Compare",
+            Self::Inside => "Inside",
             Self::Hosts => "Hosts",
             Self::Schedules => "Schedules",
             Self::Retention => "Retention",

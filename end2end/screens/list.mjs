@@ -31,6 +31,14 @@ const compareNewest = async ({ page }) => {
   await page.getByRole('button', { name: 'Compare', exact: true }).click();
   await page.getByText(/^A cell is /).waitFor();
 };
+const readNewest = async ({ page }) => {
+  const dump = page.getByLabel('Dump', { exact: true });
+  await dump.selectOption(await dump.locator('option').nth(1).getAttribute('value'));
+  const system = page.getByRole('heading', { name: 'System' });
+  await page.getByRole('button', { name: 'Read the image' }).or(system).first().waitFor();
+  if (!(await system.isVisible())) await page.getByRole('button', { name: 'Read the image' }).click();
+  await page.getByRole('table', { name: 'Processes' }).waitFor();
+};
 const heading = ({ page }) => page.getByRole('heading', { level: 1 }).waitFor();
 
 export const SCREENS = [
@@ -194,6 +202,13 @@ export const SCREENS = [
       await page.getByRole('button', { name: 'Show its bytes' }).click();
       await page.locator('.bytes mark').first().waitFor();
     },
+  },
+  {
+    name: 'inside',
+    world: 'used',
+    path: '/inside',
+    ready: ({ page }) => page.getByLabel('Dump', { exact: true }).locator('option').nth(1).waitFor({ state: 'attached' }),
+    show: readNewest,
   },
   {
     name: 'hosts',

@@ -23,8 +23,8 @@ use memdeck_model::{
 };
 use memdeck_model::{
     Activity, ComparedBytes, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr, HostId, HostList,
-    HostState, ImageFacts, LastDump, MapView, Problem, ProblemKind, Record, RecordPage, RecordQuery, Remark,
-    TrendRange, Trends, TriggerRequest, Verification,
+    HostState, ImageFacts, InsideReading, LastDump, MapView, Problem, ProblemKind, Record, RecordPage,
+    RecordQuery, Remark, TrendRange, Trends, TriggerRequest, Verification,
 };
 
 use super::{ApiError, Overview};
@@ -76,6 +76,12 @@ pub trait Operations: Send + Sync {
         second: DumpId,
         address: GuestPhysAddr,
     ) -> Result<ComparedBytes, Problem>;
+
+    /// What was read of the inside of a dump's guest, or how far that is.
+    async fn inside(&self, dump_id: DumpId) -> Result<InsideReading, Problem>;
+
+    /// Has that be read; the present state of it.
+    async fn read_inside(&self, dump_id: DumpId) -> Result<InsideReading, Problem>;
 
     /// Where notifications go.
     async fn notice_targets(&self) -> Result<TargetList, Problem>;

@@ -5,6 +5,7 @@ use memdeck_model::{ComparedBytes, DrawnComparison, DumpId, GuestPhysAddr, MapVi
 #[cfg(feature = "ssr")]
 use super::operations;
 use super::server_functions;
+use crate::words::InsideKnown;
 
 server_functions! {
     /// What changed between two dumps, with a map of a part of memory.
@@ -29,5 +30,20 @@ server_functions! {
         address: GuestPhysAddr,
     ) -> ComparedBytes {
         operations::present()?.compare_page(first, second, address).await.map_err(operations::refuse)
+    }
+
+    /// What is known of the inside of a dump's guest. `begin` has its image read, unless it was or is being read.
+    ///
+    /// # Errors
+    /// The image was deleted, too many wait to be read, its host cannot read it, or the server or that host does not answer.
+    "inside": async fn ask_inside(
+        /// Which dump.
+        dump_id: DumpId,
+        /// Whether it is to be read.
+        begin: bool,
+    ) -> InsideKnown {
+        let operations = operations::present()?;
+        let asked = if begin { operations.read_inside(dump_id).await } else { operations.inside(dump_id).await };
+        asked.map(|reading| crate::words::inside::in_words(&reading)).map_err(operations::refuse)
     }
 }

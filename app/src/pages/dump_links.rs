@@ -10,6 +10,11 @@ pub fn details_of(id: &DumpId) -> String {
     base::href(&format!("{}?dump={id}", Page::MemoryDumps.path()))
 }
 
+/// What its guest itself knew.
+pub fn inside_of(id: &DumpId) -> String {
+    base::href(&format!("{}?dump={id}", Page::Inside.path()))
+}
+
 /// What changed since the dump before it.
 pub fn comparison_of(id: &DumpId) -> String {
     base::href(&format!("{}?b={id}", Page::Compare.path()))

@@ -6,6 +6,7 @@ mod dump_links;
 mod gauges;
 mod guest;
 mod hosts;
+mod inside;
 mod memory_dumps;
 mod not_found;
 mod notifications;
@@ -36,6 +37,7 @@ parts! {
     dumps / memory_dumps: MemoryDumps => memory_dumps::MemoryDumps,
     service / trends: Trends => trends::Trends,
     manage / compare: Compare => compare::Compare,
+    manage / inside: Inside => inside::Inside,
     manage / hosts: Hosts => hosts::Hosts,
     rules / schedules: Schedules => schedules::Schedules,
     rules / retention: Retention => retention::Retention,

@@ -19,8 +19,8 @@ use memdeck_model::{
 };
 use memdeck_model::{
     Activity, ComparedBytes, DeleteRequest, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr,
-    HostId, HostList, HostState, ImageFacts, LastDump, MapView, Overview, Problem, Record, RecordPage,
-    RecordQuery, Remark, TrendRange, Trends, TriggerRequest, Verification,
+    HostId, HostList, HostState, ImageFacts, InsideReading, LastDump, MapView, Overview, Problem, Record,
+    RecordPage, RecordQuery, Remark, TrendRange, Trends, TriggerRequest, Verification,
 };
 use memdeck_operations::{Accounts, OpenSession, Operations};
 
@@ -106,6 +106,14 @@ impl api::Operations for Page {
         address: GuestPhysAddr,
     ) -> Result<ComparedBytes, Problem> {
         self.operations.compare_page(first.as_str(), second.as_str(), address, &self.who.on_page()).await
+    }
+
+    async fn inside(&self, dump_id: DumpId) -> Result<InsideReading, Problem> {
+        self.operations.images().inside(dump_id.as_str(), &self.who.on_page()).await
+    }
+
+    async fn read_inside(&self, dump_id: DumpId) -> Result<InsideReading, Problem> {
+        self.operations.images().read_inside(dump_id.as_str(), &self.who.on_page()).await
     }
 
     async fn notice_targets(&self) -> Result<TargetList, Problem> {

@@ -168,6 +168,7 @@ pub const PAGE_CALLS: &[(&str, Need)] = &[
     ("guests", May(View)),
     ("holds", May(View)),
     ("hosts", May(View)),
+    ("inside", May(ReadMemory)),
     ("last-dumps", May(View)),
     ("make-token", May(ManageUsers)),
     ("me", BeingKnown),

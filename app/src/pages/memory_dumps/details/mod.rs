@@ -18,7 +18,7 @@ use super::state::DumpsState;
 use crate::api;
 use crate::data::{Loader, MAY_NOT_DELETE, MAY_NOT_READ, NO_IMAGE, is_out_of_reach};
 use crate::feed::Feed;
-use crate::pages::dump_links::comparison_of;
+use crate::pages::dump_links::{comparison_of, inside_of};
 use crate::ui::erase::{dynamic, effect, memo};
 use crate::ui::{
     Badge, Button, ButtonKind, ButtonSize, Dialog, EmptyState, Failure, Icon, IconView, Instant, Show,
@@ -303,6 +303,8 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
         <Show when=move || !is_deleted.get()>
             <p class="details-study">
                 <a href=comparison_of(&id.get_value())>"Compare with another dump"</a>
+                " · "
+                <a href=inside_of(&id.get_value())>"What ran inside"</a>
             </p>
         </Show>
         <div class="details-groups">{dynamic(groups)} {dynamic(pages)}</div>
