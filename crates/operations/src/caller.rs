@@ -2,6 +2,8 @@
 
 use memdeck_model::{Actor, Permission, Problem, ProblemKind, Rights};
 
+use crate::asked::refused_for;
+
 /// Who asks, and what they may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -18,12 +20,16 @@ impl Caller {
         Self { actor, rights: Rights::ALL }
     }
 
-    /// Whether this caller may do something.
+    /// Whether this caller may do something. What they may not is noted with the request that asked for it.
     ///
     /// # Errors
     /// They may not.
     pub fn must(&self, permission: Permission) -> Result<(), Problem> {
-        if self.rights.may(permission) { Ok(()) } else { Err(forbidden(permission.words())) }
+        if self.rights.may(permission) {
+            return Ok(());
+        }
+        refused_for(permission);
+        Err(forbidden(permission.words()))
     }
 }
 

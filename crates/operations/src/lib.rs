@@ -47,7 +47,7 @@ mod trends;
 mod verifications;
 
 pub use accounts::{Accounts, Known, NewSession, OpenError, OpenSession, Sessions};
-pub use asked::{agent_noted, asked_from, noted};
+pub use asked::{agent_noted, asked_from, lacked, noted};
 pub use blocking::blocking;
 pub use caller::{Caller, forbidden};
 pub use catalog_problem::catalog_problem;

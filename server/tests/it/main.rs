@@ -40,6 +40,7 @@ mod permissions;
 mod prometheus;
 mod readiness;
 mod records;
+mod refused_calls;
 mod remote;
 mod remote_foreign;
 mod remote_images;

@@ -11,7 +11,7 @@
 //!   root's or that of memdeck's own user ([`local`]), and `OPEN_ACCESS` names who needs none without a question.
 //!
 //! What each of them may do is in one table (`memdeck_model::Service`), which is asked here before every route: 403 if the
-//! caller is known and may not. What the table does not name needs every permission.
+//! caller is known and may not, which is noted ([`refused_calls`]). What the table does not name needs every permission.
 //!
 //! There is no CORS header anywhere, on purpose. What a page may show to whom is decided where it is shown: the access
 //! passes who asks to the routes ([`Standing`]).
@@ -23,6 +23,7 @@ mod guessing;
 mod head;
 mod local;
 mod refusal;
+mod refused_calls;
 mod sign_in_links;
 mod socket_owner;
 mod tokens;
@@ -41,7 +42,7 @@ use memdeck_clock::Clock;
 use memdeck_model::audit::AuditAction;
 use memdeck_model::{Actor, Need, Permission, Rights, Service};
 use memdeck_operations::audit::Audit;
-use memdeck_operations::{Accounts, Known, NewSession, OpenError, OpenSession, asked_from};
+use memdeck_operations::{Accounts, Known, NewSession, OpenError, OpenSession, asked_from, lacked};
 use parking_lot::RwLock;
 
 use super::answer::RestError;
@@ -56,6 +57,7 @@ use head::{
 };
 use local::Distrust;
 use refusal::Refusal;
+use refused_calls::{Call, RefusedCalls};
 use tokens::{Opens, TokenDigest, Tokens};
 
 pub use attempts::Verdict;
@@ -119,6 +121,7 @@ pub struct Access {
     /// Counted apart: a script with an old token must not keep operators out.
     calls: Attempts,
     failures: Failures,
+    refused_calls: RefusedCalls,
     /// Tells whoever wants to know that somebody guesses.
     tell: Option<Arc<Tell>>,
 }
@@ -148,6 +151,7 @@ impl Access {
             sign_ins: Attempts::new(Arc::clone(clock)),
             calls: Attempts::new(Arc::clone(clock)),
             failures: Failures::default(),
+            refused_calls: RefusedCalls::new(Arc::clone(clock)),
             tell: None,
         }
     }
@@ -171,7 +175,7 @@ impl Access {
         Self { local: trust, ..self }
     }
 
-    /// The same rules; wrong tokens are noted in `audit`, and who signs in.
+    /// The same rules; wrong tokens are noted in `audit`, refused calls, and who signs in.
     #[must_use]
     pub fn with_audit(self, audit: Audit) -> Self {
         Self { failures: Failures::noted_in(audit), ..self }
@@ -275,13 +279,11 @@ impl Access {
             }
         }
         let who = standing.who();
-        if !need.is_met_by(who.rights) {
-            return Err(Refusal::forbidden(need));
-        }
+        let is_met = need.is_met_by(who.rights);
         known.insert(who);
         known.insert(standing);
         known.insert(caller);
-        Ok(())
+        if is_met { Ok(()) } else { Err(Refusal::Forbidden(need)) }
     }
 
     /// Whether the other end of the connection is trusted by its user. A browser is not, whoever runs it, since its
@@ -355,14 +357,25 @@ pub async fn check(
     let (method, path) = (request.method(), request.uri().path());
     let judged = access.judge(service, method, path, request.headers(), &mut known).await;
     let address = known.get::<Caller>().map(|caller| caller.address.to_string());
+    let call = Call::of(method, &known);
     *request.extensions_mut() = known;
-    let mut response = asked_from(address, async {
+    let (mut response, lacking) = asked_from(address, async {
         match judged {
-            Ok(()) => next.run(request).await,
-            Err(refusal) => refusal.into_response(),
+            Ok(()) => {
+                let response = next.run(request).await;
+                let is_forbidden = response.status() == StatusCode::FORBIDDEN;
+                (response, lacked().filter(|_| is_forbidden).map(Need::May))
+            }
+            Err(refusal) => {
+                let lacking = refusal.lacking();
+                (refusal.into_response(), lacking)
+            }
         }
     })
     .await;
+    if let (Some(call), Some(need)) = (call, lacking) {
+        access.refused_calls.note(access.audit(), call, need);
+    }
     headers::add(response.headers_mut());
     response
 }

@@ -13,7 +13,11 @@ use crate::http::answer::RestError;
 /// Why a request is not passed on.
 pub(super) enum Refusal {
     Plain(RestError),
-    TooMany { retry_after_s: u64 },
+    /// Somebody who is known may not do that.
+    Forbidden(Need),
+    TooMany {
+        retry_after_s: u64,
+    },
 }
 
 impl From<RestError> for Refusal {
@@ -23,9 +27,12 @@ impl From<RestError> for Refusal {
 }
 
 impl Refusal {
-    /// Somebody who is known may not do that.
-    pub(super) fn forbidden(need: Need) -> Self {
-        Self::Plain(forbidden(need.words()).into())
+    /// What a caller who is known lacks, if that is why.
+    pub(super) fn lacking(&self) -> Option<Need> {
+        match self {
+            Self::Forbidden(need) => Some(*need),
+            Self::Plain(_) | Self::TooMany { .. } => None,
+        }
     }
 
     /// To a caller of this machine it says why it needs the token too.
@@ -50,6 +57,7 @@ impl Refusal {
                 }
                 response
             }
+            Self::Forbidden(need) => RestError::from(forbidden(need.words())).into_response(),
             Self::TooMany { retry_after_s } => {
                 let detail =
                     format!("too many wrong tokens came from your address; try again in {retry_after_s} s");
