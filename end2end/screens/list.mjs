@@ -181,7 +181,7 @@ export const SCREENS = [
     path: '/compare',
     looks: ALL,
     whole: true,
-    ready: ({ page }) => page.locator('#compare-cannot:empty').waitFor({ state: 'attached' }),
+    ready: ({ page }) => page.locator('#compare-first option').nth(1).waitFor({ state: 'attached' }),
     show: compareNewest,
   },
   {
@@ -190,7 +190,7 @@ export const SCREENS = [
     path: '/compare',
     looks: ['light-1280'],
     whole: true,
-    ready: ({ page }) => page.locator('#compare-cannot:empty').waitFor({ state: 'attached' }),
+    ready: ({ page }) => page.locator('#compare-first option').nth(1).waitFor({ state: 'attached' }),
     show: async (opened) => {
       await compareNewest(opened);
       const { page } = opened;

@@ -43,7 +43,7 @@ fn classes(comparison: &Comparison) -> Option<AnyView> {
         let bytes = ByteCount(pages.saturating_mul(comparison.page_bytes.0));
         view! {
             <tr>
-                <th scope="row">{class_name(change.from)} " → " {class_name(change.to)}</th>
+                <th scope="row" class="compare-classes">{class_name(change.from)} " → " {class_name(change.to)}</th>
                 <td class="number">{grouped(pages)}</td>
                 <td class="number compare-size">{bytes.to_string()}</td>
                 <td class="number">{share(pages, all)}</td>
