@@ -39,6 +39,9 @@ const MOST_WAITING: usize = 8;
 /// What stays free on the volume. The catalog's reserve for ends and deletions would be taken by series otherwise, as soon
 /// as it is given up.
 const LEFT_FREE: ByteCount = ByteCount::from_mib(64);
+/// With less room than this the file is not opened. SQLite maps an index of its log into memory; where that has holes which a full
+/// volume cannot fill, as on one with blocks of 1 KiB, the kernel ends the whole process with SIGBUS.
+const OPENED_WITH: ByteCount = ByteCount(256 << 10);
 
 /// Collections without a guest after which what is known of it is written and forgotten.
 const ABSENT_ROUNDS: u64 = 120;
@@ -117,12 +120,13 @@ impl Store {
     /// Opens or creates the store at `path`, with its log at most `limit` bytes, but never less than 24 MiB.
     ///
     /// # Errors
-    /// The file cannot be created or opened. One that is damaged is kept aside, which is no error.
+    /// The file cannot be created or opened, or the volume is full. One that is damaged is kept aside, which is no error.
     pub fn open(path: &Path, limit: ByteCount) -> Result<Self, StoreError> {
         Self::open_leaving(LEFT_FREE, path, limit)
     }
 
     fn open_leaving(left_free: ByteCount, path: &Path, limit: ByteCount) -> Result<Self, StoreError> {
+        look_for_room(path.parent().unwrap_or(path), OPENED_WITH)?;
         let file = File::open(path, limit.0)?;
         let shared = Arc::new(Shared {
             guests: Mutex::default(),
@@ -238,6 +242,16 @@ impl Shared {
     }
 }
 
+/// A volume that does not tell what is free is written to.
+fn look_for_room(path: &Path, left_free: ByteCount) -> Result<(), StoreError> {
+    let volume = rustix::fs::statvfs(path).ok();
+    let free = volume.map(|volume| volume.f_bavail.saturating_mul(volume.f_frsize));
+    if free.is_some_and(|free| free < left_free.0) {
+        return Err(StoreError::NoRoom { left_free });
+    }
+    Ok(())
+}
+
 struct Writer {
     file: File,
     path: PathBuf,
@@ -322,14 +336,8 @@ impl Writer {
         }
     }
 
-    /// A volume that does not tell what is free is written to.
     fn look_for_room(&self) -> Result<(), StoreError> {
-        let volume = rustix::fs::statvfs(&self.path).ok();
-        let free = volume.map(|volume| volume.f_bavail.saturating_mul(volume.f_frsize));
-        if free.is_some_and(|free| free < self.left_free.0) {
-            return Err(StoreError::NoRoom { left_free: self.left_free });
-        }
-        Ok(())
+        look_for_room(&self.path, self.left_free)
     }
 
     fn meet_new_guests(&mut self, snapshot: &Snapshot) {

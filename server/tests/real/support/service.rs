@@ -32,7 +32,10 @@ impl Service {
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = String::new();
         let url = loop {
-            let Some(line) = log.next() else { panic!("memdeck {role} ended before it was ready:\n{said}") };
+            let Some(line) = log.next() else {
+                let status = child.wait().unwrap();
+                panic!("memdeck {role} ended before it was ready, with {status}:\n{said}");
+            };
             let line = line.unwrap();
             said.push_str(&line);
             said.push('\n');
