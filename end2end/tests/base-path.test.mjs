@@ -49,7 +49,9 @@ for (const [arrangement, [variables, PATH, startProxy]] of Object.entries(ARRANG
     const links = opened.details.getByRole('link');
     await links.first().waitFor();
     const hrefs = await links.evaluateAll((links) => links.map(({ href }) => new URL(href).pathname));
-    assert.ok(hrefs.length > 0 && hrefs.every((href) => href.startsWith(`${PATH}/api/memory-dumps/`)), `${hrefs}`);
+    const leads = (to) => (href) => href.startsWith(PATH + to);
+    assert.ok(hrefs.every((href) => ['/api/memory-dumps/', '/compare', '/inside'].some((to) => leads(to)(href))), `${hrefs}`);
+    for (const to of ['/api/memory-dumps/', '/compare', '/inside']) assert.ok(hrefs.some(leads(to)), `${hrefs}`);
     await page.reload();
     await opened.group('Hashes').waitFor();
     await page.keyboard.press('Escape');
