@@ -120,7 +120,7 @@ scenario('what is wrong with a host is told apart, and what a service with three
 
   await state('lab').getByText('Only takes and reports dumps').click();
   await state('lab').getByText('Its dumps cannot be cancelled from here.').waitFor();
-  assert.equal(await row('lab').getByRole('listitem').count(), 8);
+  assert.equal(await row('lab').getByRole('listitem').count(), 9);
   for (const column of ['Version', 'VMs', 'Free space']) assert.match(await cell('lab', column).innerText(), /unknown$/);
   assert.equal(await row('locked').getByRole('listitem').count(), 0, 'of one that never answered nothing is known');
 });
@@ -132,7 +132,9 @@ scenario('VMs stand together by host where that is asked for, and the address ke
     { name: 'kvm-02', url: second.url },
   ];
   const dashboard = await startFleet(stage, hosts);
-  const { page } = await stage.open(dashboard, { path: '/vms', withGuests: false });
+  const { page, tab } = await stage.open(dashboard, { path: '/vms', withGuests: false });
+  // A dashboard measures no guests of other machines.
+  tab.expectComplaints(/^response: 503 .*\/api\/ui\/collector$/, /^console: .*\b503\b.*\/api\/ui\/collector$/);
   const groups = page.locator('.vms-group');
   const heads = () => groups.locator('h2.vms-host').allInnerTexts();
   // The two agents have the same guests.
