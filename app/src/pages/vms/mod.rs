@@ -100,8 +100,8 @@ pub fn Vms() -> impl IntoView {
                     </Show>
                     {list(
                         move || {
-                            let groups = cards.groups.get().unwrap_or_default();
-                            groups.into_iter().map(|group| group.host).collect()
+                            let host = |group: &Group| group.host.clone();
+                            cards.groups.with(|groups| groups.iter().flatten().map(host).collect())
                         },
                         |host: &Option<HostId>| host.as_ref().map(ToString::to_string).unwrap_or_default(),
                         move |host| view! { <GroupView cards host /> },
