@@ -5,7 +5,7 @@ use memdeck_model::DumpId;
 use crate::base;
 use crate::routes::Page;
 
-/// Its details.
+/// The page with its record and what can be done with its image.
 pub fn details_of(id: &DumpId) -> String {
     base::href(&format!("{}?dump={id}", Page::MemoryDumps.path()))
 }

@@ -11,7 +11,6 @@ use crate::words::sentence;
 pub fn Refusal(
     /// What was not done: `The rule was not added.`
     title: &'static str,
-    /// Why.
     problem: RwSignal<Option<Problem>>,
 ) -> impl IntoView {
     let why = move || {

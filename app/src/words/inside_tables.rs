@@ -49,7 +49,6 @@ pub const SHEETS: [&str; 6] =
 /// One table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sheet {
-    /// The headings.
     pub columns: Vec<String>,
     pub rows: Vec<SheetRow>,
     /// Why there are no rows.

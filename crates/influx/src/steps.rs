@@ -28,7 +28,6 @@ pub enum FieldKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepQuery {
     pub measurement: &'static str,
-    /// The column.
     pub field: &'static str,
     /// How its values follow each other.
     pub kind: FieldKind,

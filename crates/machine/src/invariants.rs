@@ -33,37 +33,23 @@ pub enum Depth {
 pub enum Violated {
     /// A record tells of an image that is not there.
     ImageMissing {
-        /// The dump.
         dump_id: DumpId,
         /// Where it should be.
         path: PathBuf,
     },
     /// An image cannot be read, or is not the one that was recorded.
     ImageDamaged {
-        /// The dump.
         dump_id: DumpId,
-        /// The image.
         path: PathBuf,
         /// What is wrong with it.
         findings: Vec<String>,
     },
     /// A whole image has no record.
-    NoRecord {
-        /// The dump.
-        dump_id: DumpId,
-        /// The image.
-        path: PathBuf,
-    },
+    NoRecord { dump_id: DumpId, path: PathBuf },
     /// A manifest cannot be used, or the image beside it is another one.
-    ManifestUnusable {
-        /// The manifest.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
+    ManifestUnusable { path: PathBuf, why: String },
     /// Several records tell of one dump.
     RecordDoubled {
-        /// The guest.
         guest: GuestName,
         /// When the dump began.
         at: Timestamp,
@@ -76,36 +62,15 @@ pub enum Violated {
         seq: u64,
     },
     /// A file of a dump that was cut off, and that nobody works on.
-    LeftOver {
-        /// The file.
-        path: PathBuf,
-    },
+    LeftOver { path: PathBuf },
     /// A deletion was begun and its files are there.
-    DeletionUnfinished {
-        /// The dump.
-        dump_id: DumpId,
-    },
+    DeletionUnfinished { dump_id: DumpId },
     /// A guest stands still for a dump that is gone.
-    GuestPaused {
-        /// The dump.
-        dump_id: DumpId,
-        /// The guest.
-        uuid: String,
-    },
+    GuestPaused { dump_id: DumpId, uuid: String },
     /// It is not known how a guest stands that a dump has touched.
-    GuestUnknown {
-        /// The dump.
-        dump_id: DumpId,
-        /// The guest.
-        uuid: String,
-        /// Why.
-        why: String,
-    },
+    GuestUnknown { dump_id: DumpId, uuid: String, why: String },
     /// A dump is under way in the catalog, and nothing runs that could take it.
-    DumpAbandoned {
-        /// The dump.
-        dump_id: DumpId,
-    },
+    DumpAbandoned { dump_id: DumpId },
 }
 
 impl fmt::Display for Violated {
