@@ -130,7 +130,8 @@ scenario('two hundred guests change each second and the browser is never busy fo
     const chosenAt = live.sent;
     await eventually(() => assert.ok(live.sent >= chosenAt + 2, 'the order is that of the present'));
     const before = live.sent;
-    const number = cards.last().locator('.vm-gauge-number').first();
+    // Locators by role ask for the layout of every card: that would be work of the test.
+    const lastNumber = () => page.evaluate(() => document.querySelector('.vms > :last-child .vm-gauge-number').textContent);
     const seen = new Set();
     await page.evaluate(() => {
       window.longTasks = [];
@@ -142,7 +143,7 @@ scenario('two hundred guests change each second and the browser is never busy fo
     });
     for (let second = 0; second < 10; second += 1) {
       await pause(1_000);
-      seen.add(await number.textContent());
+      seen.add(await lastNumber());
     }
     const long = await page.evaluate(() => window.longTasks);
     assert.ok(live.sent - before >= 9, 'values came');

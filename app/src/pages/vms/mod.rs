@@ -5,6 +5,7 @@ mod cards;
 mod filters;
 mod last_dumps;
 mod order;
+mod places;
 mod values;
 mod view;
 
@@ -22,6 +23,7 @@ use card::VmCard;
 use cards::{Cards, Group};
 use filters::Filters;
 use last_dumps::LastDumps;
+use places::in_portions;
 use view::VmsView;
 
 /// What the parts of the page share.
@@ -123,6 +125,7 @@ fn GroupView(cards: Cards, host: Option<HostId>) -> impl IntoView {
             groups.iter().flatten().find(of_host).map(|group| group.references.clone()).unwrap_or_default()
         })
     });
+    let shown = in_portions(references);
     let heading = heading.map(|host| {
         let count =
             move || references.with(|references| count_in_words(references.len(), references.len(), None));
@@ -137,7 +140,7 @@ fn GroupView(cards: Cards, host: Option<HostId>) -> impl IntoView {
             {heading}
             <ul class="vms">
                 {list(
-                    move || references.get(),
+                    move || shown.get(),
                     String::clone,
                     |reference| view! { <li><VmCard reference /></li> },
                 )}
