@@ -13,7 +13,9 @@ type ByGuest<T> = HashMap<String, ArcRwSignal<Option<T>>>;
 
 /// So many guests change at once. What hundreds of cards show changes within a second, and not in one long task, in which
 /// the browser would answer to nobody.
-const PORTION: usize = 20;
+const PORTION: usize = 10;
+/// Between two portions: as long as a picture stands, so that each picture draws one of them.
+const PAUSE_MS: u32 = 16;
 
 /// The newest values of each guest that a page watches or watched. Each guest has signals of its own, so that a change of
 /// one redraws nothing of the others.
@@ -75,7 +77,7 @@ impl TelemetryStore {
         if was_idle {
             leptos::task::spawn_local(async move {
                 while self.hand_on() {
-                    TimeoutFuture::new(0).await;
+                    TimeoutFuture::new(PAUSE_MS).await;
                 }
             });
         }

@@ -4,17 +4,19 @@ use leptos::prelude::*;
 
 use crate::ui::erase::effect;
 
-/// So many places are filled at once. Hundreds would keep the browser from answering for longer than anybody should wait.
-const PORTION: usize = 8;
+/// So many places are filled with each picture. What comes into sight has to be drawn: a screen full of cards at once would
+/// keep the browser from answering for longer than anybody should wait.
+const PORTION: usize = 4;
 
-/// What `wanted` says. Where only the order changes, the first places are filled at once, and the others follow.
+/// What `wanted` says. Where only the order changes, the first places are filled first, and the others follow.
 pub fn in_portions(wanted: Memo<Vec<String>>) -> RwSignal<Vec<String>> {
     let shown = RwSignal::new(wanted.get_untracked());
+    let order = StoredValue::new(0_u32);
     effect(move || {
         let wanted = wanted.get();
-        let is_order_alone = shown.with_untracked(|shown| are_the_same(shown, &wanted));
-        if is_order_alone && wanted.len() > PORTION {
-            put(shown, wanted, PORTION);
+        order.update_value(|order| *order = order.wrapping_add(1));
+        if shown.with_untracked(|shown| are_the_same(shown, &wanted)) {
+            fill(Change { shown, wanted, order, number: order.get_value() }, PORTION);
         } else {
             shown.set(wanted);
         }
@@ -22,18 +24,30 @@ pub fn in_portions(wanted: Memo<Vec<String>>) -> RwSignal<Vec<String>> {
     shown
 }
 
-/// Puts the first `count` of `wanted` in their places, and more with the next picture.
-fn put(shown: RwSignal<Vec<String>>, wanted: Vec<String>, count: usize) {
-    let Some(next) = shown.try_with_untracked(|shown| in_place(shown, &wanted, count)) else { return };
-    shown.set(next.clone());
-    if count < wanted.len() {
-        request_animation_frame(move || {
-            // Unless other cards are shown meanwhile, or another order has begun.
-            if shown.try_with_untracked(|shown| *shown == next) == Some(true) {
-                put(shown, wanted, count + PORTION);
-            }
-        });
-    }
+struct Change {
+    shown: RwSignal<Vec<String>>,
+    wanted: Vec<String>,
+    /// The number of the newest order.
+    order: StoredValue<u32>,
+    /// That of this one.
+    number: u32,
+}
+
+/// Fills the first `count` places when the next picture is drawn, and more with those behind it. Ends where another order
+/// has begun.
+fn fill(change: Change, count: usize) {
+    request_animation_frame(move || {
+        if change.order.try_get_value() != Some(change.number) {
+            return;
+        }
+        let next = change.shown.with_untracked(|shown| in_place(shown, &change.wanted, count));
+        if change.shown.with_untracked(|shown| *shown != next) {
+            change.shown.set(next);
+        }
+        if count < change.wanted.len() {
+            fill(change, count + PORTION);
+        }
+    });
 }
 
 /// The first `count` of `wanted` in their places, each exchanged with the card that stood there: the elements of all others
