@@ -41,10 +41,11 @@ fn fill(change: Change, count: usize) {
             return;
         }
         let next = change.shown.with_untracked(|shown| in_place(shown, &change.wanted, count));
+        let is_in_order = next == change.wanted;
         if change.shown.with_untracked(|shown| *shown != next) {
             change.shown.set(next);
         }
-        if count < change.wanted.len() {
+        if !is_in_order {
             fill(change, count + PORTION);
         }
     });
