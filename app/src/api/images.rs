@@ -3,6 +3,9 @@
 use memdeck_model::{DumpId, Record, Verification};
 
 #[cfg(feature = "ssr")]
+use memdeck_model::ProblemKind;
+
+#[cfg(feature = "ssr")]
 use super::operations;
 use super::server_functions;
 use crate::words::Details;
@@ -30,7 +33,7 @@ server_functions! {
     /// progress and its end come as events.
     ///
     /// # Errors
-    /// The image was deleted, others are being verified, or the server or the dump service that has it does not answer.
+    /// One is to begin, and the image was deleted or others are being verified; or the server or the dump service that has it does not answer.
     "verification": async fn ask_verification(
         /// Which dump.
         dump_id: DumpId,
@@ -38,8 +41,14 @@ server_functions! {
         begin: bool,
     ) -> Verification {
         let operations = operations::present()?;
-        let asked = if begin { operations.verify(dump_id).await } else { operations.verification(dump_id).await };
-        asked.map_err(operations::refuse)
+        if begin {
+            return operations.verify(dump_id).await.map_err(operations::refuse);
+        }
+        match operations.verification(dump_id.clone()).await {
+            // The image went while the page looked: of what is gone nothing is verified, and nobody did anything wrong.
+            Err(problem) if problem.kind == ProblemKind::Gone => Ok(Verification::none(dump_id)),
+            told => told.map_err(operations::refuse),
+        }
     }
 
     /// Deletes an image. Its record stays, and is given as it is afterwards.

@@ -110,6 +110,13 @@ async fn an_image_is_deleted_with_its_files_and_the_record_says_so() {
     }
     let (status, _) = answer(&app.agent, delete(&path, r#"{"confirm": "web-01"}"#)).await;
     assert_eq!(status, StatusCode::GONE);
+
+    // The page looks each few seconds: that the image went in between is no failure of anybody.
+    let asked =
+        |begin: bool| post("/api/ui/verification", &json!({"dump_id": dump_id, "begin": begin}).to_string());
+    let (status, told) = answer(&app.dashboard, asked(false)).await;
+    assert_eq!((status, &told["state"]), (StatusCode::OK, &"none".into()));
+    assert_eq!(answer(&app.dashboard, asked(true)).await.0, StatusCode::GONE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
