@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::access::TOKEN;
 use crate::images::image;
-use crate::remote::{Front, Listening, is_record};
+use crate::support::front::{Front, Listening, is_record};
 use crate::support::{HOST, TestApp, answer, delete, get, http, post, send, text};
 
 async fn entries(router: &Router, query: &str) -> Vec<AuditEntry> {

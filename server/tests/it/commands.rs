@@ -12,8 +12,8 @@ use memdeck_model::{Actor, DumpId, DumpOptions, VmRef};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::remote::Listening;
 use crate::support::TestApp;
+use crate::support::front::Listening;
 use crate::support::program::memdeck;
 
 /// The service of an app, as the holder of its state directory.

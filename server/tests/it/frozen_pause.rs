@@ -9,7 +9,7 @@ use memdeck_hypervisor::{Hypervisor as _, Libvirt};
 use memdeck_model::{Actor, ByteCount, CaptureMode, DumpId, GuestName, Millis, Record, Timestamp};
 use serde_json::{Value, json};
 
-use crate::remote::{ContractOnly, Front, Listening, is_record};
+use crate::support::front::{ContractOnly, Front, Listening, is_record};
 use crate::support::program::{Running, memdeck};
 use crate::support::{TestApp, answer, get, post};
 

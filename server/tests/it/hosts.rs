@@ -13,7 +13,7 @@ use memdeck_operations::Heard;
 use serde_json::{Value, json};
 
 use self::fleet::{Fleet, PATIENCE, Pair, nobody};
-use crate::remote::{ContractOnly, Listening};
+use crate::support::front::{ContractOnly, Listening};
 use crate::support::{TestApp, answer, get, post, send};
 
 fn texts(value: &Value, key: &str) -> Vec<String> {

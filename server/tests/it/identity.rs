@@ -8,7 +8,7 @@ use memdeck_hypervisor::simulated::{Call, Fault};
 use memdeck_model::{ByteCount, GuestState};
 use serde_json::{Value, json};
 
-use crate::remote::{Front, Listening};
+use crate::support::front::{Front, Listening};
 use crate::support::program::memdeck;
 use crate::support::{TestApp, answer, get, post};
 

@@ -14,7 +14,7 @@ use memdeck_image::{
 use memdeck_model::ByteCount;
 
 use crate::access::TOKEN;
-use crate::remote::Listening;
+use crate::support::front::Listening;
 use crate::support::{HOST, TestApp, answer, get, http, send, text};
 
 pub fn image(dump_id: &str, format: &str) -> String {

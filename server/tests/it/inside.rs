@@ -17,7 +17,7 @@ use rustix::fs::{CWD, Mode};
 use serde_json::{Value, json};
 
 use crate::image_care::verified;
-use crate::remote::{Front, Listening, is_record};
+use crate::support::front::{Front, Listening, is_record};
 use crate::support::{self, TestApp, answer, delete, get, post};
 
 const PATIENCE: Duration = Duration::from_mins(1);

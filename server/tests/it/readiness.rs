@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use memdeck_model::Event;
 use serde_json::{Value, json};
 
-use crate::remote::{Front, Listening};
+use crate::support::front::{Front, Listening};
 use crate::support::{TestApp, answer, get, http};
 
 /// Longer than an answer is given again.

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use memdeck_model::{ActivityKind, Actor, ByteCount, EndReason, Event, JobState};
 use serde_json::{Value, json};
 
-use crate::remote::{ContractOnly, Front, Listening, is_record};
+use crate::support::front::{ContractOnly, Front, Listening, is_record};
 use crate::support::{TestApp, answer, get, post};
 
 async fn trigger(front: &Front, body: Value) -> (StatusCode, Value) {

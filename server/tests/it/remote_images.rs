@@ -8,7 +8,7 @@ use memdeck_operations::Caller;
 use serde_json::json;
 
 use crate::image_care::verified;
-use crate::remote::{ContractOnly, Front, Listening, is_record};
+use crate::support::front::{ContractOnly, Front, Listening, is_record};
 use crate::support::{HOST, TestApp, answer, delete, get, send};
 
 /// An agent with a dump, and a dashboard that knows of it.

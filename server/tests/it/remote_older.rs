@@ -12,7 +12,7 @@ use memdeck_model::Event;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::remote::{Front, Listening};
+use crate::support::front::{Front, Listening};
 use crate::support::{TestApp, answer, get, post};
 
 /// Much longer than between two questions.

@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use memdeck_model::{Actor, Deletion, DumpId, Event};
 use serde_json::{Value, json};
 
-use crate::remote::{Front, Listening};
+use crate::support::front::{Front, Listening};
 use crate::support::{TestApp, answer, get};
 
 /// An agent that tells records as `page` makes them, from what it was asked to begin after.

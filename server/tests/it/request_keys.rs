@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::remote::{ContractOnly, Front, Listening};
+use crate::support::front::{ContractOnly, Front, Listening};
 use crate::support::{TestApp, answer, post};
 
 const DASHBOARD: &str = "/api/memory-dumps/trigger";

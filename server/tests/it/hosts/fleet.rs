@@ -17,7 +17,7 @@ use memdeck_operations::{Host, Hosts, Images, Operations, Parts, Readiness, Read
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::remote::Listening;
+use crate::support::front::Listening;
 use crate::support::{self, HOST, TIME_LIMIT, TestApp, answer, get, post};
 
 /// The longest that something is waited for that comes by itself.

@@ -1,5 +1,6 @@
 //! memdeck in this process, on a simulated hypervisor with a clock that stands still.
 
+pub mod front;
 pub mod influx;
 pub mod program;
 mod transcript;
