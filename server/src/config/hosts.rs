@@ -67,7 +67,7 @@ impl HostEntry {
     pub fn shown(&self) -> ShownHost {
         ShownHost {
             name: self.name.clone(),
-            url: super::without_user(&self.url),
+            url: super::effective::without_user(&self.url),
             token: self.token.as_ref().map(|_| "***"),
             token_file: self.token_file.clone(),
             ca: self.ca.clone(),
@@ -89,7 +89,7 @@ impl HostEntry {
             return Ok(HostConfig { name, place: HostPlace::Here });
         }
         let url = plain_http_url(&self.url).ok_or_else(|| {
-            let url = super::without_user(&self.url);
+            let url = super::effective::without_user(&self.url);
             wrong(format!(
                 "url is '{url}'; allowed: an http:// or https:// URL without user name, password, query and fragment, or \
                  '{LOCAL}' for this machine"

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 
+use super::effective::without_user;
 use super::hosts::HostEntry;
 use super::settings::{SETTINGS, Setting};
-use super::without_user;
 use crate::ownership::{self, OwnershipError};
 
 /// Why the configuration cannot be used.
