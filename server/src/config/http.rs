@@ -8,7 +8,7 @@ use super::settings::{
     ALLOWED_HOSTS, BASE_PATH, BEHIND_PROXY, BIND, INSECURE_HTTP, METRICS_TOKEN, OPEN_ACCESS, SITE_DIR,
     TLS_CERT, TLS_KEY, TOKEN,
 };
-use super::{BasePath, ConfigError, Secret, Setting, Sources};
+use super::{BasePath, ConfigError, ProxySignIn, Secret, Setting, Sources};
 
 /// Shortest token accepted for incoming calls.
 const MIN_TOKEN_CHARS: usize = 16;
@@ -111,6 +111,8 @@ pub struct HttpConfig {
     pub tls: Option<TlsFiles>,
     /// Reverse proxies that add TLS, whose word on who calls is taken.
     pub proxies: Vec<IpAddr>,
+    /// How who signed in at one of them is known.
+    pub proxy_sign_in: Option<ProxySignIn>,
     /// Whether other machines may call without TLS.
     pub insecure_http: bool,
     /// The path below which a reverse proxy shows the dashboard; `None`: what a declared proxy says.
@@ -152,6 +154,7 @@ impl HttpConfig {
                 "IP addresses separated by commas, such as 127.0.0.1",
                 addresses,
             )?,
+            proxy_sign_in: ProxySignIn::from_sources(sources)?,
             insecure_http: sources.parse(&INSECURE_HTTP, false, "true or false", |text| text.parse().ok())?,
             base_path: sources
                 .parse(&BASE_PATH, None, "a path such as /memdeck", |text| text.parse().ok().map(Some))?,

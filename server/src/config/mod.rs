@@ -5,6 +5,7 @@ mod effective;
 mod hosts;
 mod http;
 mod notify;
+mod proxy_sign_in;
 mod settings;
 mod sources;
 
@@ -21,6 +22,7 @@ pub use base_path::BasePath;
 pub use effective::{Effective, describe, effective, shown_hosts};
 pub use hosts::{HostConfig, HostPlace};
 pub use http::{HttpConfig, OpenAccess, Role, TlsFiles};
+pub use proxy_sign_in::{ProxyGroups, ProxySignIn};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{ConfigError, Origin, Sources, dot_env};
 

@@ -96,6 +96,24 @@ pub const BEHIND_PROXY: Setting = setting(
     "unset: nobody's word is taken for who calls",
     "Addresses of the reverse proxies that add TLS, separated by commas; X-Forwarded-* counts only from them",
 );
+pub const PROXY_USER_HEADER: Setting = setting(
+    "http.proxy_user_header",
+    &["PROXY_USER_HEADER"],
+    "unset: everybody signs in here",
+    "Header in which a proxy named by MEMDECK_BEHIND_PROXY says who signed in there; the account of that name counts",
+);
+pub const PROXY_GROUPS_HEADER: Setting = setting(
+    "http.proxy_groups_header",
+    &["PROXY_GROUPS_HEADER"],
+    "unset: accounts decide what their owners may do",
+    "Header in which that proxy lists the groups of whoever signed in, separated by commas; needs PROXY_ROLES",
+);
+pub const PROXY_ROLES: Setting = setting(
+    "http.proxy_roles",
+    &["PROXY_ROLES"],
+    "unset",
+    "Role of each group of that proxy, such as soc=analyst, ops=operator; who is in none of them is kept out",
+);
 pub const INSECURE_HTTP: Setting = switch(
     "http.insecure_http",
     &["MEMDECK_INSECURE_HTTP"],
@@ -302,6 +320,9 @@ pub static SETTINGS: &[&Setting] = &[
     &TLS_CERT,
     &TLS_KEY,
     &BEHIND_PROXY,
+    &PROXY_USER_HEADER,
+    &PROXY_GROUPS_HEADER,
+    &PROXY_ROLES,
     &INSECURE_HTTP,
     &BASE_PATH,
     &SITE_DIR,

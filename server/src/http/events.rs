@@ -108,6 +108,8 @@ impl Connection {
             | Standing::Bearer
             | Standing::Metrics
             | Standing::Token(_)
+            | Standing::Vouched(_)
+            | Standing::NotAdmitted(_)
             | Standing::Stranger => None,
         };
         let mut session_check = interval(SESSION_CHECK_INTERVAL);

@@ -157,8 +157,10 @@ impl Visit {
     /// What the page learns about the session; `None` if the operator must sign in first.
     fn session(&self) -> Option<&'static str> {
         match &self.standing {
-            Standing::Open | Standing::Local => Some("none"),
+            // Whoever signed in at the proxy signs out there.
+            Standing::Open | Standing::Local | Standing::Vouched(_) => Some("none"),
             Standing::Bearer | Standing::Token(_) | Standing::SignedIn(..) => Some("signed-in"),
+            Standing::NotAdmitted(_) => None,
             // Coming from a link on another site the browser sends no cookie even if it has one. The page's own calls
             // do, so it finds out.
             Standing::Stranger | Standing::Metrics => {

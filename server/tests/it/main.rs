@@ -39,6 +39,7 @@ mod openapi_calls;
 mod outbox;
 mod permissions;
 mod prometheus;
+mod proxy_sign_in;
 mod readiness;
 mod records;
 mod refused_calls;

@@ -10,9 +10,11 @@ use memdeck::config::HttpConfig;
 use memdeck::http::server::{limits, serve};
 use memdeck::http::{Connections, below};
 use memdeck_image::ExportFormat;
-use memdeck_model::ByteCount;
+use memdeck_model::{Actor, ByteCount, NewAccount, Role};
+use memdeck_operations::Caller;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder, StatusCode, redirect};
+use serde_json::json;
 use tokio::sync::watch;
 
 use crate::images::{exported, image};
@@ -22,11 +24,11 @@ use crate::support::{TestApp, http};
 const TOKEN: &str = "a token of some length";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The block of the guide, for a service at `service`.
-fn location(service: SocketAddr) -> String {
+/// The block of the guide that has these words, for a service at `service`.
+fn location(service: SocketAddr, words: &str) -> String {
     let blocks = markdown::blocks(&markdown::read("docs/guide.md")).unwrap();
-    let block =
-        blocks.into_iter().find(|block| block.info == "nginx").expect("the guide has a block for nginx");
+    let mut blocks = blocks.into_iter().filter(|block| block.info == "nginx");
+    let block = blocks.find(|block| block.code.contains(words)).expect("the guide has a block for nginx");
     assert!(block.code.contains("127.0.0.1:8000"));
     block.code.replace("127.0.0.1:8000", &service.to_string())
 }
@@ -128,7 +130,7 @@ async fn behind_nginx_below_a_path_page_calls_events_sign_in_redirects_and_downl
     for (variables, as_the_guide_says) in [(declared, true), (configured, false)] {
         let served = Served::with(&variables).await;
         let nginx = if as_the_guide_says {
-            Nginx::start(&location(served.address))
+            Nginx::start(&location(served.address, "location /memdeck/"))
         } else {
             Nginx::start(&format!("location /memdeck/ {{ proxy_pass http://{}; {SILENT} }}", served.address))
         };
@@ -191,6 +193,44 @@ async fn behind_nginx_below_a_path_page_calls_events_sign_in_redirects_and_downl
         assert_eq!((status, redirected(&headers).as_str()), (StatusCode::SEE_OTHER, "/memdeck/sign-in"));
         assert_eq!(answered(get("/api/memory-dumps/stats")).await.0, StatusCode::UNAUTHORIZED);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_signs_in_at_nginx_needs_no_session_here_and_can_be_nobody_else() {
+    let vouching = [
+        ("MEMDECK_BEHIND_PROXY", "127.0.0.1"),
+        ("MEMDECK_TOKEN", TOKEN),
+        ("PROXY_USER_HEADER", "X-Remote-User"),
+    ];
+    let served = Served::with(&vouching).await;
+    let password = "correct horse battery".to_owned().into();
+    let ada = NewAccount { name: "ada".parse().unwrap(), role: Role::Operator, password };
+    served.app.accounts.add_account(ada, &Caller::trusted(Actor::Api)).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let passwords = dir.path().join("passwords");
+    std::fs::write(&passwords, "ada:{PLAIN}one\nbob:{PLAIN}two\n").unwrap();
+    let location = location(served.address, "X-Remote-User");
+    let file = "/etc/nginx/memdeck.htpasswd";
+    assert!(location.contains(file));
+    let nginx = Nginx::start(&location.replace(file, passwords.to_str().unwrap()));
+    let client = client();
+    let get = |path: &str| client.get(format!("{}{path}", nginx.origin));
+    assert_eq!(answered(get("/memory-dumps")).await.0, StatusCode::UNAUTHORIZED);
+    let (status, _, page) = answered(get("/memory-dumps").basic_auth("ada", Some("one"))).await;
+    assert!(status == StatusCode::OK && page.contains("<base"), "{status} {page}");
+    // What a client sends of the header does not arrive.
+    let me = get("/api/me").basic_auth("ada", Some("one")).header("x-remote-user", "root");
+    let me: serde_json::Value = serde_json::from_str(&answered(me).await.2).unwrap();
+    assert_eq!((&me["name"], &me["role"]), (&"ada".into(), &"operator".into()));
+    let bob = get("/api/me").basic_auth("bob", Some("two")).header("x-remote-user", "ada");
+    assert_eq!(answered(bob).await.0, StatusCode::FORBIDDEN);
+    let trigger =
+        client.post(format!("{}/api/memory-dumps/trigger", nginx.origin)).json(&json!({"vms": ["web-01"]}));
+    let trigger = trigger.basic_auth("ada", Some("one")).header("origin", &nginx.origin);
+    let (status, _, told) = answered(trigger).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    let asked_by = served.app.ended(1).await.remove(0).record.unwrap().requested_by;
+    assert_eq!(asked_by, Some(Actor::User { name: "ada".to_owned() }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

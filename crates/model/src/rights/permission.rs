@@ -128,6 +128,12 @@ impl Rights {
         Self(self.0 & other.0)
     }
 
+    /// Those that either allows.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether everything in `other` is allowed here, too.
     #[must_use]
     pub const fn include(self, other: Self) -> bool {

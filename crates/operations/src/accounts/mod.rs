@@ -133,6 +133,20 @@ impl Accounts {
         Some(Known { identity: Some(identity), rights: account.role.rights() })
     }
 
+    /// Somebody whom others vouch for: with the rights that those grant, or else with those of the account of that name. `None`
+    /// if they are kept out, or may do nothing.
+    #[must_use]
+    pub fn vouched(&self, name: &AccountName, granted: Option<Rights>) -> Option<Known> {
+        let account = self.account_named(name);
+        if account.as_ref().is_some_and(|account| account.disabled) {
+            return None;
+        }
+        let rights = granted.or_else(|| account.as_ref().map(|account| account.role.rights()))?;
+        let name = account.map_or_else(|| name.to_string(), |account| account.name.to_string());
+        let known = Known { identity: Some(Actor::User { name }), rights };
+        (rights != Rights::NONE).then_some(known)
+    }
+
     /// Who a caller is, for the caller.
     #[must_use]
     pub fn me(&self, caller: &Caller) -> Me {

@@ -4,8 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName, StatusCode};
+use memdeck_model::{AccountName, Rights};
 
-use crate::config::HttpConfig;
+use crate::config::{HttpConfig, ProxySignIn};
 use crate::http::answer::RestError;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -19,12 +20,21 @@ pub struct Caller {
     pub secure: bool,
 }
 
+/// Somebody who signed in at a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vouched {
+    pub name: AccountName,
+    /// What their groups allow; `None` where their account decides.
+    pub rights: Option<Rights>,
+}
+
 /// Whose word is taken for who calls.
 pub struct Proxies {
     declared: Vec<IpAddr>,
     tls: bool,
     /// Whether others than the proxies may come without TLS.
     lenient: bool,
+    sign_in: Option<ProxySignIn>,
 }
 
 impl Proxies {
@@ -33,6 +43,7 @@ impl Proxies {
             declared: http.proxies.clone(),
             tls: http.tls.is_some(),
             lenient: http.proxies.is_empty() || http.tls.is_some() || http.insecure_http,
+            sign_in: http.proxy_sign_in.clone(),
         }
     }
 
@@ -41,8 +52,7 @@ impl Proxies {
     /// # Errors
     /// Another machine goes round the proxy, and would send its token without TLS.
     pub fn caller(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<Caller, RestError> {
-        // None if no connection is: in tests.
-        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.to_canonical());
+        let peer = canonical(peer);
         if self.declared.contains(&peer) {
             let address = self.forwarded_for(headers).unwrap_or(peer);
             let plain =
@@ -56,6 +66,40 @@ impl Proxies {
             StatusCode::FORBIDDEN,
             "this service is reached through its proxy, which adds TLS; call that one",
         ))
+    }
+
+    /// Who signed in at the proxy that is `peer`, if it says so.
+    ///
+    /// # Errors
+    /// It names several, which a client may have done that it did not check, or one of a name that nobody can have.
+    pub fn vouched(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<Option<Vouched>, RestError> {
+        let peer = canonical(peer);
+        let Some(sign_in) = self.sign_in.as_ref().filter(|_| self.declared.contains(&peer)) else {
+            return Ok(None);
+        };
+        let mut names = headers.get_all(&sign_in.user).iter();
+        let (name, further) = (names.next(), names.next());
+        let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
+        if further.is_some() {
+            return Err(RestError::new(
+                StatusCode::BAD_REQUEST,
+                format!(
+                    "the proxy passed {} on twice: it must remove what a client sends of it",
+                    sign_in.user
+                ),
+            ));
+        }
+        let name = name.to_str().ok().and_then(|name| name.trim().parse().ok()).ok_or_else(|| {
+            RestError::new(
+                StatusCode::FORBIDDEN,
+                format!("the proxy names somebody in {} by a name that no account can have", sign_in.user),
+            )
+        })?;
+        let rights = sign_in.groups.as_ref().map(|groups| {
+            let lists = headers.get_all(&groups.header).iter().filter_map(|list| list.to_str().ok());
+            groups.rights_of(lists.flat_map(|list| list.split(',')).map(str::trim))
+        });
+        Ok(Some(Vouched { name, rights }))
     }
 
     /// Whether anybody may speak for others.
@@ -75,6 +119,11 @@ impl Proxies {
         let mut known = hops.iter().rev().map_while(|hop| address(hop));
         known.find(|address| !self.declared.contains(address))
     }
+}
+
+/// `None` if no connection is: in tests.
+fn canonical(peer: Option<IpAddr>) -> IpAddr {
+    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.to_canonical())
 }
 
 /// Some proxies add the port.

@@ -40,7 +40,7 @@ use axum::response::Response;
 use memdeck_catalog::{SecretDigest, SessionOf};
 use memdeck_clock::Clock;
 use memdeck_model::audit::AuditAction;
-use memdeck_model::{Actor, Need, Permission, Rights, Service};
+use memdeck_model::{AccountName, Actor, Need, Permission, Rights, Service};
 use memdeck_operations::audit::Audit;
 use memdeck_operations::{Accounts, Known, NewSession, OpenError, OpenSession, asked_from, lacked};
 use parking_lot::RwLock;
@@ -89,6 +89,10 @@ pub enum Standing {
     Metrics,
     /// A browser whose operator is signed in.
     SignedIn(OpenSession, Known),
+    /// Somebody who signed in at the declared proxy.
+    Vouched(Known),
+    /// Somebody who did, too, and may do nothing here.
+    NotAdmitted(AccountName),
     /// Nobody known.
     Stranger,
 }
@@ -97,9 +101,9 @@ impl Standing {
     fn who(&self) -> Who {
         match self {
             Self::Open | Self::Local | Self::Bearer => Who::administrator(),
-            Self::Token(known) | Self::SignedIn(_, known) => Who::known(known),
+            Self::Token(known) | Self::SignedIn(_, known) | Self::Vouched(known) => Who::known(known),
             Self::Metrics => Who { rights: Rights::of(&[Permission::ReadMetrics]), ..Who::stranger() },
-            Self::Stranger => Who::stranger(),
+            Self::NotAdmitted(_) | Self::Stranger => Who::stranger(),
         }
     }
 }
@@ -278,6 +282,9 @@ impl Access {
                 _ => {}
             }
         }
+        if let (Standing::NotAdmitted(name), true) = (&standing, is_guarded) {
+            return Err(RestError::new(StatusCode::FORBIDDEN, not_admitted(name)).into());
+        }
         let who = standing.who();
         let is_met = need.is_met_by(who.rights);
         known.insert(who);
@@ -339,12 +346,23 @@ impl Access {
                 Verdict::Blocked { retry_after_s } => Err(Refusal::TooMany { retry_after_s }),
             };
         }
+        if let Some(vouched) = self.proxies.vouched(peer.map(|peer| peer.remote.ip()), headers)? {
+            let known = self.accounts.vouched(&vouched.name, vouched.rights);
+            return Ok(known.map_or(Standing::NotAdmitted(vouched.name), Standing::Vouched));
+        }
         // Sent by the browser by itself: it counts only for what our own page, or the operator, asked for.
         let ours = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin" || site == "none");
         let name = self.cookie_name(caller);
         let session = cookies(headers, &name).filter(|_| ours).find_map(|id| self.accounts.resume(id));
         Ok(session.map_or(Standing::Stranger, |(session, known)| Standing::SignedIn(session, known)))
     }
+}
+
+/// What somebody is told who signed in at the proxy and may do nothing here.
+pub(super) fn not_admitted(name: &AccountName) -> String {
+    format!(
+        "you signed in as {name}, who may do nothing here: ask an administrator for an account or a group"
+    )
 }
 
 /// The middleware before every route.

@@ -16,11 +16,11 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use memdeck_catalog::SessionOf;
 use memdeck_model::audit::{AuditAction, AuditObject, AuditResult};
-use memdeck_model::{Actor, Password, Problem};
+use memdeck_model::{Actor, Password};
 use memdeck_operations::{self as operations, audit::Deed};
 use serde::Deserialize;
 
-use super::access::{Access, Caller, Standing, Verdict};
+use super::access::{Access, Caller, Standing, Verdict, not_admitted};
 use crate::config::BasePath;
 
 pub use links::link_path;
@@ -58,8 +58,7 @@ struct Judged {
     wrong: &'static str,
 }
 
-fn sentence(problem: &Problem) -> String {
-    let detail = problem.detail.to_string();
+fn sentence(detail: &str) -> String {
     let mut letters = detail.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).chain(['.']).collect()).unwrap_or_default()
 }
@@ -72,10 +71,15 @@ async fn show(
 ) -> Response {
     let next = NextPage::asked_for(&uri);
     let base = base.map(|Extension(base)| base).unwrap_or_default();
-    if matches!(standing, Standing::SignedIn(..) | Standing::Open) {
-        Redirect::to(next.path()).into_response()
-    } else {
-        form(StatusCode::OK, &access, &base, &next, None)
+    match standing {
+        Standing::SignedIn(..) | Standing::Vouched(_) | Standing::Open => {
+            Redirect::to(next.path()).into_response()
+        }
+        Standing::NotAdmitted(name) => {
+            let problem = sentence(&not_admitted(&name));
+            form(StatusCode::FORBIDDEN, &access, &base, &next, Some(&problem))
+        }
+        _ => form(StatusCode::OK, &access, &base, &next, None),
     }
 }
 
@@ -95,7 +99,7 @@ async fn sign_in(
 ) -> Response {
     let next = NextPage::asked_for(&uri);
     let base = base.map(|Extension(base)| base).unwrap_or_default();
-    if matches!(standing, Standing::Open) {
+    if matches!(standing, Standing::Open | Standing::Vouched(_)) {
         return Redirect::to(next.path()).into_response();
     }
     let Ok(Form(sent)) = sent else {
@@ -120,7 +124,7 @@ async fn sign_in(
                 Ok((verdict, of)) => Judged { verdict, of, wrong: "The name or the password is wrong." },
                 Err(problem) => {
                     let status = StatusCode::SERVICE_UNAVAILABLE;
-                    return form(status, &access, &base, &next, Some(&sentence(&problem)));
+                    return form(status, &access, &base, &next, Some(&sentence(&problem.detail.to_string())));
                 }
             }
         }
