@@ -87,6 +87,11 @@ export class BrowserTab {
       .filter((text) => !this.#expected.some((pattern) => pattern.test(text)));
   }
 
+  // With the tabs beside it, and their profile.
+  close() {
+    return this.page.context().close();
+  }
+
   // The whole page as a PNG.
   screenshot(path) {
     return this.page.screenshot({ path, fullPage: true });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 
 import { BrowserTab, launchBrowser } from './browser-tab.mjs';
 import { EngineTab } from './engine-tab.mjs';
@@ -24,6 +24,10 @@ export const HELD_AT_HALF = heldAtHalfFor(1500);
 // Holds it until it is given up.
 export const HELD_UNTIL_CANCELLED = atHalf('return');
 
+// One browser for all tests of a file, since starting it takes longer than many of them. Each page has a profile of its own.
+let browser;
+after(() => browser?.close());
+
 // A test called `name`. It fails too when a page complained about something it did not expect.
 export function scenario(name, body) {
   test(name, async (t) => {
@@ -44,7 +48,6 @@ class Stage {
   #endings = [];
   #tabs = [];
   #services = [];
-  #browser;
 
   // Does `ending` when the test has ended; the latest first.
   defer(ending) {
@@ -81,11 +84,10 @@ class Stage {
 
   // Opens the page of a dashboard and waits until it is ready.
   async open(dashboard, { path = '/memory-dumps', withGuests = true, ...how } = {}) {
-    if (!this.#browser) {
-      this.#browser = await launchBrowser();
-      this.defer(() => this.#browser.close());
-    }
-    const tab = await BrowserTab.open(this.#browser, dashboard.url + path, how);
+    // One that a test has killed is no use to the next.
+    if (!browser?.isConnected()) browser = await launchBrowser();
+    const tab = await BrowserTab.open(browser, dashboard.url + path, how);
+    this.defer(() => tab.close());
     this.#tabs.push(tab);
     const memoryDumps = new MemoryDumpsPage(tab);
     if (withGuests) await memoryDumps.isReady();
