@@ -17,7 +17,7 @@ const PAGES = {
   '/notifications': 'Notifications',
   '/audit': 'Audit',
 };
-const LIMIT_BYTES = 475_000;
+const LIMIT_BYTES = 465_000;
 
 // The files of parts that were asked for, with who asked: `link` while the program was on its way.
 const parts = (page) =>

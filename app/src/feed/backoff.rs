@@ -1,5 +1,7 @@
 //! How long to wait before the next attempt to connect.
 
+use memdeck_model::bounded;
+
 /// Milliseconds to wait before attempt `attempt` (the first repetition is 0): half a second, doubling up to 15 s.
 ///
 /// `spread` from 0 to 1 adds up to a quarter, so that many open pages do not return in the same instant.
@@ -8,7 +10,7 @@ pub fn delay_ms(attempt: u32, spread: f64) -> u32 {
     const LONGEST_MS: u32 = 15_000;
     let base = FIRST_MS.saturating_mul(2_u32.saturating_pow(attempt)).min(LONGEST_MS);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 3750")]
-    let extra = (f64::from(base) / 4.0 * spread.clamp(0.0, 1.0)) as u32;
+    let extra = (f64::from(base) / 4.0 * bounded(spread, 0.0, 1.0)) as u32;
     base + extra
 }
 

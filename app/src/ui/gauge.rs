@@ -3,6 +3,7 @@
 use std::f64::consts::FRAC_PI_4;
 
 use leptos::prelude::*;
+use memdeck_model::{bounded, decimal};
 
 use super::erase::{dynamic, follow};
 
@@ -31,12 +32,13 @@ pub fn Gauge(
     #[prop(optional)]
     described_by: Option<&'static str>,
 ) -> impl IntoView {
-    let of = move || degrees.get().map(|degrees| degrees.clamp(0.0, 90.0));
+    let of = move || degrees.get().map(|degrees| bounded(degrees, 0.0, 90.0));
     let marks = marks.iter().map(|(at, number)| {
         let [(x1, y1), (x2, y2), (x, y)] = [TICK.0, TICK.1, NUMBER].map(|radius| place(*at, radius));
+        let [x1, y1, x2, y2, x, y] = [x1, y1, x2, y2, x, y].map(|place| decimal(place, 1));
         view! {
-            <path d=format!("M{x1:.1} {y1:.1}L{x2:.1} {y2:.1}") />
-            <text x=format!("{x:.1}") y=format!("{y:.1}")>{*number}</text>
+            <path d=format!("M{x1} {y1}L{x2} {y2}") />
+            <text x=x.to_string() y=y.to_string()>{*number}</text>
         }
     });
     view! {
@@ -48,12 +50,12 @@ pub fn Gauge(
                     class="gauge-arc"
                     d=ARC_PATH
                     pathLength="90"
-                    stroke-dasharray=follow(move || format!("{:.1} 180", of().unwrap_or_default()))
+                    stroke-dasharray=follow(move || format!("{} 180", decimal(of().unwrap_or_default(), 1)))
                 />
                 <path
                     class="gauge-needle"
                     d="M48 62L48 22"
-                    style:transform=follow(move || format!("rotate({:.1}deg)", of().unwrap_or_default() - 45.0))
+                    style:transform=follow(move || format!("rotate({}deg)", decimal(of().unwrap_or_default() - 45.0, 1)))
                 />
             }))}
             <circle class="gauge-hub" cx="48" cy="62" r="3" />

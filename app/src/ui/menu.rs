@@ -3,6 +3,7 @@
 use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
+use memdeck_model::{bounded, decimal};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
@@ -199,14 +200,14 @@ impl Place {
         let top = if fits_below { below + GAP } else { above - GAP - menu_height };
         let furthest = (width - menu_width - GAP).max(GAP);
         Self {
-            top: top.clamp(GAP, (height - menu_height - GAP).max(GAP)),
-            left: (right - menu_width).clamp(GAP, furthest),
+            top: bounded(top, GAP, (height - menu_height - GAP).max(GAP)),
+            left: bounded(right - menu_width, GAP, furthest),
         }
     }
 }
 
 fn px(length: f64) -> String {
-    format!("{length:.1}px")
+    format!("{}px", decimal(length, 1))
 }
 
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 //! How far something is.
 
 use leptos::prelude::*;
+use memdeck_model::decimal;
 
 use super::erase::follow;
 
@@ -18,7 +19,7 @@ pub fn ProgressBar(
         <progress
             class="progress"
             max="100"
-            value=follow(move || percent.get().map(|percent| format!("{percent:.1}")))
+            value=follow(move || percent.get().map(|percent| decimal(percent, 1).to_string()))
             aria-label=label
         ></progress>
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use leptos::prelude::*;
+use memdeck_model::decimal;
 
 use super::erase::{dynamic, memo};
 
@@ -29,7 +30,7 @@ pub fn Sparkline(
     view! {
         <svg
             class="sparkline"
-            viewBox=format!("0 0 {WIDTH} {HEIGHT}")
+            viewBox=format!("0 0 {} {}", decimal(WIDTH, 0), decimal(HEIGHT, 0))
             preserveAspectRatio="none"
             role="img"
             aria-label=label
@@ -59,15 +60,15 @@ fn paths_of(values: &[Option<f64>]) -> (String, String) {
     for (index, value) in values.iter().enumerate() {
         let Some(value) = value else { continue };
         #[expect(clippy::cast_precision_loss, reason = "a few hundred places")]
-        let (x, y) = (index as f64 * step, y_of(*value));
+        let (x, y) = (decimal(index as f64 * step, 1), decimal(y_of(*value), 1));
         let goes_on = last.is_some_and(|last| index - last <= BRIDGED + 1);
         if !goes_on {
             close(&mut area, last, step);
-            let _ = write!(area, "M{x:.1} {HEIGHT}");
+            let _ = write!(area, "M{x} {}", decimal(HEIGHT, 0));
         }
         // A value between two gaps is a dot: a line to where it begins.
-        let _ = if goes_on { write!(line, "L{x:.1} {y:.1}") } else { write!(line, "M{x:.1} {y:.1}h0") };
-        let _ = write!(area, "L{x:.1} {y:.1}");
+        let _ = if goes_on { write!(line, "L{x} {y}") } else { write!(line, "M{x} {y}h0") };
+        let _ = write!(area, "L{x} {y}");
         last = Some(index);
     }
     close(&mut area, last, step);
@@ -77,7 +78,7 @@ fn paths_of(values: &[Option<f64>]) -> (String, String) {
 fn close(area: &mut String, last: Option<usize>, step: f64) {
     if let Some(last) = last {
         #[expect(clippy::cast_precision_loss, reason = "a few hundred places")]
-        let _ = write!(area, "L{:.1} {HEIGHT}Z", last as f64 * step);
+        let _ = write!(area, "L{} {}Z", decimal(last as f64 * step, 1), decimal(HEIGHT, 0));
     }
 }
 

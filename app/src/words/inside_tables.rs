@@ -2,7 +2,7 @@
 //!
 //! All tables have one form, so the page has one way to show and to search them.
 
-use memdeck_model::InsideState;
+use memdeck_model::{InsideState, folded};
 use serde::{Deserialize, Serialize};
 
 use super::Fact;
@@ -78,9 +78,9 @@ pub struct SheetRow {
 }
 
 impl SheetRow {
-    /// Whether any of it has this text, which is in small letters. All rows have the empty one.
+    /// Whether any of it has this text, which is folded. All rows have the empty one.
     pub fn has(&self, text: &str) -> bool {
-        text.is_empty() || self.cells.iter().any(|cell| cell.to_lowercase().contains(text))
+        text.is_empty() || self.cells.iter().any(|cell| folded(cell).contains(text))
     }
 }
 
@@ -98,7 +98,7 @@ pub enum RowMark {
 impl Sheet {
     /// The rows that have a text, and those above them in the tree.
     pub fn matching(&self, text: &str) -> Vec<&SheetRow> {
-        let text = text.trim().to_lowercase();
+        let text = folded(text.trim());
         let mut kept = Vec::new();
         // Rows above this depth lead to one that is kept.
         let mut leads_below = 0;

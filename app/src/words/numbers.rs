@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use memdeck_model::{bounded, decimal};
+
 /// `100,000`: long numbers are read in groups of three.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -18,7 +20,7 @@ pub fn share(part: u64, whole: u64) -> String {
     match percent(part, whole) {
         percent if part > 0 && percent < 0.1 => "< 0.1 %".to_owned(),
         percent if part < whole && percent > 99.9 => "> 99.9 %".to_owned(),
-        percent => format!("{percent:.1} %"),
+        percent => format!("{} %", decimal(percent, 1)),
     }
 }
 
@@ -26,7 +28,7 @@ pub fn share(part: u64, whole: u64) -> String {
 pub fn percent(part: u64, whole: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
     let percent = part as f64 / whole.max(1) as f64 * 100.0;
-    percent.clamp(0.0, 100.0)
+    bounded(percent, 0.0, 100.0)
 }
 
 /// A measured value of any size with about three digits: `0`, `1.25`, `12.5`, `1,250`. What is more than nothing is never
@@ -39,7 +41,7 @@ pub fn measured(value: f64) -> String {
             let sign = if value < 0.0 { "−" } else { "" };
             let decimals = if size < 9.995 { 2 } else { usize::from(size < 99.95) };
             if decimals > 0 {
-                return format!("{sign}{size:.decimals$}");
+                return format!("{sign}{}", decimal(size, decimals));
             }
             #[expect(
                 clippy::cast_possible_truncation,

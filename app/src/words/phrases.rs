@@ -36,15 +36,18 @@ pub fn because(mode: Option<CaptureMode>, reason: &dyn fmt::Display) -> String {
 /// With a capital letter at its beginning.
 pub fn upper_first(sentence: &str) -> String {
     let mut letters = sentence.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| std::iter::once(first.to_ascii_uppercase()).chain(letters).collect())
+        .unwrap_or_default()
 }
 
 /// As in the middle of a sentence; what is written in capitals stays so.
 pub fn lower_first(sentence: &str) -> String {
     let mut letters = sentence.chars();
     match (letters.next(), letters.clone().next()) {
-        (Some(first), second) if second.is_none_or(|second| !second.is_uppercase()) => {
-            first.to_lowercase().chain(letters).collect()
+        (Some(first), second) if second.is_none_or(|second| !second.is_ascii_uppercase()) => {
+            std::iter::once(first.to_ascii_lowercase()).chain(letters).collect()
         }
         _ => sentence.to_owned(),
     }
@@ -54,7 +57,7 @@ pub fn lower_first(sentence: &str) -> String {
 pub fn sentence(text: &str) -> String {
     let mut letters = text.trim_end_matches('.').chars();
     match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).chain(['.']).collect(),
+        Some(first) => std::iter::once(first.to_ascii_uppercase()).chain(letters).chain(['.']).collect(),
         None => String::new(),
     }
 }

@@ -8,6 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::{
     ByteCount, CaptureMode, DumpId, EndReason, GuestName, HostId, JobState, Message, Millis, Record,
     Timestamp, WaitsFor,
@@ -92,7 +93,7 @@ impl Progress {
         }
         #[expect(clippy::cast_precision_loss, reason = "one decimal is kept")]
         let percent = self.bytes_done.0 as f64 / self.bytes_expected.0 as f64 * 100.0;
-        (percent.clamp(0.0, 99.9) * 10.0).floor() / 10.0
+        (bounded(percent, 0.0, 99.9) * 10.0).floor() / 10.0
     }
 }
 

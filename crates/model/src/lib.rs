@@ -14,6 +14,7 @@ mod causes;
 mod comparison;
 mod comparison_map;
 mod day;
+mod decimal;
 mod dump;
 mod dump_id;
 mod end_reason;
@@ -84,6 +85,7 @@ pub use comparison_map::{
     ComparedBytes, ComparisonMap, DrawnComparison, MapCounts, MapPart, MapView, MappedPage,
 };
 pub use day::{Day, ParseDayError};
+pub use decimal::{Decimal, bounded, decimal};
 pub use dump::{DumpPhase, DumpState, DumpStatus, LiveProgress, PauseSource, Progress};
 pub use dump_id::{DumpId, ParseDumpIdError};
 pub use end_reason::EndReason;
@@ -125,7 +127,7 @@ pub use page_class::PageClass;
 pub use problem::{Problem, ProblemKind};
 pub use readiness::{FailedCheck, Readiness, ReadinessCheck};
 pub use record::{ForeignRow, Record, Stats};
-pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, Said, SearchText};
+pub use record_filter::{FilterError, HostName, RecordFilter, RecordState, Said, SearchText, folded};
 pub use record_query::{RecordColumn, RecordPage, RecordQuery, RecordSort, SortError, SortOrder};
 pub use request_key::{ParseRequestKeyError, RequestKey};
 pub use rights::{

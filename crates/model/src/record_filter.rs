@@ -64,8 +64,18 @@ fn has_ascii(text: &[u8], wanted: &[u8]) -> bool {
 
 /// The text with each letter in upper and then in lower case, so that letters that differ only in case become the same:
 /// `GRÖSSE`, `größe` and `Größe` are all `grösse`. Accents count.
-fn folded(text: &str) -> String {
+#[cfg(not(target_arch = "wasm32"))]
+#[must_use]
+pub fn folded(text: &str) -> String {
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+}
+
+/// The same by the browser, which has the tables of all letters already; the page would have to load them. It ends in upper case,
+/// because the browser writes a Greek word's last letter in its own way in lower case.
+#[cfg(target_arch = "wasm32")]
+#[must_use]
+pub fn folded(text: &str) -> String {
+    js_sys::JsString::from(text).to_lower_case().to_upper_case().into()
 }
 
 /// What of a record is searched.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::{self, InstantError};
+use crate::decimal;
 
 /// A number of bytes. Displays in IEC units (`1.50 GiB`), serialises as a plain integer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ impl fmt::Display for ByteCount {
             unit = next;
         }
         let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
-        write!(f, "{value:.decimals$} {unit}")
+        write!(f, "{} {unit}", decimal(value, decimals))
     }
 }
 
@@ -72,7 +73,7 @@ impl fmt::Display for Millis {
         let seconds = self.0 as f64 / 1000.0;
         match self.0 {
             0..1_000 => write!(f, "{} ms", self.0),
-            1_000..60_000 => write!(f, "{seconds:.2} s"),
+            1_000..60_000 => write!(f, "{} s", decimal(seconds, 2)),
             60_000..3_600_000 => write!(f, "{} min {:02} s", self.0 / 60_000, self.0 / 1_000 % 60),
             _ => write!(f, "{} h {:02} min", self.0 / 3_600_000, self.0 / 60_000 % 60),
         }

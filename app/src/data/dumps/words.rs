@@ -2,7 +2,7 @@
 
 use memdeck_model::{
     ByteCount, CaptureMode, DumpPhase, DumpStatus, EndReason, JobState, LiveProgress, Message, Millis,
-    Timestamp,
+    Timestamp, decimal,
 };
 
 use super::jobs::Job;
@@ -122,7 +122,7 @@ fn stored(status: &DumpStatus) -> String {
     let mut parts = vec![stored.map_or("Stored".to_owned(), |bytes| format!("Stored {bytes}"))];
     let pause = status.pause_ms.or_else(|| record.and_then(|record| record.pause_ms));
     parts.extend(pause.map(|pause| format!("guest paused {pause}")));
-    parts.extend(status.duration_sec.map(|seconds| format!("took {seconds:.2} s")));
+    parts.extend(status.duration_sec.map(|seconds| format!("took {} s", decimal(seconds, 2))));
     parts.join(", ")
 }
 

@@ -1,6 +1,6 @@
 //! How far a verification is and what it found, in words.
 
-use memdeck_model::{Verdict, Verification, VerificationState};
+use memdeck_model::{Verdict, Verification, VerificationState, bounded, decimal};
 
 use crate::ui::{Icon, ToastKind, Tone};
 use crate::words::sentence;
@@ -25,7 +25,9 @@ pub fn told(verification: &Verification) -> Option<Told> {
         VerificationState::Running => {
             let (done, of) = (verification.bytes_done, verification.bytes_expected);
             let (word, sentence) = match percent(verification) {
-                Some(percent) => (format!("Verifying {percent:.0} %"), format!("{done} of {of} checked.")),
+                Some(percent) => {
+                    (format!("Verifying {} %", decimal(percent, 0)), format!("{done} of {of} checked."))
+                }
                 None => ("Verifying".to_owned(), "The image is being read.".to_owned()),
             };
             return Some(Told { tone: Tone::Active, icon: Icon::Activity, word, sentence });
@@ -64,7 +66,7 @@ pub fn told(verification: &Verification) -> Option<Told> {
 pub fn percent(verification: &Verification) -> Option<f64> {
     let (done, of) = (verification.bytes_done.0, verification.bytes_expected.0);
     #[expect(clippy::cast_precision_loss, reason = "whole percents are shown")]
-    (of > 0).then(|| (done as f64 / of as f64 * 100.0).clamp(0.0, 100.0))
+    (of > 0).then(|| bounded(done as f64 / of as f64 * 100.0, 0.0, 100.0))
 }
 
 /// What to say to the operator of the image's guest who asked for it.
@@ -75,7 +77,7 @@ pub fn outcome_of(verification: &Verification, guest: &str) -> (ToastKind, Strin
         Tone::Bad => ToastKind::Error,
         Tone::Neutral | Tone::Active | Tone::Waiting => ToastKind::Warning,
     };
-    (kind, format!("The image of {guest}: {}. {}", told.word.to_lowercase(), told.sentence))
+    (kind, format!("The image of {guest}: {}. {}", told.word.to_ascii_lowercase(), told.sentence))
 }
 
 #[cfg(test)]

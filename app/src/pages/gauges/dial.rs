@@ -1,5 +1,6 @@
 //! The eight gauges: what each shows of a guest, and how its needle and its number are made.
 
+use memdeck_model::decimal;
 use memdeck_model::telemetry::{LiveSample, Metric, needle_degrees};
 
 use crate::ui::Mark;
@@ -94,7 +95,7 @@ impl Dial {
             reason = "rounded, and not negative"
         )]
         let whole = rate.abs().round() as u64;
-        format!("{:.1}°: {} {}/s", needle_degrees(rate), grouped(whole), self.counts)
+        format!("{}°: {} {}/s", decimal(needle_degrees(rate), 1), grouped(whole), self.counts)
     }
 }
 

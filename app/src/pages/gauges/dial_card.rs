@@ -42,7 +42,7 @@ pub fn DialCard(
                     <span class="dial-number number">
                         {dynamic(move || match number.get() {
                             Some(number) => number.into_any(),
-                            None => view! { <Unknown what=title.to_lowercase() /> }.into_any(),
+                            None => view! { <Unknown what=title.to_ascii_lowercase() /> }.into_any(),
                         })}
                     </span>
                     " "

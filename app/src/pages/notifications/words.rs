@@ -99,7 +99,7 @@ pub fn of_whom(rule: &NewRule) -> String {
         parts.push(format!("on hosts {}", names(&rule.hosts)));
     }
     if rule.severity > Severity::Info {
-        parts.push(severity_name(rule.severity).to_lowercase());
+        parts.push(severity_name(rule.severity).to_ascii_lowercase());
     }
     parts.join("; ")
 }

@@ -1,5 +1,6 @@
 //! The unit in which the values of a chart are shown.
 
+use memdeck_model::decimal;
 use memdeck_model::telemetry::{Metric, MetricUnit};
 
 /// A unit, and how many of the metric's own it is.
@@ -72,7 +73,7 @@ pub fn number(value: f64) -> String {
         _ if size < 9.995 => 2,
         _ => 1,
     };
-    format!("{value:.decimals$}")
+    decimal(value, decimals).to_string()
 }
 
 /// What stands beside the name of a chart: what its numbers mean where the unit alone does not say it.

@@ -1,8 +1,8 @@
 //! The guest at a glance.
 
 use leptos::prelude::*;
-use memdeck_model::Millis;
 use memdeck_model::telemetry::{LiveSample, Metric};
+use memdeck_model::{Millis, bounded};
 
 use super::state::ResourcesState;
 use crate::ui::erase::{dynamic, memo};
@@ -83,7 +83,7 @@ fn cpu_time(ns: u64) -> String {
 
 fn percent(percent: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
-    let thousandths = (percent.clamp(0.0, 100.0) * 1000.0) as u64;
+    let thousandths = (bounded(percent, 0.0, 100.0) * 1000.0) as u64;
     share(thousandths, 100_000)
 }
 

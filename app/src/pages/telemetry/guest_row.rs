@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use memdeck_model::telemetry::{LiveSummary, TelemetryReport};
-use memdeck_model::{Guest, GuestState, Timestamp};
+use memdeck_model::{Guest, GuestState, Timestamp, decimal};
 
 use super::state::TelemetryState;
 use super::words::without_balloon;
@@ -103,7 +103,9 @@ fn percent(
     what: &'static str,
 ) -> AnyView {
     let text = memo(move || {
-        summary.with(|summary| summary.as_ref().and_then(read)).map(|percent| format!("{percent:.1} %"))
+        summary
+            .with(|summary| summary.as_ref().and_then(read))
+            .map(|percent| format!("{} %", decimal(percent, 1)))
     });
     dynamic(move || match text.get() {
         Some(text) => text.into_any(),

@@ -1,7 +1,8 @@
 //! What the charts show, in sentences.
 
 use memdeck_model::{
-    ByteCount, CaptureMode, Distribution, LEAST_DAYS, LEAST_DUMPS, Outlook, Timestamp, Trends, VolumeForecast,
+    ByteCount, CaptureMode, Distribution, LEAST_DAYS, LEAST_DUMPS, Outlook, Timestamp, Trends,
+    VolumeForecast, decimal,
 };
 
 use crate::words::grouped;
@@ -53,7 +54,7 @@ fn counted(dumps: u64) -> String {
 /// What is to be expected of a volume, and what that rests on. `day` writes a day.
 pub fn about_volume(volume: &VolumeForecast, day: fn(Timestamp) -> String) -> (String, String) {
     let free = volume.free_bytes;
-    let days = if volume.days < 9.95 { format!("{:.1}", volume.days) } else { format!("{:.0}", volume.days) };
+    let days = decimal(volume.days, usize::from(volume.days < 9.95));
     let dumps = counted(volume.dumps);
     let rests_on = |net: i64| {
         let rate = ByteCount(net.unsigned_abs());

@@ -1,5 +1,6 @@
 //! What a card shows of a guest's load, in words.
 
+use memdeck_model::decimal;
 use memdeck_model::telemetry::{LiveSummary, change_degrees, needle_degrees};
 
 use crate::ui::Mark;
@@ -75,7 +76,7 @@ impl Values {
 fn share_of(percent: Option<f64>) -> Reading {
     Reading {
         degrees: percent.map(|percent| percent * 0.9),
-        number: percent.map(|percent| format!("{percent:.1} %")),
+        number: percent.map(|percent| format!("{} %", decimal(percent, 1))),
     }
 }
 
@@ -92,7 +93,7 @@ fn change_in_words(per_second: f64) -> String {
         change => {
             let sign = if change > 0.0 { "+" } else { "−" };
             let degrees = change_degrees(per_second).abs();
-            format!("{sign}{:.1} %/s ({sign}{degrees:.0}°)", change.abs())
+            format!("{sign}{} %/s ({sign}{}°)", decimal(change.abs(), 1), decimal(degrees, 0))
         }
     }
 }

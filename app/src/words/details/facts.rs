@@ -5,7 +5,7 @@
 
 use memdeck_model::{
     Actor, ByteCount, CaptureMode, HostClock, ImageFacts, Inspection, Manifest, Message, Millis, PauseSource,
-    Record, Remark, Segment, SegmentKind, Timestamp,
+    Record, Remark, Segment, SegmentKind, Timestamp, decimal,
 };
 
 use super::super::{by_whom, grouped, share, shown};
@@ -64,7 +64,10 @@ fn capture(record: &Record, manifest: Option<&Manifest>) -> Vec<Fact> {
     facts.add_or_unknown("Mode", mode.map(|mode| text(what_mode(mode))));
     facts.add("Began", Value::Instant(record.timestamp));
     facts.add_some("Image complete", manifest.map(|manifest| Value::Instant(manifest.finished_at)));
-    facts.add_or_unknown("Took", record.duration_sec.map(|seconds| text(format!("{seconds:.2} s"))));
+    facts.add_or_unknown(
+        "Took",
+        record.duration_sec.map(|seconds| text(format!("{} s", decimal(seconds, 2)))),
+    );
     facts.add_some("Requested", asked_by(record, manifest).map(|actor| text(by_whom(&actor))));
     let host = record.host.as_ref().or(manifest.map(|manifest| &manifest.host));
     facts.add_or_unknown("Host", host.map(text));

@@ -1,6 +1,7 @@
 //! What the pages of a guest's memory hold, class by class, on screen.
 
 use leptos::prelude::*;
+use memdeck_model::decimal;
 
 use crate::words::{PageClass, PageStatistics};
 use crate::words::{grouped, percent, share};
@@ -12,7 +13,7 @@ pub fn PageTable(statistics: PageStatistics) -> impl IntoView {
     let total = classes.iter().map(|class| class.pages).sum();
     let row = move |class: PageClass| {
         let PageClass { name, hint, pages } = class;
-        let width = format!("{:.2}%", percent(pages, total));
+        let width = format!("{}%", decimal(percent(pages, total), 2));
         view! {
             <tr>
                 <th scope="row">

@@ -1,7 +1,7 @@
 //! One dump that waits, runs, or ended a moment ago.
 
 use leptos::prelude::*;
-use memdeck_model::{DumpId, JobState};
+use memdeck_model::{DumpId, JobState, decimal};
 
 use super::button::{CancelQuestion, JobButton, is_asked};
 use crate::data::{Cancel, Data, Job, NO_UUID, figures_of, result_of};
@@ -89,7 +89,7 @@ pub fn JobRow(id: DumpId) -> impl IntoView {
 }
 
 fn percent(progress: f64) -> String {
-    format!("{progress:.1}")
+    decimal(progress, 1).to_string()
 }
 
 /// Numbers stay beside their units: a line breaks between figures only.

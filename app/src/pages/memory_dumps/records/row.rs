@@ -1,7 +1,7 @@
 //! One finished dump.
 
 use leptos::prelude::*;
-use memdeck_model::{ByteCount, CaptureMode, DumpId, ForeignRow, Message, Millis, Record, Remark};
+use memdeck_model::{ByteCount, CaptureMode, DumpId, ForeignRow, Message, Millis, Record, Remark, decimal};
 
 use super::super::state::DumpsState;
 use super::actions::RecordActions;
@@ -42,7 +42,7 @@ pub fn RecordRow(record: Record) -> impl IntoView {
                 <Instant instant=record.timestamp />
             </td>
             <td role="cell" data-label=duration class="number record-duration">
-                {known(record.duration_sec, "duration", |seconds| format!("{seconds:.2} s"))}
+                {known(record.duration_sec, "duration", |seconds| format!("{} s", decimal(seconds, 2)))}
                 <HowTaken mode=record.mode pause=record.pause_ms fallback=record.fallback />
             </td>
             <td role="cell" data-label=hash class="record-cell-wide">
