@@ -1,6 +1,5 @@
 // Lab guests beside web-01 and db-01, which run anyway.
 
-import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,11 +39,4 @@ export async function restartGuest(name) {
 export async function ensureNoGuest(name) {
   const { stdout } = await run(LAB, ['status']);
   if (stdout.split('\n').some((line) => line.startsWith(`${name} `))) await stopGuest(name);
-}
-
-// Memory as the page writes it; lab guests have 100 MiB or more.
-export function memoryText(kib) {
-  const mib = kib / 1024;
-  assert.ok(mib >= 100, 'smaller guests are written with decimals');
-  return mib < 999.5 ? `${mib.toFixed(0)} MiB` : `${(mib / 1024).toFixed(2)} GiB`;
 }

@@ -13,6 +13,7 @@ import { eventually } from '../support/eventually.mjs';
 import { wideElements } from '../support/layout.mjs';
 import { hasFocus } from '../support/memory-dumps-page.mjs';
 import { ARRANGEMENTS, scenario } from '../support/scenario.mjs';
+import { pauseText } from '../support/written.mjs';
 
 const answered = (status) => [new RegExp(`^response: ${status} `), new RegExp(`^console: .*\\b${status}\\b`)];
 const GONE = answered(410);
@@ -87,7 +88,7 @@ for (const arrangement of Object.keys(ARRANGEMENTS)) {
     await says('Guest', manifest.guest.os_banner);
     await says('Capture', manifest.host_kernel);
     await says('Capture', ` · ${manifest.hypervisor.qemu_version}`);
-    await says('Pause', `${dump.pause_ms} ms`);
+    await says('Pause', pauseText(dump.pause_ms));
     await says('File', dump.dump_path);
     for (const hash of [dump.sha256, manifest.file_sha256, manifest.frame_digests.root, manifest.page_map.file_blake3]) {
       await says('Hashes', hash);

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 
 import { eventually } from '../support/eventually.mjs';
-import { memoryText } from '../support/lab.mjs';
 import { descriptionOf } from '../support/memory-dumps-page.mjs';
 import { ARRANGEMENTS, HELD_AT_HALF, scenario } from '../support/scenario.mjs';
+import { memoryText } from '../support/written.mjs';
 
 for (const [arrangement, arrange] of Object.entries(ARRANGEMENTS)) {
   scenario(`${arrangement}: a guest is chosen, dumped before the operator's eyes, and found with its hash`, async (stage) => {

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 
 import { eventually } from '../support/eventually.mjs';
-import { memoryText } from '../support/lab.mjs';
 import { hasFocus } from '../support/memory-dumps-page.mjs';
 import { scenario } from '../support/scenario.mjs';
+import { memoryText } from '../support/written.mjs';
 
 scenario('the question before all guests are dumped says what will happen, and Esc means no', async (stage) => {
   const dashboard = await stage.start('serve');

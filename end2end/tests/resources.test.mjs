@@ -7,6 +7,7 @@ import { controlsTooSmall, standsStill, violations } from '../support/accessibil
 import { eventually } from '../support/eventually.mjs';
 import { wideElements } from '../support/layout.mjs';
 import { scenario } from '../support/scenario.mjs';
+import { pauseText } from '../support/written.mjs';
 
 async function open(stage, query = '', how = {}, dashboard = undefined) {
   dashboard ??= await stage.start('serve');
@@ -125,7 +126,7 @@ scenario('a dump is marked in the charts, and leads to its details', async (stag
   const dumps = page.getByRole('region', { name: 'Dumps in this range' });
   await dumps.getByText('No dump of web-01 in the last 5 min.').waitFor();
   const { dump_id: id, pause_ms: pause } = await dashboard.home.dump('web-01');
-  const paused = `paused for ${pause < 1000 ? `${pause} ms` : `${(pause / 1000).toFixed(2)} s`}`;
+  const paused = `paused for ${pauseText(pause)}`;
   const link = dumps.getByRole('link');
   await link.waitFor();
   assert.ok((await dumps.getByRole('listitem').innerText()).includes(paused), paused);
