@@ -50,13 +50,13 @@ impl SearchText {
     }
 }
 
-/// Whether ASCII `text` has `wanted`, which is folded already.
+/// Whether ASCII `text` has `wanted`, whatever the case of both.
 fn has_ascii(text: &[u8], wanted: &[u8]) -> bool {
     let Some((first, rest)) = wanted.split_first() else { return true };
-    let upper = first.to_ascii_uppercase();
+    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
     text.windows(wanted.len()).any(|part| match part.split_first() {
         Some((begins, goes_on)) => {
-            (begins == first || *begins == upper) && goes_on.eq_ignore_ascii_case(rest)
+            (*begins == lower || *begins == upper) && goes_on.eq_ignore_ascii_case(rest)
         }
         None => false,
     })
@@ -307,6 +307,16 @@ mod tests {
 
     fn finds(search: &str) -> bool {
         RecordFilter { search: Some(search.parse().unwrap()), ..RecordFilter::default() }.matches(&record())
+    }
+
+    #[test]
+    fn ascii_is_found_in_whichever_case_a_platform_folds_to() {
+        for wanted in ["kvm-02", "KVM-02", "m-0", "M-0", ""] {
+            assert!(
+                has_ascii(b"kvm-02", wanted.as_bytes()) && has_ascii(b"the KVM-02 host", wanted.as_bytes())
+            );
+        }
+        assert!(!has_ascii(b"kvm-02", b"KVM-03") && !has_ascii(b"kv", b"kvm"));
     }
 
     #[test]
