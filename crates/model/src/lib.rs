@@ -58,6 +58,7 @@ mod schedule_name;
 mod secret;
 mod segment;
 mod sign_in_link;
+mod signature;
 mod target;
 pub mod telemetry;
 mod trends;
@@ -136,6 +137,9 @@ pub use rights::{
 pub use secret::Secret;
 pub use segment::{Segment, SegmentKind};
 pub use sign_in_link::SignInLink;
+pub use signature::{
+    HostChainEnd, HostChainPlace, HostKey, HostSigning, KeyId, ParseKeyIdError, RotatedKey, SignatureCheck,
+};
 pub use target::{GuestIdentity, Target};
 pub use trends::{
     Bin, Distribution, Durations, Growth, LEAST_DAYS, LEAST_DUMPS, Outlook, PausesByMode, StoredByGuest,
