@@ -31,6 +31,7 @@ use memdeck_operations::{
     Accounts, Courier, Host, HostError, HostFacts, Hosts, ImageHost, Images, NoticeLimits, NoticePace,
     Notices, NotifyParts, Once, Operations, Parts, Readiness, ReadinessParts, Undelivered,
 };
+use memdeck_signing::KeyFiles;
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, watch};
 use tower::ServiceExt as _;
@@ -310,6 +311,7 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
         Arc::new(Access::new(HOST.parse().expect("an address"), &http, &clock))
     };
     let closing = watch::channel(false).1;
+    let keys = KeyFiles::of(scratch());
     let state = AgentState {
         host: nobody,
         catalog,
@@ -317,9 +319,10 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
         images,
         readiness,
         metrics: Arc::clone(&metrics),
+        keys: keys.clone(),
         once,
     };
-    let state_of_dashboard = DashboardState { operations, accounts, metrics, closing };
+    let state_of_dashboard = DashboardState { operations, accounts, metrics, keys, closing };
     let open = access(http(&[("OPEN_ACCESS", "loopback")]));
     let closed = access(http(&[("MEMDECK_TOKEN", TOKEN), ("MEMDECK_BEHIND_PROXY", "127.0.0.1")]));
     let routers = [

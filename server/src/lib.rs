@@ -22,5 +22,6 @@ pub mod outbox;
 mod ownership;
 mod service_manager;
 mod services;
+mod signing;
 mod telemetry;
 mod token;

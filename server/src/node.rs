@@ -18,6 +18,7 @@ use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, NewEntry};
 use memdeck_model::{Actor, DumpId, Event, HostId};
 use memdeck_operations::audit::Audit;
 use memdeck_operations::{Host, Hosts, Images, Readiness, ReadinessParts, blocking};
+use memdeck_signing::KeyFiles;
 
 use tokio::sync::broadcast;
 
@@ -27,6 +28,7 @@ use crate::guardian::GuardProcess;
 use crate::metrics::Volume;
 use crate::ownership::{self, OwnershipError};
 use crate::services::{GUEST_LIST_AGE, Service, ServiceError, Services, agent_host};
+use crate::signing;
 
 /// Why the parts cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +174,7 @@ fn engine(
         lookup,
         volume: Arc::new(store.clone()),
         store,
+        signer: signing::open(config, state),
         clock: clock(),
         guardian: Arc::new(GuardProcess::start(&config.libvirt)),
         settings: EngineSettings {
@@ -202,7 +205,7 @@ pub struct Node {
 impl Node {
     /// This machine takes the dumps. When it stops, running ones have `shutdown_grace` to end.
     pub async fn here(config: &Config, state: &State, shutdown_grace: Duration) -> Result<Self, StartError> {
-        let stored = stored_images(state).await;
+        let stored = stored_images(config, state).await;
         let This { machine, store, engine } = this_machine(config, state, shutdown_grace, stored)?;
         let images = Images::new(Arc::clone(&state.catalog), audit(config, state), machine.images(), None);
         let hosts = Arc::new(Hosts::one(HostId::local(), machine));
@@ -223,7 +226,7 @@ impl Node {
         let service = agent_host(&state.catalog, client, Some(nearby));
         let hosts = Arc::new(Hosts::one(name.clone(), Arc::clone(&service) as _));
         let service = Service::new(name, None, service);
-        let here = stored_images(state).await;
+        let here = stored_images(config, state).await;
         let audit = audit(config, state);
         let images = Images::new(Arc::clone(&state.catalog), audit, here, Some(Arc::clone(&hosts)));
         Self::of(state, hosts, images, None, None, vec![service])
@@ -235,7 +238,7 @@ impl Node {
         state: &State,
         shutdown_grace: Duration,
     ) -> Result<Self, StartError> {
-        let here = stored_images(state).await;
+        let here = stored_images(config, state).await;
         let (mut this, mut services) = (None, Vec::new());
         let mut named: Vec<(HostId, Arc<dyn Host>)> = Vec::new();
         for HostConfig { name, place } in &config.hosts {
@@ -355,8 +358,9 @@ pub fn audit(config: &Config, state: &State) -> Audit {
 }
 
 /// The images that this machine keeps, once what an earlier process left to be deleted is gone.
-pub async fn stored_images(state: &State) -> Arc<StoredImages> {
-    let images = Arc::new(StoredImages::new(Arc::clone(&state.catalog), clock()));
+pub async fn stored_images(config: &Config, state: &State) -> Arc<StoredImages> {
+    let images = StoredImages::new(Arc::clone(&state.catalog), clock());
+    let images = Arc::new(images.with_keys(KeyFiles::of(&config.state_dir)));
     blocking({
         let images = Arc::clone(&images);
         move || images.finish_deletions()

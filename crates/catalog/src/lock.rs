@@ -45,6 +45,8 @@ pub enum LockRole {
     Restore,
     /// `memdeck user` or `memdeck token`
     Accounts,
+    /// `memdeck signing-key`
+    SigningKey,
 }
 
 impl fmt::Display for LockRole {
@@ -59,6 +61,7 @@ impl fmt::Display for LockRole {
             Self::Doctor => "memdeck doctor",
             Self::Restore => "memdeck restore",
             Self::Accounts => "memdeck user or token",
+            Self::SigningKey => "memdeck signing-key",
         })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use memdeck_catalog::Catalog;
 use memdeck_hypervisor::Hypervisor;
 use memdeck_image::ImageStore;
+use memdeck_signing::HostSigner;
 
 use crate::guardian::Guardian;
 use crate::room::{Room, Volume};
@@ -42,6 +43,8 @@ pub struct EngineParts {
     pub lookup: Arc<dyn Hypervisor>,
     /// Where images go.
     pub store: ImageStore,
+    /// Who signs their manifests.
+    pub signer: Arc<HostSigner>,
     /// The volume of the images.
     pub volume: Arc<dyn Volume>,
     /// Where time comes from.
@@ -58,6 +61,7 @@ pub struct Context {
     pub hypervisor: Arc<dyn Hypervisor>,
     pub lookup: Arc<dyn Hypervisor>,
     pub store: ImageStore,
+    pub signer: Arc<HostSigner>,
     pub room: Room,
     pub clock: Arc<dyn Clock>,
     pub guardian: Arc<dyn Guardian>,
@@ -66,7 +70,8 @@ pub struct Context {
 
 impl From<EngineParts> for Context {
     fn from(parts: EngineParts) -> Self {
-        let EngineParts { catalog, hypervisor, lookup, store, volume, clock, guardian, settings } = parts;
-        Self { catalog, hypervisor, lookup, store, room: Room::of(volume), clock, guardian, settings }
+        let EngineParts { catalog, hypervisor, lookup, store, signer, volume, clock, guardian, settings } =
+            parts;
+        Self { catalog, hypervisor, lookup, store, signer, room: Room::of(volume), clock, guardian, settings }
     }
 }

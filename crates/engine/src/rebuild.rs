@@ -75,6 +75,7 @@ fn record_anew(dump: &StoredDump, at: Timestamp) -> Record {
         image: dump.image.clone(),
         manifest: dump.image.clone(),
         manifest_sha256: dump.manifest_sha256.clone(),
+        signature: None,
         checksum: dump.image.clone(),
         page_map: None,
         digests: None,

@@ -51,5 +51,9 @@ pub fn record_of(manifest: &Manifest, sealed: &Sealed, sealed_at: Timestamp) -> 
 pub fn completed_message(manifest: &Manifest) -> String {
     let pause =
         manifest.pause_ms.map_or_else(String::new, |pause| format!("; the guest was stopped for {pause}"));
-    format!("Dump completed: {} stored as {}{pause}", manifest.raw_size_bytes, manifest.stored_size_bytes)
+    let unsigned = manifest.unsigned_because.as_ref().map_or_else(String::new, |why| format!("; {why}"));
+    format!(
+        "Dump completed: {} stored as {}{pause}{unsigned}",
+        manifest.raw_size_bytes, manifest.stored_size_bytes
+    )
 }

@@ -10,8 +10,8 @@
 //! stands still, [`LiveCapture`] QEMU's migration stream, its pages in any order, and makes an ELF core of it. Either is
 //! an [`OrderedImage`] then, pages in a file without a name, and is captured while the guest runs.
 //!
-//! A stored image is five files: `<stem>.elf.zst` (the image), `<stem>.json` (its [`Manifest`]), `<stem>.sha256`,
-//! `<stem>.pages` (its [`PageMap`]) and `<stem>.blake3` (a digest of every frame). What was read out of it later may stand beside
+//! A stored image is six files: `<stem>.elf.zst` (the image), `<stem>.json` (its [`Manifest`]), `<stem>.json.sig` (the signature
+//! of that), `<stem>.sha256`, `<stem>.pages` (its [`PageMap`]) and `<stem>.blake3` (a digest of every frame). What was read out of it later may stand beside
 //! them: `<stem>.inside.json`. `docs/image-format.md` describes them.
 //!
 //! The rooms, each below those that use it:
@@ -55,8 +55,8 @@ mod testing;
 pub use memdeck_model::{
     CaptureFacts, Companion, ExportFacts, ExportFormat, Finding, FrameDigestFacts, FrameFacts, FrameSpan,
     GuestFacts, HypervisorFacts, Inspection, MANIFEST_VERSION, Manifest, NoteFacts, OmittedBlock,
-    PageMapFacts, PageTotals, ParseFormatError, RecordCheck, Sample, Segment, SegmentKind, Verdict,
-    VerifyReport,
+    PageMapFacts, PageTotals, ParseFormatError, RecordCheck, Sample, Segment, SegmentKind, SignatureCheck,
+    Verdict, VerifyReport,
 };
 
 pub use export::{
@@ -85,4 +85,4 @@ pub use store::{
     CaptureError, Captured, ImageStore, PartialImage, Provenance, SealError, Sealed, SpoolError, StoreError,
     StoredDump, StoredDumps, check_removable, keep_inside, kept_inside, remove_stored,
 };
-pub use verify::{compare_with_record, verify, verify_sample};
+pub use verify::{check_signature, compare_with_record, signature_of_stored, verify, verify_sample};

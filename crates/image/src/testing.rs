@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use memdeck_model::{
     Actor, ByteCount, CaptureMode, DumpId, GuestName, HostClock, Millis, Progress, Record, Timestamp,
 };
+use memdeck_signing::{HostSigner, KeyFiles};
 use tempfile::TempDir;
 
 use crate::synthetic::{headers, noise};
@@ -107,6 +108,24 @@ impl Lab {
         partial.seal(provenance()).unwrap()
     }
 
+    /// Where the keys of this host are.
+    pub(crate) fn keys(&self) -> KeyFiles {
+        KeyFiles::of(self.outside())
+    }
+
+    /// Who signs on this host.
+    pub(crate) fn signer(&self) -> HostSigner {
+        self.keys().read_or_make(provenance().started_at).unwrap();
+        HostSigner::of(self.outside())
+    }
+
+    /// Stores an image that is signed and has a place in the chain of this host.
+    pub(crate) fn store_signed(&self, image: &[u8]) -> Sealed {
+        let mut partial = self.partial();
+        partial.capture_core(image).unwrap();
+        partial.seal_signed(provenance(), &self.signer()).unwrap().1
+    }
+
     /// Stores another dump, of another guest.
     pub(crate) fn store_other(&self, image: &[u8]) -> Sealed {
         let other = GuestName("db-01".to_owned());
@@ -114,9 +133,8 @@ impl Lab {
         let mut partial = self.store.create(&other, &dump_id).unwrap();
         partial.capture_core(image).unwrap();
         let provenance = provenance();
-        partial
-            .seal(Provenance { guest: GuestFacts { name: other, ..provenance.guest }, ..provenance })
-            .unwrap()
+        let provenance = Provenance { guest: GuestFacts { name: other, ..provenance.guest }, ..provenance };
+        partial.seal_signed(provenance, &self.signer()).unwrap().1
     }
 
     /// The names of all files, sorted.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DumpId, GuestName, GuestPhysAddr};
+use crate::{DumpId, GuestName, GuestPhysAddr, KeyId};
 
 /// One frame of a stored image; ranges are half-open.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,6 +189,36 @@ pub enum Finding {
         /// As it is.
         found: String,
     },
+    /// The manifest is signed, and the signature is not there.
+    #[error("there is no signature {path}, but the manifest says that key {key} signed it")]
+    SignatureMissing {
+        /// Where it should be.
+        path: PathBuf,
+        key: KeyId,
+    },
+    /// The signature cannot be read.
+    #[error("the signature {path} is of no use: {reason}")]
+    SignatureUnusable {
+        /// Which of the files of the image.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The signature is of other bytes, or by another key than the manifest says.
+    #[error("the signature {path} is not one of this manifest: one of both was changed or exchanged")]
+    SignatureWrong {
+        /// Which of the files of the image.
+        path: PathBuf,
+    },
+    /// Signed by somebody whom nobody here believes.
+    #[error(
+        "the manifest is signed by key {key}, which is not among the keys that are believed here; \
+             verify with its public key"
+    )]
+    SignedByUnknownKey { key: KeyId },
+    /// A signature was asked for.
+    #[error("the manifest is not signed")]
+    Unsigned,
     /// The manifest is another file than the one that was sealed.
     #[error(
         "the manifest was changed or exchanged: its SHA-256 is {found}, but the catalog's record says {recorded}"
@@ -218,7 +248,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// Whether something is missing beside the image, rather than wrong.
+    /// Whether something that would confirm the image is missing, rather than wrong.
     pub(crate) fn is_missing_record(&self) -> bool {
         matches!(
             self,
@@ -226,6 +256,9 @@ impl Finding {
                 | Self::ChecksumMissing { .. }
                 | Self::PageMapMissing { .. }
                 | Self::DigestsMissing { .. }
+                | Self::SignatureMissing { .. }
+                | Self::SignedByUnknownKey { .. }
+                | Self::Unsigned
         )
     }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditHead, Witness};
 use crate::{
-    Actor, ByteCount, CaptureMode, DumpId, GuestName, HostClock, Message, Millis, PauseSource, Remark,
-    Segment, Timestamp,
+    Actor, ByteCount, CaptureMode, DumpId, GuestName, HostChainPlace, HostClock, KeyId, Message, Millis,
+    PauseSource, Remark, Segment, Timestamp,
 };
 
 /// The version this program writes, and the only one it reads.
@@ -191,6 +191,15 @@ pub struct Manifest {
     /// The end of memdeck's audit when the image was sealed; older images have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditHead>,
+    /// The key that signed this manifest; the signature is the file beside it. Older images have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<KeyId>,
+    /// Which of its host's dumps it is; older images have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_chain: Option<HostChainPlace>,
+    /// Why one of both is missing although this version would have written it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsigned_because: Option<Message>,
     /// The segments of the image, in the order of its program headers.
     pub segments: Vec<Segment>,
 }

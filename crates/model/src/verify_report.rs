@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteCount, Finding, Manifest, Verdict};
+use crate::{ByteCount, Finding, Manifest, SignatureCheck, Verdict};
 
 /// Whether an image agrees with the catalog's record of its dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,4 +79,7 @@ pub struct VerifyReport {
     pub digests_root: Option<String>,
     /// The result of the comparison with the catalog's record.
     pub record: RecordCheck,
+    /// What checking the manifest's signature found. An older service looks for none.
+    #[serde(default)]
+    pub signature: SignatureCheck,
 }

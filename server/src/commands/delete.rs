@@ -51,7 +51,7 @@ impl Store {
             return Ok(Self::Service(service));
         }
         let state = State::take(config, LockRole::Delete)?;
-        let here = node::stored_images(&state).await;
+        let here = node::stored_images(config, &state).await;
         let images =
             Arc::new(Images::new(Arc::clone(&state.catalog), node::audit(config, &state), here, None));
         Ok(Self::Here { images, _held: state })

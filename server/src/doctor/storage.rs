@@ -5,6 +5,7 @@ use std::path::Path;
 use memdeck_catalog::{Backup, Catalog, CatalogError};
 use memdeck_image::ImageStore;
 use memdeck_model::{ByteCount, Millis, with_causes};
+use memdeck_signing::{HostChain, KeyFiles};
 
 use super::Check;
 use crate::config::Config;
@@ -17,6 +18,9 @@ const OLD_BACKUP: Millis = Millis(2 * 60 * 60 * 1000);
 
 pub fn checks(config: &Config, takes_dumps: bool) -> Vec<Check> {
     let mut checks = vec![state_dir(config), token(config)];
+    if takes_dumps {
+        checks.push(signing_key(config));
+    }
     if config.state_dir.join(Catalog::FILE_NAME).exists() {
         checks.push(catalog(config));
         checks.push(backups(config));
@@ -83,6 +87,36 @@ fn token(config: &Config) -> Check {
             CHECK,
             with_causes(&error),
             "Delete the file if others could read it: the next start makes a new token.",
+        ),
+    }
+}
+
+fn signing_key(config: &Config) -> Check {
+    const CHECK: &str = "signing_key";
+    let keys = KeyFiles::of(&config.state_dir);
+    let key = match keys.read().and_then(|key| keys.known().map(|_| key)) {
+        Ok(Some(key)) => key.public().id(),
+        Ok(None) => {
+            return Check::off(CHECK, "There is none yet: the first dump, or the first start, makes it.");
+        }
+        Err(error) => {
+            return Check::failed(
+                CHECK,
+                with_causes(&error),
+                "Dumps are taken and not signed. memdeck signing-key rotate makes another key; what the lost one signed \
+                 is still checked by its public key.",
+            );
+        }
+    };
+    match HostChain::read(&config.state_dir) {
+        Ok(chain) => {
+            let sealed = chain.map_or(0, |chain| chain.number);
+            Check::ok(CHECK, format!("Key {key} signs manifests; this host's chain has {sealed} dumps."))
+        }
+        Err(error) => Check::failed(
+            CHECK,
+            with_causes(&error),
+            "Dumps are taken and signed, but have no place in the chain of this host.",
         ),
     }
 }

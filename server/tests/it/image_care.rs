@@ -81,13 +81,13 @@ async fn an_image_is_deleted_with_its_files_and_the_record_says_so() {
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert!(answer["detail"].as_str().unwrap().contains(sentence), "{answer}");
     }
-    assert_eq!(files(&stored), 10);
+    assert_eq!(files(&stored), 12);
 
     app.clock.advance(Duration::from_mins(1));
     let (status, record) = answer(&app.dashboard, delete(&path, r#"{"confirm": "web-01"}"#)).await;
     assert_eq!((status, &record["deleted_by"]), (StatusCode::OK, &json!({"kind": "api"})));
     assert_eq!(record["deleted_at"], "2025-11-14T08:59:23.550273Z");
-    assert_eq!(files(&stored), 6, "those of the other dump, and the manifest");
+    assert_eq!(files(&stored), 8, "those of the other dump, and the manifest with its signature");
     let Event::Record(told) = changed.recv().await.unwrap() else { panic!("another event") };
     assert_eq!(serde_json::to_value(told).unwrap(), record);
 
@@ -187,7 +187,7 @@ async fn an_image_that_is_being_downloaded_is_not_deleted() {
     let (status, refused) = answer(&app.dashboard, delete(&path, r#"{"confirm": "mail-01"}"#)).await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert!(refused["detail"].as_str().unwrap().contains("is being downloaded"), "{refused}");
-    assert_eq!(files(&stored), 5);
+    assert_eq!(files(&stored), 6);
     drop(open);
     let asked = Instant::now();
     while answer(&app.dashboard, delete(&path, r#"{"confirm": "mail-01"}"#)).await.0 != StatusCode::OK {
@@ -196,7 +196,7 @@ async fn an_image_that_is_being_downloaded_is_not_deleted() {
             "a download that was given up still holds the image"
         );
     }
-    assert_eq!(files(&stored), 1, "the manifest stays");
+    assert_eq!(files(&stored), 2, "the manifest and its signature stay");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,10 +213,10 @@ async fn a_deletion_that_was_cut_off_is_finished_by_the_next_start() {
     app.catalog.mark_deleted(&asked).unwrap();
     let (status, _) = answer(&app.dashboard, get(&format!("/api/memory-dumps/{dump_id}/image"))).await;
     assert_eq!(status, StatusCode::GONE, "what is marked is not given out, although it is there");
-    assert_eq!(files(&stored), 10);
+    assert_eq!(files(&stored), 12);
 
     support::stored(&app.catalog, &app.clock).finish_deletions();
-    assert_eq!(files(&stored), 6);
+    assert_eq!(files(&stored), 8);
     assert!(app.catalog.unsettled_deletions().unwrap().is_empty());
     let (status, _) = answer(&app.dashboard, get(&format!("/api/memory-dumps/{kept}/manifest"))).await;
     assert_eq!(status, StatusCode::OK);
@@ -237,7 +237,7 @@ async fn a_deletion_whose_files_stay_can_be_asked_for_again() {
     assert!(refused["detail"].as_str().unwrap().contains("not all of its files can be removed"), "{refused}");
     open_to_all(0o700);
     assert_eq!(answer(&app.dashboard, delete(&path, r#"{"confirm": "web-01"}"#)).await.0, StatusCode::OK);
-    assert_eq!(files(&stored), 1, "the manifest stays");
+    assert_eq!(files(&stored), 2, "the manifest and its signature stay");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -258,12 +258,12 @@ async fn an_imported_image_is_not_looked_for_on_this_host() {
     assert!(problem.to_string().contains("with the dump service that took it"), "{problem}");
     let request = memdeck_model::DeleteRequest::confirmed("web-01");
     assert!(images.delete(&dump_id, request, &Caller::trusted(Actor::Api)).await.is_err());
-    assert_eq!(files(&stored), 5);
+    assert_eq!(files(&stored), 6);
 }
 
-/// The five files of an image.
-fn five(stored: &Path) -> [std::path::PathBuf; 5] {
-    ["elf.zst", "json", "sha256", "pages", "blake3"].map(|suffix| {
+/// The six files of an image.
+fn six(stored: &Path) -> [std::path::PathBuf; 6] {
+    ["elf.zst", "json", "json.sig", "sha256", "pages", "blake3"].map(|suffix| {
         let name = stored.file_name().unwrap().to_str().unwrap().replace("elf.zst", suffix);
         stored.with_file_name(name)
     })
@@ -274,7 +274,7 @@ async fn an_image_that_was_exchanged_for_another_dumps_is_found_and_not_handed_o
     let app = TestApp::start();
     let (dump_id, stored) = app.dumped("web-01").await;
     let (other, exchanged) = app.dumped("db-01").await;
-    for (to, from) in five(&stored).into_iter().zip(five(&exchanged)) {
+    for (to, from) in six(&stored).into_iter().zip(six(&exchanged)) {
         std::fs::copy(from, to).unwrap();
     }
     for edited in [false, true] {

@@ -5,17 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Crates of the workspace that each crate uses in its own code: these and no others.
-const USED: [(&str, &[&str]); 16] = [
+const USED: [(&str, &[&str]); 17] = [
     ("memdeck-model", &[]),
     ("memdeck-clock", &["memdeck-model"]),
-    ("memdeck-image", &["memdeck-model"]),
+    ("memdeck-signing", &["memdeck-model"]),
+    ("memdeck-image", &["memdeck-model", "memdeck-signing"]),
     ("memdeck-study", &["memdeck-image", "memdeck-model"]),
     ("memdeck-hypervisor", &["memdeck-model"]),
     ("memdeck-catalog", &["memdeck-model"]),
     ("memdeck-influx", &["memdeck-model"]),
     (
         "memdeck-engine",
-        &["memdeck-catalog", "memdeck-clock", "memdeck-hypervisor", "memdeck-image", "memdeck-model"],
+        &[
+            "memdeck-catalog",
+            "memdeck-clock",
+            "memdeck-hypervisor",
+            "memdeck-image",
+            "memdeck-model",
+            "memdeck-signing",
+        ],
     ),
     ("memdeck-operations", &["memdeck-catalog", "memdeck-clock", "memdeck-model"]),
     ("memdeck-telemetry", &["memdeck-hypervisor", "memdeck-influx", "memdeck-model"]),
@@ -30,6 +38,7 @@ const USED: [(&str, &[&str]); 16] = [
             "memdeck-influx",
             "memdeck-model",
             "memdeck-operations",
+            "memdeck-signing",
             "memdeck-study",
             "memdeck-telemetry",
         ],
@@ -53,6 +62,7 @@ const USED: [(&str, &[&str]); 16] = [
             "memdeck-model",
             "memdeck-notify",
             "memdeck-operations",
+            "memdeck-signing",
             "memdeck-study",
             "memdeck-telemetry",
         ],
@@ -61,10 +71,11 @@ const USED: [(&str, &[&str]); 16] = [
 
 /// Libraries, and the crates that hide them behind what they offer. SQLite has two: the catalog, and the store of
 /// telemetry, a file of its own, because no dump may wait for telemetry.
-const HIDDEN: [(&str, &[&str]); 7] = [
+const HIDDEN: [(&str, &[&str]); 8] = [
     ("fuser", &["memdeck-study"]),
     ("mquire", &["memdeck-study"]),
     ("lettre", &["memdeck-notify"]),
+    ("ring", &["memdeck-signing"]),
     ("virt", &["memdeck-hypervisor"]),
     ("virt-sys", &["memdeck-hypervisor"]),
     ("rusqlite", &["memdeck-catalog", "memdeck-telemetry"]),

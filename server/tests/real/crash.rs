@@ -53,7 +53,7 @@ fn killed_while_reading_the_guest_runs_and_the_next_start_cleans_up() {
         files.iter().all(|name| name.starts_with("web-01_")),
         "left by the dump that was killed: {files:?}"
     );
-    assert_eq!(files.len(), 5, "{files:?}");
+    assert_eq!(files.len(), 6, "{files:?}");
     assert_eq!(serve.get("/api/memory-dumps/stats")["total_dumps"], 1);
     assert_eq!(serve.terminate(), Some(0));
 }

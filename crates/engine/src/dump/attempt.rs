@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use memdeck_catalog::{CatalogError, Job};
 use memdeck_hypervisor::{Cut, DumpStream, Valve};
-use memdeck_image::{CaptureFacts, Captured, OrderedImage, PartialImage};
+use memdeck_image::{CaptureFacts, OrderedImage, PartialImage};
 use memdeck_model::{CaptureMode, EndReason, Guest, GuestState, Message, Millis};
 
 use crate::aftercare::Aftercare;
@@ -24,7 +24,6 @@ pub struct Attempt<'a> {
 
 /// A guest's memory, stored and not sealed yet.
 pub struct StoredMemory {
-    pub captured: Captured,
     pub mode: CaptureMode,
     pub pause: Option<Millis>,
     pub facts: CaptureFacts,
@@ -98,7 +97,7 @@ impl Attempt<'_> {
     }
 
     /// Stores what was received of the guest, which runs.
-    pub fn store(&self, received: OrderedImage, image: &mut PartialImage) -> Result<Captured, DumpError> {
+    pub fn store(&self, received: OrderedImage, image: &mut PartialImage) -> Result<(), DumpError> {
         let must_stop = || self.must_stop();
         let mut is_published = false;
         let captured = image.capture(received, &must_stop, &mut |bytes| {
@@ -107,6 +106,6 @@ impl Attempt<'_> {
                 self.board.publish_progress(self.job);
             }
         });
-        captured.map_err(|error| self.stop_error().unwrap_or_else(|| error.into()))
+        captured.map(drop).map_err(|error| self.stop_error().unwrap_or_else(|| error.into()))
     }
 }

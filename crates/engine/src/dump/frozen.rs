@@ -38,9 +38,8 @@ pub fn capture(
         (Ok(received), Ok(outcome)) => (received, outcome),
         (received, outcome) => return Err(failure(attempt, &valve, received.err(), outcome.err())),
     };
-    let captured = attempt.store(received, image)?;
+    attempt.store(received, image)?;
     Ok(StoredMemory {
-        captured,
         mode: CaptureMode::Frozen,
         pause: outcome.pause.map(Millis::from),
         facts: CaptureFacts {

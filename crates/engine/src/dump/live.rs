@@ -128,8 +128,8 @@ pub fn capture(
         omitted: received.omitted.clone(),
         missing: received.missing.clone(),
     };
-    let captured = attempt.store(received.into_reader(), image)?;
-    Ok(StoredMemory { captured, mode: CaptureMode::Live, pause, facts })
+    attempt.store(received.into_reader(), image)?;
+    Ok(StoredMemory { mode: CaptureMode::Live, pause, facts })
 }
 
 /// Bytes per second that may be read while the guest runs.

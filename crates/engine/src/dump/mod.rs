@@ -77,10 +77,11 @@ fn take_image(attempt: Attempt<'_>) -> Result<Job, DumpError> {
     stored.facts.encrypted = encrypted;
 
     let time_now = || started_at.plus(context.clock.monotonic().saturating_sub(begun).into());
-    let captured = stored.captured.clone();
     let provenance = provenance(&attempt.with(&job), guest, host, &xml, (started_at, time_now()), stored);
-    let manifest = provenance.clone().into_manifest(job.dump_id.clone(), captured);
-    let sealed = image.seal(provenance)?;
+    let (manifest, sealed) = image.seal_signed(provenance, &context.signer)?;
+    if let Some(why) = &manifest.unsigned_because {
+        tracing::error!(dump_id = %manifest.dump_id, vm = %manifest.guest.name, %why, "an image is not vouched for");
+    }
     // The manifest is part of what is sealed, so it cannot hold the time of sealing.
     let sealed_at = time_now();
     drop(room);

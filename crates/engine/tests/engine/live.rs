@@ -21,7 +21,7 @@ fn a_live_dump_holds_the_same_memory_as_a_frozen_one() {
     assert!(loadable(&exported(&status)) == loadable(&bench.hypervisor.image("db-01")), "the memory differs");
     assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running);
     assert_eq!(bench.catalog().intents().unwrap(), []);
-    assert_eq!(bench.files().len(), 5, "the spool has no name");
+    assert_eq!(bench.files().len(), 6, "the spool has no name");
 }
 
 /// Each reason for which `auto` takes the guest frozen: it is done, and the record says why. `live` alone fails.

@@ -7,5 +7,6 @@ mod frozen;
 mod live;
 mod lost_catalog;
 mod room;
+mod signing;
 mod stopping;
 mod support;

@@ -15,6 +15,7 @@ use memdeck_model::{
     Actor, ByteCount, DumpId, DumpOptions, DumpStatus, EndReason, Event, GuestState, Millis, ModeChoice,
     Timestamp, VmRef, WaitsFor,
 };
+use memdeck_signing::{HostSigner, KeyFiles};
 use tokio::sync::broadcast;
 
 pub const TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -81,11 +82,13 @@ impl Bench {
 
     /// An engine that lives by this clock.
     pub fn engine_by(&self, clock: Arc<dyn Clock>, max_parallel: u32) -> Engine {
+        KeyFiles::of(self.dir.path()).read_or_make(self.clock.now()).unwrap();
         Engine::start(EngineParts {
             catalog: Arc::new(self.catalog()),
             hypervisor: Arc::new(self.hypervisor.clone()),
             lookup: Arc::new(self.lookup.clone().unwrap_or_else(|| self.hypervisor.clone())),
             store: self.store(),
+            signer: Arc::new(HostSigner::of(self.dir.path())),
             volume: self.volume.clone().unwrap_or_else(|| Arc::new(self.store())),
             clock,
             guardian: Arc::new(NoGuardian),

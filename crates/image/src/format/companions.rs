@@ -9,6 +9,8 @@ use memdeck_model::{DumpId, GuestName};
 pub(crate) const IMAGE_SUFFIX: &str = ".elf.zst";
 pub(crate) const PARTIAL_SUFFIX: &str = ".elf.zst.partial";
 pub(crate) const MANIFEST_SUFFIX: &str = ".json";
+/// A signature over the manifest's bytes. Both are kept when the image is deleted.
+pub(crate) const SIGNATURE_SUFFIX: &str = ".json.sig";
 pub(crate) const CHECKSUM_SUFFIX: &str = ".sha256";
 pub(crate) const PAGE_MAP_SUFFIX: &str = ".pages";
 pub(crate) const DIGESTS_SUFFIX: &str = ".blake3";
@@ -24,10 +26,11 @@ pub(crate) fn stem(guest: &GuestName, dump_id: &DumpId) -> Option<String> {
 
 /// Whether a file name is that of an image or of a file beside it, finished or not, of this dump.
 pub(crate) fn belongs_to(name: &str, dump_id: &DumpId) -> bool {
-    const SUFFIXES: [&str; 8] = [
+    const SUFFIXES: [&str; 9] = [
         PARTIAL_SUFFIX,
         IMAGE_SUFFIX,
         MANIFEST_SUFFIX,
+        SIGNATURE_SUFFIX,
         CHECKSUM_SUFFIX,
         PAGE_MAP_SUFFIX,
         DIGESTS_SUFFIX,
@@ -107,6 +110,7 @@ mod tests {
             "web_a1.elf.zst.partial",
             "web_a1.elf.zst",
             "w_e_b_a1.json",
+            "w_e_b_a1.json.sig",
             "web_a1.sha256",
             "web_a1.pages",
             "web_a1.blake3",
@@ -117,6 +121,7 @@ mod tests {
         }
         for foreign in [
             "web_a10.json",
+            "web_a10.json.sig",
             "web_ba1.json",
             "web_a1.txt",
             "_a1.json",

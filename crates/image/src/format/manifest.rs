@@ -71,14 +71,20 @@ impl ManifestFile {
     /// # Errors
     /// The file cannot be read, or does not contain a manifest of this version.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let mut json = Vec::new();
-        let file = open_regular(path).map_err(ManifestError::Io)?;
-        file.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut json).map_err(ManifestError::Io)?;
-        if byte_len(&json) > MAX_MANIFEST_BYTES {
-            return Err(ManifestError::TooLarge);
-        }
+        let json = read_manifest_file(path)?;
         Ok(Self { manifest: manifest_from_json(&json)?, sha256: sha256_hex(&json) })
     }
+}
+
+/// The bytes of a file that may be a manifest.
+pub(crate) fn read_manifest_file(path: &Path) -> Result<Vec<u8>, ManifestError> {
+    let mut json = Vec::new();
+    let file = open_regular(path).map_err(ManifestError::Io)?;
+    file.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut json).map_err(ManifestError::Io)?;
+    if byte_len(&json) > MAX_MANIFEST_BYTES {
+        return Err(ManifestError::TooLarge);
+    }
+    Ok(json)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use memdeck_model::{ByteCount, DumpId, Manifest};
 
 use super::{ImageStore, Sealed, StoreError};
 use crate::format::companions::{
-    CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, belongs_to,
+    CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, SIGNATURE_SUFFIX,
+    belongs_to,
 };
 use crate::format::manifest::ManifestFile;
 
@@ -43,6 +44,7 @@ impl ImageStore {
             image,
             manifest: manifest_path,
             manifest_sha256,
+            signature: manifest.signed_by.as_ref().map(|_| beside(SIGNATURE_SUFFIX)),
             checksum: beside(CHECKSUM_SUFFIX),
             page_map: manifest.page_map.as_ref().map(|_| beside(PAGE_MAP_SUFFIX)),
             digests: manifest.frame_digests.as_ref().map(|_| beside(DIGESTS_SUFFIX)),

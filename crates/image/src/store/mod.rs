@@ -1,12 +1,12 @@
 //! The directory of stored images, and an image on its way into it.
 //!
 //! ```text
-//!  create ──► <stem>.elf.zst.partial, .pages, .blake3 ──capture──► written ──seal──► <stem>.elf.zst, .json, .sha256
+//!  create ──► <stem>.elf.zst.partial, .pages, .blake3 ──capture──► written ──seal──► <stem>.elf.zst, .json, .json.sig, .sha256
 //!                     └── dropped without a seal, or the seal failed: every file of it is removed
 //! ```
 //!
 //! What a crash leaves is found again by the dump's id: [`ImageStore::remove_partials`]; what nobody knows of any more is
-//! swept: [`ImageStore::sweep`]. A deleted image leaves its manifest.
+//! swept: [`ImageStore::sweep`]. A deleted image leaves its manifest and the signature of it.
 
 mod capture;
 mod directory;
@@ -29,7 +29,7 @@ use memdeck_model::{ByteCount, DumpId, GuestName};
 
 use self::directory::Directory;
 use crate::format::companions::{
-    CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, stem,
+    CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, SIGNATURE_SUFFIX, stem,
 };
 
 pub use self::capture::Captured;
@@ -71,7 +71,14 @@ impl ImageStore {
     /// The dump has files already, the id contains `_`, or the file cannot be created.
     pub fn create(&self, guest: &GuestName, dump_id: &DumpId) -> Result<PartialImage, StoreError> {
         let stem = stem(guest, dump_id).ok_or_else(|| StoreError::AmbiguousDumpId(dump_id.clone()))?;
-        for suffix in [IMAGE_SUFFIX, MANIFEST_SUFFIX, CHECKSUM_SUFFIX, PAGE_MAP_SUFFIX, DIGESTS_SUFFIX] {
+        for suffix in [
+            IMAGE_SUFFIX,
+            MANIFEST_SUFFIX,
+            SIGNATURE_SUFFIX,
+            CHECKSUM_SUFFIX,
+            PAGE_MAP_SUFFIX,
+            DIGESTS_SUFFIX,
+        ] {
             let name = format!("{stem}{suffix}");
             let path = self.dir().join(&name);
             match self.directory.has(&name) {

@@ -96,6 +96,9 @@ impl Provenance {
             frame_digests: Some(captured.frame_digests),
             page_map: captured.page_map,
             audit,
+            signed_by: None,
+            host_chain: None,
+            unsigned_because: None,
             segments: captured.segments,
         }
     }

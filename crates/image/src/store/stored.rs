@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use memdeck_model::{DumpId, Manifest, with_causes};
 
 use super::{ImageStore, Sealed, StoreError};
-use crate::format::companions::{IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, dump_id_in};
+use crate::format::companions::{IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, companion, dump_id_in};
 use crate::format::manifest::ManifestFile;
 
 /// A dump as its manifest describes it.
@@ -19,6 +19,14 @@ pub struct StoredDump {
     pub image: PathBuf,
     /// The image; `None` if there is none: it was deleted.
     pub sealed: Option<Sealed>,
+}
+
+impl StoredDump {
+    /// Where its manifest is.
+    #[must_use]
+    pub fn manifest_path(&self) -> PathBuf {
+        companion(&self.image, MANIFEST_SUFFIX)
+    }
 }
 
 /// What a directory of images holds.
@@ -37,6 +45,18 @@ impl ImageStore {
     /// # Errors
     /// The directory cannot be listed.
     pub fn stored(&self) -> Result<StoredDumps, StoreError> {
+        self.listed(true)
+    }
+
+    /// The same without a look at the images: every dump as if its image were deleted.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn manifests(&self) -> Result<StoredDumps, StoreError> {
+        self.listed(false)
+    }
+
+    fn listed(&self, with_images: bool) -> Result<StoredDumps, StoreError> {
         let list_error = |source| StoreError::List { path: self.dir().to_owned(), source };
         let mut found = StoredDumps::default();
         for name in self.directory.names().map_err(list_error)? {
@@ -48,7 +68,7 @@ impl ImageStore {
                 continue;
             }
             let image = self.dir().join(format!("{stem}{IMAGE_SUFFIX}"));
-            let has_image = has(IMAGE_SUFFIX).map_err(list_error)?;
+            let has_image = with_images && has(IMAGE_SUFFIX).map_err(list_error)?;
             match self.read(stem, &dump_id, image, has_image) {
                 Ok(dump) => found.dumps.push(dump),
                 Err(why) => found.unusable.push((self.dir().join(name), why)),
@@ -66,7 +86,7 @@ impl ImageStore {
         image: PathBuf,
         has_image: bool,
     ) -> Result<StoredDump, String> {
-        if let Some((manifest, sealed)) = self.sealed_as(stem, dump_id) {
+        if has_image && let Some((manifest, sealed)) = self.sealed_as(stem, dump_id) {
             let manifest_sha256 = sealed.manifest_sha256.clone();
             return Ok(StoredDump { manifest, manifest_sha256, image, sealed: Some(sealed) });
         }

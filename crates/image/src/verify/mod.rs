@@ -5,7 +5,7 @@
 //! not be checked at all; an image that is damaged is a [`VerifyReport`] with findings.
 //!
 //! That these are the files of this dump, and not those of another that was put in their place, only the catalog's record
-//! can say: [`compare_with_record`].
+//! can say: [`compare_with_record`]. Who vouches for them says the signature of the manifest: [`check_signature`].
 //!
 //! [`verify_sample`] checks a few frames against their digests instead of all, and says so.
 
@@ -15,18 +15,22 @@ mod headers;
 mod page_map;
 mod records;
 mod sample;
+mod signature;
 
 use std::num::NonZero;
 use std::path::Path;
 
 use memdeck_model::{
-    ByteCount, Companion, Finding, Progress, Record, RecordCheck, Sample, Verdict, VerifyReport,
+    ByteCount, Companion, Finding, Progress, Record, RecordCheck, Sample, SignatureCheck, Verdict,
+    VerifyReport,
 };
 
 use self::records::Records;
 use crate::read::error::ReadError;
 use crate::read::image::open_image;
 use crate::read::recorded::{Seen, differences};
+
+pub use self::signature::{check_signature, signature_of_stored};
 
 /// A file with more damaged frames than this is not worth a longer list.
 const MAX_LISTED_FRAMES: u64 = 100;
@@ -131,6 +135,7 @@ fn report(path: &Path, mut contents: Contents) -> VerifyReport {
         manifest_sha256,
         digests_root,
         record: RecordCheck::NotChecked,
+        signature: SignatureCheck::NotChecked,
     }
 }
 

@@ -5,6 +5,7 @@ mod companions;
 mod manipulations;
 mod records;
 mod sample;
+mod signature;
 
 use std::fs::{self, File};
 

@@ -24,6 +24,7 @@ use memdeck_operations::{
     Described, Form, ImageHost, ImageRef, OpenImage, Study, Verifications, blocking, catalog_problem,
     unknown_image,
 };
+use memdeck_signing::KeyFiles;
 use tokio::sync::broadcast;
 
 use inside::Readings;
@@ -41,6 +42,8 @@ pub struct StoredImages {
     uses: Uses,
     verifications: Verifications,
     readings: Arc<Readings>,
+    /// Whose signatures are believed; `None` to look at none.
+    keys: Option<KeyFiles>,
     changed: broadcast::Sender<Event>,
 }
 
@@ -66,7 +69,13 @@ impl StoredImages {
         let verifications = Verifications::new(changed.clone());
         let uses = Uses::default();
         let readings = Readings::new(reader, Arc::clone(&catalog), Arc::clone(&clock), uses.clone());
-        Self { catalog, clock, uses, verifications, readings: Arc::new(readings), changed }
+        Self { catalog, clock, uses, verifications, readings: Arc::new(readings), keys: None, changed }
+    }
+
+    /// The same, which checks signatures with the keys that are believed there.
+    #[must_use]
+    pub fn with_keys(self, keys: KeyFiles) -> Self {
+        Self { keys: Some(keys), ..self }
     }
 }
 

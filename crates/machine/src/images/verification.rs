@@ -10,6 +10,7 @@ use memdeck_model::{
     Actor, Message, Millis, Problem, ProblemKind, Timestamp, Verdict, Verification, VerificationState,
 };
 use memdeck_operations::{Verifications, catalog_problem};
+use memdeck_signing::KeyFiles;
 
 use super::uses::InUse;
 use super::{StoredImage, StoredImages, internal, unreadable};
@@ -45,6 +46,7 @@ impl StoredImages {
             catalog: Arc::clone(&self.catalog),
             verifications: self.verifications.clone(),
             clock: Arc::clone(&self.clock),
+            keys: self.keys.clone(),
             begun: begun.clone(),
             image,
         };
@@ -63,6 +65,7 @@ struct Job {
     catalog: Arc<Catalog>,
     verifications: Verifications,
     clock: Arc<dyn Clock>,
+    keys: Option<KeyFiles>,
     begun: Verification,
     image: StoredImage,
 }
@@ -84,6 +87,7 @@ impl Job {
         });
         let result = result.map(|mut report| {
             memdeck_image::compare_with_record(&mut report, &self.image.record);
+            self.check_signature(&mut report);
             report
         });
         let ended = self.ended(result, self.clock.now());
@@ -97,6 +101,18 @@ impl Job {
         self.note(&ended);
         // After the event about its end, the image can be deleted.
         self.verifications.end(&ended, || drop(in_use));
+    }
+
+    fn check_signature(&self, report: &mut VerifyReport) {
+        let Some(keys) = &self.keys else { return };
+        match keys.known() {
+            Ok(known) => memdeck_image::check_signature(report, &known),
+            Err(error) => tracing::error!(
+                dump_id = %self.image.dump_id,
+                error = &error as &dyn std::error::Error,
+                "a signature is not checked: the keys that are believed cannot be read"
+            ),
+        }
     }
 
     fn note(&self, ended: &Verification) {

@@ -88,6 +88,10 @@ words! {
         CollectorStarted = "collector_started", "Collector started";
         CollectorStopped = "collector_stopped", "Collector stopped";
         SettingChanged = "setting_changed", "Setting changed";
+        /// The first of a state directory.
+        SigningKeyMade = "signing_key_made", "Signing key made";
+        /// Another one signs from now on.
+        SigningKeyRotated = "signing_key_rotated", "Signing key rotated";
         CatalogRestored = "catalog_restored", "Catalog restored";
         AuditExported = "audit_exported", "Audit exported";
         UserAdded = "user_added", "User added";

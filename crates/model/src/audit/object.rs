@@ -17,6 +17,8 @@ pub enum AuditObject {
     Catalog,
     /// The audit.
     Audit,
+    /// The key that signs the manifests of a host.
+    SigningKey,
     /// The collector of telemetry.
     Collector,
     /// A guest, as it was named.
@@ -148,6 +150,7 @@ impl fmt::Display for AuditObject {
             Self::Service => f.write_str("memdeck"),
             Self::Catalog => f.write_str("the catalog"),
             Self::Audit => f.write_str("the audit"),
+            Self::SigningKey => f.write_str("the signing key"),
             Self::Collector => f.write_str("the collector"),
             Self::Guest { name, .. } => write!(f, "guest {name}"),
             Self::Dump { dump_id, guest: Some(guest), .. } => write!(f, "dump {dump_id} of {guest}"),

@@ -116,6 +116,8 @@ const COMMON_CALLS: &[Call] = &[
     ("GET", "/api/memory-dumps/{dump_id}/verify", May(View)),
     ("POST", "/api/memory-dumps/{dump_id}/verify", May(Verify)),
     ("GET", "/api/openapi.json", BeingKnown),
+    ("GET", "/api/signing-keys", May(View)),
+    ("POST", "/api/signing-keys/rotate", May(Configure)),
     ("GET", "/healthz", Nothing),
     ("GET", "/metrics", May(ReadMetrics)),
     ("GET", "/readyz", Nothing),

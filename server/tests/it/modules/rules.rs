@@ -41,7 +41,7 @@ impl Rule {
     }
 }
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     Rule {
         sentence: "use cases know no adapter, no HTTP, no subcommand",
         krate: "crates/operations",
@@ -87,6 +87,22 @@ const RULES: [Rule; 10] = [
             "std::net",
             "std::process",
             "std::thread",
+            "tokio",
+        ],
+        features: &[],
+    },
+    Rule {
+        sentence: "what signs knows no images, no catalog, no network and no clock",
+        krate: "crates/signing",
+        modules: &[],
+        never: &[
+            "Instant::now",
+            "SystemTime::now",
+            "memdeck_catalog",
+            "memdeck_image",
+            "reqwest",
+            "rusqlite",
+            "std::net",
             "tokio",
         ],
         features: &[],

@@ -34,6 +34,7 @@ use memdeck_operations::{
     Accounts, Host, Hosts, Images, NoticeLimits, NoticePace, Notices, NotifyParts, Once, Operations, Parts,
     Readiness, ReadinessParts, Telemetry,
 };
+use memdeck_signing::{HostSigner, KeyFiles};
 use memdeck_telemetry::{Collector, CollectorOptions, Store, Switch};
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
@@ -139,7 +140,7 @@ impl TestApp {
         let events = tokio::sync::Mutex::new(engine.subscribe());
         let guests = Arc::new(HypervisorGuests::new(Arc::new(hypervisor.clone()), Duration::ZERO));
         let stored = StoredImages::with_reader(Arc::clone(&catalog), Arc::new(clock.clone()), reader);
-        let stored = Arc::new(stored);
+        let stored = Arc::new(stored.with_keys(KeyFiles::of(dir.path())));
         let host: Arc<dyn Host> = Arc::new(Machine::new(Arc::clone(&engine), guests, Arc::clone(&stored)));
         let images = Arc::new(Images::new(Arc::clone(&catalog), audit(&catalog), host.images(), None));
         let hosts = Arc::new(Hosts::one(HostId::local(), Arc::clone(&host)));
@@ -186,6 +187,7 @@ impl TestApp {
                 operations: Arc::clone(&operations),
                 accounts: Arc::clone(&accounts),
                 metrics,
+                keys: KeyFiles::of(dir.path()),
                 closing: closed,
             },
             Arc::clone(&access),
@@ -199,6 +201,7 @@ impl TestApp {
             once: Arc::new(Once::new(Arc::clone(&catalog), Arc::new(clock.clone()))),
             readiness,
             metrics: metrics_of_agent,
+            keys: KeyFiles::of(dir.path()),
         };
         let agent = memdeck::http::agent(state, access);
         let libvirt = Simulated::new();
@@ -253,12 +256,14 @@ fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &Ma
         shutdown_grace: Duration::ZERO,
     };
     let store = ImageStore::open(&dir.join("dumps")).unwrap();
+    KeyFiles::of(dir).read_or_make(clock.now()).unwrap();
     let parts = EngineParts {
         catalog: Arc::clone(catalog),
         hypervisor: Arc::new(hypervisor.clone()),
         lookup: Arc::new(hypervisor.clone()),
         volume: Arc::new(store.clone()),
         store,
+        signer: Arc::new(HostSigner::of(dir)),
         clock: Arc::new(clock.clone()),
         guardian: Arc::new(NoGuardian),
         settings,

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use memdeck_model::Record;
+use memdeck_signing::KnownKeys;
 use serde_json::Value;
 
 use super::*;
@@ -39,11 +40,11 @@ impl Random {
     }
 }
 
-type Files = [Vec<u8>; 5];
+type Files = [Vec<u8>; 6];
 
 struct Scene {
     _lab: Lab,
-    paths: [PathBuf; 5],
+    paths: [PathBuf; 6],
     original: Files,
     other: Files,
     /// The image that was stored.
@@ -52,15 +53,17 @@ struct Scene {
     /// The image in each format, and the stored file.
     exports: Vec<(Option<ExportFormat>, Vec<u8>)>,
     inspection: Value,
+    keys: KnownKeys,
 }
 
-fn paths(sealed: &Sealed) -> [PathBuf; 5] {
+fn paths(sealed: &Sealed) -> [PathBuf; 6] {
     let (page_map, digests) = companions(sealed);
-    [sealed.image.clone(), sealed.manifest.clone(), sealed.checksum.clone(), page_map, digests]
+    let signature = sealed.signature.clone().unwrap();
+    [sealed.image.clone(), sealed.manifest.clone(), sealed.checksum.clone(), page_map, digests, signature]
 }
 
 fn export(
-    scene: &[PathBuf; 5],
+    scene: &[PathBuf; 6],
     record: &Record,
     format: Option<ExportFormat>,
 ) -> Result<ImageExport, ReadError> {
@@ -78,11 +81,12 @@ impl Scene {
         memory.resize(MIB, 0);
         memory.extend(noise(2, 9_000));
         let image = core(&memory);
-        let sealed = lab.store(&image);
+        let sealed = lab.store_signed(&image);
         memory[100] ^= 1;
         let other = lab.store_other(&core(&memory));
+        let keys = KnownKeys::demanded(vec![*lab.keys().read().unwrap().unwrap().public()]);
         let (paths, record) = (paths(&sealed), record_of(&sealed));
-        let read = |paths: &[PathBuf; 5]| paths.clone().map(|path| fs::read(path).unwrap());
+        let read = |paths: &[PathBuf; 6]| paths.clone().map(|path| fs::read(path).unwrap());
         let formats = ExportFormat::ALL.into_iter().map(Some).chain([None]);
         let exports = formats.map(|format| {
             let mut bytes = Vec::new();
@@ -92,12 +96,12 @@ impl Scene {
         let exports = exports.collect();
         let inspection = serde_json::to_value(inspect_recorded(&paths[IMAGE], &record).unwrap()).unwrap();
         let (original, other) = (read(&paths), read(&self::paths(&other)));
-        Self { _lab: lab, paths, original, other, image, record, exports, inspection }
+        Self { _lab: lab, paths, original, other, image, record, exports, inspection, keys }
     }
 
     /// One manipulation of the files, in words.
     fn manipulate(&self, files: &mut Files, random: &mut Random) -> String {
-        let which = random.below(5);
+        let which = random.below(6);
         let length = files[which].len();
         match random.below(9) {
             0 | 1 if length > 0 => {
@@ -171,6 +175,11 @@ impl Scene {
             fs::write(path, content).unwrap();
         }
         if let Ok(mut report) = verify(&self.paths[IMAGE], &mut silent) {
+            check_signature(&mut report, &self.keys);
+            // Another dump of the same host is signed, too: only the record knows that it is another.
+            if report.findings.is_empty() && *files != self.other {
+                return Err("verify found nothing with nothing but the public key".to_owned());
+            }
             compare_with_record(&mut report, &self.record);
             if report.findings.is_empty() || report.record == RecordCheck::NotChecked {
                 return Err("verify found nothing".to_owned());
