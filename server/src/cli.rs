@@ -5,10 +5,11 @@ mod audit;
 mod notify;
 pub mod retention;
 pub mod schedule;
+mod signing;
 mod study;
+mod verify;
 
 use std::collections::{BTreeMap, HashMap};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::{
@@ -26,7 +27,9 @@ pub use self::notify::{
 };
 pub use self::retention::{HoldCommand, RetentionCommand};
 pub use self::schedule::ScheduleCommand;
+pub use self::signing::{ExportKeyArgs, SigningKeyCommand};
 pub use self::study::{CompareArgs, HuntArgs, InsideArgs, MountArgs, UnmountArgs};
+pub use self::verify::VerifyArgs;
 
 use crate::config::{Config, ConfigError, Places, SETTINGS, Sources, dot_env};
 
@@ -35,7 +38,7 @@ use crate::config::{Config, ConfigError, Places, SETTINGS, Sources, dot_env};
 #[command(
     name = "memdeck",
     version,
-    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the image is damaged, or the audit was manipulated; \
+    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the image is damaged, its host's chain is broken, or the audit was manipulated; \
                   4 a service was stopped and cancelled running dumps; 5 it was stopped, and dumps did not end in time; \
                   130 interrupted; 141 the reader of an export went before its end."
 )]
@@ -73,7 +76,7 @@ pub enum Command {
     Cancel(CancelArgs),
     /// Delete the stored image of a dump; its record stays.
     Delete(DeleteArgs),
-    /// Recompute every hash of a stored image and say what is wrong and where.
+    /// Recompute every hash of a stored image, check its signature, and say what is wrong and where.
     Verify(VerifyArgs),
     /// Write a stored image in the format that a reader of memory images takes.
     Export(ExportArgs),
@@ -106,6 +109,9 @@ pub enum Command {
     /// Say who did what, write it into a file, or check that nobody changed it.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// The key with which this host signs manifests.
+    #[command(subcommand)]
+    SigningKey(SigningKeyCommand),
     /// Copy the catalog into a file, beside whoever uses it.
     Backup(BackupArgs),
     /// Put a backup in the place of the catalog, which is kept aside. No service may run on the state directory.
@@ -247,20 +253,6 @@ pub struct DeleteArgs {
     #[arg(long)]
     pub yes: bool,
     /// Print the record as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `memdeck verify`
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM, whose newest image it is.
-    #[arg(value_name = "IMAGE")]
-    pub image: PathBuf,
-    /// Check only so many frames of 1 MiB, spread over the image: quick, and no proof for the others.
-    #[arg(long, value_name = "FRAMES")]
-    pub sample: Option<NonZero<u64>>,
-    /// Print the report as JSON and no progress bar.
     #[arg(long)]
     pub json: bool,
 }

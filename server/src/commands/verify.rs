@@ -1,19 +1,30 @@
 //! `memdeck verify`
 
+mod chain;
+mod keys;
+mod report;
+
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use memdeck_image::{compare_with_record, verify, verify_sample};
-use memdeck_model::{Companion, Finding, Progress, RecordCheck, Sample, Verdict, VerifyReport};
+use memdeck_image::{check_signature, compare_with_record, verify, verify_sample};
+use memdeck_model::{
+    Companion, Finding, Progress, RecordCheck, Sample, SignatureCheck, Verdict, VerifyReport,
+};
 use serde::Serialize;
+
+use self::keys::Believed;
+use self::report::Circumstances;
 
 use super::named_image::{self, NamedImage};
 use super::recorded::Recorded;
 use super::{Exit, Failure, Output, with_causes};
 use crate::cli::VerifyArgs;
 use crate::config::Config;
+use crate::node::clock;
 
 /// What every stored image begins with.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -21,7 +32,16 @@ const TEMPLATE: &str =
     "verifying {bar:40} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}";
 
 pub fn run(config: &Config, args: &VerifyArgs) -> Result<Exit, Failure> {
-    let NamedImage { path, recorded } = named_image::find(config, &args.image)?;
+    let believed = Believed::of(config, &args.key)?;
+    match (&args.chain, &args.image) {
+        (Some(dir), _) => chain::check(config, dir, &believed, args.json),
+        (None, Some(image)) => image_of(config, image, &believed, args),
+        (None, None) => Err(Failure::usage("say which image to verify, or give --chain and a directory")),
+    }
+}
+
+fn image_of(config: &Config, image: &Path, believed: &Believed, args: &VerifyArgs) -> Result<Exit, Failure> {
+    let NamedImage { path, recorded } = named_image::find(config, image)?;
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
     bar.set_style(ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut observer = |progress: Progress| {
@@ -41,15 +61,34 @@ pub fn run(config: &Config, args: &VerifyArgs) -> Result<Exit, Failure> {
         }
         Recorded::Unknown(why) => Some(why),
     };
+    check_signature(&mut report, &believed.keys);
+    let unbelieved = believed.problem.as_deref();
     let mut output = Output::default();
     if args.json {
-        output.json(&Told { report: &report, record_problem: unchecked.as_deref() })?;
+        let record_problem = unchecked.as_deref();
+        output.json(&Told { report: &report, record_problem, key_problem: unbelieved })?;
     } else if let Some(reason) = no_image(&report) {
         output.line(format_args!("{} is no memdeck image: {reason}", report.path.display()))?;
+    } else if args.report {
+        let afterwards = match report.manifest.as_ref().map(|manifest| &manifest.dump_id) {
+            Some(dump_id) => report::afterwards(config, dump_id),
+            None => Err("without a manifest it is not known which dump it is".to_owned()),
+        };
+        let circumstances = Circumstances {
+            made_at: clock().now(),
+            unchecked: unchecked.as_deref(),
+            unbelieved,
+            afterwards: &afterwards,
+        };
+        output.text(report::of(&report, &circumstances))?;
     } else {
-        output.text(told(&report, unchecked.as_deref()))?;
+        output.text(told(&report, unchecked.as_deref(), unbelieved))?;
     }
     Ok(match report.verdict {
+        // Whoever gives a key asks for a signature by it.
+        Verdict::Unconfirmed if believed.keys.is_doubtful(&report.signature) && !args.key.is_empty() => {
+            Exit::Failed
+        }
         Verdict::Intact | Verdict::Sampled | Verdict::Unconfirmed => Exit::Done,
         Verdict::Damaged => Exit::Damaged,
     })
@@ -62,6 +101,8 @@ struct Told<'a> {
     report: &'a VerifyReport,
     /// Why the image was not compared with a record.
     record_problem: Option<&'a str>,
+    /// Why no key is believed.
+    key_problem: Option<&'a str>,
 }
 
 /// Why the file is none, where nothing about it is of an image: neither its beginning nor its end, and no manifest.
@@ -75,7 +116,7 @@ fn no_image(report: &VerifyReport) -> Option<String> {
     (!is_zstd).then(|| format!("it does not begin as zstd does; {no_table}; {no_manifest}"))
 }
 
-fn told(report: &VerifyReport, unchecked: Option<&str>) -> String {
+fn told(report: &VerifyReport, unchecked: Option<&str>, unbelieved: Option<&str>) -> String {
     let mut text = format!("{}: {}\n", report.path.display(), report.verdict);
     for finding in &report.findings {
         let _ = writeln!(text, "  - {finding}");
@@ -102,19 +143,41 @@ fn told(report: &VerifyReport, unchecked: Option<&str>) -> String {
         line("image", &format!("{size}{}", hash(&report.sha256)));
     }
     line("stored file", &format!("{}{}", report.stored_size, hash(&report.file_sha256)));
+    let [page_map, digests] = companions_in_words(report);
+    line("page map", &page_map);
+    line("digests", &digests);
+    line("signature", &signature_in_words(report, unbelieved));
+    if let Some(place) = manifest.and_then(|manifest| manifest.host_chain.as_ref()) {
+        line("chain", &format!("number {} of {}", place.number, place.id));
+    }
+    line("record", &record_in_words(report, unchecked));
+    text
+}
+
+/// The page map and the digests.
+fn companions_in_words(report: &VerifyReport) -> [String; 2] {
+    let manifest = report.manifest.as_ref();
     let pages = manifest.and_then(|manifest| manifest.page_map.as_ref()).map(|map| map.pages);
     let (of_pages, unread) = match (pages, report.sample) {
         (Some(pages), None) => (format!(", {} pages, {} of them zero", pages.total, pages.zero), ""),
         (_, Some(_)) => (String::new(), "; its entries were not compared with the image"),
         (None, None) => (String::new(), ""),
     };
-    let has_manifest = manifest.is_some();
-    line("page map", &in_words(report.page_map, has_manifest, &format!("{of_pages}{unread}")));
     let root = manifest.and_then(|manifest| manifest.frame_digests.as_ref()).map(|digests| &digests.root);
     let root = root.map(|root| format!(", BLAKE3 root {root}")).unwrap_or_default();
-    line("digests", &in_words(report.frame_digests, has_manifest, &root));
-    line("record", &record_in_words(report, unchecked));
-    text
+    [
+        in_words(report.page_map, manifest.is_some(), &format!("{of_pages}{unread}")),
+        in_words(report.frame_digests, manifest.is_some(), &root),
+    ]
+}
+
+fn signature_in_words(report: &VerifyReport, unbelieved: Option<&str>) -> String {
+    match (&report.signature, unbelieved) {
+        (SignatureCheck::UnknownKey { key }, Some(why)) => {
+            format!("by key {key}: without its public key it was not checked ({why})")
+        }
+        (found, _) => found.to_string(),
+    }
 }
 
 fn record_in_words(report: &VerifyReport, unchecked: Option<&str>) -> String {

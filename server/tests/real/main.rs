@@ -20,6 +20,7 @@ mod pauses;
 mod services;
 mod session_guests;
 mod shell;
+mod signing;
 mod space;
 mod stall;
 mod stopping;

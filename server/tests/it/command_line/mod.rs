@@ -3,6 +3,7 @@
 mod catalog;
 mod images;
 mod settings;
+mod signing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
