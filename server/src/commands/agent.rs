@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use memdeck_catalog::LockRole;
 use memdeck_operations::{Accounts, Once};
+use memdeck_signing::KeyFiles;
 use tokio::sync::watch;
 
 use super::access;
@@ -70,6 +71,7 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
             once: Arc::new(Once::new(Arc::clone(&state.catalog), node::clock())),
             readiness: Arc::clone(&readiness),
             metrics,
+            keys: KeyFiles::of(&config.state_dir),
         },
         Arc::clone(&access),
     );

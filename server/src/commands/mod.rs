@@ -36,6 +36,7 @@ mod schedule;
 mod serve;
 mod service;
 mod sign_in_link;
+mod signing_key;
 mod starting;
 mod table;
 mod verify;
@@ -165,6 +166,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::SignInLink(args) => on_runtime(sign_in_link::run(&config, args)),
             Command::User(command) => on_runtime(accounts::user(&config, command)),
             Command::Token(command) => on_runtime(accounts::token(&config, command)),
+            Command::SigningKey(command) => on_runtime(signing_key::run(&config, command)),
             Command::Audit(command) => audit::run(&config, command),
             Command::Backup(args) => backup::run(&config, args),
             Command::Restore(args) => restore::run(&config, args),

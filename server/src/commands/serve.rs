@@ -9,6 +9,7 @@ use memdeck_catalog::LockRole;
 use memdeck_model::Millis;
 use memdeck_notify::NetworkCourier;
 use memdeck_operations::{Accounts, NoticePace, Notices, NotifyParts, Operations, Parts, blocking};
+use memdeck_signing::KeyFiles;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -132,7 +133,13 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
     let holder = listen::publish(&state.lock, LockRole::Serve, &config.http, &listener)?;
     let (closing, closed) = watch::channel(false);
     let site = config.http.site_dir.clone().or_else(installed_site);
-    let shown = DashboardState { operations: Arc::clone(&operations), accounts, metrics, closing: closed };
+    let shown = DashboardState {
+        operations: Arc::clone(&operations),
+        accounts,
+        metrics,
+        keys: KeyFiles::of(&config.state_dir),
+        closing: closed,
+    };
     let routes = http::dashboard(shown, Arc::clone(&access), site);
     let routes = http::below(routes, &config.http);
     let service = node.hosts.address();

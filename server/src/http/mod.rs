@@ -30,6 +30,7 @@ mod retention;
 mod schedules;
 pub mod server;
 mod sign_in;
+mod signing_keys;
 mod site;
 mod study;
 mod telemetry;
@@ -49,6 +50,7 @@ use axum::{Extension, Json, Router, middleware};
 use memdeck_catalog::Catalog;
 use memdeck_model::{self as model, Service};
 use memdeck_operations::{Accounts, Host, Images, Once, Operations, Readiness};
+use memdeck_signing::KeyFiles;
 use serde::Serialize;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
@@ -89,6 +91,8 @@ pub struct DashboardState {
     pub accounts: Arc<Accounts>,
     /// What Prometheus is told.
     pub metrics: Arc<Metrics>,
+    /// The keys with which this host signs.
+    pub keys: KeyFiles,
     /// Becomes true when open streams must end.
     pub closing: watch::Receiver<bool>,
 }
@@ -110,6 +114,8 @@ pub struct AgentState {
     pub readiness: Arc<Readiness>,
     /// What Prometheus is told.
     pub metrics: Arc<Metrics>,
+    /// The keys with which this host signs.
+    pub keys: KeyFiles,
 }
 
 /// The routes of `memdeck serve`: REST, the page's calls, live events and the page itself.
@@ -118,6 +124,7 @@ pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<Pa
     let page = page::calls(Arc::clone(&state.operations), Arc::clone(&state.accounts));
     let inside = inside::routes(Arc::clone(state.operations.images()));
     let images = images::routes(Arc::clone(state.operations.images()));
+    let keys = signing_keys::routes(state.keys.clone(), state.operations.audit().clone());
     let audit = audit::routes(state.operations.audit().clone());
     let described = OpenApiRouter::with_openapi(openapi::dashboard())
         .nest("/api/memory-dumps", memory_dumps::routes())
@@ -135,7 +142,7 @@ pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<Pa
         .routes(routes!(events::stream))
         .routes(routes!(sign_in::links::make))
         .merge(users::routes());
-    let described = described.with_state(state).merge(images).merge(inside).merge(audit);
+    let described = described.with_state(state).merge(images).merge(inside).merge(keys).merge(audit);
     let routes = described_routes(described, true, readiness, &metrics)
         .merge(memdeck_app::api::router(&page).layer(middleware::from_fn(answer::json_only)))
         .merge(sign_in::routes(Arc::clone(&access)))
@@ -147,10 +154,11 @@ pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<Pa
 pub fn agent(state: AgentState, access: Arc<Access>) -> Router {
     let inside = inside::routes(Arc::clone(&state.images));
     let images = images::routes(Arc::clone(&state.images));
+    let keys = signing_keys::routes(state.keys.clone(), state.images.audit().clone());
     let audit = audit::routes(state.images.audit().clone());
     let (readiness, metrics) = (Arc::clone(&state.readiness), Arc::clone(&state.metrics));
     let described = OpenApiRouter::with_openapi(openapi::agent()).merge(agent::routes());
-    let described = described.with_state(state).merge(images).merge(inside).merge(audit);
+    let described = described.with_state(state).merge(images).merge(inside).merge(keys).merge(audit);
     let routes = described_routes(described, false, readiness, &metrics);
     let routes = routes.layer(middleware::from_fn(audit::tell));
     protected(routes, access, metrics, Service::Agent)

@@ -54,6 +54,7 @@ mod routes;
 mod schedules;
 mod service_manager;
 mod sign_in;
+mod signing;
 mod site;
 mod stopping;
 mod study;

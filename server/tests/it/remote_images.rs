@@ -141,7 +141,11 @@ async fn a_deletion_reaches_the_agent_and_both_records() {
     let told = |catalog| serde_json::to_value(known(catalog)).unwrap();
     assert_eq!(told(&front.catalog), told(&agent.catalog));
     assert_eq!(serde_json::to_value(known(&front.catalog)).unwrap(), record);
-    assert_eq!(std::fs::read_dir(agent.dir.path().join("dumps")).unwrap().count(), 2, "the manifest and its signature stay");
+    assert_eq!(
+        std::fs::read_dir(agent.dir.path().join("dumps")).unwrap().count(),
+        2,
+        "the manifest and its signature stay"
+    );
     assert_eq!(answer(&front.router, get(&format!("{path}/image"))).await.0, StatusCode::GONE);
 }
 

@@ -14,6 +14,7 @@ use memdeck_catalog::Catalog;
 use memdeck_clock::Clock;
 use memdeck_model::{ByteCount, HostId, Millis};
 use memdeck_operations::{Host, Hosts, Images, Operations, Parts, Readiness, ReadinessParts};
+use memdeck_signing::KeyFiles;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -103,6 +104,7 @@ impl Fleet {
             operations: Arc::clone(&operations),
             accounts: Arc::new(memdeck_operations::Accounts::none(&clock)),
             metrics,
+            keys: KeyFiles::of(state.path()),
             closing: closed,
         };
         let router = memdeck::http::dashboard(state_of_routes, access, None);

@@ -19,6 +19,7 @@ use memdeck_clock::Clock;
 use memdeck_machine::HypervisorGuests;
 use memdeck_model::{Event, Millis};
 use memdeck_operations::{Host as _, Hosts, ImageHost, Images, Operations, Parts, Readiness, ReadinessParts};
+use memdeck_signing::KeyFiles;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -138,6 +139,7 @@ impl Front {
                 operations: Arc::clone(&operations),
                 accounts: Arc::new(memdeck_operations::Accounts::none(&clock)),
                 metrics,
+                keys: KeyFiles::of(state.path()),
                 closing: closed,
             },
             access,
