@@ -167,8 +167,19 @@ fn hashes(record: &Record, manifest: Option<&Manifest>) -> Vec<Fact> {
         facts.add_some("BLAKE3 of the page map", page_map.map(Value::Copied));
         let domain_xml = manifest.guest.domain_xml_sha256.clone();
         facts.add_some("SHA-256 of the domain XML", domain_xml.map(Value::Copied));
+        facts.add_some("Signed", signed(manifest).map(text));
     }
     facts.0
+}
+
+/// By which key, and as which of its host's dumps; older versions did neither.
+fn signed(manifest: &Manifest) -> Option<String> {
+    let key = manifest.signed_by.as_ref().map(|key| format!("by key {key}"));
+    let place = manifest.host_chain.as_ref();
+    let place = place.map(|place| format!("number {} of this host’s dumps", grouped(place.number)));
+    let why = manifest.unsigned_because.as_ref().map(ToString::to_string);
+    let said: Vec<String> = [key, place, why].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// Why it was not taken as it was first tried.

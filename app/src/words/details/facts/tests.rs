@@ -146,6 +146,24 @@ fn the_hash_of_the_manifest_is_told_as_the_record_has_it() {
 }
 
 #[test]
+fn who_signed_and_which_dump_of_its_host_it_is_stands_there_or_why_not() {
+    let signed = |signed: serde_json::Value| {
+        let ImageFacts::Inspected(mut inspection) = image() else { unreachable!() };
+        let mut manifest = serde_json::to_value(inspection.manifest.take()).unwrap();
+        manifest.as_object_mut().unwrap().extend(signed.as_object().unwrap().clone());
+        inspection.manifest = serde_json::from_value(manifest).unwrap();
+        values(&groups(&unknown(), Some(&ImageFacts::Inspected(inspection))), "Hashes").pop().unwrap()
+    };
+    let place = json!({"id": "0f", "number": 1200, "previous": "aa"});
+    assert_eq!(
+        signed(json!({"signed_by": "0123456789abcdef", "host_chain": place})),
+        "Signed: by key 0123456789abcdef; number 1,200 of this host’s dumps"
+    );
+    assert_eq!(signed(json!({"unsigned_because": "not signed: no key"})), "Signed: not signed: no key");
+    assert_eq!(signed(json!({})), "SHA-256 of the domain XML: dd", "an older version did not sign");
+}
+
+#[test]
 fn times_sizes_and_remarks_of_the_record_are_told() {
     let record = Record {
         vmid: "7".into(),
