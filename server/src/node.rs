@@ -174,7 +174,7 @@ fn engine(
         lookup,
         volume: Arc::new(store.clone()),
         store,
-        signer: signing::open(config, state),
+        signer: signing::open(&config.state_dir, &state.catalog),
         clock: clock(),
         guardian: Arc::new(GuardProcess::start(&config.libvirt)),
         settings: EngineSettings {

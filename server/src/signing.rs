@@ -1,7 +1,10 @@
 //! The key with which this host signs manifests: made at the first start, exchanged when somebody asks.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use memdeck_catalog::Catalog;
+use memdeck_clock::{Clock as _, SystemClock};
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, AuditResult, NewEntry};
 use memdeck_model::{
     Actor, HostChainEnd, HostSigning, Message, Problem, ProblemKind, RotatedKey, with_causes,
@@ -10,14 +13,11 @@ use memdeck_operations::audit::{Audit, Deed};
 use memdeck_operations::{Caller, blocking};
 use memdeck_signing::{HostChain, HostSigner, KeyFiles};
 
-use crate::config::Config;
-use crate::node::{State, clock};
-
 /// Who signs the dumps of this process, with the key of its state directory, which is made if there is none. A key that cannot
 /// be used keeps no dump from being taken: its manifest says so, and so does the log.
-pub fn open(config: &Config, state: &State) -> Arc<HostSigner> {
-    let now = clock().now();
-    match KeyFiles::of(&config.state_dir).read_or_make(now) {
+pub fn open(state_dir: &Path, catalog: &Catalog) -> Arc<HostSigner> {
+    let now = SystemClock::new().now();
+    match KeyFiles::of(state_dir).read_or_make(now) {
         Ok((key, false)) => tracing::debug!(key = %key.public().id(), "manifests are signed"),
         Ok((key, true)) => {
             let key = key.public().id();
@@ -25,7 +25,7 @@ pub fn open(config: &Config, state: &State) -> Arc<HostSigner> {
             let entry =
                 NewEntry::new(now, Actor::Service, AuditAction::SigningKeyMade, AuditObject::SigningKey);
             let details = AuditDetails { value: Some(key.to_string()), ..AuditDetails::default() };
-            if let Err(error) = state.catalog.note(&entry.with(details)) {
+            if let Err(error) = catalog.note(&entry.with(details)) {
                 tracing::error!(error = &error as &dyn std::error::Error, "the new key is not in the audit");
             }
         }
@@ -34,7 +34,7 @@ pub fn open(config: &Config, state: &State) -> Arc<HostSigner> {
             "manifests are not signed; memdeck doctor says what to do"
         ),
     }
-    Arc::new(HostSigner::of(&config.state_dir))
+    Arc::new(HostSigner::of(state_dir))
 }
 
 /// What others need to check what this host signs. Blocks.
@@ -56,7 +56,7 @@ pub fn told(keys: &KeyFiles) -> Result<HostSigning, Problem> {
 pub async fn rotate(keys: KeyFiles, audit: &Audit, caller: &Caller) -> Result<RotatedKey, Problem> {
     let deed = Deed::new(AuditAction::SigningKeyRotated, AuditObject::SigningKey);
     let begun = audit.begin(caller, deed).await?;
-    match blocking(move || keys.rotate(clock().now())).await {
+    match blocking(move || keys.rotate(SystemClock::new().now())).await {
         Ok(rotated) => {
             let details = AuditDetails {
                 before: rotated.before.as_ref().map(ToString::to_string),
