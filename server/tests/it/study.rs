@@ -237,13 +237,13 @@ fn an_image_without_a_kernel_is_refused_with_what_can_read_it() {
     assert!(text(&read.stderr).contains("the image cannot be read: "), "{}", text(&read.stderr));
 }
 
-/// What becomes of `memdeck inside` whose process meets this at its start.
+/// What becomes of `memdeck inside` whose process meets this at its start and has so many seconds.
 #[cfg(feature = "failpoints")]
-fn fate_of_reading(action: &str) -> (Option<i32>, String, Duration) {
+fn fate_of_reading(action: &str, time_limit: &str) -> (Option<i32>, String, Duration) {
     let home = tempfile::tempdir().unwrap();
     let begun = Instant::now();
     let read = memdeck(home.path())
-        .args(["inside", "--time-limit", "2"])
+        .args(["inside", "--time-limit", time_limit])
         .arg(image("frozen_with-page-map"))
         .env("FAILPOINTS", format!("inside::start={action}"))
         .output()
@@ -254,7 +254,7 @@ fn fate_of_reading(action: &str) -> (Option<i32>, String, Duration) {
 #[test]
 #[cfg(feature = "failpoints")]
 fn a_panic_in_the_process_that_reads_an_image_is_a_sentence() {
-    let (code, told, _) = fate_of_reading("panic");
+    let (code, told, _) = fate_of_reading("panic", "60");
     assert_eq!(
         (code, told.as_str()),
         (Some(1), "memdeck: the program that reads the image met a fault and ended\n")
@@ -264,7 +264,7 @@ fn a_panic_in_the_process_that_reads_an_image_is_a_sentence() {
 #[test]
 #[cfg(feature = "failpoints")]
 fn a_process_that_reads_an_image_and_does_not_end_is_ended() {
-    let (code, told, took) = fate_of_reading("sleep(600000)");
+    let (code, told, took) = fate_of_reading("sleep(600000)", "2");
     assert_eq!(code, Some(1));
     assert_eq!(told, "memdeck: the image was not read within 2 seconds, and reading it was ended\n");
     assert!(took < PATIENCE, "{took:?}");
@@ -273,7 +273,7 @@ fn a_process_that_reads_an_image_and_does_not_end_is_ended() {
 #[test]
 #[cfg(feature = "failpoints")]
 fn a_process_that_reads_an_image_gets_no_more_memory_than_its_limit() {
-    let (code, told, _) = fate_of_reading("return");
+    let (code, told, _) = fate_of_reading("return", "60");
     assert_eq!(code, Some(1));
     assert_eq!(told, "memdeck: reading the image takes more than the 512 MiB of memory that it may\n");
 }
