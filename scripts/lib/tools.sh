@@ -115,8 +115,7 @@ page_tools_are_there() {
 setup_page_tools() {
     [ -n "$WASM_BINDGEN_VERSION" ] || fail "Cargo.lock names no wasm-bindgen: the checkout is incomplete."
     # --locked: trunk's newest dependencies need a newer compiler. wasm-bindgen's lock names a crate that was withdrawn.
-    # It downloads nothing here, so it needs no TLS; its other programs run tests of WASM.
-    setup_tool wasm-bindgen "$WASM_BINDGEN_VERSION" 2 wasm-bindgen-cli --no-default-features --bin wasm-bindgen
+    setup_tool wasm-bindgen "$WASM_BINDGEN_VERSION" 3 wasm-bindgen-cli
     setup_tool trunk "$TRUNK_VERSION" 5 trunk --locked --no-default-features
     setup_tool wasm-split-cli "$WASM_SPLIT_VERSION" 1 wasm_split_cli_support --locked --features build-binary
     if [ ! -x "$BINARYEN_BIN/wasm-opt" ]; then
