@@ -99,7 +99,7 @@ pub struct HostKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HostChainEnd {
-    /// The chain.
+    /// Made at random with the chain: tells it from those of other hosts.
     pub id: String,
     /// The number of the newest dump; 0 before the first.
     pub number: u64,

@@ -100,7 +100,7 @@ impl PublicKey {
         pem("PUBLIC KEY", &self.to_der())
     }
 
-    /// Its name.
+    /// What manifests and commands call it by.
     #[must_use]
     pub fn id(&self) -> KeyId {
         KeyId::of_digest(Sha256::digest(self.to_der()).into())
