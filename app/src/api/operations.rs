@@ -23,8 +23,9 @@ use memdeck_model::{
 };
 use memdeck_model::{
     Activity, ComparedBytes, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr, HostId, HostList,
-    HostState, ImageFacts, InsideReading, LastDump, MapView, Problem, ProblemKind, Record, RecordPage,
-    RecordQuery, Remark, TrendRange, Trends, TriggerRequest, Verification,
+    HostState, HuntDetails, HuntHits, HuntId, HuntList, ImageFacts, InsideReading, LastDump, MapView,
+    NewHunt, Problem, ProblemKind, Record, RecordPage, RecordQuery, Remark, TrendRange, Trends,
+    TriggerRequest, Verification,
 };
 
 use super::{ApiError, Overview};
@@ -82,6 +83,24 @@ pub trait Operations: Send + Sync {
 
     /// Has that be read; the present state of it.
     async fn read_inside(&self, dump_id: DumpId) -> Result<InsideReading, Problem>;
+
+    /// Every hunt that is kept.
+    async fn hunts(&self) -> Result<HuntList, Problem>;
+
+    /// A hunt with its patterns and dumps.
+    async fn hunt(&self, id: HuntId) -> Result<HuntDetails, Problem>;
+
+    /// Queues a hunt.
+    async fn request_hunt(&self, hunt: NewHunt) -> Result<HuntDetails, Problem>;
+
+    /// Cancels a hunt that waits or runs.
+    async fn cancel_hunt(&self, id: HuntId) -> Result<HuntDetails, Problem>;
+
+    /// Forgets a hunt that has ended.
+    async fn remove_hunt(&self, id: HuntId) -> Result<(), Problem>;
+
+    /// Hits of a hunt behind that of the number `after`.
+    async fn hunt_hits(&self, id: HuntId, after: u32, limit: u32) -> Result<HuntHits, Problem>;
 
     /// Where notifications go.
     async fn notice_targets(&self) -> Result<TargetList, Problem>;

@@ -8,6 +8,8 @@ pub mod details;
 mod dump_details;
 mod guest_name;
 #[cfg(any(feature = "ssr", test))]
+pub mod hunts;
+#[cfg(any(feature = "ssr", test))]
 pub mod inside;
 mod inside_tables;
 mod numbers;

@@ -19,8 +19,9 @@ use memdeck_model::{
 };
 use memdeck_model::{
     Activity, ComparedBytes, DeleteRequest, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr,
-    HostId, HostList, HostState, ImageFacts, InsideReading, LastDump, MapView, Overview, Problem, Record,
-    RecordPage, RecordQuery, Remark, TrendRange, Trends, TriggerRequest, Verification,
+    HostId, HostList, HostState, HuntDetails, HuntHits, HuntId, HuntList, ImageFacts, InsideReading,
+    LastDump, MapView, NewHunt, Overview, Problem, Record, RecordPage, RecordQuery, Remark, TrendRange,
+    Trends, TriggerRequest, Verification,
 };
 use memdeck_operations::{Accounts, OpenSession, Operations};
 
@@ -114,6 +115,30 @@ impl api::Operations for Page {
 
     async fn read_inside(&self, dump_id: DumpId) -> Result<InsideReading, Problem> {
         self.operations.images().read_inside(dump_id.as_str(), &self.who.on_page()).await
+    }
+
+    async fn hunts(&self) -> Result<HuntList, Problem> {
+        self.operations.list_hunts(&self.who.on_page()).await
+    }
+
+    async fn hunt(&self, id: HuntId) -> Result<HuntDetails, Problem> {
+        self.operations.hunt(id.as_str(), &self.who.on_page()).await
+    }
+
+    async fn request_hunt(&self, hunt: NewHunt) -> Result<HuntDetails, Problem> {
+        self.operations.request_hunt(hunt, &self.who.on_page()).await
+    }
+
+    async fn cancel_hunt(&self, id: HuntId) -> Result<HuntDetails, Problem> {
+        self.operations.cancel_hunt(id.as_str(), &self.who.on_page()).await
+    }
+
+    async fn remove_hunt(&self, id: HuntId) -> Result<(), Problem> {
+        self.operations.remove_hunt(id.as_str(), &self.who.on_page()).await
+    }
+
+    async fn hunt_hits(&self, id: HuntId, after: u32, limit: u32) -> Result<HuntHits, Problem> {
+        self.operations.hunt_hits(id.as_str(), after, limit, &self.who.on_page()).await
     }
 
     async fn notice_targets(&self) -> Result<TargetList, Problem> {

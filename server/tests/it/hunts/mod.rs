@@ -1,5 +1,6 @@
 //! Hunting patterns in the memory of dumps over HTTP.
 
+mod page;
 mod running;
 
 use std::sync::Arc;
