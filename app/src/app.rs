@@ -36,6 +36,7 @@ pub fn App() -> impl IntoView {
                     <Route path=StaticSegment(Page::Trends.path()) view=shown(Page::Trends) />
                     <Route path=StaticSegment(Page::Compare.path()) view=shown(Page::Compare) />
                     <Route path=StaticSegment(Page::Inside.path()) view=shown(Page::Inside) />
+                    <Route path=StaticSegment(Page::Hunt.path()) view=shown(Page::Hunt) />
                     <Route path=StaticSegment(Page::Hosts.path()) view=shown(Page::Hosts) />
                     <Route path=StaticSegment(Page::Schedules.path()) view=shown(Page::Schedules) />
                     <Route path=StaticSegment(Page::Retention.path()) view=shown(Page::Retention) />

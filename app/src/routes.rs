@@ -20,6 +20,8 @@ pub enum Page {
     Compare,
     /// What a guest itself knew when it was dumped.
     Inside,
+    /// Where patterns are in the memory of dumps.
+    Hunt,
     /// The machines whose guests are dumped.
     Hosts,
     /// Dumps that are taken by plan.
@@ -40,7 +42,7 @@ impl Page {
         &[Self::Gauges, Self::Vms, Self::Telemetry, Self::Resources, Self::MemoryDumps, Self::Trends];
 
     /// Those that study what images hold, in the order of the menu *Study*.
-    pub const STUDY: &[Self] = &[Self::Compare, Self::Inside];
+    pub const STUDY: &[Self] = &[Self::Compare, Self::Inside, Self::Hunt];
 
     /// Those of administration, in the order of the menu *Manage*.
     pub const MANAGE: &[Self] =
@@ -63,6 +65,7 @@ impl Page {
             Self::Trends => "/trends",
             Self::Compare => "/compare",
             Self::Inside => "/inside",
+            Self::Hunt => "/hunt",
             Self::Hosts => "/hosts",
             Self::Schedules => "/schedules",
             Self::Retention => "/retention",
@@ -84,6 +87,7 @@ impl Page {
             Self::Trends => "Trends",
             Self::Compare => "Compare",
             Self::Inside => "Inside",
+            Self::Hunt => "Hunt",
             Self::Hosts => "Hosts",
             Self::Schedules => "Schedules",
             Self::Retention => "Retention",

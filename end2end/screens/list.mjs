@@ -14,7 +14,7 @@
 import assert from 'node:assert/strict';
 
 import { eventually } from '../support/eventually.mjs';
-import { trigger } from './worlds.mjs';
+import { hunt, trigger } from './worlds.mjs';
 
 export const LOOKS = {
   'light-1280': { colorScheme: 'light', width: 1280, height: 900 },
@@ -38,6 +38,19 @@ const readNewest = async ({ page }) => {
   await page.getByRole('button', { name: 'Read the image' }).or(system).first().waitFor();
   if (!(await system.isVisible())) await page.getByRole('button', { name: 'Read the image' }).click();
   await page.getByRole('table', { name: 'Processes' }).waitFor();
+};
+const HUNTS = [
+  { patterns: ['198.51.100.23', 'update.example.net'], all: true, newest_only: true },
+  { patterns: ['7f 45 4c 46 02 01 01 00'], kind: 'bytes', guests: ['web-01'], limit: 40 },
+  { patterns: ['Linux version', 'BusyBox', 'no such text'], all: true, newest_only: true, ignore_case: true, limit: 8 },
+];
+const huntAll = async ({ dashboard }) => {
+  if ((await dashboard.get('/api/hunts')).hunts.length > 0) return;
+  for (const asked of HUNTS) await hunt(dashboard, asked);
+};
+const lookAtHunts = async (page) => {
+  await page.keyboard.press('r');
+  await page.getByRole('table', { name: 'Hunts, newest first' }).locator('tbody tr').nth(HUNTS.length - 1).waitFor();
 };
 const heading = ({ page }) => page.getByRole('heading', { level: 1 }).waitFor();
 
@@ -209,6 +222,33 @@ export const SCREENS = [
     path: '/inside',
     ready: ({ page }) => page.getByLabel('Dump', { exact: true }).locator('option').nth(1).waitFor({ state: 'attached' }),
     show: readNewest,
+  },
+  {
+    name: 'hunt',
+    world: 'used',
+    path: '/hunt',
+    looks: ALL,
+    whole: true,
+    ready: ({ page }) => page.getByRole('heading', { name: 'Hunts' }).waitFor(),
+    begin: huntAll,
+    show: async ({ page }) => {
+      await lookAtHunts(page);
+      await page.getByLabel('Look for').fill('# IR-2026-17\nupdate.example.net\nwget -q -O- http://\n198.51.100.23');
+    },
+  },
+  {
+    name: 'hunt-found',
+    world: 'used',
+    path: '/hunt',
+    looks: ALL,
+    whole: true,
+    ready: ({ page }) => page.getByRole('heading', { name: 'Hunts' }).waitFor(),
+    begin: huntAll,
+    show: async ({ page }) => {
+      await lookAtHunts(page);
+      await page.getByRole('link', { name: '“Linux version”' }).click();
+      await page.locator('.hunt-text mark').first().waitFor();
+    },
   },
   {
     name: 'hosts',

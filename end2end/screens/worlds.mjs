@@ -188,6 +188,12 @@ export async function trigger(dashboard, vms, options = {}) {
   await ended(dashboard);
 }
 
+// Asks for a hunt and waits until it has ended.
+export async function hunt(dashboard, asked) {
+  const { id } = await (await send(dashboard, 'POST', 'hunts', asked)).json();
+  while (!(await dashboard.get(`/api/hunts/${id}`)).ended_at) await pause(100);
+}
+
 async function send(dashboard, method, path, body = {}) {
   const answer = await fetch(`${dashboard.url}/api/${path}`, {
     method,
@@ -195,6 +201,7 @@ async function send(dashboard, method, path, body = {}) {
     body: JSON.stringify(body),
   });
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return answer;
 }
 
 // Waits until all dumps that were asked for have ended.

@@ -50,8 +50,9 @@ for (const [arrangement, [variables, PATH, startProxy]] of Object.entries(ARRANG
     await links.first().waitFor();
     const hrefs = await links.evaluateAll((links) => links.map(({ href }) => new URL(href).pathname));
     const leads = (to) => (href) => href.startsWith(PATH + to);
-    assert.ok(hrefs.every((href) => ['/api/memory-dumps/', '/compare', '/inside'].some((to) => leads(to)(href))), `${hrefs}`);
-    for (const to of ['/api/memory-dumps/', '/compare', '/inside']) assert.ok(hrefs.some(leads(to)), `${hrefs}`);
+    const targets = ['/api/memory-dumps/', '/compare', '/inside', '/hunt'];
+    assert.ok(hrefs.every((href) => targets.some((to) => leads(to)(href))), `${hrefs}`);
+    for (const to of targets) assert.ok(hrefs.some(leads(to)), `${hrefs}`);
     await page.reload();
     await opened.group('Hashes').waitFor();
     await page.keyboard.press('Escape');

@@ -12,6 +12,7 @@ const PAGES = {
   '/resource-monitoring': 'Resource Monitoring',
   '/memory-dumps': 'Memory Dumps',
   '/trends': 'Trends',
+  '/hunt': 'Hunt',
   '/hosts': 'Hosts',
   '/schedules': 'Schedules',
   '/retention': 'Retention',

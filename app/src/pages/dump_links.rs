@@ -15,6 +15,11 @@ pub fn inside_of(id: &DumpId) -> String {
     base::href(&format!("{}?dump={id}", Page::Inside.path()))
 }
 
+/// Where patterns are in its memory.
+pub fn hunt_in(id: &DumpId) -> String {
+    base::href(&format!("{}?dump={id}", Page::Hunt.path()))
+}
+
 /// What changed since the dump before it.
 pub fn comparison_of(id: &DumpId) -> String {
     base::href(&format!("{}?b={id}", Page::Compare.path()))

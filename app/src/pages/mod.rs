@@ -6,6 +6,7 @@ mod dump_links;
 mod gauges;
 mod guest;
 mod hosts;
+mod hunt;
 mod inside;
 mod memory_dumps;
 mod not_found;
@@ -38,6 +39,7 @@ parts! {
     service / trends: Trends => trends::Trends,
     manage / compare: Compare => compare::Compare,
     manage / inside: Inside => inside::Inside,
+    rules / hunt: Hunt => hunt::Hunt,
     manage / hosts: Hosts => hosts::Hosts,
     rules / schedules: Schedules => schedules::Schedules,
     rules / retention: Retention => retention::Retention,

@@ -18,7 +18,7 @@ use super::state::DumpsState;
 use crate::api;
 use crate::data::{Loader, MAY_NOT_DELETE, MAY_NOT_READ, NO_IMAGE, is_out_of_reach};
 use crate::feed::Feed;
-use crate::pages::dump_links::{comparison_of, inside_of};
+use crate::pages::dump_links::{comparison_of, hunt_in, inside_of};
 use crate::ui::erase::{dynamic, effect, memo};
 use crate::ui::{
     Badge, Button, ButtonKind, ButtonSize, Dialog, EmptyState, Failure, Icon, IconView, Instant, Show,
@@ -305,6 +305,8 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
                 <a href=comparison_of(&id.get_value())>"Compare with another dump"</a>
                 " · "
                 <a href=inside_of(&id.get_value())>"What ran inside"</a>
+                " · "
+                <a href=hunt_in(&id.get_value())>"Hunt in its memory"</a>
             </p>
         </Show>
         <div class="details-groups">{dynamic(groups)} {dynamic(pages)}</div>
