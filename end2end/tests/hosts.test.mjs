@@ -100,6 +100,50 @@ scenario('a host is drained after its consequence was read, takes no dumps then,
   assert.equal((await ask()).status, 200);
 });
 
+scenario('a host is added on the page, is one at once, and is removed after its consequence was read', async (stage) => {
+  const token = 'a token of some length';
+  const agent = await stage.start('agent', { MEMDECK_TOKEN: token });
+  const dashboard = await stage.start('serve');
+  const { page, tab } = await stage.open(dashboard, { path: '/hosts', withGuests: false });
+  const row = (name) => page.getByRole('row').filter({ has: page.getByRole('rowheader', { name }) });
+  await row('local').getByText('Reachable').waitFor();
+  assert.equal(await row('local').getByRole('button', { name: /^Remove/ }).count(), 0, 'it was not added');
+
+  await page.getByRole('button', { name: 'Add a host…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Add a host' });
+  const add = dialog.getByRole('button', { name: 'Add the host' });
+  await dialog.getByLabel('Name').fill('kvm/02');
+  await dialog.getByLabel('URL').fill(agent.url);
+  await add.click();
+  await dialog.getByText(/A host's name has 1 to 63 letters/).waitFor();
+  await dialog.getByLabel('Name').fill('Local');
+  await add.click();
+  await dialog.getByText(/Another host has this name: local/).waitFor();
+  await dialog.getByLabel('Name').fill('kvm-02');
+  await dialog.getByLabel('Token').fill(token);
+  assert.deepEqual(await violations(page), []);
+  assert.deepEqual(await controlsTooSmall(page), []);
+  assert.deepEqual(await wideElements(page), []);
+  await dialog.getByLabel('Token').press('Enter');
+  await dialog.waitFor({ state: 'hidden' });
+  await row('kvm-02').getByText('Reachable').waitFor();
+  await page.getByText('2 hosts: 2 can be used.').waitFor();
+  const { hosts } = await dashboard.get('/api/hosts');
+  assert.deepEqual(hosts.map(({ name, added }) => [name, added]), [['local', false], ['kvm-02', true]]);
+  await page.getByRole('button', { name: 'Add a host…' }).click();
+  assert.equal(await dialog.getByLabel('Token').inputValue(), '', 'it is forgotten');
+  await page.keyboard.press('Escape');
+
+  await row('kvm-02').getByRole('button', { name: 'Remove kvm-02…' }).click();
+  const question = page.getByRole('dialog', { name: 'Remove kvm-02?' });
+  await question.getByText(/is none of the hosts any more/).waitFor();
+  await question.getByRole('button', { name: 'Remove kvm-02' }).click();
+  await question.waitFor({ state: 'hidden' });
+  await row('kvm-02').waitFor({ state: 'detached' });
+  assert.equal((await dashboard.get('/api/hosts')).count, 1);
+  await tab.assertNotReloaded();
+});
+
 scenario('what is wrong with a host is told apart, and what a service with three calls cannot do is listed', async (stage) => {
   const lab = await DumpService.start(null, null);
   stage.defer(() => lab.stop());

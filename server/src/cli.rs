@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod host;
 mod notify;
 pub mod retention;
 pub mod schedule;
@@ -21,6 +22,7 @@ use memdeck_model::{DumpId, DumpOptions, Millis, ModeChoice, Remark};
 
 pub use self::accounts::{AddTokenArgs, TokenCommand, UserCommand};
 pub use self::audit::{AuditCommand, AuditExportArgs, AuditFilterArgs, AuditListArgs};
+pub use self::host::{AddHostArgs, HostArgs, HostCommand};
 pub use self::notify::{
     NotifyCommand, NotifyLogArgs, NotifyRetryArgs, NotifyRuleAddArgs, NotifyRuleArgs, NotifyRuleCommand,
     NotifyTargetAddArgs, NotifyTargetArgs, NotifyTargetCommand,
@@ -92,6 +94,9 @@ pub enum Command {
     Mount(MountArgs),
     /// Write the lines of a file that a tool could not write to InfluxDB at the time. To do it twice changes nothing.
     ImportBacklog(ImportBacklogArgs),
+    /// Say which hosts a dashboard has, and add, drain and remove them.
+    #[command(subcommand)]
+    Host(HostCommand),
     /// Say who is told what happens, and what became of that.
     #[command(subcommand)]
     Notify(NotifyCommand),

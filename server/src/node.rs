@@ -232,16 +232,17 @@ impl Node {
         Self::of(state, hosts, images, None, None, vec![service])
     }
 
-    /// The hosts that the configuration names take the dumps; this machine is one of them if it is named, too.
+    /// Hosts that are named take the dumps; this machine is one of them if it is named, too.
     pub async fn with_hosts(
         config: &Config,
+        hosts: &[HostConfig],
         state: &State,
         shutdown_grace: Duration,
     ) -> Result<Self, StartError> {
         let here = stored_images(config, state).await;
         let (mut this, mut services) = (None, Vec::new());
         let mut named: Vec<(HostId, Arc<dyn Host>)> = Vec::new();
-        for HostConfig { name, place } in &config.hosts {
+        for HostConfig { name, place, .. } in hosts {
             let host: Arc<dyn Host> = match place {
                 HostPlace::Here => {
                     let machine = this_machine(config, state, shutdown_grace, Arc::clone(&here))?;
@@ -267,7 +268,12 @@ impl Node {
         let Some(first) = named.next() else {
             return Self::here(config, state, shutdown_grace).await;
         };
-        let hosts = Arc::new(Hosts::new(first, named.collect()).map_err(ServiceError::from)?);
+        let added = |name: &HostId| hosts.iter().any(|host| host.added && host.name == *name);
+        let members = Arc::new(Hosts::new(first, named.collect()).map_err(ServiceError::from)?);
+        for member in members.members() {
+            member.set_added(added(member.name()));
+        }
+        let hosts = members;
         let audit = audit(config, state);
         let images = Images::new(Arc::clone(&state.catalog), audit, here, Some(Arc::clone(&hosts)));
         let (store, engine) = this.map(|this| (this.store, this.engine)).unzip();

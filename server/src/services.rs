@@ -1,4 +1,5 @@
-//! The hosts that are reached over HTTP: each is followed by a task, and which there are changes with the configuration.
+//! The hosts that are reached over HTTP: each is followed by a task, and which there are changes with the configuration and with
+//! what operators add.
 //!
 //! ```text
 //! named ──► followed ──► not named any more ──► dumps of it wait or run ──► leaving ──► gone
@@ -115,7 +116,7 @@ impl Services {
         let mut reloaded = Reloaded::default();
         let mut list: Vec<(HostId, Arc<dyn Host>)> = Vec::new();
         let mut fresh = Vec::new();
-        for HostConfig { name, place } in named {
+        for HostConfig { name, place, .. } in named {
             let service = match place {
                 HostPlace::Here => {
                     match here.as_ref().filter(|here| here.name() == name) {
@@ -163,6 +164,7 @@ impl Services {
         self.hosts.replace(first, list.collect())?;
         for member in self.hosts.members() {
             member.set_leaving(leaving.contains(member.name()));
+            member.set_added(named.iter().any(|host| host.added && host.name == *member.name()));
         }
         let present: Vec<HostId> = self.hosts.members().map(|member| member.name().clone()).collect();
         {
@@ -174,6 +176,16 @@ impl Services {
         }
         self.changed.notify_one();
         Ok(reloaded)
+    }
+
+    /// Whether a host could be called: its certificates and address can be used. It is not called.
+    ///
+    /// # Errors
+    /// They cannot.
+    pub fn try_client(host: &HostConfig) -> Result<(), ServiceError> {
+        let HostPlace::Service(service) = &host.place else { return Ok(()) };
+        let client = ServiceClient::new(service);
+        client.map(drop).map_err(|source| ServiceError::Client { host: host.name.clone(), source })
     }
 
     async fn host(&self, name: &HostId, service: &ServiceAddress) -> Result<Arc<AgentHost>, ServiceError> {

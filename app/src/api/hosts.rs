@@ -1,6 +1,6 @@
 //! The page's calls about hosts.
 
-use memdeck_model::{HostId, HostList, HostState};
+use memdeck_model::{HostId, HostList, HostState, NewHost};
 
 #[cfg(feature = "ssr")]
 use super::operations;
@@ -26,6 +26,28 @@ server_functions! {
         drain: bool,
     ) -> HostState {
         operations::present()?.drain_host(name, drain).await.map_err(operations::refuse)
+    }
+
+    /// Adds a host; how it stands then.
+    ///
+    /// # Errors
+    /// It cannot be one, another has its name or URL, or the server does not answer.
+    "add-host": async fn add_host(
+        /// Its name, and where it answers.
+        host: NewHost,
+    ) -> HostState {
+        operations::present()?.add_host(host).await.map_err(operations::refuse)
+    }
+
+    /// Removes a host that was added; the hosts that are left.
+    ///
+    /// # Errors
+    /// There is no such host, the configuration names it, or the server does not answer.
+    "remove-host": async fn remove_host(
+        /// Which host.
+        name: HostId,
+    ) -> HostList {
+        operations::present()?.remove_host(name).await.map_err(operations::refuse)
     }
 
     /// Asks a host at once whether it answers; how it stands then.

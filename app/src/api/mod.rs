@@ -27,7 +27,7 @@ use memdeck_model::{
 
 pub use audit::{check_audit, fetch_audit};
 pub use error::ApiError;
-pub use hosts::{drain_host, fetch_hosts, test_host};
+pub use hosts::{add_host, drain_host, fetch_hosts, remove_host, test_host};
 pub use hunts::{cancel_hunt, fetch_hunt, fetch_hunt_hits, fetch_hunts, remove_hunt, request_hunt};
 pub use images::{ask_verification, delete_image, fetch_details};
 pub use memdeck_model::Overview;

@@ -24,7 +24,7 @@ use memdeck_model::{
 use memdeck_model::{
     Activity, ComparedBytes, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr, HostId, HostList,
     HostState, HuntDetails, HuntHits, HuntId, HuntList, ImageFacts, InsideReading, LastDump, MapView,
-    NewHunt, Problem, ProblemKind, Record, RecordPage, RecordQuery, Remark, TrendRange, Trends,
+    NewHost, NewHunt, Problem, ProblemKind, Record, RecordPage, RecordQuery, Remark, TrendRange, Trends,
     TriggerRequest, Verification,
 };
 
@@ -41,6 +41,12 @@ pub trait Operations: Send + Sync {
 
     /// Every host and how it stands.
     async fn hosts(&self) -> Result<HostList, Problem>;
+
+    /// Adds a host, and asks it at once.
+    async fn add_host(&self, host: NewHost) -> Result<HostState, Problem>;
+
+    /// Removes a host that was added.
+    async fn remove_host(&self, name: HostId) -> Result<HostList, Problem>;
 
     /// Keeps a host from taking new dumps, or lets it take them again.
     async fn drain_host(&self, name: HostId, drain: bool) -> Result<HostState, Problem>;

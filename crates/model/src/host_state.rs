@@ -51,6 +51,9 @@ pub struct HostState {
     pub service: String,
     /// Whether it answers.
     pub condition: HostCondition,
+    /// Whether an operator added it to the running dashboard, and may remove it there; the others stand in the configuration.
+    #[serde(default)]
+    pub added: bool,
     /// Whether it is kept from taking new dumps.
     pub draining: bool,
     /// Why it cannot be used; `None` while it can.

@@ -39,6 +39,7 @@ mod last_dump;
 mod manifest;
 mod message;
 mod name_pattern;
+mod new_host;
 pub mod notice;
 mod omitted;
 mod on_behalf;
@@ -120,6 +121,7 @@ pub use manifest::{
 };
 pub use message::Message;
 pub use name_pattern::{NamePattern, ParseNamePatternError};
+pub use new_host::NewHost;
 pub use omitted::{Omitted, OmittedWhy};
 pub use on_behalf::OnBehalf;
 pub use options::{DumpOptions, ModeChoice, ParseRemarkError, Remark};
@@ -134,7 +136,7 @@ pub use request_key::{ParseRequestKeyError, RequestKey};
 pub use rights::{
     AGENT_CALLS, DASHBOARD_CALLS, Need, PAGE_CALLS, ParseRoleError, Permission, Rights, Role, Service,
 };
-pub use secret::Secret;
+pub use secret::{Secret, SentSecret};
 pub use segment::{Segment, SegmentKind};
 pub use sign_in_link::SignInLink;
 pub use signature::{

@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use memdeck_model::notice::{SentSecret, TargetAddress};
+use memdeck_model::SentSecret;
+use memdeck_model::notice::TargetAddress;
 use memdeck_model::{Message, with_causes};
 use memdeck_operations::Undelivered;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};

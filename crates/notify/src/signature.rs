@@ -10,7 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use memdeck_model::Message;
-use memdeck_model::notice::{NoticeMessage, SentSecret};
+use memdeck_model::SentSecret;
+use memdeck_model::notice::NoticeMessage;
 use memdeck_operations::Undelivered;
 use sha2::Sha256;
 

@@ -59,8 +59,22 @@ impl Operations {
         self.audit.effect_first(caller, deed, effect).await
     }
 
+    /// One that is added under the name of a removed one begins anew.
+    pub(crate) async fn forget_draining(&self, name: &str) -> Result<(), Problem> {
+        let mut names = self.hosts.draining();
+        let before = names.len();
+        names.retain(|known| known.as_str() != name);
+        if names.len() == before {
+            return Ok(());
+        }
+        let json = serde_json::to_string(&names).unwrap_or_default();
+        let catalog = Arc::clone(&self.catalog);
+        let stored = blocking(move || catalog.set_setting(DRAINING, &json)).await;
+        stored.map_err(|error| catalog_problem(&error))
+    }
+
     /// How a host stands, said to open pages, too.
-    async fn tell_host(&self, name: &str) -> Result<HostState, Problem> {
+    pub(crate) async fn tell_host(&self, name: &str) -> Result<HostState, Problem> {
         let now = self.clock.now();
         let member = self.hosts.expect(name)?;
         if self.hosts.are_many() {

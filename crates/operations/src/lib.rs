@@ -5,6 +5,7 @@
 
 mod accounts;
 mod activity;
+mod added_hosts;
 mod asked;
 pub mod audit;
 mod blocking;
@@ -19,6 +20,7 @@ mod foreign_import;
 mod form;
 mod guests;
 mod host;
+mod host_book;
 mod host_care;
 mod hosts;
 mod hunt_runs;
@@ -47,6 +49,7 @@ mod trends;
 mod verifications;
 
 pub use accounts::{Accounts, Known, NewSession, OpenError, OpenSession, Sessions};
+pub use added_hosts::added_hosts;
 pub use asked::{agent_noted, asked_from, lacked, noted};
 pub use blocking::blocking;
 pub use caller::{Caller, forbidden};
@@ -60,6 +63,7 @@ pub use host::{
     AddressRange, GuestList, Held, Host, HostError, HostFacts, HuntWatcher, ImageBytes, ImageHost, ImageRef,
     OpenImage, Origin, ReadImage, Searched, SearchedImage, Study,
 };
+pub use host_book::HostBook;
 pub use hosts::{Assignment, Everyone, Hosts, Member, SameName};
 pub use images::{Images, unknown as unknown_image};
 pub use notices::{Courier, NoticeLimits, NoticePace, Notices, NotifyParts, RaisedNotices, Undelivered};

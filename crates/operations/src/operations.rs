@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::audit::Audit;
+use crate::host_book::{AddedHosts, HostBook};
 use crate::hunt_runs::HuntRuns;
 use crate::last_trigger::TriggerFollower;
 use crate::notices::{NotifyParts, NotifyState};
@@ -19,6 +20,7 @@ use crate::{Feed, Hosts, Images, Once, Readiness, Telemetry};
 pub struct Operations {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) hosts: Arc<Hosts>,
+    pub(crate) added_hosts: AddedHosts,
     pub(crate) images: Arc<Images>,
     pub(crate) audit: Audit,
     pub(crate) readiness: Arc<Readiness>,
@@ -39,6 +41,8 @@ pub struct Parts {
     pub catalog: Arc<Catalog>,
     /// Dumps and guests.
     pub hosts: Arc<Hosts>,
+    /// Who makes hosts of what operators add; `None` where there can be only one host.
+    pub host_book: Option<Arc<dyn HostBook>>,
     /// Stored images.
     pub images: Arc<Images>,
     /// Whether dumps can be taken and kept.
@@ -59,13 +63,24 @@ impl Operations {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { catalog, hosts, images, readiness, telemetry, import, clock, dump_timeout, notify } =
-            parts;
+        let Parts {
+            catalog,
+            hosts,
+            host_book,
+            images,
+            readiness,
+            telemetry,
+            import,
+            clock,
+            dump_timeout,
+            notify,
+        } = parts;
         Self {
             once: Once::new(Arc::clone(&catalog), Arc::clone(&clock)),
             audit: images.audit().clone(),
             catalog,
             hosts,
+            added_hosts: AddedHosts::new(host_book),
             images,
             readiness,
             telemetry,

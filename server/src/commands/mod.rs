@@ -16,6 +16,7 @@ mod export;
 mod guard;
 mod guests;
 mod hold;
+mod host;
 mod hunt;
 mod import_backlog;
 mod inside;
@@ -162,6 +163,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::UnmountGuard(args) => on_runtime(mount::unmount(args)),
             Command::Catalog(command) => catalog::run(&config, command),
             Command::ImportBacklog(args) => on_runtime(import_backlog::run(&config, args)),
+            Command::Host(command) => on_runtime(host::run(&config, command)),
             Command::Notify(command) => on_runtime(notify::run(&config, command)),
             Command::SignInLink(args) => on_runtime(sign_in_link::run(&config, args)),
             Command::User(command) => on_runtime(accounts::user(&config, command)),

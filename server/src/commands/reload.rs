@@ -14,8 +14,9 @@ use tokio::sync::watch;
 use super::{Failure, with_causes};
 use crate::cli::Invocation;
 use crate::config::{Config, HostConfig, HttpConfig, Sources, effective};
+use crate::host_book::NamedHosts;
 use crate::http::{Access, tls};
-use crate::services::{Reloaded, Services};
+use crate::services::Reloaded;
 use crate::token;
 
 /// Settings whose change needs no restart, by their keys.
@@ -29,8 +30,8 @@ pub struct Reload<'a> {
     pub started_with: &'a Sources,
     /// Who is let in.
     pub access: Arc<Access>,
-    /// The services of a dashboard whose configuration names hosts, and what keeps which of them are drained.
-    pub hosts: Option<(Arc<Services>, Arc<Operations>)>,
+    /// The hosts of a dashboard that can have several, and what keeps which of them are drained.
+    pub hosts: Option<(Arc<NamedHosts>, Arc<Operations>)>,
 }
 
 /// What was read and is not in use yet.
@@ -78,13 +79,14 @@ impl Reload<'_> {
     }
 
     async fn use_hosts(&self, named: &[HostConfig]) -> Result<(), Failure> {
-        let Some((services, operations)) = &self.hosts else {
+        let Some((named_hosts, operations)) = &self.hosts else {
             if !named.is_empty() {
                 tracing::warn!("hosts were added to the configuration; they are used from the next start on");
             }
             return Ok(());
         };
-        let reloaded = services.reload(named).await.map_err(|error| Failure::new(with_causes(&error)))?;
+        let reloaded =
+            named_hosts.configure(named).await.map_err(|error| Failure::new(with_causes(&error)))?;
         operations.restore_draining().await?;
         let Reloaded { added, changed, removed, leaving, for_the_next_start } = reloaded;
         let told = [("added", added), ("changed", changed), ("removed", removed), ("leaving", leaving)];

@@ -8,7 +8,9 @@ use memdeck_agent::ServiceClient;
 use memdeck_catalog::LockRole;
 use memdeck_model::Millis;
 use memdeck_notify::NetworkCourier;
-use memdeck_operations::{Accounts, NoticePace, Notices, NotifyParts, Operations, Parts, blocking};
+use memdeck_operations::{
+    Accounts, HostBook, NoticePace, Notices, NotifyParts, Operations, Parts, added_hosts, blocking,
+};
 use memdeck_signing::KeyFiles;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -21,6 +23,7 @@ use super::{Exit, Failure, Output, with_causes};
 use crate::cli::Invocation;
 use crate::config::{Config, Role, ServiceConfig, Sources};
 use crate::foreign_rows::{ForeignRows, Pace};
+use crate::host_book::{NamedHosts, together, with_this_machine};
 use crate::http::{self, DashboardState, Tell};
 use crate::metrics::{Metrics, MetricsParts};
 use crate::node::{self, Node};
@@ -48,9 +51,15 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
         tasks.spawn(audit_syslog::follow(Arc::clone(&state.catalog), target));
     }
     tasks.spawn(catalog_care::keep(Arc::clone(&state.catalog), config.state_dir.clone(), node::clock()));
-    let node = match config.service.as_ref().map(client).transpose()? {
-        Some(client) => Node::with_service(&config, &state, client).await,
-        None => Node::with_hosts(&config, &state, grace).await?,
+    let catalog = Arc::clone(&state.catalog);
+    let added = blocking(move || added_hosts(&catalog)).await?;
+    let (node, book) = if let Some(client) = config.service.as_ref().map(client).transpose()? {
+        (Node::with_service(&config, &state, client).await, None)
+    } else {
+        let configured = with_this_machine(&config.hosts);
+        let node = Node::with_hosts(&config, &together(&configured, &added), &state, grace).await?;
+        let book = NamedHosts::new(Arc::clone(node.services()), configured, added);
+        (node, Some(Arc::new(book)))
     };
     tasks.spawn(node.follow());
     let guests_of = node.hosts.guests_of();
@@ -92,6 +101,7 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
     let operations = Arc::new(Operations::new(Parts {
         catalog: Arc::clone(&state.catalog),
         hosts: Arc::clone(&node.hosts),
+        host_book: book.clone().map(|book| book as Arc<dyn HostBook>),
         images: Arc::clone(&node.images),
         readiness: Arc::clone(&readiness),
         telemetry: measured,
@@ -156,8 +166,8 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
         Output::default().line(access::invitation(&config.http, url, &access)?)?;
     }
     notifier.ready("Answers");
-    // Without a list of hosts, whoever takes the dumps is decided at the start.
-    let hosts = (!config.hosts.is_empty()).then(|| (Arc::clone(node.services()), Arc::clone(&operations)));
+    // Of a dashboard with one dump service, which one that is is decided at the start.
+    let hosts = book.map(|book| (book, Arc::clone(&operations)));
     let attendant = Attendant {
         notifier: &notifier,
         reload: &Reload { invocation, started_with: sources, access, hosts },

@@ -1,10 +1,9 @@
-//! `[[hosts]]` in the configuration file: the hosts of one dashboard, in this order.
+//! The hosts of one dashboard: `[[hosts]]` in the configuration file, in this order, and those that operators add.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use memdeck_model::{HostId, Secret};
+use memdeck_model::{HostId, NewHost, Secret, SentSecret};
 use reqwest::Url;
 use serde::Serialize;
 
@@ -17,13 +16,92 @@ const LOCAL: &str = "local";
 /// The longest a call to a host may take, where the file does not say.
 const DEFAULT_TIMEOUT: f64 = 30.0;
 
-/// One host as the file names it.
+/// One host as the file names it, or as an operator added it.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
     /// Its name.
     pub name: HostId,
     /// Where it is.
     pub place: HostPlace,
+    /// Whether an operator added it.
+    pub added: bool,
+}
+
+impl HostConfig {
+    /// This machine, where the file names no hosts.
+    pub fn here() -> Self {
+        Self { name: HostId::local(), place: HostPlace::Here, added: false }
+    }
+
+    /// A host that an operator adds.
+    ///
+    /// # Errors
+    /// What about it cannot be used.
+    pub fn added(host: &NewHost) -> Result<Self, String> {
+        let too_long = |text: &str, most: usize| text.len() > most;
+        let token = host.token.as_ref().map(SentSecret::expose);
+        if too_long(&host.url, NewHost::MAX_TEXT_BYTES)
+            || token.is_some_and(|token| too_long(token, NewHost::MAX_TEXT_BYTES))
+        {
+            return Err(format!("url and token have at most {} bytes each", NewHost::MAX_TEXT_BYTES));
+        }
+        if host.ca.as_ref().is_some_and(|ca| too_long(ca, NewHost::MAX_CA_BYTES)) {
+            return Err(format!("ca has at most {} bytes", NewHost::MAX_CA_BYTES));
+        }
+        let url = service_url(&host.url)?;
+        let ca = host.ca.as_ref().map(|ca| issuers(|| Ok(ca.as_bytes().to_vec()), &url)).transpose()?;
+        let token = token.map(sent_token).transpose()?;
+        let service = ServiceConfig { url, timeout: Duration::from_secs_f64(DEFAULT_TIMEOUT), token, ca };
+        Ok(Self { name: host.name.clone(), place: HostPlace::Service(Box::new(service)), added: true })
+    }
+
+    /// Whether both cannot be hosts of one dashboard: they have one name, in capitals or not, or are in one place.
+    pub fn collides_with(&self, other: &Self) -> bool {
+        self.name.as_str().eq_ignore_ascii_case(other.name.as_str()) || self.place.key() == other.place.key()
+    }
+}
+
+impl HostPlace {
+    /// What only one host can have.
+    fn key(&self) -> String {
+        match self {
+            Self::Here => LOCAL.to_owned(),
+            Self::Service(service) => service.url.as_str().trim_end_matches('/').to_owned(),
+        }
+    }
+}
+
+/// Where a dump service answers.
+fn service_url(text: &str) -> Result<Url, String> {
+    plain_http_url(text).ok_or_else(|| {
+        let url = super::effective::without_user(text);
+        format!(
+            "url is '{url}'; allowed: an http:// or https:// URL without user name, password, query and fragment, or \
+             '{LOCAL}' for this machine"
+        )
+    })
+}
+
+/// A token as it is sent.
+fn sent_token(token: &str) -> Result<Secret, String> {
+    let token = token.trim();
+    if token.is_empty() || token.chars().any(char::is_control) {
+        return Err("its token is empty, or has control characters".to_owned());
+    }
+    Ok(Secret::new(token))
+}
+
+/// Certificates in PEM that sign the one of a service.
+fn issuers(read: impl FnOnce() -> Result<Vec<u8>, String>, url: &Url) -> Result<Vec<u8>, String> {
+    if url.scheme() != "https" {
+        return Err("ca is set, and url is not https://".to_owned());
+    }
+    let pem = read()?;
+    match reqwest::Certificate::from_pem_bundle(&pem) {
+        Ok(found) if !found.is_empty() => Ok(pem),
+        Ok(_) => Err("there is no PEM certificate in ca".to_owned()),
+        Err(error) => Err(format!("ca cannot be used: {error}")),
+    }
 }
 
 /// Where a host is.
@@ -86,15 +164,9 @@ impl HostEntry {
             {
                 return Err(wrong("this machine takes no token, token_file, ca and timeout".to_owned()));
             }
-            return Ok(HostConfig { name, place: HostPlace::Here });
+            return Ok(HostConfig { name, place: HostPlace::Here, added: false });
         }
-        let url = plain_http_url(&self.url).ok_or_else(|| {
-            let url = super::effective::without_user(&self.url);
-            wrong(format!(
-                "url is '{url}'; allowed: an http:// or https:// URL without user name, password, query and fragment, or \
-                 '{LOCAL}' for this machine"
-            ))
-        })?;
+        let url = service_url(&self.url).map_err(wrong)?;
         let timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
         if !(0.1..=3600.0).contains(&timeout) {
             return Err(wrong(format!("timeout is {timeout}; allowed: seconds from 0.1 to 3600")));
@@ -102,7 +174,7 @@ impl HostEntry {
         let ca = self.issuers(&url).map_err(wrong)?;
         let token = self.secret().map_err(wrong)?;
         let service = ServiceConfig { url, timeout: Duration::from_secs_f64(timeout), token, ca };
-        Ok(HostConfig { name, place: HostPlace::Service(Box::new(service)) })
+        Ok(HostConfig { name, place: HostPlace::Service(Box::new(service)), added: false })
     }
 
     /// The name as far as it can be shown.
@@ -123,25 +195,14 @@ impl HostEntry {
             }
             (None, None) => return Ok(None),
         };
-        let token = token.trim();
-        if token.is_empty() || token.chars().any(char::is_control) {
-            return Err("its token is empty, or has control characters".to_owned());
-        }
-        Ok(Some(Secret::new(token)))
+        sent_token(&token).map(Some)
     }
 
     fn issuers(&self, url: &Url) -> Result<Option<Vec<u8>>, String> {
         let Some(file) = &self.ca else { return Ok(None) };
-        if url.scheme() != "https" {
-            return Err("ca is set, and url is not https://".to_owned());
-        }
-        let pem =
-            std::fs::read(file).map_err(|error| format!("ca {} cannot be read: {error}", file.display()))?;
-        match reqwest::Certificate::from_pem_bundle(&pem) {
-            Ok(found) if !found.is_empty() => Ok(Some(pem)),
-            Ok(_) => Err(format!("there is no PEM certificate in ca {}", file.display())),
-            Err(error) => Err(format!("ca {} cannot be used: {error}", file.display())),
-        }
+        let read =
+            || std::fs::read(file).map_err(|error| format!("ca {} cannot be read: {error}", file.display()));
+        issuers(read, url).map(Some)
     }
 }
 
@@ -159,19 +220,15 @@ pub fn read(entries: &[HostEntry], service: bool) -> Result<Vec<HostConfig>, Con
         );
     }
     let hosts = entries.iter().map(HostEntry::read).collect::<Result<Vec<_>, _>>()?;
-    let (mut names, mut places) = (BTreeSet::new(), BTreeSet::new());
-    for HostConfig { name, place } in &hosts {
-        // Names that differ in case alone are told apart by no operator at night.
-        if !names.insert(name.as_str().to_ascii_lowercase()) {
-            return missing(format!("[[hosts]] {name}: another host has this name"));
-        }
-        let place = match place {
-            HostPlace::Here => LOCAL.to_owned(),
-            HostPlace::Service(service) => service.url.as_str().trim_end_matches('/').to_owned(),
-        };
-        if !places.insert(place.clone()) {
-            return missing(format!("[[hosts]] {name}: another host has the url {place}, too"));
-        }
+    // Names that differ in case alone are told apart by no operator at night.
+    for (index, host) in hosts.iter().enumerate() {
+        let Some(other) = hosts[..index].iter().find(|other| host.collides_with(other)) else { continue };
+        let name = &host.name;
+        return missing(if other.name.as_str().eq_ignore_ascii_case(name.as_str()) {
+            format!("[[hosts]] {name}: another host has this name")
+        } else {
+            format!("[[hosts]] {name}: another host has the url {}, too", host.place.key())
+        });
     }
     Ok(hosts)
 }

@@ -1,18 +1,30 @@
-//! The hosts that the configuration names: whether each can be used, how its clock stands, until when its certificate holds.
+//! The hosts of the dashboard, of its configuration and added ones: whether each can be used, how its clock stands, until when its certificate holds.
 
 use futures_util::future::join_all;
 use memdeck_agent::{HostReport, ServiceClient};
+use memdeck_catalog::Catalog;
 use memdeck_model::{Timestamp, with_causes};
+use memdeck_operations::{added_hosts, blocking};
 
 use super::{Check, certificates};
 use crate::config::{Config, HostPlace, ServiceConfig};
+use crate::host_book::together;
 
 const CHECK: &str = "host";
 /// A clock that is off by less is not worth a warning: the date of an answer is known to a second.
 const CLOCK_TOLERANCE_MS: i64 = 10_000;
 
 pub async fn checks(config: &Config, now: Timestamp) -> Vec<Check> {
-    let services = config.hosts.iter().filter_map(|host| match &host.place {
+    let state_dir = config.state_dir.clone();
+    // A catalog that cannot be read is a finding of its own.
+    let added = blocking(move || {
+        Catalog::open_to_read(&state_dir)
+            .ok()
+            .and_then(|catalog| added_hosts(&catalog).ok())
+            .unwrap_or_default()
+    });
+    let hosts = together(&config.hosts, &added.await);
+    let services = hosts.iter().filter_map(|host| match &host.place {
         HostPlace::Here => None,
         HostPlace::Service(service) => Some((host.name.to_string(), service.as_ref())),
     });

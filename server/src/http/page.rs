@@ -20,8 +20,8 @@ use memdeck_model::{
 use memdeck_model::{
     Activity, ComparedBytes, DeleteRequest, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr,
     HostId, HostList, HostState, HuntDetails, HuntHits, HuntId, HuntList, ImageFacts, InsideReading,
-    LastDump, MapView, NewHunt, Overview, Problem, Record, RecordPage, RecordQuery, Remark, TrendRange,
-    Trends, TriggerRequest, Verification,
+    LastDump, MapView, NewHost, NewHunt, Overview, Problem, Record, RecordPage, RecordQuery, Remark,
+    TrendRange, Trends, TriggerRequest, Verification,
 };
 use memdeck_operations::{Accounts, OpenSession, Operations};
 
@@ -57,6 +57,14 @@ impl api::Operations for Page {
 
     async fn hosts(&self) -> Result<HostList, Problem> {
         Ok(self.operations.list_hosts().await)
+    }
+
+    async fn add_host(&self, host: NewHost) -> Result<HostState, Problem> {
+        self.operations.add_host(host, &self.who.on_page()).await
+    }
+
+    async fn remove_host(&self, name: HostId) -> Result<HostList, Problem> {
+        self.operations.remove_host(name.as_str(), &self.who.on_page()).await
     }
 
     async fn drain_host(&self, name: HostId, drain: bool) -> Result<HostState, Problem> {

@@ -4,6 +4,7 @@
 mod access;
 mod accounts;
 mod activity;
+mod added_hosts;
 mod agent;
 mod architecture;
 mod audit;

@@ -1,7 +1,7 @@
 //! Hosts: the machines whose guests are dumped, how each stands, and whether it takes new dumps.
 
 mod add;
-mod drain_dialog;
+mod confirm;
 mod row;
 mod state;
 mod words;
@@ -15,7 +15,7 @@ use crate::shortcuts::Shortcuts;
 use crate::ui::erase::memo;
 use crate::ui::{Card, Failure, Show, Skeleton, Table, list};
 use add::AddHost;
-use drain_dialog::DrainDialog;
+use confirm::Confirm;
 use row::HostRow;
 use state::HostsState;
 
@@ -63,6 +63,6 @@ pub fn Hosts() -> impl IntoView {
             </Card>
             <AddHost />
         </Show>
-        <DrainDialog />
+        <Confirm />
     }
 }

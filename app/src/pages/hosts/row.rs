@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use memdeck_model::{HostId, HostState};
 
-use super::state::{HostsState, Tested};
+use super::state::{Ask, HostsState, Tested};
 use super::words::{clock, guests, is_past, lacks, remedy, standing, tested};
 use crate::time::local_time;
 use crate::ui::erase::{dynamic, memo};
@@ -148,7 +148,9 @@ fn Actions(id: HostId, name: StoredValue<String>) -> impl IntoView {
         state.tests.with(|tests| name.with_value(|name| tests.get(name) == Some(&Tested::Running)))
     });
     let label = format!("Test {id}");
-    let (tested, drained) = (id.clone(), id.clone());
+    let is_removable = state.find(name, |host: &HostState| host.added);
+    let may_remove = memo(move || state.may_configure.get() && is_removable.get() == Some(true));
+    let (tested, drained, removed) = (id.clone(), id.clone(), id.clone());
     view! {
         <div class="host-actions">
             <Button size=ButtonSize::Small label busy=busy on_press=move |()| state.test(tested.clone())>
@@ -160,10 +162,21 @@ fn Actions(id: HostId, name: StoredValue<String>) -> impl IntoView {
                     let what = if is_draining.get() == Some(true) { "Undrain" } else { "Drain" };
                     Some(format!("{what} {id}…"))
                 })
-                on_press=move |()| state.asked.set(Some(drained.clone()))
+                on_press=move |()| state.asked.set(Some((drained.clone(), Ask::Drain)))
             >
                 {dynamic(move || if is_draining.get() == Some(true) { "Undrain…" } else { "Drain…" })}
             </Button>
+            {dynamic(move || may_remove.get().then(|| remove_button(state, removed.clone())))}
         </div>
     }
+}
+
+fn remove_button(state: HostsState, id: HostId) -> AnyView {
+    let label = format!("Remove {id}…");
+    view! {
+        <Button size=ButtonSize::Small label on_press=move |()| state.asked.set(Some((id.clone(), Ask::Remove)))>
+            "Remove…"
+        </Button>
+    }
+    .into_any()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
-use memdeck_model::{Event, HostId, HostList, HostState, Problem, Timestamp};
+use memdeck_model::{Event, HostId, HostList, HostState, NewHost, Permission, Problem, Timestamp};
 
 use super::words;
 use crate::api::{self, ApiError};
@@ -32,14 +32,24 @@ pub enum Tested {
     Failed(Problem),
 }
 
+/// What the operator is asked before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Whether the host is to take no new dumps, or to take them again.
+    Drain,
+    Remove,
+}
+
 /// What the parts of the page share.
 #[derive(Clone, Copy)]
 pub struct HostsState {
     pub hosts: Loader<HostList>,
     /// By the name of the host.
     pub tests: RwSignal<BTreeMap<String, Tested>>,
-    /// The host about which the operator is asked whether it is to take new dumps.
-    pub asked: RwSignal<Option<HostId>>,
+    /// The host about which the operator is asked something.
+    pub asked: RwSignal<Option<(HostId, Ask)>>,
+    /// Whether the operator may add and remove hosts.
+    pub may_configure: Memo<bool>,
     clock: Clock,
     announcer: Announcer,
 }
@@ -51,6 +61,7 @@ impl HostsState {
             hosts: Loader::new(),
             tests: RwSignal::new(BTreeMap::new()),
             asked: RwSignal::new(None),
+            may_configure: Data::expect().overview.may(Permission::Configure),
             clock: Clock::expect(),
             announcer: Announcer::expect(),
         };
@@ -92,7 +103,7 @@ impl HostsState {
 
     /// The host that the operator is asked about.
     pub fn asked_host(self) -> Option<HostState> {
-        let asked = self.asked.get()?;
+        let (asked, _) = self.asked.get()?;
         let find = |list: &HostList| list.hosts.iter().find(|host| host.name == asked).cloned();
         self.hosts.with_data(find).flatten()
     }
@@ -137,6 +148,32 @@ impl HostsState {
         let host = api::drain_host(name.clone(), drain).await.map_err(|ApiError(problem)| problem)?;
         self.replace(host);
         let now = if drain { "takes no new dumps." } else { "takes new dumps again." };
+        self.announcer.say(format!("{name} {now}"));
+        Ok(())
+    }
+
+    /// Adds a host.
+    ///
+    /// # Errors
+    /// That was refused, or memdeck does not answer.
+    pub async fn add(self, host: NewHost) -> Result<(), Problem> {
+        let name = host.name.clone();
+        let host = api::add_host(host).await.map_err(|ApiError(problem)| problem)?;
+        let now = if host.condition.is_up() { "can be used." } else { "cannot be used yet: see its state." };
+        self.announcer.say(format!("{name} is added and {now}"));
+        self.fetch();
+        Ok(())
+    }
+
+    /// Removes a host.
+    ///
+    /// # Errors
+    /// That was refused, or memdeck does not answer.
+    pub async fn remove(self, name: HostId) -> Result<(), Problem> {
+        let hosts = api::remove_host(name.clone()).await.map_err(|ApiError(problem)| problem)?;
+        let is_gone = hosts.hosts.iter().all(|host| host.name != name);
+        self.hosts.put(hosts);
+        let now = if is_gone { "is removed." } else { "goes as soon as its dumps have ended." };
         self.announcer.say(format!("{name} {now}"));
         Ok(())
     }

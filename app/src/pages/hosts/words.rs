@@ -148,6 +148,7 @@ pub mod tests {
             name: name.parse().unwrap(),
             service: format!("https://{name}:5001"),
             condition: HostCondition::Up,
+            added: false,
             draining: false,
             error: None,
             warning: None,

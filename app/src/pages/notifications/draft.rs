@@ -1,9 +1,10 @@
 //! A target while it is written: what stands in the fields, and what that makes.
 
 use leptos::prelude::*;
+use memdeck_model::SentSecret;
 use memdeck_model::notice::{
-    JsonTemplate, MailSecurity, MailSettings, MailTarget, NewTarget, SentSecret, Target, TargetAddress,
-    TargetChange, TargetKind, TargetSettings,
+    JsonTemplate, MailSecurity, MailSettings, MailTarget, NewTarget, Target, TargetAddress, TargetChange,
+    TargetKind, TargetSettings,
 };
 
 /// What a new target of the kind JSON begins with.

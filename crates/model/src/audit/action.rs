@@ -82,6 +82,8 @@ words! {
         RecordAdopted = "record_adopted", "Record made anew";
         RecordsImported = "records_imported", "Records imported";
         RecordsArchived = "records_archived", "Records archived";
+        HostAdded = "host_added", "Host added";
+        HostRemoved = "host_removed", "Host removed";
         HostDrained = "host_drained", "Host drained";
         HostUndrained = "host_undrained", "Host undrained";
         HostTested = "host_tested", "Host tested";

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::target::origin;
-use super::{JsonTemplate, MailSecurity, MailTarget, SentSecret, TargetAddress, TargetKind};
+use super::{JsonTemplate, MailSecurity, MailTarget, TargetAddress, TargetKind};
+use crate::SentSecret;
 
 /// What a target is, without its secrets: as it is shown, and as it is sent to change it.
 ///

@@ -20,8 +20,8 @@ pub use happening::{GuestOf, Happening};
 pub use message::NoticeMessage;
 pub use rule::{NewRule, Rule, RuleList};
 pub use target::{
-    MailSecurity, MailTarget, NewTarget, ParseTargetNameError, SentSecret, Target, TargetAddress, TargetKind,
-    TargetList, TargetName,
+    MailSecurity, MailTarget, NewTarget, ParseTargetNameError, Target, TargetAddress, TargetKind, TargetList,
+    TargetName,
 };
 pub use template::JsonTemplate;
 

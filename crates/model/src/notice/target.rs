@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{JsonTemplate, TargetSettings, UnknownWord};
-use crate::{Secret, Timestamp};
+use crate::{SentSecret, Timestamp};
 
 /// The name of a target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,34 +53,6 @@ impl TryFrom<String> for TargetName {
 impl From<TargetName> for String {
     fn from(name: TargetName) -> Self {
         name.0
-    }
-}
-
-/// A secret that is written into the catalog and into the request that adds a target, because it must be sent as it is.
-/// No answer contains one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
-#[serde(from = "String", into = "String")]
-pub struct SentSecret(Secret);
-
-impl SentSecret {
-    /// For the one place that sends it, or signs with it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose()
-    }
-}
-
-impl From<String> for SentSecret {
-    fn from(secret: String) -> Self {
-        Self(Secret::new(&secret))
-    }
-}
-
-impl From<SentSecret> for String {
-    fn from(secret: SentSecret) -> Self {
-        secret.expose().to_owned()
     }
 }
 

@@ -19,6 +19,7 @@ pub struct Member {
     host: Arc<dyn Host>,
     is_draining: AtomicBool,
     is_leaving: AtomicBool,
+    is_added: AtomicBool,
     /// Its guests as it listed them last, with its name.
     guests: Mutex<Option<Vec<Guest>>>,
 }
@@ -30,6 +31,7 @@ impl Member {
             host,
             is_draining: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
+            is_added: AtomicBool::new(false),
             guests: Mutex::default(),
         }
     }
@@ -62,7 +64,18 @@ impl Member {
         self.is_draining.store(is_draining, Ordering::Release);
     }
 
-    /// Whether the configuration does not name it any more, and it stays until its dumps have ended.
+    /// Whether an operator added it; the others stand in the configuration.
+    #[must_use]
+    pub fn is_added(&self) -> bool {
+        self.is_added.load(Ordering::Acquire)
+    }
+
+    /// Says whether an operator added it.
+    pub fn set_added(&self, is_added: bool) {
+        self.is_added.store(is_added, Ordering::Release);
+    }
+
+    /// Whether it was removed, and stays until its dumps have ended.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.is_leaving.load(Ordering::Acquire)

@@ -6,9 +6,8 @@ use memdeck_model::{Guest, GuestState, HostId, HostState, Timestamp};
 use super::{Hosts, Member};
 use crate::HostFacts;
 
-/// Of a host that the configuration does not name any more.
-const LEAVING: &str =
-    "it was removed from the configuration: it takes no new dumps, and is shown until its dumps have ended";
+/// Of a host that is none any more.
+const LEAVING: &str = "it was removed: it takes no new dumps, and is shown until its dumps have ended";
 
 impl Hosts {
     /// How every host stands now, as far as that is known without asking one that is away.
@@ -31,6 +30,7 @@ impl Hosts {
             name: member.name().clone(),
             service: member.host().address().to_owned(),
             condition,
+            added: member.is_added(),
             draining: member.is_draining(),
             guests: count(|_| true),
             running_guests: count(runs).filter(|_| health.error.is_none()),

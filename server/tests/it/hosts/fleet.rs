@@ -89,6 +89,7 @@ impl Fleet {
         let operations = support::operations(Parts {
             catalog: Arc::clone(&catalog),
             hosts,
+            host_book: None,
             images,
             readiness,
             telemetry: None,

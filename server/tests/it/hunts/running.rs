@@ -130,6 +130,7 @@ fn endless(app: &TestApp) -> (Arc<Operations>, Arc<AtomicBool>) {
     let operations = support::operations(Parts {
         catalog: Arc::clone(&app.catalog),
         hosts: Arc::clone(app.operations.hosts()),
+        host_book: None,
         images: Arc::new(Images::new(Arc::clone(&app.catalog), audit(&app.catalog), here, None)),
         readiness: Arc::clone(app.operations.readiness()),
         telemetry: None,

@@ -122,6 +122,7 @@ impl Front {
         let operations = super::operations(Parts {
             catalog: Arc::clone(&catalog),
             hosts,
+            host_book: None,
             images: Arc::clone(&images),
             readiness,
             telemetry: None,

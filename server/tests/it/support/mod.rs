@@ -15,9 +15,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use memdeck::config::{Config, ConfigError, HttpConfig, OpenAccess, Places, Role, Sources};
+use memdeck::config::{Config, ConfigError, HostConfig, HttpConfig, OpenAccess, Places, Role, Sources};
+use memdeck::host_book::NamedHosts;
 use memdeck::http::{Access, AgentState, DashboardState, Tell};
 use memdeck::metrics::{Metrics, MetricsParts, Volume};
+use memdeck::services::Services;
 use memdeck_catalog::Catalog;
 use memdeck_clock::{Clock, ManualClock, SystemClock};
 use memdeck_engine::{Engine, EngineParts, EngineSettings, NoGuardian};
@@ -163,9 +165,13 @@ impl TestApp {
             })
         };
         let (metrics, metrics_of_agent) = (metrics(Role::Serve), metrics(Role::Agent));
+        memdeck::commands::install_tls_provider();
+        let services = Services::new(Arc::clone(&hosts), Arc::clone(&catalog), Vec::new());
+        let book = NamedHosts::new(Arc::new(services), vec![HostConfig::here()], Vec::new());
         let operations = operations(Parts {
             catalog: Arc::clone(&catalog),
             hosts,
+            host_book: Some(Arc::new(book)),
             images: Arc::clone(&images),
             readiness: Arc::clone(&readiness),
             telemetry,

@@ -1,26 +1,27 @@
-//! The question before a host takes no new dumps, or takes them again.
+//! The question before a host takes no new dumps, takes them again, or is removed.
 
 use leptos::prelude::*;
 use memdeck_model::{HostState, Problem};
 
-use super::state::HostsState;
+use super::state::{Ask, HostsState};
 use crate::pages::refusal::Refusal;
 use crate::ui::erase::{dynamic, effect, memo};
 use crate::ui::{Button, ButtonKind, Dialog};
 
 /// Says what follows, and does it when that is wanted.
 #[component]
-pub fn DrainDialog() -> impl IntoView {
+pub fn Confirm() -> impl IntoView {
     let state = HostsState::expect();
     let open = RwSignal::new(false);
     let pending = RwSignal::new(false);
     let problem = RwSignal::new(None::<Problem>);
     // As it was when the operator was asked: what the button does must not change under it.
-    let host = RwSignal::new(None::<HostState>);
+    let (host, ask) = (RwSignal::new(None::<HostState>), RwSignal::new(Ask::Drain));
     effect(move || {
-        let asks = state.asked.with(Option::is_some);
-        if asks && !open.get_untracked() {
+        let asks = state.asked.with(|asked| asked.as_ref().map(|(_, ask)| *ask));
+        if let Some(what) = asks.filter(|_| !open.get_untracked()) {
             problem.set(None);
+            ask.set(what);
             host.set(untrack(|| state.asked_host()));
             open.set(true);
         }
@@ -33,15 +34,24 @@ pub fn DrainDialog() -> impl IntoView {
     let name =
         memo(move || host.with(|host| host.as_ref().map(|host| host.name.to_string())).unwrap_or_default());
     let drains = memo(move || host.with(|host| host.as_ref().is_some_and(|host| !host.draining)));
+    let verb = move || match (ask.get(), drains.get()) {
+        (Ask::Remove, _) => "Remove",
+        (Ask::Drain, true) => "Drain",
+        (Ask::Drain, false) => "Undrain",
+    };
     let confirm = move |()| {
         let Some(id) = host.with_untracked(|host| host.as_ref().map(|host| host.name.clone())) else {
             return;
         };
-        let drain = drains.get_untracked();
+        let (ask, drain) = (ask.get_untracked(), drains.get_untracked());
         pending.set(true);
         problem.set(None);
         leptos::task::spawn_local(async move {
-            let refused = state.drain(id, drain).await.err();
+            let done = match ask {
+                Ask::Drain => state.drain(id, drain).await,
+                Ask::Remove => state.remove(id).await,
+            };
+            let refused = done.err();
             if pending.try_set(false).is_some() {
                 return;
             }
@@ -55,12 +65,10 @@ pub fn DrainDialog() -> impl IntoView {
         <Dialog
             open
             id="drain-title"
-            title=Signal::derive(move || {
-                format!("{} {}?", if drains.get() { "Drain" } else { "Undrain" }, name.get())
-            })
+            title=Signal::derive(move || format!("{} {}?", verb(), name.get()))
         >
             {dynamic(move || host.get().map(|host| {
-                consequences(&host).into_iter().map(|line| view! { <p class="dialog-consequence">{line}</p> }).collect_view()
+                consequences(&host, ask.get()).into_iter().map(|line| view! { <p class="dialog-consequence">{line}</p> }).collect_view()
             }))}
             <Refusal title="Nothing was changed." problem />
             <div class="dialog-buttons">
@@ -68,16 +76,30 @@ pub fn DrainDialog() -> impl IntoView {
                     "Leave it as it is"
                 </Button>
                 <Button kind=ButtonKind::Primary on_press=confirm busy=pending>
-                    {dynamic(move || format!("{} {}", if drains.get() { "Drain" } else { "Undrain" }, name.get()))}
+                    {dynamic(move || format!("{} {}", verb(), name.get()))}
                 </Button>
             </div>
         </Dialog>
     }
 }
 
-/// What follows when a host is drained, or not any more.
-fn consequences(host: &HostState) -> Vec<String> {
+/// What follows when a host is drained, not any more, or removed.
+fn consequences(host: &HostState, ask: Ask) -> Vec<String> {
     let name = &host.name;
+    if ask == Ask::Remove {
+        let active = match host.active_dumps {
+            0 => format!(
+                "{name} is none of the hosts any more: its VMs are neither listed nor dumped from here."
+            ),
+            _ => format!(
+                "{name} takes no new dumps from here. It is shown until the dumps that wait or run there have ended, and is \
+                 none of the hosts then."
+            ),
+        };
+        let kept = "Its records stay here and its images there, where this dashboard cannot reach them until it is added again. \
+                    Its token is deleted here.";
+        return vec![active, kept.to_owned()];
+    }
     if host.draining {
         return vec![format!(
             "{name} takes new dumps again, from this page, from scripts and from Dump All."
@@ -105,10 +127,12 @@ mod tests {
     #[test]
     fn what_runs_there_is_told_before_a_host_is_drained() {
         let busy = HostState { active_dumps: 2, ..host("kvm-01") };
-        let told = consequences(&busy);
+        let told = consequences(&busy, Ask::Drain);
         assert!(told[0].starts_with("kvm-01 takes no new dumps"), "{told:?}");
         assert!(told[1].starts_with("The 2 dumps that wait or run there go on"), "{told:?}");
-        let drained = HostState { draining: true, ..busy };
-        assert_eq!(consequences(&drained).len(), 1);
+        let drained = HostState { draining: true, ..busy.clone() };
+        assert_eq!(consequences(&drained, Ask::Drain).len(), 1);
+        let told = consequences(&busy, Ask::Remove);
+        assert!(told[0].contains("until the dumps that wait or run there have ended"), "{told:?}");
     }
 }
