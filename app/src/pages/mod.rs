@@ -39,7 +39,7 @@ parts! {
     service / trends: Trends => trends::Trends,
     manage / compare: Compare => compare::Compare,
     manage / inside: Inside => inside::Inside,
-    rules / hunt: Hunt => hunt::Hunt,
+    guests / hunt: Hunt => hunt::Hunt,
     manage / hosts: Hosts => hosts::Hosts,
     rules / schedules: Schedules => schedules::Schedules,
     rules / retention: Retention => retention::Retention,
