@@ -79,6 +79,6 @@ pub use requests::Claim;
 pub use reserve::{ROOM_OF_RESERVE, VolumeError};
 pub use restore::Restoration;
 pub use row_digest::AlteredRow;
-pub use schedules::{OpenRun, StoredSchedule};
+pub use schedules::{DumpedGuest, OpenRun, StoredSchedule};
 pub use transfer::{BackupFacts, BackupOrigin};
 pub use trends::DumpTrends;

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get as route_get;
 use memdeck_hypervisor::simulated::Fault;
-use memdeck_model::Event;
+use memdeck_model::{Actor, DumpOptions, Event, VmRef};
 use memdeck_operations::Heard;
 use serde_json::{Value, json};
 
@@ -253,6 +253,37 @@ async fn what_keeps_a_host_from_being_used_is_told_apart() {
     assert_eq!(fleet.trigger(json!({"vms": ["web-01"]})).await.0, StatusCode::OK, "the others go on");
     let tested = fleet.post("/api/hosts/away/test", json!({})).await.1;
     assert_eq!(tested["condition"], "unreachable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_run_leaves_out_whom_it_has_dumped_and_not_the_namesake_on_another_host() {
+    let pair = Pair::start().await;
+    let fleet = pair.fleet().await;
+    let named = json!({"which": "named", "guests": ["kvm-a/db-01", "kvm-b/db-01"]});
+    let hourly = json!({
+        "name": "hourly", "when": {"every": "hour", "minute": 0}, "make_up_min": 30, "guests": named,
+    });
+    let (status, made) = fleet.post("/api/schedules", hourly).await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    // What the run has dumped, before the catalog was lost that knew of the run.
+    let planned = "2025-11-14T09:00:00Z".parse().unwrap();
+    let run = Actor::Schedule { name: "hourly".parse().unwrap(), planned };
+    pair.a.engine.trigger(&[VmRef::new("db-01").unwrap()], &DumpOptions::default(), &run).unwrap();
+    pair.a.ended(1).await;
+    fleet.records(1).await;
+    // Both clocks to 09:06.
+    for app in [&pair.a, &pair.b] {
+        app.clock.advance(Duration::from_mins(8));
+    }
+    for _ in 0..2 {
+        fleet.operations.schedule_round().await.unwrap();
+    }
+    pair.b.ended(1).await;
+    let told = fleet.get("/api/schedules/hourly/runs").await.1;
+    let each = told["runs"][0]["each"].as_array().unwrap();
+    let stands: Vec<_> = each.iter().map(|guest| json!([guest["host"], guest["state"]])).collect();
+    assert_eq!(stands, [json!(["kvm-a", "skipped"]), json!(["kvm-b", "dumping"])], "{told}");
+    assert_eq!(each[0]["reason"], "this run has dumped it already");
 }
 
 #[tokio::test(flavor = "multi_thread")]

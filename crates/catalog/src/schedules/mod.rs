@@ -8,7 +8,7 @@ use memdeck_model::schedule::{Decided, Overlap, Plan, RunState, ScheduleName};
 use memdeck_model::{Actor, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
 
-pub use runs::OpenRun;
+pub use runs::{DumpedGuest, OpenRun};
 
 use crate::column::{decode, instant};
 use crate::{Catalog, CatalogError};

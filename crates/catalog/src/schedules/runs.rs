@@ -19,6 +19,16 @@ pub struct OpenRun {
     pub run: ScheduleRun,
 }
 
+/// A guest of which there is a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DumpedGuest {
+    /// The service that the record came from; `None` if the dump was taken here.
+    pub origin: Option<String>,
+    /// Its UUID, where more is known of the dump than its record.
+    pub uuid: Option<String>,
+    pub name: GuestName,
+}
+
 impl Catalog {
     /// Runs that have not ended, oldest first, each with its guests.
     ///
@@ -131,17 +141,29 @@ impl Catalog {
         })
     }
 
-    /// The names of guests of which there is a record that `actor` asked for. After a backup was restored, records that were
-    /// made from manifests are all that is known of a run.
+    /// The guests of which there is a record that `actor` asked for. After a backup was restored, records that were made from
+    /// manifests are all that is known of a run.
     ///
     /// # Errors
     /// `SQLite` refused.
-    pub fn guests_dumped_for(&self, actor: &Actor) -> Result<BTreeSet<GuestName>, CatalogError> {
+    pub fn guests_dumped_for(&self, actor: &Actor) -> Result<Vec<DumpedGuest>, CatalogError> {
         self.list("find the dumps of a run", |connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT dom FROM records WHERE requested_by = ?1 AND ok = 1")?;
-            let names = statement.query_map([actor.to_json()], |row| Ok(GuestName(row.get(0)?)))?;
-            Ok(names.collect::<Result<_, _>>()?)
+            let mut statement = connection.prepare_cached(
+                "SELECT origin, dom, coalesce(
+                     (SELECT guest_uuid FROM jobs WHERE record_seq = records.seq),
+                     (SELECT guest_uuid FROM remote_dumps
+                      WHERE origin IS NOT NULL AND remote_dumps.dump_id = records.dump_id AND guest_uuid IS NOT NULL)
+                 ) AS uuid
+                 FROM records WHERE requested_by = ?1 AND ok = 1 ORDER BY seq",
+            )?;
+            let dumped = statement.query_map([actor.to_json()], |row| {
+                Ok(DumpedGuest {
+                    origin: row.get("origin")?,
+                    uuid: row.get("uuid")?,
+                    name: GuestName(row.get("dom")?),
+                })
+            })?;
+            Ok(dumped.collect::<Result<_, _>>()?)
         })
     }
 

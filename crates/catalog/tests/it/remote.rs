@@ -1,7 +1,7 @@
 //! Dumps of other services.
 
-use memdeck_catalog::RemoteDump;
-use memdeck_model::{Actor, DumpStatus};
+use memdeck_catalog::{Adopted, DumpedGuest, RemoteDump};
+use memdeck_model::{Actor, DumpStatus, GuestName, Record};
 
 use crate::support::*;
 
@@ -46,4 +46,46 @@ fn a_service_that_makes_up_dumps_does_not_fill_the_catalog() {
     let kept = test.catalog.remote_dumps(SERVICE, 9_000).unwrap();
     assert_eq!(kept.len(), 2_001, "and the one that goes on");
     assert_eq!(kept.last().unwrap().status.dump_id, id("d2499"));
+}
+
+#[test]
+fn guests_that_were_dumped_for_somebody_are_told_with_host_and_uuid_as_far_as_they_are_known() {
+    let test = TestCatalog::new();
+    let by = Actor::named("the-run");
+    let record_for = |dump_id: &str, dom: &str| Record {
+        requested_by: Some(by.clone()),
+        ok: true,
+        ..record(dump_id, dom, 1)
+    };
+    let own = record_for("own", "db-01");
+    let adopted = Adopted {
+        record: &own,
+        guest: &guest("db-01", 7),
+        requested_by: &by,
+        finished_at: second(2),
+        message: "Dump completed",
+    };
+    assert!(test.catalog.adopt(&adopted).unwrap());
+    let asked = RemoteDump {
+        guest: Some(guest("db-01", 7)),
+        ..RemoteDump::told(status("there", "completed"), second(1))
+    };
+    test.catalog.remember_remote(SERVICE, &[asked]).unwrap();
+    let imported = [
+        (1, record_for("there", "db-01")),
+        (2, record_for("unasked", "web-01")),
+        (3, record("other", "mail", 1)),
+    ];
+    test.catalog.import(SERVICE, &imported).unwrap();
+    let told = |origin: Option<&str>, uuid: Option<&str>, name: &str| DumpedGuest {
+        origin: origin.map(str::to_owned),
+        uuid: uuid.map(str::to_owned),
+        name: GuestName(name.to_owned()),
+    };
+    let expected = [
+        told(None, Some("uuid-of-db-01"), "db-01"),
+        told(Some(SERVICE), Some("uuid-of-db-01"), "db-01"),
+        told(Some(SERVICE), None, "web-01"),
+    ];
+    assert_eq!(test.catalog.guests_dumped_for(&by).unwrap(), expected);
 }

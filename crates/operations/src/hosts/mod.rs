@@ -161,7 +161,7 @@ impl Hosts {
     }
 
     /// The name that answers about this host carry: none where there is only one.
-    fn label(&self, member: &Member) -> Option<HostId> {
+    pub(crate) fn label(&self, member: &Member) -> Option<HostId> {
         self.are_many().then(|| member.name().clone())
     }
 

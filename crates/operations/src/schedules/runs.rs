@@ -1,15 +1,14 @@
 //! Which run is due, once a second, and when one has ended.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use memdeck_catalog::{Catalog, CatalogError, OpenRun, StoredSchedule};
+use memdeck_catalog::{Catalog, CatalogError, DumpedGuest, OpenRun, StoredSchedule};
 use memdeck_model::notice::Happening;
 use memdeck_model::schedule::{Occurrences as _, RunState, Standing, decide};
 use memdeck_model::{Actor, Millis, Problem, Timestamp};
 use tokio::time::MissedTickBehavior;
 
-use super::choice::chosen;
+use super::choice::{Dumped, chosen};
 use super::guests::{Seen, patience};
 use super::times::Times;
 use crate::Operations;
@@ -104,8 +103,8 @@ impl Operations {
         let (plan, actor) = (schedule.plan.clone(), actor(schedule, run));
         // A run on time cannot have dumped anybody; one that is made up may have, before a backup was restored.
         let is_late = now.since(run.run.planned) > Millis(60_000);
+        let dumped = if is_late { self.dumped_for(actor).await? } else { Vec::new() };
         self.on_schedules(move |catalog| {
-            let dumped = if is_late { catalog.guests_dumped_for(&actor)? } else { BTreeSet::default() };
             let chosen = chosen(&plan, &guests, &dumped, now);
             catalog.begin_run(id, &chosen)?;
             if chosen.is_empty() {
@@ -115,6 +114,19 @@ impl Operations {
             Ok(())
         })
         .await
+    }
+
+    /// Whom a run has dumped, on the hosts that there are.
+    async fn dumped_for(&self, actor: Actor) -> Result<Vec<Dumped>, Problem> {
+        let records = self.on_schedules(move |catalog| catalog.guests_dumped_for(&actor)).await?;
+        let dumped = records.into_iter().filter_map(|DumpedGuest { origin, uuid, name }| {
+            let host = match origin {
+                Some(origin) => self.hosts.of_origin(&origin)?,
+                None => self.hosts.members().find(|member| member.is_here())?,
+            };
+            Some(Dumped { host: self.hosts.label(&host), uuid, name })
+        });
+        Ok(dumped.collect())
     }
 }
 
