@@ -139,7 +139,7 @@ pub enum Command {
 /// `memdeck dump`
 #[derive(Debug, Args)]
 pub struct DumpArgs {
-    /// VMs by name or libvirt id, or `all` for every running one.
+    /// VMs by name, UUID or libvirt id, or `all` for every running one.
     #[arg(required = true, value_name = "VM")]
     pub vms: Vec<String>,
     /// How: auto is live if possible, else frozen.
@@ -265,7 +265,7 @@ pub struct DeleteArgs {
 /// `memdeck export`
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM, whose newest image it is.
+    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM by name or UUID, whose newest image it is.
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
     /// elf: the stored ELF core; raw: RAM alone, at its addresses; lime; avml: compressed.
@@ -341,7 +341,7 @@ pub struct DoctorArgs {
 /// `memdeck inspect`
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM, whose newest image it is.
+    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM by name or UUID, whose newest image it is.
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
     /// Print everything as JSON, the manifest included.

@@ -7,7 +7,7 @@ use clap::Args;
 /// `memdeck compare`
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// The first image: its file (`.elf.zst`), the dump's id, or the VM, whose newest image it is.
+    /// The first image: its file (`.elf.zst`), the dump's id, or the VM by name or UUID, whose newest image it is.
     #[arg(value_name = "IMAGE")]
     pub first: PathBuf,
     /// The second image, which is compared with the first.
@@ -24,7 +24,7 @@ pub struct CompareArgs {
 /// `memdeck inside`
 #[derive(Debug, Args)]
 pub struct InsideArgs {
-    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM, whose newest image it is.
+    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM by name or UUID, whose newest image it is.
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
     /// Give up after so many seconds.
@@ -45,7 +45,8 @@ pub struct HuntArgs {
     /// A list of patterns, one on each line; `#` begins a comment line. May be given more than once.
     #[arg(long, value_name = "LIST")]
     pub file: Vec<PathBuf>,
-    /// The image to look into: its file, the dump's id, or the VM, whose newest image it is. May be given more than once.
+    /// The image to look into: its file, the dump's id, or the VM by name or UUID, whose newest image it is. May be given more
+    /// than once.
     #[arg(long = "in", value_name = "IMAGE", required_unless_present = "all", conflicts_with = "all")]
     pub images: Vec<PathBuf>,
     /// Look into every image in the catalog, the newest first.

@@ -8,7 +8,7 @@ use clap::Args;
 /// `memdeck verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM, whose newest image it is.
+    /// The stored image: its file (`.elf.zst`), the dump's id, or the VM by name or UUID, whose newest image it is.
     #[arg(value_name = "IMAGE", required_unless_present = "chain")]
     pub image: Option<PathBuf>,
     /// A public key (PEM) of which the signature must be; may be given several times [default: the keys of the state

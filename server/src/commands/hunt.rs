@@ -14,7 +14,7 @@ use memdeck_operations::blocking;
 use memdeck_study::hunt::{HuntedImage, Pattern, PatternOptions, PatternSet, Watcher, hunt};
 use serde::Serialize;
 
-use super::named_image::{self, NamedImage, open_catalog};
+use super::named_image::{self, MOST_IMAGES, NamedImage, open_catalog};
 use super::output::say;
 use super::recorded::Recorded;
 use super::{Exit, Failure, Output, with_causes};
@@ -23,8 +23,6 @@ use crate::config::Config;
 
 /// A list of indicators may have so many bytes.
 const MOST_LIST_BYTES: u64 = 16 << 20;
-/// More images than this are not searched at once, the newest are.
-const MOST_IMAGES: u32 = 10_000;
 const TEMPLATE: &str =
     "hunting {bar:40} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}";
 const COLUMNS: [&str; 8] =

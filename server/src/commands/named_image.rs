@@ -1,15 +1,20 @@
 //! A stored image as somebody names it on the command line: by its file, its dump's id, or its guest, of which it is the
-//! newest one.
+//! newest one. A guest is named by its UUID or by a name that only one guest had of those with images here: one that was made
+//! anew under a name is another guest.
 
 use std::path::{Path, PathBuf};
 
-use memdeck_catalog::Catalog;
-use memdeck_model::{DumpId, GuestName, Record};
+use memdeck_catalog::{Catalog, CatalogError};
+use memdeck_image::read_manifest;
+use memdeck_model::{DumpId, GuestName, Record, VmRef};
 
 use super::recorded::{self, Recorded};
 use super::{Failure, with_causes};
 use crate::config::Config;
 use crate::ownership;
+
+/// So many images are looked at, the newest ones.
+pub const MOST_IMAGES: u32 = 10_000;
 
 /// An image that was found.
 pub struct NamedImage {
@@ -50,14 +55,17 @@ pub fn find(config: &Config, name: &Path) -> Result<NamedImage, Failure> {
         Ok(dump_id) => catalog.record_of(&dump_id).map_err(failed)?,
         Err(_) => None,
     };
-    let of_guest = || catalog.kept_images(Some(&GuestName(word.to_owned())), 1);
     let record = match of_dump {
         Some(record) => record,
-        None => of_guest().map_err(failed)?.into_iter().next().ok_or_else(|| {
-            none(&format!(
-                "and the catalog in {state_dir} knows no dump and no guest of that name with an image here"
-            ))
-        })?,
+        None => match of_guest(&catalog, word).map_err(failed)? {
+            OfGuest::Newest(record) => *record,
+            OfGuest::Ambiguous(guests) => return Err(ambiguous(word, &guests)),
+            OfGuest::None => {
+                return Err(none(&format!(
+                    "and the catalog in {state_dir} knows no dump, and no guest of that name or UUID with an image here"
+                )));
+            }
+        },
     };
     if let Some(at) = record.deleted_at {
         return Err(Failure::new(format!("the image of dump {word} was deleted at {at}")));
@@ -73,6 +81,62 @@ pub fn find(config: &Config, name: &Path) -> Result<NamedImage, Failure> {
         )));
     }
     Ok(NamedImage { path, recorded: Recorded::By(Box::new(record)) })
+}
+
+/// What is known of a guest that somebody names.
+enum OfGuest {
+    /// Its newest image.
+    Newest(Box<Record>),
+    /// Several had the name: the UUID of each, with its newest image.
+    Ambiguous(Vec<(String, Record)>),
+    None,
+}
+
+/// The guest with this UUID, else of this name, exactly.
+fn of_guest(catalog: &Catalog, word: &str) -> Result<OfGuest, CatalogError> {
+    if let Some(uuid) = VmRef::new(word).ok().and_then(|guest| guest.as_uuid()) {
+        for record in catalog.kept_images(None, MOST_IMAGES)? {
+            if uuid_of_guest(catalog, &record)?.as_ref() == Some(&uuid) {
+                return Ok(OfGuest::Newest(Box::new(record)));
+            }
+        }
+    }
+    let records = catalog.kept_images(Some(&GuestName(word.to_owned())), MOST_IMAGES)?;
+    let mut guests: Vec<(String, Record)> = Vec::new();
+    for record in &records {
+        if let Some(uuid) = uuid_of_guest(catalog, record)?
+            && guests.iter().all(|(known, _)| *known != uuid)
+        {
+            guests.push((uuid, record.clone()));
+        }
+    }
+    if guests.len() > 1 {
+        return Ok(OfGuest::Ambiguous(guests));
+    }
+    Ok(records.into_iter().next().map_or(OfGuest::None, |record| OfGuest::Newest(Box::new(record))))
+}
+
+/// Whose image it is, by the job of its dump; jobs are forgotten after a while, manifests stay.
+fn uuid_of_guest(catalog: &Catalog, record: &Record) -> Result<Option<String>, CatalogError> {
+    let job = record.dump_id.as_ref().map(|dump_id| catalog.job(dump_id)).transpose()?.flatten();
+    let of_manifest = || {
+        let manifest = read_manifest(Path::new(record.dump_path.as_deref()?)).ok()??;
+        Some(manifest.manifest.guest.uuid)
+    };
+    let uuid = job.and_then(|job| job.guest).map(|guest| guest.uuid).or_else(of_manifest);
+    Ok(uuid.map(|uuid| uuid.to_ascii_lowercase()))
+}
+
+fn ambiguous(word: &str, guests: &[(String, Record)]) -> Failure {
+    let newest = |record: &Record| {
+        let dump_id = record.dump_id.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("whose newest dump is {dump_id} of {}", record.timestamp)
+    };
+    let each: Vec<_> = guests.iter().map(|(uuid, record)| format!("{uuid}, {}", newest(record))).collect();
+    let (count, each) = (guests.len(), each.join("; "));
+    Failure::new(format!(
+        "{count} guests with images here had the name '{word}': name one of them by its UUID, or a dump by its id: {each}"
+    ))
 }
 
 /// The catalog of the state directory, to read it beside whoever has it. What others may write to is no witness.

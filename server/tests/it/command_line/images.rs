@@ -1,6 +1,7 @@
 //! `verify`, `export` and `inspect`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use memdeck_model::ByteCount;
 
@@ -247,5 +248,62 @@ async fn verify_and_export_hold_an_image_against_the_catalog_of_the_state_direct
         let (code, stdout, stderr) = run(arguments);
         assert_eq!((code, stdout.len()), (Some(1), 0), "{stderr}");
         assert!(stderr.contains("is not the image that was recorded"), "{stderr}");
+    }
+}
+
+/// Forgets the jobs of a state directory, as memdeck does with those that ended long ago.
+fn forget_jobs(state: &Path) {
+    let program = "import sqlite3, sys\n\
+                   catalog = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)\n\
+                   catalog.execute('DELETE FROM jobs')";
+    let forgot = Command::new("python3").args(["-c", program]).arg(state.join("catalog.db")).status().unwrap();
+    assert!(forgot.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_named_by_the_uuid_of_its_guest_and_two_guests_of_one_name_are_refused_with_the_candidates() {
+    let app = TestApp::start();
+    let first = app.operations.list_guests().await.unwrap().into_iter().find(|guest| guest.name.0 == "web-01");
+    let first = first.unwrap().uuid;
+    let (first_dump, _) = app.dumped("web-01").await;
+    let run = |arguments: &[&str]| {
+        let mut command = memdeck(app.dir.path());
+        text(&command.env("STATE_DIR", app.dir.path()).args(arguments).output().unwrap())
+    };
+    let named = |guest: &str| {
+        let (code, stdout, stderr) = run(&["inspect", "--json", guest]);
+        assert_eq!(code, Some(0), "{guest}: {stderr}");
+        let seen: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        seen["manifest"]["dump_id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(named("web-01"), first_dump, "while no other guest had its name");
+
+    // It is made anew under its name, and a third guest has the name of the first one's UUID.
+    app.hypervisor.remove_guest("web-01");
+    let second = app.hypervisor.add_guest("web-01", ByteCount::from_mib(1)).uuid;
+    let (second_dump, _) = app.dumped("web-01").await;
+    drop(app.hypervisor.add_guest(&first, ByteCount::from_mib(1)));
+    let third = app.operations.list_guests().await.unwrap().into_iter().find(|guest| guest.name.0 == first);
+    app.dumped(&third.unwrap().uuid).await;
+    for forgotten in [false, true] {
+        if forgotten {
+            forget_jobs(app.dir.path());
+        }
+        for (uuid, dump) in [(&first, &first_dump), (&second, &second_dump)] {
+            assert_eq!([&named(uuid), &named(&uuid.to_uppercase()), &named(dump)], [dump; 3]);
+        }
+        for arguments in [
+            &["verify", "web-01"][..],
+            &["inspect", "web-01"],
+            &["inside", "web-01"],
+            &["export", "web-01"],
+            &["compare", &first_dump, "web-01"],
+            &["hunt", "a-word", "--in", "web-01"],
+        ] {
+            let (code, stdout, stderr) = run(arguments);
+            assert_eq!((code, stdout.as_str()), (Some(1), ""), "{arguments:?}: {stderr}");
+            assert_says(&stderr, &["2 guests with images here had the name 'web-01'"]);
+            assert_says(&stderr, &[&first, &first_dump, &second, &second_dump]);
+        }
     }
 }
