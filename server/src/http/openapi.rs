@@ -12,8 +12,10 @@ use axum::response::IntoResponse;
 use memdeck_model::ProblemKind;
 use serde::Serialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, SecurityRequirement};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, SecurityRequirement, Server};
 use utoipa::{OpenApi as _, ToSchema};
+
+use crate::config::BasePath;
 
 /// Every error, whatever its status.
 #[derive(Serialize, ToSchema)]
@@ -60,7 +62,11 @@ pub fn agent() -> OpenApi {
 
 /// A description as it is served.
 #[derive(Clone)]
-pub struct Document(Arc<str>);
+pub struct Document {
+    openapi: Arc<OpenApi>,
+    /// The same as JSON.
+    json: Arc<str>,
+}
 
 impl Document {
     /// Adds what every call has in common.
@@ -105,12 +111,22 @@ impl Document {
             }
         }
         openapi.security = Some(security);
-        let json = openapi.to_pretty_json().unwrap_or_else(|error| {
-            tracing::error!(%error, "the description of the calls cannot be written as JSON");
-            "{}".to_owned()
-        });
-        Self(json.into())
+        Self { json: as_json(&openapi).into(), openapi: Arc::new(openapi) }
     }
+
+    /// For callers who reach the calls below a path.
+    fn below(&self, base: &BasePath) -> String {
+        let mut openapi = OpenApi::clone(&self.openapi);
+        openapi.servers = Some(vec![Server::new(base.as_str())]);
+        as_json(&openapi)
+    }
+}
+
+fn as_json(openapi: &OpenApi) -> String {
+    openapi.to_pretty_json().unwrap_or_else(|error| {
+        tracing::error!(%error, "the description of the calls cannot be written as JSON");
+        "{}".to_owned()
+    })
 }
 
 /// This description.
@@ -120,6 +136,10 @@ impl Document {
     tag = "service",
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value))
 )]
-pub async fn document(Extension(Document(json)): Extension<Document>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], json.to_string())
+pub async fn document(
+    Extension(document): Extension<Document>,
+    base: Option<Extension<BasePath>>,
+) -> impl IntoResponse {
+    let json = base.map_or_else(|| document.json.to_string(), |Extension(base)| document.below(&base));
+    ([(CONTENT_TYPE, "application/json")], json)
 }

@@ -91,6 +91,25 @@ async fn below_a_path_signing_in_and_out_stays_there_and_so_does_the_cookie() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_description_of_the_calls_says_below_which_path_they_are() {
+    let (_site, app, router) = dashboard(&[("MEMDECK_BASE_PATH", "/memdeck")]);
+    let described = |router: Router, path: &'static str| async move {
+        let (status, _, json) = fetch(&router, get(path)).await;
+        assert_eq!(status, StatusCode::OK);
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()
+    };
+    let below = described(router.clone(), "/memdeck/api/openapi.json").await;
+    assert_eq!(below["servers"], serde_json::json!([{"url": "/memdeck"}]));
+    let base = below["servers"][0]["url"].as_str().unwrap();
+    let status = fetch(&router, get(&format!("{base}/api/memory-dumps/stats"))).await.0;
+    assert!(below["paths"]["/api/memory-dumps/stats"].is_object() && status == StatusCode::OK);
+    let mut at_the_root = described(app.dashboard.clone(), "/api/openapi.json").await;
+    assert!(at_the_root.get("servers").is_none(), "no server is the root");
+    at_the_root["servers"] = below["servers"].clone();
+    assert_eq!(at_the_root, below);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_prefix_that_is_forwarded_counts_from_a_declared_proxy_only() {
     let (_site, _app, router) = dashboard(&[("MEMDECK_BEHIND_PROXY", "10.0.0.2")]);
     for (peer, prefix, base) in [

@@ -256,14 +256,17 @@ fn forget_jobs(state: &Path) {
     let program = "import sqlite3, sys\n\
                    catalog = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)\n\
                    catalog.execute('DELETE FROM jobs')";
-    let forgot = Command::new("python3").args(["-c", program]).arg(state.join("catalog.db")).status().unwrap();
+    let forgot =
+        Command::new("python3").args(["-c", program]).arg(state.join("catalog.db")).status().unwrap();
     assert!(forgot.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_is_named_by_the_uuid_of_its_guest_and_two_guests_of_one_name_are_refused_with_the_candidates() {
+async fn an_image_is_named_by_the_uuid_of_its_guest_and_two_guests_of_one_name_are_refused_with_the_candidates()
+ {
     let app = TestApp::start();
-    let first = app.operations.list_guests().await.unwrap().into_iter().find(|guest| guest.name.0 == "web-01");
+    let first =
+        app.operations.list_guests().await.unwrap().into_iter().find(|guest| guest.name.0 == "web-01");
     let first = first.unwrap().uuid;
     let (first_dump, _) = app.dumped("web-01").await;
     let run = |arguments: &[&str]| {
