@@ -28,6 +28,9 @@ pub struct Intent {
     pub was_running: bool,
     /// The guest's limit for the pause at the end of a migration, where the dump is to change it.
     pub max_downtime: Option<Millis>,
+    /// Whether a pause for which the hypervisor knows no reason is the dump's: a live one that fails at its end leaves such a
+    /// pause. Not kept in the catalog, because of a guest that nobody has watched since it is not certain.
+    pub owns_unexplained_pause: bool,
 }
 
 impl Catalog {
@@ -41,7 +44,7 @@ impl Catalog {
     /// [`CatalogError::IntentOfAnotherGuest`] if the dump has an intent for another guest;
     /// [`CatalogError::AlreadyFinal`] if the job has ended; it is unknown; `SQLite` refused.
     pub fn intend(&self, intent: &Intent) -> Result<(), CatalogError> {
-        let Intent { dump_id, guest_uuid, was_running, max_downtime } = intent;
+        let Intent { dump_id, guest_uuid, was_running, max_downtime, owns_unexplained_pause: _ } = intent;
         self.write("note that a guest is about to be touched", |tx| {
             jobs::active(tx, dump_id)?;
             let noted: Option<String> = tx
@@ -82,7 +85,7 @@ impl Catalog {
         })
     }
 
-    /// Every intent that is not settled, oldest first. A guest may be in more than one, when an earlier dump of it
+    /// Every intent that is not settled, oldest first, as another process finds it. A guest may be in more than one, when an earlier dump of it
     /// could not be settled.
     ///
     /// # Errors
@@ -102,6 +105,7 @@ impl Catalog {
                     max_downtime: row
                         .get::<_, Option<i64>>("max_downtime_ms")?
                         .map(|millis| Millis(millis.unsigned_abs())),
+                    owns_unexplained_pause: false,
                 });
             }
             Ok(intents)

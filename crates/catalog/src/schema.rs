@@ -340,6 +340,7 @@ mod tests {
             guest_uuid: "uuid-of-mail".to_owned(),
             was_running: true,
             max_downtime: Some(Millis(300)),
+            owns_unexplained_pause: false,
         };
         catalog.intend(&intent).unwrap();
     }

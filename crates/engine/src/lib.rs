@@ -26,7 +26,7 @@ mod status;
 mod threads;
 mod turns;
 
-pub use aftercare::{Restoration, restore_max_downtime, resume_stranded};
+pub use aftercare::{Restoration, report_left_paused, restore_max_downtime, resume_stranded};
 pub use board::Ended;
 pub use context::{EngineParts, EngineSettings};
 pub use engine::Engine;

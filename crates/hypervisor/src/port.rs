@@ -143,6 +143,9 @@ pub enum Aftermath {
     },
     /// The dump has left it stopped.
     Stranded,
+    /// It stands still, and the hypervisor does not know for whom. So does a guest whose live dump has failed at its end, and
+    /// one that somebody has stopped behind the hypervisor's back.
+    Unexplained,
 }
 
 /// A dump under way. Dropping it closes the stream, which ends the dump.

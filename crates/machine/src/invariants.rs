@@ -255,6 +255,10 @@ fn guests(watched: &Watched<'_>, found: &mut Vec<Violated>) -> Result<(), Invari
         match hypervisor.aftermath(&uuid) {
             Ok(Aftermath::Settled | Aftermath::Busy { .. }) => {}
             Ok(Aftermath::Stranded) => found.push(Violated::GuestPaused { dump_id, uuid }),
+            Ok(Aftermath::Unexplained) => {
+                let why = "it is paused, and the hypervisor does not say why".to_owned();
+                found.push(Violated::GuestUnknown { dump_id, uuid, why });
+            }
             Err(error) => {
                 found.push(Violated::GuestUnknown { dump_id, uuid, why: with_causes(&error) });
             }

@@ -42,6 +42,8 @@ enum Message {
         guest_uuid: String,
         was_running: bool,
         max_downtime: Option<Millis>,
+        #[serde(default)]
+        owns_unexplained_pause: bool,
     },
     Release {
         dump_id: DumpId,
@@ -127,6 +129,7 @@ fn watched(intent: &Intent) -> Message {
         guest_uuid: intent.guest_uuid.clone(),
         was_running: intent.was_running,
         max_downtime: intent.max_downtime,
+        owns_unexplained_pause: intent.owns_unexplained_pause,
     }
 }
 

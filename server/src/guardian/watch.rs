@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use memdeck_engine::{Intent, Restoration, restore_max_downtime, resume_stranded};
+use memdeck_engine::{Intent, Restoration, report_left_paused, restore_max_downtime, resume_stranded};
 use memdeck_hypervisor::Hypervisor;
 use memdeck_model::DumpId;
 use rustix::process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};
@@ -69,8 +69,10 @@ fn listen(
             heard.recv_timeout(silence_limit).or_else(|_| heard.recv_timeout(SECOND_LOOK))
         };
         match next {
-            Ok(Message::Watch { dump_id, guest_uuid, was_running, max_downtime }) => {
-                watched.insert(dump_id.clone(), Intent { dump_id, guest_uuid, was_running, max_downtime });
+            Ok(Message::Watch { dump_id, guest_uuid, was_running, max_downtime, owns_unexplained_pause }) => {
+                let intent =
+                    Intent { dump_id, guest_uuid, was_running, max_downtime, owns_unexplained_pause };
+                watched.insert(intent.dump_id.clone(), intent);
             }
             Ok(Message::Release { dump_id }) => {
                 watched.remove(&dump_id);
@@ -124,6 +126,12 @@ fn look_after(mut open: Vec<Intent>, hypervisor: &dyn Hypervisor) {
         // First every guest's pause: to set a limit may take a while.
         let mut resumed = |intent: &Intent| match resume_stranded(hypervisor, intent) {
             Restoration::Done => true,
+            Restoration::LeftPaused => {
+                if reported.insert(intent.guest_uuid.clone()) {
+                    report_left_paused(intent);
+                }
+                true
+            }
             Restoration::Busy { .. } => false,
             Restoration::Failed(error) => {
                 if reported.insert(intent.guest_uuid.clone()) {
@@ -183,6 +191,22 @@ mod tests {
     }
 
     #[test]
+    fn the_guardian_knows_whose_a_pause_without_a_reason_is() {
+        for owns_unexplained_pause in [true, false] {
+            let intent = Intent {
+                dump_id: DumpId::from_uuid_bits(7),
+                guest_uuid: "guest".to_owned(),
+                was_running: true,
+                max_downtime: None,
+                owns_unexplained_pause,
+            };
+            let line = serde_json::to_string(&crate::guardian::watched(&intent)).unwrap();
+            let heard = listen(&read(std::io::Cursor::new(line)), Duration::from_mins(1), |_| None);
+            assert_eq!(heard.into_values().collect::<Vec<_>>(), [intent]);
+        }
+    }
+
+    #[test]
     fn an_engine_that_is_stopped_while_it_dumps_is_killed_and_one_that_beats_or_has_no_guest_is_not() {
         let mut stopped = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = i32::try_from(stopped.id()).unwrap();
@@ -193,6 +217,7 @@ mod tests {
             guest_uuid: "guest".to_owned(),
             was_running: true,
             max_downtime: None,
+            owns_unexplained_pause: false,
         };
         said.send(Message::Engine { pid }).unwrap();
         said.send(watch()).unwrap();

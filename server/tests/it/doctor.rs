@@ -152,8 +152,13 @@ fn a_guest_that_a_dump_left_paused_is_found_and_one_that_an_operator_paused_is_n
     catalog.enqueue(job).unwrap();
     catalog.start_next(1, at).unwrap().unwrap();
     let uuid = guest.uuid;
-    let intent =
-        Intent { dump_id: dump_id.clone(), guest_uuid: uuid.clone(), was_running: true, max_downtime: None };
+    let intent = Intent {
+        dump_id: dump_id.clone(),
+        guest_uuid: uuid.clone(),
+        was_running: true,
+        max_downtime: None,
+        owns_unexplained_pause: false,
+    };
     catalog.intend(&intent).unwrap();
     let look = |is_served| {
         let watched = Watched { catalog: &catalog, store: None, hypervisor: Some(&hypervisor), is_served };
@@ -167,6 +172,11 @@ fn a_guest_that_a_dump_left_paused_is_found_and_one_that_an_operator_paused_is_n
     assert_eq!(look(true), [paused]);
     hypervisor.suspend("web-01");
     assert_eq!(look(true), [], "an operator paused it");
+    hypervisor.pause_unexplained("web-01");
+    assert!(
+        matches!(look(true).as_slice(), [Violated::GuestUnknown { .. }]),
+        "it may be an operator's pause"
+    );
     hypervisor.set_available(false);
     assert!(matches!(look(true).as_slice(), [Violated::GuestUnknown { .. }]));
 }

@@ -8,7 +8,13 @@ use memdeck_model::{EndReason, JobState, Millis};
 use crate::support::*;
 
 fn intent(dump_id: &str, guest_uuid: &str, was_running: bool) -> Intent {
-    Intent { dump_id: id(dump_id), guest_uuid: guest_uuid.to_owned(), was_running, max_downtime: None }
+    Intent {
+        dump_id: id(dump_id),
+        guest_uuid: guest_uuid.to_owned(),
+        was_running,
+        max_downtime: None,
+        owns_unexplained_pause: false,
+    }
 }
 
 /// A catalog with these dumps running, each of a guest of its own.

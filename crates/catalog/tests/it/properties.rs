@@ -93,8 +93,13 @@ fn run(catalog: &Catalog, step: &Step, at: i64, promises: &mut Promises) {
         }
         Step::Intend { dump, guest, was_running } => {
             let (dump, guest) = (dump_id(dump), numbered(guest).uuid);
-            let intent =
-                Intent { dump_id: dump.clone(), guest_uuid: guest.clone(), was_running, max_downtime: None };
+            let intent = Intent {
+                dump_id: dump.clone(),
+                guest_uuid: guest.clone(),
+                was_running,
+                max_downtime: None,
+                owns_unexplained_pause: false,
+            };
             if catalog.intend(&intent).is_ok() {
                 let noted = promises.intents.entry(dump.to_string()).or_insert((guest.clone(), was_running));
                 assert_eq!(noted.0, guest, "an intent was accepted and not noted");

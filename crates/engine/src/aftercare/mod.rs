@@ -7,7 +7,9 @@
 //!
 //! Before a guest is touched an intent is written into the catalog: which guest, and whether it ran. It is settled when
 //! libvirt has said that the guest is as it was. A guest that ran and was left paused by its dump is resumed; one that
-//! an operator has paused, before or since, is left alone. A limit that a live dump changed for its time is set back.
+//! an operator has paused, before or since, is left alone, and so is one about whose pause nobody knows whose it is: of a
+//! dump that another process has left behind, that is every pause without a reason. A limit that a live dump changed for its
+//! time is set back.
 //! While libvirt does not answer, and after a crash, the keeper asks again until it does.
 
 mod restore;
@@ -87,6 +89,10 @@ impl Aftercare {
         loop {
             let foreign = match restore(self.context.hypervisor.as_ref(), intent) {
                 Restoration::Done => break,
+                Restoration::LeftPaused => {
+                    report_left_paused(intent);
+                    break;
+                }
                 Restoration::Busy { job } => Some(ForeignJob(job)),
                 Restoration::Failed(error) => {
                     if !std::mem::replace(&mut is_reported, true) {
@@ -111,9 +117,13 @@ impl Aftercare {
 
     /// After a dump: the guest is as it was when this returns, or the keeper goes on trying.
     fn leave_as_it_was(&self, intent: Intent) {
-        if !restore(self.context.hypervisor.as_ref(), &intent).is_done() {
-            self.hand_to_keeper(intent);
-            return;
+        match restore(self.context.hypervisor.as_ref(), &intent) {
+            Restoration::Done => {}
+            Restoration::LeftPaused => report_left_paused(&intent),
+            Restoration::Busy { .. } | Restoration::Failed(_) => {
+                self.hand_to_keeper(intent);
+                return;
+            }
         }
         if let Err(error) = self.settle(&intent) {
             tracing::error!(dump_id = %intent.dump_id, error = as_error(&error), "an intent is not settled yet; trying again");
@@ -127,6 +137,17 @@ impl Aftercare {
         self.context.guardian.release(intent);
         self.context.catalog.settle(&intent.dump_id)
     }
+}
+
+/// Tells the operator what only an operator can decide.
+pub fn report_left_paused(intent: &Intent) {
+    let Intent { dump_id, guest_uuid: uuid, .. } = intent;
+    tracing::error!(
+        %dump_id,
+        uuid,
+        "the guest is paused and the hypervisor does not say why; it is left alone, because an operator may have paused it: if \
+         nobody has, run virsh resume"
+    );
 }
 
 fn report_failure(intent: &Intent, error: &HypervisorError) {

@@ -10,6 +10,9 @@ use memdeck_hypervisor::{Aftermath, Hypervisor, HypervisorError};
 pub enum Restoration {
     /// It is certain that the guest is as it was, or is gone.
     Done,
+    /// It stands still, and it is not certain that the dump has stopped it, so it is left alone: somebody has to look at it.
+    /// What else the dump changed is as it was.
+    LeftPaused,
     /// A job has the guest: what is left of the dump, or another program's.
     Busy {
         /// The job in libvirt's words; `None` if libvirt does not say.
@@ -23,11 +26,12 @@ impl Restoration {
     /// Whether nothing is left to be done.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        matches!(self, Self::Done)
+        matches!(self, Self::Done | Self::LeftPaused)
     }
 }
 
-/// Makes a guest that ran before run again if its dump has left it stopped.
+/// Makes a guest that ran before run again if its dump has left it stopped. A pause for which nobody knows a reason may be an
+/// operator's: it is ended only on behalf of a live dump that somebody has watched all the time.
 pub fn resume_stranded(hypervisor: &dyn Hypervisor, intent: &Intent) -> Restoration {
     if !intent.was_running {
         return Restoration::Done;
@@ -36,7 +40,8 @@ pub fn resume_stranded(hypervisor: &dyn Hypervisor, intent: &Intent) -> Restorat
     match hypervisor.aftermath(uuid) {
         Ok(Aftermath::Settled) => Restoration::Done,
         Ok(Aftermath::Busy { job }) => Restoration::Busy { job },
-        Ok(Aftermath::Stranded) => match hypervisor.resume(uuid) {
+        Ok(Aftermath::Unexplained) if !intent.owns_unexplained_pause => Restoration::LeftPaused,
+        Ok(Aftermath::Stranded | Aftermath::Unexplained) => match hypervisor.resume(uuid) {
             Ok(()) => {
                 tracing::warn!(dump_id = %intent.dump_id, uuid, "the dump had left the guest paused; resumed it");
                 Restoration::Done
@@ -67,7 +72,10 @@ pub fn restore_max_downtime(hypervisor: &dyn Hypervisor, intent: &Intent) -> Res
 /// Both, the pause first.
 pub fn restore(hypervisor: &dyn Hypervisor, intent: &Intent) -> Restoration {
     match resume_stranded(hypervisor, intent) {
-        Restoration::Done => restore_max_downtime(hypervisor, intent),
+        pause if pause.is_done() => match restore_max_downtime(hypervisor, intent) {
+            Restoration::Done => pause,
+            left => left,
+        },
         left => left,
     }
 }

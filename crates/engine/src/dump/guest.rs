@@ -162,6 +162,7 @@ pub fn touch<'a>(
         guest_uuid: guest.uuid.clone(),
         was_running: guest.state == GuestState::Running,
         max_downtime,
+        owns_unexplained_pause: mode == CaptureMode::Live,
     };
     Ok(aftercare.touch(intent)?)
 }

@@ -86,7 +86,13 @@ fn a_guest_about_which_nobody_answers_keeps_no_other_guest_waiting() {
     guest_left_paused_by_a_dead_process(&bench, true);
     let uuid = bench.hypervisor.resolve(&vm("web-01")).unwrap().uuid;
     let dump_id = job_of_a_dead_process(&bench, "web-01");
-    let intent = Intent { dump_id, guest_uuid: uuid, was_running: true, max_downtime: None };
+    let intent = Intent {
+        dump_id,
+        guest_uuid: uuid,
+        was_running: true,
+        max_downtime: None,
+        owns_unexplained_pause: false,
+    };
     bench.catalog().intend(&intent).unwrap();
     bench.hypervisor.set_state("web-01", GuestState::Paused);
     bench.hypervisor.set_silent("db-01", true);
@@ -125,6 +131,17 @@ fn a_dump_that_waits_for_what_an_earlier_one_left_behind_can_be_cancelled_and_ha
         bench.hypervisor.set_silent("db-01", false);
         drop(engine);
     }
+}
+
+#[test]
+fn a_pause_without_a_reason_is_not_ended_for_a_dead_process_because_an_operator_may_have_made_it() {
+    let bench = Bench::with_guests(&["db-01"]);
+    guest_left_paused_by_a_dead_process(&bench, true);
+    bench.hypervisor.pause_unexplained("db-01");
+    drop(bench.engine(1));
+    assert_eq!(bench.catalog().intents().unwrap(), [], "the next dump of it need not wait");
+    assert_eq!(bench.hypervisor.state("db-01"), GuestState::Paused);
+    assert_eq!(bench.hypervisor.calls(), []);
 }
 
 #[test]

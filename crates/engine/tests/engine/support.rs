@@ -210,7 +210,13 @@ pub fn job_of_a_dead_process(bench: &Bench, name: &str) -> DumpId {
 pub fn guest_left_paused_by_a_dead_process(bench: &Bench, was_running: bool) {
     let dump_id = job_of_a_dead_process(bench, "db-01");
     let uuid = bench.hypervisor.resolve(&vm("db-01")).unwrap().uuid;
-    let intent = Intent { dump_id, guest_uuid: uuid, was_running, max_downtime: Some(Millis(300)) };
+    let intent = Intent {
+        dump_id,
+        guest_uuid: uuid,
+        was_running,
+        max_downtime: Some(Millis(300)),
+        owns_unexplained_pause: false,
+    };
     bench.catalog().intend(&intent).unwrap();
     bench.hypervisor.set_state("db-01", GuestState::Paused);
 }

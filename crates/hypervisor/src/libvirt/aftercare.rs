@@ -36,18 +36,20 @@ pub(super) struct Aftercare {
     uri: Uri,
     name: GuestName,
     uuid: String,
+    is_live: bool,
     ran_before: bool,
     owes_running: bool,
     owes_max_downtime_ms: Option<u64>,
 }
 
 impl Aftercare {
-    /// Nothing is owed yet to `guest`, described as it was before the dump.
-    pub(super) fn new(uri: &Uri, guest: &Guest) -> Self {
+    /// Nothing is owed yet to `guest`, described as it was before the dump, which is a live or a frozen one.
+    pub(super) fn new(uri: &Uri, guest: &Guest, is_live: bool) -> Self {
         Self {
             uri: uri.clone(),
             name: guest.name.clone(),
             uuid: guest.uuid.clone(),
+            is_live,
             ran_before: matches!(guest.state, GuestState::Running | GuestState::Blocked),
             owes_running: false,
             owes_max_downtime_ms: None,
@@ -79,9 +81,11 @@ impl Aftercare {
         if self.owes_running {
             match judge(domain, state, reason)? {
                 Aftermath::Settled => {}
+                // No frozen dump leaves it so. The engine, which judges the same way, says so.
+                Aftermath::Unexplained if !self.is_live => {}
                 // Somebody else's job has stopped the guest and sees to it itself.
                 Aftermath::Busy { .. } => return Ok(()),
-                Aftermath::Stranded => {
+                Aftermath::Stranded | Aftermath::Unexplained => {
                     tracing::warn!(vm = %self.name, "the dump left the guest paused; resuming it");
                     domain.resume()?;
                 }
@@ -133,13 +137,12 @@ pub(super) fn aftermath(domain: &Domain) -> Result<Aftermath, Error> {
 }
 
 fn judge(domain: &Domain, state: u32, reason: i32) -> Result<Aftermath, Error> {
-    Ok(if state != sys::VIR_DOMAIN_PAUSED || !is_of_a_dump(reason) {
-        Aftermath::Settled
-    } else if let Some(job) = job::job_stats(domain, Job::Present)? {
-        Aftermath::Busy { job: job.operation }
-    } else {
-        Aftermath::Stranded
-    })
+    let paused_by = by_reason(reason);
+    if state != sys::VIR_DOMAIN_PAUSED || paused_by == Aftermath::Settled {
+        return Ok(Aftermath::Settled);
+    }
+    let job = job::job_stats(domain, Job::Present)?;
+    Ok(job.map_or(paused_by, |job| Aftermath::Busy { job: job.operation }))
 }
 
 /// Sets the limit for the pause at the end of a migration. While a job has the guest the limit stays as it is, because
@@ -158,18 +161,18 @@ pub(super) fn set_max_downtime(
     Ok(None)
 }
 
-/// Whether a guest that is paused for this reason was stopped by a dump that has ended, and not by an operator, an I/O
-/// error or anything else that has its own reason.
-fn is_of_a_dump(reason: i32) -> bool {
-    u32::try_from(reason).is_ok_and(|reason| {
-        matches!(
-            reason,
-            sys::VIR_DOMAIN_PAUSED_UNKNOWN
-                | sys::VIR_DOMAIN_PAUSED_DUMP
-                | sys::VIR_DOMAIN_PAUSED_MIGRATION
-                | sys::VIR_DOMAIN_PAUSED_API_ERROR
-        )
-    })
+/// Whose pause it is by libvirt's reason for it, where no job has the guest.
+///
+/// libvirt keeps the reason over its own restart and death. It knows none (`unknown`, or `migration` if it was away then) when
+/// QEMU stopped by itself: so ends a live dump that fails at its end, and libvirt, which finds a guest so in a dump that its own
+/// restart has cut off, resumes it too. But whoever stops QEMU by its monitor leaves the same. What `virsh suspend` and all of
+/// libvirt's calls pause has the reason `user`, and an I/O error or a watchdog theirs.
+fn by_reason(reason: i32) -> Aftermath {
+    match u32::try_from(reason) {
+        Ok(sys::VIR_DOMAIN_PAUSED_DUMP | sys::VIR_DOMAIN_PAUSED_API_ERROR) => Aftermath::Stranded,
+        Ok(sys::VIR_DOMAIN_PAUSED_UNKNOWN | sys::VIR_DOMAIN_PAUSED_MIGRATION) => Aftermath::Unexplained,
+        _ => Aftermath::Settled,
+    }
 }
 
 #[cfg(test)]
@@ -192,13 +195,22 @@ mod tests {
         (dir, uri, connection)
     }
 
-    /// What becomes of a guest that was in `before` when it is cared for after a dump that it was left by in `runstate`.
+    /// What becomes of a guest that was in `before` when it is cared for after a live dump that it was left by in `runstate`.
     fn cared_for(before: GuestState, runstate: u32, then: impl Fn(&Domain)) -> (GuestState, bool) {
+        cared_for_after(true, before, runstate, then)
+    }
+
+    fn cared_for_after(
+        is_live: bool,
+        before: GuestState,
+        runstate: u32,
+        then: impl Fn(&Domain),
+    ) -> (GuestState, bool) {
         let (_dir, uri, connection) = connect(runstate);
         let domain = Domain::lookup_by_name(&connection, "db-01").unwrap();
         then(&domain);
         let guest = Guest { state: before, ..guests::describe(&domain).unwrap() };
-        let mut aftercare = Aftercare::new(&uri, &guest);
+        let mut aftercare = Aftercare::new(&uri, &guest, is_live);
         aftercare.owe_running();
         aftercare.give(&domain).unwrap();
         (guests::describe(&domain).unwrap().state, aftercare.is_done())
@@ -211,6 +223,12 @@ mod tests {
     #[test]
     fn a_guest_that_ran_and_was_left_paused_runs_again() {
         assert_eq!(cared_for(GuestState::Running, PAUSED, |_| {}), (GuestState::Running, true));
+    }
+
+    #[test]
+    fn a_pause_without_a_reason_is_no_frozen_dumps_and_stays() {
+        let cared_for = cared_for_after(false, GuestState::Running, PAUSED, |_| {});
+        assert_eq!(cared_for, (GuestState::Paused, true));
     }
 
     #[test]
@@ -234,7 +252,7 @@ mod tests {
     fn what_cannot_be_given_stays_owed() {
         let (_dir, uri, connection) = connect(RUNS);
         let domain = Domain::lookup_by_name(&connection, "db-01").unwrap();
-        let mut aftercare = Aftercare::new(&uri, &guests::describe(&domain).unwrap());
+        let mut aftercare = Aftercare::new(&uri, &guests::describe(&domain).unwrap(), true);
         assert!(aftercare.is_done(), "before the dump nothing is owed");
         // This driver knows no limit for the pause.
         aftercare.owe_max_downtime(300);
@@ -243,9 +261,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_pause_of_a_dump_is_ended() {
+    fn a_pause_is_a_dumps_or_may_be_or_is_somebody_elses() {
         // libvirt's numbers: unknown, user, migration, save, dump, I/O error, watchdog, ..., API error.
-        let ended: Vec<i32> = (-1..20).filter(|reason| is_of_a_dump(*reason)).collect();
-        assert_eq!(ended, [0, 2, 4, 14]);
+        let of = |whose| (-1..20).filter(|reason| by_reason(*reason) == whose).collect::<Vec<i32>>();
+        assert_eq!(of(Aftermath::Stranded), [4, 14]);
+        assert_eq!(of(Aftermath::Unexplained), [0, 2]);
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Call {
 impl Call {
     /// Dumps into `path`. Returns the outcome, and the aftercare that the guest is still owed, if any.
     pub(super) fn run(&self, path: &str, abandoned: &AtomicBool) -> (Outcome, Option<Aftercare>) {
-        let mut aftercare = Aftercare::new(&self.uri, &self.guest);
+        let mut aftercare = Aftercare::new(&self.uri, &self.guest, matches!(self.way, Way::Live(_)));
         let outcome = self.dump(path, abandoned, &mut aftercare).inspect_err(|_| self.signs.fail());
         (outcome, Some(aftercare).filter(|aftercare| !aftercare.is_done()))
     }

@@ -68,7 +68,12 @@ pub(super) fn begin(
             job.world.set_max_downtime(&job.guest.0, limit);
         }
         job.signs.guest_stopped(false);
-        job.world.end_dump(&job.guest, job.faults.contains(&Fault::StaysPaused));
+        let stays_paused = job.faults.contains(&Fault::StaysPaused);
+        if stays_paused {
+            // QEMU has stopped it, and libvirt did not tell it to.
+            job.world.set_unexplained(&job.guest.0);
+        }
+        job.world.end_dump(&job.guest, stays_paused);
         job.signs.call_returned();
         // The reader may have gone.
         let _ = send.send(outcome);

@@ -145,6 +145,12 @@ impl Simulated {
         self.world.set_silent(name, is_silent);
     }
 
+    /// Pauses a guest as somebody does who speaks to QEMU behind libvirt's back, or as a live dump that failed at its end.
+    pub fn pause_unexplained(&self, name: &str) {
+        self.world.set_state(name, GuestState::Paused);
+        self.world.set_unexplained(name);
+    }
+
     /// Pauses a guest as an operator does, on purpose.
     pub fn suspend(&self, name: &str) {
         self.world.suspend(name);

@@ -41,8 +41,8 @@ struct Machine {
     exact_iterations: Option<u64>,
     /// QEMU migrates a guest that was paused once, and again only when it has run.
     is_migrated: bool,
-    /// An operator paused it.
-    is_suspended: bool,
+    /// Whose pause it is if it stands still and no job has it.
+    pause: Aftermath,
     max_downtime: Duration,
     /// Of another program, and how the guest was before.
     foreign_job: Option<(&'static str, GuestState)>,
@@ -84,7 +84,7 @@ impl World {
             launch_security: None,
             exact_iterations: None,
             is_migrated: false,
-            is_suspended: false,
+            pause: Aftermath::Stranded,
             max_downtime: MAX_DOWNTIME,
             foreign_job: None,
             is_silent: false,
@@ -104,14 +104,20 @@ impl World {
         self.change(name, |machine| {
             machine.guest.state = state;
             machine.is_migrated &= state == GuestState::Paused;
-            machine.is_suspended &= state == GuestState::Paused;
+            if state != GuestState::Paused {
+                machine.pause = Aftermath::Stranded;
+            }
         });
+    }
+
+    pub(super) fn set_unexplained(&self, name: &str) {
+        self.change(name, |machine| machine.pause = Aftermath::Unexplained);
     }
 
     pub(super) fn suspend(&self, name: &str) {
         self.change(name, |machine| {
             machine.guest.state = GuestState::Paused;
-            machine.is_suspended = true;
+            machine.pause = Aftermath::Settled;
         });
     }
 
@@ -148,8 +154,9 @@ impl World {
         state.reachable()?;
         let machine = state.machines.iter().find(|machine| machine.guest.uuid == uuid);
         Ok(match machine {
-            Some(machine) if machine.guest.state == GuestState::Paused && !machine.is_suspended => {
-                machine.job().map_or(Aftermath::Stranded, |job| Aftermath::Busy { job: Some(job) })
+            Some(Machine { pause: Aftermath::Settled, .. }) => Aftermath::Settled,
+            Some(machine) if machine.guest.state == GuestState::Paused => {
+                machine.job().map_or(machine.pause, |job| Aftermath::Busy { job: Some(job) })
             }
             _ => Aftermath::Settled,
         })
@@ -246,7 +253,7 @@ impl World {
             if machine.guest.state == GuestState::Paused {
                 machine.guest.state = GuestState::Running;
                 machine.is_migrated = false;
-                machine.is_suspended = false;
+                machine.pause = Aftermath::Stranded;
             }
         });
         Ok(())
