@@ -51,7 +51,12 @@ fn asked(config: &Config, dump_id: &DumpId, is_trusted: bool) -> Option<Result<R
         None => own_service::client(config, &holder_of(&config.state_dir)?)?
             .map_err(|failure| failure.message().to_owned()),
     };
-    let ask = async { client?.record(dump_id).await.map_err(|problem| problem.detail.to_string()) };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    Some(runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(ask)))
+    let ask = || {
+        let ask = async { client?.record(dump_id).await.map_err(|problem| problem.detail.to_string()) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(|error| error.to_string())?.block_on(ask)
+    };
+    // Some subcommands are on a runtime already, in which no other one can be.
+    let asked = std::thread::scope(|scope| scope.spawn(ask).join());
+    Some(asked.unwrap_or_else(|_| Err("the question to the service broke off".to_owned())))
 }

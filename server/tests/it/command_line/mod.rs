@@ -1,6 +1,7 @@
 //! The program as a shell sees it.
 
 mod catalog;
+mod every;
 mod images;
 mod settings;
 mod signing;
