@@ -7,7 +7,7 @@ use axum::http::{Request, StatusCode};
 use memdeck::config::{HttpConfig, OpenAccess, Role};
 use memdeck::http::Peer;
 
-use crate::support::{HOST, TestApp, http, send, text};
+use crate::support::{HOST, TestApp, get, http, post, send, text};
 
 pub const TOKEN: &str = "a token of some length";
 
@@ -127,7 +127,7 @@ async fn a_request_for_a_longer_pause_than_the_setting_allows_is_refused_at_ever
         (&app.agent, "/api/dumps", body.to_owned()),
         (&app.dashboard, "/api/ui/trigger", format!(r#"{{"request": {body}}}"#)),
     ] {
-        let (status, told) = text(router, crate::support::post(path, &body)).await;
+        let (status, told) = text(router, post(path, &body)).await;
         assert!(status.is_client_error() || status.is_server_error(), "{path}: {status}");
         assert!(told.contains("allowed are up to 60000 milliseconds"), "{path}: {told}");
     }
@@ -135,19 +135,25 @@ async fn a_request_for_a_longer_pause_than_the_setting_allows_is_refused_at_ever
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_of_calls_are_compressed_and_nothing_else_is() {
+async fn answers_of_calls_are_compressed_those_of_the_page_too_and_nothing_else_is() {
     let app = TestApp::start();
     let (dump_id, _) = app.dumped("web-01").await;
     let image = format!("/api/memory-dumps/{dump_id}/image");
-    for (path, accepted, compressed) in [
-        ("/api/openapi.json", "gzip, br", true),
-        ("/api/openapi.json", "identity", false),
-        ("/api/events", "gzip", false),
-        ("/healthz", "gzip", false),
-        (image.as_str(), "gzip", false),
+    app.dumped("db-01").await;
+    let records = r#"{"query": {"limit": 20, "offset": 0}}"#;
+    for (path, body, accepted, compressed) in [
+        ("/api/openapi.json", None, "gzip, br", true),
+        ("/api/openapi.json", None, "identity", false),
+        ("/api/memory-dumps/records", None, "gzip", true),
+        ("/api/ui/records", Some(records), "gzip, br", true),
+        ("/api/ui/records", Some(records), "identity", false),
+        ("/api/events", None, "gzip", false),
+        ("/healthz", None, "gzip", false),
+        (image.as_str(), None, "gzip", false),
     ] {
-        let request = Request::get(path).header("host", HOST).header("accept-encoding", accepted);
-        let response = send(&app.dashboard, request.body(Body::empty()).unwrap()).await;
+        let mut request = body.map_or_else(|| get(path), |body| post(path, body));
+        request.headers_mut().insert("accept-encoding", accepted.parse().unwrap());
+        let response = send(&app.dashboard, request).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         assert_eq!(response.headers().get("content-encoding").is_some(), compressed, "{path} {accepted}");
     }
