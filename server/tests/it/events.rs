@@ -1,6 +1,9 @@
 //! Live events to open pages: what they are told first, then, and when they come back. How that looks on a real
 //! connection is in `connections.rs`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::Request;
 use futures_util::StreamExt as _;
@@ -154,6 +157,29 @@ async fn a_guest_that_starts_and_a_hypervisor_that_goes_away_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn guests_are_never_told_without_the_processor_time_that_they_have_had() {
+    let app = TestApp::start();
+    for name in ["db-01", "web-01"] {
+        app.hypervisor.set_cpu_time(name, 7_000_000_000);
+    }
+    let mut page = Page::open(&app).await;
+    let mut told = vec![page.next_of("guests").await];
+    dump(&app, "web-01").await;
+    app.ended(1).await;
+    for state in [GuestState::Paused, GuestState::Running] {
+        app.hypervisor.set_state("db-01", state);
+        while told.last().unwrap()[0]["state"] != state.as_str() {
+            told.push(page.next_of("guests").await);
+        }
+    }
+    for guests in told {
+        for guest in guests.as_array().unwrap() {
+            assert_eq!(guest["cpu_time_ns"], json!(7_000_000_000_u64), "{guests}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn streams_end_when_memdeck_stops() {
     let app = TestApp::start();
     let mut page = Page::open(&app).await;
@@ -217,6 +243,31 @@ async fn the_position_may_stand_in_the_address_and_the_browsers_own_is_newer() {
     let mut page = Page::at(&app, request).await;
     assert!(page.is_resumed().await);
     assert_eq!(page.next_of("dump").await["vm"], "db-01");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_pages_that_connect_at_once_are_all_told_that_the_hypervisor_answers() {
+    let app = Arc::new(TestApp::start());
+    app.hypervisor.hold_lists(true);
+    let connect = |_| {
+        let app = Arc::clone(&app);
+        tokio::spawn(async move {
+            let mut page = Page::open(&app).await;
+            // What it is told first, and what it goes on to show.
+            let first = page.next_of("hypervisor").await;
+            let guests = page.next_of("guests").await;
+            (first, guests.as_array().map(Vec::len))
+        })
+    };
+    let pages: Vec<_> = (0..100).map(connect).collect();
+    // Long enough for all of them to ask: of a hypervisor that lists slowly, sixteen may wait for the answer.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    app.hypervisor.hold_lists(false);
+    for page in pages {
+        assert_eq!(page.await.unwrap(), (Value::Null, Some(2)));
+    }
+    let overview = answer(&app.dashboard, post("/api/ui/overview", "{}")).await.1;
+    assert_eq!(overview["hypervisor"], Value::Null, "{overview}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -218,3 +218,19 @@ fn whom_a_request_means_is_asked_once_for_all_and_not_where_dumps_ask() {
     }
     assert_eq!(statuses["i"].guest, None);
 }
+
+#[test]
+fn a_dump_and_the_resume_after_it_go_through_while_nobody_who_looks_something_up_is_answered() {
+    let mut bench = Bench::with_guests(&["db-01"]);
+    let asked = Bench::with_guests(&["db-01"]).hypervisor;
+    asked.set_available(false);
+    bench.lookup = Some(asked);
+    bench.hypervisor.next_dump("db-01", &[Fault::StaysPaused]);
+    let engine = bench.engine(1);
+    let mut events = engine.subscribe();
+    let dump_id = trigger(&engine, "db-01", Frozen).dump_id;
+    assert_eq!(end_of(&mut events, &dump_id).exact_state(), JobState::Completed);
+    drop(engine);
+    assert_eq!(bench.hypervisor.calls().last(), Some(&Call::Resume(GuestName("db-01".into()))));
+    assert_eq!(bench.hypervisor.state("db-01"), GuestState::Running);
+}

@@ -21,6 +21,7 @@
 mod core;
 mod cpu;
 mod dump;
+mod listing;
 mod live;
 mod qevm;
 mod stats;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use memdeck_model::{ByteCount, Guest, GuestName, GuestState, HostClock, VmRef};
 
+use self::listing::Listing;
 pub use self::stats::SimulatedStats;
 use self::world::World;
 use crate::{Aftermath, FrozenDump, Host, Hypervisor, HypervisorError, LiveDump, LiveOptions};
@@ -88,6 +90,7 @@ pub enum Call {
 #[derive(Clone, Default)]
 pub struct Simulated {
     world: Arc<World>,
+    listing: Arc<Listing>,
 }
 
 impl Simulated {
@@ -124,6 +127,11 @@ impl Simulated {
         self.world.set_exact_iterations(name, iterations);
     }
 
+    /// Changes how long a guest has had a processor, in nanoseconds.
+    pub fn set_cpu_time(&self, name: &str, cpu_time_ns: u64) {
+        self.world.set_cpu_time(name, cpu_time_ns);
+    }
+
     /// Changes what a guest does. A guest that is shut off has no id.
     pub fn set_state(&self, name: &str, state: GuestState) {
         self.world.set_state(name, state);
@@ -137,6 +145,11 @@ impl Simulated {
     /// The other program's dump ends, and the guest is as it was before.
     pub fn end_foreign_dump(&self, name: &str) {
         self.world.end_foreign_dump(name);
+    }
+
+    /// Whether lists of all guests have to wait. Sixteen callers may; others are refused meanwhile.
+    pub fn hold_lists(&self, are_held: bool) {
+        self.listing.hold(are_held);
     }
 
     /// Whether the question how this guest stands after a dump hangs. It is answered when the guest is not silent any
@@ -247,6 +260,7 @@ impl Hypervisor for Simulated {
     }
 
     fn guests(&self) -> Result<Vec<Guest>, HypervisorError> {
+        self.listing.wait()?;
         let mut guests = self.world.guests()?;
         guests.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(guests)

@@ -96,6 +96,10 @@ impl World {
         self.change(name, |machine| machine.guest.id = Some(id));
     }
 
+    pub(super) fn set_cpu_time(&self, name: &str, cpu_time_ns: u64) {
+        self.change(name, |machine| machine.guest.cpu_time_ns = cpu_time_ns);
+    }
+
     pub(super) fn remove(&self, name: &str) {
         self.lock().machines.retain(|machine| machine.guest.name.0 != name);
     }
