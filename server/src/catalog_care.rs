@@ -212,3 +212,35 @@ fn back_up_if_due(state_dir: &Path, now: Timestamp) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_minute(minute: i64) -> Timestamp {
+        Timestamp::from_unix_micros(1_763_110_740_000_000 + minute * 60_000_000).unwrap()
+    }
+
+    #[test]
+    fn a_backup_is_made_at_the_start_every_hour_and_after_the_clock_was_set_back() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Catalog::open(dir.path()).unwrap());
+        let look = |minute| {
+            back_up_if_due(dir.path(), at_minute(minute));
+            let mut taken: Vec<_> = Catalog::backups(dir.path(), at_minute(minute))
+                .unwrap()
+                .iter()
+                .map(|backup| i64::try_from(backup.taken_at.since(at_minute(0)).0 / 60_000).unwrap())
+                .collect();
+            taken.sort_unstable();
+            taken
+        };
+        assert_eq!(look(30), [30]);
+        assert_eq!(look(89), [30]);
+        assert_eq!(look(90), [30, 90]);
+        assert_eq!(look(95), [30, 90]);
+        // Set back to before any: nobody knows how old those are.
+        assert_eq!(look(10), [10, 30, 90]);
+        assert_eq!(look(20), [10, 30, 90]);
+    }
+}

@@ -66,3 +66,29 @@ pub fn notice(catalog: &Catalog, now: Timestamp) -> Result<Option<Message>, Cata
     }
     Ok((!texts.is_empty()).then(|| texts.join(" ").into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on_day(day: i64) -> Timestamp {
+        Timestamp::from_unix_micros(1_763_110_740_000_000 + day * 86_400_000_000).unwrap()
+    }
+
+    #[test]
+    fn a_restoration_is_told_for_a_week_and_what_is_not_sound_until_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(dir.path()).unwrap();
+        let told = |day| notice(&catalog, on_day(day)).unwrap().map(|notice| notice.to_string());
+        assert_eq!(told(0), None);
+        assert!(tell(&catalog, Found::Restored, Some((on_day(0), "It was restored.".to_owned()))));
+        assert!(tell(&catalog, Found::Unsound, Some((on_day(0), "It is not sound.".to_owned()))));
+        assert_eq!(told(6).unwrap(), "It is not sound. It was restored.");
+        assert_eq!(told(8).unwrap(), "It is not sound.");
+        // A restart hides neither.
+        let again = Catalog::open(dir.path()).unwrap();
+        assert!(notice(&again, on_day(6)).unwrap().is_some());
+        assert!(tell(&catalog, Found::Unsound, None));
+        assert_eq!((told(6).unwrap().as_str(), told(8)), ("It was restored.", None));
+    }
+}
