@@ -1,6 +1,8 @@
 //! Which guest is meant: by every face, the guest that was named and no other.
 
 use std::collections::BTreeSet;
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -9,7 +11,7 @@ use memdeck_model::{ByteCount, GuestState};
 use serde_json::{Value, json};
 
 use crate::support::front::{Front, Listening};
-use crate::support::program::memdeck;
+use crate::support::program::{Running, memdeck};
 use crate::support::{TestApp, answer, get, post};
 
 /// With the running guests `web-01` (id 1), `db-01` (id 2), `twin` (3) and `twin ` (4).
@@ -138,6 +140,73 @@ async fn all_dumps_exactly_the_guests_that_it_lists_and_names_each_that_it_leave
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_dumps_and_cancels_the_guest_whose_name_ends_in_a_blank() {
+    let app = with_twins();
+    let service = Listening::with(app.agent.clone()).await;
+    let url = format!("http://{}", service.address);
+    let run = |arguments: &'static [&str]| {
+        let url = url.clone();
+        tokio::task::spawn_blocking(move || {
+            let home = tempfile::tempdir().unwrap();
+            let output =
+                memdeck(home.path()).args(arguments).env("MEMDUMP_SERVICE_URL", url).output().unwrap();
+            let told: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+            assert_eq!(output.status.code(), Some(0), "{told}: {}", String::from_utf8_lossy(&output.stderr));
+            told
+        })
+    };
+    let told = run(&["dump", "--json", "twin "]).await.unwrap();
+    assert_eq!(told["dumps"][0]["guest"], "twin ", "{told}");
+    assert_eq!(dumped(&app), ["twin "]);
+    app.ended(1).await;
+
+    for name in ["twin", "twin "] {
+        app.hypervisor.next_dump(name, &[Fault::StallsAt(4096)]);
+    }
+    trigger(&app.dashboard, json!({"vms": ["twin", "twin "]})).await;
+    for name in ["twin", "twin "] {
+        app.hypervisor.wait_until_stalled(name);
+    }
+    let told = run(&["cancel", "--json", "twin "]).await.unwrap();
+    let dump = &told["dumps"][0];
+    assert_eq!((&dump["guest"], &dump["job_state"]), (&json!("twin "), &json!("cancelled")), "{told}");
+    app.ended(1).await;
+    let other = answer(&app.dashboard, get("/api/memory-dumps/status/twin")).await.1;
+    assert_eq!((&other["guest"], &other["job_state"]), (&json!("twin"), &json!("running")), "{other}");
+    app.hypervisor.release("twin");
+    assert_eq!(app.ended(1).await[0].guest.as_ref().unwrap().0, "twin");
+}
+
+/// On libvirt's own driver, which dumps nobody. With guests that are dumped it is in `real/shell.rs`.
+#[test]
+fn all_on_the_command_line_names_whom_it_leaves_out_where_it_takes_the_dumps_itself() {
+    const RUNNING: u32 = 1;
+    const PAUSED: u32 = 3;
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("node.xml");
+    let domain = |name: &str, runstate: u32| {
+        format!(
+            "<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>\
+             <test:runstate>{runstate}</test:runstate>\
+             <name>{name}</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>"
+        )
+    };
+    let guests = [domain("db-01", PAUSED), domain("web-01", RUNNING)].concat();
+    std::fs::write(&file, format!("<node>{guests}</node>")).unwrap();
+    let mut command = memdeck(home.path());
+    command.args(["dump", "--json", "all"]).env("LIBVIRT_URI", format!("test://{}", file.display()));
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    assert_eq!((output.status.code(), &told["dumps"][0]["guest"]), (Some(1), &json!("web-01")), "{stderr}");
+    assert_eq!(
+        (&told["omitted"][0]["name"], &told["omitted"][0]["why"]),
+        (&json!("db-01"), &json!("not_running"))
+    );
+    assert!(stderr.contains("'db-01'") && stderr.contains("is left out: it is paused"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_on_the_command_line_says_whom_it_leaves_out_and_does_not_claim_success() {
     let (app, _) = with_a_guest_named_like_an_id();
     let service = Listening::with(app.agent.clone()).await;
@@ -227,4 +296,26 @@ async fn made_up_names_cannot_make_the_list_of_dumps_grow_without_end() {
     assert!(all.as_object().unwrap().len() <= 2_000, "{}", all.as_object().unwrap().len());
     assert!(body.len() < 4 << 20, "{} bytes", body.len());
     assert_eq!(all["web-01"]["state"], "completed", "and no guest is pushed out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_eight_guests_waits_once_for_a_hypervisor_that_hangs() {
+    const LIBVIRT_TIMEOUT: Duration = Duration::from_secs(2);
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("libvirt-sock");
+    // It accepts, and never answers.
+    let _silent = UnixListener::bind(&socket).unwrap();
+    let uri = format!("qemu+unix:///system?socket={}", socket.display());
+    let limit = LIBVIRT_TIMEOUT.as_secs().to_string();
+    let running = Running::serve(home.path(), &[("LIBVIRT_URI", &uri), ("LIBVIRT_TIMEOUT", &limit)]);
+    memdeck::commands::install_tls_provider();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let names: Vec<_> = (1..=8).map(|number| format!("guest-{number}")).collect();
+    let begun = Instant::now();
+    let asked = client.post(format!("{}/api/memory-dumps/trigger", running.url));
+    let asked = asked.header("content-type", "application/json").body(json!({"vms": names}).to_string());
+    let reply: Value = serde_json::from_slice(&asked.send().await.unwrap().bytes().await.unwrap()).unwrap();
+    let took = begun.elapsed();
+    assert_eq!(reply["dumps"].as_array().map(Vec::len), Some(8), "{reply}");
+    assert!(took < 4 * LIBVIRT_TIMEOUT, "it took {took:?}, for each guest one after the other");
 }

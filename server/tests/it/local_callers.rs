@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::support::TestApp;
 use crate::support::program::{Running, memdeck};
 
 /// `nobody`
@@ -103,6 +104,33 @@ fn another_local_user_without_the_token_gets_no_dump() {
     assert_eq!(status, 200, "root's scripts run on: {body}");
     let dumps = send(service, &request("GET", "/api/memory-dumps/status", "", "")).1;
     assert!(dumps.contains("web-09"), "{dumps}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_local_user_without_the_token_downloads_no_memory() {
+    let app = TestApp::start();
+    let (dump_id, _) = app.dumped("web-01").await;
+    let home = app.dir.path().join("other");
+    std::fs::create_dir_all(home.join("agent")).unwrap();
+    let dumps = app.dir.path().join("dumps");
+    let mut rebuild = memdeck(&home);
+    assert!(rebuild.env("DUMP_DIR", &dumps).args(["catalog", "rebuild"]).status().unwrap().success());
+    let variables = [("DUMP_DIR", dumps.to_str().unwrap())];
+    let paths = ["image?format=raw", "image?format=stored", "manifest", "inspect", "inside"];
+    for running in [Running::serve(&home, &variables), Running::agent(&home.join("agent"), &variables)] {
+        let service = address(&running);
+        for what in paths {
+            let path = format!("/api/memory-dumps/{dump_id}/{what}");
+            let asked = request("GET", &path, "", "");
+            let told = as_another_user(service, &asked, "s.sendall(request); print(answer())");
+            let (status, body) = split(&told);
+            assert_eq!(status, 401, "{path}: {body}");
+            assert!(body.contains("Authorization: Bearer") && body.len() < 1000, "{path}: {body}");
+        }
+    }
+    let running = Running::serve(&home, &variables);
+    let manifest = request("GET", &format!("/api/memory-dumps/{dump_id}/manifest"), "", "");
+    assert_eq!(send(address(&running), &manifest).0, 200, "root's scripts run on");
 }
 
 #[test]
