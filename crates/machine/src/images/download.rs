@@ -137,23 +137,25 @@ enum Message {
 struct Pace {
     taken_bytes: u64,
     since: Instant,
+    /// How long it is measured at once.
+    window: Duration,
 }
 
 impl Pace {
-    fn new(now: Instant) -> Self {
-        Self { taken_bytes: 0, since: now }
+    fn new(now: Instant, window: Duration) -> Self {
+        Self { taken_bytes: 0, since: now, window }
     }
 
     /// The client took `bytes`, for which it let us wait so long. False if it is too slow to keep its place.
     fn took(&mut self, bytes: u64, waited: Duration, now: Instant) -> bool {
         self.taken_bytes += bytes;
-        if now.duration_since(self.since) < PACE_WINDOW {
+        if now.duration_since(self.since) < self.window {
             return true;
         }
         // A pause of ours, reading or unpacking, is not the client's fault.
         let is_its_fault = waited > Duration::from_millis(1);
         let is_fast_enough = self.taken_bytes >= LEAST_BYTES_PER_WINDOW || !is_its_fault;
-        *self = Self::new(now);
+        *self = Self::new(now, self.window);
         is_fast_enough
     }
 }
@@ -167,7 +169,7 @@ struct ChannelSink {
 
 impl ChannelSink {
     fn new(runtime: Handle, sender: mpsc::Sender<Message>) -> Self {
-        Self { runtime, sender, pace: Pace::new(Instant::now()) }
+        Self { runtime, sender, pace: Pace::new(Instant::now(), PACE_WINDOW) }
     }
 
     fn send_bytes(&mut self, chunk: Bytes) -> io::Result<()> {
@@ -228,7 +230,7 @@ mod tests {
     /// Whether a client keeps its place that takes a chunk every `seconds`, having let us wait for it so long.
     fn keeps_its_place(seconds: u64, waited: Duration) -> bool {
         let begun = Instant::now();
-        let mut pace = Pace::new(begun);
+        let mut pace = Pace::new(begun, PACE_WINDOW);
         (1..=20).all(|nth| pace.took(CHUNK, waited, begun + Duration::from_secs(nth * seconds)))
     }
 
@@ -237,6 +239,24 @@ mod tests {
         let its_fault = Duration::from_secs(1);
         assert!(keeps_its_place(7, its_fault), "eight chunks of a quarter of a MiB in each minute");
         assert!(!keeps_its_place(9, its_fault));
+    }
+
+    #[test]
+    fn a_client_that_takes_a_little_now_and_then_is_given_up_though_it_never_stops() {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+        let (sender, mut receiver) = mpsc::channel(CHUNKS);
+        let pace = Pace::new(Instant::now(), Duration::from_millis(200));
+        let mut sink = ChannelSink { runtime: runtime.handle().clone(), sender, pace };
+        let sending = std::thread::spawn(move || sink.zeroes(64 * CHUNK));
+        let mut taken = 0;
+        while let Some(Message::Chunk(chunk)) = receiver.blocking_recv() {
+            taken += chunk.len() as u64;
+            std::thread::sleep(Duration::from_millis(60));
+        }
+        let given_up = sending.join().unwrap().unwrap_err();
+        assert_eq!(given_up.kind(), io::ErrorKind::TimedOut);
+        assert!(taken < LEAST_BYTES_PER_WINDOW + (CHUNKS as u64 + 1) * CHUNK, "{taken}");
     }
 
     #[test]
