@@ -180,6 +180,18 @@ fn a_guest_whose_dump_stalls_runs_again_at_the_pause_limit_and_the_reason_is_typ
     assert_eq!((bench.files(), bench.hypervisor.state("db-01")), (vec![], GuestState::Running));
 }
 
+/// Takes the ten seconds that a stream is waited for.
+#[test]
+fn a_guest_of_which_no_byte_comes_any_more_runs_long_before_the_pause_limit_and_the_reason_is_typed() {
+    let mut bench = Bench::with_guests(&["db-01"]);
+    bench.frozen_pause_limit = Duration::from_hours(1);
+    bench.hypervisor.next_dump("db-01", &[Fault::StallsAt(1 << 20)]);
+    let status = dump(&bench, "db-01");
+    assert_eq!(status.end_reason, Some(EndReason::NoProgress { waited_ms: Millis(10_000) }));
+    assert_eq!(status.exact_state(), JobState::Failed);
+    assert_eq!((bench.files(), bench.hypervisor.state("db-01")), (vec![], GuestState::Running));
+}
+
 #[test]
 fn a_guest_that_was_paused_before_has_no_pause_limit() {
     let mut bench = Bench::with_guests(&["db-01"]);
