@@ -102,7 +102,7 @@ export function record(number, { dom, at, ...others }) {
 }
 
 // A dump service that has only the three calls, and takes what it is asked for: a dump has ended when somebody has asked twice
-// how it is.
+// how it is, unless dumps are held.
 export class ThreeCalls {
   static async start() {
     const service = new ThreeCalls();
@@ -113,6 +113,9 @@ export class ThreeCalls {
 
   // The bodies of the requests for dumps, the oldest first.
   asked = [];
+
+  // Whether dumps go on and on.
+  holds = false;
 
   #dumps = new Map();
   #server = createServer(async (request, response) => {
@@ -137,7 +140,7 @@ export class ThreeCalls {
   #status(vm) {
     const dump = this.#dumps.get(vm);
     if (!dump) return undefined;
-    dump.looks += 1;
+    if (!this.holds) dump.looks += 1;
     const has_ended = dump.looks > 2;
     if (has_ended) dump.ended ??= Date.now();
     const at = (instant) => new Date(instant).toISOString();
@@ -152,6 +155,11 @@ export class ThreeCalls {
       dump_path: has_ended ? `/srv/dumps/${vm}.mem.gz` : null,
       duration_sec: has_ended ? (dump.ended - dump.begun) / 1000 : null,
     };
+  }
+
+  // As a restart does.
+  forget() {
+    this.#dumps.clear();
   }
 
   stop() {

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 
 import { eventually } from '../support/eventually.mjs';
 import { hasFocus } from '../support/memory-dumps-page.mjs';
-import { scenario } from '../support/scenario.mjs';
+import { HELD_UNTIL_CANCELLED, scenario } from '../support/scenario.mjs';
+import { virsh } from '../support/virsh.mjs';
 import { memoryText } from '../support/written.mjs';
 
 scenario('the question before all guests are dumped says what will happen, and Esc means no', async (stage) => {
@@ -40,4 +41,41 @@ scenario('all running guests are dumped after a yes', async (stage) => {
   for (const name of ['web-01', 'db-01']) await page.rowsOf(name).waitFor();
   await eventually(async () => assert.equal(await page.rows.count(), (await dashboard.records()).length));
   await page.tab.assertNotReloaded();
+});
+
+scenario('the question before all guests are dumped names each that is left out, and why', async (stage) => {
+  const dashboard = await stage.start('serve', HELD_UNTIL_CANCELLED);
+  const page = await stage.open(dashboard);
+  const dumped = page.dialog.getByRole('list', { name: 'Guests to be dumped' });
+  const omitted = page.dialog.getByRole('list', { name: 'Guests that are not included' });
+
+  await virsh('suspend', 'db-01');
+  stage.defer(async () => {
+    if ((await virsh('domstate', 'db-01')).trim() === 'paused') await virsh('resume', 'db-01');
+  });
+  await page.guestLine('db-01').getByText('paused').waitFor();
+  await page.dumpAll.click();
+  await omitted.getByText('It is paused.').waitFor();
+  assert.match(await omitted.innerText(), /db-01/);
+  assert.doesNotMatch(await dumped.innerText(), /db-01/);
+  await page.page.keyboard.press('Escape');
+
+  await virsh('resume', 'db-01');
+  await page.guestLine('db-01').getByText('running').waitFor();
+  await page.guest('web-01').check();
+  await page.dumpSelected.click();
+  await page.progressOf('web-01').waitFor();
+  await page.dumpAll.click();
+  await omitted.getByText('Being dumped.').waitFor();
+  assert.match(await omitted.innerText(), /web-01/);
+  assert.match(await dumped.innerText(), /db-01/);
+  assert.doesNotMatch(await dumped.innerText(), /web-01/);
+  await page.page.keyboard.press('Escape');
+  const { active_dumps: dumps } = await dashboard.get('/api/memory-dumps/status');
+  const [{ dump_id }] = Object.values(dumps);
+  await fetch(`${dashboard.url}/api/memory-dumps/cancel/${dump_id}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  });
 });
