@@ -200,3 +200,45 @@ fn the_guardian_leaves_guests_alone_that_an_operator_paused_even_if_libvirtd_is_
     assert_eq!([before.state(), since.state()], ["paused", "paused"]);
     drop(suspended);
 }
+
+/// A pause behind libvirt's back, as an operator makes it in QEMU's monitor; ended when it is dropped.
+struct StoppedByMonitor<'a>(&'a LabGuest);
+
+impl<'a> StoppedByMonitor<'a> {
+    fn stop(guest: &'a LabGuest) -> Self {
+        virsh(&["qemu-monitor-command", guest.name, "--hmp", "stop"]).unwrap();
+        let stopped = Self(guest);
+        assert_eq!(virsh(&["domstate", guest.name, "--reason"]).unwrap().trim(), "paused (unknown)");
+        stopped
+    }
+}
+
+impl Drop for StoppedByMonitor<'_> {
+    fn drop(&mut self) {
+        if self.0.state() == "paused" {
+            virsh(&["resume", self.0.name]).unwrap();
+        }
+    }
+}
+
+/// libvirt knows no reason for either pause, as after a live dump that failed at its end.
+#[test]
+fn a_pause_without_a_reason_is_ended_for_a_live_dump_that_the_guardian_watched_and_for_nobody_else() {
+    let _turn = lab();
+    let home = Home::new();
+    let (of_frozen, of_live) = (LabGuest::running("db-01"), LabGuest::running("web-01"));
+    let stopped = [StoppedByMonitor::stop(&of_frozen), StoppedByMonitor::stop(&of_live)];
+    let watch = |dump: &str, guest: &LabGuest, is_live: bool| {
+        let uuid = virsh(&["domuuid", guest.name]).unwrap();
+        let told = serde_json::json!({
+            "dump_id": dump, "guest_uuid": uuid.trim(), "was_running": true, "owns_unexplained_pause": is_live,
+        });
+        serde_json::json!({"watch": told})
+    };
+    let told = [watch("a", &of_frozen, false), watch("b", &of_live, true)];
+    let mut guardian = engine_that_dies(&home, &told);
+    of_live.wait_until_running(PATIENCE);
+    assert!(guardian.wait().unwrap().success());
+    assert_eq!([of_frozen.state(), of_live.state()], ["paused", "running"]);
+    drop(stopped);
+}

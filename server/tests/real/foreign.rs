@@ -11,7 +11,11 @@ use serde_json::Value;
 
 use crate::held::Held;
 use crate::lab::{LabGuest, lab};
+use crate::pauses::PauseWatch;
 use crate::support::{Home, PATIENCE, Service};
+
+/// How far what is recorded of a pause and what QEMU's events say of it may be apart.
+const SAME_PAUSE: Duration = Duration::from_millis(50);
 
 /// `virsh dump --memory-only`, held while nobody reads what it writes.
 struct VirshDump {
@@ -72,13 +76,23 @@ fn a_guest_that_virsh_dumps_is_dumped_afterwards_and_its_pause_is_measured() {
     for mode in ["frozen", "auto"] {
         let home = Home::new();
         let serve = Service::start(&home, "serve", &[]);
+        let watch = PauseWatch::start(&db);
         let mut virsh = VirshDump::held(&home, &db);
         serve.trigger_as(&[db.name], mode);
         wait_until_it_waits(&serve, db.name);
         assert_eq!(db.state(), "paused", "the other program's dump is left alone");
         virsh.let_go();
-        assert_pause_is_told(&serve.wait_for_end(db.name));
+        let ended = serve.wait_for_end(db.name);
+        assert_pause_is_told(&ended);
         db.wait_until_running(Duration::from_secs(1));
+        // By QEMU's events: virsh's pause, then one of ours. A live dump that was of no use comes before a frozen one.
+        let pauses = watch.pauses();
+        let (own, told) =
+            (*pauses.last().unwrap(), Duration::from_millis(ended["pause_ms"].as_u64().unwrap()));
+        assert!(pauses.len() >= 2 && own.abs_diff(told) <= SAME_PAUSE, "{told:?} of {pauses:?}: {ended}");
+        // It ran when its dump began, so that was not begun frozen because it stood still.
+        let fallback = ended["fallback"].as_str().unwrap_or_default();
+        assert!(!fallback.contains("standing still costs it nothing"), "{mode}: {ended}");
     }
 }
 

@@ -83,9 +83,14 @@ impl PauseWatch {
 
     /// The longest pause so far. All have ended, or end within a moment.
     pub fn longest(&self) -> Duration {
+        self.pauses().into_iter().max().unwrap_or_default()
+    }
+
+    /// Every pause so far. All have ended, or end within a moment.
+    pub fn pauses(&self) -> Vec<Duration> {
         let all_ended = |seen: &[(Event, Duration)]| !matches!(seen, [.., (Event::Stop, _)]);
         assert!(self.wait(EVENT_PATIENCE, all_ended), "the guest is stopped still");
-        longest(&lock(&self.seen.0))
+        pauses(&lock(&self.seen.0))
     }
 }
 
@@ -114,22 +119,20 @@ fn parse(line: &str) -> Option<(Event, Duration)> {
 }
 
 /// A second stop without a run between is the same stop.
-fn longest(seen: &[(Event, Duration)]) -> Duration {
-    let (mut since, mut longest) = (None, Duration::ZERO);
+fn pauses(seen: &[(Event, Duration)]) -> Vec<Duration> {
+    let (mut since, mut pauses) = (None, Vec::new());
     for &(event, at) in seen {
         match event {
             Event::Stop => drop(since.get_or_insert(at)),
-            Event::Resume => {
-                longest = longest.max(since.take().map_or(Duration::ZERO, |since| at.saturating_sub(since)));
-            }
+            Event::Resume => pauses.extend(since.take().map(|since| at.saturating_sub(since))),
         }
     }
-    longest
+    pauses
 }
 
 /// Whether virsh's words are understood.
 #[test]
-fn the_longest_of_several_pauses_is_told() {
+fn pauses_are_told_from_what_virsh_says() {
     let seen: Vec<_> = [
         "event STOP at 100.900000 for domain 'db-01': <null>",
         "event RESUME at 101.000001 for domain 'db-01': <null>",
@@ -143,7 +146,8 @@ fn the_longest_of_several_pauses_is_told() {
     .into_iter()
     .filter_map(parse)
     .collect();
-    assert_eq!((seen.len(), longest(&seen)), (6, Duration::from_secs(2)));
+    let expected = [Duration::from_micros(100_001), Duration::from_secs(2)];
+    assert_eq!((seen.len(), pauses(&seen)), (6, expected.to_vec()));
 }
 
 /// That the watch sees what an operator's pause is, and nothing if there is none.

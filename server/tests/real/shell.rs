@@ -26,6 +26,26 @@ fn a_dump_goes_on_to_its_end_when_the_reader_of_its_words_has_gone() {
     assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
 }
 
+#[test]
+fn a_dump_of_all_claims_no_success_where_a_guest_is_left_out_though_every_dump_ended_well() {
+    let _turn = lab();
+    let (dumped, left_out) = (LabGuest::running("web-01"), LabGuest::running("db-01"));
+    let home = Home::new();
+    let paused = left_out.suspend();
+    let output = home.memdeck(&["dump", "all", "--mode", "frozen", "--json"]).output().unwrap();
+    drop(paused);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let dumps = told["dumps"].as_array().unwrap();
+    assert!(dumps.iter().all(|dump| dump["job_state"] == "completed"), "{told}");
+    let names: Vec<_> = dumps.iter().map(|dump| &dump["guest"]).collect();
+    assert!(names.contains(&&dumped.name.into()) && !names.contains(&&left_out.name.into()), "{told}");
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let omitted = told["omitted"].as_array().unwrap().iter().find(|omitted| omitted["name"] == left_out.name);
+    assert_eq!(omitted.map(|omitted| &omitted["why"]), Some(&"not_running".into()), "{told}");
+    assert!(stderr.contains("'db-01'") && stderr.contains("is left out: it is paused"), "{stderr}");
+}
+
 /// `EXT4_IOC_SHUTDOWN`, `_IOR('X', 125, __u32)`: the file system writes nothing more, as after a power failure.
 const EXT4_SHUTDOWN: libc::c_ulong = 0x8004_587d;
 /// `EXT4_GOING_FLAGS_NOLOGFLUSH`: what the journal does not have yet is lost.

@@ -3,6 +3,7 @@
 //! Each test holds a dump in its middle, lets one thing stall there and lets the dump go on into that. How long the guest
 //! was stopped comes from QEMU's own events.
 
+mod asked;
 mod begin;
 
 use std::os::unix::process::ExitStatusExt as _;
