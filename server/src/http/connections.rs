@@ -292,6 +292,28 @@ mod tests {
         assert_eq!(connections.table.lock().by_address.len(), 1);
     }
 
+    #[tokio::test]
+    async fn there_are_no_more_connections_in_all_than_may_be_wherever_they_come_from() {
+        let connections = connections(2, 4);
+        let admit = |last| Arc::new(connections.admit(v4(last)).unwrap());
+        let [first, second, busy, idle] = [1, 2, 3, 4].map(admit);
+        let answering = busy.busy();
+        idle.busy().has_all();
+        for (gives_way, last) in [(&first, 5), (&second, 6)] {
+            assert!(!is_closed(gives_way).await);
+            // It is busy, and stays.
+            std::mem::forget(admit(last).busy());
+            assert!(is_closed(gives_way).await, "it never asked for anything");
+        }
+        let seventh = admit(7);
+        let _also = seventh.busy();
+        assert!(is_closed(&idle).await);
+        assert_eq!(connections.table.lock().entries.len(), 4);
+        assert!(connections.admit(v4(8)).is_none(), "all are busy");
+        drop(answering);
+        assert!(connections.admit(v4(8)).is_some() && is_closed(&busy).await);
+    }
+
     #[test]
     fn descriptors_are_left_for_the_engine() {
         for (descriptors, in_all) in [(1024, 512), (4096, 3584), (1 << 20, MOST), (256, 64)] {

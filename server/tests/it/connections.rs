@@ -86,6 +86,44 @@ fn half_sent_bodies_and_answers_that_nobody_takes_keep_nobody_out() {
 }
 
 #[test]
+fn the_limit_of_descriptors_is_raised_at_the_start() {
+    let home = tempfile::tempdir().unwrap();
+    let running = Running::serve_within(home.path(), [256, 4096], &[]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["4096", "4096"], "{files}");
+}
+
+/// The memory that a process has, in KiB.
+fn resident_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn heads_that_many_clients_do_not_end_take_little_memory() {
+    let home = tempfile::tempdir().unwrap();
+    let running = Running::serve_within(home.path(), [4096, 4096], &[]);
+    let address = running.url.strip_prefix("http://").unwrap();
+    assert_eq!(status_of(address, "/healthz"), "200");
+    let before = resident_kib(running.id());
+    // As much as each may send, and then as much as somebody would who knows no limit.
+    let most = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nx-large: {}", "x".repeat(31_000));
+    let more = vec![b'x'; 360_000];
+    let flood: Vec<TcpStream> = (0..400).map(|_| connected(address, &most)).collect();
+    for mut stream in &flood {
+        stream.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+        // It may be refused by now.
+        let _ = stream.write(&more);
+    }
+    assert_eq!(status_of(address, "/healthz"), "200");
+    let grown = resident_kib(running.id()).saturating_sub(before);
+    assert!(grown < 100 << 10, "400 heads take {grown} KiB");
+    drop(flood);
+}
+
+#[test]
 fn a_head_that_is_too_large_is_refused_before_it_is_all_there() {
     let home = tempfile::tempdir().unwrap();
     let running = Running::serve(home.path(), &[]);

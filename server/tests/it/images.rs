@@ -234,7 +234,7 @@ async fn damage_in_the_middle_breaks_the_connection() {
 
 /// The stored file of the same image with one byte of memory changed and compressed anew, as long as the original; and
 /// where the byte is.
-fn forged(stored: &Path, elf: &[u8]) -> (usize, Vec<u8>) {
+pub fn forged(stored: &Path, elf: &[u8]) -> (usize, Vec<u8>) {
     let manifest = read_manifest(stored).unwrap().unwrap().manifest;
     let length = std::fs::metadata(stored).unwrap().len();
     for at in (9 << 20..elf.len()).step_by(40_961) {

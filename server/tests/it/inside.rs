@@ -77,7 +77,7 @@ fn one_process(name: &str) -> Value {
 }
 
 /// Waits until a reading is in one of these states.
-async fn reached(router: &Router, dump_id: &str, wanted: &[&str]) -> Value {
+pub async fn reached(router: &Router, dump_id: &str, wanted: &[&str]) -> Value {
     let asked = Instant::now();
     loop {
         let (status, now) = answer(router, get(&path(dump_id))).await;

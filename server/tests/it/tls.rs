@@ -15,14 +15,14 @@ use crate::support::program::{Running, memdeck};
 const TOKEN: &str = "a token of some length";
 
 /// A certificate that nobody signed but itself, and its key, in files.
-struct Identity {
+pub struct Identity {
     cert: PathBuf,
     key: PathBuf,
-    pem: String,
+    pub pem: String,
 }
 
 impl Identity {
-    fn of(name: &str, dir: &Path) -> Self {
+    pub fn of(name: &str, dir: &Path) -> Self {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         let (cert, key) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}.key")));
         let pem = made.cert.pem();
@@ -32,7 +32,7 @@ impl Identity {
         Self { cert, key, pem }
     }
 
-    fn variables(&self) -> [(&str, &str); 3] {
+    pub fn variables(&self) -> [(&str, &str); 3] {
         [
             ("TLS_CERT", self.cert.to_str().unwrap()),
             ("TLS_KEY", self.key.to_str().unwrap()),

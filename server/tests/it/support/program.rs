@@ -44,10 +44,15 @@ impl Running {
 
     /// The same, where the system allows so many descriptors and no more.
     pub fn serve_with_descriptors(home: &Path, count: u32, variables: &[(&str, &str)]) -> Self {
+        Self::serve_within(home, [count, count], variables)
+    }
+
+    /// The same, with so many descriptors at first, and as many as it may have if it asks for them.
+    pub fn serve_within(home: &Path, [soft, hard]: [u32; 2], variables: &[(&str, &str)]) -> Self {
         let mut command = memdeck(home);
         command.arg("serve").envs(variables.iter().copied());
         let mut limited = Command::new("prlimit");
-        limited.arg(format!("--nofile={count}:{count}")).arg(command.get_program()).args(command.get_args());
+        limited.arg(format!("--nofile={soft}:{hard}")).arg(command.get_program()).args(command.get_args());
         limited.current_dir(home).env_clear().env("PATH", "/usr/bin:/bin").env("MEMDECK_BIND", "127.0.0.1:0");
         limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         Self::start(limited)
