@@ -6,8 +6,10 @@ mod images;
 mod settings;
 mod signing;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::program::memdeck;
@@ -77,6 +79,45 @@ fn a_service_whose_log_nobody_reads_goes_on() {
     let pid = rustix::process::Pid::from_child(&serve);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(serve.wait().unwrap().code(), Some(0));
+}
+
+/// What `serve` prints, by `how` it is started, until its service has a URL and was stopped.
+fn printed_by_serve(home: &Path, mut how: Command) -> String {
+    let mut child = how.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    let holder = loop {
+        match memdeck_catalog::holder_of(&home.join("state")) {
+            Some(holder) if holder.url.is_some() => break holder,
+            _ => assert!(begun.elapsed() < Duration::from_mins(1), "it does not get ready"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    // What it prints comes right after that.
+    let mut stats =
+        TcpStream::connect(holder.url.unwrap().trim_matches('/').rsplit('/').next().unwrap()).unwrap();
+    stats.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    stats.read_to_end(&mut Vec::new()).unwrap();
+    let pid = rustix::process::Pid::from_raw(holder.pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    child.wait().unwrap();
+    printed
+}
+
+#[test]
+fn a_service_prints_a_link_to_sign_in_on_a_terminal_and_into_no_pipe() {
+    let home = tempfile::tempdir().unwrap();
+    let mut serve = memdeck(home.path());
+    serve.arg("serve").env("MEMDECK_BIND", "127.0.0.1:0");
+    let mut on_a_terminal = Command::new("script");
+    let line = format!("{} serve", serve.get_program().to_str().unwrap());
+    on_a_terminal.args(["-q", "-e", "-c", &line, "/dev/null"]).current_dir(home.path()).env_clear();
+    on_a_terminal.envs(serve.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    on_a_terminal.env("PATH", "/usr/bin:/bin");
+    let printed = printed_by_serve(home.path(), on_a_terminal);
+    assert!(printed.contains("http://127.0.0.1:") && printed.contains("/sign-in#code="), "{printed:?}");
+    assert_eq!(printed_by_serve(home.path(), serve), "");
 }
 
 #[test]
