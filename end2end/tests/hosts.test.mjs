@@ -116,6 +116,7 @@ scenario('a host is added on the page, is one at once, and is removed after its 
   await dialog.getByLabel('URL').fill(agent.url);
   await add.click();
   await dialog.getByText(/A host's name has 1 to 63 letters/).waitFor();
+  tab.expectComplaints(/^response: 409 /, /^console: .*\b409\b/);
   await dialog.getByLabel('Name').fill('Local');
   await add.click();
   await dialog.getByText(/Another host has this name: local/).waitFor();
