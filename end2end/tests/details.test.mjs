@@ -137,7 +137,7 @@ for (const arrangement of Object.keys(ARRANGEMENTS)) {
     const badge = (of) => of.rowsOf('web-01').locator('.record-verified');
     await openDetails(page);
     const verification = page.group('Verification');
-    await verification.getByText('Not verified since memdeck was started.').waitFor();
+    await verification.getByText('Not verified yet.').waitFor();
     await verification.getByRole('button', { name: 'Verify now' }).click();
     await verification.getByText('Intact', { exact: true }).waitFor();
     await badge(other).getByText('Intact', { exact: true }).waitFor();

@@ -197,6 +197,8 @@ pub struct Node {
     pub images: Arc<Images>,
     /// Whether dumps can be taken and kept.
     pub readiness: Arc<Readiness>,
+    /// Those among them that this machine keeps.
+    stored: Arc<StoredImages>,
     /// What this machine takes dumps with, if it does.
     engine: Option<Arc<Engine>>,
     services: Arc<Services>,
@@ -206,10 +208,11 @@ impl Node {
     /// This machine takes the dumps. When it stops, running ones have `shutdown_grace` to end.
     pub async fn here(config: &Config, state: &State, shutdown_grace: Duration) -> Result<Self, StartError> {
         let stored = stored_images(config, state).await;
-        let This { machine, store, engine } = this_machine(config, state, shutdown_grace, stored)?;
+        let This { machine, store, engine } =
+            this_machine(config, state, shutdown_grace, Arc::clone(&stored))?;
         let images = Images::new(Arc::clone(&state.catalog), audit(config, state), machine.images(), None);
         let hosts = Arc::new(Hosts::one(HostId::local(), machine));
-        Ok(Self::of(state, hosts, images, Some(store), Some(engine), Vec::new()))
+        Ok(Self::of(state, hosts, (images, stored), Some(store), Some(engine), Vec::new()))
     }
 
     /// The service that `client` calls takes the dumps. Images of dumps that this machine took earlier stay here.
@@ -228,8 +231,9 @@ impl Node {
         let service = Service::new(name, None, service);
         let here = stored_images(config, state).await;
         let audit = audit(config, state);
-        let images = Images::new(Arc::clone(&state.catalog), audit, here, Some(Arc::clone(&hosts)));
-        Self::of(state, hosts, images, None, None, vec![service])
+        let images =
+            Images::new(Arc::clone(&state.catalog), audit, Arc::clone(&here) as _, Some(Arc::clone(&hosts)));
+        Self::of(state, hosts, (images, here), None, None, vec![service])
     }
 
     /// Hosts that are named take the dumps; this machine is one of them if it is named, too.
@@ -275,15 +279,16 @@ impl Node {
         }
         let hosts = members;
         let audit = audit(config, state);
-        let images = Images::new(Arc::clone(&state.catalog), audit, here, Some(Arc::clone(&hosts)));
+        let images =
+            Images::new(Arc::clone(&state.catalog), audit, Arc::clone(&here) as _, Some(Arc::clone(&hosts)));
         let (store, engine) = this.map(|this| (this.store, this.engine)).unzip();
-        Ok(Self::of(state, hosts, images, store, engine, services))
+        Ok(Self::of(state, hosts, (images, here), store, engine, services))
     }
 
     fn of(
         state: &State,
         hosts: Arc<Hosts>,
-        images: Images,
+        (images, stored): (Images, Arc<StoredImages>),
         store: Option<ImageStore>,
         engine: Option<Arc<Engine>>,
         services: Vec<Service>,
@@ -295,7 +300,7 @@ impl Node {
             clock: clock(),
         });
         let services = Services::new(Arc::clone(&hosts), Arc::clone(&state.catalog), services);
-        Self { hosts, images: Arc::new(images), readiness, engine, services: Arc::new(services) }
+        Self { hosts, images: Arc::new(images), readiness, stored, engine, services: Arc::new(services) }
     }
 
     /// The host of a node that has only one.
@@ -313,6 +318,11 @@ impl Node {
     pub fn follow(&self) -> impl Future<Output = ()> + Send + 'static {
         let services = Arc::clone(&self.services);
         async move { services.follow().await }
+    }
+
+    /// Verifies the images of this machine again. Runs until its task is ended.
+    pub fn look_after_images(&self, config: &Config) -> impl Future<Output = ()> + Send + 'static {
+        Arc::clone(&self.stored).keep_verified(config.image_care)
     }
 
     /// The services, for whoever reads the configuration anew.

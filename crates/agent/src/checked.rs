@@ -3,7 +3,7 @@
 
 use memdeck_model::{
     Deletion, DumpStatus, EndReason, FrozenPause, Guest, GuestName, Millis, Readiness, Record, Timestamp,
-    VmRef,
+    Verification, VmRef,
 };
 
 use crate::protocol::HostReport;
@@ -18,6 +18,8 @@ const MAX_NAME_CHARS: usize = 255;
 const MAX_REASON_BYTES: usize = 8 << 10;
 /// The most failed checks that are kept.
 const MAX_CHECKS: usize = 10;
+/// The most findings of a verification that are kept.
+const MAX_FINDINGS: usize = 200;
 /// The longest version that is shown.
 const MAX_VERSION_CHARS: usize = 40;
 /// How far a clock may be ahead of this one.
@@ -84,6 +86,18 @@ pub fn deletion(mut deletion: Deletion, now: Timestamp) -> Deletion {
         deletion.deleted_at = now;
     }
     deletion
+}
+
+/// How a verification ended, as it can be kept. One that says that it is from the future is from now.
+pub fn verification(mut told: Verification, now: Timestamp) -> Verification {
+    for instant in [&mut told.started_at, &mut told.finished_at] {
+        *instant = instant.map(|at| if is_ahead(at, now) { now } else { at });
+    }
+    told.findings.truncate(MAX_FINDINGS);
+    for sentence in told.findings.iter_mut().chain(&mut told.error) {
+        *sentence = std::mem::take(sentence).bounded(MAX_SENTENCE_CHARS);
+    }
+    told.in_short()
 }
 
 /// Guests that libvirt may have. A name is never altered, and one that no request can hold is no reason to leave its guest

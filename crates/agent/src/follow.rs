@@ -122,8 +122,11 @@ impl AgentHost {
         };
         // Others may delete images, too. That can wait while dumps are followed, and until all records are here: an import
         // of deletions that succeeds must not end the wait for a feed of records without an end.
-        if !active && may_import && are_current && !tells_no_deletions {
-            self.import_deletions().await;
+        if !active && may_import && are_current {
+            if !tells_no_deletions {
+                self.import_deletions().await;
+            }
+            self.import_verifications().await;
         }
         active
     }

@@ -91,6 +91,13 @@ impl AgentImages {
         }
     }
 
+    /// Takes over how one ended that nobody here may have asked for.
+    pub(crate) fn hear(&self, ended: &Verification) {
+        if self.verifications.of(&ended.dump_id).finished_at != ended.finished_at {
+            self.note(ended);
+        }
+    }
+
     /// Asks until it has ended, or until the service has not answered for a while.
     async fn follow(self, begun: Verification) {
         let mut unanswered = 0;

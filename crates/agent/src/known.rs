@@ -42,6 +42,7 @@ pub struct Lacks {
     pub frozen_pause: bool,
     pub readiness: bool,
     pub deletions: bool,
+    pub verifications: bool,
     pub report: bool,
 }
 

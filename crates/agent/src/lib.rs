@@ -19,6 +19,7 @@ mod protocol;
 mod records;
 mod spread;
 mod trigger;
+mod verifications;
 
 use memdeck_model::Actor;
 
@@ -29,7 +30,7 @@ pub use images::{CHECKED, OMITTED};
 pub use pinned::client_config as pinned_tls;
 pub use protocol::{
     AUDIT, DELETIONS_PER_CALL, DeletionFeedPage, HostReport, NumberedDeletion, NumberedRecord,
-    RECORDS_PER_CALL, RecordFeedPage,
+    NumberedVerification, RECORDS_PER_CALL, RecordFeedPage, VERIFICATIONS_PER_CALL, VerificationFeedPage,
 };
 pub use trigger::{Asked, refused_options};
 

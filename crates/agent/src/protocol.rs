@@ -1,7 +1,7 @@
-//! What an agent offers beyond the calls of the older dump service: what it is, and its records and deletions by sequence
-//! number.
+//! What an agent offers beyond the calls of the older dump service: what it is, and its records, deletions and verifications by
+//! sequence number.
 
-use memdeck_model::{ByteCount, Deletion, Record, Timestamp};
+use memdeck_model::{ByteCount, Deletion, Record, Timestamp, Verification};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,6 +11,8 @@ pub const AUDIT: &str = "memdeck-audit";
 pub const RECORDS_PER_CALL: u32 = 500;
 /// Deletions asked for in one call.
 pub const DELETIONS_PER_CALL: u32 = 500;
+/// Verifications asked for in one call: each may have many findings.
+pub const VERIFICATIONS_PER_CALL: u32 = 100;
 
 /// A page of an agent's records (`GET /api/records?since=`).
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -44,6 +46,23 @@ pub struct NumberedDeletion {
     /// Give the highest as `since` to get what comes after.
     pub seq: u64,
     pub deletion: Deletion,
+}
+
+/// A page of how verifications of an agent's images ended (`GET /api/verifications?since=`).
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct VerificationFeedPage {
+    /// Identity of the catalog the sequence numbers belong to.
+    pub catalog_id: String,
+    /// The newest verification of each image, with its sequence number, in ascending order.
+    pub verifications: Vec<NumberedVerification>,
+}
+
+/// How a verification ended, and its place in its catalog.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct NumberedVerification {
+    /// Give the highest as `since` to get what comes after.
+    pub seq: u64,
+    pub verification: Verification,
 }
 
 /// What an agent says of itself (`GET /api/host`).

@@ -20,7 +20,7 @@ pub enum ImportError {
     /// Going on would never end.
     #[error("the dump service does not advance: after number {since} it returned {what} that are not newer")]
     DoesNotAdvance {
-        /// Records or deletions.
+        /// Records, deletions or verifications.
         what: &'static str,
         /// What it was asked to begin after.
         since: u64,
@@ -28,7 +28,7 @@ pub enum ImportError {
     /// A page has more entries than were asked for.
     #[error("the dump service returned more {what} at once than requested")]
     TooMany {
-        /// Records or deletions.
+        /// Records, deletions or verifications.
         what: &'static str,
     },
 }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::counted::Counted;
 use crate::memo::{self, Memo};
 use crate::reserve::{For, Reserve};
-use crate::{CatalogError, Job, schema};
+use crate::{CatalogError, Job, VerificationFigures, schema};
 
 /// The durable state of one state directory. Shared between threads; calls take turns and are short.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub struct Catalog {
     pub(crate) pages: Memo<RecordQuery, Arc<RecordPage>>,
     pub(crate) totals: Memo<(), Stats>,
     pub(crate) newest: Memo<Timestamp, Arc<BTreeMap<String, Job>>>,
+    pub(crate) verified: Memo<(), VerificationFigures>,
     pub(crate) counted: Mutex<Counted>,
     pub(crate) reserve: Reserve,
 }
@@ -69,6 +70,7 @@ impl Catalog {
             pages: Memo::new(),
             totals: Memo::new(),
             newest: Memo::new(),
+            verified: Memo::new(),
             counted: Mutex::default(),
             reserve: Reserve::of(state_dir),
         }

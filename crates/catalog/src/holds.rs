@@ -1,10 +1,11 @@
 //! Legal holds: what may not be deleted, by case or by dump, and what retention has to decide about.
 
 use memdeck_model::retention::{Hold, HoldOf, KeptImage, NewHold};
-use memdeck_model::{Actor, ByteCount, DumpId, GuestName, Remark, Timestamp};
+use memdeck_model::{Actor, ByteCount, DumpId, GuestName, Remark, Timestamp, Verdict};
 use rusqlite::{OptionalExtension as _, Row};
 
 use crate::column::{actor, instant, word};
+use crate::verified::verdict;
 use crate::{Catalog, CatalogError};
 
 /// The most holds that are listed.
@@ -93,15 +94,17 @@ impl Catalog {
         })
     }
 
-    /// Every image that is kept here or on a host, newest first. What is not known here, whether it is sound or in use, is for
-    /// the caller to add.
+    /// Every image that is kept here or on a host, newest first, sound or not as its last verification found. Whether it is
+    /// in use is for the caller to add.
     ///
     /// # Errors
     /// `SQLite` refused.
     pub fn images_to_decide(&self) -> Result<Vec<KeptImage>, CatalogError> {
         self.list("list the images that are kept", |connection| {
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT dump_id, dom, host, timestamp, gzip_size_bytes, {HELD} AS held FROM records
+                "SELECT dump_id, dom, host, timestamp, gzip_size_bytes, {HELD} AS held,
+                     (SELECT verdict FROM verifications WHERE verifications.dump_id = records.dump_id) AS verdict
+                 FROM records
                  WHERE ok = 1 AND deleted_at IS NULL AND foreign_row IS NULL AND dump_id IS NOT NULL
                      AND dump_path IS NOT NULL AND dump_path <> ''
                  ORDER BY timestamp DESC, seq DESC"
@@ -117,7 +120,12 @@ impl Catalog {
                     host: row.get("host")?,
                     at: instant("timestamp", row.get("timestamp")?)?,
                     bytes: ByteCount(bytes.unwrap_or_default().unsigned_abs()),
-                    is_sound: None,
+                    // A sample is no proof, and what nothing confirms is not sound.
+                    is_sound: match verdict(row, "verdict")? {
+                        Some(Verdict::Intact) => Some(true),
+                        Some(Verdict::Damaged) => Some(false),
+                        _ => None,
+                    },
                     held: word(row, "held")?,
                     is_in_use: false,
                 });

@@ -8,7 +8,7 @@ use crate::record_row::read_record;
 use crate::{Catalog, CatalogError};
 
 /// The condition of a kept image. The index `records_listing` knows most of it.
-const KEPT: &str = "ok = 1 AND deleted_at IS NULL AND origin IS NULL AND foreign_row IS NULL
+pub(crate) const KEPT: &str = "ok = 1 AND deleted_at IS NULL AND origin IS NULL AND foreign_row IS NULL
     AND dump_path IS NOT NULL AND dump_path <> ''";
 
 impl Catalog {

@@ -54,6 +54,8 @@ mod schema;
 mod settings;
 mod transfer;
 mod trends;
+mod verifications;
+mod verified;
 mod volume;
 
 pub use accounts::{AccountRow, SecretDigest, SessionOf, SessionRow};
@@ -82,3 +84,5 @@ pub use row_digest::AlteredRow;
 pub use schedules::{DumpedGuest, OpenRun, StoredSchedule};
 pub use transfer::{BackupFacts, BackupOrigin};
 pub use trends::DumpTrends;
+pub use verifications::{BadVerification, LongestUnverified};
+pub use verified::VerificationFigures;

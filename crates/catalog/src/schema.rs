@@ -35,6 +35,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0018_requests.sql"),
     include_str!("../migrations/0019_audit.sql"),
     include_str!("../migrations/0020_hunts.sql"),
+    include_str!("../migrations/0021_verifications.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.

@@ -85,4 +85,6 @@ pub use store::{
     CaptureError, Captured, ImageStore, PartialImage, Provenance, SealError, Sealed, SpoolError, StoreError,
     StoredDump, StoredDumps, check_removable, keep_inside, kept_inside, remove_stored,
 };
-pub use verify::{check_signature, compare_with_record, signature_of_stored, verify, verify_sample};
+pub use verify::{
+    check_signature, compare_with_record, signature_of_stored, verify, verify_sample, verify_while,
+};

@@ -24,7 +24,7 @@ use memdeck_operations::{GuestList, Host, HostError, HostFacts, ImageHost, TryDi
 use tokio::sync::broadcast;
 
 pub use guests::HypervisorGuests;
-pub use images::StoredImages;
+pub use images::{ImageCare, StoredImages};
 pub use invariants::{Depth, InvariantError, Violated, Watched, violations};
 pub use telemetry::{MeasuredGuests, influx_checks};
 

@@ -1,4 +1,4 @@
-//! What happened to dumps, as the activity log shows it.
+//! What happened to dumps and their images, as the activity log shows it.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,10 @@ pub enum ActivityKind {
     Failed,
     /// Somebody or a time limit ended it.
     Cancelled,
+    /// A verification found that its image is not what it was.
+    Damaged,
+    /// A verification could not read its image.
+    Unreadable,
 }
 
 /// One line of the activity log.

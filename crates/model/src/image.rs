@@ -9,7 +9,7 @@ use crate::{Actor, ByteCount, DumpId, Message, Timestamp, Verdict};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VerificationState {
-    /// Nobody asked for one since memdeck was started.
+    /// None is known.
     #[default]
     None,
     /// It reads the image.
@@ -70,6 +70,12 @@ impl Verification {
             error: None,
             report: None,
         }
+    }
+
+    /// Whether it found damage, or could not read the image.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        self.state == VerificationState::Failed || self.verdict == Some(Verdict::Damaged)
     }
 
     /// The same without the whole report, which is large and seldom needed.

@@ -2,17 +2,19 @@
 //!
 //! Own dumps are jobs of the catalog. Of a remote dump service the present states are asked; the catalog remembers those that
 //! it reported before, and how one ended that it has forgotten; the imported records show what else it completed.
+//! Damaged images are those that their newest verifications found.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use memdeck_catalog::{Job, RemoteDump};
+use memdeck_catalog::{BadVerification, Job, RemoteDump};
 use memdeck_model::{
     Activity, ActivityKind, Actor, CaptureMode, DumpId, DumpStatus, EndReason, JobState, Message, Millis,
-    Problem, Record, Timestamp,
+    Problem, Record, Timestamp, VerificationState,
 };
 
+use crate::notices::found_in;
 use crate::{Operations, blocking, catalog_problem};
 
 /// As many lines as the log has.
@@ -27,12 +29,12 @@ impl Operations {
         let catalog = Arc::clone(&self.catalog);
         let read = move || {
             let (jobs, imported) = (catalog.latest_jobs(LINES)?, catalog.latest_imported(LINES)?);
-            Ok((jobs, catalog.latest_remote(LINES)?, imported))
+            Ok((jobs, catalog.latest_remote(LINES)?, imported, catalog.bad_verifications(LINES)?))
         };
-        let (jobs, remote, imported) = blocking(read).await.map_err(|error| catalog_problem(&error))?;
+        let (jobs, remote, imported, bad) = blocking(read).await.map_err(|error| catalog_problem(&error))?;
         // Of the local service they are the same jobs.
         let statuses = self.hosts.statuses().await.unwrap_or_default();
-        let lines = newest(&jobs, statuses.values(), &remote, &imported);
+        let lines = newest(&jobs, statuses.values(), &remote, &imported, &bad);
         let own: BTreeSet<&DumpId> = jobs.iter().map(|job| &job.dump_id).collect();
         Ok(lines.into_iter().map(|line| self.with_host(line, &own)).collect())
     }
@@ -59,6 +61,7 @@ fn newest<'a>(
     statuses: impl Iterator<Item = &'a DumpStatus>,
     remote: &'a [RemoteDump],
     imported: &'a [Record],
+    bad: &'a [BadVerification],
 ) -> Vec<Activity> {
     let mut known: BTreeSet<&DumpId> = BTreeSet::new();
     let asked_by: BTreeMap<&DumpId, &Actor> =
@@ -84,6 +87,7 @@ fn newest<'a>(
             lines.push(end_of(record));
         }
     }
+    lines.extend(bad.iter().filter_map(finding_of));
     // What happened in the same instant happened in the order of the kinds.
     lines.sort_by_key(|line| Reverse((line.at, line.kind)));
     lines.truncate(usize::try_from(LINES).unwrap_or(usize::MAX));
@@ -201,6 +205,26 @@ fn end_of(record: &Record) -> Activity {
     }
 }
 
+/// What a verification found.
+fn finding_of(bad: &BadVerification) -> Option<Activity> {
+    let BadVerification { guest, verification } = bad;
+    let kind = match verification.state {
+        VerificationState::Failed => ActivityKind::Unreadable,
+        _ => ActivityKind::Damaged,
+    };
+    Some(Activity {
+        at: verification.finished_at?,
+        kind,
+        dump_id: Some(verification.dump_id.clone()),
+        host: None,
+        guest: guest.0.clone(),
+        by: None,
+        mode: None,
+        detail: found_in(verification),
+        end_reason: None,
+    })
+}
+
 /// What a dump brought, and what it cost its guest.
 fn result_of(record: &Record) -> Message {
     let stored = record.gzip_size_bytes.map(|size| match record.raw_size_bytes {
@@ -218,7 +242,7 @@ fn millis(seconds: f64) -> Millis {
 
 #[cfg(test)]
 mod tests {
-    use memdeck_model::GuestName;
+    use memdeck_model::{GuestName, Verification};
 
     use super::*;
 
@@ -235,7 +259,7 @@ mod tests {
     }
 
     fn told(statuses: &[DumpStatus], imported: &[Record]) -> Vec<(i64, ActivityKind, String)> {
-        newest(&[], statuses.iter(), &[], imported)
+        newest(&[], statuses.iter(), &[], imported, &[])
             .into_iter()
             .map(|line| (line.at.unix_seconds(), line.kind, line.detail.to_string()))
             .collect()
@@ -285,6 +309,33 @@ mod tests {
         assert_eq!(
             lines,
             [(12, ActivityKind::Completed, String::new()), (10, ActivityKind::Started, String::new())]
+        );
+    }
+
+    #[test]
+    fn a_damaged_image_is_told_with_what_is_wrong() {
+        let bad = |dump_id: &str, second, state, error: Option<&str>| BadVerification {
+            guest: GuestName("web-01".into()),
+            verification: Verification {
+                state,
+                finished_at: Some(at(second)),
+                findings: vec!["frame 7 is damaged".into()],
+                error: error.map(Into::into),
+                ..Verification::none(dump_id.parse().unwrap())
+            },
+        };
+        let bad = [
+            bad("a", 5, VerificationState::Finished, None),
+            bad("b", 6, VerificationState::Failed, Some("the file is gone")),
+        ];
+        let lines = newest(&[], [].iter(), &[], &[], &bad);
+        let told: Vec<_> = lines.iter().map(|line| (line.kind, line.detail.to_string())).collect();
+        assert_eq!(
+            told,
+            [
+                (ActivityKind::Unreadable, "the file is gone".to_owned()),
+                (ActivityKind::Damaged, "frame 7 is damaged".to_owned())
+            ]
         );
     }
 }

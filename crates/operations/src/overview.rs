@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use memdeck_catalog::BadVerification;
 use memdeck_model::{
     DumpId, DumpStatus, Event, HostId, HostState, Message, Overview, Problem, ServiceHealth,
 };
 
 use crate::{Caller, Operations, blocking, catalog_notice, catalog_problem};
+
+/// Damaged images that a page is told of when it connects.
+const MOST_BAD: u32 = 100;
 
 impl Operations {
     /// Figures and health.
@@ -67,8 +71,20 @@ impl Operations {
             .map(|status| ((status.host.clone(), status.dump_id.clone()), status))
             .collect();
         events.extend(active.into_values().map(|status| Event::Dump(Box::new(status))));
-        let verifications = self.images.verifications().into_iter();
-        events.extend(verifications.map(|verification| Event::Verification(Box::new(verification))));
+        events.extend(self.known_verifications().await);
         events
+    }
+
+    /// The newest verifications, and what was found damaged before memdeck was started.
+    async fn known_verifications(&self) -> Vec<Event> {
+        let mut known = self.images.verifications();
+        // Where the catalog fails, which was logged, the page shows what is in memory.
+        let bad = self.of_catalog(|catalog| catalog.bad_verifications(MOST_BAD)).await.unwrap_or_default();
+        for BadVerification { verification, .. } in bad {
+            if known.iter().all(|known| known.dump_id != verification.dump_id) {
+                known.push(verification);
+            }
+        }
+        known.into_iter().map(|verification| Event::Verification(Box::new(verification))).collect()
     }
 }

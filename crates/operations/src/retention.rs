@@ -218,6 +218,8 @@ impl Operations {
             image.is_sound = match (known.state, &known.verdict) {
                 (VerificationState::Finished, Some(Verdict::Intact)) => Some(true),
                 (VerificationState::Finished, Some(Verdict::Damaged)) => Some(false),
+                // What was found before still is, until it is found otherwise.
+                (VerificationState::Running, _) => image.is_sound,
                 // A sample is no proof, and what nothing confirms is not sound.
                 _ => None,
             };

@@ -1,10 +1,10 @@
-//! The newest verification of each image that a host knows; changes are published. Kept in memory only: a later
-//! verification may find otherwise.
+//! The newest verification of each image since memdeck was started; changes are published. How one ended is in the catalog,
+//! too, without the whole report.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use memdeck_model::{DumpId, Event, Verification, VerificationState};
+use memdeck_model::{Actor, DumpId, Event, Verdict, Verification, VerificationState};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
@@ -37,8 +37,8 @@ impl Verifications {
         self.known.lock().values().map(Verification::in_short).collect()
     }
 
-    /// Decides about a new verification while nobody else does: `decide` is given the newest of the image and how many run.
-    /// What it begins is kept and published.
+    /// Decides about a new verification while nobody else does: `decide` is given the newest of the image and how many run
+    /// that somebody asked for. What it begins is kept and published.
     ///
     /// # Errors
     /// Those of `decide`.
@@ -50,7 +50,9 @@ impl Verifications {
         let begun = {
             let mut known = self.known.lock();
             let before = newest(&known, dump_id);
-            let is_running = |known: &&Verification| known.state == VerificationState::Running;
+            let is_running = |known: &&Verification| {
+                known.state == VerificationState::Running && known.requested_by != Some(Actor::Service)
+            };
             let running = known.values().filter(is_running).count();
             let Some(begun) = decide(&before, running)? else { return Ok(before) };
             put(&mut known, begun.clone());
@@ -90,6 +92,24 @@ impl Verifications {
         self.tell(ended);
     }
 
+    /// Takes back the begin of one that was stopped before it found anything: what was known `before` holds.
+    pub fn take_back(&self, before: &Verification, last: impl FnOnce()) {
+        {
+            let mut known = self.known.lock();
+            if before.state == VerificationState::None {
+                known.remove(&before.dump_id);
+            } else {
+                put(&mut known, before.clone());
+            }
+            last();
+        }
+        // Whoever follows it learns that it does not go on, and then what it had found.
+        self.tell(&Verification::none(before.dump_id.clone()));
+        if before.state != VerificationState::None {
+            self.tell(before);
+        }
+    }
+
     /// Publishes the state of a verification.
     pub fn tell(&self, verification: &Verification) {
         // Nobody may listen.
@@ -110,7 +130,9 @@ fn put(known: &mut HashMap<DumpId, Verification>, verification: Verification) {
     known.insert(verification.dump_id.clone(), verification);
     while known.len() > MAX_KEPT {
         let ended = known.values().filter(|known| known.state != VerificationState::Running);
-        let oldest = ended.min_by_key(|known| known.finished_at).map(|known| known.dump_id.clone());
+        // What is damaged is to be seen for longest.
+        let order = |known: &&Verification| (known.verdict == Some(Verdict::Damaged), known.finished_at);
+        let oldest = ended.min_by_key(order).map(|known| known.dump_id.clone());
         let Some(oldest) = oldest else { break };
         known.remove(&oldest);
     }

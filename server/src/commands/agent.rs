@@ -39,6 +39,7 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
         .clone()
         .map(|target| tokio::spawn(audit_syslog::follow(Arc::clone(&state.catalog), target)));
     let node = Node::here(&config, &state, grace).await?;
+    let image_care = tokio::spawn(node.look_after_images(&config));
     let influx = node::influx(config.influx.as_ref())?;
     // An agent writes the points of its host.
     let Measuring { telemetry, writer } = telemetry::start(&config, &state, influx.clone(), None).await;
@@ -88,6 +89,7 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
     };
     let ended = listen::answer(listener, routes, watch::channel(false).0, &mut stop, &attendant, node).await;
     care.abort();
+    image_care.abort();
     for task in [relay, writer, syslog].into_iter().flatten() {
         task.abort();
     }

@@ -62,6 +62,7 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
         (node, Some(Arc::new(book)))
     };
     tasks.spawn(node.follow());
+    tasks.spawn(node.look_after_images(&config));
     let guests_of = node.hosts.guests_of();
     let influx = node::influx(config.influx.as_ref())?;
     let mut import = None;

@@ -4,6 +4,7 @@ mod base_path;
 mod effective;
 mod hosts;
 mod http;
+mod images;
 mod notify;
 mod proxy_sign_in;
 mod settings;
@@ -14,6 +15,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use memdeck_machine::ImageCare;
 use memdeck_model::telemetry::SettingInUse;
 use memdeck_operations::NoticeLimits;
 use reqwest::Url;
@@ -125,6 +127,8 @@ pub struct Config {
     pub libvirt: LibvirtConfig,
     /// The local engine.
     pub dumps: DumpConfig,
+    /// How images are verified again.
+    pub image_care: ImageCare,
     /// The directory of the catalog.
     pub state_dir: PathBuf,
     /// Where the audit is sent to, too.
@@ -214,6 +218,7 @@ impl Config {
                 )?,
                 shutdown_grace: seconds(&SHUTDOWN_GRACE, 20.0, 0.0, 86_400.0)?,
             },
+            image_care: images::care(sources)?,
             state_dir: sources.text(&STATE_DIR).map_or_else(|| places.state_dir(), PathBuf::from),
             audit_syslog: sources.parse(
                 &AUDIT_SYSLOG,

@@ -187,6 +187,18 @@ pub const SHUTDOWN_GRACE: Setting = setting(
     "20",
     "Seconds that running dumps have to end when memdeck is stopped, 0 to 86400; then they are cancelled",
 );
+pub const VERIFY_EVERY_DAYS: Setting = setting(
+    "images.verify_every_days",
+    &["VERIFY_EVERY_DAYS"],
+    "30",
+    "Days after its dump or its last verification when an image is verified again by itself, 0 to 3650; 0 is never",
+);
+pub const VERIFY_BANDWIDTH: Setting = setting(
+    "images.verify_bandwidth_mibps",
+    &["VERIFY_BANDWIDTH_MIBPS"],
+    "100",
+    "MiB of memory per second that are verified by themselves at most, 0 to 1000000; 0 is no limit",
+);
 pub const AUDIT_SYSLOG: Setting = setting(
     "audit.syslog",
     &["AUDIT_SYSLOG"],
@@ -336,6 +348,8 @@ pub static SETTINGS: &[&Setting] = &[
     &LIVE_TIME_BUDGET,
     &LIVE_BANDWIDTH,
     &SHUTDOWN_GRACE,
+    &VERIFY_EVERY_DAYS,
+    &VERIFY_BANDWIDTH,
     &STATE_DIR,
     &AUDIT_SYSLOG,
     &SERVICE_URL,

@@ -23,8 +23,8 @@ use super::answer::{
 };
 use super::openapi::ErrorBody;
 use memdeck_agent::{
-    DELETIONS_PER_CALL, DeletionFeedPage, HostReport, NumberedDeletion, NumberedRecord, RECORDS_PER_CALL,
-    RecordFeedPage,
+    DELETIONS_PER_CALL, DeletionFeedPage, HostReport, NumberedDeletion, NumberedRecord, NumberedVerification,
+    RECORDS_PER_CALL, RecordFeedPage, VERIFICATIONS_PER_CALL, VerificationFeedPage,
 };
 use memdeck_operations::{self as operations, Once, blocking, catalog_problem};
 
@@ -35,6 +35,7 @@ pub fn routes() -> OpenApiRouter<AgentState> {
         .routes(routes!(cancel))
         .routes(routes!(records))
         .routes(routes!(deletions))
+        .routes(routes!(verifications))
         .routes(routes!(guests))
         .routes(routes!(frozen_pause))
         .routes(routes!(capabilities))
@@ -177,6 +178,28 @@ async fn deletions(
         .map_err(|error| catalog_problem(&error))?;
     let deletions = deletions.into_iter().map(|(seq, deletion)| NumberedDeletion { seq, deletion }).collect();
     Ok(Json(DeletionFeedPage { catalog_id: agent.catalog_id, deletions }))
+}
+
+/// How the newest verification of each image ended, in the order in which they did, with their sequence numbers: for dashboards
+/// that tell of damaged images. At most 100 at a time.
+#[utoipa::path(
+    get,
+    path = "/api/verifications",
+    tag = "records",
+    params(Since),
+    responses((status = 200, body = VerificationFeedPage))
+)]
+async fn verifications(
+    State(agent): State<AgentState>,
+    UrlQuery(query): UrlQuery<Since>,
+) -> Result<Json<VerificationFeedPage>, RestError> {
+    let since = query.since.unwrap_or(0);
+    let limit = query.limit.unwrap_or(VERIFICATIONS_PER_CALL).clamp(1, VERIFICATIONS_PER_CALL);
+    let catalog = Arc::clone(&agent.catalog);
+    let told = blocking(move || catalog.verifications_since(since, limit)).await;
+    let told = told.map_err(|error| catalog_problem(&error))?.into_iter();
+    let verifications = told.map(|(seq, verification)| NumberedVerification { seq, verification }).collect();
+    Ok(Json(VerificationFeedPage { catalog_id: agent.catalog_id, verifications }))
 }
 
 /// What this service can do beyond the three calls of the older protocol. A field that is missing means no.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use memdeck_catalog::{Catalog, DumpFigures};
+use memdeck_catalog::{Catalog, DumpFigures, VerificationFigures};
 use memdeck_clock::Clock;
 use memdeck_operations::{self as operations, Hosts, Telemetry, blocking};
 
@@ -86,7 +86,7 @@ impl Metrics {
         let MetricsParts { catalog, readiness, volumes, .. } = &self.parts;
         let (catalog, volumes) = (Arc::clone(catalog), volumes.clone());
         let figures = once_at_a_time(&self.figures_asked, move || {
-            let figures = catalog.dump_figures();
+            let figures = catalog.dump_figures().and_then(|of| Ok((of, catalog.verification_figures()?)));
             figures
                 .inspect_err(|error| {
                     tracing::debug!(error = error as &dyn std::error::Error, "dumps cannot be counted");
@@ -106,8 +106,9 @@ impl Metrics {
         )
         .sample(&[("part", "catalog")], u8::from(figures.is_some()))
         .sample(&[("part", "volumes")], u8::from(room.is_some()));
-        if let Some(figures) = &figures {
-            self.about_dumps(&mut out, figures);
+        if let Some((dumps, verified)) = &figures {
+            self.about_dumps(&mut out, dumps);
+            self.about_verifications(&mut out, verified);
         }
         about_volumes(&mut out, &room.unwrap_or_default());
         about_readiness(&mut out, &readiness);
@@ -200,6 +201,28 @@ impl Metrics {
         out.family(Kind::Gauge, "memdeck_outbox_points", "Records whose point waits for InfluxDB.")
             .sample(&[("state", "waiting")], figures.outbox.saturating_sub(figures.outbox_deferred))
             .sample(&[("state", "deferred")], figures.outbox_deferred);
+    }
+
+    fn about_verifications(&self, out: &mut Exposition, figures: &VerificationFigures) {
+        out.single(
+            Kind::Gauge,
+            "memdeck_images_unverified",
+            "Images that were not verified since their dumps.",
+            figures.never,
+        );
+        out.single(
+            Kind::Gauge,
+            "memdeck_images_damaged",
+            "Images whose newest verification found damage, or could not read them.",
+            figures.bad,
+        );
+        let oldest = figures.oldest.map_or(0, |at| self.parts.clock.now().since(at).0);
+        out.single(
+            Kind::Gauge,
+            "memdeck_image_longest_unverified_seconds",
+            "How long ago the image was verified, or else taken, that was not verified for longest; 0 without images.",
+            Duration::from_millis(oldest).as_secs_f64(),
+        );
     }
 
     fn about_requests(&self, out: &mut Exposition) {

@@ -27,6 +27,7 @@ mod hunts;
 mod identity;
 mod image_care;
 mod images;
+mod images_again;
 mod inside;
 mod layers;
 mod local_callers;

@@ -43,6 +43,7 @@ async fn the_rest_calls_are_these() {
         "/api/frozen-pause",
         "/api/records",
         "/api/deletions",
+        "/api/verifications",
         "/api/guests",
     ] {
         assert_eq!(send(&app.agent, get(path)).await.status(), StatusCode::OK, "{path}");

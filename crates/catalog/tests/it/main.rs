@@ -24,3 +24,4 @@ mod remote;
 mod requests;
 mod support;
 mod trends;
+mod verifications;

@@ -114,6 +114,9 @@ pub enum ReadError {
         "an export as {0} is made from its beginning: its parts have no known place before they are made"
     )]
     Sequential(ExportFormat),
+    /// Whoever had it read wants no more of it.
+    #[error("the reading was stopped")]
+    Stopped,
     /// The system refuses to start threads.
     #[error("the threads that read an image cannot be started")]
     Threads(#[source] io::Error),

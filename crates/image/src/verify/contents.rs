@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Seek};
 use std::num::NonZero;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -34,7 +35,7 @@ struct Study {
 pub(super) fn check_all_frames(
     file: &mut File,
     path: &Path,
-    observer: &mut dyn FnMut(Progress),
+    observer: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Contents, ReadError> {
     let io_error = |source| ReadError::Read { path: path.to_owned(), offset: 0, source };
     let stored_size = ByteCount(file.metadata().map_err(io_error)?.len());
@@ -88,7 +89,7 @@ fn check_frames(
     path: &Path,
     stored_size: ByteCount,
     table: &SeekTable,
-    observer: &mut dyn FnMut(Progress),
+    observer: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Contents, ReadError> {
     let headers = Headers::read(file);
     let layout = headers.core().and_then(|core| PageLayout::new(&core.segments));
@@ -112,7 +113,7 @@ fn check_frames(
         let (span, study) = (&slot.wanted, &slot.made);
         page_map.push(span.image.clone(), bytes, &study.entries);
         digests.push(span, study.digest.as_ref());
-        observer(Progress { bytes_done: ByteCount(span.image.end), bytes_expected: table.raw_size() });
+        observer(Progress { bytes_done: ByteCount(span.image.end), bytes_expected: table.raw_size() })
     };
     let hashes = unpack_all(file, table, layout.as_ref(), &mut collect);
     let Hashes { file, image } = hashes.map_err(|error| ReadError::from_unpack(error, path))?;
@@ -141,12 +142,12 @@ struct Hashes {
     image: Option<String>,
 }
 
-/// Unpacks every frame, and passes each to `collect` in order.
+/// Unpacks every frame, and passes each to `collect` in order until it wants no more.
 fn unpack_all(
     file: &File,
     table: &SeekTable,
     layout: Option<&PageLayout>,
-    collect: &mut dyn FnMut(&mut Slot<FrameSpan, Study>),
+    collect: &mut dyn FnMut(&mut Slot<FrameSpan, Study>) -> ControlFlow<()>,
 ) -> Result<Hashes, UnpackError<ReadError>> {
     let unpackers = std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, 8);
     let ring = Ring { unpackers, slots: unpackers * SLOTS_PER_UNPACKER };
@@ -164,8 +165,11 @@ fn unpack_all(
     let count = |frames: &mut Unpacked<FrameSpan, Study>| -> Result<u64, ReadError> {
         let mut count = 0_u64;
         while let Some(mut slot) = frames.next() {
-            collect(&mut slot);
+            let wanted = collect(&mut slot);
             frames.put_back(slot);
+            if wanted.is_break() {
+                return Err(ReadError::Stopped);
+            }
             count += 1;
         }
         Ok(count)

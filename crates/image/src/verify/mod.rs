@@ -18,6 +18,7 @@ mod sample;
 mod signature;
 
 use std::num::NonZero;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use memdeck_model::{
@@ -79,6 +80,20 @@ struct Contents {
 /// # Errors
 /// The file cannot be opened or read: nothing is known about the image.
 pub fn verify(path: &Path, observer: &mut dyn FnMut(Progress)) -> Result<VerifyReport, ReadError> {
+    verify_while(path, &mut |progress| {
+        observer(progress);
+        ControlFlow::Continue(())
+    })
+}
+
+/// The same, as fast as `observer` returns, and only until it breaks.
+///
+/// # Errors
+/// As of [`verify`]; [`ReadError::Stopped`] if `observer` broke it off.
+pub fn verify_while(
+    path: &Path,
+    observer: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<VerifyReport, ReadError> {
     let mut file = open_image(path)?;
     let contents = contents::check_all_frames(&mut file, path, observer)?;
     Ok(report(path, contents))

@@ -68,6 +68,19 @@ fn an_image_as_it_was_sealed_is_intact() {
 }
 
 #[test]
+fn a_verification_ends_at_the_frame_after_which_nobody_wants_it_any_more() {
+    let lab = Lab::new();
+    let sealed = four_frames(&lab);
+    let mut seen = Vec::new();
+    let stopped = verify_while(&sealed.image, &mut |progress| {
+        seen.push(progress.bytes_done.0);
+        if seen.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert!(matches!(stopped, Err(ReadError::Stopped)), "{stopped:?}");
+    assert_eq!(seen, [MIB as u64, 2 * MIB as u64]);
+}
+
+#[test]
 fn every_cut_of_an_image_is_noticed() {
     let lab = Lab::new();
     let sealed = lab.store(&core(&noise(5, 100)));

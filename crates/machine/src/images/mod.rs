@@ -1,10 +1,12 @@
 //! The images that this machine keeps. Where one lies is in the catalog. What is being read is not deleted, and what is
 //! being deleted is not read.
 
+mod care;
 mod deletion;
 mod download;
 mod hunt;
 mod inside;
+mod pace;
 mod study;
 mod uses;
 mod verification;
@@ -28,7 +30,10 @@ use memdeck_signing::KeyFiles;
 use tokio::sync::broadcast;
 
 use inside::Readings;
+use pace::Background;
 use uses::Uses;
+
+pub use care::ImageCare;
 
 /// This very program, also where its file was replaced or removed since.
 const THIS_PROGRAM: &str = "/proc/self/exe";
@@ -41,6 +46,7 @@ pub struct StoredImages {
     clock: Arc<dyn Clock>,
     uses: Uses,
     verifications: Verifications,
+    background: Background,
     readings: Arc<Readings>,
     /// Whose signatures are believed; `None` to look at none.
     keys: Option<KeyFiles>,
@@ -69,7 +75,16 @@ impl StoredImages {
         let verifications = Verifications::new(changed.clone());
         let uses = Uses::default();
         let readings = Readings::new(reader, Arc::clone(&catalog), Arc::clone(&clock), uses.clone());
-        Self { catalog, clock, uses, verifications, readings: Arc::new(readings), keys: None, changed }
+        Self {
+            catalog,
+            clock,
+            uses,
+            verifications,
+            background: Background::default(),
+            readings: Arc::new(readings),
+            keys: None,
+            changed,
+        }
     }
 
     /// The same, which checks signatures with the keys that are believed there.
@@ -82,10 +97,15 @@ impl StoredImages {
 impl StoredImage {
     fn of(image: ImageRef) -> Result<Self, Problem> {
         let ImageRef { dump_id, owned } = image;
-        let record = owned.map(|owned| owned.record).ok_or_else(|| unknown_image(dump_id.as_str()))?;
-        let path = record.dump_path.clone().map(PathBuf::from);
-        let path = path.ok_or_else(|| unknown_image(dump_id.as_str()))?;
-        Ok(Self { dump_id, record, path })
+        let stored =
+            owned.and_then(|owned| Self::recorded(Record { dump_id: Some(dump_id.clone()), ..owned.record }));
+        stored.ok_or_else(|| unknown_image(dump_id.as_str()))
+    }
+
+    /// The image that a record names.
+    fn recorded(record: Record) -> Option<Self> {
+        let (dump_id, path) = (record.dump_id.clone()?, PathBuf::from(record.dump_path.clone()?));
+        Some(Self { dump_id, record, path })
     }
 }
 
@@ -124,7 +144,7 @@ impl ImageHost for StoredImages {
     }
 
     async fn verification(&self, image: ImageRef) -> Result<Verification, Problem> {
-        Ok(self.verifications.of(&image.dump_id))
+        self.newest_verification(image.dump_id).await
     }
 
     fn verifications(&self) -> Vec<Verification> {
@@ -150,8 +170,11 @@ impl ImageHost for StoredImages {
 
     async fn delete(&self, image: ImageRef, _: DeleteRequest, by: &Actor) -> Result<Record, Problem> {
         let image = StoredImage::of(image)?;
-        let _in_use = self.uses.delete(&image.dump_id)?;
         let dump_id = image.dump_id.clone();
+        let (background, of) = (self.background.clone(), dump_id.clone());
+        // Nobody waits for a verification in the background.
+        blocking(move || background.end(&of)).await;
+        let _in_use = self.uses.delete(&dump_id)?;
         let record = self.delete_files(image, by.clone()).await?;
         self.verifications.forget(&dump_id);
         self.readings.forget(&dump_id);

@@ -137,6 +137,7 @@ pub const AGENT_CALLS: &[Call] = &[
     ("GET", "/api/guests", May(View)),
     ("GET", "/api/host", May(View)),
     ("GET", "/api/records", May(View)),
+    ("GET", "/api/verifications", May(View)),
 ];
 
 /// What the page calls, `POST /api/ui/NAME`.

@@ -26,7 +26,7 @@ pub(crate) use parts::Notify as NotifyState;
 pub use parts::NotifyParts;
 pub use relay::NoticePace;
 pub use source::NoticeLimits;
-pub(crate) use source::about_verification;
+pub(crate) use source::{about_verification, found_in};
 
 /// Notices that wait to be recorded. The recorder takes hundreds at once; more wait only while the catalog hangs.
 const QUEUED: usize = 4_096;

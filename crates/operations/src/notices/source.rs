@@ -2,8 +2,7 @@
 
 use memdeck_model::notice::{GuestOf, Happening};
 use memdeck_model::{
-    ByteCount, CaptureMode, DumpStatus, EndReason, JobState, Message, Millis, Verdict, Verification,
-    VerificationState,
+    ByteCount, CaptureMode, DumpStatus, EndReason, JobState, Message, Millis, Verification, VerificationState,
 };
 
 /// Findings of a verification that a notice names.
@@ -70,29 +69,35 @@ fn is_failure(state: JobState, reason: Option<&EndReason>) -> bool {
 /// What there is to tell of a verification: that it found damage, or could not look.
 #[must_use]
 pub fn about_verification(verification: &Verification, guest: Option<GuestOf>) -> Option<Happening> {
-    let detail = match (verification.state, verification.verdict) {
-        (VerificationState::Finished, Some(Verdict::Damaged)) => {
-            let findings = &verification.findings;
-            let mut named: Vec<String> =
-                findings.iter().take(MAX_FINDINGS).map(ToString::to_string).collect();
-            if findings.len() > MAX_FINDINGS {
-                named.push(format!("and {} more findings", findings.len() - MAX_FINDINGS));
-            }
-            Message::new(named.join("; "))
-        }
-        (VerificationState::Failed, _) => {
-            let error = verification.error.as_ref().map(ToString::to_string).unwrap_or_default();
-            Message::new(format!("it could not be read: {error}"))
-        }
-        _ => return None,
+    if !verification.is_bad() {
+        return None;
+    }
+    let found = found_in(verification);
+    let detail = match verification.state {
+        VerificationState::Failed => Message::new(format!("it could not be read: {found}")),
+        _ => found,
     };
     Some(Happening::VerificationFailed { dump_id: verification.dump_id.clone(), guest, detail })
+}
+
+/// What a verification found wrong, or why it failed, in a part of a sentence.
+#[must_use]
+pub fn found_in(verification: &Verification) -> Message {
+    if let Some(error) = &verification.error {
+        return error.clone();
+    }
+    let findings = &verification.findings;
+    let mut named: Vec<String> = findings.iter().take(MAX_FINDINGS).map(ToString::to_string).collect();
+    if findings.len() > MAX_FINDINGS {
+        named.push(format!("and {} more findings", findings.len() - MAX_FINDINGS));
+    }
+    Message::new(named.join("; "))
 }
 
 #[cfg(test)]
 mod tests {
     use memdeck_model::notice::NoticeKind;
-    use memdeck_model::{Actor, DumpId};
+    use memdeck_model::{Actor, DumpId, Verdict};
 
     use super::*;
 

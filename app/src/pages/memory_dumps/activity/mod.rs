@@ -73,7 +73,9 @@ fn Line(line: Activity, today: Memo<String>) -> impl IntoView {
         ActivityKind::Started => ("activity-line is-active", Icon::Play),
         ActivityKind::Fallback => ("activity-line is-waiting", Icon::Fork),
         ActivityKind::Completed => ("activity-line is-good", Icon::Check),
-        ActivityKind::Failed => ("activity-line is-bad", Icon::Alert),
+        ActivityKind::Failed | ActivityKind::Damaged | ActivityKind::Unreadable => {
+            ("activity-line is-bad", Icon::Alert)
+        }
         ActivityKind::Cancelled => ("activity-line", Icon::Ban),
     };
     let at = local_time(line.at);
@@ -133,8 +135,8 @@ impl Log {
         let is_news = match event {
             Event::Dump(status) => self.is_news(status),
             Event::Record(_) | Event::Import(_) => true,
-            Event::Verification(_)
-            | Event::Guests(_)
+            Event::Verification(told) => told.is_bad(),
+            Event::Guests(_)
             | Event::Service(_)
             | Event::Hypervisor(_)
             | Event::Storage(_)

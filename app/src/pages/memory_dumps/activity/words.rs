@@ -26,6 +26,8 @@ pub fn sentence(line: &Activity) -> Told {
         (ActivityKind::Completed, _) => "dump completed".to_owned(),
         (ActivityKind::Failed, _) => "dump failed".to_owned(),
         (ActivityKind::Cancelled, _) => "dump cancelled".to_owned(),
+        (ActivityKind::Damaged, _) => "image is damaged".to_owned(),
+        (ActivityKind::Unreadable, _) => "image could not be verified".to_owned(),
     };
     let detail = line.detail.to_string();
     let why = match line.kind {
@@ -38,9 +40,12 @@ pub fn sentence(line: &Activity) -> Told {
             Some(EndReason::Shutdown) => "memdeck was stopped".to_owned(),
             _ => upper_first(&detail),
         },
-        ActivityKind::Queued | ActivityKind::Started | ActivityKind::Completed | ActivityKind::Failed => {
-            upper_first(&detail)
-        }
+        ActivityKind::Queued
+        | ActivityKind::Started
+        | ActivityKind::Completed
+        | ActivityKind::Failed
+        | ActivityKind::Damaged
+        | ActivityKind::Unreadable => upper_first(&detail),
     };
     Told { what, why: (!why.is_empty()).then_some(why) }
 }
@@ -118,6 +123,8 @@ mod tests {
             cancelled(EndReason::Shutdown),
             told(ActivityKind::Completed, ""),
             told(ActivityKind::Cancelled, "by a service that says so"),
+            told(ActivityKind::Damaged, "frame 7 is damaged"),
+            told(ActivityKind::Unreadable, "the file is gone"),
         ];
         assert_eq!(
             told,
@@ -133,6 +140,8 @@ mod tests {
                 "dump cancelled: memdeck was stopped",
                 "dump completed",
                 "dump cancelled: By a service that says so",
+                "image is damaged: Frame 7 is damaged",
+                "image could not be verified: The file is gone",
             ]
         );
     }

@@ -63,7 +63,7 @@ fn none_yet() -> AnyView {
     view! {
         <p>
             <span class="secondary">
-                "Not verified since memdeck was started. Verification reads the whole image and checks every hash."
+                "Not verified yet. Verification reads the whole image and checks every hash."
             </span>
         </p>
     }
