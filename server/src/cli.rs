@@ -21,7 +21,7 @@ use memdeck_image::ExportFormat;
 use memdeck_model::{DumpId, DumpOptions, Millis, ModeChoice, Remark};
 
 pub use self::accounts::{AddTokenArgs, TokenCommand, UserCommand};
-pub use self::audit::{AuditCommand, AuditExportArgs, AuditFilterArgs, AuditListArgs};
+pub use self::audit::{AuditCommand, AuditExportArgs, AuditFilterArgs, AuditListArgs, CustodyArgs};
 pub use self::host::{AddHostArgs, HostArgs, HostCommand};
 pub use self::notify::{
     NotifyCommand, NotifyLogArgs, NotifyRetryArgs, NotifyRuleAddArgs, NotifyRuleArgs, NotifyRuleCommand,
@@ -114,6 +114,8 @@ pub enum Command {
     /// Say who did what, write it into a file, or check that nobody changed it.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Write the chain of custody of a dump or a case: one HTML file, to be printed or kept.
+    Custody(CustodyArgs),
     /// The key with which this host signs manifests.
     #[command(subcommand)]
     SigningKey(SigningKeyCommand),

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 mod doctor;
+mod evidence;
 pub mod foreign_rows;
 mod guardian;
 pub mod host_book;

@@ -20,6 +20,11 @@ pub fn hunt_in(id: &DumpId) -> String {
     base::href(&format!("{}?dump={id}", Page::Hunt.path()))
 }
 
+/// The file that says who had it and what was done with it.
+pub fn custody_of(id: &DumpId) -> String {
+    base::href(&format!("/api/memory-dumps/{id}/custody"))
+}
+
 /// What changed since the dump before it.
 pub fn comparison_of(id: &DumpId) -> String {
     base::href(&format!("{}?b={id}", Page::Compare.path()))

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::call::answer;
+use crate::call::{answer, bounded_body, detail_of, no_answer};
 use crate::{CallError, ServiceClient};
 
 impl ServiceClient {
@@ -18,6 +18,21 @@ impl ServiceClient {
         query: &[(&str, String)],
     ) -> Result<T, CallError> {
         answer(self.request(Method::GET, path).query(query)).await
+    }
+
+    /// Reads the text that a dashboard answers to `GET` of this path.
+    ///
+    /// # Errors
+    /// The dashboard does not answer, refuses, or answers what is no text.
+    pub async fn read_text(&self, path: &[&str], query: &[(&str, String)]) -> Result<String, CallError> {
+        let response = self.request(Method::GET, path).query(query).send().await;
+        let response = response.map_err(|error| no_answer(&error))?;
+        let status = response.status();
+        let body = bounded_body(response).await?;
+        if !status.is_success() {
+            return Err(CallError::Refused { status, detail: detail_of(&body) });
+        }
+        String::from_utf8(body).map_err(|error| CallError::Unreadable(error.to_string()))
     }
 
     /// Sends a dashboard `body`, which it is to do something by.

@@ -12,7 +12,7 @@ use memdeck_catalog::Catalog;
 use memdeck_model::audit::AuditObject;
 use memdeck_model::{
     Actor, DeleteRequest, Deletion, DumpId, Event, InsideReading, Inspection, Manifest, OnBehalf, Problem,
-    ProblemKind, Record, Verification, VerificationState,
+    ProblemKind, Record, SignatureCheck, Verification, VerificationState,
 };
 use memdeck_operations::{
     AddressRange, Described, Form, Held, ImageBytes, ImageHost, ImageRef, OpenImage, Origin, ReadImage,
@@ -185,6 +185,12 @@ impl ImageHost for AgentImages {
 
     async fn manifest(&self, image: ImageRef) -> Result<Described<Manifest>, Problem> {
         self.client.image_call(Method::GET, &image.dump_id, Some("manifest"), None::<&()>).await
+    }
+
+    async fn signature(&self, image: ImageRef) -> Result<SignatureCheck, Problem> {
+        let report = self.ask_verification(&image.dump_id).await?.report;
+        let found = report.and_then(|report| serde_json::from_value(report.get("signature")?.clone()).ok());
+        Ok(found.unwrap_or_default())
     }
 
     async fn inspect(&self, image: ImageRef) -> Result<Described<Inspection>, Problem> {

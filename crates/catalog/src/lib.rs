@@ -21,6 +21,7 @@ mod catalog;
 mod check;
 mod column;
 mod counted;
+mod custody;
 mod deletion;
 mod deliveries;
 mod error;

@@ -86,5 +86,6 @@ pub use store::{
     StoredDump, StoredDumps, check_removable, keep_inside, kept_inside, remove_stored,
 };
 pub use verify::{
-    check_signature, compare_with_record, signature_of_stored, verify, verify_sample, verify_while,
+    check_signature, compare_with_record, signature_beside, signature_of_stored, verify, verify_sample,
+    verify_while,
 };

@@ -17,7 +17,7 @@ use memdeck_model::audit::AuditObject;
 use memdeck_model::{
     Actor, ByteCount, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest,
     HostCondition, InsideReading, Inspection, Manifest, Problem, ProblemKind, Record, RequestKey,
-    ServiceHealth, Target, Timestamp, Verification,
+    ServiceHealth, SignatureCheck, Target, Timestamp, Verification,
 };
 use tokio::sync::broadcast;
 
@@ -209,6 +209,13 @@ pub trait ImageHost: Send + Sync {
     /// # Errors
     /// There is none beside it, or it is not the one that was recorded; or the host does not answer.
     async fn manifest(&self, image: ImageRef) -> Result<Described<Manifest>, Problem>;
+
+    /// Who signed the manifest of an image, which may have been deleted; from a host that is reached over a network, what its
+    /// newest verification found.
+    ///
+    /// # Errors
+    /// The host does not answer.
+    async fn signature(&self, image: ImageRef) -> Result<SignatureCheck, Problem>;
 
     /// Segments, notes and sizes of an image.
     ///

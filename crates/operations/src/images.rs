@@ -10,7 +10,7 @@ use memdeck_catalog::{Catalog, OwnedRecord};
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, SentPart};
 use memdeck_model::{
     Actor, DeleteRequest, DumpId, Event, Inspection, Manifest, Permission, Problem, ProblemKind, Record,
-    Verification,
+    SignatureCheck, Verification,
 };
 use tokio::sync::broadcast;
 
@@ -124,6 +124,15 @@ impl Images {
             (Err(problem), Some(gone)) if problem.kind == ProblemKind::NotFound => Err(gone),
             (told, _) => told,
         }
+    }
+
+    /// What is known of the signature of an image's manifest.
+    ///
+    /// # Errors
+    /// There is no such image, or its host does not answer.
+    pub(crate) async fn signature(&self, dump_id: &str) -> Result<SignatureCheck, Problem> {
+        let image = self.find(dump_id).await?;
+        self.host_of(&image)?.signature(image).await
     }
 
     /// What an image is.

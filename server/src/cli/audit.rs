@@ -3,9 +3,24 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use memdeck_model::{DumpId, Remark};
 
 use super::JsonArgs;
 use crate::http::audit_rows::Form;
+
+/// `memdeck custody`
+#[derive(Debug, Args)]
+pub struct CustodyArgs {
+    /// The dump.
+    #[arg(value_name = "DUMP_ID", required_unless_present = "case", conflicts_with = "case")]
+    pub dump_id: Option<DumpId>,
+    /// Every dump of this case instead.
+    #[arg(long, value_name = "CASE")]
+    pub case: Option<Remark>,
+    /// Where to write it; `-` is standard output. An existing file is not replaced.
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub output: PathBuf,
+}
 
 /// `memdeck audit`
 #[derive(Debug, Subcommand)]

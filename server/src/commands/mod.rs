@@ -9,6 +9,7 @@ mod cancel;
 mod catalog;
 mod compare;
 mod config;
+mod custody;
 mod delete;
 mod doctor;
 mod dump;
@@ -170,6 +171,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Token(command) => on_runtime(accounts::token(&config, command)),
             Command::SigningKey(command) => on_runtime(signing_key::run(&config, command)),
             Command::Audit(command) => audit::run(&config, command),
+            Command::Custody(args) => on_runtime(custody::run(&config, args)),
             Command::Backup(args) => backup::run(&config, args),
             Command::Restore(args) => restore::run(&config, args),
             Command::Doctor(args) => on_runtime(doctor::run(&config, args)),

@@ -8,6 +8,7 @@ pub(crate) mod audit_rows;
 mod base_path;
 mod conditional;
 mod connections;
+mod custody;
 mod cut_short;
 mod downloads;
 mod events;
@@ -129,6 +130,7 @@ pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<Pa
     let described = OpenApiRouter::with_openapi(openapi::dashboard())
         .nest("/api/memory-dumps", memory_dumps::routes())
         .merge(study::routes())
+        .merge(custody::routes())
         .nest("/api/hunts", hunts::routes())
         .nest("/api/telemetry", telemetry::routes())
         .nest("/api/hosts", hosts::routes())

@@ -13,6 +13,7 @@ mod command_line;
 mod commands;
 mod comparison;
 mod connections;
+mod custody;
 mod dashboard;
 mod doctor;
 mod documents;

@@ -31,7 +31,7 @@ use crate::read::error::ReadError;
 use crate::read::image::open_image;
 use crate::read::recorded::{Seen, differences};
 
-pub use self::signature::{check_signature, signature_of_stored};
+pub use self::signature::{check_signature, signature_beside, signature_of_stored};
 
 /// A file with more damaged frames than this is not worth a longer list.
 const MAX_LISTED_FRAMES: u64 = 100;

@@ -10,6 +10,7 @@ use crate::format::companions::{MANIFEST_SUFFIX, SIGNATURE_SUFFIX, companion};
 use crate::format::hash::{byte_len, sha256_hex};
 use crate::format::manifest::read_manifest_file;
 use crate::format::regular::open_regular;
+use crate::read::manifest::read_manifest;
 use crate::store::StoredDump;
 
 /// Checks who signed the manifest of a verified image: what is wrong becomes a finding. Without a readable manifest there is
@@ -26,6 +27,13 @@ pub fn check_signature(report: &mut VerifyReport, keys: &KnownKeys) {
 #[must_use]
 pub fn signature_of_stored(dump: &StoredDump, keys: &KnownKeys) -> SignatureCheck {
     check(&dump.image, &dump.manifest, &dump.manifest_sha256, keys).0
+}
+
+/// Checks who signed the manifest beside an image that may have been deleted; `None` where there is no readable manifest.
+#[must_use]
+pub fn signature_beside(image: &Path, keys: &KnownKeys) -> Option<SignatureCheck> {
+    let file = read_manifest(image).ok().flatten()?;
+    Some(check(image, &file.manifest, &file.sha256, keys).0)
 }
 
 fn check(

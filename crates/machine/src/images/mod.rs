@@ -20,7 +20,7 @@ use memdeck_clock::Clock;
 use memdeck_image::ReadError;
 use memdeck_model::{
     Actor, DeleteRequest, DumpId, Event, InsideReading, Inspection, Manifest, Problem, ProblemKind, Record,
-    Verification, with_causes,
+    SignatureCheck, Verification, with_causes,
 };
 use memdeck_operations::{
     Described, Form, ImageHost, ImageRef, OpenImage, Study, Verifications, blocking, catalog_problem,
@@ -126,6 +126,16 @@ impl ImageHost for StoredImages {
                 Problem::new(ProblemKind::NotFound, detail)
             };
             Described::new(&manifest.ok_or_else(missing)?).map_err(|error| internal(&error))
+        })
+        .await
+    }
+
+    async fn signature(&self, image: ImageRef) -> Result<SignatureCheck, Problem> {
+        let Some(keys) = self.keys.clone() else { return Ok(SignatureCheck::NotChecked) };
+        let image = StoredImage::of(image)?;
+        blocking(move || {
+            let known = keys.known().map_err(|error| internal(&error))?;
+            Ok(memdeck_image::signature_beside(&image.path, &known).unwrap_or_default())
         })
         .await
     }

@@ -96,6 +96,8 @@ words! {
         SigningKeyRotated = "signing_key_rotated", "Signing key rotated";
         CatalogRestored = "catalog_restored", "Catalog restored";
         AuditExported = "audit_exported", "Audit exported";
+        /// The chain of custody of a dump or a case was made.
+        CustodyShown = "custody_shown", "Chain of custody shown";
         UserAdded = "user_added", "User added";
         UserChanged = "user_changed", "User changed";
         UserRemoved = "user_removed", "User removed";

@@ -16,6 +16,8 @@ type Call = (&'static str, &'static str, Need);
 
 /// REST calls, forms and streams of the dashboard.
 pub const DASHBOARD_CALLS: &[Call] = &[
+    // And to see dumps: the use case asks for both.
+    ("GET", "/api/custody", May(ReadAudit)),
     ("GET", "/api/events", May(View)),
     ("GET", "/api/frozen-pause", May(View)),
     ("GET", "/api/guests", May(View)),
@@ -42,6 +44,7 @@ pub const DASHBOARD_CALLS: &[Call] = &[
     ("GET", "/api/memory-dumps/{dump_id}/compare/{other_id}", May(View)),
     ("GET", "/api/memory-dumps/{dump_id}/compare/{other_id}/map", May(View)),
     ("GET", "/api/memory-dumps/{dump_id}/compare/{other_id}/pages/{address}", May(ReadMemory)),
+    ("GET", "/api/memory-dumps/{dump_id}/custody", May(ReadAudit)),
     ("GET", "/api/memory-dumps/records", May(View)),
     ("GET", "/api/memory-dumps/stats", May(View)),
     ("GET", "/api/memory-dumps/status", May(View)),

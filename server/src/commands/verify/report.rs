@@ -1,21 +1,17 @@
 //! `memdeck verify --report`: all that is known of an image, for people who were not there.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 
 use memdeck_catalog::Catalog;
-use memdeck_model::audit::{AuditEntry, AuditFilter, AuditLine, AuditQuery};
-use memdeck_model::{
-    ByteCount, CaptureMode, DumpId, HostClock, Manifest, Message, PauseSource, Remark, Timestamp, Verdict,
-    VerifyReport, with_causes,
-};
+use memdeck_model::audit::{AuditEntry, AuditFilter, AuditQuery};
+use memdeck_model::{ByteCount, DumpId, Timestamp, Verdict, VerifyReport, with_causes};
 
 use super::{companions_in_words, record_in_words, signature_in_words};
 use crate::commands::named_image;
 use crate::commands::table::printable;
 use crate::config::Config;
-
-/// What stands where nothing was recorded.
-const NOT_RECORDED: &str = "not recorded";
+use crate::evidence::Sheet;
+use crate::evidence::facts::{how, noted, placed, taken};
 
 /// What was done with an image, oldest first; or why that is not known.
 pub type Afterwards = Result<Vec<AuditEntry>, String>;
@@ -54,7 +50,7 @@ pub struct Circumstances<'a> {
 
 /// The report on a verified image.
 pub fn of(report: &VerifyReport, around: &Circumstances<'_>) -> String {
-    let mut text = Text::default();
+    let mut text = Sheet::default();
     let Circumstances { made_at, unchecked, unbelieved, afterwards } = around;
     text.title("Report on a memory image");
     text.fact("made", format!("{made_at} by memdeck {}", env!("CARGO_PKG_VERSION")));
@@ -71,24 +67,7 @@ pub fn of(report: &VerifyReport, around: &Circumstances<'_>) -> String {
     text.title("Who vouches for it");
     text.fact("signature", signature_in_words(report, *unbelieved));
     if let Some(manifest) = &report.manifest {
-        match &manifest.host_chain {
-            Some(place) => {
-                text.fact(
-                    "chain",
-                    format!("number {} of the dumps of this host, chain {}", place.number, place.id),
-                );
-                let first = || "none: it is the first".to_owned();
-                text.fact(
-                    "before it",
-                    place.previous.as_ref().map_or_else(first, |sha256| format!("manifest SHA-256 {sha256}")),
-                );
-            }
-            None => text.fact("chain", "none"),
-        }
-        let audit = manifest.audit.as_ref();
-        let audit =
-            audit.map(|head| format!("row {} of the audit when it was sealed, hash {}", head.seq, head.hash));
-        text.fact("audit", audit.as_deref().unwrap_or(NOT_RECORDED));
+        placed(&mut text, manifest);
     }
     text.fact("record", record_in_words(report, *unchecked));
     text.title("What was done with it, as this host noted it");
@@ -101,63 +80,10 @@ pub fn of(report: &VerifyReport, around: &Circumstances<'_>) -> String {
         }
         Err(why) => text.line(format_args!("Not known: {why}.")),
     }
-    text.0
+    printed(&text)
 }
 
-fn taken(text: &mut Text, manifest: &Manifest) {
-    let guest = &manifest.guest;
-    text.title("Whose memory, for whom, when");
-    text.fact("guest", format!("{}, UUID {}, libvirt id {}", guest.name, guest.uuid, guest.vmid));
-    text.fact("memory", guest.memory_bytes);
-    text.optional("system", guest.os_banner.as_ref());
-    text.optional("domain XML", guest.domain_xml_sha256.as_ref().map(|sha256| format!("SHA-256 {sha256}")));
-    text.fact("dump", &manifest.dump_id);
-    text.fact("for", manifest.asked_by());
-    text.optional("case", manifest.case.as_ref().map(Remark::as_str));
-    text.optional("note", manifest.note.as_ref().map(Remark::as_str));
-    text.fact("began", manifest.started_at);
-    text.optional("memory as of", manifest.capture.point_in_time);
-    text.fact("complete", manifest.finished_at);
-    text.fact("clock", clock(manifest.host_clock));
-}
-
-fn how(text: &mut Text, manifest: &Manifest) {
-    let (facts, hypervisor) = (&manifest.capture, &manifest.hypervisor);
-    let version = |version: &Option<String>| version.clone().unwrap_or_else(|| NOT_RECORDED.to_owned());
-    text.title("With what, and how");
-    text.fact("tool", format!("memdeck {}", manifest.memdeck_version));
-    text.fact("host", format!("{}, kernel {}", manifest.host, version(&manifest.host_kernel)));
-    text.fact(
-        "hypervisor",
-        format!(
-            "{}, libvirt {}, QEMU {}",
-            hypervisor.uri,
-            version(&hypervisor.libvirt_version),
-            version(&hypervisor.qemu_version)
-        ),
-    );
-    text.fact(
-        "mode",
-        match manifest.mode {
-            CaptureMode::Frozen => "frozen: the guest stood still while it was read",
-            CaptureMode::Live => "live: the guest ran while it was copied",
-        },
-    );
-    text.optional("why so", facts.fallback.as_ref().map(Message::to_string));
-    text.fact("stood still", pause(manifest));
-    text.optional("passes", facts.iterations);
-    if facts.encrypted {
-        text.fact("encrypted", "the guest's memory is encrypted: the image is ciphertext");
-    }
-    for block in &facts.omitted {
-        text.fact("left out", format!("{}, {}", block.name, block.bytes));
-    }
-    for missing in &facts.missing {
-        text.fact("missing", missing);
-    }
-}
-
-fn what(text: &mut Text, report: &VerifyReport) {
+fn what(text: &mut Sheet, report: &VerifyReport) {
     let hashed = |size: ByteCount, sha256: &Option<String>| {
         let sha256 = sha256.as_deref().unwrap_or("not computed");
         format!("{size} ({} bytes), SHA-256 {sha256}", size.0)
@@ -186,63 +112,20 @@ fn in_a_sentence(verdict: Verdict) -> &'static str {
     }
 }
 
-fn pause(manifest: &Manifest) -> String {
-    let Some(pause) = manifest.pause_ms else { return "not measured".to_owned() };
-    let how = match manifest.capture.pause_source {
-        Some(PauseSource::HypervisorClock) => {
-            "by the times at which the hypervisor stopped it and let it run"
+/// As text for a terminal or a file. Writing to a string does not fail.
+fn printed(sheet: &Sheet) -> String {
+    let mut text = String::new();
+    for section in sheet.sections() {
+        if !text.is_empty() {
+            text.push('\n');
         }
-        Some(PauseSource::EventArrival) => "by the arrival of the hypervisor's events, which is less exact",
-        None => "how that was measured was not recorded",
-    };
-    format!("{pause} ({how})")
-}
-
-fn clock(clock: HostClock) -> String {
-    let error =
-        |error: Option<u64>, what| error.map(|us| format!(", {what} {us} µs off")).unwrap_or_default();
-    match clock.synchronised {
-        None => "whether the host's clock was synchronised was not recorded".to_owned(),
-        Some(false) => "no time service reported to the host's kernel".to_owned(),
-        Some(true) => format!(
-            "the host's was synchronised{}{}",
-            error(clock.estimated_error_us, "an estimated"),
-            error(clock.maximum_error_us, "at most")
-        ),
-    }
-}
-
-fn noted(entry: &AuditEntry) -> String {
-    let AuditLine { seq, at, actor, address, action, result, details, .. } = AuditLine::from(entry);
-    let from = if address.is_empty() { String::new() } else { format!(" from {address}") };
-    let details = if details.is_empty() { String::new() } else { format!(" ({details})") };
-    format!("{at}  {action}: {}, by {actor}{from}{details} [row {seq}]", result.label().to_lowercase())
-}
-
-/// Lines under titles. Writing to a string does not fail.
-#[derive(Default)]
-struct Text(String);
-
-impl Text {
-    fn title(&mut self, title: &str) {
-        if !self.0.is_empty() {
-            self.0.push('\n');
+        let _ = writeln!(text, "{}", section.title);
+        for (name, value) in &section.facts {
+            let _ = writeln!(text, "  {name:<12}  {}", printable(value));
         }
-        let _ = writeln!(self.0, "{title}");
-    }
-
-    fn line(&mut self, line: impl Display) {
-        let _ = writeln!(self.0, "  {}", printable(&line.to_string()));
-    }
-
-    fn fact(&mut self, name: &str, value: impl Display) {
-        // Much of it comes out of a guest, or out of a file that somebody else wrote.
-        let _ = writeln!(self.0, "  {name:<12}  {}", printable(&value.to_string()));
-    }
-
-    fn optional(&mut self, name: &str, value: Option<impl Display>) {
-        if let Some(value) = value {
-            self.fact(name, value);
+        for line in &section.lines {
+            let _ = writeln!(text, "  {}", printable(line));
         }
     }
+    text
 }

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use memdeck_model::audit::{AuditAction, AuditResult};
 use memdeck_model::{
     Actor, ByteCount, DeleteRequest, DrawnComparison, DumpId, Event, GuestPhysAddr, HuntHit, HuntProgress,
-    InsideReading, Inspection, Manifest, MapView, Millis, Problem, Record, Sought, Verification,
+    InsideReading, Inspection, Manifest, MapView, Millis, Problem, Record, SignatureCheck, Sought,
+    Verification,
 };
 use memdeck_operations::{
     Caller, Described, Form, HuntWatcher, ImageHost, ImageRef, Images, OpenImage, Operations, Parts,
@@ -78,6 +79,10 @@ impl ImageHost for Endless {
 
     async fn manifest(&self, image: ImageRef) -> Result<Described<Manifest>, Problem> {
         self.images.manifest(image).await
+    }
+
+    async fn signature(&self, image: ImageRef) -> Result<SignatureCheck, Problem> {
+        self.images.signature(image).await
     }
 
     async fn inspect(&self, image: ImageRef) -> Result<Described<Inspection>, Problem> {

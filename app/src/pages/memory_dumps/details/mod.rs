@@ -18,7 +18,7 @@ use super::state::DumpsState;
 use crate::api;
 use crate::data::{Loader, MAY_NOT_DELETE, MAY_NOT_READ, NO_IMAGE, is_out_of_reach};
 use crate::feed::Feed;
-use crate::pages::dump_links::{comparison_of, hunt_in, inside_of};
+use crate::pages::dump_links::{comparison_of, custody_of, hunt_in, inside_of};
 use crate::ui::erase::{dynamic, effect, memo};
 use crate::ui::{
     Badge, Button, ButtonKind, ButtonSize, Dialog, EmptyState, Failure, Icon, IconView, Instant, Show,
@@ -243,6 +243,7 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
     let may_verify = overview.may(Permission::Verify);
     let may_read = overview.may(Permission::ReadMemory);
     let may_delete = overview.may(Permission::Delete);
+    let may_audit = overview.may(Permission::ReadAudit);
     let obstacle = Signal::derive(move || {
         !may_verify.get()
             || is_far.get()
@@ -307,6 +308,11 @@ fn Known(id: DumpId, fetched: Fetched) -> impl IntoView {
                 <a href=inside_of(&id.get_value())>"What ran inside"</a>
                 " · "
                 <a href=hunt_in(&id.get_value())>"Hunt in its memory"</a>
+            </p>
+        </Show>
+        <Show when=move || may_audit.get()>
+            <p class="details-study">
+                <a href=custody_of(&id.get_value()) target="_blank">"Chain of custody"</a>
             </p>
         </Show>
         <div class="details-groups">{dynamic(groups)} {dynamic(pages)}</div>
