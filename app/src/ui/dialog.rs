@@ -3,6 +3,8 @@
 use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{HtmlDialogElement, HtmlElement};
 
 use super::button::{Button, ButtonKind, ButtonSize};
 use super::erase::{effect, handler};
@@ -31,6 +33,8 @@ pub fn Dialog(
             if !dialog.open() {
                 // Fails only if the element is not in the document.
                 let _ = dialog.show_modal();
+                // What has `autofocus` may be rendered a moment later.
+                request_animation_frame(move || focus_first(&dialog));
             }
         } else if dialog.open() {
             dialog.close();
@@ -80,5 +84,19 @@ pub fn Dialog(
                 </div>
             </Show>
         </dialog>
+    }
+}
+
+/// The focus is on what has `autofocus`, unless the operator has moved it already.
+fn focus_first(dialog: &HtmlDialogElement) {
+    let is_elsewhere = document().active_element().is_some_and(|active| {
+        active.dyn_ref::<HtmlDialogElement>() != Some(dialog) && dialog.contains(Some(&active))
+    });
+    let first = dialog.query_selector("[autofocus]").ok().flatten();
+    if let Some(first) =
+        first.and_then(|first| first.dyn_into::<HtmlElement>().ok()).filter(|_| !is_elsewhere)
+    {
+        // Fails only if the element is not in the document.
+        let _ = first.focus();
     }
 }

@@ -18,12 +18,13 @@ pub fn RemoveDialog() -> impl IntoView {
     let pending = RwSignal::new(false);
     let problem = RwSignal::new(None::<Problem>);
     effect(move || {
-        let asks = state.removing.with(Option::is_some);
-        problem.set(None);
-        open.set(asks);
+        if state.removing.with(Option::is_some) {
+            problem.set(None);
+            open.set(true);
+        }
     });
     effect(move || {
-        if !open.get() && state.removing.with_untracked(Option::is_some) {
+        if !open.get() {
             state.removing.set(None);
         }
     });

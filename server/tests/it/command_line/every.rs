@@ -15,11 +15,11 @@ use crate::support::program::{Running, memdeck};
 const GO_ON: [&str; 3] = ["serve", "agent", "mount"];
 
 /// They print into files, or what other programs read.
-const WITHOUT_JSON: [&str; 2] = ["audit export", "signing-key export"];
+const WITHOUT_JSON: [&str; 3] = ["audit export", "custody", "signing-key export"];
 
 /// The others as somebody gives them, with their exit codes, each after those that it needs. `IMAGE` is a stored image. What a
 /// doctor finds is for the machine to say.
-const GIVEN: [(&str, Option<i32>); 66] = [
+const GIVEN: [(&str, Option<i32>); 67] = [
     ("guests", Some(0)),
     ("dump web-09", Some(1)),
     ("records", Some(0)),
@@ -39,6 +39,7 @@ const GIVEN: [(&str, Option<i32>); 66] = [
     ("hold lift 1 --reason why", Some(0)),
     ("cancel web-09", Some(1)),
     ("delete no-such-dump --yes", Some(1)),
+    ("custody no-such-dump", Some(1)),
     ("verify IMAGE", Some(0)),
     ("export IMAGE -o out.elf", Some(0)),
     ("inspect IMAGE", Some(0)),
