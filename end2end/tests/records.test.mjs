@@ -126,7 +126,7 @@ scenario('a page beyond the end says so and leads back', async (stage) => {
   await page.page.getByText('This page is past the end of the table').waitFor();
   await page.page.getByRole('link', { name: 'Go to page 6' }).click();
   await page.hasRecords(COUNT);
-  assert.equal(await page.rows.count(), 10);
+  await eventually(async () => assert.equal(await page.rows.count(), 10));
 });
 
 scenario('a text that cannot be searched for is told to be one', async (stage) => {
