@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::reload::Reload;
 use super::{Exit, Failure};
 use crate::config::HttpConfig;
-use crate::http::{Connections, server, tls};
+use crate::http::{Connections, Limits, server, tls};
 use crate::node::{self, Node};
 use crate::service_manager::Notifier;
 
@@ -24,10 +24,11 @@ const REQUEST_GRACE: Duration = Duration::from_secs(2);
 /// What a stop may take beside the time that dumps have.
 const STOP_ALLOWANCE: Duration = Duration::from_secs(5);
 
-/// A bound address, and what is spoken there.
+/// A bound address, what is spoken there, and how many may come in.
 pub struct Door {
     listener: TcpListener,
     tls: Option<watch::Sender<Arc<ServerConfig>>>,
+    limits: Limits,
 }
 
 impl Door {
@@ -52,7 +53,7 @@ pub async fn bind(address: SocketAddr, http: &HttpConfig) -> Result<Door, Failur
             "cannot listen on {address}: {error}; set MEMDECK_BIND to a free address and port"
         ))
     })?;
-    Ok(Door { listener, tls: tls.map(|tls| watch::channel(tls).0) })
+    Ok(Door { listener, tls: tls.map(|tls| watch::channel(tls).0), limits: server::limits() })
 }
 
 /// Publishes where this process answers.
@@ -89,7 +90,7 @@ pub async fn answer(
     node: Node,
 ) -> Ended {
     let Attendant { notifier, reload, grace } = attendant;
-    let connections = Connections::new(server::limits());
+    let connections = Connections::new(door.limits);
     let tls = door.tls.as_ref().map(watch::Sender::subscribe);
     let server = tokio::spawn(server::serve(door.listener, tls, routes, connections, closing.subscribe()));
     let running = async {
@@ -145,7 +146,7 @@ pub async fn answer_during<T>(
     stop: &mut StopSignal,
 ) -> Option<T> {
     let (closing, closed) = watch::channel(false);
-    let connections = Connections::new(server::limits());
+    let connections = Connections::new(door.limits);
     let tls = door.tls.as_ref().map(watch::Sender::subscribe);
     let server = tokio::spawn(server::serve(door.listener, tls, routes, connections, closed));
     let done = tokio::select! {

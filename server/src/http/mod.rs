@@ -64,7 +64,7 @@ pub use access::{Access, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks, T
 pub(crate) use answer::RestError;
 pub(crate) use audit::AuditParameters;
 pub use base_path::below;
-pub use connections::{Connections, network};
+pub use connections::{Connections, Limits, network};
 pub use downloads::MAX_DOWNLOADS_OF_ONE;
 pub(crate) use record_parameters::{FilterParameters, SortParameters};
 pub use sign_in::link_path;
