@@ -260,6 +260,19 @@ export const SCREENS = [
     show: ({ page }) => page.getByText('Only takes and reports dumps').click(),
   },
   {
+    name: 'add-host',
+    world: 'several hosts',
+    path: '/hosts',
+    looks: ['light-1280', 'dark-390'],
+    ready: ({ page }) => page.getByRole('button', { name: 'Add a host…' }).waitFor(),
+    show: async ({ page }) => {
+      await page.getByRole('button', { name: 'Add a host…' }).click();
+      await page.getByLabel('Name').fill('kvm-05');
+      await page.getByLabel('URL').fill('https://kvm-05.example:5001');
+      await page.getByLabel('Token').fill('a token of some length');
+    },
+  },
+  {
     name: 'drain',
     world: 'several hosts',
     path: '/hosts',

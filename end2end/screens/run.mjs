@@ -34,6 +34,8 @@ async function take(screen, { browser, worlds }) {
     for (const [index, look] of screen.looks.entries()) {
       const page = pages[index];
       await screen.show?.(page);
+      // The bar at the top would lie across the middle.
+      if (screen.whole) await page.page.evaluate(() => scrollTo(0, 0));
       // The pointer is nobody's.
       await page.page.mouse.move(0, 0);
       await standsStill(page.page);
