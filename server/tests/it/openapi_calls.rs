@@ -265,8 +265,11 @@ async fn every_call_takes_what_is_described_and_answers_as_is_described() {
             }
         }
         assert_eq!(refused, [""; 0]);
-        // Whatever changes something is in the audit. Asked again, some calls find that there is nothing left to do.
-        let unnoted: Vec<_> = unnoted.difference(&noted).map(String::as_str).collect();
-        assert_eq!(unnoted, if is_agent { UNNOTED_BY_AGENTS } else { UNNOTED });
+        // Whatever changes something is in the audit. Asked again, some calls find that there is nothing left to do. What goes
+        // on by itself, such as a verification, may be noted meanwhile.
+        let known = if is_agent { UNNOTED_BY_AGENTS } else { UNNOTED };
+        let is_new = |call: &&str| !known.contains(call);
+        let unnoted: Vec<_> = unnoted.difference(&noted).map(String::as_str).filter(is_new).collect();
+        assert_eq!(unnoted, [""; 0]);
     }
 }
