@@ -298,6 +298,7 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     let operations = Arc::new(Operations::new(Parts {
         catalog: Arc::clone(&catalog),
         hosts,
+        host_book: None,
         images: Arc::clone(&images),
         readiness: Arc::clone(&readiness),
         telemetry: None,
