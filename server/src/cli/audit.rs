@@ -11,7 +11,7 @@ use crate::http::audit_rows::Form;
 /// `memdeck custody`
 #[derive(Debug, Args)]
 pub struct CustodyArgs {
-    /// The dump.
+    /// The dump by its id, as `memdeck records` shows it.
     #[arg(value_name = "DUMP_ID", required_unless_present = "case", conflicts_with = "case")]
     pub dump_id: Option<DumpId>,
     /// Every dump of this case instead.

@@ -27,7 +27,7 @@ pub enum HostCommand {
 /// A host and how the result is printed.
 #[derive(Debug, Args)]
 pub struct HostArgs {
-    /// The host.
+    /// The name of the host, as `memdeck host list` shows it.
     #[arg(value_name = "NAME")]
     pub name: HostId,
     /// Print the result as JSON.

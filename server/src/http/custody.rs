@@ -51,7 +51,7 @@ async fn of_dump(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct CaseQuery {
-    /// The case.
+    /// The case, as it was given with the dumps.
     case: String,
 }
 

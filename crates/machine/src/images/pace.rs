@@ -22,9 +22,9 @@ enum Wish {
     /// That it takes its time.
     #[default]
     Slow,
-    /// Its result.
+    /// Its result, as soon as the disk allows.
     Fast,
-    /// Its image.
+    /// That it stops, because its image is to go.
     Ended,
 }
 
