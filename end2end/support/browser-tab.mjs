@@ -59,7 +59,9 @@ export class BrowserTab {
     const asked = new WeakMap();
     // Chromium reports violations of the content security policy on the console.
     page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) note(`console: ${message.text()} ${message.location().url}`);
+      if (!['error', 'warning'].includes(message.type())) return;
+      const document = GIVEN_UP.test(message.text()) ? this.#documents : undefined;
+      this.#complaints.push({ text: `console: ${message.text()} ${message.location().url}`, document });
     });
     page.on('pageerror', (error) => note(`uncaught: ${error}`));
     page.on('domcontentloaded', () => (this.#documents += 1));
@@ -105,6 +107,9 @@ export class BrowserTab {
     return this.page.evaluate(() => navigator.clipboard.readText());
   }
 }
+
+// How a script is told that what it loads is given up. What fails for another reason is a failed request, too.
+const GIVEN_UP = /\baborted\b|Failed to fetch/;
 
 // What a browser says while the server it listens to is away.
 export const SERVER_AWAY = [

@@ -100,3 +100,18 @@ scenario('while a part is on its way the frame stands, and one that does not com
   await failure.getByRole('button', { name: 'Reload' }).click();
   await page.getByRole('button', { name: 'Dump selected' }).waitFor();
 });
+
+// Chromium says that loading was aborted only where the script is told in time, so the words are said for it here.
+scenario('what was given up because its page was left is no complaint, and what a page gave up is one', async (stage) => {
+  const dashboard = await stage.start('serve');
+  const { page, tab } = await stage.open(dashboard, { path: '/vms', withGuests: false });
+  const giveUp = () =>
+    page.evaluate(() => console.error(new TypeError('WebAssembly compilation aborted: Network error: aborted')));
+  await giveUp();
+  await page.reload();
+  await page.getByRole('heading', { name: 'VMs', level: 1 }).waitFor();
+  assert.deepEqual(await tab.unexpectedComplaints(), []);
+  await giveUp();
+  assert.equal((await tab.unexpectedComplaints()).length, 1);
+  tab.expectComplaints(/\baborted\b/);
+});
