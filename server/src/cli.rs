@@ -20,7 +20,7 @@ use clap::{
 use memdeck_image::ExportFormat;
 use memdeck_model::{DumpId, DumpOptions, Millis, ModeChoice, Remark};
 
-pub use self::accounts::{AddTokenArgs, TokenCommand, UserCommand};
+pub use self::accounts::{AddTokenArgs, GroupCommand, TokenCommand, UserCommand};
 pub use self::audit::{AuditCommand, AuditExportArgs, AuditFilterArgs, AuditListArgs, CustodyArgs};
 pub use self::host::{AddHostArgs, HostArgs, HostCommand};
 pub use self::notify::{
@@ -105,6 +105,9 @@ pub enum Command {
     /// Make, change and remove the accounts of people.
     #[command(subcommand)]
     User(UserCommand),
+    /// Make, change and remove groups, whose members see and touch only some guests.
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// Make and revoke the API tokens of programs.
     #[command(subcommand)]
     Token(TokenCommand),

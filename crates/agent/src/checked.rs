@@ -68,6 +68,7 @@ pub fn record(mut record: Record, now: Timestamp) -> Record {
     for hash in [&mut record.manifest_sha256, &mut record.digests_root] {
         *hash = hash.take().filter(is_sha256);
     }
+    record.guest_uuid = record.guest_uuid.filter(|uuid| is_uuid(uuid));
     record.duration_sec = record.duration_sec.filter(|seconds| is_duration(*seconds));
     shorten_if_any(&mut record.dump_path, MAX_PATH_CHARS);
     for text in [&mut record.host, &mut record.format, &mut record.codec] {

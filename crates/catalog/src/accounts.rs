@@ -4,7 +4,7 @@ use memdeck_model::{AccountName, Actor, ApiToken, Role, Timestamp};
 use rusqlite::{Row, params};
 
 use crate::column::{decode, instant};
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, groups};
 
 /// The SHA-256 of a cookie or token.
 pub type SecretDigest = [u8; 32];
@@ -16,6 +16,8 @@ pub struct AccountRow {
     pub id: i64,
     pub name: AccountName,
     pub role: Role,
+    /// The group whose guests it sees; every guest, without one.
+    pub group: Option<i64>,
     /// A PHC string.
     pub password: String,
     pub disabled: bool,
@@ -46,7 +48,8 @@ pub struct SessionRow {
     pub browser: Option<String>,
 }
 
-const ACCOUNT: &str = "SELECT id, name, role, password, disabled, created_at, last_sign_in FROM accounts";
+const ACCOUNT: &str =
+    "SELECT id, name, role, guest_group, password, disabled, created_at, last_sign_in FROM accounts";
 
 impl Catalog {
     /// Every account, by name.
@@ -68,14 +71,15 @@ impl Catalog {
         &self,
         name: &AccountName,
         role: Role,
+        group: Option<i64>,
         password: &str,
         at: Timestamp,
     ) -> Result<Option<AccountRow>, CatalogError> {
         self.write("add an account", |tx| {
             let added = tx.execute(
-                "INSERT INTO accounts (name, role, password, created_at) VALUES (?1, ?2, ?3, ?4)
+                "INSERT INTO accounts (name, role, guest_group, password, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (name) DO NOTHING",
-                params![name.as_str(), role.name(), password, at.unix_micros()],
+                params![name.as_str(), role.name(), group, password, at.unix_micros()],
             )?;
             if added == 0 {
                 return Ok(None);
@@ -86,24 +90,19 @@ impl Catalog {
         })
     }
 
-    /// Changes what is given of an account. A new password and being kept out end its sessions.
+    /// Writes role, group, password and whether it is kept out of an account as they are in `row`, and ends its sessions where
+    /// that is asked for.
     ///
     /// # Errors
     /// `SQLite` refused.
-    pub fn change_account(
-        &self,
-        id: i64,
-        role: Option<Role>,
-        disabled: Option<bool>,
-        password: Option<&str>,
-    ) -> Result<(), CatalogError> {
+    pub fn change_account(&self, row: &AccountRow, ends_sessions: bool) -> Result<(), CatalogError> {
+        let AccountRow { id, role, group, disabled, password, .. } = row;
         self.write("change an account", |tx| {
             tx.execute(
-                "UPDATE accounts SET role = coalesce(?2, role), disabled = coalesce(?3, disabled),
-                        password = coalesce(?4, password) WHERE id = ?1",
-                params![id, role.map(Role::name), disabled, password],
+                "UPDATE accounts SET role = ?2, guest_group = ?3, disabled = ?4, password = ?5 WHERE id = ?1",
+                params![id, role.name(), group, disabled, password],
             )?;
-            if disabled == Some(true) || password.is_some() {
+            if ends_sessions {
                 tx.execute("DELETE FROM sessions WHERE account = ?1", [id])?;
             }
             Ok(())
@@ -200,7 +199,7 @@ impl Catalog {
     pub fn api_tokens(&self) -> Result<Vec<(SecretDigest, ApiToken)>, CatalogError> {
         self.read("read tokens", |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT digest, name, rights, created_at, created_by, expires_at, last_used_at
+                "SELECT digest, name, rights, guests, created_at, created_by, expires_at, last_used_at
                  FROM api_tokens ORDER BY name",
             )?;
             statement.query_and_then([], api_token)?.collect()
@@ -213,14 +212,16 @@ impl Catalog {
     /// `SQLite` refused.
     pub fn add_api_token(&self, digest: &SecretDigest, token: &ApiToken) -> Result<bool, CatalogError> {
         let rights = serde_json::to_string(&token.rights).unwrap_or_default();
+        let guests = token.guests.as_deref().map(groups::written).transpose()?;
         self.write("add a token", |tx| {
             let added = tx.execute(
-                "INSERT INTO api_tokens (name, digest, rights, created_at, created_by, expires_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING",
+                "INSERT INTO api_tokens (name, digest, rights, guests, created_at, created_by, expires_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name) DO NOTHING",
                 params![
                     token.name.as_str(),
                     digest,
                     rights,
+                    guests,
                     token.created_at.unix_micros(),
                     token.created_by.to_json(),
                     token.expires_at.map(Timestamp::unix_micros)
@@ -258,6 +259,7 @@ fn account(row: &Row<'_>) -> Result<AccountRow, CatalogError> {
         id: row.get("id")?,
         name: decode("name", row.get("name")?)?,
         role: decode("role", row.get("role")?)?,
+        group: row.get("guest_group")?,
         password: row.get("password")?,
         disabled: row.get("disabled")?,
         created_at: instant("created_at", row.get("created_at")?)?,
@@ -288,6 +290,7 @@ fn api_token(row: &Row<'_>) -> Result<(SecretDigest, ApiToken), CatalogError> {
     let token = ApiToken {
         name: decode("name", row.get("name")?)?,
         rights,
+        guests: row.get::<_, Option<String>>("guests")?.map(groups::read).transpose()?,
         created_at: instant("created_at", row.get("created_at")?)?,
         created_by: Actor::from_kept(&row.get::<_, String>("created_by")?),
         expires_at: optional_instant(row, "expires_at")?,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use memdeck_model::{RecordPage, RecordQuery, Stats, Timestamp};
+use memdeck_model::{Reach, RecordPage, RecordQuery, Stats, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::counted::Counted;
@@ -23,8 +23,8 @@ pub struct Catalog {
     connection: Mutex<Connection>,
     /// How many transactions `connection` has committed.
     written: AtomicU64,
-    pub(crate) pages: Memo<RecordQuery, Arc<RecordPage>>,
-    pub(crate) totals: Memo<(), Stats>,
+    pub(crate) pages: Memo<(RecordQuery, Reach), Arc<RecordPage>>,
+    pub(crate) totals: Memo<Reach, Stats>,
     pub(crate) newest: Memo<Timestamp, Arc<BTreeMap<String, Job>>>,
     pub(crate) verified: Memo<(), VerificationFigures>,
     pub(crate) counted: Mutex<Counted>,

@@ -1,12 +1,12 @@
 //! Legal holds: what may not be deleted, by case or by dump, and what retention has to decide about.
 
 use memdeck_model::retention::{Hold, HoldOf, KeptImage, NewHold};
-use memdeck_model::{Actor, ByteCount, DumpId, GuestName, Remark, Timestamp, Verdict};
+use memdeck_model::{Actor, ByteCount, DumpId, GuestName, Reach, Remark, Timestamp, Verdict};
 use rusqlite::{OptionalExtension as _, Row};
 
 use crate::column::{actor, instant, word};
 use crate::verified::verdict;
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, within};
 
 /// The most holds that are listed.
 const MOST_HOLDS: u32 = 1_000;
@@ -61,14 +61,23 @@ impl Catalog {
         })
     }
 
-    /// The newest holds, those that were lifted included.
+    /// The newest holds of dumps within `reach`, and of cases of which there is one; those that were lifted included.
     ///
     /// # Errors
     /// `SQLite` refused.
-    pub fn holds(&self) -> Result<Vec<Hold>, CatalogError> {
+    pub fn holds(&self, reach: &Reach) -> Result<Vec<Hold>, CatalogError> {
         self.list("list holds", |connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT * FROM holds ORDER BY lifted_at IS NOT NULL, id DESC LIMIT ?1")?;
+            let seen = match reach.limit() {
+                None => "TRUE",
+                Some(set) => {
+                    within::define(connection, set)?;
+                    "EXISTS (SELECT 1 FROM records WHERE is_within(host, dom, guest_uuid)
+                             AND (records.dump_id = holds.dump_id OR records.case_number = holds.case_number))"
+                }
+            };
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT * FROM holds WHERE {seen} ORDER BY lifted_at IS NOT NULL, id DESC LIMIT ?1"
+            ))?;
             let mut rows = statement.query([MOST_HOLDS])?;
             let mut holds = Vec::new();
             while let Some(row) = rows.next()? {
@@ -202,7 +211,8 @@ mod tests {
         assert_eq!((lifted.lifted_at, lifted.lifted_by), (Some(at(7)), Some(Actor::Api)));
         assert_eq!(catalog.lift_hold(case.id, &why, &Actor::Api, at(8)).unwrap(), None, "once");
         assert_eq!(shown_held(), ["d3"]);
-        let in_order: Vec<u32> = catalog.holds().unwrap().iter().map(|hold| hold.id).collect();
+        let in_order: Vec<u32> =
+            catalog.holds(&Reach::Everything).unwrap().iter().map(|hold| hold.id).collect();
         assert_eq!(in_order, [2, 1], "those that hold come first");
     }
 }

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use memdeck_model::{
-    HostName, Record, RecordColumn, RecordFilter, RecordPage, RecordQuery, RecordSort, RecordState, Said,
-    SearchText, SortOrder, Timestamp,
+    HostName, Reach, Record, RecordColumn, RecordFilter, RecordPage, RecordQuery, RecordSort, RecordState,
+    Said, SearchText, SortOrder, Timestamp,
 };
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::Value;
@@ -17,7 +17,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use crate::column::{RECORD_COLUMNS, unsigned};
 use crate::record_row::read_record;
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, within};
 
 /// Where a walk through the records has got to. Records that come later lie behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +35,18 @@ impl Catalog {
     /// # Errors
     /// `SQLite` refused.
     pub fn records(&self, query: &RecordQuery) -> Result<RecordPage, CatalogError> {
+        self.records_within(query, &Reach::Everything)
+    }
+
+    /// The same of the records of guests that somebody may see.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn records_within(&self, query: &RecordQuery, reach: &Reach) -> Result<RecordPage, CatalogError> {
         let page = self.list("list records", |connection| {
-            self.pages.answer(self.version(connection)?, query.clone(), |query| {
-                let (seqs, total) = page_of(connection, query)?;
+            let asked = (query.clone(), reach.clone());
+            self.pages.answer(self.version(connection)?, asked, |(query, reach)| {
+                let (seqs, total) = page_of(connection, query, reach)?;
                 let records = records_of(connection, &seqs)?;
                 let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
                 Ok(Arc::new(RecordPage { records, count, limit: query.limit, offset: query.offset, total }))
@@ -46,7 +55,7 @@ impl Catalog {
         Ok(Arc::unwrap_or_clone(page))
     }
 
-    /// Up to `limit` of the records that `filter` means, newest first, behind `place` (from the newest without one),
+    /// Up to `limit` of the records within `reach` that `filter` means, newest first, behind `place` (from the newest without one),
     /// and the place behind the last of them; no place if there are no more. Records that are stored between two
     /// calls may be missing, but none comes twice.
     ///
@@ -55,11 +64,12 @@ impl Catalog {
     pub fn records_behind(
         &self,
         filter: &RecordFilter,
+        reach: &Reach,
         place: Option<Place>,
         limit: u32,
     ) -> Result<(Vec<Record>, Option<Place>), CatalogError> {
         self.list("walk through records", |connection| {
-            let mut condition = Condition::of(filter, connection)?;
+            let mut condition = Condition::of(filter, reach, connection)?;
             if let Some(Place { timestamp, seq }) = place {
                 condition.add("(timestamp, seq) < (?, ?)", [timestamp.into(), seq.into()]);
             }
@@ -80,12 +90,20 @@ impl Catalog {
         })
     }
 
-    /// The hosts that records name, in alphabetical order; at most 1000.
+    /// The hosts that records within `reach` name, in alphabetical order; at most 1000.
     ///
     /// # Errors
     /// `SQLite` refused.
-    pub fn hosts(&self) -> Result<Vec<String>, CatalogError> {
+    pub fn hosts(&self, reach: &Reach) -> Result<Vec<String>, CatalogError> {
         self.list("list hosts", |connection| {
+            if reach.is_limited() {
+                let records = within::records_within(connection, reach, within::LISTING)?;
+                let mut statement = connection.prepare_cached(&format!(
+                    "SELECT DISTINCT host FROM records {records} AND host <> '' ORDER BY host LIMIT ?1"
+                ))?;
+                let hosts = statement.query_map([MOST_HOSTS], |row| row.get(0))?;
+                return Ok(hosts.collect::<Result<_, _>>()?);
+            }
             // From host to host through the index, whatever number of records each has.
             let mut statement = connection.prepare_cached(
                 "WITH RECURSIVE hosts (host) AS (
@@ -103,17 +121,21 @@ impl Catalog {
 }
 
 /// The sequence numbers of the page's records in their order, and how many records the filter means.
-fn page_of(connection: &Connection, query: &RecordQuery) -> Result<(Vec<i64>, u64), CatalogError> {
+fn page_of(
+    connection: &Connection,
+    query: &RecordQuery,
+    reach: &Reach,
+) -> Result<(Vec<i64>, u64), CatalogError> {
     let order = order_of(query.sort);
     let page = format!("LIMIT {} OFFSET {}", query.limit, i64::try_from(query.offset).unwrap_or(i64::MAX));
-    if query.filter.is_empty() {
+    if query.filter.is_empty() && !reach.is_limited() {
         let mut statement =
             connection.prepare_cached(&format!("SELECT seq FROM records ORDER BY {order} {page}"))?;
         let seqs = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let total = connection.prepare_cached("SELECT count(*) FROM records")?.query_row([], unsigned)?;
         return Ok((seqs, total));
     }
-    let condition = Condition::of(&query.filter, connection)?;
+    let condition = Condition::of(&query.filter, reach, connection)?;
     let matching = format!("FROM records INDEXED BY records_listing WHERE {}", condition.sql());
     if query.sort.by == RecordColumn::Timestamp {
         // The index has this order: one pass finds the page and goes on to the end to count.
@@ -191,8 +213,8 @@ struct Condition {
 }
 
 impl Condition {
-    /// What `filter` means to this connection, until the next filter.
-    fn of(filter: &RecordFilter, connection: &Connection) -> Result<Self, CatalogError> {
+    /// What `filter` means to this connection among the records within `reach`, until the next filter.
+    fn of(filter: &RecordFilter, reach: &Reach, connection: &Connection) -> Result<Self, CatalogError> {
         let RecordFilter { search, from, to, state, host, mode } = filter;
         let mut condition = Self { terms: Vec::new(), values: Vec::new() };
         if let Some(from) = from {
@@ -209,6 +231,10 @@ impl Condition {
         }
         if let Some(mode) = mode {
             condition.add("mode = ?", [mode.as_str().to_owned().into()]);
+        }
+        if let Some(set) = reach.limit() {
+            within::define(connection, set)?;
+            condition.add("is_within(host, dom, guest_uuid)", []);
         }
         if let Some(search) = search {
             define_is_found(connection, search.clone())?;

@@ -1,12 +1,12 @@
 //! Records of finished dumps: handed on and counted. How a row is coded is in [`crate::record_row`], listing in
 //! [`crate::listing`].
 
-use memdeck_model::{ByteCount, DumpId, Record, Stats};
+use memdeck_model::{ByteCount, DumpId, Reach, Record, Stats};
 use rusqlite::Connection;
 
 use crate::column::{instant, unsigned};
 use crate::record_row::numbered_records;
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, within};
 
 impl Catalog {
     /// Up to `limit` of this catalog's own records with a sequence number above `seq`, in order of insertion. This
@@ -41,24 +41,34 @@ impl Catalog {
     /// # Errors
     /// `SQLite` refused.
     pub fn stats(&self) -> Result<Stats, CatalogError> {
+        self.stats_within(&Reach::Everything)
+    }
+
+    /// The same over the records of guests that somebody may see.
+    ///
+    /// # Errors
+    /// `SQLite` refused.
+    pub fn stats_within(&self, reach: &Reach) -> Result<Stats, CatalogError> {
         self.list("count records", |connection| {
-            self.totals.answer(self.version(connection)?, (), |()| totals(connection))
+            self.totals.answer(self.version(connection)?, reach.clone(), |reach| totals(connection, reach))
         })
     }
 }
 
-fn totals(connection: &Connection) -> Result<Stats, CatalogError> {
+fn totals(connection: &Connection, reach: &Reach) -> Result<Stats, CatalogError> {
+    let guests = within::records_within(connection, reach, "INDEXED BY records_guests WHERE TRUE")?;
     let total_vms = connection
-        .prepare_cached("SELECT count(*) FROM (SELECT DISTINCT dom, host FROM records)")?
+        .prepare_cached(&format!("SELECT count(*) FROM (SELECT DISTINCT dom, host FROM records {guests})"))?
         .query_row([], unsigned)?;
+    let records = within::records_within(connection, reach, within::LISTING)?;
     // SQLite fails when a sum of integers overflows, so sizes are summed in two halves.
-    let mut sums = connection.prepare_cached(
+    let mut sums = connection.prepare_cached(&format!(
         "SELECT count(*) AS dumps,
                 coalesce(sum(gzip_size_bytes >> 32) FILTER (WHERE deleted_at IS NULL), 0) AS high,
                 coalesce(sum(gzip_size_bytes & 0xffffffff) FILTER (WHERE deleted_at IS NULL), 0) AS low,
                 coalesce(avg(duration_sec), 0.0) AS duration, max(timestamp) AS last
-         FROM records INDEXED BY records_listing",
-    )?;
+         FROM records {records}"
+    ))?;
     let (last_dump, stats) = sums.query_row([], |row| {
         let high: i64 = row.get("high")?;
         let low: i64 = row.get("low")?;

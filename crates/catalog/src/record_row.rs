@@ -18,12 +18,12 @@ pub(crate) fn insert(
         same_dump::give_way(connection, record)?;
     }
     connection.prepare_cached(
-        "INSERT INTO records (origin, dump_id, timestamp, dom, vmid, host, sha256, duration_sec, raw_size_bytes,
+        "INSERT INTO records (origin, dump_id, timestamp, dom, vmid, host, guest_uuid, sha256, duration_sec, raw_size_bytes,
                               gzip_size_bytes, ctime, mtime, atime, dump_path, mode, pause_ms, format, codec, ok,
                               point_in_time, fallback, job_downtime_ms, iterations, dirty_bytes_per_s,
                               encrypted, case_number, note, deleted_at, deleted_by, manifest_sha256, digests_root,
                               rebuilt_at, requested_by, foreign_row)
-         VALUES (:origin, :dump_id, :timestamp, :dom, :vmid, :host, :sha256, :duration_sec, :raw_size_bytes,
+         VALUES (:origin, :dump_id, :timestamp, :dom, :vmid, :host, :guest_uuid, :sha256, :duration_sec, :raw_size_bytes,
                  :gzip_size_bytes, :ctime, :mtime, :atime, :dump_path, :mode, :pause_ms, :format, :codec, :ok,
                  :point_in_time, :fallback, :job_downtime_ms, :iterations, :dirty_bytes_per_s,
                  :encrypted, :case_number, :note, :deleted_at, :deleted_by, :manifest_sha256, :digests_root,
@@ -36,6 +36,7 @@ pub(crate) fn insert(
             ":dom": record.dom.0,
             ":vmid": record.vmid,
             ":host": record.host,
+            ":guest_uuid": record.guest_uuid,
             ":sha256": record.sha256,
             ":duration_sec": record.duration_sec,
             ":raw_size_bytes": record.raw_size_bytes.map(|size| integer(size.0)),
@@ -124,6 +125,7 @@ pub(crate) fn read_record(row: &Row<'_>) -> Result<Record, CatalogError> {
         dump_path: row.get("dump_path")?,
         dump_id: word(row, "dump_id")?,
         host: row.get("host")?,
+        guest_uuid: row.get("guest_uuid")?,
         mode: word(row, "mode")?,
         pause_ms: number("pause_ms")?.map(Millis),
         raw_size_bytes: number("raw_size_bytes")?.map(ByteCount),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use crate::{CatalogError, row_digest};
+use crate::{CatalogError, guest_uuids, row_digest};
 
 /// Marks the file as ours (`PRAGMA application_id`): "mdck".
 const APPLICATION_ID: i32 = 0x6d64_636b;
@@ -36,6 +36,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0019_audit.sql"),
     include_str!("../migrations/0020_hunts.sql"),
     include_str!("../migrations/0021_verifications.sql"),
+    include_str!("../migrations/0022_guest_groups.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.
@@ -190,6 +191,9 @@ pub(crate) fn migrate(
             for script in scripts.iter().skip(seen) {
                 transaction.execute_batch(script)?;
             }
+            if seen < guest_uuids::SINCE_VERSION && scripts.len() >= MIGRATIONS.len() {
+                guest_uuids::fill(&transaction)?;
+            }
             // Last, when every column is there that a digest covers.
             if seen < row_digest::SINCE_VERSION && scripts.len() >= MIGRATIONS.len() {
                 row_digest::fill(&transaction)?;
@@ -297,6 +301,7 @@ mod tests {
             dump_path: Some("/d1.zst".to_owned()),
             dump_id: Some(id("d1")),
             host: Some("hv1".to_owned()),
+            guest_uuid: Some("uuid-of-web-01".to_owned()),
             mode: Some(CaptureMode::Frozen),
             pause_ms: Some(Millis(450)),
             raw_size_bytes: Some(ByteCount(512)),

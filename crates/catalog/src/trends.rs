@@ -3,14 +3,14 @@
 //! Both read indexes only, and what is kept meanwhile does not grow with the number of records.
 
 use memdeck_model::{
-    ByteCount, CaptureMode, Durations, Growth, GuestName, Millis, StoredByGuest, Timestamp, TrendRange,
-    TrendStep,
+    ByteCount, CaptureMode, Durations, Growth, GuestName, Millis, Reach, StoredByGuest, Timestamp,
+    TrendRange, TrendStep,
 };
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use crate::column::instant;
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, within};
 
 /// Guests whose stored bytes are told one by one.
 const MOST_GUESTS: u32 = 8;
@@ -33,28 +33,39 @@ pub struct DumpTrends {
 }
 
 impl Catalog {
-    /// What became of dumps in `range`: own and imported ones. Completed dumps count when they began, others when they ended.
+    /// What became of dumps of guests within `reach` in `range`: own and imported ones. Completed dumps count when they began,
+    /// others when they ended. Those of `own_host` are this catalog's own; on which host others ended is not known.
     ///
     /// # Errors
     /// `SQLite` refused.
-    pub fn trends(&self, range: TrendRange) -> Result<DumpTrends, CatalogError> {
+    pub fn trends(
+        &self,
+        range: TrendRange,
+        reach: &Reach,
+        own_host: Option<&str>,
+    ) -> Result<DumpTrends, CatalogError> {
         self.list("find what became of dumps", |connection| {
-            let mut tally = Tally::of(range, largest_guests(connection, range)?);
-            count_records(connection, &mut tally)?;
-            count_jobs(connection, &mut tally)?;
-            count_remote(connection, &mut tally)?;
+            let mut tally = Tally::of(range, largest_guests(connection, range, reach)?);
+            count_records(connection, &mut tally, reach)?;
+            count_jobs(connection, &mut tally, own_host, reach)?;
+            count_remote(connection, &mut tally, reach)?;
             Ok(tally.told())
         })
     }
 }
 
 /// The guests with the most stored bytes at the end of the range.
-fn largest_guests(connection: &Connection, range: TrendRange) -> Result<Vec<StoredByGuest>, CatalogError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT dom, host, total(gzip_size_bytes) AS kept FROM records INDEXED BY records_guests
-         WHERE ok = 1 AND timestamp < ?1 AND (deleted_at IS NULL OR deleted_at >= ?1)
-         GROUP BY dom, host HAVING kept > 0 ORDER BY kept DESC, dom, host LIMIT ?2",
-    )?;
+fn largest_guests(
+    connection: &Connection,
+    range: TrendRange,
+    reach: &Reach,
+) -> Result<Vec<StoredByGuest>, CatalogError> {
+    let records = within::records_within(connection, reach, "INDEXED BY records_guests WHERE TRUE")?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT dom, host, total(gzip_size_bytes) AS kept FROM records {records}
+         AND ok = 1 AND timestamp < ?1 AND (deleted_at IS NULL OR deleted_at >= ?1)
+         GROUP BY dom, host HAVING kept > 0 ORDER BY kept DESC, dom, host LIMIT ?2"
+    ))?;
     let guests = statement.query_map((range.to().unix_micros(), MOST_GUESTS), |row| {
         Ok(StoredByGuest {
             dom: GuestName(row.get("dom")?),
@@ -66,13 +77,13 @@ fn largest_guests(connection: &Connection, range: TrendRange) -> Result<Vec<Stor
 }
 
 /// Records by the time of their beginning; those before the range as far as their images were still kept.
-fn count_records(connection: &Connection, tally: &mut Tally) -> Result<(), CatalogError> {
-    let mut statement = connection.prepare_cached(
+fn count_records(connection: &Connection, tally: &mut Tally, reach: &Reach) -> Result<(), CatalogError> {
+    let records = within::records_within(connection, reach, within::LISTING)?;
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT timestamp, host, mode, ok, dom, duration_sec, gzip_size_bytes, deleted_at, pause_ms
-         FROM records INDEXED BY records_listing
-         WHERE timestamp < ?2 AND (timestamp >= ?1 OR (ok = 1 AND (deleted_at IS NULL OR deleted_at >= ?1)))
-         ORDER BY timestamp",
-    )?;
+         FROM records {records} AND timestamp < ?2 AND (timestamp >= ?1 OR (ok = 1 AND (deleted_at IS NULL OR deleted_at >= ?1)))
+         ORDER BY timestamp"
+    ))?;
     let mut rows = statement.query((tally.range.from().unix_micros(), tally.range.to().unix_micros()))?;
     while let Some(row) = rows.next()? {
         tally.count(row)?;
@@ -80,21 +91,44 @@ fn count_records(connection: &Connection, tally: &mut Tally) -> Result<(), Catal
     Ok(())
 }
 
-fn count_jobs(connection: &Connection, tally: &mut Tally) -> Result<(), CatalogError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT finished_at, state = 'cancelled' FROM jobs INDEXED BY jobs_without_image
-         WHERE state IN ('failed', 'cancelled') AND finished_at >= ?1 AND finished_at < ?2",
-    )?;
-    tally.count_ends(&mut statement)
+fn count_jobs(
+    connection: &Connection,
+    tally: &mut Tally,
+    own_host: Option<&str>,
+    reach: &Reach,
+) -> Result<(), CatalogError> {
+    let ended = "SELECT finished_at, state = 'cancelled' FROM jobs INDEXED BY jobs_without_image
+                 WHERE state IN ('failed', 'cancelled') AND finished_at >= ?1 AND finished_at < ?2";
+    count_ends(connection, tally, ended, reach, (own_host, "guest_name", "guest_uuid"))
 }
 
 /// Dumps of other services that left no record here. A cancelled one is `failed` to older clients: the exact state is beside it.
-fn count_remote(connection: &Connection, tally: &mut Tally) -> Result<(), CatalogError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT changed_at, coalesce(status ->> '$.job_state', '') = 'cancelled' FROM remote_dumps
-         WHERE is_final = 1 AND changed_at >= ?1 AND changed_at < ?2 AND status ->> '$.state' = 'failed'",
-    )?;
-    tally.count_ends(&mut statement)
+fn count_remote(connection: &Connection, tally: &mut Tally, reach: &Reach) -> Result<(), CatalogError> {
+    let ended = "SELECT changed_at, coalesce(status ->> '$.job_state', '') = 'cancelled' FROM remote_dumps
+                 WHERE is_final = 1 AND changed_at >= ?1 AND changed_at < ?2 AND status ->> '$.state' = 'failed'";
+    let (name, uuid) =
+        ("coalesce(guest_name, status ->> '$.guest')", "coalesce(guest_uuid, status ->> '$.guest_uuid')");
+    count_ends(connection, tally, ended, reach, (None, name, uuid))
+}
+
+/// Counts what `ended` selects in the range; of the guests within `reach`, which are of the host and have the name and the UUID
+/// that `whose` says.
+fn count_ends(
+    connection: &Connection,
+    tally: &mut Tally,
+    ended: &str,
+    reach: &Reach,
+    whose: (Option<&str>, &str, &str),
+) -> Result<(), CatalogError> {
+    let (from, to) = (tally.range.from().unix_micros(), tally.range.to().unix_micros());
+    let Some(set) = reach.limit() else {
+        let mut statement = connection.prepare_cached(ended)?;
+        return tally.count_ends(statement.query((from, to))?);
+    };
+    within::define(connection, set)?;
+    let (host, name, uuid) = whose;
+    let mut statement = connection.prepare_cached(&format!("{ended} AND is_within(?3, {name}, {uuid})"))?;
+    tally.count_ends(statement.query((from, to, host))?)
 }
 
 /// What is counted while rows go by.
@@ -243,8 +277,7 @@ impl Tally {
         Ok(())
     }
 
-    fn count_ends(&mut self, statement: &mut rusqlite::Statement<'_>) -> Result<(), CatalogError> {
-        let mut rows = statement.query((self.range.from().unix_micros(), self.range.to().unix_micros()))?;
+    fn count_ends(&mut self, mut rows: rusqlite::Rows<'_>) -> Result<(), CatalogError> {
         while let Some(row) = rows.next()? {
             let Some(step) = self.step_of(row.get(0)?).and_then(|step| self.steps.get_mut(step)) else {
                 continue;

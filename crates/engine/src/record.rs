@@ -22,6 +22,7 @@ pub fn record_of(manifest: &Manifest, sealed: &Sealed, sealed_at: Timestamp) -> 
         dump_path: Some(sealed.image.display().to_string()),
         dump_id: Some(manifest.dump_id.clone()),
         host: Some(manifest.host.clone()),
+        guest_uuid: Some(manifest.guest.uuid.clone()),
         mode: Some(manifest.mode),
         pause_ms: manifest.pause_ms,
         raw_size_bytes: Some(manifest.raw_size_bytes),

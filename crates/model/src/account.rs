@@ -4,9 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Actor, Rights, Role, Secret, Timestamp};
+use crate::{Actor, GuestSelector, Rights, Role, Secret, Timestamp};
 
 /// The name of an account or a token: letters, digits, `.`, `_`, `-` and `@`, beginning with a letter or digit. Two names
 /// that differ in capitals only are the same.
@@ -134,6 +134,9 @@ pub struct Account {
     pub name: AccountName,
     /// What they may do.
     pub role: Role,
+    /// Whose guests they see: those of this group, and no others. Every guest, without one; an admin always does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<AccountName>,
     /// Whether they are kept out.
     pub disabled: bool,
     /// When the account was made.
@@ -152,6 +155,9 @@ pub struct NewAccount {
     pub name: AccountName,
     /// What it may do.
     pub role: Role,
+    /// The group whose guests it sees; every guest where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<AccountName>,
     /// With what it signs in: at least 12 characters.
     pub password: Password,
 }
@@ -164,12 +170,22 @@ pub struct AccountChange {
     /// What it may do from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// The group whose guests it sees from now on; `null` for none, so that it sees every guest.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<AccountName>))]
+    pub group: Option<Option<AccountName>>,
     /// Whether it is kept out from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Its new password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Password>,
+}
+
+/// What stands there, `null` included, is given.
+#[expect(clippy::option_option, reason = "what is missing stays, and nothing is a choice")]
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<AccountName>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// A request to change one's own password.
@@ -209,6 +225,9 @@ pub struct ApiToken {
     /// What its holder may do.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::Permission>))]
     pub rights: Rights,
+    /// The guests that its holder sees, and no others; every guest where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guests: Option<Vec<GuestSelector>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Who made it.
@@ -232,6 +251,9 @@ pub struct NewApiToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<crate::Permission>>))]
     pub rights: Option<Rights>,
+    /// The guests that its holder sees, and no others; every guest where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guests: Option<Vec<GuestSelector>>,
     /// In how many days it expires; never where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_days: Option<u32>,
@@ -258,6 +280,9 @@ pub struct Me {
     /// What they may do.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::Permission>))]
     pub rights: Rights,
+    /// The guests that they see, and no others; every guest where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guests: Option<Vec<GuestSelector>>,
     /// Whether there are accounts. Without them whoever is let in may do everything.
     pub has_accounts: bool,
 }
@@ -286,7 +311,8 @@ mod tests {
         for weak in ["short", "Administrator", &"x".repeat(257), "éééééééééé"] {
             assert_eq!(check(weak), Err(WeakPassword), "{weak}");
         }
-        let request = NewAccount { name, role: Role::Admin, password: "correct horse".to_owned().into() };
+        let request =
+            NewAccount { name, role: Role::Admin, group: None, password: "correct horse".to_owned().into() };
         assert!(!format!("{request:?}").contains("correct"));
     }
 
@@ -295,5 +321,11 @@ mod tests {
         let change = AccountChange { role: Some(Role::Viewer), ..AccountChange::default() };
         assert_eq!(serde_json::to_string(&change).unwrap(), r#"{"role":"viewer"}"#);
         assert!(serde_json::from_str::<AccountChange>(r#"{"rol": "viewer"}"#).is_err());
+        let read = |json: &str| serde_json::from_str::<AccountChange>(json).unwrap().group;
+        assert_eq!(read("{}"), None);
+        assert_eq!(read(r#"{"group": null}"#), Some(None));
+        assert_eq!(read(r#"{"group": "north"}"#), Some(Some("north".parse().unwrap())));
+        let out = AccountChange { group: Some(None), ..AccountChange::default() };
+        assert_eq!(serde_json::to_string(&out).unwrap(), r#"{"group":null}"#);
     }
 }

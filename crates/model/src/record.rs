@@ -51,6 +51,9 @@ pub struct Record {
     pub dump_id: Option<DumpId>,
     /// The hypervisor's host name.
     pub host: Option<String>,
+    /// The guest's UUID. Unknown if the service that took the dump did not report it, or an earlier version recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest_uuid: Option<String>,
     /// How it was taken.
     pub mode: Option<CaptureMode>,
     /// How long the guest was stopped.
@@ -180,6 +183,7 @@ impl Record {
             dump_path: None,
             dump_id: None,
             host: None,
+            guest_uuid: None,
             mode: None,
             pause_ms: None,
             raw_size_bytes: None,

@@ -15,32 +15,66 @@ use memdeck_model::{
 };
 
 use crate::notices::found_in;
-use crate::{Operations, blocking, catalog_problem};
+use crate::{Caller, Operations, blocking, catalog_problem};
 
 /// As many lines as the log has.
 const LINES: u32 = 20;
+/// Dumps of each kind that are looked at for somebody who does not see all: what is older is not told to them.
+const MOST_LOOKED_AT: u32 = 1000;
 
 impl Operations {
-    /// The last things that happened to dumps, newest first. If a remote service is away, what is known without it.
+    /// The last things that happened to dumps of guests that the caller may see, newest first. If a remote service is away, what
+    /// is known without it.
     ///
     /// # Errors
     /// The catalog failed.
-    pub async fn list_activity(&self) -> Result<Vec<Activity>, Problem> {
+    pub async fn list_activity(&self, caller: &Caller) -> Result<Vec<Activity>, Problem> {
         let catalog = Arc::clone(&self.catalog);
+        let looked_at = if caller.reach.is_limited() { MOST_LOOKED_AT } else { LINES };
         let read = move || {
-            let (jobs, imported) = (catalog.latest_jobs(LINES)?, catalog.latest_imported(LINES)?);
-            Ok((jobs, catalog.latest_remote(LINES)?, imported, catalog.bad_verifications(LINES)?))
+            let (jobs, imported) = (catalog.latest_jobs(looked_at)?, catalog.latest_imported(looked_at)?);
+            let bad = catalog.bad_verifications(looked_at)?;
+            Ok((jobs, catalog.latest_remote(looked_at)?, imported, bad))
         };
-        let (jobs, remote, imported, bad) = blocking(read).await.map_err(|error| catalog_problem(&error))?;
+        let (mut jobs, mut remote, mut imported, bad) =
+            blocking(read).await.map_err(|error| catalog_problem(&error))?;
+        jobs.retain(|job| self.sees_job(job, caller));
+        remote.retain(|dump| caller.sees_dump(&dump.status, &self.hosts));
+        imported.retain(|record| caller.sees_record(record));
+        let bad = self.seen_bad(bad, caller).await;
         // Of the local service they are the same jobs.
-        let statuses = self.hosts.statuses().await.unwrap_or_default();
+        let statuses = self.dump_statuses(caller).await.unwrap_or_default();
         let lines = newest(&jobs, statuses.values(), &remote, &imported, &bad);
         let own: BTreeSet<&DumpId> = jobs.iter().map(|job| &job.dump_id).collect();
         Ok(lines.into_iter().map(|line| self.with_host(line, &own)).collect())
     }
+
+    /// Of images found damaged, those that the caller may see.
+    async fn seen_bad(&self, bad: Vec<BadVerification>, caller: &Caller) -> Vec<BadVerification> {
+        let mut seen = Vec::new();
+        for found in bad {
+            if self.sees_image_of(&found.verification.dump_id, caller).await {
+                seen.push(found);
+            }
+        }
+        seen
+    }
 }
 
 impl Operations {
+    /// Whether the caller may see a dump of this machine.
+    fn sees_job(&self, job: &Job, caller: &Caller) -> bool {
+        let guest = job.guest.as_ref();
+        let name = guest.map(|guest| guest.name.0.as_str());
+        let here = self.hosts.members().find(|member| member.is_here());
+        caller.sees(
+            &self.hosts,
+            here.as_ref().map(|here| here.name()),
+            name,
+            guest.map(|guest| guest.uuid.as_str()),
+        )
+    }
+
     /// A line with the host of its dump, where there are several hosts and it is known.
     fn with_host(&self, line: Activity, own: &BTreeSet<&DumpId>) -> Activity {
         if !self.hosts.are_many() {

@@ -74,7 +74,7 @@ impl Operations {
         caller.must(Permission::View)?;
         caller.must(Permission::ReadAudit)?;
         let (case, records) = match of {
-            CustodyOf::Dump(dump_id) => (None, vec![self.images.record(&dump_id).await?]),
+            CustodyOf::Dump(dump_id) => (None, vec![self.images.record(&dump_id, caller).await?]),
             CustodyOf::Case(case) => {
                 let records = self.records_of_case(&case).await?;
                 (Some(case), records)
@@ -96,11 +96,11 @@ impl Operations {
         let details = AuditDetails { count, ..AuditDetails::default() };
         let deed = Deed::new(AuditAction::CustodyShown, object).with(details);
         self.audit.note(caller, deed, AuditResult::Succeeded).await?;
-        let holds = self.list_holds().await?.holds;
+        let holds = self.list_holds(caller).await?.holds;
         let mut dumps = Vec::with_capacity(records.len());
         for record in records {
             if let Some(dump_id) = record.dump_id.clone() {
-                dumps.push(self.custody_of(dump_id, record, &holds).await?);
+                dumps.push(self.custody_of(dump_id, record, &holds, caller).await?);
             }
         }
         Ok(Custody { case, made_at: self.clock.now(), made_for: caller.actor.clone(), dumps })
@@ -129,18 +129,19 @@ impl Operations {
         dump_id: DumpId,
         record: Record,
         holds: &[Hold],
+        caller: &Caller,
     ) -> Result<DumpCustody, Problem> {
-        let manifest = self.images.manifest(dump_id.as_str()).await;
+        let manifest = self.images.manifest(dump_id.as_str(), caller).await;
         let manifest = manifest
             .map_err(|problem| problem.detail)
             .and_then(|described| described.read().map_err(|problem| problem.detail));
-        let signature = self.images.signature(dump_id.as_str()).await.unwrap_or_default();
+        let signature = self.images.signature(dump_id.as_str(), caller).await.unwrap_or_default();
         let previous = manifest.as_ref().ok().and_then(|of| of.host_chain.as_ref()?.previous.clone());
         let before = match previous {
             Some(sha256) => self.of_catalog(move |catalog| catalog.record_of_manifest(&sha256)).await?,
             None => None,
         };
-        let behind = self.behind(&dump_id, &record).await?;
+        let behind = self.behind(&dump_id, &record, caller).await?;
         let of = dump_id.clone();
         let verification = self.of_catalog(move |catalog| catalog.verification_of(&of)).await?;
         let of = dump_id.clone();
@@ -166,14 +167,19 @@ impl Operations {
     }
 
     /// The dump whose manifest names that of this one as the one before it.
-    async fn behind(&self, dump_id: &DumpId, record: &Record) -> Result<Option<Record>, Problem> {
+    async fn behind(
+        &self,
+        dump_id: &DumpId,
+        record: &Record,
+        caller: &Caller,
+    ) -> Result<Option<Record>, Problem> {
         let Some(own) = record.manifest_sha256.as_deref() else { return Ok(None) };
         let of = dump_id.clone();
         let later = self.of_catalog(move |catalog| catalog.dumps_behind(&of, LOOKED_AT)).await?;
         for candidate in later {
             let Some(dump_id) = &candidate.dump_id else { continue };
             // One that cannot be read is not known to be the next.
-            let Ok(manifest) = self.images.manifest(dump_id.as_str()).await else { continue };
+            let Ok(manifest) = self.images.manifest(dump_id.as_str(), caller).await else { continue };
             let Ok(manifest) = manifest.read() else { continue };
             if manifest.host_chain.is_some_and(|place| place.previous.as_deref() == Some(own)) {
                 return Ok(Some(candidate));

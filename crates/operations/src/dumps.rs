@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject};
 use memdeck_model::{
-    ALL_GUESTS, DumpId, DumpOptions, DumpStatus, FrozenPause, HostId, Message, Millis, Omitted, OmittedWhy,
-    Permission, Problem, ProblemKind, RequestKey, ServiceStatus, Timestamp, TriggerError, TriggerRequest,
-    VmRef,
+    ALL_GUESTS, DumpId, DumpOptions, DumpStatus, FrozenPause, Guest, HostId, Message, Millis, Omitted,
+    OmittedWhy, Permission, Problem, ProblemKind, RequestKey, ServiceStatus, Timestamp, TriggerError,
+    TriggerRequest, VmRef,
 };
 
 use serde::{Deserialize, Serialize};
@@ -19,9 +19,9 @@ const RECENTLY: Millis = Millis(10 * 60 * 1000);
 
 /// What a request for dumps was decided to mean.
 #[derive(Serialize, Deserialize)]
-struct Plan {
-    assignments: Vec<Assignment>,
-    omitted: Vec<Omitted>,
+pub(crate) struct Plan {
+    pub(crate) assignments: Vec<Assignment>,
+    pub(crate) omitted: Vec<Omitted>,
 }
 
 /// Guests of a refused request that the audit names.
@@ -59,6 +59,7 @@ impl Operations {
         let asked = first_of(&request);
         let named = targets_of(request)?;
         let find = async || match named.as_slice() {
+            named if caller.reach.is_limited() => self.reachable(named, scope.as_ref(), caller).await,
             [only] if only.as_str() == ALL_GUESTS => self.everyone(scope.as_ref()).await,
             _ => {
                 let assignments = self.named(named.clone(), scope.as_ref()).await?;
@@ -109,15 +110,19 @@ impl Operations {
         caller.must(Permission::Dump)?;
         let options = request.options.clone();
         let asked = first_of(&request);
-        let found = self.chosen(request).await;
-        let assignments = self.or_refused(asked, found, caller).await?;
-        self.ask_for(Plan { assignments, omitted: Vec::new() }, options, caller, &Once::fresh()).await
+        let found = self.chosen(request, caller).await;
+        let plan = self.or_refused(asked, found, caller).await?;
+        self.ask_for(plan, options, caller, &Once::fresh()).await
     }
 
-    async fn chosen(&self, request: TriggerRequest) -> Result<Vec<Assignment>, Problem> {
-        let assignments = self.hosts.resolve_chosen(targets_of(request)?).await?;
+    async fn chosen(&self, request: TriggerRequest, caller: &Caller) -> Result<Plan, Problem> {
+        let named = targets_of(request)?;
+        if caller.reach.is_limited() {
+            return self.reachable(&named, None, caller).await;
+        }
+        let assignments = self.hosts.resolve_chosen(named).await?;
         self.hosts.check_open(&assignments)?;
-        Ok(assignments)
+        Ok(Plan { assignments, omitted: Vec::new() })
     }
 
     /// The guests that a request names, all of hosts that take dumps now.
@@ -167,9 +172,24 @@ impl Operations {
         let known = DumpId::try_from(dump_id.to_owned()).map_err(|_| unknown(dump_id))?;
         let deed = Deed::new(AuditAction::DumpCancelled, AuditObject::dump(known.clone()));
         let cancel = async {
-            if self.hosts.cancel(known, &caller.actor).await? { Ok(()) } else { Err(unknown(dump_id)) }
+            let is_seen = self.sees_dump_of(&known, caller).await?;
+            if is_seen && self.hosts.cancel(known, &caller.actor).await? {
+                Ok(())
+            } else {
+                Err(unknown(dump_id))
+            }
         };
         self.audit.effect_first(caller, deed, cancel).await
+    }
+
+    /// Whether the caller may see the dump of this id, as far as somebody who does not see all knows of it: it is the newest of its
+    /// guest, or has a record.
+    async fn sees_dump_of(&self, dump_id: &DumpId, caller: &Caller) -> Result<bool, Problem> {
+        if !caller.reach.is_limited() || self.images.record(dump_id.as_str(), caller).await.is_ok() {
+            return Ok(true);
+        }
+        let statuses = self.dump_statuses(caller).await?;
+        Ok(statuses.values().any(|status| status.dump_id == *dump_id))
     }
 
     async fn everyone(&self, scope: Option<&HostId>) -> Result<Plan, Problem> {
@@ -186,14 +206,17 @@ impl Operations {
         Ok(Plan { assignments, omitted })
     }
 
-    /// Whether the dump service answers, and the newest dump of every guest. Never an error: the answer says it.
-    pub async fn service_status(&self) -> ServiceStatus {
-        let answer = self.hosts.statuses().await;
+    /// Whether the dump service answers, and the newest dump of every guest that the caller may see. Never an error: the answer
+    /// says it. What became of the last request, and how the hosts stand, is for those who see all guests.
+    pub async fn service_status(&self, caller: &Caller) -> ServiceStatus {
+        let answer = self.dump_statuses(caller).await;
         let (status, active_dumps, error) = match answer {
             Ok(statuses) => ("ok", statuses, None),
             Err(error) => ("unavailable", BTreeMap::new(), Some(Message::new(error))),
         };
-        let last_trigger = {
+        let last_trigger = if caller.reach.is_limited() {
+            None
+        } else {
             let mut follower = self.follower.lock();
             // An event may have come before the request it belongs to was followed.
             for status in active_dumps.values() {
@@ -201,10 +224,9 @@ impl Operations {
             }
             follower.last(self.clock.now())
         };
-        let hosts =
-            if self.hosts.are_many() { self.hosts.states(self.clock.now()).await } else { Vec::new() };
+        let hosts = self.told_hosts(caller).await;
         ServiceStatus {
-            service: self.hosts.address(),
+            service: self.told_address(caller),
             status: status.to_owned(),
             active_dumps,
             last_trigger,
@@ -217,18 +239,44 @@ impl Operations {
     /// The newest dump of one guest.
     ///
     /// # Errors
-    /// It had none, or the dump service is away.
-    pub async fn dump_status(&self, vm: &str) -> Result<DumpStatus, Problem> {
-        let status = self.hosts.status(vm).await?;
+    /// It had none, the caller may not see it, or the dump service is away.
+    pub async fn dump_status(&self, vm: &str, caller: &Caller) -> Result<DumpStatus, Problem> {
+        let status = if caller.reach.is_limited() {
+            self.reachable_status(vm, caller).await?
+        } else {
+            self.hosts.status(vm).await?
+        };
         status.ok_or_else(|| Problem::new(ProblemKind::NotFound, format!("No dump status for VM '{vm}'")))
     }
 
-    /// The newest dump of every guest that had one.
-    ///
-    /// # Errors
-    /// The dump service is away.
-    pub async fn dump_statuses(&self) -> Result<BTreeMap<String, DumpStatus>, HostError> {
-        self.hosts.statuses().await
+    /// The same among the dumps that somebody may see who does not see all: by the guest's UUID, id or name, its name behind its
+    /// host, or the id of the dump.
+    async fn reachable_status(&self, vm: &str, caller: &Caller) -> Result<Option<DumpStatus>, Problem> {
+        let statuses = self.dump_statuses(caller).await?;
+        // A guest that is away may have had a dump all the same.
+        let guests = self.list_guests(caller).await.unwrap_or_default();
+        let named = VmRef::new(vm).ok();
+        let qualified = named.as_ref().and_then(VmRef::qualified);
+        let (host, vm_ref) = match &qualified {
+            Some((host, vm)) => (Some(host), Some(vm)),
+            None => (None, named.as_ref()),
+        };
+        let guest = vm_ref.and_then(|vm| {
+            let of_host: Vec<_> = guests
+                .iter()
+                .filter(|guest| host.is_none() || guest.host.as_ref() == host)
+                .cloned()
+                .collect();
+            vm.find_in(&of_host).cloned()
+        });
+        let is_meant = |status: &&DumpStatus| {
+            let is_of = |guest: &Guest| {
+                status.guest_uuid.as_ref() == Some(&guest.uuid)
+                    && (host.is_none() || status.host == guest.host)
+            };
+            status.dump_id.as_str() == vm || guest.as_ref().is_some_and(is_of)
+        };
+        Ok(statuses.get(vm).or_else(|| statuses.values().find(is_meant)).cloned())
     }
 
     /// How long a guest may stand still for a frozen dump, and how fast one is read where the dumps are taken. `None` if the
@@ -240,16 +288,16 @@ impl Operations {
         self.hosts.frozen_pause().await
     }
 
-    /// The dumps that are queued or running, and those that ended in the last minutes.
+    /// The dumps that are queued or running, and those that ended in the last minutes, of guests that the caller may see.
     ///
     /// # Errors
     /// The dump service is away.
-    pub async fn recent_dumps(&self) -> Result<Vec<DumpStatus>, HostError> {
+    pub async fn recent_dumps(&self, caller: &Caller) -> Result<Vec<DumpStatus>, HostError> {
         let now = self.clock.now();
         let recent = |status: &DumpStatus| status.finished_at.is_none_or(|end| now.since(end) < RECENTLY);
         // One dump may stand under several names.
         let dumps: BTreeMap<(Option<HostId>, DumpId), DumpStatus> = self
-            .dump_statuses()
+            .dump_statuses(caller)
             .await?
             .into_values()
             .filter(recent)

@@ -5,18 +5,21 @@ use std::time::Duration;
 use memdeck_clock::Clock;
 use memdeck_model::{Event, Guest, Problem};
 
-use crate::{Feed, Hosts, Operations};
+use crate::{Caller, Feed, Hosts, Operations};
 
 /// Between two looks at the guests while a page is open.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Operations {
-    /// Every guest, running or not.
+    /// Every guest that the caller may see, running or not.
     ///
     /// # Errors
     /// The hypervisor is away.
-    pub async fn list_guests(&self) -> Result<Vec<Guest>, Problem> {
-        self.hosts.guests().await
+    pub async fn list_guests(&self, caller: &Caller) -> Result<Vec<Guest>, Problem> {
+        let guests = self.hosts.guests().await;
+        let mut guests = guests.map_err(|problem| self.told_failure(problem, caller))?;
+        guests.retain(|guest| caller.sees_guest(guest, &self.hosts));
+        Ok(guests)
     }
 }
 

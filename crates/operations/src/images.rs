@@ -62,9 +62,9 @@ impl Images {
     /// The record of a dump.
     ///
     /// # Errors
-    /// There is none, or the catalog failed.
-    pub async fn record(&self, dump_id: &str) -> Result<Record, Problem> {
-        let image = self.find(dump_id).await?;
+    /// There is none that the caller may see, or the catalog failed.
+    pub async fn record(&self, dump_id: &str, caller: &Caller) -> Result<Record, Problem> {
+        let image = self.find(dump_id, caller).await?;
         image.owned.map(|owned| owned.record).ok_or_else(|| unknown(image.dump_id.as_str()))
     }
 
@@ -72,8 +72,8 @@ impl Images {
     ///
     /// # Errors
     /// There is no such dump, its image was deleted or cannot be read in that form, or its host does not answer.
-    pub async fn open(&self, dump_id: &str, form: Form) -> Result<OpenImage, Problem> {
-        let image = self.present(dump_id).await?;
+    pub async fn open(&self, dump_id: &str, form: Form, caller: &Caller) -> Result<OpenImage, Problem> {
+        let image = self.present(dump_id, caller).await?;
         let about = about(&image);
         let opened = self.host_of(&image)?.open(image, form).await?;
         Ok(OpenImage { about, ..opened })
@@ -116,8 +116,8 @@ impl Images {
     ///
     /// # Errors
     /// There is no such image, or no manifest beside it, or it is not the one that was recorded.
-    pub async fn manifest(&self, dump_id: &str) -> Result<Described<Manifest>, Problem> {
-        let image = self.find(dump_id).await?;
+    pub async fn manifest(&self, dump_id: &str, caller: &Caller) -> Result<Described<Manifest>, Problem> {
+        let image = self.find(dump_id, caller).await?;
         let gone = deleted(&image);
         match (self.host_of(&image)?.manifest(image).await, gone) {
             // Earlier versions deleted it with its image.
@@ -130,8 +130,8 @@ impl Images {
     ///
     /// # Errors
     /// There is no such image, or its host does not answer.
-    pub(crate) async fn signature(&self, dump_id: &str) -> Result<SignatureCheck, Problem> {
-        let image = self.find(dump_id).await?;
+    pub(crate) async fn signature(&self, dump_id: &str, caller: &Caller) -> Result<SignatureCheck, Problem> {
+        let image = self.find(dump_id, caller).await?;
         self.host_of(&image)?.signature(image).await
     }
 
@@ -139,8 +139,8 @@ impl Images {
     ///
     /// # Errors
     /// There is no such image, or it cannot be read.
-    pub async fn inspect(&self, dump_id: &str) -> Result<Described<Inspection>, Problem> {
-        let image = self.present(dump_id).await?;
+    pub async fn inspect(&self, dump_id: &str, caller: &Caller) -> Result<Described<Inspection>, Problem> {
+        let image = self.present(dump_id, caller).await?;
         self.host_of(&image)?.inspect(image).await
     }
 
@@ -150,7 +150,7 @@ impl Images {
     /// There is no such image, it is being deleted, or others are being verified.
     pub async fn verify(&self, dump_id: &str, caller: &Caller) -> Result<Verification, Problem> {
         caller.must(Permission::Verify)?;
-        let image = self.present(dump_id).await?;
+        let image = self.present(dump_id, caller).await?;
         let deed = Deed::new(AuditAction::VerificationRequested, about(&image));
         let host = self.host_of(&image)?;
         self.audit.around(caller, deed, host.verify(image, &caller.actor)).await
@@ -160,8 +160,8 @@ impl Images {
     ///
     /// # Errors
     /// There is no such image.
-    pub async fn verification(&self, dump_id: &str) -> Result<Verification, Problem> {
-        let image = self.present(dump_id).await?;
+    pub async fn verification(&self, dump_id: &str, caller: &Caller) -> Result<Verification, Problem> {
+        let image = self.present(dump_id, caller).await?;
         self.host_of(&image)?.verification(image).await
     }
 
@@ -184,7 +184,7 @@ impl Images {
         caller: &Caller,
     ) -> Result<Record, Problem> {
         caller.must(Permission::Delete)?;
-        let image = self.find(dump_id).await?;
+        let image = self.find(dump_id, caller).await?;
         let deed = Deed::new(AuditAction::ImageDeleted, about(&image));
         // The catalog notes a deletion here with the mark on its record.
         let is_here = image.owned.as_ref().is_some_and(|owned| owned.origin.is_none());
@@ -233,9 +233,9 @@ impl Images {
         Err(Problem::new(ProblemKind::Conflict, detail))
     }
 
-    /// An image that was not deleted.
-    pub(crate) async fn present(&self, dump_id: &str) -> Result<ImageRef, Problem> {
-        let image = self.find(dump_id).await?;
+    /// An image that was not deleted, and that the caller may see.
+    pub(crate) async fn present(&self, dump_id: &str, caller: &Caller) -> Result<ImageRef, Problem> {
+        let image = self.find(dump_id, caller).await?;
         deleted(&image).map_or(Ok(image), Err)
     }
 
@@ -271,12 +271,19 @@ impl Images {
         Err(Problem::new(ProblemKind::NotFound, detail))
     }
 
-    async fn find(&self, dump_id: &str) -> Result<ImageRef, Problem> {
+    /// An image that the caller may see. To who does not see all, one without a record in the catalog is unknown: nobody here knows
+    /// whose it is.
+    async fn find(&self, dump_id: &str, caller: &Caller) -> Result<ImageRef, Problem> {
         let id = DumpId::try_from(dump_id.to_owned()).map_err(|_| unknown(dump_id))?;
         let catalog = Arc::clone(&self.catalog);
         let wanted = id.clone();
         let owned = blocking(move || catalog.owned_record_of(&wanted)).await;
-        Ok(ImageRef { dump_id: id, owned: owned.map_err(|error| catalog_problem(&error))? })
+        let owned = owned.map_err(|error| catalog_problem(&error))?;
+        let is_seen = owned.as_ref().is_some_and(|owned| caller.sees_record(&owned.record));
+        if caller.reach.is_limited() && !is_seen {
+            return Err(unknown(dump_id));
+        }
+        Ok(ImageRef { dump_id: id, owned })
     }
 }
 

@@ -17,7 +17,7 @@ impl Images {
     /// There is no such image, its host does not answer, or it cannot be noted who gets it.
     pub async fn inside(&self, dump_id: &str, caller: &Caller) -> Result<InsideReading, Problem> {
         caller.must(Permission::ReadMemory)?;
-        let image = self.present(dump_id).await?;
+        let image = self.present(dump_id, caller).await?;
         let reading = self.host_of(&image)?.inside(image.clone()).await?;
         self.handed_out(&image, reading, caller).await
     }
@@ -29,7 +29,7 @@ impl Images {
     /// There is no such image, too many wait to be read, or its host cannot read it or does not answer.
     pub async fn read_inside(&self, dump_id: &str, caller: &Caller) -> Result<InsideReading, Problem> {
         caller.must(Permission::ReadMemory)?;
-        let image = self.present(dump_id).await?;
+        let image = self.present(dump_id, caller).await?;
         let host = self.host_of(&image)?;
         let deed = Deed::new(AuditAction::InsideRequested, about(&image));
         let asked = host.read_inside(image.clone(), &caller.actor);

@@ -151,7 +151,7 @@ impl Operations {
 
     async fn place_hold(&self, new: NewHold, caller: &Caller) -> Result<Hold, Problem> {
         if let HoldOf::Dump(dump_id) = &new.of {
-            let record = self.images.record(dump_id.as_str()).await?;
+            let record = self.images.record(dump_id.as_str(), caller).await?;
             if let Some(at) = record.deleted_at {
                 let detail = format!("the image of dump {dump_id} was deleted at {at}");
                 return Err(Problem::new(ProblemKind::Gone, detail));
@@ -170,7 +170,7 @@ impl Operations {
     /// There is no such hold, it was lifted already, or the catalog failed.
     pub async fn lift_hold(&self, id: u32, reason: Remark, caller: &Caller) -> Result<Hold, Problem> {
         caller.must(Permission::Delete)?;
-        let known = self.list_holds().await?.holds.into_iter().find(|hold| hold.id == id);
+        let known = self.list_holds(caller).await?.holds.into_iter().find(|hold| hold.id == id);
         let object = known.map_or(AuditObject::Case { name: format!("hold {id}") }, |hold| held(&hold.of));
         let deed = Deed::new(AuditAction::HoldLifted, object);
         let deed =
@@ -196,13 +196,14 @@ impl Operations {
         Ok(hold)
     }
 
-    /// Every hold, those that were lifted included.
+    /// Every hold that the caller may see, those that were lifted included: of who does not see all guests, those that keep an image
+    /// of theirs.
     ///
     /// # Errors
     /// The catalog failed.
-    pub async fn list_holds(&self) -> Result<HoldList, Problem> {
-        let catalog = Arc::clone(&self.catalog);
-        let holds = blocking(move || catalog.holds()).await.map_err(|error| catalog_problem(&error))?;
+    pub async fn list_holds(&self, caller: &Caller) -> Result<HoldList, Problem> {
+        let (catalog, reach) = (Arc::clone(&self.catalog), caller.reach.clone());
+        let holds = blocking(move || catalog.holds(&reach)).await.map_err(|error| catalog_problem(&error))?;
         Ok(HoldList { count: holds.len(), holds })
     }
 

@@ -47,7 +47,7 @@ impl Operations {
         caller: &Caller,
     ) -> Result<DrawnComparison, Problem> {
         caller.must(Permission::View)?;
-        let Pair { study, first, second } = self.pair(first, second).await?;
+        let Pair { study, first, second } = self.pair(first, second, caller).await?;
         let place = self.study_places.place().await?;
         let is_stopped = Arc::new(AtomicBool::new(false));
         let _stop = StopWhenDropped(Arc::clone(&is_stopped));
@@ -70,7 +70,7 @@ impl Operations {
         caller: &Caller,
     ) -> Result<ComparedBytes, Problem> {
         caller.must(Permission::ReadMemory)?;
-        let Pair { study, first, second } = self.pair(first, second).await?;
+        let Pair { study, first, second } = self.pair(first, second, caller).await?;
         if !address.0.is_multiple_of(PAGE_BYTES) {
             let detail = format!("a page begins at a multiple of {PAGE_BYTES}, which {address} is not");
             return Err(Problem::new(ProblemKind::Invalid, detail));
@@ -109,8 +109,9 @@ impl Operations {
     }
 
     /// Two images that lie where they can be read together.
-    async fn pair(&self, first: &str, second: &str) -> Result<Pair, Problem> {
-        let (first, second) = (self.images.present(first).await?, self.images.present(second).await?);
+    async fn pair(&self, first: &str, second: &str, caller: &Caller) -> Result<Pair, Problem> {
+        let first = self.images.present(first, caller).await?;
+        let second = self.images.present(second, caller).await?;
         let study = self.reader_of(&first)?;
         self.reader_of(&second)?;
         Ok(Pair { study, first, second })

@@ -1,10 +1,11 @@
 //! What is measured of guests: the collector, the newest values, series over time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, AuditResult};
-use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport, VmTotals};
-use memdeck_model::{Permission, Problem, ProblemKind};
+use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport, VmTelemetry, VmTotals};
+use memdeck_model::{Permission, Problem, ProblemKind, Vm};
 
 use crate::audit::Deed;
 use crate::{Caller, Operations, Telemetry};
@@ -41,15 +42,55 @@ impl Operations {
         Ok(self.telemetry()?.diagnose().await)
     }
 
+    /// The guests that were measured, of those that the caller may see.
+    ///
+    /// # Errors
+    /// Nothing is measured here.
+    pub fn measured_vms(&self, caller: &Caller) -> Result<Vec<Vm>, Problem> {
+        let mut vms = self.telemetry()?.vms();
+        vms.retain(|vm| self.sees_measured(caller, Some(&vm.name.0), &vm.uuid));
+        Ok(vms)
+    }
+
+    /// The same, and how busy they are.
+    ///
+    /// # Errors
+    /// Nothing is measured here.
+    pub fn vm_telemetry(&self, caller: &Caller) -> Result<Vec<VmTelemetry>, Problem> {
+        let mut vms = self.telemetry()?.vm_telemetry();
+        vms.retain(|measured| self.sees_measured(caller, Some(&measured.vm.name.0), &measured.vm.uuid));
+        Ok(vms)
+    }
+
+    /// The UUIDs of the guests that were measured, of those that the caller may see.
+    pub(crate) fn measured(&self, caller: &Caller) -> BTreeSet<String> {
+        let vms = self.measured_vms(caller).unwrap_or_default();
+        vms.into_iter().map(|vm| vm.uuid).collect()
+    }
+
+    /// Whether the caller may see what is measured of a guest of this machine.
+    pub(crate) fn sees_measured(&self, caller: &Caller, name: Option<&str>, uuid: &str) -> bool {
+        let here = self.hosts.members().find(|member| member.is_here());
+        caller.sees(&self.hosts, here.as_ref().map(|here| here.name()), name, Some(uuid))
+    }
+
     /// The newest values of the guest that a text names: by UUID, id or name.
     ///
     /// # Errors
-    /// Nothing is measured here, or there is no such guest.
-    pub fn vm_stats(&self, vm: &str) -> Result<VmTotals, Problem> {
-        self.telemetry()?.totals(vm).ok_or_else(|| {
-            let shown: String = vm.chars().filter(|c| !c.is_control()).take(80).collect();
-            Problem::new(ProblemKind::NotFound, format!("no guest '{shown}' was measured"))
-        })
+    /// Nothing is measured here, or there is no such guest that the caller may see.
+    pub fn vm_stats(&self, vm: &str, caller: &Caller) -> Result<VmTotals, Problem> {
+        let telemetry = self.telemetry()?;
+        let found = if caller.reach.is_limited() {
+            let vms = self.measured_vms(caller)?;
+            let by = |is_it: &dyn Fn(&Vm) -> bool| vms.iter().find(|vm| is_it(vm));
+            let found = by(&|known| known.uuid == vm)
+                .or_else(|| by(&|known| known.id >= 0 && known.id.to_string() == vm))
+                .or_else(|| by(&|known| known.name.0 == vm));
+            found.and_then(|vm| telemetry.totals(&vm.uuid))
+        } else {
+            telemetry.totals(vm)
+        };
+        found.ok_or_else(|| unmeasured(vm))
     }
 
     /// Starts the collector; false if it runs already.
@@ -93,9 +134,13 @@ impl Operations {
     /// One metric of a guest or device over time.
     ///
     /// # Errors
-    /// Nothing is measured here, the range cannot be used, or the store cannot be read.
-    pub async fn series(&self, query: SeriesQuery) -> Result<Series, Problem> {
+    /// Nothing is measured here, the range cannot be used, or the store cannot be read; or the caller does not see every guest,
+    /// and this one is not measured now or not one of theirs.
+    pub async fn series(&self, query: SeriesQuery, caller: &Caller) -> Result<Series, Problem> {
         let telemetry = self.telemetry()?;
+        if caller.reach.is_limited() && !self.measured(caller).contains(&query.uuid) {
+            return Err(unmeasured(&query.uuid));
+        }
         if query.to <= query.from || query.to.since(query.from).0 > MAX_RANGE_MS {
             let detail = "`to` must be later than `from`, by ten years at most";
             return Err(Problem::new(ProblemKind::Invalid, detail));
@@ -105,6 +150,12 @@ impl Operations {
         }
         telemetry.series(query).await
     }
+}
+
+/// A guest of which no values are known.
+fn unmeasured(vm: &str) -> Problem {
+    let shown: String = vm.chars().filter(|c| !c.is_control()).take(80).collect();
+    Problem::new(ProblemKind::NotFound, format!("no guest '{shown}' was measured"))
 }
 
 fn changed_if(is_changed: bool) -> AuditResult {

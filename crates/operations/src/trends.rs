@@ -5,16 +5,22 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use memdeck_model::{Growth, PausesByMode, Problem, TrendRange, Trends, VolumeForecast};
 
-use crate::{Operations, blocking, catalog_problem};
+use crate::{Caller, Operations, blocking, catalog_problem};
 
 impl Operations {
-    /// What became of dumps in `range`.
+    /// What became of dumps in `range` of the guests that the caller may see. When volumes will be full is for those who see all
+    /// guests: it depends on them.
     ///
     /// # Errors
     /// The catalog failed.
-    pub async fn trends(&self, range: TrendRange) -> Result<Trends, Problem> {
-        let catalog = Arc::clone(&self.catalog);
-        let found = blocking(move || catalog.trends(range)).await.map_err(|error| catalog_problem(&error))?;
+    pub async fn trends(&self, range: TrendRange, caller: &Caller) -> Result<Trends, Problem> {
+        let (catalog, reach) = (Arc::clone(&self.catalog), caller.reach.clone());
+        let here = self.hosts.members().find(|member| member.is_here());
+        let own_host = here.and_then(|here| here.host().name());
+        let found = blocking(move || catalog.trends(range, &reach, own_host.as_deref()))
+            .await
+            .map_err(|error| catalog_problem(&error))?;
+        let is_limited = caller.reach.is_limited();
         let pauses = found.pauses.iter().filter_map(|(mode, pauses)| {
             let pauses = pauses.distribution();
             (pauses.count > 0).then_some(PausesByMode { mode: *mode, pauses })
@@ -27,7 +33,7 @@ impl Operations {
             guests: found.guests,
             pauses: pauses.collect(),
             durations: found.durations.distribution(),
-            volumes: self.volumes(&found.growth, range).await,
+            volumes: if is_limited { Vec::new() } else { self.volumes(&found.growth, range).await },
         })
     }
 

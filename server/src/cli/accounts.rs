@@ -1,7 +1,7 @@
-//! Arguments of `memdeck user` and `memdeck token`.
+//! Arguments of `memdeck user`, `memdeck group` and `memdeck token`.
 
 use clap::{Args, Subcommand};
-use memdeck_model::{AccountName, Permission, Role};
+use memdeck_model::{AccountName, GuestSelector, Permission, Role};
 
 use super::JsonArgs;
 
@@ -14,6 +14,8 @@ pub enum UserCommand {
     List(JsonArgs),
     /// Change what an account may do.
     Role(UserRoleArgs),
+    /// Put an account into a group, whose guests it sees and no others, or take it out.
+    Group(UserGroupArgs),
     /// Set a new password, which ends the sessions of the account. It is asked for, or read from standard input.
     Password(UserArgs),
     /// Keep an account out, which ends its sessions.
@@ -44,6 +46,26 @@ pub struct AddUserArgs {
     /// What it may do: viewer, operator, analyst or admin.
     #[arg(long)]
     pub role: Role,
+    /// The group whose guests it sees, and no others [default: it sees every guest].
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<AccountName>,
+    /// Print the account as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `memdeck user group`
+#[derive(Debug, Args)]
+pub struct UserGroupArgs {
+    /// The name of the account.
+    #[arg(value_name = "NAME")]
+    pub name: AccountName,
+    /// The group whose guests it sees from now on.
+    #[arg(value_name = "GROUP", required_unless_present = "none")]
+    pub group: Option<AccountName>,
+    /// No group: it sees every guest.
+    #[arg(long, conflicts_with = "group")]
+    pub none: bool,
     /// Print the account as JSON.
     #[arg(long)]
     pub json: bool,
@@ -59,6 +81,45 @@ pub struct UserRoleArgs {
     #[arg(value_name = "ROLE")]
     pub role: Role,
     /// Print the account as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `memdeck group`
+#[derive(Debug, Subcommand)]
+pub enum GroupCommand {
+    /// Make a group. Whoever is in it sees and touches its guests, and nothing of others.
+    Add(GroupArgs),
+    /// List the groups.
+    List(JsonArgs),
+    /// Give a group other guests.
+    Change(GroupArgs),
+    /// Remove a group that nobody is in.
+    Remove(RemoveGroupArgs),
+}
+
+/// A group and its guests.
+#[derive(Debug, Args)]
+pub struct GroupArgs {
+    /// The name of the group: letters, digits, `.`, `_`, `-` and `@`.
+    #[arg(value_name = "NAME")]
+    pub name: AccountName,
+    /// Its guests, separated by commas: patterns for names such as `web-*`, UUIDs, or one of them behind a host, such as
+    /// `kvm-01/*`.
+    #[arg(long, value_name = "GUESTS", value_delimiter = ',', required = true)]
+    pub guests: Vec<GuestSelector>,
+    /// Print the group as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `memdeck group remove`
+#[derive(Debug, Args)]
+pub struct RemoveGroupArgs {
+    /// The name of the group.
+    #[arg(value_name = "NAME")]
+    pub name: AccountName,
+    /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -86,6 +147,10 @@ pub struct AddTokenArgs {
     /// Of what the role allows only this: permissions such as view and dump, separated by commas.
     #[arg(long, value_name = "PERMISSIONS", value_delimiter = ',', value_parser = permission)]
     pub only: Vec<Permission>,
+    /// The guests that its holder sees, and no others, separated by commas: patterns for names such as `web-*`, UUIDs, or one
+    /// of them behind a host, such as `kvm-01/*` [default: every guest].
+    #[arg(long, value_name = "GUESTS", value_delimiter = ',')]
+    pub guests: Option<Vec<GuestSelector>>,
     /// In how many days it expires [default: never].
     #[arg(long, value_name = "DAYS")]
     pub expires: Option<u32>,

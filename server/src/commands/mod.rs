@@ -168,6 +168,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Notify(command) => on_runtime(notify::run(&config, command)),
             Command::SignInLink(args) => on_runtime(sign_in_link::run(&config, args)),
             Command::User(command) => on_runtime(accounts::user(&config, command)),
+            Command::Group(command) => on_runtime(accounts::group(&config, command)),
             Command::Token(command) => on_runtime(accounts::token(&config, command)),
             Command::SigningKey(command) => on_runtime(signing_key::run(&config, command)),
             Command::Audit(command) => audit::run(&config, command),

@@ -5,6 +5,7 @@
 //! its connections anew by itself) receives what happened since.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -14,16 +15,16 @@ use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse as SseResponse};
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use memdeck_model::telemetry::Watch;
-use memdeck_model::{Event, Problem, ProblemKind};
+use memdeck_model::{Event, Guest, Problem, ProblemKind};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use utoipa::IntoParams;
 
 use super::DashboardState;
-use super::access::Standing;
+use super::access::{Standing, Who};
 use super::answer::{RestError, UrlQuery};
-use memdeck_operations::{Heard, Listener, OpenSession, Position};
+use memdeck_operations::{Caller, Heard, Listener, OpenSession, Position};
 
 /// Between two signs of life. An event, not a comment: `EventSource` does not show comments to the page.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -54,6 +55,7 @@ pub struct Resume {
 pub async fn stream(
     State(state): State<DashboardState>,
     Extension(standing): Extension<Standing>,
+    Extension(who): Extension<Who>,
     UrlQuery(resume): UrlQuery<Resume>,
     headers: HeaderMap,
 ) -> Result<Response, RestError> {
@@ -63,7 +65,7 @@ pub async fn stream(
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let told: Option<Position> =
         header.or(resume.last_event_id.as_deref()).and_then(|position| position.parse().ok());
-    let connection = Connection::new(state, standing, told, watch);
+    let connection = Connection::new(state, standing, &who, told, watch);
     let ping =
         KeepAlive::new().interval(PING_INTERVAL).event(Sse::default().event(Event::KEEP_ALIVE).data("{}"));
     let mut response = SseResponse::new(connection.events()).keep_alive(ping).into_response();
@@ -81,6 +83,13 @@ struct Connection {
     closing: watch::Receiver<bool>,
     session: Option<OpenSession>,
     session_check: Interval,
+    caller: Caller,
+    /// Hears when somebody may see other guests than before: whoever is known comes back as who they are then. `None` where that
+    /// cannot change.
+    regrouped: Option<watch::Receiver<()>>,
+    /// What somebody who does not see all guests was told last of what has one present state: a change of what they do not see is
+    /// no news to them.
+    shown: Vec<Event>,
 }
 
 /// Why a connection that waited goes on.
@@ -98,9 +107,19 @@ enum Next {
 }
 
 impl Connection {
-    fn new(state: DashboardState, standing: Standing, told: Option<Position>, watch: Watch) -> Self {
+    fn new(
+        state: DashboardState,
+        standing: Standing,
+        who: &Who,
+        told: Option<Position>,
+        watch: Watch,
+    ) -> Self {
+        let caller = who.on_page();
+        // Positions count what happens to all guests: they are not told to who does not see all.
+        let told = told.filter(|_| !caller.reach.is_limited());
         // Listens before the present state is taken: a change in between is sent twice rather than never.
         let (listener, resumed) = state.operations.feed().listen(told);
+        let regrouped = who.identity.is_some().then(|| state.accounts.regrouped());
         let session = match standing {
             Standing::SignedIn(session, _) => Some(session),
             Standing::Open
@@ -118,7 +137,20 @@ impl Connection {
         let telemetry = state.operations.telemetry().ok().filter(|_| !watch.is_empty());
         let collections = telemetry.map(|telemetry| telemetry.collections());
         let next = Next::Start { resumed };
-        Self { state, listener, next, watch, collections, closing, session, session_check }
+        let shown = Vec::new();
+        Self {
+            state,
+            listener,
+            next,
+            watch,
+            collections,
+            closing,
+            session,
+            session_check,
+            caller,
+            regrouped,
+            shown,
+        }
     }
 
     fn events(self) -> impl Stream<Item = Result<Sse, Infallible>> {
@@ -138,8 +170,11 @@ impl Connection {
             }
             Next::Changes => self.changes().await?,
         };
-        // Asked at the end: what waited for its turn while the session ended is not sent any more.
-        self.session.as_ref().is_none_or(OpenSession::is_open).then_some((events, self))
+        // Asked at the end: what waited for its turn while the session ended, or the caller's guests became others, is not sent
+        // any more.
+        let is_same = self.regrouped.as_ref().is_none_or(|changes| !changes.has_changed().unwrap_or(true));
+        let is_open = self.session.as_ref().is_none_or(OpenSession::is_open);
+        (is_same && is_open).then_some((events, self))
     }
 
     async fn changes(&mut self) -> Option<Vec<Sse>> {
@@ -148,17 +183,23 @@ impl Connection {
                 heard = self.listener.next() => Woken::Heard(heard),
                 _ = self.closing.wait_for(|closing| *closing) => return None,
                 () = ended(self.session.as_mut()) => return None,
+                () = regrouped(self.regrouped.as_mut()) => return None,
                 () = collected(self.collections.as_mut()) => Woken::Collected,
                 _ = self.session_check.tick() => Woken::SessionCheck,
             };
             match woken {
                 Woken::Heard(Heard::Events(events)) => {
-                    let told = events.iter().map(|(position, event)| told(event, Some(*position)));
-                    return Some(told.collect());
+                    let mut told = Vec::new();
+                    for (position, event) in &events {
+                        told.extend(self.told(event, Some(*position)).await);
+                    }
+                    if !told.is_empty() {
+                        return Some(told);
+                    }
                 }
                 // A page that reads slowly, or a loss between the parts: send the present state.
                 Woken::Heard(Heard::Lost) => return Some(self.present().await),
-                Woken::Collected => return Some(self.live()),
+                Woken::Collected => return Some(self.live().await),
                 Woken::SessionCheck if self.session.as_ref().is_none_or(OpenSession::is_open) => {}
                 Woken::SessionCheck => return None,
             }
@@ -166,18 +207,60 @@ impl Connection {
     }
 
     /// The live values that the page watches, without ids: they are not kept.
-    fn live(&self) -> Vec<Sse> {
-        let Ok(telemetry) = self.state.operations.telemetry() else { return Vec::new() };
+    async fn live(&mut self) -> Vec<Sse> {
+        let operations = Arc::clone(&self.state.operations);
+        let Ok(telemetry) = operations.telemetry() else { return Vec::new() };
         let summaries = self.watch.all.then(|| Event::Summaries(telemetry.summaries()));
         let watched = self.watch.guests.iter().filter_map(|uuid| telemetry.live(uuid));
         let samples = watched.map(|sample| Event::Sample(Box::new(sample)));
-        summaries.into_iter().chain(samples).map(|event| told(&event, None)).collect()
+        let events: Vec<Event> = summaries.into_iter().chain(samples).collect();
+        let mut told = Vec::new();
+        for event in events {
+            told.extend(self.told(&event, None).await);
+        }
+        told
+    }
+
+    /// An event as the caller may hear it; nothing, if nothing of it is for them.
+    async fn told(&mut self, event: &Event, position: Option<Position>) -> Option<Sse> {
+        if !self.caller.reach.is_limited() {
+            return Some(told(event, position));
+        }
+        let event = self.state.operations.event_for(event, &self.caller).await?;
+        (!self.was_shown(&event)).then(|| told(&event, None))
+    }
+
+    /// Whether an event says what the last one of its kind said, where only the newest of a kind counts. It is the last one from
+    /// now on.
+    fn was_shown(&mut self, event: &Event) -> bool {
+        let present = match event {
+            Event::Guests(guests) => {
+                // That the time of a running guest goes on is no news.
+                let timeless = |guest: &Guest| Guest { cpu_time_ns: 0, ..guest.clone() };
+                Event::Guests(guests.iter().map(timeless).collect())
+            }
+            Event::Service(_) | Event::Hypervisor(_) | Event::Storage(_) => event.clone(),
+            _ => return false,
+        };
+        if self.shown.contains(&present) {
+            return true;
+        }
+        self.shown.retain(|known| known.kind() != present.kind());
+        self.shown.push(present);
+        false
     }
 
     /// Only the last one has an id: a page that heard half of it must hear it all again.
     async fn present(&mut self) -> Vec<Sse> {
         let position = self.listener.position();
-        let events = self.state.operations.present_state().await;
+        let events = self.state.operations.present_state(&self.caller).await;
+        if self.caller.reach.is_limited() {
+            self.shown.clear();
+            for event in &events {
+                self.was_shown(event);
+            }
+            return events.iter().map(|event| told(event, None)).collect();
+        }
         let last = events.len().saturating_sub(1);
         let numbered = events.iter().enumerate();
         numbered.map(|(index, event)| told(event, (index == last).then_some(position))).collect()
@@ -200,6 +283,16 @@ async fn ended(session: Option<&mut OpenSession>) {
         Some(session) => session.ended().await,
         None => std::future::pending().await,
     }
+}
+
+/// Waits until somebody may see other guests than before.
+async fn regrouped(changes: Option<&mut watch::Receiver<()>>) {
+    if let Some(changes) = changes
+        && changes.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 fn told(event: &Event, position: Option<Position>) -> Sse {

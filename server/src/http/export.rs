@@ -1,5 +1,6 @@
 //! All records that a filter means, as a file to keep.
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,6 +10,7 @@ use futures_util::stream::{self, StreamExt as _};
 use memdeck_model::Timestamp;
 
 use super::DashboardState;
+use super::access::Who;
 use super::answer::{RestError, UrlQuery};
 use super::openapi::ErrorBody;
 use super::record_parameters::FilterParameters;
@@ -28,23 +30,25 @@ use super::records_csv;
 )]
 pub async fn csv(
     State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
     UrlQuery(filter): UrlQuery<FilterParameters>,
 ) -> Result<Response, RestError> {
     // A few hundred records are read and sent at a time: neither memory nor a transaction grows with the catalog or
     // waits for a slow reader. Once the answer has begun, a failure can only cut it off, and the reader's program notices.
     let filter = filter.read()?;
-    let (records, place) = state.operations.walk_records(&filter, None).await?;
+    let caller = who.calls();
+    let (records, place) = state.operations.walk_records(&filter, None, &caller).await?;
     let mut beginning = records_csv::head().map_err(|error| unwritable(&error))?;
     beginning.extend(records_csv::rows(&records).map_err(|error| unwritable(&error))?);
 
     let disposition = format!("attachment; filename=\"{}\"", file_name(state.operations.now()));
     let rest = stream::try_unfold((state, place), move |(state, place)| {
-        let filter = filter.clone();
+        let (filter, caller) = (filter.clone(), caller.clone());
         async move {
             if place.is_none() {
                 return Ok(None);
             }
-            let (records, place) = state.operations.walk_records(&filter, place).await?;
+            let (records, place) = state.operations.walk_records(&filter, place, &caller).await?;
             let rows = records_csv::rows(&records).map_err(csv_failure)?;
             Ok::<_, Failure>(Some((Bytes::from(rows), (state, place))))
         }

@@ -57,8 +57,12 @@ type Stored = State<Arc<Images>>;
     params(("dump_id" = String, Path, description = "Which dump")),
     responses((status = 200, body = Record))
 )]
-async fn record(State(images): Stored, UrlPath(dump_id): UrlPath) -> Result<Json<Record>, RestError> {
-    Ok(Json(images.record(&dump_id).await?))
+async fn record(
+    State(images): Stored,
+    Extension(who): Extension<Who>,
+    UrlPath(dump_id): UrlPath,
+) -> Result<Json<Record>, RestError> {
+    Ok(Json(images.record(&dump_id, &who.calls()).await?))
 }
 
 /// Deletes the image of a dump; its record stays and says when and by whom.
@@ -88,8 +92,12 @@ async fn delete(
     params(("dump_id" = String, Path, description = "Which dump")),
     responses((status = 200, body = serde_json::Value))
 )]
-async fn manifest(State(images): Stored, UrlPath(dump_id): UrlPath) -> Result<Response, RestError> {
-    Ok(unkept(Json(images.manifest(&dump_id).await?)))
+async fn manifest(
+    State(images): Stored,
+    Extension(who): Extension<Who>,
+    UrlPath(dump_id): UrlPath,
+) -> Result<Response, RestError> {
+    Ok(unkept(Json(images.manifest(&dump_id, &who.calls()).await?)))
 }
 
 /// Segments, notes and sizes of a stored image in each format.
@@ -100,8 +108,12 @@ async fn manifest(State(images): Stored, UrlPath(dump_id): UrlPath) -> Result<Re
     params(("dump_id" = String, Path, description = "Which dump")),
     responses((status = 200, body = serde_json::Value))
 )]
-async fn inspect(State(images): Stored, UrlPath(dump_id): UrlPath) -> Result<Response, RestError> {
-    Ok(unkept(Json(images.inspect(&dump_id).await?)))
+async fn inspect(
+    State(images): Stored,
+    Extension(who): Extension<Who>,
+    UrlPath(dump_id): UrlPath,
+) -> Result<Response, RestError> {
+    Ok(unkept(Json(images.inspect(&dump_id, &who.calls()).await?)))
 }
 
 /// What is known of a guest's memory belongs into no cache.
@@ -119,9 +131,10 @@ fn unkept<T: Serialize>(json: Json<T>) -> Response {
 )]
 async fn verification(
     State(images): Stored,
+    Extension(who): Extension<Who>,
     UrlPath(dump_id): UrlPath,
 ) -> Result<Json<Verification>, RestError> {
-    Ok(Json(images.verification(&dump_id).await?))
+    Ok(Json(images.verification(&dump_id, &who.calls()).await?))
 }
 
 /// Begins a verification of an image. Its end is reported at the same path.
@@ -185,7 +198,8 @@ async fn image(
     headers: HeaderMap,
 ) -> Result<Response, RestError> {
     let form = Form::parse(query.format.as_deref().unwrap_or("elf"))?;
-    let opened = images.open(&dump_id, form).await?;
+    let reader = who.reads(&standing);
+    let opened = images.open(&dump_id, form, &reader).await?;
     let tag = opened.entity_tag.as_deref().and_then(|tag| tag.parse::<ETag>().ok());
     let mut told = description(&opened)?;
     if has_it_already(&headers, tag.as_ref()) {
@@ -223,7 +237,7 @@ async fn image(
         Ok(place) => place,
         Err(problem) => return Ok(too_many(problem)),
     };
-    let bytes = images.read(opened, part, Box::new(place), &who.reads(&standing)).await?;
+    let bytes = images.read(opened, part, Box::new(place), &reader).await?;
     Ok((status, told, Body::from_stream(bytes)).into_response())
 }
 

@@ -86,19 +86,20 @@ struct PageQuery {
 )]
 async fn records(
     State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
     UrlQuery(page): UrlQuery<PageQuery>,
     UrlQuery(filter): UrlQuery<FilterParameters>,
     UrlQuery(sort): UrlQuery<SortParameters>,
 ) -> Result<Json<RecordPage>, RestError> {
     let query = RecordQuery::from_request(filter.read()?, sort.read()?, page.limit, page.offset);
-    Ok(Json(state.operations.list_records(query).await?))
+    Ok(Json(state.operations.list_records(query, &who.calls()).await?))
 }
 
 /// Whether the dump service answers, the newest dump of every guest, and what became of the last request. Never an
 /// error: the answer says what is wrong.
 #[utoipa::path(get, path = "/status", tag = "memory dumps", responses((status = 200, body = ServiceStatus)))]
-async fn status(State(state): State<DashboardState>) -> Json<ServiceStatus> {
-    Json(state.operations.service_status().await)
+async fn status(State(state): State<DashboardState>, Extension(who): Extension<Who>) -> Json<ServiceStatus> {
+    Json(state.operations.service_status(&who.calls()).await)
 }
 
 /// The newest dump of one guest, whatever it was asked for by.
@@ -115,15 +116,19 @@ async fn status(State(state): State<DashboardState>) -> Json<ServiceStatus> {
 )]
 async fn dump_status(
     State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
     UrlPath(vm): UrlPath,
 ) -> Result<Json<DumpStatus>, RestError> {
-    Ok(Json(state.operations.dump_status(&vm).await?))
+    Ok(Json(state.operations.dump_status(&vm, &who.calls()).await?))
 }
 
 /// Totals over all records.
 #[utoipa::path(get, path = "/stats", tag = "memory dumps", responses((status = 200, body = Stats)))]
-async fn stats(State(state): State<DashboardState>) -> Result<Json<Stats>, RestError> {
-    Ok(Json(state.operations.stats().await?))
+async fn stats(
+    State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<Stats>, RestError> {
+    Ok(Json(state.operations.stats(&who.calls()).await?))
 }
 
 /// Cancels a dump. Accepted: the end follows.

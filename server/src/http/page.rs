@@ -52,7 +52,7 @@ impl api::Operations for Page {
     }
 
     async fn guests(&self) -> Result<Vec<Guest>, Problem> {
-        self.operations.list_guests().await
+        self.operations.list_guests(&self.who.on_page()).await
     }
 
     async fn hosts(&self) -> Result<HostList, Problem> {
@@ -88,7 +88,7 @@ impl api::Operations for Page {
     }
 
     async fn holds(&self) -> Result<HoldList, Problem> {
-        self.operations.list_holds().await
+        self.operations.list_holds(&self.who.on_page()).await
     }
 
     async fn add_hold(&self, hold: NewHold) -> Result<Hold, Problem> {
@@ -225,7 +225,7 @@ impl api::Operations for Page {
     }
 
     async fn dumps(&self) -> Result<Vec<DumpStatus>, Problem> {
-        Ok(self.operations.recent_dumps().await?)
+        Ok(self.operations.recent_dumps(&self.who.on_page()).await?)
     }
 
     async fn trigger(&self, request: TriggerRequest) -> Result<Vec<DumpStatus>, Problem> {
@@ -234,7 +234,7 @@ impl api::Operations for Page {
     }
 
     async fn activity(&self) -> Result<Vec<Activity>, Problem> {
-        self.operations.list_activity().await
+        self.operations.list_activity(&self.who.on_page()).await
     }
 
     async fn cancel(&self, dump_id: DumpId) -> Result<(), Problem> {
@@ -242,31 +242,31 @@ impl api::Operations for Page {
     }
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, Problem> {
-        self.operations.list_records(query).await
+        self.operations.list_records(query, &self.who.on_page()).await
     }
 
     async fn record_hosts(&self) -> Result<Vec<String>, Problem> {
-        self.operations.record_hosts().await
+        self.operations.record_hosts(&self.who.on_page()).await
     }
 
     async fn last_dumps(&self) -> Result<Vec<LastDump>, Problem> {
-        self.operations.last_dumps().await
+        self.operations.last_dumps(&self.who.on_page()).await
     }
 
     async fn trends(&self, range: TrendRange) -> Result<Trends, Problem> {
-        self.operations.trends(range).await
+        self.operations.trends(range, &self.who.on_page()).await
     }
 
     async fn record(&self, dump_id: DumpId) -> Result<Record, Problem> {
-        self.operations.images().record(dump_id.as_str()).await
+        self.operations.images().record(dump_id.as_str(), &self.who.on_page()).await
     }
 
     async fn image(&self, dump_id: DumpId) -> Result<ImageFacts, Problem> {
-        self.operations.images().facts(dump_id.as_str()).await
+        self.operations.images().facts(dump_id.as_str(), &self.who.on_page()).await
     }
 
     async fn verification(&self, dump_id: DumpId) -> Result<Verification, Problem> {
-        Ok(self.operations.images().verification(dump_id.as_str()).await?.in_short())
+        Ok(self.operations.images().verification(dump_id.as_str(), &self.who.on_page()).await?.in_short())
     }
 
     async fn verify(&self, dump_id: DumpId) -> Result<Verification, Problem> {
@@ -305,7 +305,7 @@ impl api::Operations for Page {
     }
 
     async fn series(&self, query: SeriesQuery) -> Result<Series, Problem> {
-        self.operations.series(query).await
+        self.operations.series(query, &self.who.on_page()).await
     }
 
     async fn me(&self) -> Result<Me, Problem> {

@@ -99,8 +99,11 @@ async fn preview(
 
 /// Legal holds, those that were lifted last.
 #[utoipa::path(get, path = "", tag = "retention", responses((status = 200, body = HoldList)))]
-async fn holds(State(state): State<DashboardState>) -> Result<Json<HoldList>, RestError> {
-    Ok(Json(state.operations.list_holds().await?))
+async fn holds(
+    State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<HoldList>, RestError> {
+    Ok(Json(state.operations.list_holds(&who.calls()).await?))
 }
 
 /// Holds a case or a dump: nobody deletes its images until the hold is lifted.

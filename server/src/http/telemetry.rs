@@ -134,8 +134,11 @@ struct Vms {
 
 /// Every guest of the hypervisor, running or not.
 #[utoipa::path(get, path = "/vms", tag = "telemetry", responses((status = 200, body = Vms)))]
-async fn vms(State(state): State<DashboardState>) -> Result<Json<Vms>, RestError> {
-    let guests = state.operations.list_guests().await?;
+async fn vms(
+    State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<Vms>, RestError> {
+    let guests = state.operations.list_guests(&who.calls()).await?;
     let vms: Vec<ListedVm> = guests.into_iter().map(|guest| Vm::from(guest).into()).collect();
     Ok(Json(Vms { count: vms.len(), vms }))
 }
@@ -151,8 +154,11 @@ struct LiveVms {
 
 /// The guests that libvirt runs now: those with an id.
 #[utoipa::path(get, path = "/live-vms", tag = "telemetry", responses((status = 200, body = LiveVms)))]
-async fn live_vms(State(state): State<DashboardState>) -> Result<Json<LiveVms>, RestError> {
-    let guests = state.operations.list_guests().await?;
+async fn live_vms(
+    State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<LiveVms>, RestError> {
+    let guests = state.operations.list_guests(&who.calls()).await?;
     let live = guests.into_iter().filter(|guest| guest.id.is_some() && guest.state != GuestState::Shutoff);
     let vms: Vec<Vm> = live.map(Vm::from).collect();
     Ok(Json(LiveVms { count: vms.len(), source: "libvirt", vms }))
@@ -172,11 +178,14 @@ struct MonitoredVms {
 
 /// The guests that were measured in the last five minutes.
 #[utoipa::path(get, path = "/monitored-vms", tag = "telemetry", responses((status = 200, body = MonitoredVms)))]
-async fn monitored_vms(State(state): State<DashboardState>) -> Result<Json<MonitoredVms>, RestError> {
+async fn monitored_vms(
+    State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<MonitoredVms>, RestError> {
     let telemetry = state.operations.telemetry()?;
     let last_collection = telemetry.collected_at();
     let is_recent = last_collection.is_some_and(|at| state.operations.now().since(at) <= MONITORED);
-    let vms = if is_recent { telemetry.vms() } else { Vec::new() };
+    let vms = if is_recent { state.operations.measured_vms(&who.calls())? } else { Vec::new() };
     Ok(Json(MonitoredVms { count: vms.len(), source: "influxdb", last_collection, vms }))
 }
 
@@ -201,9 +210,10 @@ struct VmStats {
 )]
 async fn vm_stats(
     State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
     UrlPath(vm_id): UrlPath,
 ) -> Result<Json<VmStats>, RestError> {
-    let totals = state.operations.vm_stats(&vm_id)?;
+    let totals = state.operations.vm_stats(&vm_id, &who.calls())?;
     let metrics = memdeck_model::telemetry::VmTotals::METRICS;
     let value = |metric: &Metric| (metric.field().to_owned(), totals.get(*metric).unwrap_or(0).into());
     let unknown = metrics.iter().filter(|metric| totals.get(**metric).is_none()).map(|metric| metric.field());
@@ -222,9 +232,12 @@ struct AllVmTelemetry {
 
 /// Every guest and how busy it is.
 #[utoipa::path(get, path = "/vm-telemetry", tag = "telemetry", responses((status = 200, body = AllVmTelemetry)))]
-async fn vm_telemetry(State(state): State<DashboardState>) -> Result<Json<AllVmTelemetry>, RestError> {
+async fn vm_telemetry(
+    State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<AllVmTelemetry>, RestError> {
     let telemetry = state.operations.telemetry()?;
-    let vms = telemetry.vm_telemetry();
+    let vms = state.operations.vm_telemetry(&who.calls())?;
     let timestamp = telemetry.collected_at().unwrap_or_else(|| state.operations.now());
     Ok(Json(AllVmTelemetry { count: vms.len(), timestamp, vms }))
 }
@@ -283,10 +296,13 @@ struct CollectorDiagnostic {
 
 /// Tries everything that telemetry needs.
 #[utoipa::path(get, path = "/diagnostic", tag = "telemetry", responses((status = 200, body = Diagnostic)))]
-async fn diagnostic(State(state): State<DashboardState>) -> Result<Json<Diagnostic>, RestError> {
+async fn diagnostic(
+    State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<Diagnostic>, RestError> {
     let status = Status::of(&state)?;
     let Diagnosis { checks } = state.operations.diagnose_telemetry().await?;
-    let kvm = match state.operations.list_guests().await {
+    let kvm = match state.operations.list_guests(&who.calls()).await {
         Ok(guests) => {
             let live_vms = guests.iter().filter(|guest| guest.id.is_some()).count();
             KvmDiagnostic { status: "ok", live_vms, error: None }
@@ -346,6 +362,7 @@ struct Range {
 )]
 async fn series(
     State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
     UrlPath(uuid): UrlPath,
     UrlQuery(range): UrlQuery<Range>,
 ) -> Result<Json<Series>, RestError> {
@@ -355,13 +372,16 @@ async fn series(
     let from = range.from.unwrap_or_else(|| to.minus(Millis(60 * 60 * 1000)));
     let step_ms = range.step.map(|seconds| Millis(u64::from(seconds) * 1000));
     let query = SeriesQuery { uuid, metric, device: range.device, from, to, step_ms };
-    Ok(Json(state.operations.series(query).await?))
+    Ok(Json(state.operations.series(query, &who.calls()).await?))
 }
 
 /// Every guest of the hypervisor, running or not.
 #[utoipa::path(get, path = "/api/guests", tag = "guests", responses((status = 200, body = Vec<Guest>)))]
-pub async fn guests(State(state): State<DashboardState>) -> Result<Json<Vec<Guest>>, RestError> {
-    Ok(Json(state.operations.list_guests().await?))
+pub async fn guests(
+    State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<Vec<Guest>>, RestError> {
+    Ok(Json(state.operations.list_guests(&who.calls()).await?))
 }
 
 /// How long a guest may stand still for a frozen dump, and how fast the host of the dump service reads one. Null where the

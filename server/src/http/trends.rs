@@ -1,13 +1,14 @@
 //! What became of dumps over time.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use memdeck_model::{Day, Millis, TrendRange, Trends};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::DashboardState;
+use super::access::Who;
 use super::answer::{RestError, UrlQuery};
 use super::openapi::ErrorBody;
 use super::record_parameters::{day_or_instant, instant, read};
@@ -41,6 +42,7 @@ pub struct TrendParameters {
 )]
 pub async fn trends(
     State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
     UrlQuery(parameters): UrlQuery<TrendParameters>,
 ) -> Result<Json<Trends>, RestError> {
     let to = read("to", parameters.to, |text| instant(text, |day| day.next().start_utc()))?;
@@ -53,5 +55,5 @@ pub async fn trends(
             .map_err(|error| RestError::new(StatusCode::BAD_REQUEST, error.to_string()))?,
         None => TrendRange::days_before(to, USUAL_DAYS),
     };
-    Ok(Json(state.operations.trends(range).await?))
+    Ok(Json(state.operations.trends(range, &who.calls()).await?))
 }

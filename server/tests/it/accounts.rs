@@ -24,7 +24,8 @@ fn trusted() -> Caller {
 }
 
 async fn add(app: &TestApp, name: &str, role: Role) {
-    let new = NewAccount { name: name.parse().unwrap(), role, password: PASSWORD.to_owned().into() };
+    let new =
+        NewAccount { name: name.parse().unwrap(), role, group: None, password: PASSWORD.to_owned().into() };
     app.accounts.add_account(new, &trusted()).await.unwrap();
 }
 
@@ -211,7 +212,13 @@ async fn an_api_token_is_told_once_and_opens_what_it_may_until_it_ends() {
 async fn a_revoked_token_opens_nothing_and_none_has_more_than_its_role() {
     let app = guarded();
     let rights = Some(Rights::of(&[Permission::View, Permission::Delete]));
-    let new = NewApiToken { name: "ci".parse().unwrap(), role: Role::Viewer, rights, expires_in_days: None };
+    let new = NewApiToken {
+        name: "ci".parse().unwrap(),
+        role: Role::Viewer,
+        rights,
+        guests: None,
+        expires_in_days: None,
+    };
     let made = app.accounts.make_token(new, &trusted()).await.unwrap();
     assert_eq!(made.facts.rights, Rights::of(&[Permission::View]));
     let call = || with(get("/api/guests"), "authorization", &format!("Bearer {}", made.token));

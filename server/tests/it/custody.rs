@@ -161,7 +161,7 @@ async fn only_those_who_may_read_the_audit_get_one() {
     // An administrator learns that there is no such dump, an operator not even that.
     for (role, expected) in [(Role::Admin, StatusCode::NOT_FOUND), (Role::Operator, StatusCode::FORBIDDEN)] {
         let name: AccountName = format!("t-{role}").parse().unwrap();
-        let token = NewApiToken { name, role, rights: None, expires_in_days: None };
+        let token = NewApiToken { name, role, rights: None, guests: None, expires_in_days: None };
         let token = app.accounts.make_token(token, &by).await.unwrap().token;
         for path in ["/api/memory-dumps/no-such-dump/custody", "/api/custody?case=IR-7"] {
             let request = Request::get(path).header("host", HOST);

@@ -16,14 +16,14 @@ use crate::support::{TestApp, answer, get, post, send};
 
 /// One event of a stream.
 #[derive(Clone, Debug, PartialEq)]
-struct Told {
-    kind: String,
-    data: Value,
-    id: Option<String>,
+pub struct Told {
+    pub kind: String,
+    pub data: Value,
+    pub id: Option<String>,
 }
 
 /// An open stream of events.
-struct Page {
+pub struct Page {
     stream: axum::body::BodyDataStream,
     unread: String,
 }
@@ -40,14 +40,14 @@ impl Page {
         Self::at(app, request).await
     }
 
-    async fn at(app: &TestApp, request: Request<Body>) -> Self {
+    pub async fn at(app: &TestApp, request: Request<Body>) -> Self {
         let response = send(&app.dashboard, request).await;
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self { stream: Body::into_data_stream(response.into_body()), unread: String::new() }
     }
 
     /// `None` at the end of the stream.
-    async fn next(&mut self) -> Option<Told> {
+    pub async fn next(&mut self) -> Option<Told> {
         let block = loop {
             if let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());

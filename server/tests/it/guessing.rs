@@ -44,6 +44,7 @@ async fn guessing_is_told_once_for_each_lock_out_and_by_whose_name() {
     let ada = NewAccount {
         name: "ada".parse().unwrap(),
         role: Role::Viewer,
+        group: None,
         password: "correct horse battery".to_owned().into(),
     };
     app.accounts.add_account(ada, &by).await.unwrap();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use self::fleet::{Fleet, PATIENCE, Pair, nobody};
 use crate::support::front::{ContractOnly, Listening};
-use crate::support::{TestApp, answer, get, post, send};
+use crate::support::{TestApp, answer, get, post, send, trusted};
 
 fn texts(value: &Value, key: &str) -> Vec<String> {
     value.as_array().unwrap().iter().map(|item| item[key].as_str().unwrap().to_owned()).collect()
@@ -39,7 +39,7 @@ async fn guests_of_all_hosts_are_listed_with_their_host() {
 async fn a_name_that_several_hosts_have_dumps_nothing_and_the_candidates_are_told() {
     let pair = Pair::start().await;
     let fleet = pair.fleet().await;
-    let uuid = pair.a.operations.list_guests().await.unwrap()[0].uuid.clone();
+    let uuid = pair.a.operations.list_guests(&trusted()).await.unwrap()[0].uuid.clone();
     for vm in ["db-01", uuid.as_str()] {
         let (status, refusal) = fleet.trigger(json!({"vms": ["only-a", vm]})).await;
         assert_eq!(status, StatusCode::CONFLICT, "{refusal}");
@@ -320,7 +320,7 @@ async fn a_service_with_only_the_three_calls_is_one_of_the_hosts() {
 async fn the_page_names_a_guest_by_its_uuid_behind_its_host() {
     let pair = Pair::start().await;
     let fleet = pair.fleet().await;
-    let guests = fleet.operations.list_guests().await.unwrap();
+    let guests = fleet.operations.list_guests(&trusted()).await.unwrap();
     let chosen: Vec<String> =
         guests.iter().filter(|guest| guest.name.0 != "web-01").map(memdeck_model::Guest::reference).collect();
     let body = json!({"request": {"vms": chosen}});

@@ -11,7 +11,7 @@ use memdeck_model::{Actor, Deletion, Event, ProblemKind, Verdict, Verification, 
 use memdeck_operations::{Caller, ImageHost as _, Images};
 use serde_json::{Value, json};
 
-use crate::support::{self, TestApp, answer, delete, get, post, send};
+use crate::support::{self, TestApp, answer, delete, get, post, send, trusted};
 
 /// Verifies, and gives what is told in the end.
 pub async fn verified(router: &Router, dump_id: &str) -> Value {
@@ -98,7 +98,7 @@ async fn an_image_is_deleted_with_its_files_and_the_record_says_so() {
     assert_eq!(answer(&app.dashboard, get(&path)).await, (StatusCode::OK, record));
     let (status, manifest) = answer(&app.dashboard, get(&format!("{path}/manifest"))).await;
     assert_eq!((status, &manifest["dump_id"]), (StatusCode::OK, &dump_id.as_str().into()));
-    let facts = app.images.facts(&dump_id).await.unwrap();
+    let facts = app.images.facts(&dump_id, &trusted()).await.unwrap();
     assert!(facts.manifest().is_some(), "the details still show it");
     for what in ["image", "inspect", "verify"] {
         let (status, answer) = answer(&app.dashboard, get(&format!("{path}/{what}"))).await;
@@ -155,8 +155,8 @@ async fn a_verification_is_told_when_it_begins_and_when_it_ends() {
 async fn the_page_is_told_all_that_image_and_manifest_tell() {
     let app = TestApp::start();
     let (dump_id, stored) = app.dumped("web-01").await;
-    let inspection = app.images.inspect(&dump_id).await.unwrap();
-    let facts = app.images.facts(&dump_id).await.unwrap();
+    let inspection = app.images.inspect(&dump_id, &trusted()).await.unwrap();
+    let facts = app.images.facts(&dump_id, &trusted()).await.unwrap();
     assert_eq!(
         serde_json::to_value(facts.inspection().unwrap()).unwrap(),
         serde_json::to_value(&inspection).unwrap()
@@ -164,11 +164,11 @@ async fn the_page_is_told_all_that_image_and_manifest_tell() {
     assert!(facts.manifest().is_some() && facts.problem().is_none());
 
     std::fs::remove_file(&stored).unwrap();
-    let left = app.images.facts(&dump_id).await.unwrap();
+    let left = app.images.facts(&dump_id, &trusted()).await.unwrap();
     assert_eq!(left.manifest(), facts.manifest(), "the manifest is there still");
     assert!(left.problem().unwrap().to_string().contains("is no longer where it was stored"));
     std::fs::remove_file(stored.with_file_name(companion(&stored))).unwrap();
-    let gone = app.images.facts(&dump_id).await.unwrap_err();
+    let gone = app.images.facts(&dump_id, &trusted()).await.unwrap_err();
     assert_eq!(gone.kind, ProblemKind::Gone);
 }
 
@@ -254,7 +254,7 @@ async fn an_imported_image_is_not_looked_for_on_this_host() {
         support::stored(&catalog, &app.clock),
         None,
     );
-    let problem = images.inspect(&dump_id).await.unwrap_err();
+    let problem = images.inspect(&dump_id, &trusted()).await.unwrap_err();
     assert!(problem.to_string().contains("with the dump service that took it"), "{problem}");
     let request = memdeck_model::DeleteRequest::confirmed("web-01");
     assert!(images.delete(&dump_id, request, &Caller::trusted(Actor::Api)).await.is_err());
@@ -306,7 +306,7 @@ async fn an_image_that_was_exchanged_for_another_dumps_is_found_and_not_handed_o
 async fn an_edit_of_the_pause_in_the_manifest_is_found_and_the_page_does_not_show_it() {
     let app = TestApp::start();
     let (dump_id, stored) = app.dumped("web-01").await;
-    let record = app.images.record(&dump_id).await.unwrap();
+    let record = app.images.record(&dump_id, &trusted()).await.unwrap();
     let manifest = stored.with_file_name(companion(&stored));
     let text = std::fs::read(&manifest).unwrap();
     assert_eq!(record.manifest_sha256, Some(memdeck_image::sha256_hex(&text)));
@@ -316,6 +316,6 @@ async fn an_edit_of_the_pause_in_the_manifest_is_found_and_the_page_does_not_sho
     std::fs::write(&manifest, serde_json::to_vec_pretty(&edited).unwrap()).unwrap();
     let found = verified(&app.agent, &dump_id).await;
     assert_eq!((&found["verdict"], &found["report"]["record"]), (&"damaged".into(), &"differs".into()));
-    let problem = app.images.facts(&dump_id).await.unwrap_err();
+    let problem = app.images.facts(&dump_id, &trusted()).await.unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Conflict, "{problem}");
 }

@@ -19,7 +19,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::support::front::{Front, Listening, is_record};
-use crate::support::{self, TestApp, answer, delete, get, text};
+use crate::support::{self, TestApp, answer, delete, get, text, trusted};
 
 /// Due soon by a clock that is moved by hand.
 const OFTEN: ImageCare = ImageCare { every: Duration::from_millis(50), bandwidth_mibps: 0 };
@@ -87,7 +87,7 @@ async fn a_damaged_image_is_found_by_itself_and_told_everywhere() {
     // Whoever looks later is told the same, also after a restart.
     let kept = app.catalog.verification_of(&hurt.parse().unwrap()).unwrap();
     assert_eq!(kept.as_ref(), Some(&second));
-    let present = app.operations.present_state().await;
+    let present = app.operations.present_state(&trusted()).await;
     assert!(present.contains(&Event::Verification(Box::new(second.clone()))));
     let noted = app
         .images
@@ -99,7 +99,7 @@ async fn a_damaged_image_is_found_by_itself_and_told_everywhere() {
         noted.entries.iter().filter(|entry| entry.action == AuditAction::ImageVerified).collect();
     assert_eq!((&verified[0].actor, verified[0].result), (&Actor::Service, AuditResult::Succeeded));
     assert_eq!(verified[0].details.verdict, Some(Verdict::Damaged));
-    let activity = app.operations.list_activity().await.unwrap();
+    let activity = app.operations.list_activity(&trusted()).await.unwrap();
     assert_eq!((activity[0].kind, activity[0].guest.as_str()), (ActivityKind::Damaged, "db-01"));
     until(async || {
         let told = app.operations.deliveries(DeliveryQuery::default()).await.unwrap().deliveries;
@@ -218,6 +218,6 @@ async fn what_an_agent_finds_by_itself_is_told_at_its_dashboard() {
     assert_eq!(front.catalog.verification_of(&found.dump_id).unwrap().as_ref(), Some(&found));
     assert_eq!(front.catalog.verification_figures().unwrap().bad, 1);
     assert_eq!(front.catalog.images_to_decide().unwrap()[0].is_sound, Some(false));
-    let activity = front.operations.list_activity().await.unwrap();
+    let activity = front.operations.list_activity(&trusted()).await.unwrap();
     assert!(activity.iter().any(|line| line.kind == ActivityKind::Damaged), "{activity:?}");
 }

@@ -64,6 +64,7 @@ mod stopping;
 mod study;
 mod support;
 mod telemetry;
+mod tenants;
 mod tls;
 mod tls_limits;
 mod trends;

@@ -204,7 +204,7 @@ async fn whoever_signs_in_at_nginx_needs_no_session_here_and_can_be_nobody_else(
     ];
     let served = Served::with(&vouching).await;
     let password = "correct horse battery".to_owned().into();
-    let ada = NewAccount { name: "ada".parse().unwrap(), role: Role::Operator, password };
+    let ada = NewAccount { name: "ada".parse().unwrap(), role: Role::Operator, group: None, password };
     served.app.accounts.add_account(ada, &Caller::trusted(Actor::Api)).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let passwords = dir.path().join("passwords");

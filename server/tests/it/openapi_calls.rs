@@ -74,6 +74,8 @@ fn bodies_of(document: &Value, schema: &Value) -> Vec<String> {
         Some("PasswordChange") => {
             texts(&[r#"{"present": "correct horse battery", "new": "staple horse battery"}"#])
         }
+        Some("NewGroup") => texts(&[r#"{"name": "south", "guests": ["web-*", "kvm-01/*"]}"#]),
+        Some("GroupChange") => texts(&[r#"{"guests": []}"#]),
         Some("NewApiToken") => texts(&[r#"{"name": "ci", "role": "viewer"}"#]),
         Some("NewTarget") => {
             texts(&[r#"{"name": "night", "address": {"kind": "webhook", "url": "http://127.0.0.1:9/hook"}}"#])
@@ -176,6 +178,7 @@ async fn make_what_is_called_local(router: &Router, path: &str) {
     let making = [
         ("/api/users", r#"{"name": "local", "role": "viewer", "password": "correct horse battery"}"#),
         ("/api/tokens", r#"{"name": "local", "role": "viewer"}"#),
+        ("/api/groups", r#"{"name": "local", "guests": ["web-*"]}"#),
         (
             "/api/notifications/targets",
             r#"{"name": "local", "address": {"kind": "webhook", "url": "http://127.0.0.1:9/hook"}}"#,

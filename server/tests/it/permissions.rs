@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
 use memdeck_app::routes::Page;
-use memdeck_model::{AccountName, Actor, Need, NewAccount, NewApiToken, Role, Service};
+use memdeck_model::{AccountName, Actor, Need, NewAccount, NewApiToken, Rights, Role, Service};
 use memdeck_operations::Caller;
 
 use crate::support::{HOST, TestApp, answer, get, http, routed_paths, send};
@@ -88,9 +89,9 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> 
 async fn credentials(app: &TestApp, role: Role) -> (String, String) {
     let by = Caller::trusted(Actor::Api);
     let name: AccountName = format!("a-{role}").parse().unwrap();
-    let token = NewApiToken { name: name.clone(), role, rights: None, expires_in_days: None };
+    let token = NewApiToken { name: name.clone(), role, rights: None, guests: None, expires_in_days: None };
     let token = app.accounts.make_token(token, &by).await.unwrap().token;
-    let account = NewAccount { name, role, password: PASSWORD.to_owned().into() };
+    let account = NewAccount { name, role, group: None, password: PASSWORD.to_owned().into() };
     app.accounts.add_account(account, &by).await.unwrap();
     let form = Request::post("/sign-in").header("host", HOST);
     let form = form.header("content-type", "application/x-www-form-urlencoded");
@@ -126,6 +127,40 @@ async fn each_role_may_make_the_calls_that_the_table_says_and_no_others() {
         }
     }
     assert!(refused > 50, "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_who_sees_only_some_guests_may_make_the_calls_that_leave_the_others_out() {
+    let app = TestApp::start_with(http(&[("MEMDECK_TOKEN", TOKEN)]).unwrap());
+    for role in Role::ALL {
+        let new = NewApiToken {
+            name: format!("of-north-{role}").parse().unwrap(),
+            role,
+            rights: None,
+            guests: Some(vec!["web-*".parse().unwrap()]),
+            expires_in_days: None,
+        };
+        let token = app.accounts.make_token(new, &Caller::trusted(Actor::Api)).await.unwrap().token;
+        let token = format!("Bearer {token}");
+        for (method, path, need) in Service::Dashboard.calls() {
+            if path == "/sign-out" {
+                continue;
+            }
+            let request = request(method, &path, &[("authorization", &token)]);
+            let response = send(&app.dashboard, request).await;
+            let status = response.status();
+            // The stream of events has no end.
+            let is_refused = status == StatusCode::FORBIDDEN;
+            let body = if is_refused { response.into_body() } else { Body::empty() };
+            let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+            let what = format!("{role}: {method} {path}: {status} {text}");
+            assert_ne!(status, StatusCode::UNAUTHORIZED, "{what}");
+            let is_open = Service::Dashboard.is_open_to_limited(method, &path);
+            let may = is_open && need.is_met_by(role.rights().and(Rights::OF_LIMITED));
+            assert_eq!(is_refused, !may, "{what}");
+            assert_eq!(text.contains("only the guests of your group"), !is_open, "{what}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,11 +2,11 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use memdeck_model::{AccountChange, Actor, NewAccount, Role};
+use memdeck_model::{AccountChange, Actor, NewAccount, NewGroup, Role};
 use memdeck_operations::Caller;
 use serde_json::json;
 
-use crate::support::{HOST, TestApp, answer, get, http, post, send, text};
+use crate::support::{HOST, TestApp, answer, get, http, post, send, text, trusted};
 
 const TOKEN: &str = "a token of some length";
 /// Requests of these tests come from loopback.
@@ -23,7 +23,7 @@ fn behind(further: &[(&str, &str)]) -> TestApp {
 
 async fn add(app: &TestApp, name: &str, role: Role) {
     let password = "correct horse battery".to_owned().into();
-    let new = NewAccount { name: name.parse().unwrap(), role, password };
+    let new = NewAccount { name: name.parse().unwrap(), role, group: None, password };
     app.accounts.add_account(new, &Caller::trusted(Actor::Api)).await.unwrap();
 }
 
@@ -159,5 +159,26 @@ fn settings_that_would_say_nothing_stop_the_start_with_the_reason() {
     ] {
         let error = http(&set).unwrap_err().to_string();
         assert!(error.contains(reason), "{set:?}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_of_the_proxy_see_the_guests_of_the_groups_of_their_names() {
+    let app = behind(&GROUPS);
+    for (name, guests) in [("OPS", "web-*"), ("soc", "db-01"), ("other", "mail-*")] {
+        let new = NewGroup { name: name.parse().unwrap(), guests: vec![guests.parse().unwrap()] };
+        app.accounts.add_group(new, &trusted()).await.unwrap();
+    }
+    for (groups, seen) in [
+        ("ops", &["web-01"][..]),
+        ("ops, soc", &["db-01", "web-01"]),
+        ("ops, other", &["web-01"]),
+        ("ops, cn=all", &["db-01", "web-01"]),
+    ] {
+        let request = named(by("ada", get("/api/guests")), &[("x-remote-groups", groups)]);
+        let (_, guests) = answer(&app.dashboard, request).await;
+        let names: Vec<&str> =
+            guests.as_array().unwrap().iter().map(|guest| guest["name"].as_str().unwrap()).collect();
+        assert_eq!(names, seen, "{groups}");
     }
 }

@@ -7,7 +7,7 @@ use memdeck_model::Event;
 use serde_json::{Value, json};
 
 use crate::support::front::{Front, Listening};
-use crate::support::{TestApp, answer, get, http};
+use crate::support::{TestApp, answer, get, http, trusted};
 
 /// Longer than an answer is given again.
 const LATER: Duration = Duration::from_secs(5);
@@ -73,7 +73,7 @@ async fn the_page_is_told_what_keeps_dumps_from_being_stored() {
     let app = TestApp::start();
     let notice = async || {
         app.clock.advance(LATER);
-        app.operations.present_state().await.into_iter().find_map(|event| match event {
+        app.operations.present_state(&trusted()).await.into_iter().find_map(|event| match event {
             Event::Storage(notice) => Some(notice),
             _ => None,
         })

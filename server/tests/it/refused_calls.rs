@@ -14,7 +14,8 @@ use crate::support::{HOST, TestApp, http, send};
 
 /// An API token of somebody with that role.
 async fn token(app: &TestApp, name: &str, role: Role) -> String {
-    let new = NewApiToken { name: name.parse().unwrap(), role, rights: None, expires_in_days: None };
+    let new =
+        NewApiToken { name: name.parse().unwrap(), role, rights: None, guests: None, expires_in_days: None };
     format!("Bearer {}", app.accounts.make_token(new, &Caller::trusted(Actor::Api)).await.unwrap().token)
 }
 

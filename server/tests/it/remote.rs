@@ -7,7 +7,7 @@ use memdeck_model::{Actor, EndReason, Event};
 use serde_json::json;
 
 use crate::support::front::{ContractOnly, Front, Listening, is_record};
-use crate::support::{TestApp, answer, get, post};
+use crate::support::{TestApp, answer, get, post, trusted};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dump_by_an_agent_looks_like_one_of_ones_own() {
@@ -32,8 +32,8 @@ async fn a_dump_by_an_agent_looks_like_one_of_ones_own() {
         (&status["status"], &status["service"]),
         (&json!("ok"), &json!(format!("http://{}", service.address)))
     );
-    assert_eq!(front.operations.list_guests().await.unwrap().len(), 2);
-    let log = front.operations.list_activity().await.unwrap();
+    assert_eq!(front.operations.list_guests(&trusted()).await.unwrap().len(), 2);
+    let log = front.operations.list_activity(&trusted()).await.unwrap();
     let told: Vec<_> = log.iter().map(|line| (line.kind, line.guest.as_str())).collect();
     assert_eq!(told, [(Completed, "db-01"), (Started, "db-01"), (Queued, "db-01")]);
 }
@@ -130,7 +130,7 @@ async fn a_service_with_only_the_contract_is_followed_and_its_hash_is_unknown() 
         (&json!("completed"), &json!(null))
     );
     // It tells no guests, so they come from the libvirt that the dashboard was given: here, one without guests.
-    assert!(front.operations.list_guests().await.unwrap().is_empty());
+    assert!(front.operations.list_guests(&trusted()).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +157,7 @@ async fn who_asked_is_known_behind_an_agent_in_job_record_manifest_and_log() {
     front.trigger("db-01").await;
     check(&mut front, Actor::Api.by_way_of(&here)).await;
 
-    let guests = front.operations.list_guests().await.unwrap();
+    let guests = front.operations.list_guests(&trusted()).await.unwrap();
     let body = json!({"request": {"vms": [guests[0].uuid]}}).to_string();
     answer(&front.router, post("/api/ui/trigger", &body)).await;
     check(&mut front, Actor::Page.by_way_of(&here)).await;
@@ -175,7 +175,7 @@ async fn who_asked_is_known_behind_an_agent_in_job_record_manifest_and_log() {
     assert!(output.await.unwrap().status.success());
     check(&mut front, Actor::CommandLine { user: Some("ada".to_owned()) }).await;
 
-    let log = front.operations.list_activity().await.unwrap();
+    let log = front.operations.list_activity(&trusted()).await.unwrap();
     let queued = log.into_iter().filter(|line| line.kind == Queued);
     let asked_here: Vec<Actor> = queued.filter_map(|line| line.by).collect();
     assert_eq!(asked_here, [Actor::named("the night shift"), Actor::Page, Actor::Api]);

@@ -6,7 +6,7 @@ use memdeck_model::{ActivityKind, Actor, ByteCount, EndReason, Event, JobState};
 use serde_json::{Value, json};
 
 use crate::support::front::{ContractOnly, Front, Listening, is_record};
-use crate::support::{TestApp, answer, get, post};
+use crate::support::{TestApp, answer, get, post, trusted};
 
 async fn trigger(front: &Front, body: Value) -> (StatusCode, Value) {
     answer(&front.router, post("/api/memory-dumps/trigger", &body.to_string())).await
@@ -45,7 +45,7 @@ async fn a_dump_that_a_restarted_service_forgot_ends_everywhere_and_stays_in_the
 
     let state = front.state;
     let again = Front::on(state, &app, service.address);
-    let log = again.operations.list_activity().await.unwrap();
+    let log = again.operations.list_activity(&trusted()).await.unwrap();
     let line = log.iter().find(|line| line.kind == ActivityKind::Failed).expect("the end is in the log");
     assert_eq!((line.guest.as_str(), line.detail == lost.message), ("web-01", true));
     let asked = log.iter().find(|line| line.kind == ActivityKind::Queued).expect("and that it was asked for");
@@ -64,7 +64,7 @@ async fn a_failed_dump_of_a_service_is_in_the_log_after_a_restart_of_both() {
     let state = front.state;
     foreign.forget();
     let again = Front::on(state, &app, service.address);
-    let log = again.operations.list_activity().await.unwrap();
+    let log = again.operations.list_activity(&trusted()).await.unwrap();
     assert!(
         log.iter().any(|line| line.kind == ActivityKind::Failed && line.detail == "as it is".into()),
         "{log:?}"
@@ -96,7 +96,7 @@ async fn what_such_a_service_cannot_keep_is_refused_or_kept_here() {
     let record = answer(&front.router, get("/api/memory-dumps/records")).await.1["records"][0].clone();
     assert_eq!((&record["case"], &record["note"]), (&json!("IR-7"), &json!("at night")));
 
-    let health = front.operations.present_state().await;
+    let health = front.operations.present_state(&trusted()).await;
     let Some(Event::Service(health)) = health.into_iter().next() else { panic!("no health") };
     let can = health.capabilities;
     assert!(!can.cancel && !can.images && !can.options && !can.uuids, "{can:?}");
@@ -159,7 +159,7 @@ async fn guests_come_from_libvirt_while_such_a_service_is_down() {
     let address = service.address;
     service.stop().await;
     let front = Front::of(&app, address);
-    assert_eq!(front.operations.list_guests().await.unwrap().len(), 3);
+    assert_eq!(front.operations.list_guests(&trusted()).await.unwrap().len(), 3);
     let (status, reply) = trigger(&front, json!({"vms": ["web-01"]})).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     let detail = reply["detail"].as_str().unwrap();

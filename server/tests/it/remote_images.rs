@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::image_care::verified;
 use crate::support::front::{ContractOnly, Front, Listening, is_record};
-use crate::support::{HOST, TestApp, answer, delete, get, send};
+use crate::support::{HOST, TestApp, answer, delete, get, send, trusted};
 
 /// An agent with a dump, and a dashboard that knows of it.
 async fn with_a_dump(agent: &TestApp, vm: &str) -> (Listening, Front, String) {
@@ -118,10 +118,10 @@ async fn a_verification_is_followed_where_it_goes_on() {
     }
     assert_eq!(front.images.verifications()[0].verdict, Some(Verdict::Intact));
 
-    let facts = front.images.facts(&dump_id).await.unwrap();
-    assert_eq!(facts, agent.images.facts(&dump_id).await.unwrap());
+    let facts = front.images.facts(&dump_id, &trusted()).await.unwrap();
+    assert_eq!(facts, agent.images.facts(&dump_id, &trusted()).await.unwrap());
     service.stop().await;
-    let away = front.images.facts(&dump_id).await.unwrap_err();
+    let away = front.images.facts(&dump_id, &trusted()).await.unwrap_err();
     assert_eq!(away.kind, ProblemKind::Unavailable);
 }
 

@@ -92,7 +92,7 @@ fn add(state: UsersState, fields: Fields) -> Send {
         let role = fields.role.get_untracked().parse();
         let role = role.map_err(|error| Problem::new(ProblemKind::Invalid, format!("{error}")))?;
         let said = format!("{name} can sign in as {role}.");
-        let new = NewAccount { name, role, password: fields.password.get_untracked().into() };
+        let new = NewAccount { name, role, group: None, password: fields.password.get_untracked().into() };
         state.act(api::add_user(new), said).await.map(drop)
     })
 }

@@ -95,7 +95,7 @@ fn make(state: UsersState, fields: Fields) -> Send {
             days => Some(days.parse().map_err(|_| invalid("the number of days is no number".to_owned()))?),
         };
         let said = format!("The token {name} is made. Copy it now: it is not shown again.");
-        let new = NewApiToken { name, role, rights: None, expires_in_days };
+        let new = NewApiToken { name, role, rights: None, guests: None, expires_in_days };
         let token = state.act(api::make_token(new), said).await?;
         MADE.set(Some(token));
         Ok(())

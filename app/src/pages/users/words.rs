@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn without_accounts_the_page_says_that_everybody_may_do_everything() {
-        let me = |has_accounts| Me { name: None, role: None, rights: Rights::ALL, has_accounts };
+        let me =
+            |has_accounts| Me { name: None, role: None, rights: Rights::ALL, guests: None, has_accounts };
         assert!(
             standing(&me(false))
                 .starts_with("There are no accounts yet: whoever is let in may do everything")

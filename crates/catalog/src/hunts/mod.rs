@@ -8,7 +8,7 @@ mod tests;
 use memdeck_model::audit::NewEntry;
 use memdeck_model::{
     Actor, ByteCount, GuestName, Hunt, HuntDetails, HuntDump, HuntId, HuntReason, HuntState, HuntTally,
-    HuntedPattern, PatternKind, Sought, Timestamp,
+    HuntedPattern, PatternKind, Reach, Sought, Timestamp,
 };
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
 
@@ -17,7 +17,7 @@ pub use run::{HuntEnd, SearchedDump, StartedHunt};
 
 use crate::audit::append;
 use crate::column::{actor, decode, instant};
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, within};
 
 /// The most hunts that wait.
 const MOST_QUEUED: u32 = 20;
@@ -114,14 +114,23 @@ impl Catalog {
         })
     }
 
-    /// Every hunt that is kept, newest first.
+    /// Every hunt that is kept and searches only images within `reach`, newest first.
     ///
     /// # Errors
     /// `SQLite` refused.
-    pub fn hunts(&self) -> Result<Vec<Hunt>, CatalogError> {
+    pub fn hunts(&self, reach: &Reach) -> Result<Vec<Hunt>, CatalogError> {
         self.list("list hunts", |connection| {
-            let mut statement =
-                connection.prepare_cached(&format!("SELECT {COLUMNS} FROM hunts ORDER BY seq DESC"))?;
+            let seen = match reach.limit() {
+                None => "TRUE",
+                Some(set) => {
+                    within::define(connection, set)?;
+                    // Of an image without a record nobody knows whose it is.
+                    "NOT EXISTS (SELECT 1 FROM hunt_dumps LEFT JOIN records USING (dump_id)
+                                 WHERE hunt_dumps.hunt = hunts.seq AND NOT is_within(host, dom, guest_uuid))"
+                }
+            };
+            let mut statement = connection
+                .prepare_cached(&format!("SELECT {COLUMNS} FROM hunts WHERE {seen} ORDER BY seq DESC"))?;
             let mut rows = statement.query([])?;
             let mut hunts = Vec::new();
             while let Some(row) = rows.next()? {

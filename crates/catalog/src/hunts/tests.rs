@@ -91,7 +91,8 @@ fn a_hunt_is_kept_with_what_it_found_from_its_request_to_its_end() {
     assert_eq!((dumps[0].searched_bytes, dumps[1].searched_bytes), (Some(ByteCount(7)), None));
     assert!(dumps[0].problem.is_some() && dumps[1].problem.is_none());
     assert_eq!(catalog.start_hunt(at(10)).unwrap().unwrap().id, id(2), "then the next one");
-    let in_order: Vec<_> = catalog.hunts().unwrap().into_iter().map(|hunt| hunt.id).collect();
+    let in_order: Vec<_> =
+        catalog.hunts(&Reach::Everything).unwrap().into_iter().map(|hunt| hunt.id).collect();
     assert_eq!(in_order, [id(2), id(1)]);
 }
 
@@ -150,7 +151,7 @@ fn only_so_many_hunts_wait_and_only_so_many_are_kept() {
         catalog.keep_hits(&id(n), &[hit(1, 0, 0)], &tally(1)).unwrap();
         catalog.end_hunt(&end(n, None), &[]).unwrap();
     }
-    assert_eq!(catalog.hunts().unwrap().len(), usize::try_from(KEPT).unwrap());
+    assert_eq!(catalog.hunts(&Reach::Everything).unwrap().len(), usize::try_from(KEPT).unwrap());
     assert_eq!(catalog.hunt_hits(&id(0), 0, 9).unwrap(), None, "its hits are forgotten with it");
     for n in 0..u128::from(MOST_QUEUED) {
         assert_eq!(add(&catalog, 1000 + n), None);

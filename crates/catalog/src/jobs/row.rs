@@ -14,7 +14,8 @@ use crate::{Job, NewJob};
 /// Selects jobs with their records. Columns with a namesake in `records` get a name of their own.
 fn select(clause: &str) -> String {
     format!(
-        "SELECT {RECORD_COLUMNS}, jobs.seq AS job_seq, jobs.dump_id AS job_dump_id, jobs.vm, jobs.guest_uuid,
+        "SELECT {RECORD_COLUMNS}, jobs.seq AS job_seq, jobs.dump_id AS job_dump_id, jobs.vm,
+                jobs.guest_uuid AS job_guest_uuid,
                 jobs.guest_name, jobs.guest_vmid, jobs.state, jobs.message, jobs.end_reason, jobs.requested_by AS job_requested_by,
                 jobs.queued_at, jobs.started_at, jobs.finished_at, jobs.record_seq, jobs.requested_mode,
                 jobs.pause_budget_ms, jobs.bandwidth_mibps, jobs.accept_encrypted, jobs.case_number AS job_case_number,
@@ -121,7 +122,7 @@ fn read_job(row: &Row<'_>) -> Result<Job, CatalogError> {
         Some(_) => Some(record_row::read_record(row)?),
         None => None,
     };
-    let guest = match (row.get("guest_uuid")?, row.get("guest_name")?, row.get("guest_vmid")?) {
+    let guest = match (row.get("job_guest_uuid")?, row.get("guest_name")?, row.get("guest_vmid")?) {
         (Some(uuid), Some(name), Some(vmid)) => Some(GuestIdentity { uuid, name: GuestName(name), vmid }),
         _ => None,
     };

@@ -175,7 +175,7 @@ impl Catalog {
         self.list("find the newest image of a guest", |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT max(timestamp) FROM jobs JOIN records ON records.seq = jobs.record_seq
-                 WHERE guest_uuid = ?1 AND ok = 1 AND deleted_at IS NULL",
+                 WHERE jobs.guest_uuid = ?1 AND ok = 1 AND deleted_at IS NULL",
             )?;
             let newest: Option<i64> = statement.query_row([uuid], |row| row.get(0))?;
             newest.map(|micros| instant("timestamp", micros)).transpose()

@@ -2,8 +2,8 @@
 
 use memdeck_catalog::Catalog;
 use memdeck_model::{
-    ByteCount, CaptureMode, GuestName, LastDump, Record, RecordColumn, RecordFilter, RecordQuery, RecordSort,
-    RecordState, SearchText, SortOrder, Timestamp,
+    ByteCount, CaptureMode, GuestName, LastDump, Reach, Record, RecordColumn, RecordFilter, RecordQuery,
+    RecordSort, RecordState, SearchText, SortOrder, Timestamp, TrendRange, Whose,
 };
 use proptest::option::of;
 use proptest::prelude::*;
@@ -98,10 +98,15 @@ fn expected(records: &[Record], filter: &RecordFilter, sort: RecordSort) -> Vec<
     matching.into_iter().map(|(_, record)| record.clone()).collect()
 }
 
+fn is_within(reach: &Reach, record: &Record) -> bool {
+    let (hosts, name) = (record.host.as_deref(), Some(record.dom.0.as_str()));
+    reach.includes(Whose { hosts: hosts.as_slice(), name, uuid: record.guest_uuid.as_deref() })
+}
+
 fn walk(catalog: &Catalog, filter: &RecordFilter, step: u32) -> Vec<Record> {
     let (mut walked, mut place) = (Vec::new(), None);
     loop {
-        let (records, next) = catalog.records_behind(filter, place, step).unwrap();
+        let (records, next) = catalog.records_behind(filter, &Reach::Everything, place, step).unwrap();
         walked.extend(records);
         match next {
             Some(_) => place = next,
@@ -131,9 +136,54 @@ proptest! {
     }
 
     #[test]
+    fn what_is_within_reach_is_all_that_is_told(
+        records in prop::collection::vec((any_record(), of("[ab]")), 0..40),
+        filter in any_filter(),
+        sort in any_sort(),
+        selectors in prop::collection::vec("(hv[12?]/)?(\\*|web-0[1?]|w\\*|db|\\?)|uuid", 0..4),
+    ) {
+        let uuid = |letter: String| format!("00000000-0000-4000-8000-00000000000{letter}");
+        let records = records.into_iter().map(|(record, letter)| Record { guest_uuid: letter.map(uuid), ..record });
+        let (test, records) = catalog_of(records.collect());
+        let selectors = selectors.iter().map(|text| text.replace("uuid", &uuid("a".to_owned())).parse().unwrap());
+        let reach = Reach::only(selectors.collect());
+        let seen: Vec<Record> = records.iter().filter(|record| is_within(&reach, record)).cloned().collect();
+        let alone = TestCatalog::new();
+        let numbered: Vec<(u64, Record)> = (1..).zip(seen.iter().cloned()).collect();
+        alone.catalog.import("http://hv2:5001", &numbered).unwrap();
+
+        let expected = expected(&seen, &filter, sort);
+        let query = RecordQuery { filter: filter.clone(), sort, limit: 100, offset: 0 };
+        prop_assert_eq!(test.catalog.records_within(&query, &reach).unwrap().records, expected);
+        let everything = RecordQuery { filter: RecordFilter::default(), ..query };
+        let (told, total) = {
+            let page = test.catalog.records_within(&everything, &reach).unwrap();
+            (page.count, page.total)
+        };
+        prop_assert_eq!((told, total), (seen.len() as u64, seen.len() as u64));
+        let (walked, _) = test.catalog.records_behind(&filter, &reach, None, 100).unwrap();
+        let all = Reach::Everything;
+        let (of_alone, _) = alone.catalog.records_behind(&filter, &all, None, 100).unwrap();
+        prop_assert_eq!(walked, of_alone);
+        prop_assert_eq!(test.catalog.stats_within(&reach).unwrap(), alone.catalog.stats().unwrap());
+        prop_assert_eq!(test.catalog.hosts(&reach).unwrap(), alone.catalog.hosts(&all).unwrap());
+        let newest = |catalog: &Catalog, reach| {
+            let mut told: Vec<_> =
+                catalog.last_dumps(reach).unwrap().into_iter().map(|last| (last.dom.0, last.host, last.at)).collect();
+            told.sort();
+            told
+        };
+        prop_assert_eq!(newest(&test.catalog, &reach), newest(&alone.catalog, &all));
+        let days = TrendRange::new(second(0), second(86_400)).unwrap();
+        let (trends, of_alone) =
+            (test.catalog.trends(days, &reach, None).unwrap(), alone.catalog.trends(days, &all, None).unwrap());
+        prop_assert_eq!((&trends.steps, &trends.guests, &trends.growth), (&of_alone.steps, &of_alone.guests, &of_alone.growth));
+    }
+
+    #[test]
     fn the_last_dump_of_a_guest_is_its_newest_that_succeeded(records in prop::collection::vec(any_record(), 0..40)) {
         let (test, records) = catalog_of(records);
-        let told = test.catalog.last_dumps().unwrap();
+        let told = test.catalog.last_dumps(&Reach::Everything).unwrap();
         let guest_of = |dump: &LastDump| (dump.host.clone(), dump.dom.clone());
         for record in records.iter().filter(|record| record.ok) {
             let last = told.iter().filter(|dump| guest_of(dump) == guest_of(&record.into())).collect::<Vec<_>>();
@@ -213,10 +263,10 @@ fn records_that_arrive_during_a_walk_do_not_repeat_others() {
         test.catalog.import("a", &[(1, sparse_record("old", at * 10))]).unwrap();
     }
     let all = RecordFilter::default();
-    let (first, place) = test.catalog.records_behind(&all, None, 3).unwrap();
+    let (first, place) = test.catalog.records_behind(&all, &Reach::Everything, None, 3).unwrap();
     test.catalog.import("a", &[(1, sparse_record("newer", 99)), (2, sparse_record("older", 5))]).unwrap();
-    let (next, place) = test.catalog.records_behind(&all, place, 3).unwrap();
-    let (rest, end) = test.catalog.records_behind(&all, place, 3).unwrap();
+    let (next, place) = test.catalog.records_behind(&all, &Reach::Everything, place, 3).unwrap();
+    let (rest, end) = test.catalog.records_behind(&all, &Reach::Everything, place, 3).unwrap();
     assert_eq!(end, None);
     let told: Vec<_> = [first, next, rest].concat().iter().map(|record| record.timestamp).collect();
     assert_eq!(told, [50, 40, 30, 20, 10, 5, 0].map(second));
@@ -227,6 +277,6 @@ fn hosts_are_each_told_once_in_order() {
     let on = |host: Option<&str>, at| Record { host: host.map(str::to_owned), ..sparse_record("web", at) };
     let hosts = [Some("hv2"), Some("hv1"), None, Some(""), Some("hv2"), Some("HV3")];
     let (test, _) = catalog_of((0..).zip(hosts).map(|(at, host)| on(host, at)).collect());
-    assert_eq!(test.catalog.hosts().unwrap(), ["HV3", "hv1", "hv2"]);
-    assert_eq!(TestCatalog::new().catalog.hosts().unwrap(), Vec::<String>::new());
+    assert_eq!(test.catalog.hosts(&Reach::Everything).unwrap(), ["HV3", "hv1", "hv2"]);
+    assert_eq!(TestCatalog::new().catalog.hosts(&Reach::Everything).unwrap(), Vec::<String>::new());
 }

@@ -211,7 +211,7 @@ fn any_record() -> impl Strategy<Value = Record> {
         of(prop_oneof![Just(Actor::Page), Just(Actor::Api), any_name, of_dashboard])
     };
     let deleted = (of(instant()), actor(), actor());
-    let promised = (of(text()), of(text()), of(instant()));
+    let promised = (of(text()), of(text()), of(instant()), of(text()));
     (names, numbers, rest, live, deleted, promised).prop_map(
         |(
             (timestamp, dom, vmid, dump_id, host, sha256, dump_path),
@@ -219,7 +219,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             (mode, pause_ms, format, codec, ok),
             (point_in_time, fallback, downtime, iterations, dirty_bytes_per_s, encrypted, case, note),
             (deleted_at, deleted_by, requested_by),
-            (manifest_sha256, digests_root, rebuilt_at),
+            (manifest_sha256, digests_root, rebuilt_at, guest_uuid),
         )| Record {
             timestamp,
             time: timestamp,
@@ -234,6 +234,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             dump_path,
             dump_id: dump_id.map(|text| id(&text)),
             host,
+            guest_uuid,
             mode,
             pause_ms: pause_ms.map(Millis),
             raw_size_bytes,

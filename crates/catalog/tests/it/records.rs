@@ -1,7 +1,7 @@
 //! Listing, counting and importing records.
 
 use memdeck_model::{
-    ByteCount, Record, RecordColumn, RecordFilter, RecordQuery, RecordSort, SortOrder, Stats,
+    ByteCount, Reach, Record, RecordColumn, RecordFilter, RecordQuery, RecordSort, SortOrder, Stats,
 };
 
 use crate::support::*;
@@ -223,7 +223,35 @@ fn calls_at_a_hundred_thousand_records() {
             timed(&format!("sort {by:?} {order:?} deep"), &|| list(&deep));
         }
     }
-    timed("hosts", &|| drop(test.catalog.hosts().unwrap()));
+    let guests = |of: &str| (0..1000).map(|n| format!("{of}-{n:03}").parse().unwrap()).collect::<Vec<_>>();
+    let few = (0..5).map(|n| format!("hv{n}/vm-{n}*").parse().unwrap()).collect::<Vec<_>>();
+    let patterns = (0..1000).map(|n| format!("hv?/vm-{n:03}*").parse().unwrap()).collect::<Vec<_>>();
+    for (what, selectors) in [
+        ("1000 names", guests("vm")),
+        ("1000 others", guests("db")),
+        ("1000 patterns", patterns),
+        ("few", few),
+    ] {
+        let reach = Reach::only(selectors);
+        // What was asked before is answered from memory: each question is another one.
+        let offset = std::cell::Cell::new(0);
+        let list = |filter: &RecordFilter, sort| {
+            offset.set(offset.get() + 1);
+            let query = RecordQuery { filter: filter.clone(), sort, offset: offset.get(), ..query.clone() };
+            drop(test.catalog.records_within(&query, &reach).unwrap());
+        };
+        timed(&format!("{what}: page"), &|| list(&RecordFilter::default(), query.sort));
+        let by_size = RecordSort { by: RecordColumn::RawSizeBytes, order: SortOrder::Desc };
+        timed(&format!("{what}: page by size"), &|| list(&RecordFilter::default(), by_size));
+        let search = RecordFilter { search: Some("ab".parse().unwrap()), ..RecordFilter::default() };
+        timed(&format!("{what}: search"), &|| list(&search, query.sort));
+        timed(&format!("{what}: hosts"), &|| drop(test.catalog.hosts(&reach).unwrap()));
+        timed(&format!("{what}: last dumps"), &|| drop(test.catalog.last_dumps(&reach).unwrap()));
+        let start = std::time::Instant::now();
+        let told = test.catalog.stats_within(&reach).unwrap().total_dumps;
+        println!("{what}: stats of {told}: {:?}", start.elapsed());
+    }
+    timed("hosts", &|| drop(test.catalog.hosts(&Reach::Everything).unwrap()));
     timed("stats", &|| assert_eq!(test.catalog.stats().unwrap().total_dumps, 100_000));
     timed("reopen", &|| drop(memdeck_catalog::Catalog::open(test.dir.path()).unwrap()));
 }

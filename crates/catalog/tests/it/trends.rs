@@ -1,7 +1,9 @@
 //! What became of dumps over time.
 
 use memdeck_catalog::{DumpTrends, RemoteDump};
-use memdeck_model::{ByteCount, CaptureMode, DumpStatus, Durations, Growth, Millis, Record, TrendRange};
+use memdeck_model::{
+    ByteCount, CaptureMode, DumpStatus, Durations, Growth, Millis, Reach, Record, TrendRange,
+};
 
 use crate::support::*;
 
@@ -13,7 +15,7 @@ fn three_days() -> TrendRange {
 }
 
 fn told(test: &TestCatalog) -> DumpTrends {
-    test.catalog.trends(three_days()).unwrap()
+    test.catalog.trends(three_days(), &Reach::Everything, None).unwrap()
 }
 
 /// An image of so many bytes.
@@ -175,7 +177,7 @@ fn trends_at_a_hundred_thousand_records() {
         let mut times: Vec<_> = (0..9)
             .map(|_| {
                 let start = std::time::Instant::now();
-                assert_eq!(test.catalog.trends(range).unwrap().guests.len(), 8);
+                assert_eq!(test.catalog.trends(range, &Reach::Everything, None).unwrap().guests.len(), 8);
                 start.elapsed()
             })
             .collect();

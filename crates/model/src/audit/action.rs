@@ -105,7 +105,9 @@ words! {
         SessionEnded = "session_ended", "Session ended";
         TokenMade = "token_made", "Token made";
         TokenRevoked = "token_revoked", "Token revoked";
+        GroupAdded = "group_added", "Group added";
         GroupChanged = "group_changed", "Group changed";
+        GroupRemoved = "group_removed", "Group removed";
         /// Somebody asked for what they may not do.
         Refused = "refused", "Refused";
         ScheduleAdded = "schedule_added", "Schedule added";

@@ -5,7 +5,10 @@
 //!                        ├──► Rights ──► Need of a call: allowed, or refused with a sentence
 //! fewer, for a token ────┘
 //! ```
+//!
+//! Of what rights allow, somebody who sees only some guests may make the calls that leave the others out ([`limited`]).
 
+mod limited;
 mod need;
 mod permission;
 mod role;

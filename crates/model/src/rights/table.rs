@@ -94,6 +94,10 @@ pub const DASHBOARD_CALLS: &[Call] = &[
     ("GET", "/api/tokens", May(ManageUsers)),
     ("POST", "/api/tokens", May(ManageUsers)),
     ("DELETE", "/api/tokens/{name}", May(ManageUsers)),
+    ("GET", "/api/groups", May(ManageUsers)),
+    ("POST", "/api/groups", May(ManageUsers)),
+    ("PUT", "/api/groups/{name}", May(ManageUsers)),
+    ("DELETE", "/api/groups/{name}", May(ManageUsers)),
     ("GET", "/api/users", May(ManageUsers)),
     ("POST", "/api/users", May(ManageUsers)),
     ("PATCH", "/api/users/{name}", May(ManageUsers)),
@@ -217,7 +221,7 @@ pub const PAGE_CALLS: &[(&str, Need)] = &[
 ];
 
 /// Where a call that does not exist is answered as such.
-const UNKNOWN: [&str; 2] = ["/api", "/api/{*rest}"];
+pub(super) const UNKNOWN: [&str; 2] = ["/api", "/api/{*rest}"];
 
 /// One of the two services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

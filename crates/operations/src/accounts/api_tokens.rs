@@ -7,11 +7,11 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use memdeck_catalog::SecretDigest;
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject};
 use memdeck_model::{
-    AccountName, Actor, ApiToken, MadeApiToken, Millis, NewApiToken, Permission, Problem, ProblemKind,
+    AccountName, Actor, ApiToken, MadeApiToken, Millis, NewApiToken, Permission, Problem, ProblemKind, Reach,
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{Accounts, Known};
+use super::{Accounts, Known, groups};
 use crate::audit::Deed;
 use crate::{Caller, blocking};
 
@@ -24,6 +24,18 @@ const USE_STEP: Millis = Millis(5 * 60 * 1000);
 /// Ten years.
 const MOST_DAYS: u32 = 3653;
 
+/// A token, and its guests as they are looked for.
+pub(super) struct KnownToken {
+    facts: ApiToken,
+    reach: Reach,
+}
+
+impl KnownToken {
+    pub(super) fn of(facts: ApiToken) -> Self {
+        Self { reach: facts.guests.clone().map_or(Reach::Everything, Reach::only), facts }
+    }
+}
+
 impl Accounts {
     /// Whose token was sent, which is used hereby.
     #[must_use]
@@ -35,9 +47,9 @@ impl Accounts {
         let digest: SecretDigest = Sha256::digest(given).into();
         let now = self.clock.now();
         let mut tokens = self.tokens.write();
-        let token = tokens.get_mut(&digest).filter(|token| token.expires_at.is_none_or(|end| now < end))?;
-        let known =
-            Known { identity: Some(Actor::Token { name: token.name.to_string() }), rights: token.rights };
+        let is_valid = |token: &&mut KnownToken| token.facts.expires_at.is_none_or(|end| now < end);
+        let KnownToken { facts: token, reach } = tokens.get_mut(&digest).filter(is_valid)?;
+        let known = Known::of(Actor::Token { name: token.name.to_string() }, token.rights, reach.clone());
         if token.last_used_at.is_none_or(|last| now.since(last) >= USE_STEP) {
             token.last_used_at = Some(now);
             drop(tokens);
@@ -62,7 +74,8 @@ impl Accounts {
     /// The caller does not manage users.
     pub fn list_tokens(&self, caller: &Caller) -> Result<Vec<ApiToken>, Problem> {
         caller.must(Permission::ManageUsers)?;
-        let mut tokens: Vec<ApiToken> = self.tokens.read().values().cloned().collect();
+        let mut tokens: Vec<ApiToken> =
+            self.tokens.read().values().map(|token| token.facts.clone()).collect();
         tokens.sort_by_key(|token| token.name.key());
         Ok(tokens)
     }
@@ -75,10 +88,13 @@ impl Accounts {
     pub async fn make_token(&self, new: NewApiToken, caller: &Caller) -> Result<MadeApiToken, Problem> {
         caller.must(Permission::ManageUsers)?;
         let object = AuditObject::Token { name: new.name.to_string() };
-        let value = match new.expires_in_days {
+        let mut value = match new.expires_in_days {
             Some(days) => format!("role {}, for {days} days", new.role),
             None => format!("role {}, without end", new.role),
         };
+        if let Some(guests) = &new.guests {
+            value = format!("{value}, {}", groups::in_words(guests));
+        }
         let details = AuditDetails { value: Some(value), ..AuditDetails::default() };
         let deed = Deed::new(AuditAction::TokenMade, object).with(details);
         self.noted(caller, deed, self.make_checked_token(new, caller)).await
@@ -89,6 +105,7 @@ impl Accounts {
             let detail = format!("a token expires in 1 to {MOST_DAYS} days, or never");
             return Err(Problem::new(ProblemKind::Invalid, detail));
         }
+        groups::check(new.guests.as_deref().unwrap_or_default())?;
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|error| {
             tracing::error!(%error, "the system returned no random numbers");
@@ -101,6 +118,7 @@ impl Accounts {
         let facts = ApiToken {
             name: new.name,
             rights: new.rights.map_or(new.role.rights(), |rights| rights.and(new.role.rights())),
+            guests: new.guests,
             created_at,
             created_by: caller.actor.clone(),
             expires_at: new.expires_in_days.map(|days| created_at.plus(Millis::from(life(days)))),
@@ -116,7 +134,7 @@ impl Accounts {
             let detail = format!("there is a token {} already", facts.name);
             return Err(Problem::new(ProblemKind::Conflict, detail));
         }
-        self.tokens.write().insert(digest, facts.clone());
+        self.tokens.write().insert(digest, KnownToken::of(facts.clone()));
         tracing::info!(by = %caller.actor.to_json(), token = %facts.name, "a token was made");
         Ok(MadeApiToken { token, facts })
     }
@@ -134,7 +152,8 @@ impl Accounts {
                 return Err(Problem::new(ProblemKind::NotFound, format!("there is no token {name}")));
             }
             let key = name.key();
-            self.tokens.write().retain(|_, token| token.name.key() != key);
+            self.tokens.write().retain(|_, token| token.facts.name.key() != key);
+            self.regrouped.send_replace(());
             tracing::info!(by = %caller.actor.to_json(), token = %name, "a token was revoked");
             Ok(())
         };

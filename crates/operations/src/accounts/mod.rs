@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! name + password ──► AccountId ──► session ──► cookie ──┐
-//! token of this memdeck, link ────► session ──► cookie ──┼──► Known: who, with what rights
+//! token of this memdeck, link ────► session ──► cookie ──┼──► Known: who, with what rights, over which guests
 //! API token ─────────────────────────────────────────────┘
 //! ```
+//!
+//! With which guests is said by the group of an account, or by a token.
 //!
 //! The catalog keeps them; this process, which alone writes it, has them in memory too: every request asks. Guessing is
 //! slowed down by whoever takes requests.
 
 mod api_tokens;
+mod groups;
 mod hashing;
 mod people;
 mod sessions;
@@ -20,13 +23,14 @@ use std::sync::Arc;
 use memdeck_catalog::{AccountRow, Catalog, CatalogError, SecretDigest, SessionOf};
 use memdeck_clock::Clock;
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject};
-use memdeck_model::{
-    AccountName, Actor, ApiToken, Me, Permission, Problem, ProblemKind, Rights, SessionFacts,
-};
+use memdeck_model::{AccountName, Actor, Me, Permission, Problem, ProblemKind, Reach, Rights, SessionFacts};
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use crate::audit::{Audit, Deed};
 use crate::{Caller, blocking, catalog_problem};
+use api_tokens::KnownToken;
+use groups::KnownGroup;
 use hashing::Hashing;
 pub use sessions::{NewSession, OpenError, OpenSession, Sessions};
 
@@ -37,13 +41,21 @@ pub struct Known {
     pub identity: Option<Actor>,
     /// What they may do.
     pub rights: Rights,
+    /// The guests that they may see and touch.
+    pub reach: Reach,
 }
 
 impl Known {
     /// Whoever holds the token of this memdeck.
     #[must_use]
     pub fn administrator() -> Self {
-        Self { identity: None, rights: Rights::ALL }
+        Self { identity: None, rights: Rights::ALL, reach: Reach::Everything }
+    }
+
+    /// Somebody with these rights over guests within `reach`; what is about all guests, nobody may who sees only some.
+    fn of(identity: Actor, rights: Rights, reach: Reach) -> Self {
+        let rights = if reach.is_limited() { rights.and(Rights::OF_LIMITED) } else { rights };
+        Self { identity: Some(identity), rights, reach }
     }
 }
 
@@ -55,11 +67,14 @@ pub struct Accounts {
     audit: Option<Audit>,
     clock: Arc<dyn Clock>,
     people: RwLock<BTreeMap<i64, AccountRow>>,
-    tokens: RwLock<HashMap<SecretDigest, ApiToken>>,
+    tokens: RwLock<HashMap<SecretDigest, KnownToken>>,
+    groups: RwLock<BTreeMap<i64, KnownGroup>>,
     sessions: Arc<Sessions>,
     hashing: Hashing,
     /// Held while accounts or tokens are changed, so that memory and catalog change in the same order.
     changing: tokio::sync::Mutex<()>,
+    /// Hears when somebody may see other guests than before.
+    regrouped: watch::Sender<()>,
 }
 
 impl Accounts {
@@ -69,7 +84,9 @@ impl Accounts {
     /// The catalog cannot be read.
     pub fn load(catalog: &Arc<Catalog>, clock: &Arc<dyn Clock>) -> Result<Self, CatalogError> {
         let people = catalog.accounts()?.into_iter().map(|row| (row.id, row)).collect();
-        let tokens = catalog.api_tokens()?.into_iter().collect();
+        let tokens = catalog.api_tokens()?.into_iter();
+        let tokens = tokens.map(|(digest, facts)| (digest, KnownToken::of(facts))).collect();
+        let groups = catalog.groups()?.into_iter().map(|row| (row.id, KnownGroup::of(row))).collect();
         let sessions = Arc::new(Sessions::load(Arc::clone(catalog), Arc::clone(clock))?);
         Ok(Self {
             catalog: Some(Arc::clone(catalog)),
@@ -77,9 +94,11 @@ impl Accounts {
             clock: Arc::clone(clock),
             people: RwLock::new(people),
             tokens: RwLock::new(tokens),
+            groups: RwLock::new(groups),
             sessions,
             hashing: Hashing::default(),
             changing: tokio::sync::Mutex::default(),
+            regrouped: watch::channel(()).0,
         })
     }
 
@@ -92,9 +111,11 @@ impl Accounts {
             clock: Arc::clone(clock),
             people: RwLock::default(),
             tokens: RwLock::default(),
+            groups: RwLock::default(),
             sessions: Arc::new(Sessions::in_memory(Arc::clone(clock))),
             hashing: Hashing::default(),
             changing: tokio::sync::Mutex::default(),
+            regrouped: watch::channel(()).0,
         }
     }
 
@@ -130,21 +151,24 @@ impl Accounts {
         let people = self.people.read();
         let account = people.get(&id).filter(|account| !account.disabled)?;
         let identity = Actor::User { name: account.name.to_string() };
-        Some(Known { identity: Some(identity), rights: account.role.rights() })
+        Some(Known::of(identity, account.role.rights(), self.reach_of(account)))
     }
 
-    /// Somebody whom others vouch for: with the rights that those grant, or else with those of the account of that name. `None`
-    /// if they are kept out, or may do nothing.
+    /// Somebody whom others vouch for: with the rights that those grant, or else with those of the account of that name; over the
+    /// guests of the account's group and of those that are called as one of `groups`, if there are any. `None` if they are kept
+    /// out, or may do nothing.
     #[must_use]
-    pub fn vouched(&self, name: &AccountName, granted: Option<Rights>) -> Option<Known> {
+    pub fn vouched(&self, name: &AccountName, granted: Option<Rights>, groups: &[String]) -> Option<Known> {
         let account = self.account_named(name);
         if account.as_ref().is_some_and(|account| account.disabled) {
             return None;
         }
         let rights = granted.or_else(|| account.as_ref().map(|account| account.role.rights()))?;
+        let own = account.as_ref().and_then(|account| account.group);
+        let reach = self.reach_within(rights, own, groups);
         let name = account.map_or_else(|| name.to_string(), |account| account.name.to_string());
-        let known = Known { identity: Some(Actor::User { name }), rights };
-        (rights != Rights::NONE).then_some(known)
+        let known = Known::of(Actor::User { name }, rights, reach);
+        (known.rights != Rights::NONE).then_some(known)
     }
 
     /// Who a caller is, for the caller.
@@ -156,7 +180,8 @@ impl Accounts {
             _ => account.as_ref().map(|account| account.name.clone()),
         };
         let role = account.map(|account| account.role);
-        Me { name, role, rights: caller.rights, has_accounts: self.are_there() }
+        let guests = caller.reach.limit().map(|set| set.selectors().to_vec());
+        Me { name, role, rights: caller.rights, guests, has_accounts: self.are_there() }
     }
 
     /// The account that makes a call, if one does.

@@ -29,6 +29,7 @@ impl Accounts {
         Account {
             name: row.name.clone(),
             role: row.role,
+            group: self.group_name(row.group),
             disabled: row.disabled,
             created_at: row.created_at,
             last_sign_in: row.last_sign_in,
@@ -39,10 +40,12 @@ impl Accounts {
     /// Makes an account.
     ///
     /// # Errors
-    /// The caller does not manage users, there is one of this name, the password is weak, or the catalog failed.
+    /// The caller does not manage users, there is one of this name or no such group, the password is weak, or the catalog
+    /// failed.
     pub async fn add_account(&self, new: NewAccount, caller: &Caller) -> Result<Account, Problem> {
         caller.must(Permission::ManageUsers)?;
-        let deed = of_user(AuditAction::UserAdded, &new.name, Some(new.role.to_string()));
+        let group = new.group.as_ref().map_or_else(String::new, |group| format!(", group {group}"));
+        let deed = of_user(AuditAction::UserAdded, &new.name, Some(format!("{}{group}", new.role)));
         self.noted(caller, deed, self.make_account(new, caller)).await
     }
 
@@ -54,8 +57,10 @@ impl Accounts {
             let detail = format!("there are {MOST} accounts, which is the most there can be");
             return Err(Problem::new(ProblemKind::Conflict, detail));
         }
+        let group =
+            new.group.as_ref().map(|group| self.group_named(group)).transpose()?.map(|group| group.id);
         let (name, role, at) = (new.name.clone(), new.role, self.clock.now());
-        let row = self.in_catalog(move |catalog| catalog.add_account(&name, role, &hash, at)).await?;
+        let row = self.in_catalog(move |catalog| catalog.add_account(&name, role, group, &hash, at)).await?;
         let Some(row) = row else {
             let detail = format!("there is an account {} already", new.name);
             return Err(Problem::new(ProblemKind::Conflict, detail));
@@ -66,10 +71,10 @@ impl Accounts {
         Ok(facts)
     }
 
-    /// Changes the role or the password of an account, or keeps it out. A new password and being kept out end its sessions.
+    /// Changes the role, the group or the password of an account, or keeps it out. A new password and being kept out end its sessions.
     ///
     /// # Errors
-    /// The caller does not manage users, there is no such account, the password is weak, or the catalog failed.
+    /// The caller does not manage users, there is no such account or group, the password is weak, or the catalog failed.
     pub async fn change_account(
         &self,
         name: &AccountName,
@@ -97,22 +102,36 @@ impl Accounts {
         };
         let _changing = self.changing.lock().await;
         let mut row = self.account_named(name).ok_or_else(|| unknown(name))?;
-        let (id, role, disabled, password) = (row.id, change.role, change.disabled, hash.clone());
-        self.in_catalog(move |catalog| catalog.change_account(id, role, disabled, password.as_deref()))
-            .await?;
-        let ends = hash.is_some() || disabled == Some(true);
-        row.role = role.unwrap_or(row.role);
-        row.disabled = disabled.unwrap_or(row.disabled);
+        let ends = hash.is_some() || change.disabled == Some(true);
+        let regroups = change.role.is_some() || change.group.is_some();
+        if let Some(group) = &change.group {
+            row.group =
+                group.as_ref().map(|group| self.group_named(group)).transpose()?.map(|group| group.id);
+        }
+        row.role = change.role.unwrap_or(row.role);
+        row.disabled = change.disabled.unwrap_or(row.disabled);
         row.password = hash.unwrap_or(row.password);
-        self.people.write().insert(id, row.clone());
-        if ends {
-            self.sessions.end_all_of(SessionOf::Account(id)).await;
+        self.keep_changed(row.clone(), ends).await?;
+        if regroups {
+            self.regrouped.send_replace(());
         }
         tracing::info!(
             by = %caller.actor.to_json(), account = %row.name, role = %row.role, disabled = row.disabled,
             "an account was changed"
         );
         Ok(self.facts(&row))
+    }
+
+    /// Writes an account that was changed, and ends its sessions where that is asked for.
+    async fn keep_changed(&self, row: AccountRow, ends_sessions: bool) -> Result<(), Problem> {
+        let kept = row.clone();
+        self.in_catalog(move |catalog| catalog.change_account(&kept, ends_sessions)).await?;
+        let of = SessionOf::Account(row.id);
+        self.people.write().insert(row.id, row);
+        if ends_sessions {
+            self.sessions.end_all_of(of).await;
+        }
+        Ok(())
     }
 
     /// Removes an account and ends its sessions. Records go on to name it.
@@ -176,19 +195,16 @@ impl Accounts {
         let hash = self.hashing.hash(change.new).await?;
         let _changing = self.changing.lock().await;
         let Some(mut account) = self.account_named(&account.name) else { return Err(unknown(&account.name)) };
-        let (id, password) = (account.id, hash.clone());
-        self.in_catalog(move |catalog| catalog.change_account(id, None, None, Some(&password))).await?;
         account.password = hash;
         tracing::info!(account = %account.name, "somebody changed their password");
-        self.people.write().insert(id, account);
-        self.sessions.end_all_of(SessionOf::Account(id)).await;
-        Ok(())
+        self.keep_changed(account, true).await
     }
 }
 
 /// A new password alone is a deed of its own.
 fn kind_of(change: &AccountChange) -> AuditAction {
-    let is_password_alone = change.password.is_some() && change.role.is_none() && change.disabled.is_none();
+    let alone = AccountChange { password: change.password.clone(), ..AccountChange::default() };
+    let is_password_alone = change.password.is_some() && *change == alone;
     if is_password_alone { AuditAction::PasswordChanged } else { AuditAction::UserChanged }
 }
 
@@ -196,6 +212,10 @@ fn kind_of(change: &AccountChange) -> AuditAction {
 fn said(change: &AccountChange) -> String {
     let mut parts = Vec::new();
     parts.extend(change.role.map(|role| format!("role {role}")));
+    parts.extend(change.group.as_ref().map(|group| match group {
+        Some(group) => format!("group {group}"),
+        None => "no group".to_owned(),
+    }));
     parts.extend(change.disabled.map(|out| if out { "kept out" } else { "let in" }.to_owned()));
     parts.extend(change.password.as_ref().map(|_| "a new password".to_owned()));
     parts.join(", ")

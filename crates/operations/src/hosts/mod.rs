@@ -29,6 +29,7 @@ pub use everyone::Everyone;
 pub use member::Member;
 use owners::Owners;
 pub use resolve::Assignment;
+pub(crate) use statuses::ambiguous;
 
 /// The hosts, in the order of the configuration. There is at least one. Which there are changes when the configuration is read
 /// anew.

@@ -149,7 +149,7 @@ impl Hosts {
 }
 
 /// A name that several hosts have.
-pub(super) fn ambiguous(vm: &str, candidates: Vec<String>, consequence: &str) -> Problem {
+pub(crate) fn ambiguous(vm: &str, candidates: Vec<String>, consequence: &str) -> Problem {
     let shown: String = vm.chars().filter(|c| !c.is_control()).take(80).collect();
     let detail = format!(
         "several hosts have a guest '{shown}': name it as one of {}{consequence}",

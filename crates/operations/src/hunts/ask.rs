@@ -29,8 +29,8 @@ impl Operations {
             return Err(invalid(format!("a hunt ends after 1 to {} hits, not {limit}", NewHunt::MOST_HITS)));
         }
         check_count(&asked.sought)?;
-        let dumps = self.hunted(&asked).await?;
-        self.check_patterns(&asked.sought, &dumps).await?;
+        let dumps = self.hunted(&asked, caller).await?;
+        self.check_patterns(&asked.sought, &dumps, caller).await?;
         let NewHunt { sought, .. } = asked;
         let hunt = AddedHunt {
             id: HuntId::from_uuid_bits(Uuid::new_v4().as_u128()),
@@ -54,14 +54,14 @@ impl Operations {
     }
 
     /// The dumps whose images are searched: those that are named, and those of guests, newest first.
-    async fn hunted(&self, asked: &NewHunt) -> Result<Vec<HuntDump>, Problem> {
+    async fn hunted(&self, asked: &NewHunt, caller: &Caller) -> Result<Vec<HuntDump>, Problem> {
         if asked.dump_ids.is_empty() && asked.guests.is_empty() && !asked.all {
             return Err(invalid("say in which images it is looked for: dump_ids, guests, or all".to_owned()));
         }
         check_most(asked.dump_ids.len())?;
         let mut dumps: Vec<HuntDump> = Vec::new();
         for dump_id in &asked.dump_ids {
-            let (image, _) = self.searchable(dump_id).await?;
+            let (image, _) = self.searchable(dump_id, caller).await?;
             dumps.extend(image.owned.and_then(|owned| hunted(owned.record)));
         }
         let guests: Vec<Option<GuestName>> =
@@ -71,7 +71,9 @@ impl Operations {
             let of = guest.clone();
             let records = self.on_hunts(move |catalog| catalog.kept_images(of.as_ref(), MOST_KEPT)).await?;
             let mut seen = BTreeSet::new();
-            let is_wanted = |record: &Record| !asked.newest_only || seen.insert(record.dom.0.clone());
+            let is_wanted = |record: &Record| {
+                caller.sees_record(record) && (!asked.newest_only || seen.insert(record.dom.0.clone()))
+            };
             let found: Vec<_> = records.into_iter().filter(is_wanted).filter_map(hunted).collect();
             if found.is_empty() {
                 let whose = guest.map_or_else(String::new, |guest| format!(" of {guest}"));
@@ -86,9 +88,13 @@ impl Operations {
         Ok(dumps)
     }
 
-    /// An image that is kept here, and who reads it.
-    pub(super) async fn searchable(&self, dump_id: &DumpId) -> Result<(ImageRef, Arc<dyn Study>), Problem> {
-        let image = self.images.present(dump_id.as_str()).await?;
+    /// An image that is kept here and that the caller may see, and who reads it.
+    pub(super) async fn searchable(
+        &self,
+        dump_id: &DumpId,
+        caller: &Caller,
+    ) -> Result<(ImageRef, Arc<dyn Study>), Problem> {
+        let image = self.images.present(dump_id.as_str(), caller).await?;
         let study = self.reader_of(&image)?;
         let record = image.owned.as_ref().map(|owned| &owned.record);
         if record.is_none_or(|record| record.dump_path.is_none()) {
@@ -98,9 +104,14 @@ impl Operations {
     }
 
     /// Asks whoever will look for the patterns whether that can be done.
-    async fn check_patterns(&self, sought: &Sought, dumps: &[HuntDump]) -> Result<(), Problem> {
+    async fn check_patterns(
+        &self,
+        sought: &Sought,
+        dumps: &[HuntDump],
+        caller: &Caller,
+    ) -> Result<(), Problem> {
         let Some(first) = dumps.first() else { return Ok(()) };
-        let (_, study) = self.searchable(&first.dump_id).await?;
+        let (_, study) = self.searchable(&first.dump_id, caller).await?;
         let sought = sought.clone();
         blocking(move || study.check_patterns(&sought)).await
     }

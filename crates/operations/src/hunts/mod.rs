@@ -18,13 +18,14 @@ use crate::audit::Deed;
 use crate::{Caller, Operations, blocking, catalog_problem};
 
 impl Operations {
-    /// Every hunt that is kept, newest first.
+    /// Every hunt that is kept and that the caller may see, newest first: one that searches no image but of their guests.
     ///
     /// # Errors
     /// The caller may not read memory, or the catalog failed.
     pub async fn list_hunts(&self, caller: &Caller) -> Result<HuntList, Problem> {
         caller.must(Permission::ReadMemory)?;
-        let hunts = self.on_hunts(Catalog::hunts).await?;
+        let reach = caller.reach.clone();
+        let hunts = self.on_hunts(move |catalog| catalog.hunts(&reach)).await?;
         Ok(HuntList { hunts: hunts.into_iter().map(|hunt| self.hunt_runs.present(hunt)).collect() })
     }
 
@@ -34,7 +35,16 @@ impl Operations {
     /// The caller may not read memory, there is no such hunt, or the catalog failed.
     pub async fn hunt(&self, id: &str, caller: &Caller) -> Result<HuntDetails, Problem> {
         caller.must(Permission::ReadMemory)?;
-        self.details_of(named(id)?).await
+        let id = self.seen(id, caller).await?;
+        self.details_of(id).await
+    }
+
+    /// The id of a hunt that the caller may see; any that is an id, for who sees all guests.
+    async fn seen(&self, id: &str, caller: &Caller) -> Result<HuntId, Problem> {
+        let id: HuntId = named(id)?;
+        let is_seen = !caller.reach.is_limited()
+            || self.list_hunts(caller).await?.hunts.iter().any(|hunt| hunt.id == id);
+        if is_seen { Ok(id) } else { Err(unknown(id.as_str())) }
     }
 
     async fn details_of(&self, id: HuntId) -> Result<HuntDetails, Problem> {
@@ -56,7 +66,7 @@ impl Operations {
         caller: &Caller,
     ) -> Result<HuntHits, Problem> {
         caller.must(Permission::ReadMemory)?;
-        let id = named(id)?;
+        let id = self.seen(id, caller).await?;
         let limit = limit.clamp(1, HuntHits::MOST);
         let page = self.hits_of(&id, after, limit).await?;
         self.note_hits(&id, "json", page.hits.len(), caller).await?;
@@ -69,7 +79,7 @@ impl Operations {
     /// As of [`Self::hunt_hits`].
     pub async fn all_hits(&self, id: &str, caller: &Caller) -> Result<Vec<FoundHit>, Problem> {
         caller.must(Permission::ReadMemory)?;
-        let id = named(id)?;
+        let id = self.seen(id, caller).await?;
         let page = self.hits_of(&id, 0, NewHunt::MOST_HITS).await?;
         self.note_hits(&id, "csv", page.hits.len(), caller).await?;
         Ok(page.hits)
@@ -97,7 +107,7 @@ impl Operations {
     /// The caller may not read memory, there is no such hunt, it has ended, or the catalog failed.
     pub async fn cancel_hunt(&self, id: &str, caller: &Caller) -> Result<HuntDetails, Problem> {
         caller.must(Permission::ReadMemory)?;
-        let id = named(id)?;
+        let id = self.seen(id, caller).await?;
         let entry = self.hunt_entry(caller, AuditAction::HuntCancelled, &id);
         let _starting = self.hunt_runs.starting.lock().await;
         if self.hunt_runs.cancel(&id, &caller.actor) {
@@ -121,7 +131,7 @@ impl Operations {
     /// The caller may not read memory, there is no such hunt, it has not ended, or the catalog failed.
     pub async fn remove_hunt(&self, id: &str, caller: &Caller) -> Result<(), Problem> {
         caller.must(Permission::ReadMemory)?;
-        let id = named(id)?;
+        let id = self.seen(id, caller).await?;
         let entry = self.hunt_entry(caller, AuditAction::HuntRemoved, &id);
         let wanted = id.clone();
         match self.on_hunts(move |catalog| catalog.remove_hunt(&wanted, &entry)).await? {

@@ -13,7 +13,9 @@ use memdeck_model::{
 
 use crate::hunt_runs::Running;
 use crate::images::about;
-use crate::{HuntWatcher, ImageRef, Operations, Searched, SearchedImage, Study, blocking, catalog_problem};
+use crate::{
+    Caller, HuntWatcher, ImageRef, Operations, Searched, SearchedImage, Study, blocking, catalog_problem,
+};
 
 /// When it is looked again although nothing was heard.
 const ROUND: Duration = Duration::from_secs(10);
@@ -133,8 +135,10 @@ impl Operations {
     /// What can be searched: an image may have been deleted since the hunt was asked for.
     async fn chosen_images(&self, hunt: &StartedHunt) -> Chosen {
         let mut chosen = Chosen::default();
+        // What they may see was asked when the hunt was asked for.
+        let by_itself = Caller::trusted(hunt.requested_by.clone());
         for (place, dump_id) in (0_u32..).zip(&hunt.dumps) {
-            match self.searchable(dump_id).await {
+            match self.searchable(dump_id, &by_itself).await {
                 Ok((image, study)) => {
                     chosen.study.get_or_insert(study);
                     chosen.images.push((place, image));

@@ -2,7 +2,10 @@
 
 use memdeck_agent::{CallError, ServiceClient};
 use memdeck_catalog::{LockRole, holder_of};
-use memdeck_model::{Account, AccountChange, AccountName, ApiToken, MadeApiToken, NewAccount, NewApiToken};
+use memdeck_model::{
+    Account, AccountChange, AccountName, ApiToken, Group, GroupChange, MadeApiToken, NewAccount, NewApiToken,
+    NewGroup,
+};
 use memdeck_operations::{Accounts, Caller, blocking};
 use reqwest::Method;
 use serde::Serialize;
@@ -81,6 +84,36 @@ impl Keeper {
         match self {
             Self::Dashboard(client) => tell(client, &["users", name.as_str()]).await,
             Self::Here { accounts, .. } => Ok(accounts.remove_account(name, &caller()).await?),
+        }
+    }
+
+    pub async fn groups(&self) -> Result<Vec<Group>, Failure> {
+        match self {
+            Self::Dashboard(client) => ask(client, Method::GET, &["groups"], None::<&()>).await,
+            Self::Here { accounts, .. } => Ok(accounts.list_groups(&caller())?),
+        }
+    }
+
+    pub async fn add_group(&self, new: NewGroup) -> Result<Group, Failure> {
+        match self {
+            Self::Dashboard(client) => ask(client, Method::POST, &["groups"], Some(&new)).await,
+            Self::Here { accounts, .. } => Ok(accounts.add_group(new, &caller()).await?),
+        }
+    }
+
+    pub async fn change_group(&self, name: &AccountName, change: GroupChange) -> Result<Group, Failure> {
+        match self {
+            Self::Dashboard(client) => {
+                ask(client, Method::PUT, &["groups", name.as_str()], Some(&change)).await
+            }
+            Self::Here { accounts, .. } => Ok(accounts.change_group(name, change, &caller()).await?),
+        }
+    }
+
+    pub async fn remove_group(&self, name: &AccountName) -> Result<(), Failure> {
+        match self {
+            Self::Dashboard(client) => tell(client, &["groups", name.as_str()]).await,
+            Self::Here { accounts, .. } => Ok(accounts.remove_group(name, &caller()).await?),
         }
     }
 

@@ -1,5 +1,6 @@
-//! `memdeck user` and `memdeck token`
+//! `memdeck user`, `memdeck group` and `memdeck token`
 
+mod groups;
 mod keeper;
 mod password;
 
@@ -11,6 +12,7 @@ use super::table::Table;
 use super::{Exit, Failure, Output};
 use crate::cli::{AddTokenArgs, TokenCommand, UserCommand};
 use crate::config::Config;
+pub use groups::group;
 use keeper::Keeper;
 
 pub async fn user(config: &Config, command: &UserCommand) -> Result<Exit, Failure> {
@@ -26,7 +28,8 @@ pub async fn user(config: &Config, command: &UserCommand) -> Result<Exit, Failur
         }
         UserCommand::Add(args) => {
             let password = password.unwrap_or_else(|| String::new().into());
-            let new = NewAccount { name: args.name.clone(), role: args.role, password };
+            let new =
+                NewAccount { name: args.name.clone(), role: args.role, group: args.group.clone(), password };
             return told(&keeper.add_account(new).await?, args.json, "is made");
         }
         UserCommand::Remove(args) => {
@@ -35,6 +38,10 @@ pub async fn user(config: &Config, command: &UserCommand) -> Result<Exit, Failur
         }
         UserCommand::Role(args) => {
             (&args.name, args.json, AccountChange { role: Some(args.role), ..Default::default() })
+        }
+        UserCommand::Group(args) => {
+            let change = AccountChange { group: Some(args.group.clone()), ..Default::default() };
+            (&args.name, args.json, change)
         }
         UserCommand::Password(args) => {
             (&args.name, args.json, AccountChange { password, ..Default::default() })
@@ -54,8 +61,9 @@ fn told(account: &Account, json: bool, what: &str) -> Result<Exit, Failure> {
     if json {
         output.json(account)?;
     } else {
+        let group = account.group.as_ref().map_or_else(String::new, |group| format!(", group {group}"));
         let state = if account.disabled { ", kept out" } else { "" };
-        output.line(format_args!("{} ({}{state}) {what}", account.name, account.role))?;
+        output.line(format_args!("{} ({}{group}{state}) {what}", account.name, account.role))?;
     }
     Ok(Exit::Done)
 }
@@ -77,12 +85,13 @@ fn listed(accounts: &[Account], json: bool) -> Result<Exit, Failure> {
     } else if accounts.is_empty() {
         output.line("there are no accounts: whoever is let in may do everything")?;
     } else {
-        let mut table = Table::new(["NAME", "ROLE", "STATE", "SESSIONS", "LAST SIGN-IN"]);
+        let mut table = Table::new(["NAME", "ROLE", "GROUP", "STATE", "SESSIONS", "LAST SIGN-IN"]);
         for account in accounts {
             let state = if account.disabled { "kept out" } else { "let in" };
             table.row(&[
                 account.name.to_string(),
                 account.role.to_string(),
+                account.group.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
                 state.to_owned(),
                 account.sessions.to_string(),
                 moment(account.last_sign_in),
@@ -115,7 +124,13 @@ async fn add_token(keeper: &Keeper, args: &AddTokenArgs) -> Result<Exit, Failure
             .collect();
         return Err(Failure::usage(format!("the role {} does not allow: {}", args.role, more.join(", "))));
     }
-    let new = NewApiToken { name: args.name.clone(), role: args.role, rights, expires_in_days: args.expires };
+    let new = NewApiToken {
+        name: args.name.clone(),
+        role: args.role,
+        rights,
+        guests: args.guests.clone(),
+        expires_in_days: args.expires,
+    };
     let made = keeper.make_token(new).await?;
     let mut output = Output::default();
     if args.json {
@@ -134,12 +149,13 @@ fn listed_tokens(tokens: &[ApiToken], json: bool) -> Result<Exit, Failure> {
     } else if tokens.is_empty() {
         output.line("there are no API tokens")?;
     } else {
-        let mut table = Table::new(["NAME", "MAY", "EXPIRES", "LAST USE", "MADE BY"]);
+        let mut table = Table::new(["NAME", "MAY", "GUESTS", "EXPIRES", "LAST USE", "MADE BY"]);
         for token in tokens {
             let may: Vec<&str> = token.rights.iter().map(memdeck_model::Permission::name).collect();
             table.row(&[
                 token.name.to_string(),
                 may.join(","),
+                token.guests.as_deref().map_or_else(|| "all".to_owned(), groups::listed),
                 moment(token.expires_at),
                 moment(token.last_used_at),
                 token.created_by.to_string(),

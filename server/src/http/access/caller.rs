@@ -26,6 +26,8 @@ pub struct Vouched {
     pub name: AccountName,
     /// What their groups allow; `None` where their account decides.
     pub rights: Option<Rights>,
+    /// The groups that the proxy says they are in.
+    pub groups: Vec<String>,
 }
 
 /// Whose word is taken for who calls.
@@ -95,11 +97,14 @@ impl Proxies {
                 format!("the proxy names somebody in {} by a name that no account can have", sign_in.user),
             )
         })?;
-        let rights = sign_in.groups.as_ref().map(|groups| {
-            let lists = headers.get_all(&groups.header).iter().filter_map(|list| list.to_str().ok());
-            groups.rights_of(lists.flat_map(|list| list.split(',')).map(str::trim))
-        });
-        Ok(Some(Vouched { name, rights }))
+        let Some(told) = &sign_in.groups else {
+            return Ok(Some(Vouched { name, rights: None, groups: Vec::new() }));
+        };
+        let lists = headers.get_all(&told.header).iter().filter_map(|list| list.to_str().ok());
+        let groups: Vec<String> =
+            lists.flat_map(|list| list.split(',')).map(|group| group.trim().to_owned()).collect();
+        let rights = told.rights_of(groups.iter().map(String::as_str));
+        Ok(Some(Vouched { name, rights: Some(rights), groups }))
     }
 
     /// Whether anybody may speak for others.

@@ -49,7 +49,7 @@ impl Failures {
         let details = AuditDetails { count: Some(count), ..AuditDetails::default() };
         let deed = Deed::new(action, object).with(details);
         runtime.spawn(async move {
-            let caller = Caller { actor: Actor::Unknown, rights: Rights::NONE };
+            let caller = Caller { rights: Rights::NONE, ..Caller::trusted(Actor::Unknown) };
             asked_from(Some(address.to_string()), audit.note_done(&caller, deed, AuditResult::Refused)).await;
         });
     }

@@ -12,6 +12,7 @@
 //!
 //! What each of them may do is in one table (`memdeck_model::Service`), which is asked here before every route: 403 if the
 //! caller is known and may not, which is noted ([`refused_calls`]). What the table does not name needs every permission.
+//! Somebody who sees only some guests may make the calls that leave the others out, and no others: there is a list of those, too.
 //!
 //! There is no CORS header anywhere, on purpose. What a page may show to whom is decided where it is shown: the access
 //! passes who asks to the routes ([`Standing`]).
@@ -102,7 +103,8 @@ impl Standing {
         match self {
             Self::Open | Self::Local | Self::Bearer => Who::administrator(),
             Self::Token(known) | Self::SignedIn(_, known) | Self::Vouched(known) => Who::known(known),
-            Self::Metrics => Who { rights: Rights::of(&[Permission::ReadMetrics]), ..Who::stranger() },
+            // Figures of everything, whoever's guests they are of.
+            Self::Metrics => Who { rights: Rights::of(&[Permission::ReadMetrics]), ..Who::administrator() },
             Self::NotAdmitted(_) | Self::Stranger => Who::stranger(),
         }
     }
@@ -287,10 +289,15 @@ impl Access {
         }
         let who = standing.who();
         let is_met = need.is_met_by(who.rights);
+        let is_within = !who.reach.is_limited() || service.is_open_to_limited(method.as_str(), routed);
         known.insert(who);
         known.insert(standing);
         known.insert(caller);
-        if is_met { Ok(()) } else { Err(Refusal::Forbidden(need)) }
+        match (is_within, is_met) {
+            (true, true) => Ok(()),
+            (true, false) => Err(Refusal::Forbidden(need)),
+            (false, _) => Err(Refusal::Limited),
+        }
     }
 
     /// Whether the other end of the connection is trusted by its user. A browser is not, whoever runs it, since its
@@ -347,7 +354,7 @@ impl Access {
             };
         }
         if let Some(vouched) = self.proxies.vouched(peer.map(|peer| peer.remote.ip()), headers)? {
-            let known = self.accounts.vouched(&vouched.name, vouched.rights);
+            let known = self.accounts.vouched(&vouched.name, vouched.rights, &vouched.groups);
             return Ok(known.map_or(Standing::NotAdmitted(vouched.name), Standing::Vouched));
         }
         // Sent by the browser by itself: it counts only for what our own page, or the operator, asked for.
@@ -382,7 +389,7 @@ pub async fn check(
             Ok(()) => {
                 let response = next.run(request).await;
                 let is_forbidden = response.status() == StatusCode::FORBIDDEN;
-                (response, lacked().filter(|_| is_forbidden).map(Need::May))
+                (response, lacked().filter(|_| is_forbidden).map(Permission::name))
             }
             Err(refusal) => {
                 let lacking = refusal.lacking();
@@ -391,8 +398,8 @@ pub async fn check(
         }
     })
     .await;
-    if let (Some(call), Some(need)) = (call, lacking) {
-        access.refused_calls.note(access.audit(), call, need);
+    if let (Some(call), Some(lacking)) = (call, lacking) {
+        access.refused_calls.note(access.audit(), call, lacking);
     }
     headers::add(response.headers_mut());
     response

@@ -4,7 +4,7 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use memdeck_model::Need;
-use memdeck_operations::forbidden;
+use memdeck_operations::{beyond_reach, forbidden};
 
 use super::Caller;
 use super::local::Distrust;
@@ -15,6 +15,8 @@ pub(super) enum Refusal {
     Plain(RestError),
     /// Somebody who is known may not do that.
     Forbidden(Need),
+    /// Somebody who sees only some guests may not do what is about others, too.
+    Limited,
     TooMany {
         retry_after_s: u64,
     },
@@ -27,10 +29,12 @@ impl From<RestError> for Refusal {
 }
 
 impl Refusal {
-    /// What a caller who is known lacks, if that is why.
-    pub(super) fn lacking(&self) -> Option<Need> {
+    /// The name of what a caller who is known lacks, if that is why.
+    pub(super) fn lacking(&self) -> Option<&'static str> {
         match self {
-            Self::Forbidden(need) => Some(*need),
+            Self::Forbidden(Need::May(permission)) => Some(permission.name()),
+            Self::Forbidden(Need::Nothing | Need::BeingKnown | Need::Everything) => Some("everything"),
+            Self::Limited => Some("every-guest"),
             Self::Plain(_) | Self::TooMany { .. } => None,
         }
     }
@@ -58,6 +62,7 @@ impl Refusal {
                 response
             }
             Self::Forbidden(need) => RestError::from(forbidden(need.words())).into_response(),
+            Self::Limited => RestError::from(beyond_reach()).into_response(),
             Self::TooMany { retry_after_s } => {
                 let detail =
                     format!("too many wrong tokens came from your address; try again in {retry_after_s} s");

@@ -11,7 +11,6 @@ use std::time::Duration;
 use axum::extract::MatchedPath;
 use axum::http::{Extensions, Method};
 use memdeck_clock::Clock;
-use memdeck_model::Need;
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, AuditResult};
 use memdeck_operations::audit::{Audit, Deed};
 use memdeck_operations::{Caller, asked_from};
@@ -68,11 +67,10 @@ impl RefusedCalls {
         Self { clock, lately: Mutex::default() }
     }
 
-    /// Notes a call that was refused for want of `need`, if it is one that is to be noted. Nothing waits for it: nothing was
+    /// Notes a call that was refused for want of what is called `lacking`, if it is one that is to be noted. Nothing waits for it: nothing was
     /// changed.
-    pub(super) fn note(&self, audit: Option<&Audit>, call: Call, need: Need) {
+    pub(super) fn note(&self, audit: Option<&Audit>, call: Call, lacking: &'static str) {
         let (Some(audit), Ok(runtime)) = (audit.cloned(), Handle::try_current()) else { return };
-        let lacking = name_of(need);
         let Some(count) = self.count(call.caller.actor.to_json(), lacking) else { return };
         let details = AuditDetails {
             name: Some(lacking.to_owned()),
@@ -111,13 +109,6 @@ impl RefusedCalls {
         }
         lately.insert(key, Refused { next_at: now + SHORTEST, window: SHORTEST, passed_over: 0 });
         Some(1)
-    }
-}
-
-fn name_of(need: Need) -> &'static str {
-    match need {
-        Need::May(permission) => permission.name(),
-        Need::Nothing | Need::BeingKnown | Need::Everything => "everything",
     }
 }
 

@@ -1,6 +1,6 @@
-//! Who a caller is and what they may do, as routes and use cases are told.
+//! Who a caller is, what they may do and with which guests, as routes and use cases are told.
 
-use memdeck_model::{Actor, Rights};
+use memdeck_model::{Actor, Reach, Rights};
 use memdeck_operations::{Caller, Known};
 
 use super::Standing;
@@ -12,26 +12,29 @@ pub struct Who {
     pub identity: Option<Actor>,
     /// What they may do.
     pub rights: Rights,
+    /// The guests that they may see and touch.
+    pub reach: Reach,
 }
 
 impl Who {
     /// Whoever holds the token of this memdeck or needs none: its administrator.
     pub fn administrator() -> Self {
-        Self { identity: None, rights: Rights::ALL }
+        Self { identity: None, rights: Rights::ALL, reach: Reach::Everything }
     }
 
     /// Somebody with a session or an API token.
     pub fn known(known: &Known) -> Self {
-        Self { identity: known.identity.clone(), rights: known.rights }
+        Self { identity: known.identity.clone(), rights: known.rights, reach: known.reach.clone() }
     }
 
     pub fn stranger() -> Self {
-        Self { identity: None, rights: Rights::NONE }
+        Self { identity: None, rights: Rights::NONE, reach: Reach::only(Vec::new()) }
     }
 
     /// The caller of a use case. Whoever is known is not asked for whom they call; of others `claimed` is taken for it.
     pub fn calls_for(&self, claimed: Actor) -> Caller {
-        Caller { actor: self.identity.clone().unwrap_or(claimed), rights: self.rights }
+        let actor = self.identity.clone().unwrap_or(claimed);
+        Caller { actor, rights: self.rights, reach: self.reach.clone() }
     }
 
     /// The caller of a use case, without a word about for whom.

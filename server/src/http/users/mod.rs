@@ -1,4 +1,6 @@
-//! Accounts, sessions and API tokens.
+//! Accounts, groups, sessions and API tokens.
+
+mod groups;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -22,6 +24,8 @@ pub fn routes() -> OpenApiRouter<DashboardState> {
     OpenApiRouter::new()
         .routes(routes!(users, add))
         .routes(routes!(change, remove))
+        .routes(routes!(groups::list, groups::add))
+        .routes(routes!(groups::change, groups::remove))
         .routes(routes!(sessions))
         .routes(routes!(end_session))
         .routes(routes!(tokens, make_token))
@@ -59,6 +63,7 @@ async fn users(
     request_body = NewAccount,
     responses(
         (status = 201, body = Account),
+        (status = 404, description = "There is no such group", body = ErrorBody),
         (status = 409, description = "There is one of this name", body = ErrorBody),
     )
 )]
@@ -70,7 +75,7 @@ async fn add(
     Ok((StatusCode::CREATED, Json(state.accounts.add_account(new, &who.calls()).await?)))
 }
 
-/// Changes the role or the password of an account, or keeps it out; what is missing stays. A new password and being kept out
+/// Changes the role, the group or the password of an account, or keeps it out; what is missing stays. A new password and being kept out
 /// end its sessions.
 #[utoipa::path(
     patch,
@@ -80,7 +85,7 @@ async fn add(
     request_body = AccountChange,
     responses(
         (status = 200, body = Account),
-        (status = 404, description = "There is no such account", body = ErrorBody),
+        (status = 404, description = "There is no such account or group", body = ErrorBody),
     )
 )]
 async fn change(

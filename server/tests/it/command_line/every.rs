@@ -19,7 +19,7 @@ const WITHOUT_JSON: [&str; 3] = ["audit export", "custody", "signing-key export"
 
 /// The others as somebody gives them, with their exit codes, each after those that it needs. `IMAGE` is a stored image. What a
 /// doctor finds is for the machine to say.
-const GIVEN: [(&str, Option<i32>); 67] = [
+const GIVEN: [(&str, Option<i32>); 73] = [
     ("guests", Some(0)),
     ("dump web-09", Some(1)),
     ("records", Some(0)),
@@ -66,6 +66,12 @@ const GIVEN: [(&str, Option<i32>); 67] = [
     ("user password ada", Some(0)),
     ("user disable ada", Some(0)),
     ("user enable ada", Some(0)),
+    ("group add blue --guests web-*", Some(0)),
+    ("group change blue --guests db-*", Some(0)),
+    ("group list", Some(0)),
+    ("user group ada blue", Some(0)),
+    ("user group ada --none", Some(0)),
+    ("group remove blue", Some(0)),
     ("user remove ada", Some(0)),
     ("token add ci --role viewer", Some(0)),
     ("token list", Some(0)),

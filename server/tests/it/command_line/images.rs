@@ -6,8 +6,8 @@ use std::process::Command;
 use memdeck_model::ByteCount;
 
 use super::{assert_says, stored_with_the_sources, text};
-use crate::support::TestApp;
 use crate::support::program::memdeck;
+use crate::support::{TestApp, trusted};
 
 #[test]
 fn what_is_no_image_is_not_verified_and_not_exported() {
@@ -265,8 +265,13 @@ fn forget_jobs(state: &Path) {
 async fn an_image_is_named_by_the_uuid_of_its_guest_and_two_guests_of_one_name_are_refused_with_the_candidates()
  {
     let app = TestApp::start();
-    let first =
-        app.operations.list_guests().await.unwrap().into_iter().find(|guest| guest.name.0 == "web-01");
+    let first = app
+        .operations
+        .list_guests(&trusted())
+        .await
+        .unwrap()
+        .into_iter()
+        .find(|guest| guest.name.0 == "web-01");
     let first = first.unwrap().uuid;
     let (first_dump, _) = app.dumped("web-01").await;
     let run = |arguments: &[&str]| {
@@ -286,7 +291,8 @@ async fn an_image_is_named_by_the_uuid_of_its_guest_and_two_guests_of_one_name_a
     let second = app.hypervisor.add_guest("web-01", ByteCount::from_mib(1)).uuid;
     let (second_dump, _) = app.dumped("web-01").await;
     drop(app.hypervisor.add_guest(&first, ByteCount::from_mib(1)));
-    let third = app.operations.list_guests().await.unwrap().into_iter().find(|guest| guest.name.0 == first);
+    let third =
+        app.operations.list_guests(&trusted()).await.unwrap().into_iter().find(|guest| guest.name.0 == first);
     app.dumped(&third.unwrap().uuid).await;
     for forgotten in [false, true] {
         if forgotten {

@@ -29,12 +29,12 @@ use memdeck_image::ImageStore;
 use memdeck_influx::Influx;
 use memdeck_machine::{HypervisorGuests, Machine, MeasuredGuests, StoredImages, try_directory};
 use memdeck_model::telemetry::SettingInUse;
-use memdeck_model::{ByteCount, DumpStatus, Event, HostId, Millis, Timestamp};
+use memdeck_model::{Actor, ByteCount, DumpStatus, Event, HostId, Millis, Timestamp};
 use memdeck_notify::NetworkCourier;
 use memdeck_operations::audit::Audit;
 use memdeck_operations::{
-    Accounts, Host, Hosts, Images, NoticeLimits, NoticePace, Notices, NotifyParts, Once, Operations, Parts,
-    Readiness, ReadinessParts, Telemetry,
+    Accounts, Caller, Host, Hosts, Images, NoticeLimits, NoticePace, Notices, NotifyParts, Once, Operations,
+    Parts, Readiness, ReadinessParts, Telemetry,
 };
 use memdeck_signing::{HostSigner, KeyFiles};
 use memdeck_telemetry::{Collector, CollectorOptions, Store, Switch};
@@ -305,6 +305,11 @@ pub fn notify(clock: &ManualClock) -> NotifyParts {
     let courier = Arc::new(NetworkCourier::default());
     let pace = NoticePace { gather: Duration::ZERO, ..NoticePace::default() };
     NotifyParts { notices, raised, courier, limits: NoticeLimits::default(), pace }
+}
+
+/// Somebody who may do everything.
+pub fn trusted() -> Caller {
+    Caller::trusted(Actor::Api)
 }
 
 /// The audit in `catalog`.
