@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const { TRUNK_STAGING_DIR: site, TRUNK_HTML_FILE: source } = process.env;
-// Where scripts/lib/page-tools/wasm-bindgen leaves them.
+// Where scripts/page-bindgen leaves them.
 const PARTS = 'target/parts';
 const LOADER = '__wasm_split.js';
 // The page at the root of the site; all others are called as their address.

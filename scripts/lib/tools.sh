@@ -5,20 +5,18 @@
 
 TRUNK_VERSION=0.21.14
 BINARYEN_VERSION=132.0.0
-# Divides what is linked with the helpers that Leptos brings; 0.2.4 reads what theirs write.
-WASM_SPLIT_VERSION=0.2.4
 VOLATILITY_VERSION=2.28.2
 CARGO_FUZZ_VERSION=0.13.2
 NEXTEST_VERSION=0.9.148
 GECKODRIVER_VERSION=0.37.1
 CARGO_DEB_VERSION=3.6.0
-# The page's glue code must come from the very version of wasm-bindgen that the page is linked with.
+# The page's JavaScript must come from the very version of wasm-bindgen that the page is linked with.
 WASM_BINDGEN_VERSION=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"/\1/p}' "$ROOT/Cargo.lock")
+PAGE_BINDGEN_VERSION=$WASM_BINDGEN_VERSION-$(cat "$ROOT"/scripts/page-bindgen/{Cargo.toml,Cargo.lock,src/main.rs} | sha256sum | cut -c 1-8)
 
 TRUNK_BIN=$TOOLS/trunk-$TRUNK_VERSION/bin
-WASM_BINDGEN_BIN=$TOOLS/wasm-bindgen-$WASM_BINDGEN_VERSION/bin
+PAGE_BINDGEN_BIN=$TOOLS/page-bindgen-$PAGE_BINDGEN_VERSION/bin
 BINARYEN_BIN=$TOOLS/binaryen-$BINARYEN_VERSION/node_modules/.bin
-WASM_SPLIT_BIN=$TOOLS/wasm-split-cli-$WASM_SPLIT_VERSION/bin
 NEXTEST_BIN=$TOOLS/cargo-nextest-$NEXTEST_VERSION/bin
 # shellcheck disable=SC2034 # read by scripts/package
 CARGO_DEB_BIN=$TOOLS/cargo-deb-$CARGO_DEB_VERSION/bin
@@ -27,9 +25,7 @@ CARGO_FUZZ_BIN=$TOOLS/cargo-fuzz-$CARGO_FUZZ_VERSION/bin
 GECKODRIVER_BIN=$TOOLS/geckodriver-$GECKODRIVER_VERSION/bin
 # shellcheck disable=SC2034 # read by the scripts that source this file
 VOLATILITY_BIN=$TOOLS/volatility3-$VOLATILITY_VERSION/bin
-# What stands in front of wasm-bindgen comes first, and finds it by WASM_BINDGEN.
-PAGE_TOOLS_PATH=$ROOT/scripts/lib/page-tools:$TRUNK_BIN:$WASM_BINDGEN_BIN:$BINARYEN_BIN:$WASM_SPLIT_BIN
-export WASM_BINDGEN=$WASM_BINDGEN_BIN/wasm-bindgen
+PAGE_TOOLS_PATH=$PAGE_BINDGEN_BIN:$TRUNK_BIN:$BINARYEN_BIN
 
 # SHA-256 of TOOL-VERSION-ARCHITECTURE's release archive, as its project publishes it.
 pinned_checksum() {
@@ -93,6 +89,20 @@ setup_tool() {
     fi
 }
 
+build_page_bindgen() {
+    CARGO_TARGET_DIR=$CACHE/build/page-bindgen cargo install --quiet --locked --path "$ROOT/scripts/page-bindgen" \
+        --root "${PAGE_BINDGEN_BIN%/bin}" ||
+        fail "scripts/page-bindgen could not be built: the compiler's message is above."
+    rm -rf "$CACHE/build/page-bindgen"
+}
+
+setup_page_bindgen() {
+    [ ! -x "$PAGE_BINDGEN_BIN/wasm-bindgen" ] || return 0
+    grep -qF "wasm-bindgen-cli-support = \"=$WASM_BINDGEN_VERSION\"" "$ROOT/scripts/page-bindgen/Cargo.toml" ||
+        fail "the page is linked with wasm-bindgen $WASM_BINDGEN_VERSION, and scripts/page-bindgen/Cargo.toml names another: change it."
+    timed "building what divides the page" build_page_bindgen
+}
+
 install_wasm_opt() {
     npm install --silent --no-fund --no-audit --prefix "$TOOLS/binaryen-$BINARYEN_VERSION" "binaryen@$BINARYEN_VERSION" ||
         fail "npm could not install binaryen $BINARYEN_VERSION, which has wasm-opt: check 'npm ping'."
@@ -109,15 +119,14 @@ setup_page_packages() {
 }
 
 page_tools_are_there() {
-    [ -x "$WASM_BINDGEN_BIN/wasm-bindgen" ] && [ -x "$TRUNK_BIN/trunk" ] && [ -x "$WASM_SPLIT_BIN/wasm-split-cli" ]
+    [ -x "$PAGE_BINDGEN_BIN/wasm-bindgen" ] && [ -x "$TRUNK_BIN/trunk" ]
 }
 
 setup_page_tools() {
     [ -n "$WASM_BINDGEN_VERSION" ] || fail "Cargo.lock names no wasm-bindgen: the checkout is incomplete."
-    # --locked: trunk's newest dependencies need a newer compiler. wasm-bindgen's lock names a crate that was withdrawn.
-    setup_tool wasm-bindgen "$WASM_BINDGEN_VERSION" 3 wasm-bindgen-cli
+    setup_page_bindgen
+    # --locked: its newest dependencies need a newer compiler.
     setup_tool trunk "$TRUNK_VERSION" 5 trunk --locked --no-default-features
-    setup_tool wasm-split-cli "$WASM_SPLIT_VERSION" 1 wasm_split_cli_support --locked --features build-binary
     if [ ! -x "$BINARYEN_BIN/wasm-opt" ]; then
         timed "wasm-opt (binaryen $BINARYEN_VERSION)" install_wasm_opt
     fi
