@@ -12,6 +12,7 @@ mod memory_dumps;
 mod not_found;
 mod notifications;
 mod part;
+mod question;
 mod refusal;
 mod resources;
 mod retention;

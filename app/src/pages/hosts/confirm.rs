@@ -1,86 +1,57 @@
 //! The question before a host takes no new dumps, takes them again, or is removed.
 
 use leptos::prelude::*;
-use memdeck_model::{HostState, Problem};
+use memdeck_model::HostState;
 
 use super::state::{Ask, HostsState};
-use crate::pages::refusal::Refusal;
-use crate::ui::erase::{dynamic, effect, memo};
-use crate::ui::{Button, ButtonKind, Dialog};
+use crate::pages::question::{Deed, Question, open_while};
+use crate::ui::erase::memo;
 
 /// Says what follows, and does it when that is wanted.
 #[component]
 pub fn Confirm() -> impl IntoView {
     let state = HostsState::expect();
-    let open = RwSignal::new(false);
-    let pending = RwSignal::new(false);
-    let problem = RwSignal::new(None::<Problem>);
     // As it was when the operator was asked: what the button does must not change under it.
-    let (host, ask) = (RwSignal::new(None::<HostState>), RwSignal::new(Ask::Drain));
-    effect(move || {
-        let asks = state.asked.with(|asked| asked.as_ref().map(|(_, ask)| *ask));
-        if let Some(what) = asks.filter(|_| !open.get_untracked()) {
-            problem.set(None);
-            ask.set(what);
-            host.set(untrack(|| state.asked_host()));
-            open.set(true);
-        }
+    let asked = RwSignal::new(None::<(HostState, Ask)>);
+    let open = open_while(state.asked, move |(_, ask)| {
+        asked.set(untrack(|| state.asked_host()).map(|host| (host, *ask)));
     });
-    effect(move || {
-        if !open.get() {
-            state.asked.set(None);
-        }
-    });
-    let name =
-        memo(move || host.with(|host| host.as_ref().map(|host| host.name.to_string())).unwrap_or_default());
-    let drains = memo(move || host.with(|host| host.as_ref().is_some_and(|host| !host.draining)));
-    let verb = move || match (ask.get(), drains.get()) {
-        (Ask::Remove, _) => "Remove",
-        (Ask::Drain, true) => "Drain",
-        (Ask::Drain, false) => "Undrain",
-    };
-    let confirm = move |()| {
-        let Some(id) = host.with_untracked(|host| host.as_ref().map(|host| host.name.clone())) else {
-            return;
-        };
-        let (ask, drain) = (ask.get_untracked(), drains.get_untracked());
-        pending.set(true);
-        problem.set(None);
-        leptos::task::spawn_local(async move {
-            let done = match ask {
-                Ask::Drain => state.drain(id, drain).await,
-                Ask::Remove => state.remove(id).await,
-            };
-            let refused = done.err();
-            if pending.try_set(false).is_some() {
-                return;
-            }
-            if refused.is_none() {
-                open.set(false);
-            }
-            problem.set(refused);
-        });
+    let title = memo(move || asked.with(|asked| asked.as_ref().map(named)).unwrap_or_default());
+    let follows = move || {
+        asked.with(|asked| asked.as_ref().map(|(host, ask)| consequences(host, *ask))).unwrap_or_default()
     };
     view! {
-        <Dialog
+        <Question
             open
             id="drain-title"
-            title=Signal::derive(move || format!("{} {}?", verb(), name.get()))
-        >
-            {dynamic(move || host.get().map(|host| {
-                consequences(&host, ask.get()).into_iter().map(|line| view! { <p class="dialog-consequence">{line}</p> }).collect_view()
-            }))}
-            <Refusal title="Nothing was changed." problem />
-            <div class="dialog-buttons">
-                <Button on_press=move |()| open.set(false) autofocus=true>
-                    "Leave it as it is"
-                </Button>
-                <Button kind=ButtonKind::Primary on_press=confirm busy=pending>
-                    {dynamic(move || format!("{} {}", verb(), name.get()))}
-                </Button>
-            </div>
-        </Dialog>
+            title=Signal::derive(move || format!("{}?", title.get()))
+            consequences=Signal::derive(follows)
+            keep="Leave it as it is"
+            act=title
+            takes_away=false
+            begin=move |()| begin(state, asked)
+        />
     }
+}
+
+fn begin(state: HostsState, asked: RwSignal<Option<(HostState, Ask)>>) -> Option<Deed> {
+    let (host, ask) = asked.get_untracked()?;
+    Some(Box::pin(async move {
+        match ask {
+            Ask::Drain => state.drain(host.name, !host.draining).await,
+            Ask::Remove => state.remove(host.name).await,
+        }
+    }))
+}
+
+/// What the operator is asked, in words.
+fn named((host, ask): &(HostState, Ask)) -> String {
+    let verb = match ask {
+        Ask::Remove => "Remove",
+        Ask::Drain if host.draining => "Undrain",
+        Ask::Drain => "Drain",
+    };
+    format!("{verb} {}", host.name)
 }
 
 /// What follows when a host is drained, not any more, or removed.
