@@ -32,11 +32,12 @@ async function signIn(page, name, password = PASSWORD) {
   await page.getByRole('heading', { name: 'Your account' }).waitFor();
 }
 
-async function add(page, name, role) {
+async function add(page, name, role, group = '') {
   await page.getByRole('button', { name: 'Add an account…' }).click();
   const dialog = page.getByRole('dialog', { name: 'Add an account' });
   await dialog.getByLabel('Name').fill(name);
   await dialog.getByLabel('Role').selectOption(role);
+  await dialog.getByLabel('Sees and touches').selectOption(group);
   await dialog.getByLabel('Password').fill(PASSWORD);
   await dialog.getByRole('button', { name: 'Add the account' }).click();
   await dialog.waitFor({ state: 'hidden' });
@@ -88,6 +89,59 @@ scenario('an administrator makes an operator, who dumps and reads nothing, and a
   assert.equal((await asks(page, 'api/memory-dumps/trigger', { vms: ['web-01'] })).status, 403);
   const { told: record } = await asks(page, `api/memory-dumps/${dumpId}`);
   assert.deepEqual(record.requested_by, { kind: 'user', name: 'olga' });
+});
+
+scenario('who is in a group sees its guests and nothing of others, until the group is taken from them', async (stage) => {
+  const dashboard = await stage.start('serve', { MEMDECK_TOKEN: TOKEN });
+  const { page, tab } = await open(stage, dashboard);
+  tab.expectComplaints(/^response: 4(01|03|09) /, /^console: .*\b4(01|03|09)\b/, /^request: /, /ERR_/);
+  await signInWithToken(page);
+  await page.getByRole('button', { name: 'Add a group…' }).click();
+  const made = page.getByRole('dialog', { name: 'Add a group' });
+  await made.getByLabel('Name').fill('blue');
+  await made.getByLabel('Guests').fill('web-*\n/x');
+  await made.getByRole('button', { name: 'Add the group' }).click();
+  await made.getByText('“/x”').waitFor();
+  await made.getByLabel('Guests').fill('web-*\nno-such-guest');
+  await made.getByRole('button', { name: 'Add the group' }).click();
+  await made.waitFor({ state: 'hidden' });
+  await add(page, 'vera', 'viewer', 'blue');
+  const groups = page.getByRole('table', { name: 'Groups' });
+  await groups.getByRole('row', { name: 'blue web-*, no-such-guest vera' }).waitFor();
+  await page.getByRole('table', { name: 'Accounts' }).getByRole('cell', { name: 'of blue' }).waitFor();
+  assert.deepEqual(await violations(page), []);
+
+  // Without it she would see everything.
+  const removeGroup = async () => {
+    await page.getByRole('button', { name: 'Actions for the group blue' }).click();
+    await page.getByRole('menuitem', { name: 'Remove…' }).click();
+    const question = page.getByRole('dialog', { name: 'Remove the group blue?' });
+    await question.getByRole('button', { name: 'Remove the group' }).click();
+    return question;
+  };
+  const refused = await removeGroup();
+  await refused.getByText('vera would see every guest without the group blue').waitFor();
+  await refused.getByRole('button', { name: 'Keep the group' }).click();
+
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await signIn(page, 'vera');
+  await page.getByText('You see these guests and what is about them, and no others: web-*, no-such-guest.').waitFor();
+  await page.getByRole('link', { name: 'VMs' }).click();
+  await page.getByRole('heading', { name: 'web-01' }).waitFor();
+  assert.equal(await page.getByText('db-01').count(), 0);
+
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.goto(`${dashboard.url}/users`);
+  await signInWithToken(page);
+  await page.getByRole('button', { name: 'Actions for vera' }).click();
+  await page.getByRole('menuitem', { name: 'Change the group…' }).click();
+  const regrouped = page.getByRole('dialog', { name: 'Change the group of vera' });
+  assert.equal(await regrouped.getByLabel('Sees and touches').inputValue(), 'blue');
+  await regrouped.getByLabel('Sees and touches').selectOption('');
+  await regrouped.getByRole('button', { name: 'Change the group' }).click();
+  await regrouped.waitFor({ state: 'hidden' });
+  await removeGroup();
+  await page.getByText('There is no group: every account sees every guest.').waitFor();
 });
 
 scenario('somebody whose account is disabled is signed out, and a token is shown once', async (stage) => {

@@ -45,8 +45,8 @@ pub use schedules::{
 pub use study::{ask_inside, compare_dumps, compare_page};
 pub use telemetry::{diagnose_telemetry, fetch_collector, fetch_series, run_collector};
 pub use users::{
-    add_user, change_password, change_user, end_session, fetch_api_tokens, fetch_me, fetch_sessions,
-    fetch_users, make_token, remove_user, revoke_token,
+    add_group, add_user, change_group, change_password, change_user, end_session, fetch_api_tokens,
+    fetch_groups, fetch_me, fetch_sessions, fetch_users, make_token, remove_group, remove_user, revoke_token,
 };
 
 /// Server functions `POST /api/ui/NAME`. In the server each is one of Leptos'; in the page it has the same signature, and

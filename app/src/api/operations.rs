@@ -18,8 +18,8 @@ use memdeck_model::retention::{Hold, HoldList, NewHold, Policy, RetentionReport}
 use memdeck_model::schedule::{NewSchedule, Plan, Preview, RunList, Schedule, ScheduleList, ScheduleName};
 use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport};
 use memdeck_model::{
-    Account, AccountChange, AccountName, ApiToken, MadeApiToken, Me, NewAccount, NewApiToken, PasswordChange,
-    SessionFacts,
+    Account, AccountChange, AccountName, ApiToken, Group, GroupChange, MadeApiToken, Me, NewAccount,
+    NewApiToken, NewGroup, PasswordChange, SessionFacts,
 };
 use memdeck_model::{
     Activity, ComparedBytes, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr, HostId, HostList,
@@ -243,6 +243,18 @@ pub trait Operations: Send + Sync {
 
     /// Every API token.
     async fn api_tokens(&self) -> Result<Vec<ApiToken>, Problem>;
+    /// Every group.
+    async fn groups(&self) -> Result<Vec<Group>, Problem>;
+
+    /// Makes a group.
+    async fn add_group(&self, new: NewGroup) -> Result<Group, Problem>;
+
+    /// Gives a group other guests.
+    async fn change_group(&self, name: AccountName, change: GroupChange) -> Result<Group, Problem>;
+
+    /// Removes a group that nobody is in.
+    async fn remove_group(&self, name: AccountName) -> Result<(), Problem>;
+
 
     /// Makes an API token.
     async fn make_token(&self, new: NewApiToken) -> Result<MadeApiToken, Problem>;

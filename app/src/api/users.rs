@@ -1,8 +1,8 @@
 //! The page's calls about accounts, sessions and API tokens.
 
 use memdeck_model::{
-    Account, AccountChange, AccountName, ApiToken, MadeApiToken, Me, NewAccount, NewApiToken, PasswordChange,
-    SessionFacts,
+    Account, AccountChange, AccountName, ApiToken, Group, GroupChange, MadeApiToken, Me, NewAccount,
+    NewApiToken, NewGroup, PasswordChange, SessionFacts,
 };
 
 #[cfg(feature = "ssr")]
@@ -59,6 +59,49 @@ server_functions! {
         name: AccountName,
     ) -> () {
         operations::present()?.remove_user(name).await.map_err(operations::refuse)
+    }
+
+    /// Every group, by name.
+    ///
+    /// # Errors
+    /// The operator does not manage users, or the server does not answer.
+    "groups": async fn fetch_groups() -> Vec<Group> {
+        operations::present()?.groups().await.map_err(operations::refuse)
+    }
+
+    /// Makes a group.
+    ///
+    /// # Errors
+    /// There is one of this name, it has too many guests, or the server does not answer.
+    "add-group": async fn add_group(
+        /// Name and guests.
+        new: NewGroup,
+    ) -> Group {
+        operations::present()?.add_group(new).await.map_err(operations::refuse)
+    }
+
+    /// Gives a group other guests.
+    ///
+    /// # Errors
+    /// There is no such group, it has too many guests, or the server does not answer.
+    "change-group": async fn change_group(
+        /// Which group.
+        name: AccountName,
+        /// Its guests from now on.
+        change: GroupChange,
+    ) -> Group {
+        operations::present()?.change_group(name, change).await.map_err(operations::refuse)
+    }
+
+    /// Removes a group that nobody is in.
+    ///
+    /// # Errors
+    /// There is no such group, somebody is in it, or the server does not answer.
+    "remove-group": async fn remove_group(
+        /// Which group.
+        name: AccountName,
+    ) -> () {
+        operations::present()?.remove_group(name).await.map_err(operations::refuse)
     }
 
     /// The open sessions: all of them for whoever manages users, else the operator's own.

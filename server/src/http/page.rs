@@ -14,8 +14,8 @@ use memdeck_model::retention::{Hold, HoldList, NewHold, Policy, RetentionReport}
 use memdeck_model::schedule::{NewSchedule, Plan, Preview, RunList, Schedule, ScheduleList, ScheduleName};
 use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport};
 use memdeck_model::{
-    Account, AccountChange, AccountName, ApiToken, MadeApiToken, Me, NewAccount, NewApiToken, PasswordChange,
-    SessionFacts,
+    Account, AccountChange, AccountName, ApiToken, Group, GroupChange, MadeApiToken, Me, NewAccount,
+    NewApiToken, NewGroup, PasswordChange, SessionFacts,
 };
 use memdeck_model::{
     Activity, ComparedBytes, DeleteRequest, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr,
@@ -326,6 +326,22 @@ impl api::Operations for Page {
 
     async fn remove_user(&self, name: AccountName) -> Result<(), Problem> {
         self.accounts.remove_account(&name, &self.who.on_page()).await
+    }
+
+    async fn groups(&self) -> Result<Vec<Group>, Problem> {
+        self.accounts.list_groups(&self.who.on_page())
+    }
+
+    async fn add_group(&self, new: NewGroup) -> Result<Group, Problem> {
+        self.accounts.add_group(new, &self.who.on_page()).await
+    }
+
+    async fn change_group(&self, name: AccountName, change: GroupChange) -> Result<Group, Problem> {
+        self.accounts.change_group(&name, change, &self.who.on_page()).await
+    }
+
+    async fn remove_group(&self, name: AccountName) -> Result<(), Problem> {
+        self.accounts.remove_group(&name, &self.who.on_page()).await
     }
 
     async fn sessions(&self) -> Result<Vec<SessionFacts>, Problem> {

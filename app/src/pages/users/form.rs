@@ -4,9 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 use leptos::prelude::*;
-use memdeck_model::Problem;
+use memdeck_model::{AccountName, GuestSelector, Problem, ProblemKind};
 
 use super::state::UsersState;
+use super::words::selectors;
 use crate::pages::refusal::Refusal;
 use crate::ui::erase::{effect, handler};
 use crate::ui::{Button, ButtonKind, Dialog};
@@ -24,7 +25,7 @@ pub fn FormDialog(
     /// What the button says.
     action: &'static str,
     /// Makes what is sent of what the fields hold.
-    send: fn(UsersState, Fields) -> Send,
+    send: fn(&UsersState, Fields) -> Send,
     fields: Fields,
     children: ChildrenFn,
 ) -> impl IntoView {
@@ -34,6 +35,7 @@ pub fn FormDialog(
     effect(move || {
         if open.get() {
             problem.set(None);
+        } else {
             fields.clear();
         }
     });
@@ -43,7 +45,7 @@ pub fn FormDialog(
         }
         pending.set(true);
         problem.set(None);
-        let answer = send(state, fields);
+        let answer = send(&state, fields);
         leptos::task::spawn_local(async move {
             let refused = answer.await.err();
             if pending.try_set(false).is_some() {
@@ -88,6 +90,10 @@ pub struct Fields {
     pub password: RwSignal<String>,
     /// The present password, or in how many days a token ends.
     pub other: RwSignal<String>,
+    /// The name of a group; empty for none.
+    pub group: RwSignal<String>,
+    /// Guests as they are named, one in a line or several.
+    pub guests: RwSignal<String>,
 }
 
 impl Fields {
@@ -97,13 +103,32 @@ impl Fields {
             role: RwSignal::new("viewer".to_owned()),
             password: RwSignal::new(String::new()),
             other: RwSignal::new(String::new()),
+            group: RwSignal::new(String::new()),
+            guests: RwSignal::new(String::new()),
         }
     }
 
     fn clear(self) {
-        self.name.set(String::new());
+        for field in [self.name, self.password, self.other, self.group, self.guests] {
+            field.set(String::new());
+        }
         self.role.set("viewer".to_owned());
-        self.password.set(String::new());
-        self.other.set(String::new());
     }
+}
+
+/// The group that is chosen in a field, if any.
+pub fn chosen_group(fields: Fields) -> Result<Option<AccountName>, Problem> {
+    let chosen = fields.group.get_untracked();
+    if chosen.is_empty() { Ok(None) } else { named(&chosen).map(Some) }
+}
+
+/// The name in a field.
+pub fn named(text: &str) -> Result<AccountName, Problem> {
+    text.trim().parse().map_err(|error| Problem::new(ProblemKind::Invalid, format!("{error}")))
+}
+
+/// The guests that a field names.
+pub fn guests_of(fields: Fields) -> Result<Vec<GuestSelector>, Problem> {
+    let guests = selectors(&fields.guests.get_untracked());
+    guests.map_err(|detail| Problem::new(ProblemKind::Invalid, detail))
 }

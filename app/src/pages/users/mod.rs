@@ -2,6 +2,7 @@
 
 mod confirm;
 mod form;
+mod groups;
 mod own;
 mod people;
 mod sessions;
@@ -17,6 +18,7 @@ use crate::shortcuts::Shortcuts;
 use crate::ui::erase::memo;
 use crate::ui::{Failure, Show, Skeleton};
 use confirm::Confirm;
+use groups::Groups;
 use own::OwnAccount;
 use people::People;
 use sessions::Sessions;
@@ -52,6 +54,7 @@ pub fn Users() -> impl IntoView {
             <OwnAccount />
             <Show when=move || manages.get()>
                 <People />
+                <Groups />
             </Show>
             <Sessions />
             <Show when=move || manages.get()>

@@ -51,7 +51,8 @@ pub fn OwnAccount() -> impl IntoView {
     }
 }
 
-fn send(state: UsersState, fields: Fields) -> Send {
+fn send(state: &UsersState, fields: Fields) -> Send {
+    let state = *state;
     let present = fields.other.get_untracked().into();
     let new = fields.password.get_untracked().into();
     let change = PasswordChange { present, new };

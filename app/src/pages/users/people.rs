@@ -3,17 +3,19 @@
 use leptos::prelude::*;
 use memdeck_model::{Account, AccountChange, AccountName, NewAccount, Problem, ProblemKind, Role};
 
-use super::form::{Fields, FormDialog, Send};
+use super::form::{Fields, FormDialog, Send, chosen_group, named};
+use super::groups::GroupSelect;
 use super::state::{Ask, UsersState};
 use super::words::{roles, with_article};
 use crate::api;
-use crate::ui::erase::{dynamic, effect, memo};
+use crate::pages::question::open_while;
+use crate::ui::erase::{dynamic, memo};
 use crate::ui::{
     Badge, Button, ButtonKind, ButtonSize, Card, Failure, Icon, IconView, Menu, MenuItem, Moment, Select,
     Show, Table, TextField, Tone, list,
 };
 
-const COLUMNS: [&str; 6] = ["Name", "Role", "State", "Sessions", "Last sign-in", "Actions"];
+const COLUMNS: [&str; 7] = ["Name", "Role", "Guests", "State", "Sessions", "Last sign-in", "Actions"];
 
 #[component]
 pub fn People() -> impl IntoView {
@@ -73,6 +75,7 @@ pub fn People() -> impl IntoView {
                 options=Signal::stored(roles())
                 on_choose=move |role| fields.role.set(role)
             />
+            <GroupSelect id="user-group" fields />
             <TextField
                 id="user-password"
                 label="Password"
@@ -86,37 +89,24 @@ pub fn People() -> impl IntoView {
     }
 }
 
-fn add(state: UsersState, fields: Fields) -> Send {
+fn add(state: &UsersState, fields: Fields) -> Send {
+    let state = *state;
     Box::pin(async move {
         let name: AccountName = named(&fields.name.get_untracked())?;
         let role = fields.role.get_untracked().parse();
         let role = role.map_err(|error| Problem::new(ProblemKind::Invalid, format!("{error}")))?;
         let said = format!("{name} can sign in as {role}.");
-        let new = NewAccount { name, role, group: None, password: fields.password.get_untracked().into() };
+        let group = chosen_group(fields)?;
+        let new = NewAccount { name, role, group, password: fields.password.get_untracked().into() };
         state.act(api::add_user(new), said).await.map(drop)
     })
-}
-
-/// The name in a field.
-pub fn named(text: &str) -> Result<AccountName, Problem> {
-    text.trim().parse().map_err(|error| Problem::new(ProblemKind::Invalid, format!("{error}")))
 }
 
 #[component]
 fn NewPassword() -> impl IntoView {
     let state = UsersState::expect();
-    let open = RwSignal::new(false);
     let fields = Fields::new();
-    effect(move || {
-        if state.new_password.with(Option::is_some) && !open.get_untracked() {
-            open.set(true);
-        }
-    });
-    effect(move || {
-        if !open.get() {
-            state.new_password.set(None);
-        }
-    });
+    let open = open_while(state.new_password, |_| {});
     let whose =
         move || state.new_password.with(|name| name.as_ref().map(ToString::to_string)).unwrap_or_default();
     view! {
@@ -141,7 +131,8 @@ fn NewPassword() -> impl IntoView {
     }
 }
 
-fn set_password(state: UsersState, fields: Fields) -> Send {
+fn set_password(state: &UsersState, fields: Fields) -> Send {
+    let state = *state;
     Box::pin(async move {
         let Some(name) = state.new_password.get_untracked() else { return Ok(()) };
         let said = format!("{name} has a new password.");
@@ -167,13 +158,20 @@ fn Person(name: String) -> impl IntoView {
 }
 
 fn row(account: Account) -> AnyView {
-    let [name_column, role_column, state_column, sessions_column, seen_column, actions_column] = COLUMNS;
-    let Account { name, role, disabled, sessions, last_sign_in, .. } = account;
+    let [name_column, role_column, guests_column, state_column, sessions_column, seen_column, actions_column] =
+        COLUMNS;
+    let actions = account.clone();
+    let Account { name, role, group, disabled, sessions, last_sign_in, .. } = account;
+    let guests = match group {
+        Some(group) if role != Role::Admin => format!("of {group}"),
+        _ => "all".to_owned(),
+    };
     let (tone, icon, word) =
         if disabled { (Tone::Bad, Icon::Close, "Disabled") } else { (Tone::Good, Icon::Check, "Active") };
     view! {
         <th scope="row" role="rowheader" data-label=name_column>{name.to_string()}</th>
         <td role="cell" data-label=role_column>{role.to_string()}</td>
+        <td role="cell" data-label=guests_column>{guests}</td>
         <td role="cell" data-label=state_column>
             <Badge tone icon>{word}</Badge>
         </td>
@@ -185,21 +183,24 @@ fn row(account: Account) -> AnyView {
             }}
         </td>
         <td role="cell" data-label=actions_column class="user-actions">
-            <Actions name role disabled />
+            <Actions account=actions />
         </td>
     }
     .into_any()
 }
 
 #[component]
-fn Actions(name: AccountName, role: Role, disabled: bool) -> impl IntoView {
+fn Actions(account: Account) -> impl IntoView {
     let state = UsersState::expect();
+    let Account { name, role, disabled, .. } = account.clone();
     let label = format!("Actions for {name}");
     view! {
         <Menu label button=|| view! { <IconView icon=Icon::More /> }.into_any()>
             {
                 let ask = |ask: Ask| Callback::new(move |()| state.asked.set(Some(ask.clone())));
                 let (of_role, of_password) = (name.clone(), name.clone());
+                let regrouped = account.clone();
+                let set_group = Callback::new(move |()| state.regrouped.set(Some(regrouped.clone())));
                 let set_password = Callback::new(move |()| state.new_password.set(Some(of_password.clone())));
                 let (bar, bar_words) = if disabled {
                     (ask(Ask::Enable(name.clone())), "Enable…")
@@ -215,6 +216,7 @@ fn Actions(name: AccountName, role: Role, disabled: bool) -> impl IntoView {
                             view! { <MenuItem on_choose>{format!("Make {}…", with_article(other))}</MenuItem> }
                         })
                         .collect_view()}
+                    <MenuItem on_choose=set_group>"Change the group…"</MenuItem>
                     <MenuItem on_choose=set_password>"Set a new password…"</MenuItem>
                     <MenuItem on_choose=bar danger=!disabled>
                         {bar_words}

@@ -38,7 +38,7 @@ pub fn Sessions() -> impl IntoView {
                         {list(
                             move || sessions.with_data(Clone::clone).unwrap_or_default(),
                             |session| format!("{} {}", session.id, session.used_at),
-                            move |session| row(state, session),
+                            move |session| row(&state, session),
                         )}
                     </tbody>
                 </Table>
@@ -47,7 +47,8 @@ pub fn Sessions() -> impl IntoView {
     }
 }
 
-fn row(state: UsersState, session: SessionFacts) -> AnyView {
+fn row(state: &UsersState, session: SessionFacts) -> AnyView {
+    let asked = state.asked;
     let [who_column, from_column, browser_column, opened_column, used_column, actions_column] = COLUMNS;
     let who = session.user.as_ref().map_or_else(|| "administrator".to_owned(), ToString::to_string);
     let this = if session.is_this { " (this one)" } else { "" };
@@ -66,7 +67,7 @@ fn row(state: UsersState, session: SessionFacts) -> AnyView {
                 <Button
                     size=ButtonSize::Small
                     label
-                    on_press=move |()| state.asked.set(Some(Ask::EndSession(session.clone())))
+                    on_press=move |()| asked.set(Some(Ask::EndSession(session.clone())))
                 >
                     "End…"
                 </Button>

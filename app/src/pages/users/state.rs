@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use leptos::prelude::*;
-use memdeck_model::{Account, AccountName, ApiToken, Me, Permission, Problem, Role, SessionFacts};
+use memdeck_model::{Account, AccountName, ApiToken, Group, Me, Permission, Problem, Role, SessionFacts};
 
 use crate::api::{self, ApiError};
 use crate::data::Loader;
@@ -18,6 +18,7 @@ pub enum Ask {
     Disable(AccountName),
     Enable(AccountName),
     Remove(AccountName),
+    RemoveGroup(AccountName),
     EndSession(SessionFacts),
     Revoke(AccountName),
 }
@@ -27,11 +28,16 @@ pub enum Ask {
 pub struct UsersState {
     pub me: Loader<Me>,
     pub users: Loader<Vec<Account>>,
+    pub groups: Loader<Vec<Group>>,
     pub sessions: Loader<Vec<SessionFacts>>,
     pub tokens: Loader<Vec<ApiToken>>,
     pub asked: RwSignal<Option<Ask>>,
     /// The account that gets a new password.
     pub new_password: RwSignal<Option<AccountName>>,
+    /// The account that is put into a group or taken out.
+    pub regrouped: RwSignal<Option<Account>>,
+    /// The group that gets other guests.
+    pub reguested: RwSignal<Option<Group>>,
     toaster: Toaster,
 }
 
@@ -40,10 +46,13 @@ impl UsersState {
         let state = Self {
             me: Loader::new(),
             users: Loader::new(),
+            groups: Loader::new(),
             sessions: Loader::new(),
             tokens: Loader::new(),
             asked: RwSignal::new(None),
             new_password: RwSignal::new(None),
+            regrouped: RwSignal::new(None),
+            reguested: RwSignal::new(None),
             toaster: Toaster::expect(),
         };
         provide_context(state);
@@ -64,6 +73,7 @@ impl UsersState {
         self.me.fetch_with(api::fetch_me(), move |kept, me| {
             if me.rights.may(Permission::ManageUsers) {
                 self.users.fetch(api::fetch_users());
+                self.groups.fetch(api::fetch_groups());
                 self.tokens.fetch(api::fetch_api_tokens());
             }
             *kept = Some(me);

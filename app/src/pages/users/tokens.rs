@@ -3,10 +3,10 @@
 use leptos::prelude::*;
 use memdeck_model::{ApiToken, MadeApiToken, NewApiToken, Problem, ProblemKind};
 
-use super::form::{Fields, FormDialog, Send};
-use super::people::named;
+use super::form::{Fields, FormDialog, Send, guests_of, named};
+use super::groups::GuestsField;
 use super::state::{Ask, UsersState};
-use super::words::{may, roles};
+use super::words::{listed, may, roles};
 use crate::api;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{
@@ -59,7 +59,7 @@ pub fn Tokens() -> impl IntoView {
                         {list(
                             move || tokens.with_data(Clone::clone).unwrap_or_default(),
                             |token| format!("{} {:?}", token.name, token.last_used_at),
-                            move |token| row(state, &token),
+                            move |token| row(&state, &token),
                         )}
                     </tbody>
                 </Table>
@@ -80,11 +80,13 @@ pub fn Tokens() -> impl IntoView {
                 on_choose=move |role| fields.role.set(role)
             />
             <TextField id="token-days" label="Ends in days" hint="Empty: never" value=fields.other />
+            <GuestsField id="token-guests" fields hint="Empty: every guest. Else patterns such as web-*, or UUIDs, one in each line" />
         </FormDialog>
     }
 }
 
-fn make(state: UsersState, fields: Fields) -> Send {
+fn make(state: &UsersState, fields: Fields) -> Send {
+    let state = *state;
     Box::pin(async move {
         let invalid = |detail: String| Problem::new(ProblemKind::Invalid, detail);
         let name = named(&fields.name.get_untracked())?;
@@ -95,7 +97,8 @@ fn make(state: UsersState, fields: Fields) -> Send {
             days => Some(days.parse().map_err(|_| invalid("the number of days is no number".to_owned()))?),
         };
         let said = format!("The token {name} is made. Copy it now: it is not shown again.");
-        let new = NewApiToken { name, role, rights: None, guests: None, expires_in_days };
+        let guests = Some(guests_of(fields)?).filter(|guests| !guests.is_empty());
+        let new = NewApiToken { name, role, rights: None, guests, expires_in_days };
         let token = state.act(api::make_token(new), said).await?;
         MADE.set(Some(token));
         Ok(())
@@ -118,7 +121,8 @@ fn made(made: MadeApiToken) -> AnyView {
     .into_any()
 }
 
-fn row(state: UsersState, token: &ApiToken) -> AnyView {
+fn row(state: &UsersState, token: &ApiToken) -> AnyView {
+    let asked = state.asked;
     let [name_column, may_column, by_column, used_column, ends_column, actions_column] = COLUMNS;
     let moment = |at| match at {
         Some(instant) => view! { <Moment instant /> }.into_any(),
@@ -126,10 +130,11 @@ fn row(state: UsersState, token: &ApiToken) -> AnyView {
     };
     let label = format!("Revoke {}…", token.name);
     let name = token.name.clone();
+    let guests = token.guests.as_deref().map(|guests| format!(", for {} only", listed(guests)));
     view! {
         <tr role="row">
             <th scope="row" role="rowheader" data-label=name_column>{token.name.to_string()}</th>
-            <td role="cell" data-label=may_column>{may(token.rights)}</td>
+            <td role="cell" data-label=may_column>{may(token.rights)}{guests}</td>
             <td role="cell" data-label=by_column>{token.created_by.to_string()}</td>
             <td role="cell" data-label=used_column class="number">{moment(token.last_used_at)}</td>
             <td role="cell" data-label=ends_column class="number">{moment(token.expires_at)}</td>
@@ -137,7 +142,7 @@ fn row(state: UsersState, token: &ApiToken) -> AnyView {
                 <Button
                     size=ButtonSize::Small
                     label
-                    on_press=move |()| state.asked.set(Some(Ask::Revoke(name.clone())))
+                    on_press=move |()| asked.set(Some(Ask::Revoke(name.clone())))
                 >
                     "Revoke…"
                 </Button>

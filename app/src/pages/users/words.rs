@@ -1,11 +1,35 @@
 //! What the page says about people and tokens.
 
-use memdeck_model::{Me, Permission, Rights, Role};
+use memdeck_model::{GuestSelector, Me, Permission, Rights, Role};
 
 use super::state::Ask;
 
 /// Who the operator is and what follows from it.
 pub fn standing(me: &Me) -> String {
+    let mut standing = role_of(me);
+    if let Some(guests) = &me.guests {
+        standing.push_str(" You see these guests and what is about them, and no others: ");
+        standing.push_str(&listed(guests));
+        standing.push('.');
+    }
+    standing
+}
+
+/// Guests as they are named, in one line.
+pub fn listed(guests: &[GuestSelector]) -> String {
+    guests.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Guests by what a field holds: between them are spaces, commas or ends of lines.
+///
+/// # Errors
+/// One of them names no guest, in words.
+pub fn selectors(text: &str) -> Result<Vec<GuestSelector>, String> {
+    let named = text.split([' ', ',', '\n']).map(str::trim).filter(|named| !named.is_empty());
+    named.map(|named| named.parse().map_err(|error| format!("“{named}”: {error}"))).collect()
+}
+
+fn role_of(me: &Me) -> String {
     match (&me.name, me.role) {
         (Some(name), Some(role)) => format!("You are signed in as {name}, {role}: {}.", role.words()),
         (Some(name), None) => format!("You use the token {name}."),
@@ -33,7 +57,8 @@ pub fn may(rights: Rights) -> String {
 }
 
 /// The question, what follows, and the two answers.
-pub struct Question {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
     pub title: String,
     pub consequence: String,
     pub keep: &'static str,
@@ -41,9 +66,8 @@ pub struct Question {
     pub takes_away: bool,
 }
 
-pub fn question(ask: &Ask) -> Question {
-    let of =
-        |title, consequence, keep, act, takes_away| Question { title, consequence, keep, act, takes_away };
+pub fn question(ask: &Ask) -> Asked {
+    let of = |title, consequence, keep, act, takes_away| Asked { title, consequence, keep, act, takes_away };
     match ask {
         Ask::Role(name, role) => of(
             format!("Make {name} {}?", with_article(*role)),
@@ -75,6 +99,13 @@ pub fn question(ask: &Ask) -> Question {
             ),
             "Keep the account",
             "Remove the account",
+            true,
+        ),
+        Ask::RemoveGroup(name) => of(
+            format!("Remove the group {name}?"),
+            "Nobody is in it, so nobody sees more or less.".to_owned(),
+            "Keep the group",
+            "Remove the group",
             true,
         ),
         Ask::EndSession(session) => {
@@ -132,6 +163,23 @@ mod tests {
         let analyst = question(&Ask::Role(name(), Role::Analyst));
         assert_eq!(analyst.title, "Make ada an analyst?");
         assert!(analyst.consequence.contains("takes no dumps"), "{}", analyst.consequence);
+    }
+
+    #[test]
+    fn guests_are_named_in_lines_or_with_commas() {
+        let guests = selectors("web-*, kvm-01/db-*\n\n 6b1d7f43-0d49-4f0e-9c2b-3a5e1f0c9d21").unwrap();
+        assert_eq!(listed(&guests), "web-*, kvm-01/db-*, 6b1d7f43-0d49-4f0e-9c2b-3a5e1f0c9d21");
+        assert_eq!(selectors(" \n,").unwrap(), []);
+        let problem = selectors("web-*, /x").unwrap_err();
+        assert!(problem.starts_with("“/x”: "), "{problem}");
+        let me = Me {
+            name: Some("ada".parse().unwrap()),
+            role: Some(Role::Analyst),
+            rights: Role::Analyst.rights(),
+            guests: Some(guests),
+            has_accounts: true,
+        };
+        assert!(standing(&me).contains("no others: web-*, kvm-01/db-*, "), "{}", standing(&me));
     }
 
     #[test]
