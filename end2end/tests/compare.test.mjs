@@ -100,6 +100,25 @@ scenario('the map is walked with the keyboard, and the page is for phones and bo
   }
 });
 
+scenario('what came and went inside is read where it was not, and told as REST tells it', async (stage) => {
+  const { dashboard, ids } = await withDumps(stage, 2);
+  const [before, after] = ids;
+  const { page, tab } = await stage.open(dashboard, { path: `/compare?a=${before}&b=${after}`, withGuests: false });
+  const inside = page.getByRole('region', { name: 'What came and went inside' });
+  await inside.getByText('The image of the first dump was not read yet.').waitFor();
+  await inside.getByText('The image of the second dump was not read yet.').waitFor();
+  await inside.getByRole('button', { name: 'Read what was not read' }).click();
+  // The guest's kernel is too old for its modules, which is said; its processes are compared.
+  await inside.getByRole('heading', { name: /^Modules: / }).waitFor();
+  await inside.getByText(/is older than 6\.4/).first().waitFor();
+  const { changes } = await dashboard.get(`/api/memory-dumps/${before}/compare/${after}/inside`);
+  const { came, went } = changes.processes;
+  const title = inside.getByRole('heading', { name: `Processes: ${came.length} came, ${went.length} went` });
+  assert.equal(await title.count(), came.length + went.length > 0 ? 1 : 0);
+  assert.deepEqual(await violations(page), []);
+  assert.deepEqual(await wideElements(tab), []);
+});
+
 scenario('where there is nothing to compare with, the page says so', async (stage) => {
   const { dashboard, ids } = await withDumps(stage, 1);
   const { page, tab } = await stage.open(dashboard, { path: '/compare', withGuests: false });

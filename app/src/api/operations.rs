@@ -23,9 +23,9 @@ use memdeck_model::{
 };
 use memdeck_model::{
     Activity, ComparedBytes, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr, HostId, HostList,
-    HostState, HuntDetails, HuntHits, HuntId, HuntList, ImageFacts, InsideReading, LastDump, MapView,
-    NewHost, NewHunt, Problem, ProblemKind, Record, RecordPage, RecordQuery, Remark, TrendRange, Trends,
-    TriggerRequest, Verification,
+    HostState, HuntDetails, HuntHits, HuntId, HuntList, ImageFacts, InsideComparison, InsideReading,
+    LastDump, MapView, NewHost, NewHunt, Problem, ProblemKind, Record, RecordPage, RecordQuery, Remark,
+    TrendRange, Trends, TriggerRequest, Verification,
 };
 
 use super::{ApiError, Overview};
@@ -89,6 +89,14 @@ pub trait Operations: Send + Sync {
 
     /// Has that be read; the present state of it.
     async fn read_inside(&self, dump_id: DumpId) -> Result<InsideReading, Problem>;
+
+    /// What came and went inside of a guest between two dumps; with `begin`, what was not read is read.
+    async fn compare_inside(
+        &self,
+        first: DumpId,
+        second: DumpId,
+        begin: bool,
+    ) -> Result<InsideComparison, Problem>;
 
     /// Every hunt that is kept.
     async fn hunts(&self) -> Result<HuntList, Problem>;
@@ -235,14 +243,6 @@ pub trait Operations: Send + Sync {
     /// Removes an account.
     async fn remove_user(&self, name: AccountName) -> Result<(), Problem>;
 
-    /// The sessions that the caller may see.
-    async fn sessions(&self) -> Result<Vec<SessionFacts>, Problem>;
-
-    /// Ends a session.
-    async fn end_session(&self, id: String) -> Result<(), Problem>;
-
-    /// Every API token.
-    async fn api_tokens(&self) -> Result<Vec<ApiToken>, Problem>;
     /// Every group.
     async fn groups(&self) -> Result<Vec<Group>, Problem>;
 
@@ -255,6 +255,14 @@ pub trait Operations: Send + Sync {
     /// Removes a group that nobody is in.
     async fn remove_group(&self, name: AccountName) -> Result<(), Problem>;
 
+    /// The sessions that the caller may see.
+    async fn sessions(&self) -> Result<Vec<SessionFacts>, Problem>;
+
+    /// Ends a session.
+    async fn end_session(&self, id: String) -> Result<(), Problem>;
+
+    /// Every API token.
+    async fn api_tokens(&self) -> Result<Vec<ApiToken>, Problem>;
 
     /// Makes an API token.
     async fn make_token(&self, new: NewApiToken) -> Result<MadeApiToken, Problem>;

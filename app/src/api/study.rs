@@ -5,7 +5,7 @@ use memdeck_model::{ComparedBytes, DrawnComparison, DumpId, GuestPhysAddr, MapVi
 #[cfg(feature = "ssr")]
 use super::operations;
 use super::server_functions;
-use crate::words::InsideKnown;
+use crate::words::{InsideCompared, InsideKnown};
 
 server_functions! {
     /// What changed between two dumps, with a map of a part of memory.
@@ -30,6 +30,20 @@ server_functions! {
         address: GuestPhysAddr,
     ) -> ComparedBytes {
         operations::present()?.compare_page(first, second, address).await.map_err(operations::refuse)
+    }
+
+    /// What came and went inside of a guest between two dumps. `begin` has their images read, where they were not.
+    ///
+    /// # Errors
+    /// As of [`ask_inside`].
+    "compare-inside": async fn compare_inside(
+        first: DumpId,
+        second: DumpId,
+        /// Whether what was not read is to be read.
+        begin: bool,
+    ) -> InsideCompared {
+        let compared = operations::present()?.compare_inside(first, second, begin).await;
+        compared.map(|known| crate::words::inside_changes::compared_in_words(&known)).map_err(operations::refuse)
     }
 
     /// What is known of the inside of a dump's guest. `begin` has its image read, unless it was or is being read.

@@ -17,6 +17,7 @@ mod refusal;
 mod resources;
 mod retention;
 mod schedules;
+mod sheet_row;
 #[cfg(feature = "showcase")]
 mod showcase;
 mod telemetry;

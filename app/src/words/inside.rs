@@ -34,7 +34,7 @@ fn is_old(inside: &Inside) -> bool {
 }
 
 /// Why nothing was read.
-fn trouble(problem: &InsideProblem) -> InsideTrouble {
+pub(super) fn trouble(problem: &InsideProblem) -> InsideTrouble {
     let (title, can_ask_again) = match problem.kind {
         InsideProblemKind::NoKernel => ("No Linux kernel was found", true),
         InsideProblemKind::Image => ("The image cannot be read", true),
@@ -145,7 +145,7 @@ fn shown(text: Option<&GuestText>) -> String {
     text.map(ToString::to_string).unwrap_or_default()
 }
 
-fn process(TreeRow { depth, process }: &TreeRow<'_>) -> SheetRow {
+pub(super) fn process(TreeRow { depth, process }: &TreeRow<'_>) -> SheetRow {
     let GuestProcess { pid, parent_pid, name, command_line, kind, .. } = process;
     let text = match (command_line, kind) {
         (Some(command), _) if !command.is_empty() => command.to_string(),
@@ -169,11 +169,11 @@ fn process(TreeRow { depth, process }: &TreeRow<'_>) -> SheetRow {
     SheetRow { depth: *depth, mark, ..row(cells) }
 }
 
-fn open_file(file: &OpenFile) -> SheetRow {
+pub(super) fn open_file(file: &OpenFile) -> SheetRow {
     row([file.path.to_string(), file.pid.to_string(), file.descriptor.to_string()])
 }
 
-fn module(module: &GuestModule) -> SheetRow {
+pub(super) fn module(module: &GuestModule) -> SheetRow {
     let cells = [module.name.to_string(), shown(module.version.as_ref()), shown(module.state.as_ref())];
     SheetRow { mark: module.taints.then_some(RowMark::Taints), ..row(cells) }
 }
@@ -188,7 +188,7 @@ fn interface(interface: &GuestInterface) -> SheetRow {
     ])
 }
 
-fn connection(connection: &GuestConnection) -> SheetRow {
+pub(super) fn connection(connection: &GuestConnection) -> SheetRow {
     row([
         connection.local.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string),
         shown(connection.remote.as_ref()),

@@ -95,6 +95,39 @@ pub enum RowMark {
     Taints,
 }
 
+/// How far two readings are, and what came and went once both are there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InsideCompared {
+    /// Whether a reading goes on, so that it is worth to ask again.
+    pub is_active: bool,
+    /// Whether somebody may have an image read that was not.
+    pub can_begin: bool,
+    /// Where it stands, a sentence for each dump; what must be known first, once both are there.
+    pub notes: Vec<String>,
+    /// Tables in which something came or went, or that were not compared; `None` until both were read.
+    pub sheets: Option<Vec<ChangedSheet>>,
+}
+
+/// What came and went of one table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedSheet {
+    /// `Processes: 2 came, 1 went`.
+    pub title: String,
+    pub columns: Vec<String>,
+    /// What came before what went.
+    pub rows: Vec<ChangedRow>,
+    /// Sentences about rows that are not there, or that may be wrong.
+    pub notes: Vec<String>,
+}
+
+/// A row of one of the two.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedRow {
+    /// Whether it came, or went.
+    pub came: bool,
+    pub row: SheetRow,
+}
+
 impl Sheet {
     /// The rows that have a text, and those above them in the tree.
     pub fn matching(&self, text: &str) -> Vec<&SheetRow> {

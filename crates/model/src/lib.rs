@@ -111,9 +111,10 @@ pub use image::{DeleteRequest, Deletion, Verification, VerificationState};
 pub use image_facts::ImageFacts;
 pub use influx::{ColumnConflict, DiagnosisStep, ForeignImport, InfluxDiagnosis, InfluxVersion};
 pub use inside::{
-    GuestConnection, GuestInterface, GuestModule, GuestProcess, GuestSystem, GuestText, INSIDE_VERSION,
-    Inside, InsideProblem, InsideProblemKind, InsideReading, InsideState, InsideTable, KernelLogLine,
-    Missing, MissingWhy, OpenFile, ProcessKind, TreeRow, other_readers, process_tree,
+    ComparedReading, GuestConnection, GuestInterface, GuestModule, GuestProcess, GuestSystem, GuestText,
+    INSIDE_VERSION, Inside, InsideChanges, InsideComparison, InsideProblem, InsideProblemKind, InsideReading,
+    InsideState, InsideTable, KernelLogLine, MOST_CHANGED_ROWS, Missing, MissingWhy, OpenFile, ProcessKind,
+    RowChanges, TreeRow, other_readers, process_tree,
 };
 pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
 pub use job_state::JobState;

@@ -16,6 +16,10 @@ pub struct CompareArgs {
     /// Write every page that differs to this file, as CSV. An existing file is not replaced.
     #[arg(long, value_name = "FILE")]
     pub pages: Option<PathBuf>,
+    /// Read what was inside of the guest in both, too, and say which processes, modules, connections and open files came and
+    /// went.
+    #[arg(long)]
+    pub inside: bool,
     /// Print everything as JSON.
     #[arg(long)]
     pub json: bool,

@@ -6,9 +6,14 @@ use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use memdeck_model::{ComparedDump, ComparedPage, Comparison, PageFates};
+use memdeck_model::{
+    ComparedDump, ComparedPage, Comparison, GuestText, InsideChanges, PageFates, RowChanges,
+};
 use memdeck_study::compare::{ComparedImage, compare};
+use memdeck_study::inside::InsideLimits;
+use serde::Serialize;
 
+use super::inside;
 use super::named_image::{self, NamedImage};
 use super::output::say;
 use super::partial_file::PartialFile;
@@ -20,7 +25,7 @@ use crate::config::Config;
 const MAX_LISTED: usize = 64;
 const COLUMNS: [&str; 6] = ["address", "fate", "from", "to", "from_entropy_bits", "to_entropy_bits"];
 
-pub fn run(config: &Config, args: &CompareArgs) -> Result<Exit, Failure> {
+pub async fn run(config: &Config, args: &CompareArgs) -> Result<Exit, Failure> {
     let [first, second] = [&args.first, &args.second].map(|name| named_image::find(config, name));
     let (first, second) = (first?, second?);
     let mut list = args.pages.as_deref().map(PageList::create).transpose()?;
@@ -41,13 +46,75 @@ pub fn run(config: &Config, args: &CompareArgs) -> Result<Exit, Failure> {
         list.keep(path)?;
         say(format_args!("wrote {} pages to {}", comparison.pages.different(), path.display()));
     }
+    let mut changes = None;
+    if args.inside {
+        let mut read = Vec::with_capacity(2);
+        for (image, name) in [(first, &args.first), (second, &args.second)] {
+            match inside::inside_of(image, InsideLimits::default()).await {
+                Ok(inside) => read.push(inside),
+                Err(problem) => return inside::refused(&problem, name),
+            }
+        }
+        if let [first, second] = read.as_slice() {
+            changes = Some(InsideChanges::between(first, second));
+        }
+    }
     let mut output = Output::default();
     if args.json {
-        output.json(&comparison)?;
+        output.json(&Compared { comparison: &comparison, inside: changes.as_ref() })?;
     } else {
-        output.text(told(&comparison))?;
+        let changes = changes.as_ref().map(told_changes).unwrap_or_default();
+        output.text(told(&comparison) + &changes)?;
     }
     Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Compared<'a> {
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inside: Option<&'a InsideChanges>,
+}
+
+fn told_changes(changes: &InsideChanges) -> String {
+    let mut text = String::new();
+    if changes.rebooted == Some(true) {
+        text.push_str("inside     the guest booted in between\n");
+    }
+    rows(&mut text, "processes", &changes.processes, |process| {
+        format!("{:>7}  {}", process.pid, inside::told_process(process))
+    });
+    rows(&mut text, "modules", &changes.modules, |module| {
+        format!("{}{}", module.name, if module.taints { "  taints the kernel" } else { "" })
+    });
+    rows(&mut text, "connections", &changes.connections, |connection| {
+        let [local, remote, state] = [&connection.local, &connection.remote, &connection.state]
+            .map(|text| text.as_ref().map_or("-", GuestText::as_str));
+        format!("{}  {local}  {remote}  {state}", connection.protocol)
+    });
+    rows(&mut text, "open files", &changes.open_files, |file| {
+        format!("{:>7}  {:>4}  {}", file.pid, file.descriptor, file.path)
+    });
+    text
+}
+
+fn rows<T>(text: &mut String, name: &str, changes: &RowChanges<T>, row: impl Fn(&T) -> String) {
+    let (came, went) = (changes.all_came(), changes.all_went());
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{name:<11}  {came} came, {went} went");
+    if let Some(caveat) = &changes.caveat {
+        let _ = writeln!(text, "  {caveat}");
+    }
+    for (sign, rows) in [('+', &changes.came), ('-', &changes.went)] {
+        for it in rows {
+            let _ = writeln!(text, "  {sign} {}", row(it).trim_end());
+        }
+    }
+    let further = changes.further_came.saturating_add(changes.further_went);
+    if further > 0 {
+        let _ = writeln!(text, "  and {further} more");
+    }
 }
 
 fn image(named: &NamedImage) -> ComparedImage<'_> {

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use memdeck_model::{GuestProcess, Inside, InsideProblemKind, InsideTable, ProcessKind, other_readers};
+use memdeck_model::{
+    GuestProcess, Inside, InsideProblem, InsideProblemKind, InsideTable, ProcessKind, other_readers,
+};
 use memdeck_operations::blocking;
 use memdeck_study::inside::{InsideLimits, InsideRequest};
 
-use super::named_image;
+use super::named_image::{self, NamedImage};
 use super::recorded::Recorded;
 use super::{Exit, Failure, Output};
 use crate::cli::InsideArgs;
@@ -20,11 +22,26 @@ const THIS_PROGRAM: &str = "/proc/self/exe";
 
 pub async fn run(config: &Config, args: &InsideArgs) -> Result<Exit, Failure> {
     let image = named_image::find(config, &args.image)?;
+    let limits = InsideLimits { wall_seconds: args.time_limit, ..InsideLimits::default() };
+    let inside = match inside_of(image, limits).await {
+        Ok(inside) => inside,
+        Err(problem) => return refused(&problem, &args.image),
+    };
+    let mut output = Output::default();
+    if args.json {
+        output.json(&inside)?;
+    } else {
+        output.text(told(&inside))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What is inside of the guest whose image this is. Ctrl-C stops it.
+pub async fn inside_of(image: NamedImage, limits: InsideLimits) -> Result<Inside, InsideProblem> {
     let record = match image.recorded {
         Recorded::By(record) => Some(record),
         Recorded::Unknown(_) => None,
     };
-    let limits = InsideLimits { wall_seconds: args.time_limit, ..InsideLimits::default() };
     let request = InsideRequest { image: image.path, record, limits };
     let is_stopped = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&is_stopped);
@@ -38,28 +55,23 @@ pub async fn run(config: &Config, args: &InsideArgs) -> Result<Exit, Failure> {
     })
     .await;
     interrupt.abort();
-    let inside = match read {
-        Ok(inside) => inside,
-        Err(problem) if problem.kind == InsideProblemKind::Stopped => return Ok(Exit::Interrupted),
-        Err(problem) => {
-            let mut text = problem.message.to_string();
-            if problem.kind == InsideProblemKind::NoKernel {
-                text.push_str("\nOther readers of memory images know more systems:");
-                for command in other_readers(&args.image.display().to_string()) {
-                    // Writing to a string does not fail.
-                    let _ = write!(text, "\n    {command}");
-                }
-            }
-            return Err(Failure::new(text));
-        }
-    };
-    let mut output = Output::default();
-    if args.json {
-        output.json(&inside)?;
-    } else {
-        output.text(told(&inside))?;
+    read
+}
+
+/// How the command ends that could not read the image of this name.
+pub fn refused(problem: &InsideProblem, image: &Path) -> Result<Exit, Failure> {
+    if problem.kind == InsideProblemKind::Stopped {
+        return Ok(Exit::Interrupted);
     }
-    Ok(Exit::Done)
+    let mut text = problem.message.to_string();
+    if problem.kind == InsideProblemKind::NoKernel {
+        text.push_str("\nOther readers of memory images know more systems:");
+        for command in other_readers(&image.display().to_string()) {
+            // Writing to a string does not fail.
+            let _ = write!(text, "\n    {command}");
+        }
+    }
+    Err(Failure::new(text))
 }
 
 /// The process in which the image is read.
@@ -155,7 +167,7 @@ fn section<T>(text: &mut String, name: &str, table: &InsideTable<T>, row: impl F
     }
 }
 
-fn told_process(process: &GuestProcess) -> String {
+pub fn told_process(process: &GuestProcess) -> String {
     let mut text = match (&process.command_line, process.kind) {
         (Some(command), _) => command.to_string(),
         (None, ProcessKind::Kernel) => format!("[{}]", process.name),

@@ -158,7 +158,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Inspect(args) => inspect::run(&config, args),
             Command::Inside(args) => on_runtime(inside::run(&config, args)),
             Command::ReadInside => inside::read(),
-            Command::Compare(args) => compare::run(&config, args),
+            Command::Compare(args) => on_runtime(compare::run(&config, args)),
             Command::Hunt(args) => on_runtime(hunt::run(&config, args)),
             Command::Mount(args) => on_runtime(mount::run(&config, args)),
             Command::UnmountGuard(args) => on_runtime(mount::unmount(args)),

@@ -19,9 +19,9 @@ use memdeck_model::{
 };
 use memdeck_model::{
     Activity, ComparedBytes, DeleteRequest, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr,
-    HostId, HostList, HostState, HuntDetails, HuntHits, HuntId, HuntList, ImageFacts, InsideReading,
-    LastDump, MapView, NewHost, NewHunt, Overview, Problem, Record, RecordPage, RecordQuery, Remark,
-    TrendRange, Trends, TriggerRequest, Verification,
+    HostId, HostList, HostState, HuntDetails, HuntHits, HuntId, HuntList, ImageFacts, InsideComparison,
+    InsideReading, LastDump, MapView, NewHost, NewHunt, Overview, Problem, Record, RecordPage, RecordQuery,
+    Remark, TrendRange, Trends, TriggerRequest, Verification,
 };
 use memdeck_operations::{Accounts, OpenSession, Operations};
 
@@ -123,6 +123,16 @@ impl api::Operations for Page {
 
     async fn read_inside(&self, dump_id: DumpId) -> Result<InsideReading, Problem> {
         self.operations.images().read_inside(dump_id.as_str(), &self.who.on_page()).await
+    }
+
+    async fn compare_inside(
+        &self,
+        first: DumpId,
+        second: DumpId,
+        begin: bool,
+    ) -> Result<InsideComparison, Problem> {
+        let images = self.operations.images();
+        images.compare_inside(first.as_str(), second.as_str(), begin, &self.who.on_page()).await
     }
 
     async fn hunts(&self) -> Result<HuntList, Problem> {

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use memdeck_model::{ComparedBytes, Comparison, ComparisonMap, GuestPhysAddr, MapView};
+use memdeck_model::{ComparedBytes, Comparison, ComparisonMap, GuestPhysAddr, InsideComparison, MapView};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,7 +18,11 @@ use super::openapi::ErrorBody;
 const CELLS: u32 = 4096;
 
 pub fn routes() -> OpenApiRouter<DashboardState> {
-    OpenApiRouter::new().routes(routes!(compare)).routes(routes!(map)).routes(routes!(page))
+    OpenApiRouter::new()
+        .routes(routes!(compare))
+        .routes(routes!(map))
+        .routes(routes!(page))
+        .routes(routes!(inside))
 }
 
 /// Which part of memory is drawn, and how finely.
@@ -112,6 +116,27 @@ async fn page(
     UrlPaths((first, second, at)): UrlPaths<(String, String, String)>,
 ) -> Result<Json<ComparedBytes>, RestError> {
     Ok(Json(state.operations.compare_page(&first, &second, address(&at)?, &who.calls()).await?))
+}
+
+/// What came and went inside of a guest between two dumps: processes, modules, connections and open files. `changes` is null until
+/// both images were read, which `POST /api/memory-dumps/{dump_id}/inside` begins. The audit notes it for both.
+#[utoipa::path(
+    get,
+    path = "/api/memory-dumps/{dump_id}/compare/{other_id}/inside",
+    tag = "study",
+    params(
+        ("dump_id" = String, Path, description = "The first dump"),
+        ("other_id" = String, Path, description = "The second dump, which is compared with the first"),
+    ),
+    responses((status = 200, body = InsideComparison))
+)]
+async fn inside(
+    State(state): State<DashboardState>,
+    Extension(who): Extension<Who>,
+    UrlPaths((first, second)): UrlPaths<(String, String)>,
+) -> Result<Json<InsideComparison>, RestError> {
+    let images = state.operations.images();
+    Ok(Json(images.compare_inside(&first, &second, false, &who.calls()).await?))
 }
 
 /// An address as people and programs write one.

@@ -269,6 +269,47 @@ async fn no_image_is_read_while_a_dump_is_being_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_came_and_went_between_two_dumps_is_told_once_both_were_read() {
+    let app = told_by_the_test();
+    let (first, _) = read(&app, "db-01").await;
+    let (second, image) = app.dumped("db-01").await;
+    let compared = format!("/api/memory-dumps/{first}/compare/{second}/inside");
+    let (status, waits) = answer(&app.dashboard, get(&compared)).await;
+    assert_eq!((status, &waits["changes"]), (StatusCode::OK, &Value::Null), "{waits}");
+    assert_eq!((&waits["first"]["state"], &waits["second"]["state"]), (&"finished".into(), &"none".into()));
+    let shown = async || {
+        let query = AuditQuery { filter: AuditFilter::default(), before: None, limit: 100 };
+        let entries = app.images.audit().list(query).await.unwrap().entries;
+        entries.iter().filter(|entry| entry.action == AuditAction::InsideShown).count()
+    };
+    let before = shown().await;
+
+    let reader = Reader::of(&image);
+    answer(&app.dashboard, post(&path(&second), "{}")).await;
+    let mut later = one_process("init");
+    let mut miner = later["inside"]["processes"]["rows"][0].clone();
+    miner["pid"] = 666.into();
+    miner["name"] = "miner".into();
+    later["inside"]["processes"]["rows"].as_array_mut().unwrap().push(miner);
+    reader.answers(later).await;
+    let told = loop {
+        let told = answer(&app.dashboard, get(&compared)).await.1;
+        if !told["changes"].is_null() {
+            break told;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let processes = &told["changes"]["processes"];
+    assert_eq!(processes["came"][0]["name"], "miner", "{told}");
+    assert_eq!((processes["came"].as_array().unwrap().len(), &processes["went"]), (1, &json!([])));
+    assert!(told["changes"]["modules"]["caveat"].as_str().unwrap().contains("older than 6.4"), "{told}");
+    assert_eq!(shown().await - before, 2, "whose memory it was is noted for both");
+    let back =
+        answer(&app.dashboard, get(&format!("/api/memory-dumps/{second}/compare/{first}/inside"))).await.1;
+    assert_eq!(back["changes"]["processes"]["went"][0]["name"], "miner", "{back}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_asked_how_it_ended_and_who_got_it_is_in_the_audit() {
     let app = told_by_the_test();
     let (dump_id, image) = read(&app, "db-01").await;

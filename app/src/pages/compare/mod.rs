@@ -5,6 +5,7 @@ mod bytes;
 mod choice;
 mod dumps;
 mod figures;
+mod inside;
 mod layers;
 mod map;
 mod state;
@@ -20,6 +21,7 @@ use crate::ui::{EmptyState, Failure, Icon, Show, Skeleton};
 use bytes::Bytes;
 use choice::Choice;
 use figures::Figures;
+use inside::Inside;
 use map::Map;
 use state::State;
 
@@ -63,6 +65,7 @@ pub fn Compare() -> impl IntoView {
                 <Map />
                 <Bytes />
                 <Figures />
+                <Inside />
             </Show>
         </Show>
     }

@@ -3,9 +3,10 @@
 use leptos::prelude::*;
 
 use super::state::State;
+use crate::pages::sheet_row::sheet_row;
 use crate::ui::erase::{dynamic, memo};
-use crate::ui::{Badge, Button, ButtonSize, EmptyState, Icon, Show, Table, Tone};
-use crate::words::{RowMark, SheetRow, grouped};
+use crate::ui::{Button, ButtonSize, EmptyState, Icon, Show, Table};
+use crate::words::grouped;
 
 /// Rows that are shown at first, and that are added at once.
 const ROWS: usize = 300;
@@ -32,7 +33,7 @@ pub fn SheetView(
     let columns = move || sheet.with(|sheet| sheet.columns.clone());
     let rows = move || {
         let (columns, limit) = (columns(), limit.get());
-        found.with(|found| found.iter().take(limit).map(|row| row_view(row, &columns)).collect_view())
+        found.with(|found| found.iter().take(limit).map(|row| sheet_row(row, &columns, None)).collect_view())
     };
     let nothing = move || {
         let absent = sheet.with(|sheet| sheet.absent.clone());
@@ -101,44 +102,4 @@ pub fn SheetView(
 
 fn in_words(count: usize) -> String {
     grouped(u64::try_from(count).unwrap_or(u64::MAX))
-}
-
-fn row_view(row: &SheetRow, columns: &[String]) -> AnyView {
-    let mut cells = row.cells.iter().cloned();
-    let first = cells.next().unwrap_or_default();
-    // On a phone each cell says what it is.
-    let further = cells.zip(columns.iter().skip(1).cloned()).map(|(cell, column)| {
-        view! {
-            <td role="cell" data-label=column class="number">
-                {cell}
-            </td>
-        }
-    });
-    let mark = row.mark.map(|mark| {
-        let (tone, icon, word) = match mark {
-            RowMark::Hidden => (Tone::Bad, Icon::Alert, "Hidden"),
-            RowMark::Ended => (Tone::Neutral, Icon::Power, "Ended"),
-            RowMark::Taints => (Tone::Waiting, Icon::Alert, "Taints the kernel"),
-        };
-        view! {
-            " "
-            <Badge tone icon>
-                {word}
-            </Badge>
-        }
-    });
-    // Deep in a tree there is still room for the name.
-    let indent = format!("min({}rem, 40%)", row.depth);
-    view! {
-        <tr role="row">
-            <th scope="row" role="rowheader">
-                <span class="inside-row" style:padding-left=indent>
-                    <span class="inside-name">{first}</span>
-                    {mark}
-                </span>
-            </th>
-            {further.collect_view()}
-        </tr>
-    }
-    .into_any()
 }

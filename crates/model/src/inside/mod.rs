@@ -3,6 +3,7 @@
 //! All of it comes from memory that the guest could write to. Texts and tables are bounded when they are made
 //! ([`GuestText`], [`InsideTable`]).
 
+mod changes;
 mod problem;
 mod reading;
 mod rows;
@@ -12,6 +13,7 @@ mod tree;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::changes::{ComparedReading, InsideChanges, InsideComparison, MOST_CHANGED_ROWS, RowChanges};
 pub use self::problem::{InsideProblem, InsideProblemKind, other_readers};
 pub use self::reading::{InsideReading, InsideState};
 pub use self::rows::{
