@@ -40,7 +40,7 @@ parts! {
     dumps / memory_dumps: MemoryDumps => memory_dumps::MemoryDumps,
     service / trends: Trends => trends::Trends,
     manage / compare: Compare => compare::Compare,
-    manage / inside: Inside => inside::Inside,
+    service / inside: Inside => inside::Inside,
     guests / hunt: Hunt => hunt::Hunt,
     manage / hosts: Hosts => hosts::Hosts,
     rules / schedules: Schedules => schedules::Schedules,

@@ -76,6 +76,7 @@ fn arguments(name: &str, of: &Named) -> Option<Value> {
         "compare" => {
             json!({"first": first, "second": second, "view": {"from": 0, "until": 1 << 20, "cells": 16}})
         }
+        "compare-inside" => json!({"first": first, "second": second, "begin": false}),
         "compare-page" => json!({"first": first, "second": second, "address": 0}),
         "details" => json!({"dump_id": first, "with_image": true}),
         "hunt" => json!({"id": of.hunt}),
