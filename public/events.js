@@ -150,8 +150,13 @@ function hear({ type, data, lastEventId }) {
 }
 
 function hearLive(type, data) {
-  const word = type === 'summaries' ? 'all' : JSON.parse(data).uuid;
+  const word = type === 'summaries' ? 'all' : referenceOf(JSON.parse(data));
   for (const [tab, { watch }] of tabs) if (watch.split(',').includes(word)) tab.postMessage([type, data, '']);
+}
+
+// What tells a guest from those of all hosts.
+function referenceOf({ host, uuid }) {
+  return host ? `${host}/${uuid}` : uuid;
 }
 
 function remember([type, data]) {

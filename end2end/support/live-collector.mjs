@@ -39,6 +39,8 @@ const UNKNOWN_TOTALS = Object.fromEntries(
 // differs from a collector that runs well.
 export function collectorAnswers({ buckets = () => [], status = {} } = {}) {
   return {
+    // One host.
+    collectors: () => [],
     collector: () => ({ status: { ...STATUS, ...status }, settings: [] }),
     series: ({ query }) => ({
       uuid: query.uuid,

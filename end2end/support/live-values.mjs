@@ -87,6 +87,7 @@ export function summaryOf(uuid, load, others = {}) {
   const mib = 1_048_576;
   return {
     uuid,
+    name: 'of-the-test',
     state: 'running',
     at: new Date().toISOString(),
     stale: false,

@@ -214,3 +214,16 @@ test('live values are not kept for tabs that come later', () => {
   second.listen('', 'all');
   assert.deepEqual(second.news(), [...started(false), ['guests', guests, '0-1']]);
 });
+
+test('of several hosts a tab is told of the guest on the host that it watches', () => {
+  const { tab, streams } = worker();
+  const [first, second] = [tab(), tab()];
+  first.listen('', 'kvm-01/uuid-1');
+  second.listen('', 'kvm-02/uuid-1');
+  streams.at(-1).tell('start', { resumed: false });
+  first.news();
+  second.news();
+  streams.at(-1).tell('sample', { host: 'kvm-02', uuid: 'uuid-1' });
+  assert.deepEqual(first.news(), []);
+  assert.deepEqual(second.news(), [['sample', { host: 'kvm-02', uuid: 'uuid-1' }, '']]);
+});

@@ -43,7 +43,7 @@ pub use schedules::{
     save_schedule,
 };
 pub use study::{ask_inside, compare_dumps, compare_inside, compare_page};
-pub use telemetry::{diagnose_telemetry, fetch_collector, fetch_series, run_collector};
+pub use telemetry::{diagnose_telemetry, fetch_collector, fetch_collectors, fetch_series, run_collector};
 pub use users::{
     add_group, add_user, change_group, change_password, change_user, end_session, fetch_api_tokens,
     fetch_groups, fetch_me, fetch_sessions, fetch_users, make_token, remove_group, remove_user, revoke_token,

@@ -16,7 +16,7 @@ use memdeck_model::notice::{
 };
 use memdeck_model::retention::{Hold, HoldList, NewHold, Policy, RetentionReport};
 use memdeck_model::schedule::{NewSchedule, Plan, Preview, RunList, Schedule, ScheduleList, ScheduleName};
-use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport};
+use memdeck_model::telemetry::{Diagnosis, HostCollector, Series, SeriesQuery, TelemetryReport};
 use memdeck_model::{
     Account, AccountChange, AccountName, ApiToken, Group, GroupChange, MadeApiToken, Me, NewAccount,
     NewApiToken, NewGroup, PasswordChange, SessionFacts,
@@ -210,14 +210,17 @@ pub trait Operations: Send + Sync {
     /// Deletes an image that `confirm` names by its guest; its record as it is afterwards.
     async fn delete_image(&self, dump_id: DumpId, confirm: String) -> Result<Record, Problem>;
 
-    /// The collector, its settings and its figures.
-    async fn collector(&self) -> Result<TelemetryReport, Problem>;
+    /// The collector of a host, its settings and its figures; of this machine if none is named.
+    async fn collector(&self, host: Option<HostId>) -> Result<TelemetryReport, Problem>;
 
-    /// Starts or stops the collector.
-    async fn run_collector(&self, run: bool) -> Result<TelemetryReport, Problem>;
+    /// The collectors of all hosts, where there are several.
+    async fn collectors(&self) -> Result<Vec<HostCollector>, Problem>;
+
+    /// Starts or stops the collector of a host.
+    async fn run_collector(&self, host: Option<HostId>, run: bool) -> Result<TelemetryReport, Problem>;
 
     /// Tries everything that telemetry needs.
-    async fn diagnose_telemetry(&self) -> Result<Diagnosis, Problem>;
+    async fn diagnose_telemetry(&self, host: Option<HostId>) -> Result<Diagnosis, Problem>;
 
     /// Entries of the audit, newest first, in words.
     async fn audit(&self, query: AuditQuery) -> Result<AuditLines, Problem>;

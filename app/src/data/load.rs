@@ -72,6 +72,12 @@ impl<T: Send + Sync + 'static> Loader<T> {
         self.fetches.settle();
     }
 
+    /// Forgets the data: what is fetched next is of something else. A fetch under way is dropped.
+    pub fn clear(self) {
+        self.data.set(None);
+        self.fetches.settle();
+    }
+
     /// Changes the data by what an event says, if there is any yet.
     pub fn change(self, change: impl FnOnce(&mut T)) {
         self.data.update(|data| {

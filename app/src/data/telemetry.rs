@@ -9,6 +9,7 @@ use memdeck_model::telemetry::{LiveSample, LiveSummary, Watch};
 
 use crate::feed::Feed;
 
+/// By [`Guest::reference`](memdeck_model::Guest::reference).
 type ByGuest<T> = HashMap<String, ArcRwSignal<Option<T>>>;
 
 /// So many guests change at once. What hundreds of cards show changes within a second, and not in one long task, in which
@@ -36,10 +37,11 @@ impl TelemetryStore {
         }
     }
 
-    /// Everything about the guest `uuid`, each second until the owner of this call is cleaned up.
-    pub fn watch_guest(self, uuid: &str) -> ArcRwSignal<Option<LiveSample>> {
-        Feed::expect().watch(Watch::guest(uuid));
-        signal_of(self.samples, uuid)
+    /// Everything about a guest, by [`Guest::reference`](memdeck_model::Guest::reference), each second until the owner of this call
+    /// is cleaned up.
+    pub fn watch_guest(self, reference: &str) -> ArcRwSignal<Option<LiveSample>> {
+        Feed::expect().watch(Watch::guest(reference));
+        signal_of(self.samples, reference)
     }
 
     /// Has the summaries of all guests sent each second, until the owner of this call is cleaned up.
@@ -47,15 +49,16 @@ impl TelemetryStore {
         Feed::expect().watch(Watch::all());
     }
 
-    /// The summary of the guest `uuid`, as long as [somebody watches](Self::watch_all).
-    pub fn summary(self, uuid: &str) -> ArcRwSignal<Option<LiveSummary>> {
-        signal_of(self.summaries, uuid)
+    /// The summary of a guest, by [`Guest::reference`](memdeck_model::Guest::reference), as long as
+    /// [somebody watches](Self::watch_all).
+    pub fn summary(self, reference: &str) -> ArcRwSignal<Option<LiveSummary>> {
+        signal_of(self.summaries, reference)
     }
 
     pub(super) fn hear(self, event: &Event) {
         match event {
             Event::Sample(sample) => {
-                signal_of(self.samples, &sample.uuid).set(Some(LiveSample::clone(sample)));
+                signal_of(self.samples, &sample.reference()).set(Some(LiveSample::clone(sample)));
             }
             Event::Summaries(summaries) => self.take_in(summaries),
             _ => {}
@@ -67,7 +70,10 @@ impl TelemetryStore {
         let was_idle = self.waiting.with_value(VecDeque::is_empty);
         self.waiting.update_value(|waiting| {
             for summary in summaries {
-                match waiting.iter_mut().find(|other| other.uuid == summary.uuid) {
+                match waiting
+                    .iter_mut()
+                    .find(|other| (&other.uuid, &other.host) == (&summary.uuid, &summary.host))
+                {
                     // The browser is slower than the collector: the older values are skipped.
                     Some(older) => *older = summary.clone(),
                     None => waiting.push_back(summary.clone()),
@@ -92,17 +98,20 @@ impl TelemetryStore {
         });
         let (portion, are_more) = portion.unwrap_or_default();
         for summary in portion {
-            signal_of(self.summaries, &summary.uuid).set(Some(summary));
+            signal_of(self.summaries, &summary.reference()).set(Some(summary));
         }
         are_more
     }
 }
 
-fn signal_of<T: Send + Sync + 'static>(store: StoredValue<ByGuest<T>>, uuid: &str) -> ArcRwSignal<Option<T>> {
-    let known = store.with_value(|all| all.get(uuid).cloned());
+fn signal_of<T: Send + Sync + 'static>(
+    store: StoredValue<ByGuest<T>>,
+    reference: &str,
+) -> ArcRwSignal<Option<T>> {
+    let known = store.with_value(|all| all.get(reference).cloned());
     known.unwrap_or_else(|| {
         let signal = ArcRwSignal::new(None);
-        store.update_value(|all| drop(all.insert(uuid.to_owned(), signal.clone())));
+        store.update_value(|all| drop(all.insert(reference.to_owned(), signal.clone())));
         signal
     })
 }

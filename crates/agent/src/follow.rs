@@ -30,6 +30,10 @@ const ASKED_ONE_BY_ONE: usize = 100;
 impl AgentHost {
     /// Follows the service until the task that runs this is ended.
     pub async fn follow(&self) {
+        tokio::join!(self.follow_dumps(), self.telemetry.follow());
+    }
+
+    async fn follow_dumps(&self) {
         loop {
             let active = self.look().await;
             let interval = self.next_look(active);

@@ -11,7 +11,7 @@ use memdeck_model::{
     Actor, Capabilities, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest, GuestIdentity,
     HostCondition, Message, Problem, ProblemKind, RequestKey, ServiceHealth, Target,
 };
-use memdeck_operations::{GuestList, Host, HostError, HostFacts, ImageHost, SharedGuests};
+use memdeck_operations::{GuestList, Host, HostError, HostFacts, ImageHost, SharedGuests, Telemetry};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
@@ -21,6 +21,7 @@ use crate::images::AgentImages;
 use crate::known::Known;
 use crate::passed_on;
 use crate::spread::spread;
+use crate::telemetry::AgentTelemetry;
 use crate::trigger::refused_options;
 
 /// Events kept for a slow subscriber.
@@ -49,7 +50,8 @@ pub struct AgentHost {
     nearby: Option<NearbyGuests>,
     shared: SharedGuests,
     pub(crate) images: Arc<AgentImages>,
-    pub(crate) known: Mutex<Known>,
+    pub(crate) telemetry: Arc<AgentTelemetry>,
+    pub(crate) known: Arc<Mutex<Known>>,
     pub(crate) events: broadcast::Sender<Event>,
     /// Signalled when a dump was triggered, so that following it begins at once.
     pub(crate) triggered: Notify,
@@ -78,7 +80,8 @@ impl AgentHost {
         });
         let capabilities = catalog.setting(&capabilities_of(&url)).ok().flatten();
         let capabilities = capabilities.and_then(|json| serde_json::from_str(&json).ok());
-        let known = Mutex::new(Known::new(url.clone(), remembered, capabilities));
+        let known = Arc::new(Mutex::new(Known::new(url.clone(), remembered, capabilities)));
+        let telemetry = Arc::new(AgentTelemetry::new(client.clone(), Arc::clone(&known)));
         let changed = broadcast::channel(EVENT_BACKLOG).0;
         let images = Arc::new(AgentImages::new(client.clone(), Arc::clone(&catalog), changed));
         Self {
@@ -89,6 +92,7 @@ impl AgentHost {
             nearby,
             shared: SharedGuests::new(list_age),
             images,
+            telemetry,
             known,
             events,
             triggered: Notify::new(),
@@ -319,5 +323,9 @@ impl Host for AgentHost {
 
     fn images(&self) -> Arc<dyn ImageHost> {
         Arc::clone(&self.images) as _
+    }
+
+    fn telemetry(&self) -> Option<Arc<dyn Telemetry>> {
+        Some(Arc::clone(&self.telemetry) as _)
     }
 }

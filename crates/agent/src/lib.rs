@@ -1,7 +1,7 @@
 //! A host that is reached over HTTP: a dump service (contract section 1) behind the port [`memdeck_operations::Host`].
 //!
 //! Any service with the three calls of the contract will do. One that is `memdeck agent` also tells its records and
-//! its guests, and keeps its images for others. A service is not trusted: see `checked.rs`.
+//! its guests, and keeps its images for others. A service is not trusted: see `checked`.
 
 mod call;
 mod call_any;
@@ -18,6 +18,7 @@ mod pinned;
 mod protocol;
 mod records;
 mod spread;
+mod telemetry;
 mod trigger;
 mod verifications;
 
@@ -29,8 +30,9 @@ pub use host::{AgentHost, NearbyGuests};
 pub use images::{CHECKED, OMITTED};
 pub use pinned::client_config as pinned_tls;
 pub use protocol::{
-    AUDIT, DELETIONS_PER_CALL, DeletionFeedPage, HostReport, NumberedDeletion, NumberedRecord,
-    NumberedVerification, RECORDS_PER_CALL, RecordFeedPage, VERIFICATIONS_PER_CALL, VerificationFeedPage,
+    AUDIT, CollectorChange, DELETIONS_PER_CALL, DeletionFeedPage, GUESTS_WATCHED, HostReport,
+    NumberedDeletion, NumberedRecord, NumberedVerification, RECORDS_PER_CALL, RecordFeedPage, VALUES_WAIT,
+    VERIFICATIONS_PER_CALL, VerificationFeedPage,
 };
 pub use trigger::{Asked, refused_options};
 

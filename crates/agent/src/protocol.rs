@@ -1,5 +1,7 @@
-//! What an agent offers beyond the calls of the older dump service: what it is, and its records, deletions and verifications by
-//! sequence number.
+//! What an agent offers beyond the calls of the older dump service: what it is, its records, deletions and verifications by
+//! sequence number, and what it measures.
+
+use std::time::Duration;
 
 use memdeck_model::{ByteCount, Deletion, Record, Timestamp, Verification};
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,11 @@ pub const RECORDS_PER_CALL: u32 = 500;
 pub const DELETIONS_PER_CALL: u32 = 500;
 /// Verifications asked for in one call: each may have many findings.
 pub const VERIFICATIONS_PER_CALL: u32 = 100;
+
+/// The most guests whose values are asked for in full in one call.
+pub const GUESTS_WATCHED: usize = 200;
+/// The longest that an agent waits for a collection that is newer than the one its dashboard knows.
+pub const VALUES_WAIT: Duration = Duration::from_secs(1);
 
 /// A page of an agent's records (`GET /api/records?since=`).
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -63,6 +70,13 @@ pub struct NumberedVerification {
     /// Give the highest as `since` to get what comes after.
     pub seq: u64,
     pub verification: Verification,
+}
+
+/// Whether a request changed anything (`POST /api/telemetry/start` and `stop`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CollectorChange {
+    /// False where the collector ran, or did not run, before.
+    pub changed: bool,
 }
 
 /// What an agent says of itself (`GET /api/host`).

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
+use memdeck_clock::{Clock as _, SystemClock};
 use memdeck_influx::Influx;
 use memdeck_model::telemetry::{
-    Check, CheckState, CheckedPart, CollectorStatus, Connection, Diagnosis, LiveSample, LiveSummary, Series,
-    SeriesQuery, SettingInUse, VmTelemetry, VmTotals,
+    Check, CheckState, CheckedPart, CollectorStatus, Connection, Diagnosis, LiveSummary, LiveValues,
+    Measured, Measurements, Series, SeriesQuery, SettingInUse, TelemetryReport, Watch,
 };
-use memdeck_model::{InfluxDiagnosis, Message, Problem, ProblemKind, Timestamp, Vm, with_causes};
+use memdeck_model::{Actor, InfluxDiagnosis, Message, Problem, ProblemKind, with_causes};
 use memdeck_operations::{Telemetry, blocking};
-use memdeck_telemetry::{Collector, History, HistoryError, InfluxSeries, MetricStore, Store};
+use memdeck_telemetry::{
+    Collector, GuestNow, History, HistoryError, InfluxSeries, MetricStore, Snapshot, Store,
+};
 use tokio_stream::wrappers::WatchStream;
 
 /// The collector of this machine and what it works with.
@@ -84,55 +87,36 @@ impl MeasuredGuests {
 
 #[async_trait]
 impl Telemetry for MeasuredGuests {
-    fn collections(&self) -> BoxStream<'static, ()> {
-        WatchStream::new(self.collector.subscribe()).map(|_| ()).boxed()
+    fn values(&self, watch: Watch) -> BoxStream<'static, LiveValues> {
+        let collections = WatchStream::new(self.collector.subscribe());
+        collections.map(move |snapshot| values_of(&snapshot, &watch)).boxed()
     }
 
-    fn collected_at(&self) -> Option<Timestamp> {
-        self.collector.snapshot().at()
-    }
-
-    fn live(&self, uuid: &str) -> Option<LiveSample> {
-        self.collector.snapshot().guest(uuid).map(|guest| guest.live())
-    }
-
-    fn summaries(&self) -> Vec<LiveSummary> {
+    async fn measurements(&self) -> Result<Measurements, Problem> {
         let snapshot = self.collector.snapshot();
-        snapshot.guests().iter().map(|guest| LiveSummary::from(&guest.live())).collect()
+        let guests = snapshot.guests().iter();
+        let measured =
+            |guest: &Arc<GuestNow>| Measured { telemetry: guest.vm_telemetry(), totals: guest.sample.totals };
+        let age_ms = snapshot.at().map(|at| SystemClock::new().now().since(at));
+        Ok(Measurements { collected_at: snapshot.at(), age_ms, guests: guests.map(measured).collect() })
     }
 
-    fn vms(&self) -> Vec<Vm> {
-        self.collector.snapshot().guests().iter().map(|guest| guest.vm()).collect()
+    async fn report(&self) -> Result<TelemetryReport, Problem> {
+        Ok(TelemetryReport { status: self.collector.status(), settings: self.settings.clone() })
     }
 
-    fn vm_telemetry(&self) -> Vec<VmTelemetry> {
-        self.collector.snapshot().guests().iter().map(|guest| guest.vm_telemetry()).collect()
-    }
-
-    fn totals(&self, vm: &str) -> Option<VmTotals> {
-        self.collector.snapshot().find(vm).map(|guest| guest.sample.totals)
-    }
-
-    fn status(&self) -> CollectorStatus {
-        self.collector.status()
-    }
-
-    async fn start(&self) -> bool {
+    async fn start(&self, _by: &Actor) -> Result<bool, Problem> {
         let collector = Arc::clone(&self.collector);
-        blocking(move || collector.start()).await
+        Ok(blocking(move || collector.start()).await)
     }
 
-    async fn stop(&self) -> bool {
+    async fn stop(&self, _by: &Actor) -> Result<bool, Problem> {
         let collector = Arc::clone(&self.collector);
-        blocking(move || collector.stop()).await
+        Ok(blocking(move || collector.stop()).await)
     }
 
-    fn settings(&self) -> Vec<SettingInUse> {
-        self.settings.clone()
-    }
-
-    async fn diagnose(&self) -> Diagnosis {
-        let status = self.status();
+    async fn diagnose(&self) -> Result<Diagnosis, Problem> {
+        let status = self.collector.status();
         let mut checks = vec![self.hypervisor_check(&status), self.store_check(&status)];
         checks.extend(match &self.influx {
             Some(influx) => influx_checks(influx.diagnose().await),
@@ -140,11 +124,23 @@ impl Telemetry for MeasuredGuests {
                 vec![check("InfluxDB", CheckState::Off, "It is not configured.", Some("Set INFLUX_URL."))]
             }
         });
-        Diagnosis { checks }
+        Ok(Diagnosis { checks })
     }
 
     async fn series(&self, query: SeriesQuery) -> Result<Series, Problem> {
         self.history.series(&query).await.map_err(|error| unreadable(&error))
+    }
+}
+
+/// What of a snapshot is watched.
+fn values_of(snapshot: &Snapshot, watch: &Watch) -> LiveValues {
+    let guests = snapshot.guests().iter();
+    let summaries = watch.all.then(|| guests.map(|guest| LiveSummary::from(&guest.live())).collect());
+    let watched = watch.guests.iter().filter_map(|uuid| snapshot.guest(uuid));
+    LiveValues {
+        collected_at: snapshot.at(),
+        summaries,
+        samples: watched.map(|guest| guest.live()).collect(),
     }
 }
 

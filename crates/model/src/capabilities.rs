@@ -27,6 +27,8 @@ pub struct Capabilities {
     pub request_keys: bool,
     /// It reads what is inside of guests out of their images.
     pub inside: bool,
+    /// It measures its guests, and tells what it measured.
+    pub telemetry: bool,
 }
 
 impl Capabilities {
@@ -41,10 +43,17 @@ impl Capabilities {
         actors: true,
         request_keys: true,
         inside: true,
+        telemetry: true,
     };
     /// The first version of memdeck, which does not report what it can do.
-    pub const FIRST_VERSION: Self =
-        Self { uuids: false, actors: false, request_keys: false, inside: false, ..Self::ALL };
+    pub const FIRST_VERSION: Self = Self {
+        uuids: false,
+        actors: false,
+        request_keys: false,
+        inside: false,
+        telemetry: false,
+        ..Self::ALL
+    };
     /// The three calls and nothing else.
     pub const NONE: Self = Self {
         uuids: false,
@@ -56,5 +65,6 @@ impl Capabilities {
         actors: false,
         request_keys: false,
         inside: false,
+        telemetry: false,
     };
 }

@@ -3,53 +3,50 @@
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use memdeck_model::telemetry::{
-    CollectorStatus, Diagnosis, LiveSample, LiveSummary, Series, SeriesQuery, SettingInUse, VmTelemetry,
-    VmTotals,
+    Diagnosis, LiveValues, Measurements, Series, SeriesQuery, TelemetryReport, Watch,
 };
-use memdeck_model::{Problem, Timestamp, Vm};
+use memdeck_model::{Actor, Problem};
 
-/// Measures the guests of one host. Reading the newest values waits for nothing.
+/// Measures the guests of one host. What is told of them does not say which host that is.
 #[async_trait]
 pub trait Telemetry: Send + Sync {
-    /// One item after each collection, and one at once; a reader that is slow misses some.
-    fn collections(&self) -> BoxStream<'static, ()>;
+    /// What `watch` names of the newest values: at once where there are any, then after each collection. A reader that is slow
+    /// misses some. Of a host that is away the last ones come once more, as stale.
+    fn values(&self, watch: Watch) -> BoxStream<'static, LiveValues>;
 
-    /// When the newest values were taken; `None` before the first collection.
-    fn collected_at(&self) -> Option<Timestamp>;
+    /// All guests that were measured. A host that is away is waited for a moment only; then these are the last ones, as stale.
+    ///
+    /// # Errors
+    /// The host is away, or does not measure its guests.
+    async fn measurements(&self) -> Result<Measurements, Problem>;
 
-    /// The newest values of the guest with this UUID.
-    fn live(&self, uuid: &str) -> Option<LiveSample>;
+    /// How the collector stands, and the settings that it works with, secrets as `***`.
+    ///
+    /// # Errors
+    /// The host is away, or does not measure its guests.
+    async fn report(&self) -> Result<TelemetryReport, Problem>;
 
-    /// The newest values of all guests in short, by name.
-    fn summaries(&self) -> Vec<LiveSummary>;
+    /// Collects from now on, after a restart too, on behalf of `by`. False if it did so already.
+    ///
+    /// # Errors
+    /// The host is away, or does not measure its guests.
+    async fn start(&self, by: &Actor) -> Result<bool, Problem>;
 
-    /// All guests that were measured, by name.
-    fn vms(&self) -> Vec<Vm>;
-
-    /// All guests and how busy they are, by name.
-    fn vm_telemetry(&self) -> Vec<VmTelemetry>;
-
-    /// The newest values of the guest that a text names: by UUID, id or name.
-    fn totals(&self, vm: &str) -> Option<VmTotals>;
-
-    /// How the collector stands.
-    fn status(&self) -> CollectorStatus;
-
-    /// Collects from now on, after a restart too. False if it did so already.
-    async fn start(&self) -> bool;
-
-    /// Stops collecting, after a restart too. False if it did not collect.
-    async fn stop(&self) -> bool;
-
-    /// The settings that it works with, secrets as `***`.
-    fn settings(&self) -> Vec<SettingInUse>;
+    /// Stops collecting, after a restart too, on behalf of `by`. False if it did not collect.
+    ///
+    /// # Errors
+    /// The host is away, or does not measure its guests.
+    async fn stop(&self, by: &Actor) -> Result<bool, Problem>;
 
     /// Tries everything that it needs.
-    async fn diagnose(&self) -> Diagnosis;
+    ///
+    /// # Errors
+    /// The host is away, or does not measure its guests. What does not work is no error.
+    async fn diagnose(&self) -> Result<Diagnosis, Problem>;
 
     /// One metric of a guest or device over time.
     ///
     /// # Errors
-    /// The range cannot be used, or the store cannot be read.
+    /// The range cannot be used, or the store cannot be read; or the host is away, or does not measure its guests.
     async fn series(&self, query: SeriesQuery) -> Result<Series, Problem>;
 }

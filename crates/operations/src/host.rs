@@ -21,7 +21,7 @@ use memdeck_model::{
 };
 use tokio::sync::broadcast;
 
-use crate::{Described, Form};
+use crate::{Described, Form, Telemetry};
 
 pub use study::{HuntWatcher, Searched, SearchedImage, Study};
 
@@ -184,6 +184,11 @@ pub trait Host: Send + Sync {
 
     /// The images of the dumps that it took.
     fn images(&self) -> Arc<dyn ImageHost>;
+
+    /// What measures its guests, where that is done there. This machine's guests are measured beside it.
+    fn telemetry(&self) -> Option<Arc<dyn Telemetry>> {
+        None
+    }
 }
 
 /// An image as a request names it: by its dump, with the record if there is one already.

@@ -76,4 +76,5 @@ pub use operations::{Operations, Parts};
 pub use readiness::{Readiness, ReadinessParts, TryDirectory};
 pub use request_name::{answer_named, request_name};
 pub use shared_guests::SharedGuests;
+pub use telemetry::{Live, run_collector};
 pub use verifications::Verifications;

@@ -124,15 +124,16 @@ impl Operations {
                 return Some(Event::Guests(seen.cloned().collect()));
             }
             Event::Summaries(summaries) => {
-                let guests = self.measured(caller);
-                let seen = summaries.iter().filter(|summary| guests.contains(&summary.uuid));
+                let seen = summaries.iter().filter(|of| {
+                    caller.sees(&self.hosts, of.host.as_ref(), Some(&of.name.0), Some(&of.uuid))
+                });
                 return Some(Event::Summaries(seen.cloned().collect()));
             }
             Event::Service(health) => return Some(Event::Service(self.told_health(health.clone(), caller))),
             Event::Dump(status) => caller.sees_dump(status, &self.hosts),
             Event::Record(record) => caller.sees_record(record),
             Event::Verification(verification) => self.sees_image_of(&verification.dump_id, caller).await,
-            Event::Sample(sample) => self.sees_measured(caller, Some(&sample.name.0), &sample.uuid),
+            Event::Sample(of) => caller.sees(&self.hosts, of.host.as_ref(), Some(&of.name.0), Some(&of.uuid)),
             Event::Hypervisor(error) => {
                 let told = error.clone().map(|error| self.told_error(error, caller));
                 return Some(Event::Hypervisor(told));

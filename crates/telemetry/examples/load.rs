@@ -78,6 +78,7 @@ fn read_series(store: &Store, collector: &Collector) -> Result<f64, Box<dyn Erro
     for guest in collector.snapshot().guests().iter().take(200) {
         let begun = Instant::now();
         store.series(&SeriesQuery {
+            host: None,
             uuid: guest.sample.uuid.clone(),
             metric: Metric::NetRxBytes,
             device: None,

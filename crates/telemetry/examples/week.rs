@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for metric in [Metric::CpuTime, Metric::MemRss, Metric::DiskErrors] {
             let begun = Instant::now();
             let series = store.series(&SeriesQuery {
+                host: None,
                 uuid: guest.sample.uuid.clone(),
                 metric,
                 device: None,

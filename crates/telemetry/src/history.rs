@@ -174,6 +174,7 @@ mod tests {
     async fn asked(history: &History, from: i64, to: i64) -> (SeriesSource, Vec<(i64, f64)>, bool) {
         let uuid = "u".to_owned();
         let query = SeriesQuery {
+            host: None,
             uuid,
             metric: Metric::MemRss,
             device: None,
@@ -210,6 +211,7 @@ mod tests {
         let empty = History::new(Some(kept(0..0, Embedded, false)), Some(kept(0..900, Influxdb, false)));
         assert_eq!(asked(&empty, 840, 960).await, (Influxdb, vec![(840, 2.0)], false));
         let query = SeriesQuery {
+            host: None,
             uuid: String::new(),
             metric: Metric::State,
             device: None,

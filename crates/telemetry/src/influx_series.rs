@@ -169,6 +169,7 @@ mod tests {
             |hour: i64| Timestamp::from_unix_micros(1_700_000_000_000_000 + hour * 3_600_000_000).unwrap();
         let device = device.map(str::to_owned);
         SeriesQuery {
+            host: None,
             uuid: "u-1".to_owned(),
             metric,
             device,

@@ -109,6 +109,7 @@ impl GuestNow {
             stats: stats.clone(),
         });
         LiveSample {
+            host: None,
             uuid: self.sample.uuid.clone(),
             name: self.sample.name.clone(),
             id: self.sample.id.map_or(-1, i64::from),

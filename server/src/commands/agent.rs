@@ -58,7 +58,7 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
         catalog: Arc::clone(&state.catalog),
         hosts: Arc::clone(&node.hosts),
         readiness: Arc::clone(&node.readiness),
-        telemetry: Some(telemetry),
+        telemetry: Some(Arc::clone(&telemetry)),
         clock: node::clock(),
         volumes: node.volumes(&config),
     });
@@ -69,6 +69,7 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
             catalog: Arc::clone(&state.catalog),
             catalog_id: state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?,
             images: Arc::clone(&node.images),
+            telemetry: Some(telemetry),
             once: Arc::new(Once::new(Arc::clone(&state.catalog), node::clock())),
             readiness: Arc::clone(&readiness),
             metrics,

@@ -76,9 +76,10 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
             node.own_events().unwrap_or_else(|| node.host().subscribe()),
         ));
     }
-    // Guests of another machine are measured there.
+    // Guests of other machines are measured there, and their points are written there. A hypervisor that is named beside one dump
+    // service is this dashboard's own: its guests are those that are listed.
     let own = node.hosts.members().find(|member| member.is_here());
-    let measured = if own.is_some() || config.libvirt.uri_given {
+    let measured = if own.is_some() || (config.service.is_some() && config.libvirt.uri_given) {
         let host = own.filter(|_| node.hosts.are_many()).map(|member| member.name().to_string());
         let Measuring { telemetry, writer } = telemetry::start(&config, &state, influx, host).await;
         if let Some(writer) = writer {

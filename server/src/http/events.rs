@@ -5,7 +5,6 @@
 //! its connections anew by itself) receives what happened since.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -13,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse as SseResponse};
-use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use futures_util::stream::{self, Stream, StreamExt};
 use memdeck_model::telemetry::Watch;
 use memdeck_model::{Event, Guest, Problem, ProblemKind};
 use serde::Deserialize;
@@ -24,7 +23,7 @@ use utoipa::IntoParams;
 use super::DashboardState;
 use super::access::{Standing, Who};
 use super::answer::{RestError, UrlQuery};
-use memdeck_operations::{Caller, Heard, Listener, OpenSession, Position};
+use memdeck_operations::{Caller, Heard, Listener, Live, OpenSession, Position};
 
 /// Between two signs of life. An event, not a comment: `EventSource` does not show comments to the page.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -36,8 +35,9 @@ const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(15);
 pub struct Resume {
     /// The id of the last event that was received: what came after it is sent. The header `Last-Event-ID` says the same.
     last_event_id: Option<String>,
-    /// What live values of guests are sent, once a second: `all` (each guest in short, as `summaries`), UUIDs of guests
-    /// (everything about each, as `sample`), or both, separated by commas. None if it is not given.
+    /// What live values of guests are sent, once a second: `all` (each guest in short, as `summaries`; of several hosts, those of each
+    /// by themselves), UUIDs of guests (everything about each, as `sample`; of several hosts, `host/UUID`), or both, separated by
+    /// commas. None if it is not given.
     #[param(example = "all")]
     watch: Option<String>,
 }
@@ -78,8 +78,8 @@ struct Connection {
     state: DashboardState,
     listener: Listener,
     next: Next,
-    watch: Watch,
-    collections: Option<BoxStream<'static, ()>>,
+    /// What is measured of what the page watches.
+    live: Option<Live>,
     closing: watch::Receiver<bool>,
     session: Option<OpenSession>,
     session_check: Interval,
@@ -95,7 +95,7 @@ struct Connection {
 /// Why a connection that waited goes on.
 enum Woken {
     Heard(Heard),
-    Collected,
+    Measured(Vec<Event>),
     SessionCheck,
 }
 
@@ -134,23 +134,10 @@ impl Connection {
         let mut session_check = interval(SESSION_CHECK_INTERVAL);
         session_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let closing = state.closing.clone();
-        let telemetry = state.operations.telemetry().ok().filter(|_| !watch.is_empty());
-        let collections = telemetry.map(|telemetry| telemetry.collections());
+        let live = (!watch.is_empty()).then(|| state.operations.live(watch));
         let next = Next::Start { resumed };
         let shown = Vec::new();
-        Self {
-            state,
-            listener,
-            next,
-            watch,
-            collections,
-            closing,
-            session,
-            session_check,
-            caller,
-            regrouped,
-            shown,
-        }
+        Self { state, listener, next, live, closing, session, session_check, caller, regrouped, shown }
     }
 
     fn events(self) -> impl Stream<Item = Result<Sse, Infallible>> {
@@ -184,7 +171,7 @@ impl Connection {
                 _ = self.closing.wait_for(|closing| *closing) => return None,
                 () = ended(self.session.as_mut()) => return None,
                 () = regrouped(self.regrouped.as_mut()) => return None,
-                () = collected(self.collections.as_mut()) => Woken::Collected,
+                events = measured(self.live.as_mut()) => Woken::Measured(events),
                 _ = self.session_check.tick() => Woken::SessionCheck,
             };
             match woken {
@@ -199,26 +186,18 @@ impl Connection {
                 }
                 // A page that reads slowly, or a loss between the parts: send the present state.
                 Woken::Heard(Heard::Lost) => return Some(self.present().await),
-                Woken::Collected => return Some(self.live().await),
+                Woken::Measured(events) => {
+                    // Live values have no ids: they are not kept.
+                    let mut told = Vec::new();
+                    for event in &events {
+                        told.extend(self.told(event, None).await);
+                    }
+                    return Some(told);
+                }
                 Woken::SessionCheck if self.session.as_ref().is_none_or(OpenSession::is_open) => {}
                 Woken::SessionCheck => return None,
             }
         }
-    }
-
-    /// The live values that the page watches, without ids: they are not kept.
-    async fn live(&mut self) -> Vec<Sse> {
-        let operations = Arc::clone(&self.state.operations);
-        let Ok(telemetry) = operations.telemetry() else { return Vec::new() };
-        let summaries = self.watch.all.then(|| Event::Summaries(telemetry.summaries()));
-        let watched = self.watch.guests.iter().filter_map(|uuid| telemetry.live(uuid));
-        let samples = watched.map(|sample| Event::Sample(Box::new(sample)));
-        let events: Vec<Event> = summaries.into_iter().chain(samples).collect();
-        let mut told = Vec::new();
-        for event in events {
-            told.extend(self.told(&event, None).await);
-        }
-        told
     }
 
     /// An event as the caller may hear it; nothing, if nothing of it is for them.
@@ -267,14 +246,12 @@ impl Connection {
     }
 }
 
-/// Waits for the next collection, where guests are measured.
-async fn collected(collections: Option<&mut BoxStream<'static, ()>>) {
-    if let Some(collections) = collections
-        && collections.next().await.is_some()
-    {
-        return;
+/// Waits for what is measured next of what is watched.
+async fn measured(live: Option<&mut Live>) -> Vec<Event> {
+    match live {
+        Some(live) => live.next().await,
+        None => std::future::pending().await,
     }
-    std::future::pending::<()>().await;
 }
 
 /// Waits for the end of a session, if there is one.

@@ -2,6 +2,7 @@
 
 mod access;
 mod agent;
+mod agent_telemetry;
 mod answer;
 mod audit;
 pub(crate) mod audit_rows;
@@ -10,6 +11,7 @@ mod conditional;
 mod connections;
 mod custody;
 mod cut_short;
+mod diagnostic;
 mod downloads;
 mod events;
 mod export;
@@ -29,6 +31,7 @@ pub(crate) mod records_csv;
 mod request_id;
 mod retention;
 mod schedules;
+mod series;
 pub mod server;
 mod sign_in;
 mod signing_keys;
@@ -50,7 +53,7 @@ use axum::routing::any;
 use axum::{Extension, Json, Router, middleware};
 use memdeck_catalog::Catalog;
 use memdeck_model::{self as model, Service};
-use memdeck_operations::{Accounts, Host, Images, Once, Operations, Readiness};
+use memdeck_operations::{Accounts, Host, Images, Once, Operations, Readiness, Telemetry};
 use memdeck_signing::KeyFiles;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -109,6 +112,8 @@ pub struct AgentState {
     pub catalog_id: String,
     /// The images of what it dumped.
     pub images: Arc<Images>,
+    /// What measures its guests.
+    pub telemetry: Option<Arc<dyn Telemetry>>,
     /// Requests that may be repeated.
     pub once: Arc<Once>,
     /// Whether it can take and keep dumps.
@@ -132,7 +137,7 @@ pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<Pa
         .merge(study::routes())
         .merge(custody::routes())
         .nest("/api/hunts", hunts::routes())
-        .nest("/api/telemetry", telemetry::routes())
+        .nest("/api/telemetry", telemetry::routes().merge(diagnostic::routes()).merge(series::routes()))
         .nest("/api/hosts", hosts::routes())
         .nest("/api/schedules", schedules::routes())
         .routes(routes!(schedules::preview))
@@ -159,7 +164,9 @@ pub fn agent(state: AgentState, access: Arc<Access>) -> Router {
     let keys = signing_keys::routes(state.keys.clone(), state.images.audit().clone());
     let audit = audit::routes(state.images.audit().clone());
     let (readiness, metrics) = (Arc::clone(&state.readiness), Arc::clone(&state.metrics));
-    let described = OpenApiRouter::with_openapi(openapi::agent()).merge(agent::routes());
+    let described = OpenApiRouter::with_openapi(openapi::agent())
+        .merge(agent::routes())
+        .nest("/api/telemetry", agent_telemetry::routes());
     let described = described.with_state(state).merge(images).merge(inside).merge(keys).merge(audit);
     let routes = described_routes(described, false, readiness, &metrics);
     let routes = routes.layer(middleware::from_fn(audit::tell));

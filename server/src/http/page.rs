@@ -12,7 +12,7 @@ use memdeck_model::notice::{
 };
 use memdeck_model::retention::{Hold, HoldList, NewHold, Policy, RetentionReport};
 use memdeck_model::schedule::{NewSchedule, Plan, Preview, RunList, Schedule, ScheduleList, ScheduleName};
-use memdeck_model::telemetry::{Diagnosis, Series, SeriesQuery, TelemetryReport};
+use memdeck_model::telemetry::{Diagnosis, HostCollector, Series, SeriesQuery, TelemetryReport};
 use memdeck_model::{
     Account, AccountChange, AccountName, ApiToken, Group, GroupChange, MadeApiToken, Me, NewAccount,
     NewApiToken, NewGroup, PasswordChange, SessionFacts,
@@ -288,21 +288,22 @@ impl api::Operations for Page {
         self.operations.images().delete(dump_id.as_str(), request, &self.who.on_page()).await
     }
 
-    async fn collector(&self) -> Result<TelemetryReport, Problem> {
-        self.operations.telemetry_report()
+    async fn collector(&self, host: Option<HostId>) -> Result<TelemetryReport, Problem> {
+        self.operations.telemetry_report(host.as_ref().map(HostId::as_str)).await
     }
 
-    async fn run_collector(&self, run: bool) -> Result<TelemetryReport, Problem> {
-        if run {
-            self.operations.start_collector(&self.who.on_page()).await?;
-        } else {
-            self.operations.stop_collector(&self.who.on_page()).await?;
-        }
-        self.operations.telemetry_report()
+    async fn collectors(&self) -> Result<Vec<HostCollector>, Problem> {
+        Ok(self.operations.collectors().await)
     }
 
-    async fn diagnose_telemetry(&self) -> Result<Diagnosis, Problem> {
-        self.operations.diagnose_telemetry().await
+    async fn run_collector(&self, host: Option<HostId>, run: bool) -> Result<TelemetryReport, Problem> {
+        let of_host = host.as_ref().map(HostId::as_str);
+        self.operations.run_collector(of_host, run, &self.who.on_page()).await?;
+        self.operations.telemetry_report(of_host).await
+    }
+
+    async fn diagnose_telemetry(&self, host: Option<HostId>) -> Result<Diagnosis, Problem> {
+        self.operations.diagnose_telemetry(host.as_ref().map(HostId::as_str)).await
     }
 
     async fn audit(&self, query: AuditQuery) -> Result<AuditLines, Problem> {

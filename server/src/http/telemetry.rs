@@ -1,13 +1,11 @@
-//! The dashboard's telemetry (contract section 3): guests as they were measured, the collector, series over time.
+//! The dashboard's telemetry (contract section 3): guests as they were measured, and the collectors.
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use memdeck_model::telemetry::{
-    Check, CheckState, CheckedPart, CollectorStatus, Diagnosis, Metric, Series, SeriesQuery, VmTelemetry,
-};
-use memdeck_model::{FrozenPause, Guest, GuestState, Message, Millis, Problem, ProblemKind, Timestamp, Vm};
+use memdeck_model::telemetry::{CollectorStatus, Metric, VmTelemetry};
+use memdeck_model::{FrozenPause, Guest, GuestState, Message, Problem, Timestamp, Vm};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -17,9 +15,7 @@ use utoipa_axum::routes;
 use super::DashboardState;
 use super::access::Who;
 use super::answer::{RestError, UrlPath, UrlQuery};
-
-/// A guest without points for this long is not monitored any more.
-const MONITORED: Millis = Millis(5 * 60 * 1000);
+use super::openapi::ErrorBody;
 
 pub fn routes() -> OpenApiRouter<DashboardState> {
     OpenApiRouter::new()
@@ -32,25 +28,32 @@ pub fn routes() -> OpenApiRouter<DashboardState> {
         .routes(routes!(vm_stats))
         .routes(routes!(vm_telemetry))
         .routes(routes!(config))
-        .routes(routes!(diagnostic))
-        .routes(routes!(series))
 }
 
 /// How the collector stands, and what it works with.
 #[derive(Serialize, ToSchema)]
-struct Status {
+pub(super) struct Status {
     #[serde(flatten)]
-    collector: CollectorStatus,
+    pub(super) collector: CollectorStatus,
     /// Its settings by the names of their environment variables, secrets as `***`.
-    config: BTreeMap<String, String>,
+    pub(super) config: BTreeMap<String, String>,
 }
 
 impl Status {
-    fn of(state: &DashboardState) -> Result<Self, Problem> {
-        let report = state.operations.telemetry_report()?;
+    pub(super) async fn of(state: &DashboardState, host: Option<&str>) -> Result<Self, Problem> {
+        let report = state.operations.telemetry_report(host).await?;
         let config = report.settings.into_iter().map(|setting| (setting.name, setting.value)).collect();
         Ok(Self { collector: report.status, config })
     }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OfHost {
+    /// The host whose collector is meant, where there are several. This machine's if it is not given; that of the only host, if
+    /// that is another machine.
+    #[param(example = "local")]
+    pub(super) host: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -64,18 +67,26 @@ struct Started {
 }
 
 /// Starts the collector. It runs after a restart of memdeck too.
-#[utoipa::path(post, path = "/start", tag = "telemetry", responses((status = 200, body = Started)))]
+#[utoipa::path(
+    post,
+    path = "/start",
+    tag = "telemetry",
+    params(OfHost),
+    responses((status = 200, body = Started))
+)]
 async fn start(
     State(state): State<DashboardState>,
     Extension(who): Extension<Who>,
+    UrlQuery(OfHost { host }): UrlQuery<OfHost>,
 ) -> Result<Json<Started>, RestError> {
-    let is_new = state.operations.start_collector(&who.calls()).await?;
+    let is_new = state.operations.run_collector(host.as_deref(), true, &who.calls()).await?;
     let (status, message) = if is_new {
         ("started", "The collector runs.")
     } else {
         ("already_running", "The collector runs already.")
     };
-    Ok(Json(Started { status, message: message.into(), details: Status::of(&state)? }))
+    let details = Status::of(&state, host.as_deref()).await?;
+    Ok(Json(Started { status, message: message.into(), details }))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -87,12 +98,19 @@ struct Stopped {
 }
 
 /// Stops the collector, until it is started again.
-#[utoipa::path(post, path = "/stop", tag = "telemetry", responses((status = 200, body = Stopped)))]
+#[utoipa::path(
+    post,
+    path = "/stop",
+    tag = "telemetry",
+    params(OfHost),
+    responses((status = 200, body = Stopped))
+)]
 async fn stop(
     State(state): State<DashboardState>,
     Extension(who): Extension<Who>,
+    UrlQuery(OfHost { host }): UrlQuery<OfHost>,
 ) -> Result<Json<Stopped>, RestError> {
-    let was_running = state.operations.stop_collector(&who.calls()).await?;
+    let was_running = state.operations.run_collector(host.as_deref(), false, &who.calls()).await?;
     let (status, message) = if was_running {
         ("stopped", "The collector is stopped.")
     } else {
@@ -102,9 +120,18 @@ async fn stop(
 }
 
 /// How the collector stands.
-#[utoipa::path(get, path = "/status", tag = "telemetry", responses((status = 200, body = Status)))]
-async fn status(State(state): State<DashboardState>) -> Result<Json<Status>, RestError> {
-    Ok(Json(Status::of(&state)?))
+#[utoipa::path(
+    get,
+    path = "/status",
+    tag = "telemetry",
+    params(OfHost),
+    responses((status = 200, body = Status))
+)]
+async fn status(
+    State(state): State<DashboardState>,
+    UrlQuery(OfHost { host }): UrlQuery<OfHost>,
+) -> Result<Json<Status>, RestError> {
+    Ok(Json(Status::of(&state, host.as_deref()).await?))
 }
 
 /// A guest, with what the customer's page Telemetry reads beside the fields of [`Vm`].
@@ -182,10 +209,7 @@ async fn monitored_vms(
     State(state): State<DashboardState>,
     Extension(who): Extension<Who>,
 ) -> Result<Json<MonitoredVms>, RestError> {
-    let telemetry = state.operations.telemetry()?;
-    let last_collection = telemetry.collected_at();
-    let is_recent = last_collection.is_some_and(|at| state.operations.now().since(at) <= MONITORED);
-    let vms = if is_recent { state.operations.measured_vms(&who.calls())? } else { Vec::new() };
+    let (last_collection, vms) = state.operations.monitored_vms(&who.calls()).await?;
     Ok(Json(MonitoredVms { count: vms.len(), source: "influxdb", last_collection, vms }))
 }
 
@@ -200,20 +224,24 @@ struct VmStats {
     unknown: Vec<&'static str>,
 }
 
-/// The newest values of one guest, by UUID, id or name.
+/// The newest values of one guest, by UUID, id or name; of several hosts as `host/guest`, or by what only one host has.
 #[utoipa::path(
     get,
     path = "/vm-stats/{vm_id}",
     tag = "telemetry",
     params(("vm_id" = String, Path, description = "UUID, id or name of the guest")),
-    responses((status = 200, body = VmStats))
+    responses(
+        (status = 200, body = VmStats),
+        (status = 404, description = "No such guest was measured", body = ErrorBody),
+        (status = 409, description = "Several hosts have measured such a guest; `candidates` names them", body = ErrorBody),
+    )
 )]
 async fn vm_stats(
     State(state): State<DashboardState>,
     Extension(who): Extension<Who>,
     UrlPath(vm_id): UrlPath,
 ) -> Result<Json<VmStats>, RestError> {
-    let totals = state.operations.vm_stats(&vm_id, &who.calls())?;
+    let totals = state.operations.vm_stats(&vm_id, &who.calls()).await?;
     let metrics = memdeck_model::telemetry::VmTotals::METRICS;
     let value = |metric: &Metric| (metric.field().to_owned(), totals.get(*metric).unwrap_or(0).into());
     let unknown = metrics.iter().filter(|metric| totals.get(**metric).is_none()).map(|metric| metric.field());
@@ -236,9 +264,8 @@ async fn vm_telemetry(
     State(state): State<DashboardState>,
     Extension(who): Extension<Who>,
 ) -> Result<Json<AllVmTelemetry>, RestError> {
-    let telemetry = state.operations.telemetry()?;
-    let vms = state.operations.vm_telemetry(&who.calls())?;
-    let timestamp = telemetry.collected_at().unwrap_or_else(|| state.operations.now());
+    let (collected_at, vms) = state.operations.vm_telemetry(&who.calls()).await?;
+    let timestamp = collected_at.unwrap_or_else(|| state.operations.now());
     Ok(Json(AllVmTelemetry { count: vms.len(), timestamp, vms }))
 }
 
@@ -249,130 +276,18 @@ struct ConfigInUse {
 }
 
 /// What telemetry works with.
-#[utoipa::path(get, path = "/config", tag = "telemetry", responses((status = 200, body = ConfigInUse)))]
-async fn config(State(state): State<DashboardState>) -> Result<Json<ConfigInUse>, RestError> {
-    Ok(Json(ConfigInUse { config: Status::of(&state)?.config }))
-}
-
-#[derive(Serialize, ToSchema)]
-struct Diagnostic {
-    /// `ok`, or `error` if a check failed.
-    status: &'static str,
-    /// The settings of telemetry.
-    config: BTreeMap<String, String>,
-    kvm: KvmDiagnostic,
-    /// `InfluxDB`.
-    influx: InfluxDiagnostic,
-    collector: CollectorDiagnostic,
-    /// Everything that was tried, with what to do.
-    checks: Vec<Check>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct KvmDiagnostic {
-    /// `ok` or `error`.
-    status: &'static str,
-    /// Guests that run.
-    live_vms: usize,
-    /// What the hypervisor said.
-    error: Option<Message>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct InfluxDiagnostic {
-    /// `ok`, `error` or `not_configured`.
-    status: &'static str,
-    /// What does not work.
-    error: Option<Message>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct CollectorDiagnostic {
-    /// Whether it runs.
-    running: bool,
-    /// Guests that it measures.
-    vms_monitored: u64,
-}
-
-/// Tries everything that telemetry needs.
-#[utoipa::path(get, path = "/diagnostic", tag = "telemetry", responses((status = 200, body = Diagnostic)))]
-async fn diagnostic(
-    State(state): State<DashboardState>,
-    Extension(who): Extension<Who>,
-) -> Result<Json<Diagnostic>, RestError> {
-    let status = Status::of(&state)?;
-    let Diagnosis { checks } = state.operations.diagnose_telemetry().await?;
-    let kvm = match state.operations.list_guests(&who.calls()).await {
-        Ok(guests) => {
-            let live_vms = guests.iter().filter(|guest| guest.id.is_some()).count();
-            KvmDiagnostic { status: "ok", live_vms, error: None }
-        }
-        Err(problem) => KvmDiagnostic { status: "error", live_vms: 0, error: Some(problem.detail) },
-    };
-    let failed = checks.iter().any(|check| check.state == CheckState::Failed) || kvm.error.is_some();
-    Ok(Json(Diagnostic {
-        status: if failed { "error" } else { "ok" },
-        config: status.config,
-        kvm,
-        influx: influx_of(&checks),
-        collector: CollectorDiagnostic {
-            running: status.collector.running,
-            vms_monitored: status.collector.vms_monitored,
-        },
-        checks,
-    }))
-}
-
-/// The store of points in short.
-fn influx_of(checks: &[Check]) -> InfluxDiagnostic {
-    let mut of_influx = checks.iter().filter(|check| check.part == CheckedPart::Influx);
-    let failed = of_influx.clone().find(|check| check.state == CheckState::Failed);
-    let status = match failed {
-        Some(_) => "error",
-        None if of_influx.all(|check| check.state == CheckState::Off) => "not_configured",
-        None => "ok",
-    };
-    InfluxDiagnostic { status, error: failed.map(|check| check.finding.clone()) }
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Range {
-    /// A field of `vm_totals` or `vm_devices`, such as `cputime` or `rd_bytes`. Counters are given per second.
-    #[param(inline, value_type = Metric)]
-    metric: String,
-    /// The device, for a metric of a device.
-    device: Option<String>,
-    /// The start of the range. An hour before `to` if it is not given.
-    #[param(example = "2025-11-14T07:00:00Z")]
-    from: Option<Timestamp>,
-    /// The end of the range. The present if it is not given.
-    to: Option<Timestamp>,
-    /// Seconds in a step. It becomes longer where so short a step is not kept, or would be more than 2,000 points.
-    step: Option<u32>,
-}
-
-/// One metric of a guest or device over time: lowest, mean and highest value of each step.
 #[utoipa::path(
     get,
-    path = "/series/{uuid}",
+    path = "/config",
     tag = "telemetry",
-    params(("uuid" = String, Path, description = "UUID of the guest"), Range),
-    responses((status = 200, body = Series))
+    params(OfHost),
+    responses((status = 200, body = ConfigInUse))
 )]
-async fn series(
+async fn config(
     State(state): State<DashboardState>,
-    Extension(who): Extension<Who>,
-    UrlPath(uuid): UrlPath,
-    UrlQuery(range): UrlQuery<Range>,
-) -> Result<Json<Series>, RestError> {
-    let metric = range.metric.parse::<Metric>();
-    let metric = metric.map_err(|error| Problem::new(ProblemKind::Invalid, error.to_string()))?;
-    let to = range.to.unwrap_or_else(|| state.operations.now());
-    let from = range.from.unwrap_or_else(|| to.minus(Millis(60 * 60 * 1000)));
-    let step_ms = range.step.map(|seconds| Millis(u64::from(seconds) * 1000));
-    let query = SeriesQuery { uuid, metric, device: range.device, from, to, step_ms };
-    Ok(Json(state.operations.series(query, &who.calls()).await?))
+    UrlQuery(OfHost { host }): UrlQuery<OfHost>,
+) -> Result<Json<ConfigInUse>, RestError> {
+    Ok(Json(ConfigInUse { config: Status::of(&state, host.as_deref()).await?.config }))
 }
 
 /// Every guest of the hypervisor, running or not.

@@ -113,8 +113,10 @@ impl Metrics {
         about_volumes(&mut out, &room.unwrap_or_default());
         about_readiness(&mut out, &readiness);
         about_hosts(&mut out, &self.parts.hosts);
-        if let Some(telemetry) = &self.parts.telemetry {
-            about_collector(&mut out, &telemetry.status());
+        if let Some(telemetry) = &self.parts.telemetry
+            && let Ok(report) = telemetry.report().await
+        {
+            about_collector(&mut out, &report.status);
         }
         self.about_requests(&mut out);
         about_process(&mut out, &ProcessFigures::now());

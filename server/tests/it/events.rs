@@ -328,5 +328,8 @@ async fn live_values_of_what_is_no_guest_are_refused() {
     let app = TestApp::start();
     let (status, body) = answer(&app.dashboard, get("/api/events?watch=web-01")).await;
     assert_eq!(status, 400);
-    assert_eq!(body["detail"], "`watch` takes `all` and up to 16 UUIDs of guests, separated by commas");
+    assert_eq!(
+        body["detail"],
+        "`watch` takes `all` and up to 16 UUIDs of guests (of several hosts, `host/UUID`), separated by commas"
+    );
 }

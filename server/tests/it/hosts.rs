@@ -1,6 +1,8 @@
 //! A dashboard in front of several hosts: two agents, a service that has only the three calls, and hosts that are away.
 
 mod fleet;
+mod measured;
+mod points;
 
 use std::time::{Duration, Instant};
 

@@ -227,7 +227,7 @@ async fn where_nothing_is_measured_the_calls_say_so() {
     let app = TestApp::start();
     for call in ["status", "vm-telemetry", "vm-stats/web-01", "monitored-vms"] {
         let (status, body) = answer(&app.dashboard, get(&format!("{CALLS}/{call}"))).await;
-        let detail = "no guests are measured here: their host is another machine";
+        let detail = "no guests are measured here: no host of this dashboard measures its guests for it";
         assert_eq!((status, &body["detail"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(detail)), "{call}");
     }
 }

@@ -115,6 +115,7 @@ pub mod tests {
 
     pub fn sample(second: i64, rates: &[(Metric, f64)], memrss: Option<u64>) -> LiveSample {
         LiveSample {
+            host: None,
             uuid: "u".into(),
             name: GuestName("web-01".into()),
             id: 1,

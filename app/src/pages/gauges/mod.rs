@@ -31,7 +31,7 @@ pub fn Gauges() -> impl IntoView {
     let problem = why_unlisted(&data);
     let is_empty = memo(move || guests.with(<[Guest]>::is_empty));
     let is_gone = memo(move || {
-        guests.with(|_| ()).is_some() && chosen.uuid.with(Option::is_some) && guest.with(Option::is_none)
+        guests.with(|_| ()).is_some() && chosen.reference.with(Option::is_some) && guest.with(Option::is_none)
     });
     view! {
         <header class="page-head page-head-tools">
@@ -43,7 +43,7 @@ pub fn Gauges() -> impl IntoView {
         </header>
         <CollectorNotice />
         <UnlistedGuests problem />
-        {dynamic(move || match (is_empty.get(), chosen.uuid.with(Option::is_some)) {
+        {dynamic(move || match (is_empty.get(), chosen.reference.with(Option::is_some)) {
             (_, true) => ().into_any(),
             (None, false) if problem.with(Option::is_some) => ().into_any(),
             (Some(true), false) => {
@@ -53,9 +53,9 @@ pub fn Gauges() -> impl IntoView {
         })}
         <Show when=move || is_gone.get()>
             <EmptyState title="This VM no longer exists" icon=Icon::Power>
-                "It was removed or renamed on the hypervisor, or the address does not name a VM of this host. Choose another VM above."
+                "It was removed or renamed on the hypervisor, or the address does not name a VM of these hosts. Choose another VM above."
             </EmptyState>
         </Show>
-        {dynamic(move || chosen.uuid.get().map(|uuid| view! { <GuestGauges uuid guest=line /> }))}
+        {dynamic(move || chosen.reference.get().map(|reference| view! { <GuestGauges reference guest=line /> }))}
     }
 }

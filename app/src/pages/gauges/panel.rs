@@ -19,14 +19,15 @@ use crate::words::shown;
 
 type Traces = [RwSignal<Trace>; DIALS.len()];
 
-/// The eight gauges of the guest `uuid`, which follow it once a second.
+/// The eight gauges of a guest, which follow it once a second.
 #[component]
 pub fn GuestGauges(
-    uuid: String,
+    /// As [`Guest::reference`] says.
+    reference: String,
     /// The guest as the hypervisor knows it.
     guest: Memo<Option<Guest>>,
 ) -> impl IntoView {
-    let sample = Data::expect().telemetry.watch_guest(&uuid);
+    let sample = Data::expect().telemetry.watch_guest(&reference);
     let traces: Traces = DIALS.map(|dial| RwSignal::new(Trace::of(dial)));
     let freshness = RwSignal::new(Freshness::default());
     let before = StoredValue::new(None::<LiveSample>);
@@ -48,9 +49,9 @@ pub fn GuestGauges(
         is_measured && freshness.get().at.is_none()
     });
     let problem = RwSignal::new(None::<String>);
-    let uuid = StoredValue::new(uuid);
+    let reference = StoredValue::new(reference);
     let clock = Clock::expect();
-    let recall = move || recall(&uuid.get_value(), clock.now_untracked(), traces, problem);
+    let recall = move || recall(&reference.get_value(), clock.now_untracked(), traces, problem);
     Feed::expect().on_connected(recall);
     view! {
         <p class="guest-line">
@@ -75,11 +76,13 @@ pub fn GuestGauges(
 }
 
 /// Asks the server for what it kept of the last minutes.
-fn recall(uuid: &str, to: Timestamp, traces: Traces, problem: RwSignal<Option<String>>) {
+fn recall(reference: &str, to: Timestamp, traces: Traces, problem: RwSignal<Option<String>>) {
     problem.set(None);
+    let (host, uuid) = SeriesQuery::guest(reference);
     for trace in traces {
         let query = SeriesQuery {
-            uuid: uuid.to_owned(),
+            host: host.clone(),
+            uuid: uuid.clone(),
             metric: trace.with_untracked(|trace| trace.dial.metric),
             device: None,
             from: to.minus(Millis(SPAN_S.unsigned_abs() * 1000)),

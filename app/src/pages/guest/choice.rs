@@ -1,10 +1,10 @@
-//! One guest, chosen in the address: `?guest=UUID`.
+//! One guest, chosen in the address: `?guest=UUID`; of several hosts `?guest=host/UUID`.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
-use memdeck_model::telemetry::Watch;
+use memdeck_model::telemetry::{SeriesQuery, Watch};
 use memdeck_model::{Guest, GuestState};
 
 use crate::base;
@@ -22,8 +22,8 @@ type Navigate = Box<dyn Fn(&str, NavigateOptions)>;
 /// The guest that a page is about.
 #[derive(Clone, Copy)]
 pub struct ChosenGuest {
-    /// Its UUID, as the address has it.
-    pub uuid: Memo<Option<String>>,
+    /// It, by [`Guest::reference`]; as the address has it while guests are not known.
+    pub reference: Memo<Option<String>>,
     page: Page,
     query: Memo<String>,
     navigate: StoredValue<Navigate, LocalStorage>,
@@ -37,18 +37,21 @@ impl ChosenGuest {
         let location = use_location();
         let (search, pathname) = (location.search, location.pathname);
         let query = memo(move || search.get());
-        let uuid = memo(move || query.with(|query| chosen_in(query)));
+        let reference = memo(move || {
+            let chosen = query.with(|query| chosen_in(query))?;
+            Some(guests.get(&chosen).map_or(chosen, |guest| guest.reference()))
+        });
         let navigate: Navigate = Box::new(use_navigate());
-        let chosen = Self { uuid, page, query, navigate: StoredValue::new_local(navigate) };
+        let chosen = Self { reference, page, query, navigate: StoredValue::new_local(navigate) };
         effect(move || {
             let first = guests.with(first_choice).flatten();
-            let Some(first) = first.filter(|_| uuid.with(Option::is_none)) else { return };
+            let Some(first) = first.filter(|_| reference.with(Option::is_none)) else { return };
             leptos::task::spawn_local(async move {
                 // The way here is only then in the browser's history, where this takes its place.
                 TimeoutFuture::new(0).await;
                 let is_here =
                     pathname.try_get_untracked().is_some_and(|path| base::leads_to(&path, page.path()));
-                if is_here && uuid.try_get_untracked() == Some(None) {
+                if is_here && reference.try_get_untracked() == Some(None) {
                     chosen.go(&first, true);
                 }
             });
@@ -57,12 +60,12 @@ impl ChosenGuest {
     }
 
     /// Shows another guest. Back leads to the one before.
-    pub fn choose(self, uuid: &str) {
-        self.go(uuid, false);
+    pub fn choose(self, reference: &str) {
+        self.go(reference, false);
     }
 
-    fn go(self, uuid: &str, replace: bool) {
-        let href = self.query.with_untracked(|query| href_of(self.page, query, uuid));
+    fn go(self, reference: &str, replace: bool) {
+        let href = self.query.with_untracked(|query| href_of(self.page, query, reference));
         // The router would leave the slash out that the start page has below a path.
         let href = base::href(&href);
         let options =
@@ -73,7 +76,7 @@ impl ChosenGuest {
     /// The guest as the hypervisor knows it; `None` while guests are not known, and where it has no such guest.
     pub fn guest(self) -> Memo<Option<Guest>> {
         let guests = Data::expect().guests;
-        memo(move || self.uuid.get().and_then(|uuid| guests.get(&uuid)))
+        memo(move || self.reference.get().and_then(|reference| guests.get(&reference)))
     }
 }
 
@@ -84,12 +87,12 @@ pub fn GuestSelect(
     chosen: ChosenGuest,
 ) -> impl IntoView {
     let guests = Data::expect().guests;
-    let uuid = Signal::derive(move || chosen.uuid.get().unwrap_or_default());
+    let reference = Signal::derive(move || chosen.reference.get().unwrap_or_default());
     let options = memo(move || {
         let mut options = guests.with(options_of).unwrap_or_default();
-        let uuid = uuid.get();
-        if !uuid.is_empty() && options.iter().all(|(known, _)| *known != uuid) {
-            options.push((uuid, "a VM that is not here".to_owned()));
+        let reference = reference.get();
+        if !reference.is_empty() && options.iter().all(|(known, _)| *known != reference) {
+            options.push((reference, "a VM that is not here".to_owned()));
         }
         options
     });
@@ -98,43 +101,52 @@ pub fn GuestSelect(
             <Select
                 id="guest-select"
                 label="VM"
-                value=uuid
+                value=reference
                 options
-                on_choose=move |uuid: String| chosen.choose(&uuid)
+                on_choose=move |reference: String| chosen.choose(&reference)
                 disabled=Signal::derive(move || options.with(Vec::is_empty))
             />
         </div>
     }
 }
 
+/// Its name, and its host where there are several.
+pub fn named(guest: &Guest) -> String {
+    let name = shown(&guest.name.0);
+    guest.host.as_ref().map_or_else(|| name.clone(), |host| format!("{name} on {host}"))
+}
+
 fn options_of(guests: &[Guest]) -> Vec<(String, String)> {
     let text_of = |guest: &Guest| match guest.state {
-        GuestState::Running => shown(&guest.name.0),
-        state => format!("{} ({})", shown(&guest.name.0), state.as_str()),
+        GuestState::Running => named(guest),
+        state => format!("{} ({})", named(guest), state.as_str()),
     };
-    guests.iter().map(|guest| (guest.uuid.clone(), text_of(guest))).collect()
+    guests.iter().map(|guest| (guest.reference(), text_of(guest))).collect()
 }
 
 /// The guest that is shown if none is named: the first that runs, else the first.
 fn first_choice(guests: &[Guest]) -> Option<String> {
     let running = guests.iter().find(|guest| guest.state == GuestState::Running);
-    running.or(guests.first()).map(|guest| guest.uuid.clone())
+    running.or(guests.first()).map(Guest::reference)
 }
 
-/// What is no UUID names no guest.
+/// What is no UUID, behind a host or not, names no guest.
 fn chosen_in(query: &str) -> Option<String> {
     let pairs = form_urlencoded::parse(query.trim_start_matches('?').as_bytes());
-    let uuid = pairs.filter(|(name, _)| name == PART).last()?.1.to_ascii_lowercase();
-    let watch = Watch::guest(&uuid);
-    (uuid.parse() == Ok(watch)).then_some(uuid)
+    let text = pairs.filter(|(name, _)| name == PART).last()?.1;
+    let (host, uuid) = SeriesQuery::guest(&text);
+    let uuid = uuid.to_ascii_lowercase();
+    let reference = host.map_or_else(|| uuid.clone(), |host| host.qualify(&uuid));
+    let watch = Watch::guest(&reference);
+    (reference.parse() == Ok(watch)).then_some(reference)
 }
 
 /// The address of `page` with another guest; what else it says stays.
-fn href_of(page: Page, query: &str, uuid: &str) -> String {
+fn href_of(page: Page, query: &str, reference: &str) -> String {
     let others = form_urlencoded::parse(query.trim_start_matches('?').as_bytes());
     let mut address = form_urlencoded::Serializer::new(String::new());
     address.extend_pairs(others.filter(|(name, _)| name != PART));
-    address.append_pair(PART, uuid);
+    address.append_pair(PART, reference);
     format!("{}?{}", page.path(), address.finish())
 }
 
@@ -178,6 +190,9 @@ mod tests {
             chosen_in(&href[1..].to_ascii_uppercase().replace("GUEST", "guest")).as_deref(),
             Some(uuid)
         );
+        let on_a_host = format!("KVM_2/{uuid}");
+        let href = href_of(Page::Gauges, "", &on_a_host);
+        assert_eq!(chosen_in(&href[1..]), Some(on_a_host), "names of hosts keep their case");
         assert_eq!(
             ["", "?", "?guest=", "?x=1", "?guest=all", "?guest=web-01"].map(chosen_in),
             [const { None }; 6]
@@ -189,5 +204,8 @@ mod tests {
         let told = options_of(&[guest("twin ", GuestState::Running), guest("b", GuestState::Shutoff)]);
         let texts: Vec<_> = told.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(texts, ["“twin ”", "b (shutoff)"]);
+        let on_a_host = Guest { host: Some("kvm-a".parse().unwrap()), ..guest("b", GuestState::Shutoff) };
+        let told = options_of(&[on_a_host]);
+        assert_eq!(told, [("kvm-a/uuid-of-b".to_owned(), "b on kvm-a (shutoff)".to_owned())]);
     }
 }

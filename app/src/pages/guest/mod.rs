@@ -6,7 +6,7 @@ mod freshness;
 mod none;
 mod state_badge;
 
-pub use choice::{ChosenGuest, GuestSelect};
+pub use choice::{ChosenGuest, GuestSelect, named};
 pub use collector_notice::CollectorNotice;
 pub use freshness::{Freshness, FreshnessBadge};
 pub use none::{NoGuests, UnlistedGuests, why_unlisted};

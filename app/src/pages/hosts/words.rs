@@ -62,8 +62,18 @@ pub fn lacks(host: &HostState) -> Vec<&'static str> {
     if host.last_contact.is_none() {
         return Vec::new();
     }
-    let Capabilities { uuids, options, cancel, images, guests, records, actors, request_keys, inside } =
-        host.capabilities;
+    let Capabilities {
+        uuids,
+        options,
+        cancel,
+        images,
+        guests,
+        records,
+        actors,
+        request_keys,
+        inside,
+        telemetry,
+    } = host.capabilities;
     let all = [
         (uuids, "It knows VMs by name alone: which one it takes for a name is not verified."),
         (options, "It decides itself how a dump is taken: no mode can be chosen."),
@@ -75,6 +85,10 @@ pub fn lacks(host: &HostState) -> Vec<&'static str> {
         ),
         (images, "Its images cannot be downloaded, verified or deleted from here."),
         (inside, "What is inside of its VMs cannot be read from here."),
+        (
+            telemetry,
+            "It does not measure its VMs for this dashboard: they have no values and no charts here.",
+        ),
         (actors, "It does not keep who asked for a dump; this dashboard does."),
         (
             request_keys,
@@ -189,7 +203,7 @@ pub mod tests {
     #[test]
     fn what_a_service_cannot_do_is_known_after_it_answered_once() {
         let foreign = HostState { capabilities: Capabilities::NONE, ..host("lab") };
-        assert_eq!(lacks(&foreign).len(), 9);
+        assert_eq!(lacks(&foreign).len(), 10);
         assert!(lacks(&HostState { last_contact: None, ..foreign }).is_empty());
         assert!(lacks(&host("kvm-01")).is_empty());
     }

@@ -23,7 +23,8 @@ pub struct ChartData {
     state: ResourcesState,
     metric: Metric,
     device: StoredValue<Option<String>>,
-    uuid: StoredValue<String>,
+    /// The guest, by `Guest::reference`.
+    guest: StoredValue<String>,
     /// The range that was asked for last, and when.
     asked: StoredValue<Option<(Range, Timestamp)>>,
 }
@@ -37,7 +38,7 @@ impl ChartData {
             state,
             metric,
             device: StoredValue::new(device),
-            uuid: StoredValue::new(state.guest.get_untracked().unwrap_or_default()),
+            guest: StoredValue::new(state.guest.get_untracked().unwrap_or_default()),
             asked: StoredValue::new(None),
         };
         let refreshes = state.data.refreshes;
@@ -108,8 +109,10 @@ impl ChartData {
     }
 
     fn query(self, from: Timestamp, to: Timestamp, step: Millis) -> SeriesQuery {
+        let (host, uuid) = self.guest.with_value(|guest| SeriesQuery::guest(guest));
         SeriesQuery {
-            uuid: self.uuid.get_value(),
+            host,
+            uuid,
             metric: self.metric,
             device: self.device.get_value(),
             from,
@@ -121,7 +124,7 @@ impl ChartData {
     /// Takes in what was just measured.
     fn hear(self, sample: &LiveSample) {
         let range = self.state.range.get_untracked();
-        let is_of_guest = self.uuid.with_value(|uuid| *uuid == sample.uuid);
+        let is_of_guest = self.guest.with_value(|guest| *guest == sample.reference());
         if !range.is_live() || !is_of_guest || sample.stale || self.series.is_pending() {
             return;
         }
@@ -177,6 +180,7 @@ pub mod tests {
     pub fn sample() -> LiveSample {
         let counters = DeviceCounters::Disk(DiskCounters { rd_bytes: Some(70), ..DiskCounters::default() });
         LiveSample {
+            host: None,
             uuid: "u".to_owned(),
             name: GuestName("web-01".to_owned()),
             id: 1,

@@ -16,8 +16,8 @@ use memdeck_model::telemetry::MetricGroup;
 #[component]
 pub fn GuestView() -> impl IntoView {
     let state = ResourcesState::expect();
-    let uuid = state.guest.get_untracked().unwrap_or_default();
-    let live = state.data.telemetry.watch_guest(&uuid);
+    let guest = state.guest.get_untracked().unwrap_or_default();
+    let live = state.data.telemetry.watch_guest(&guest);
     // Of the guest before, nothing is left.
     state.sample.set(None);
     effect(move || state.sample.set(live.get()));

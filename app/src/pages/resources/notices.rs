@@ -1,7 +1,7 @@
 //! What keeps charts from going on.
 
 use leptos::prelude::*;
-use memdeck_model::telemetry::{Connection, TelemetryReport};
+use memdeck_model::telemetry::{Connection, SeriesQuery, TelemetryReport};
 
 use super::state::ResourcesState;
 use crate::api;
@@ -21,7 +21,9 @@ pub fn Notices() -> impl IntoView {
     let collector = Loader::<TelemetryReport>::new();
     effect(move || {
         if state.looks.get().is_multiple_of(EVERY) {
-            collector.fetch(api::fetch_collector());
+            // That of the guest's host.
+            let guest = state.guest.get_untracked().unwrap_or_default();
+            collector.fetch(api::fetch_collector(SeriesQuery::guest(&guest).0));
         }
     });
     let why_none = collector.why_failed();

@@ -28,7 +28,7 @@ pub struct ResourcesState {
     pub view: Memo<ResourcesView>,
     /// The stretch of time.
     pub range: Memo<Range>,
-    /// The UUID of the guest that is shown; `None` before the guests are known and if there are none.
+    /// The guest that is shown, by [`Guest::reference`]; `None` before the guests are known and if there are none.
     pub guest: Memo<Option<String>>,
     /// The start and end of what is shown, as the present moves on by whole steps.
     pub window: Memo<(Timestamp, Timestamp)>,
@@ -98,17 +98,18 @@ impl ResourcesState {
 
     /// Reads the guest that is shown, as the hypervisor lists it.
     pub fn with_guest<T>(self, read: impl FnOnce(&Guest) -> T) -> Option<T> {
-        let uuid = self.guest.get()?;
-        self.data.guests.with(|guests| guests.iter().find(|guest| guest.uuid == uuid).map(read)).flatten()
+        let shown = self.guest.get()?;
+        let is_it = |guest: &&Guest| guest.reference() == shown;
+        self.data.guests.with(|guests| guests.iter().find(is_it).map(read)).flatten()
     }
 
     /// Its name; where the hypervisor does not know it, what was measured under it, or its UUID.
     pub fn name(self) -> Option<String> {
         let listed = self.with_guest(|guest| guest.name.0.clone());
         let measured = || {
-            let uuid = self.guest.get();
+            let shown = self.guest.get();
             self.sample.with(|sample| {
-                let sample = sample.as_ref().filter(|sample| Some(&sample.uuid) == uuid.as_ref());
+                let sample = sample.as_ref().filter(|sample| Some(sample.reference()) == shown);
                 sample.map(|sample| sample.name.0.clone())
             })
         };
@@ -147,16 +148,17 @@ fn whole_step(now: Timestamp, range: Range) -> Timestamp {
     Timestamp::from_unix_micros(up).unwrap_or(now)
 }
 
-/// The UUID of the guest that an address means: by UUID, or by name. One that is gone may have been measured.
+/// The reference of the guest that an address means: by that, by UUID, or by name. One that is gone may have been measured.
 fn named(guests: &[Guest], wanted: &str) -> String {
-    let found = guests.iter().find(|guest| guest.uuid == wanted || guest.name.0 == wanted);
-    found.map_or_else(|| wanted.to_owned(), |guest| guest.uuid.clone())
+    let is_it =
+        |guest: &&Guest| guest.uuid == wanted || guest.name.0 == wanted || guest.reference() == wanted;
+    guests.iter().find(is_it).map_or_else(|| wanted.to_owned(), Guest::reference)
 }
 
 /// The first that runs, else the first.
 fn first(guests: &[Guest]) -> Option<String> {
     let runs = guests.iter().find(|guest| guest.state == GuestState::Running);
-    runs.or_else(|| guests.first()).map(|guest| guest.uuid.clone())
+    runs.or_else(|| guests.first()).map(Guest::reference)
 }
 
 #[cfg(test)]
@@ -188,6 +190,10 @@ mod tests {
         assert_eq!(named(&guests, "a"), "uuid of a");
         assert_eq!(named(&guests, "uuid of b"), "uuid of b");
         assert_eq!(named(&guests, "gone"), "gone", "its values may be kept");
+        let on = |host: &str| Guest { host: Some(host.parse().unwrap()), ..guest("a", GuestState::Running) };
+        let twins = [on("kvm-a"), on("kvm-b")];
+        assert_eq!(named(&twins, "kvm-b/uuid of a"), "kvm-b/uuid of a");
+        assert_eq!(named(&twins, "a"), "kvm-a/uuid of a");
     }
 
     #[test]

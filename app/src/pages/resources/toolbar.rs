@@ -6,10 +6,10 @@ use memdeck_model::Guest;
 use super::range::{Range, SPANS};
 use super::state::ResourcesState;
 use super::time_form::TimeForm;
+use crate::pages::guest::named;
 use crate::time::local_time;
 use crate::ui::erase::{dynamic, follow, handler, memo};
 use crate::ui::{Button, ButtonSize, Icon, IconView, Select, Show};
-use crate::words::shown;
 
 /// The row above the charts.
 #[component]
@@ -88,7 +88,7 @@ pub fn Toolbar() -> impl IntoView {
 }
 
 fn option(guest: &Guest) -> (String, String) {
-    (guest.uuid.clone(), format!("{} ({})", shown(&guest.name.0), guest.state.as_str()))
+    (guest.reference(), format!("{} ({})", named(guest), guest.state.as_str()))
 }
 
 #[component]

@@ -1,7 +1,7 @@
 //! One guest that is measured.
 
 use leptos::prelude::*;
-use memdeck_model::telemetry::{LiveSummary, TelemetryReport};
+use memdeck_model::telemetry::{LiveSummary, SeriesQuery, TelemetryReport};
 use memdeck_model::{Guest, GuestState, Timestamp, decimal};
 
 use super::state::TelemetryState;
@@ -41,19 +41,23 @@ fn values_of(summary: Option<&LiveSummary>, now: Timestamp) -> Values {
     }
 }
 
-/// The row of the guest `uuid`.
+/// The row of a guest.
 #[component]
-pub fn GuestRow(uuid: String) -> impl IntoView {
+pub fn GuestRow(
+    /// As [`Guest::reference`] says.
+    reference: String,
+) -> impl IntoView {
     let Data { guests, telemetry, .. } = Data::expect();
     let state = TelemetryState::expect();
     let clock = Clock::expect();
-    let summary = telemetry.summary(&uuid);
-    let href = base::href(&format!("{}?guest={uuid}", Page::Resources.path()));
-    let uuid = StoredValue::new(uuid);
+    let summary = telemetry.summary(&reference);
+    let href = base::href(&format!("{}?guest={reference}", Page::Resources.path()));
+    let reference = StoredValue::new(reference);
     let of_guest = move |read: fn(&Guest) -> String| {
         memo(move || {
-            uuid.with_value(|uuid| {
-                guests.with(|guests| guests.iter().find(|guest| guest.uuid == *uuid).map(read)).flatten()
+            reference.with_value(|reference| {
+                let is_it = |guest: &&Guest| guest.reference() == *reference;
+                guests.with(|guests| guests.iter().find(is_it).map(read)).flatten()
             })
         })
     };
@@ -63,8 +67,10 @@ pub fn GuestRow(uuid: String) -> impl IntoView {
     let memory_max = of_guest(|guest| guest.memory_max.to_string());
     let why_no_memory = memo(move || {
         let why = |report: &TelemetryReport| {
-            uuid.with_value(|uuid| {
-                let unmeasured = report.status.unmeasured.iter().find(|guest| guest.uuid == *uuid)?;
+            reference.with_value(|reference| {
+                // Only guests of the host that is shown stand here.
+                let (_, uuid) = SeriesQuery::guest(reference);
+                let unmeasured = report.status.unmeasured.iter().find(|guest| guest.uuid == uuid)?;
                 without_balloon(&unmeasured.balloon)
             })
         };

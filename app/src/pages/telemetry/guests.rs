@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use memdeck_model::Guest;
 
 use super::guest_row::GuestRow;
+use super::state::TelemetryState;
 use crate::data::{Data, TelemetryStore};
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Card, EmptyState, Failure, Icon, Show, Skeleton, Table, list};
@@ -14,12 +15,14 @@ pub fn MonitoredGuests() -> impl IntoView {
     let Data { guests, .. } = Data::expect();
     TelemetryStore::watch_all();
     let problem = guests.why_failed();
-    let is_empty = memo(move || guests.with(<[Guest]>::is_empty));
-    let uuids = move || {
-        guests
-            .with(|guests| guests.iter().map(|guest| guest.uuid.clone()).collect::<Vec<_>>())
-            .unwrap_or_default()
-    };
+    let host = TelemetryState::expect().host;
+    // Of several hosts those of the one that is shown.
+    let references = memo(move || {
+        let host = host.get();
+        let is_here = |guest: &&Guest| guest.host.is_none() || guest.host == host;
+        guests.with(|guests| guests.iter().filter(is_here).map(Guest::reference).collect::<Vec<_>>())
+    });
+    let is_empty = memo(move || references.with(|references| references.as_ref().map(Vec::is_empty)));
     view! {
         <Card id="monitored" title="Monitored guests" class="telemetry-guests">
             {dynamic(move || match is_empty.get() {
@@ -47,7 +50,7 @@ pub fn MonitoredGuests() -> impl IntoView {
                                     <th scope="col" role="columnheader">"Values"</th>
                                 </tr>
                             </thead>
-                            <tbody role="rowgroup">{list(uuids, Clone::clone, |uuid| view! { <GuestRow uuid /> })}</tbody>
+                            <tbody role="rowgroup">{list(move || references.get().unwrap_or_default(), Clone::clone, |reference| view! { <GuestRow reference /> })}</tbody>
                         </Table>
                     }
                         .into_any()

@@ -7,6 +7,7 @@ mod figures;
 mod guest_row;
 mod guests;
 mod happened;
+mod hosts;
 mod settings;
 mod state;
 mod words;
@@ -22,6 +23,7 @@ use collector::CollectorPanel;
 use diagnosis::DiagnosisPanel;
 use figures::Figures;
 use guests::MonitoredGuests;
+use hosts::Hosts;
 use settings::Settings;
 use state::TelemetryState;
 
@@ -46,6 +48,7 @@ pub fn Telemetry() -> impl IntoView {
                 on_retry=move |()| state.fetch()
             />
         </Show>
+        <Hosts />
         <CollectorPanel />
         <div class="telemetry-columns">
             <MonitoredGuests />

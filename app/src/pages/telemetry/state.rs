@@ -4,15 +4,16 @@ use std::collections::VecDeque;
 
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
-use memdeck_model::Timestamp;
-use memdeck_model::telemetry::{CollectorStatus, Diagnosis, TelemetryReport};
+use leptos_router::hooks::use_location;
+use memdeck_model::telemetry::{CollectorStatus, Diagnosis, HostCollector, TelemetryReport};
+use memdeck_model::{HostId, Problem, ProblemKind, Timestamp};
 
 use super::happened::{Happened, Line, happened, take_in};
 use crate::api::{self, ApiError};
 use crate::data::{Data, Loader};
 use crate::feed::Feed;
 use crate::time::Clock;
-use crate::ui::erase::memo;
+use crate::ui::erase::{effect, memo};
 use crate::ui::{Announcer, ToastKind, Toaster};
 use crate::words::sentence;
 
@@ -22,6 +23,10 @@ const REPORT_INTERVAL_MS: u32 = 2_000;
 /// What the parts of the page share.
 #[derive(Clone, Copy)]
 pub struct TelemetryState {
+    /// The collectors of all hosts, where there are several.
+    pub hosts: Loader<Vec<HostCollector>>,
+    /// The host whose collector is shown: the one in the address, else the first. None where there is one host only.
+    pub host: Memo<Option<HostId>>,
     /// The newest report.
     pub report: Loader<TelemetryReport>,
     /// What happened to the collector, newest first.
@@ -40,7 +45,16 @@ pub struct TelemetryState {
 impl TelemetryState {
     /// Starts to ask, and provides the state to the parts of the page.
     pub fn provide() -> Self {
+        let search = use_location().search;
+        let hosts = Loader::<Vec<HostCollector>>::new();
+        let host = memo(move || {
+            let named = search.with(|query| host_in(query));
+            let first = || hosts.with_data(|hosts| hosts.first().map(|of| of.host.clone())).flatten();
+            named.or_else(first)
+        });
         let state = Self {
+            hosts,
+            host,
             report: Loader::new(),
             activity: RwSignal::new(VecDeque::new()),
             diagnosis: Loader::new(),
@@ -52,6 +66,15 @@ impl TelemetryState {
         };
         provide_context(state);
         Feed::expect().on_connected(move || state.fetch());
+        let before = StoredValue::new(host.get_untracked());
+        effect(move || {
+            let host = host.get();
+            let is_other = before.with_value(|before| before.is_some() && *before != host);
+            before.set_value(host);
+            if is_other {
+                untrack(|| state.show_other());
+            }
+        });
         let timer = Interval::new(REPORT_INTERVAL_MS, move || {
             let is_idle = !untrack(|| state.report.is_pending()) && !state.is_switching.get_untracked();
             if is_idle && !document().hidden() {
@@ -78,7 +101,27 @@ impl TelemetryState {
 
     /// Asks for the report.
     pub fn fetch(self) {
-        self.report.fetch_with(api::fetch_collector(), move |known, report| self.take(known, report));
+        self.report.fetch_with(self.look(), move |known, report| self.take(known, report));
+    }
+
+    /// The hosts first: which one is shown where none is named depends on them.
+    async fn look(self) -> Result<TelemetryReport, ApiError> {
+        let hosts = api::fetch_collectors().await?;
+        if self.is_switching.try_get_untracked().is_none() {
+            // The page was left: nobody waits for an answer.
+            return Err(ApiError(Problem::new(ProblemKind::Gone, "")));
+        }
+        self.hosts.put(hosts);
+        api::fetch_collector(self.host.get_untracked()).await
+    }
+
+    /// Another host is shown: what is known of the one before is not about it.
+    fn show_other(self) {
+        self.report.clear();
+        self.diagnosis.clear();
+        self.activity.set(VecDeque::new());
+        self.asked_at.set(None);
+        self.fetch();
     }
 
     /// Loads everything again because the operator asks for it.
@@ -90,8 +133,9 @@ impl TelemetryState {
     /// Starts or stops the collector.
     pub fn run(self, run: bool) {
         self.is_switching.set(true);
+        let host = self.host.get_untracked();
         leptos::task::spawn_local(async move {
-            let answer = api::run_collector(run).await;
+            let answer = api::run_collector(host, run).await;
             if self.is_switching.try_set(false).is_some() {
                 return;
             }
@@ -116,7 +160,8 @@ impl TelemetryState {
     /// Tries everything that telemetry needs.
     pub fn diagnose(self) {
         self.asked_at.set(Some(untrack(|| self.clock.now())));
-        self.diagnosis.fetch_with(api::diagnose_telemetry(), move |known, diagnosis| {
+        let host = self.host.get_untracked();
+        self.diagnosis.fetch_with(api::diagnose_telemetry(host), move |known, diagnosis| {
             self.announcer.say(super::words::spoken(&diagnosis));
             *known = Some(diagnosis);
         });
@@ -130,4 +175,10 @@ impl TelemetryState {
         }
         *known = Some(report);
     }
+}
+
+/// The host that an address names.
+fn host_in(query: &str) -> Option<HostId> {
+    let mut pairs = form_urlencoded::parse(query.trim_start_matches('?').as_bytes());
+    pairs.find(|(name, _)| name == "host").and_then(|(_, host)| host.parse().ok())
 }

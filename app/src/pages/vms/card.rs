@@ -25,9 +25,7 @@ pub fn VmCard(
     reference: String,
 ) -> impl IntoView {
     let VmsState { data, last_dumps } = VmsState::expect();
-    // Charts and live values are of this machine's guests, which are known by their UUID alone.
-    let uuid = reference.rsplit('/').next().unwrap_or_default();
-    let summary = data.telemetry.summary(uuid);
+    let summary = data.telemetry.summary(&reference);
     let values = RwSignal::new(Values::default());
     let freshness = RwSignal::new(Freshness::default());
     let before = StoredValue::new(None::<LiveSummary>);
@@ -44,8 +42,8 @@ pub fn VmCard(
     });
     let title_id = format!("vm-{reference}");
     let labelled_by = title_id.clone();
-    let charts = base::href(&format!("{}?guest={uuid}", Page::Resources.path()));
-    let gauges = base::href(&format!("{}?guest={uuid}", Page::Gauges.path()));
+    let charts = base::href(&format!("{}?guest={reference}", Page::Resources.path()));
+    let gauges = base::href(&format!("{}?guest={reference}", Page::Gauges.path()));
     let dump = base::href(&format!("{}?guest={reference}", Page::MemoryDumps.path()));
     let reference = StoredValue::new(reference);
     // The CPU time changes all the time, and is not shown.

@@ -83,12 +83,15 @@ fn on_several_hosts(guests: &[Guest]) -> bool {
 
 /// The guests that `view` shows, by name or by their present load; where it asks for that, those of each host by itself.
 fn order(view: &VmsView, guests: &[Guest], data: &Data) -> Vec<Group> {
-    let load = |uuid: &str| match view.sort {
+    let load = |guest: &Guest| match view.sort {
         Sort::Name => None,
-        sort => data.telemetry.summary(uuid).with_untracked(|summary| load_of(sort, summary.as_ref())),
+        sort => data
+            .telemetry
+            .summary(&guest.reference())
+            .with_untracked(|summary| load_of(sort, summary.as_ref())),
     };
     let found = guests.iter().filter(|guest| view.shows(guest));
-    let loads = found.map(|guest| (load(&guest.uuid), guest)).collect();
+    let loads = found.map(|guest| (load(guest), guest)).collect();
     let found: Vec<&Guest> =
         sorted(loads, |a, b| by_load(a.0, b.0)).into_iter().map(|(_, guest)| guest).collect();
     grouped(&found, view.by_host)

@@ -145,6 +145,14 @@ pub const AGENT_CALLS: &[Call] = &[
     ("GET", "/api/guests", May(View)),
     ("GET", "/api/host", May(View)),
     ("GET", "/api/records", May(View)),
+    // A try writes a point.
+    ("GET", "/api/telemetry/diagnosis", May(Collect)),
+    ("GET", "/api/telemetry/guests", May(View)),
+    ("GET", "/api/telemetry/report", May(View)),
+    ("GET", "/api/telemetry/series/{uuid}", May(View)),
+    ("POST", "/api/telemetry/start", May(Collect)),
+    ("POST", "/api/telemetry/stop", May(Collect)),
+    ("GET", "/api/telemetry/values", May(View)),
     ("GET", "/api/verifications", May(View)),
 ];
 
@@ -174,6 +182,7 @@ pub const PAGE_CALLS: &[(&str, Need)] = &[
     ("audit", May(ReadAudit)),
     ("check-audit", May(ReadAudit)),
     ("collector", May(View)),
+    ("collectors", May(View)),
     ("compare", May(View)),
     ("compare-inside", May(ReadMemory)),
     ("compare-page", May(ReadMemory)),

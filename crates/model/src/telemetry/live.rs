@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{DeviceStats, Metric, VmTotals};
-use crate::{GuestName, GuestState, Millis, Timestamp};
+use crate::{GuestName, GuestState, HostId, Millis, Timestamp};
 
 /// One device with its changes per second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct LiveDevice {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LiveSample {
+    /// The host that it is on; only where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     pub uuid: String,
     pub name: GuestName,
     /// libvirt's id; −1 for a guest that is not running.
@@ -57,11 +60,23 @@ pub struct LiveSample {
     pub devices: Vec<LiveDevice>,
 }
 
+impl LiveSample {
+    /// What tells the guest from every other one of all hosts, as [`Guest::reference`](crate::Guest::reference).
+    #[must_use]
+    pub fn reference(&self) -> String {
+        reference(self.host.as_ref(), &self.uuid)
+    }
+}
+
 /// What a list of guests shows of one: the few figures of [`LiveSample`] that fit into a card.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LiveSummary {
+    /// The host that it is on; only where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     pub uuid: String,
+    pub name: GuestName,
     /// What it does.
     pub state: GuestState,
     /// When its process began; `None` if that is not known.
@@ -87,11 +102,19 @@ pub struct LiveSummary {
 }
 
 impl LiveSummary {
+    /// What tells the guest from every other one of all hosts, as [`Guest::reference`](crate::Guest::reference).
+    #[must_use]
+    pub fn reference(&self) -> String {
+        reference(self.host.as_ref(), &self.uuid)
+    }
+
     /// Of a guest of which nothing is measured yet.
     #[must_use]
     pub fn unmeasured(uuid: &str, state: GuestState, at: Timestamp) -> Self {
         Self {
+            host: None,
             uuid: uuid.to_owned(),
+            name: GuestName(String::new()),
             state,
             started_at: None,
             at,
@@ -111,7 +134,9 @@ impl From<&LiveSample> for LiveSummary {
     fn from(sample: &LiveSample) -> Self {
         let rate = |metric| sample.rates.get(&metric).copied();
         Self {
+            host: sample.host.clone(),
             uuid: sample.uuid.clone(),
+            name: sample.name.clone(),
             state: sample.state,
             started_at: sample.started_at,
             at: sample.at,
@@ -125,4 +150,8 @@ impl From<&LiveSample> for LiveSummary {
             disk_write: rate(Metric::DiskWriteBytes),
         }
     }
+}
+
+fn reference(host: Option<&HostId>, uuid: &str) -> String {
+    host.map_or_else(|| uuid.to_owned(), |host| host.qualify(uuid))
 }

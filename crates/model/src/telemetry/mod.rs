@@ -5,6 +5,7 @@
 mod angle;
 mod devices;
 mod live;
+mod measured;
 mod metric;
 mod report;
 mod series;
@@ -16,8 +17,9 @@ mod watch;
 pub use angle::{change_degrees, needle_degrees};
 pub use devices::{DeviceCounters, DeviceKind, DeviceStats, DiskCounters, NicCounters};
 pub use live::{LiveDevice, LiveSample, LiveSummary};
+pub use measured::{LiveValues, Measured, Measurements};
 pub use metric::{Metric, MetricGroup, MetricKind, MetricScope, MetricUnit, ParseMetricError};
-pub use report::{Check, CheckState, CheckedPart, Diagnosis, SettingInUse, TelemetryReport};
+pub use report::{Check, CheckState, CheckedPart, Diagnosis, HostCollector, SettingInUse, TelemetryReport};
 pub use series::{Bucket, Series, SeriesQuery, SeriesSource};
 pub use status::{BalloonStats, CollectorStatus, Connection, UnmeasuredGuest};
 pub use totals::VmTotals;

@@ -3,15 +3,28 @@
 use serde::{Deserialize, Serialize};
 
 use super::CollectorStatus;
-use crate::Message;
+use crate::{HostId, Message};
 
 /// The collector, what it works with, and where values are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TelemetryReport {
     /// How the collector stands.
     pub status: CollectorStatus,
     /// The settings that it has, by name; secrets as `***`.
     pub settings: Vec<SettingInUse>,
+}
+
+/// The collector of one of several hosts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HostCollector {
+    pub host: HostId,
+    /// How it stands; null if that is not known.
+    pub status: Option<CollectorStatus>,
+    /// Why that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Message>,
 }
 
 /// A setting and its value.

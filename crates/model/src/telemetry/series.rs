@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Metric;
-use crate::{Message, Millis, Timestamp};
+use crate::{HostId, Message, Millis, Problem, ProblemKind, Timestamp};
+
+/// The longest range of a series: longer than anything is kept.
+const MAX_RANGE_MS: u64 = 10 * 366 * 24 * 60 * 60 * 1000;
 
 /// Where the values of a series were kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,9 @@ pub enum SeriesSource {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SeriesQuery {
+    /// The guest's host, where there are several; null: the one host that has measured such a guest.
+    #[serde(default)]
+    pub host: Option<HostId>,
     /// The guest's UUID.
     pub uuid: String,
     /// What was measured.
@@ -35,6 +41,33 @@ pub struct SeriesQuery {
     /// The length of a step; null: as fine as it is kept, and the points are few enough.
     #[serde(default)]
     pub step_ms: Option<Millis>,
+}
+
+impl SeriesQuery {
+    /// Whether the range can be used.
+    ///
+    /// # Errors
+    /// It has no length or is longer than anything is kept, or its steps have no length.
+    pub fn check(&self) -> Result<(), Problem> {
+        if self.to <= self.from || self.to.since(self.from).0 > MAX_RANGE_MS {
+            let detail = "`to` must be later than `from`, by ten years at most";
+            return Err(Problem::new(ProblemKind::Invalid, detail));
+        }
+        if self.step_ms.is_some_and(|step| step.0 == 0) {
+            return Err(Problem::new(ProblemKind::Invalid, "a step must be longer than 0"));
+        }
+        Ok(())
+    }
+
+    /// The host, if it is named, and the UUID of a guest that is named as [`Guest::reference`](crate::Guest::reference) does it.
+    #[must_use]
+    pub fn guest(reference: &str) -> (Option<HostId>, String) {
+        let qualified = reference.split_once('/').and_then(|(host, uuid)| Some((host.parse().ok()?, uuid)));
+        match qualified {
+            Some((host, uuid)) => (Some(host), uuid.to_owned()),
+            None => (None, reference.to_owned()),
+        }
+    }
 }
 
 /// What was measured in one step.

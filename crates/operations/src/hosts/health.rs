@@ -41,5 +41,6 @@ fn either(a: Capabilities, b: Capabilities) -> Capabilities {
         actors: a.actors || b.actors,
         request_keys: a.request_keys || b.request_keys,
         inside: a.inside || b.inside,
+        telemetry: a.telemetry || b.telemetry,
     }
 }

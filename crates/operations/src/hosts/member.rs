@@ -135,7 +135,7 @@ impl Member {
     }
 
     /// The guest that a text names among those it listed last.
-    pub(super) fn find(&self, vm: &VmRef) -> Option<Guest> {
+    pub(crate) fn find(&self, vm: &VmRef) -> Option<Guest> {
         self.guests.lock().as_ref().and_then(|guests| vm.find_in(guests).cloned())
     }
 

@@ -142,7 +142,7 @@ impl Hosts {
     }
 
     /// The host and the guest that `host/guest` names, if there is such a host.
-    pub(super) fn qualified(&self, vm: &str) -> Option<(Arc<Member>, VmRef)> {
+    pub(crate) fn qualified(&self, vm: &str) -> Option<(Arc<Member>, VmRef)> {
         let (host, guest) = VmRef::new(vm).ok()?.qualified()?;
         Some((self.named(host.as_str())?, guest))
     }

@@ -62,6 +62,7 @@ impl Bench {
             memdeck_model::telemetry::MetricScope::Disk => Some("vda".to_owned()),
         };
         let query = SeriesQuery {
+            host: None,
             uuid: UUID.into(),
             metric,
             device,

@@ -168,6 +168,7 @@ impl TestApp {
         memdeck::commands::install_tls_provider();
         let services = Services::new(Arc::clone(&hosts), Arc::clone(&catalog), Vec::new());
         let book = NamedHosts::new(Arc::new(services), vec![HostConfig::here()], Vec::new());
+        let measures = telemetry.clone();
         let operations = operations(Parts {
             catalog: Arc::clone(&catalog),
             hosts,
@@ -204,6 +205,7 @@ impl TestApp {
             catalog: Arc::clone(&catalog),
             catalog_id: "the-catalog".to_owned(),
             images: Arc::clone(&images),
+            telemetry: measures,
             once: Arc::new(Once::new(Arc::clone(&catalog), Arc::new(clock.clone()))),
             readiness,
             metrics: metrics_of_agent,

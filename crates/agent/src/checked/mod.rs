@@ -1,6 +1,8 @@
 //! What another service sends, brought into bounds before it is used: numbers into their ranges, texts to a length
 //! and without control characters, instants not far ahead of this host's clock.
 
+pub mod telemetry;
+
 use memdeck_model::{
     Deletion, DumpStatus, EndReason, FrozenPause, Guest, GuestName, Millis, Readiness, Record, Timestamp,
     Verification, VmRef,
