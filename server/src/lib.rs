@@ -20,6 +20,7 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 mod node;
+mod oidc;
 pub mod outbox;
 mod ownership;
 mod service_manager;

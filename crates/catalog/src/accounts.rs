@@ -1,7 +1,10 @@
 //! Accounts, sessions and API tokens as rows. Who may change them is decided above.
 
-use memdeck_model::{AccountName, Actor, ApiToken, Role, Timestamp};
+use std::sync::Arc;
+
+use memdeck_model::{AccountName, Actor, ApiToken, Rights, Role, Timestamp};
 use rusqlite::{Row, params};
+use serde::{Deserialize, Serialize};
 
 use crate::column::{decode, instant};
 use crate::{Catalog, CatalogError, groups};
@@ -25,13 +28,25 @@ pub struct AccountRow {
     pub last_sign_in: Option<Timestamp>,
 }
 
+/// Somebody without an account here, for whom a provider vouched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    pub name: AccountName,
+    /// What their groups allowed when they signed in.
+    pub rights: Rights,
+    /// Their groups, as far as groups here can be called like that.
+    pub groups: Vec<String>,
+}
+
 /// Whose a session is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionOf {
     /// The account with this id.
     Account(i64),
     /// Whoever signed in with the token of this digest, or with a link while it was the token.
     Token(SecretDigest),
+    /// Somebody who was let in by the settings of this digest.
+    Person(SecretDigest, Arc<Person>),
 }
 
 /// A session as it is kept.
@@ -127,7 +142,7 @@ impl Catalog {
     pub fn sessions(&self) -> Result<Vec<SessionRow>, CatalogError> {
         self.read("read sessions", |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT key, id, account, opened_with, opened_at, used_at, address, browser FROM sessions",
+                "SELECT key, id, account, opened_with, person, opened_at, used_at, address, browser FROM sessions",
             )?;
             statement.query_and_then([], session)?.collect()
         })
@@ -138,19 +153,23 @@ impl Catalog {
     /// # Errors
     /// `SQLite` refused.
     pub fn keep_session(&self, session: &SessionRow) -> Result<(), CatalogError> {
-        let (account, opened_with) = match session.of {
-            SessionOf::Account(id) => (Some(id), None),
-            SessionOf::Token(digest) => (None, Some(digest)),
+        let (account, opened_with, person) = match &session.of {
+            SessionOf::Account(id) => (Some(*id), None, None),
+            SessionOf::Token(digest) => (None, Some(*digest), None),
+            SessionOf::Person(digest, person) => {
+                (None, Some(*digest), Some(serde_json::to_string(person.as_ref()).unwrap_or_default()))
+            }
         };
         self.write("keep a session", |tx| {
             tx.execute(
-                "INSERT INTO sessions (key, id, account, opened_with, opened_at, used_at, address, browser)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO sessions (key, id, account, opened_with, person, opened_at, used_at, address, browser)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     session.key,
                     session.id,
                     account,
                     opened_with,
+                    person,
                     session.opened_at.unix_micros(),
                     session.used_at.unix_micros(),
                     session.address,
@@ -268,9 +287,14 @@ fn account(row: &Row<'_>) -> Result<AccountRow, CatalogError> {
 }
 
 fn session(row: &Row<'_>) -> Result<SessionRow, CatalogError> {
-    let of = match row.get("account")? {
-        Some(id) => SessionOf::Account(id),
-        None => SessionOf::Token(row.get("opened_with")?),
+    let of = match (row.get("account")?, row.get::<_, Option<String>>("person")?) {
+        (Some(id), _) => SessionOf::Account(id),
+        (None, None) => SessionOf::Token(row.get("opened_with")?),
+        (None, Some(json)) => {
+            let person = serde_json::from_str(&json)
+                .map_err(|_| CatalogError::Undecodable { column: "person", value: json })?;
+            SessionOf::Person(row.get("opened_with")?, Arc::new(person))
+        }
     };
     Ok(SessionRow {
         key: row.get("key")?,

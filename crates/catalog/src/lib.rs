@@ -62,7 +62,7 @@ mod verified;
 mod volume;
 mod within;
 
-pub use accounts::{AccountRow, SecretDigest, SessionOf, SessionRow};
+pub use accounts::{AccountRow, Person, SecretDigest, SessionOf, SessionRow};
 pub use audit::asked_from;
 pub use backup::Backup;
 pub use catalog::Catalog;

@@ -37,6 +37,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0020_hunts.sql"),
     include_str!("../migrations/0021_verifications.sql"),
     include_str!("../migrations/0022_guest_groups.sql"),
+    include_str!("../migrations/0023_people_of_a_provider.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.

@@ -274,8 +274,10 @@ pub struct MadeApiToken {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Me {
-    /// The account; `None` of whoever holds the token of this memdeck or needs none.
+    /// The account or the API token, or the name by which somebody signed in elsewhere; `None` of whoever holds the token of this
+    /// memdeck or needs none.
     pub name: Option<AccountName>,
+    /// That of the account, or the one that allows exactly what somebody without an account may.
     pub role: Option<Role>,
     /// What they may do.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::Permission>))]
@@ -283,6 +285,9 @@ pub struct Me {
     /// The guests that they see, and no others; every guest where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guests: Option<Vec<GuestSelector>>,
+    /// Whether they signed in elsewhere, at a proxy or a provider, and have no account here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
     /// Whether there are accounts. Without them whoever is let in may do everything.
     pub has_accounts: bool,
 }

@@ -51,7 +51,7 @@ mod trends;
 mod verifications;
 mod within;
 
-pub use accounts::{Accounts, Known, NewSession, OpenError, OpenSession, Sessions};
+pub use accounts::{Accounts, Known, NewSession, NotAdmitted, OpenError, OpenSession, Sessions};
 pub use added_hosts::added_hosts;
 pub use asked::{agent_noted, asked_from, lacked, noted};
 pub use blocking::blocking;

@@ -8,7 +8,7 @@ use super::settings::{
     ALLOWED_HOSTS, BASE_PATH, BEHIND_PROXY, BIND, INSECURE_HTTP, METRICS_TOKEN, OPEN_ACCESS, SITE_DIR,
     TLS_CERT, TLS_KEY, TOKEN,
 };
-use super::{BasePath, ConfigError, ProxySignIn, Secret, Setting, Sources};
+use super::{BasePath, ConfigError, OidcConfig, ProxySignIn, Secret, Setting, Sources};
 
 /// Shortest token accepted for incoming calls.
 const MIN_TOKEN_CHARS: usize = 16;
@@ -113,6 +113,8 @@ pub struct HttpConfig {
     pub proxies: Vec<IpAddr>,
     /// How who signed in at one of them is known.
     pub proxy_sign_in: Option<ProxySignIn>,
+    /// The provider of `OpenID` Connect where people sign in.
+    pub oidc: Option<OidcConfig>,
     /// Whether other machines may call without TLS.
     pub insecure_http: bool,
     /// The path below which a reverse proxy shows the dashboard; `None`: what a declared proxy says.
@@ -155,6 +157,7 @@ impl HttpConfig {
                 addresses,
             )?,
             proxy_sign_in: ProxySignIn::from_sources(sources)?,
+            oidc: OidcConfig::from_sources(sources)?,
             insecure_http: sources.parse(&INSECURE_HTTP, false, "true or false", |text| text.parse().ok())?,
             base_path: sources
                 .parse(&BASE_PATH, None, "a path such as /memdeck", |text| text.parse().ok().map(Some))?,

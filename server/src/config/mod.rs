@@ -2,10 +2,12 @@
 
 mod base_path;
 mod effective;
+mod group_roles;
 mod hosts;
 mod http;
 mod images;
 mod notify;
+mod oidc;
 mod proxy_sign_in;
 mod settings;
 mod sources;
@@ -22,8 +24,10 @@ use reqwest::Url;
 
 pub use base_path::BasePath;
 pub use effective::{Effective, describe, effective, shown_hosts};
+pub use group_roles::GroupRoles;
 pub use hosts::{HostConfig, HostPlace};
 pub use http::{HttpConfig, OpenAccess, Role, TlsFiles};
+pub use oidc::{OidcConfig, is_of_this_machine};
 pub use proxy_sign_in::{ProxyGroups, ProxySignIn};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{ConfigError, Origin, Sources, dot_env};

@@ -1,13 +1,12 @@
 //! Signing in at a reverse proxy instead of here: which headers of it name who did.
 
+use super::GroupRoles;
+use super::settings::{BEHIND_PROXY, PROXY_GROUPS_HEADER, PROXY_ROLES, PROXY_USER_HEADER};
+use super::sources::{ConfigError, Sources};
 use axum::http::HeaderName;
 use axum::http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, ORIGIN, TRANSFER_ENCODING,
 };
-use memdeck_model::{Rights, Role};
-
-use super::settings::{BEHIND_PROXY, PROXY_GROUPS_HEADER, PROXY_ROLES, PROXY_USER_HEADER};
-use super::sources::{ConfigError, Sources};
 
 /// Headers that browsers and proxies send about something else.
 const OTHERS: [HeaderName; 8] =
@@ -27,17 +26,8 @@ pub struct ProxySignIn {
 pub struct ProxyGroups {
     /// The header with the groups of whoever signed in, separated by commas.
     pub header: HeaderName,
-    roles: Vec<(String, Role)>,
-}
-
-impl ProxyGroups {
-    /// What all these groups together allow.
-    pub fn rights_of<'a>(&self, groups: impl Iterator<Item = &'a str>) -> Rights {
-        groups.fold(Rights::NONE, |rights, group| {
-            let roles = self.roles.iter().filter(|(name, _)| name == group);
-            roles.fold(rights, |rights, (_, role)| rights.or(role.rights()))
-        })
-    }
+    /// What each of them may do.
+    pub roles: GroupRoles,
 }
 
 impl ProxySignIn {
@@ -57,27 +47,23 @@ impl ProxySignIn {
             )))
         };
         let groups = header(&PROXY_GROUPS_HEADER)?;
-        let roles = sources.parse(
-            &PROXY_ROLES,
-            Vec::new(),
-            "groups with the role of each (viewer, operator, analyst, admin), such as soc=analyst, ops=operator",
-            roles,
-        )?;
+        let roles = sources
+            .parse(&PROXY_ROLES, None, GroupRoles::ALLOWED, |text| GroupRoles::parse(text).map(Some))?;
         let Some(user) = header(&PROXY_USER_HEADER)? else {
             return match groups {
                 Some(_) => needs(PROXY_GROUPS_HEADER.name(), PROXY_USER_HEADER.name()),
-                None if !roles.is_empty() => needs(PROXY_ROLES.name(), PROXY_GROUPS_HEADER.name()),
+                None if roles.is_some() => needs(PROXY_ROLES.name(), PROXY_GROUPS_HEADER.name()),
                 None => Ok(None),
             };
         };
         if sources.text(&BEHIND_PROXY).is_none_or(str::is_empty) {
             return needs(PROXY_USER_HEADER.name(), BEHIND_PROXY.name());
         }
-        let groups = match groups {
-            Some(_) if roles.is_empty() => return needs(PROXY_GROUPS_HEADER.name(), PROXY_ROLES.name()),
-            Some(header) => Some(ProxyGroups { header, roles }),
-            None if !roles.is_empty() => return needs(PROXY_ROLES.name(), PROXY_GROUPS_HEADER.name()),
-            None => None,
+        let groups = match (groups, roles) {
+            (Some(_), None) => return needs(PROXY_GROUPS_HEADER.name(), PROXY_ROLES.name()),
+            (Some(header), Some(roles)) => Some(ProxyGroups { header, roles }),
+            (None, Some(_)) => return needs(PROXY_ROLES.name(), PROXY_GROUPS_HEADER.name()),
+            (None, None) => None,
         };
         Ok(Some(Self { user, groups }))
     }
@@ -86,14 +72,4 @@ impl ProxySignIn {
 fn name(text: &str) -> Option<HeaderName> {
     let name: HeaderName = text.parse().ok()?;
     (!OTHERS.contains(&name) && !name.as_str().starts_with("sec-")).then_some(name)
-}
-
-fn roles(text: &str) -> Option<Vec<(String, Role)>> {
-    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-    let role_of = |item: &str| {
-        let (group, role) = item.rsplit_once('=')?;
-        let group = group.trim();
-        (!group.is_empty()).then_some((group.to_owned(), role.trim().parse().ok()?))
-    };
-    items.map(role_of).collect()
 }

@@ -2,6 +2,13 @@
 //!
 //! Flags, the help text, the file's keys and `memdeck config` all come from this table.
 
+mod sign_in;
+
+pub use sign_in::{
+    OIDC_CA, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_GROUPS_CLAIM, OIDC_ISSUER, OIDC_NAME, OIDC_ROLES,
+    OIDC_SCOPES, OIDC_USER_CLAIM, PROXY_GROUPS_HEADER, PROXY_ROLES, PROXY_USER_HEADER,
+};
+
 /// One setting.
 #[derive(Debug)]
 pub struct Setting {
@@ -95,24 +102,6 @@ pub const BEHIND_PROXY: Setting = setting(
     &["MEMDECK_BEHIND_PROXY"],
     "unset: nobody's word is taken for who calls",
     "Addresses of the reverse proxies that add TLS, separated by commas; X-Forwarded-* counts only from them",
-);
-pub const PROXY_USER_HEADER: Setting = setting(
-    "http.proxy_user_header",
-    &["PROXY_USER_HEADER"],
-    "unset: everybody signs in here",
-    "Header in which a proxy named by MEMDECK_BEHIND_PROXY says who signed in there; the account of that name counts",
-);
-pub const PROXY_GROUPS_HEADER: Setting = setting(
-    "http.proxy_groups_header",
-    &["PROXY_GROUPS_HEADER"],
-    "unset: accounts decide what their owners may do",
-    "Header in which that proxy lists the groups of whoever signed in, separated by commas; needs PROXY_ROLES",
-);
-pub const PROXY_ROLES: Setting = setting(
-    "http.proxy_roles",
-    &["PROXY_ROLES"],
-    "unset",
-    "Role of each group of that proxy, such as soc=analyst, ops=operator; who is in none of them is kept out",
 );
 pub const INSECURE_HTTP: Setting = switch(
     "http.insecure_http",
@@ -335,6 +324,15 @@ pub static SETTINGS: &[&Setting] = &[
     &PROXY_USER_HEADER,
     &PROXY_GROUPS_HEADER,
     &PROXY_ROLES,
+    &OIDC_ISSUER,
+    &OIDC_CLIENT_ID,
+    &OIDC_CLIENT_SECRET,
+    &OIDC_NAME,
+    &OIDC_SCOPES,
+    &OIDC_USER_CLAIM,
+    &OIDC_GROUPS_CLAIM,
+    &OIDC_ROLES,
+    &OIDC_CA,
     &INSECURE_HTTP,
     &BASE_PATH,
     &SITE_DIR,

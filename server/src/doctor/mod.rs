@@ -6,6 +6,7 @@
 mod certificates;
 mod guests;
 mod hosts;
+mod provider;
 mod repair;
 mod services;
 mod storage;

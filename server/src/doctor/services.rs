@@ -1,22 +1,29 @@
-//! The services: the one that has the state directory, the dump service, the hosts, InfluxDB, and the files of TLS.
+//! The services: the one that has the state directory, the dump service, the hosts, InfluxDB, the provider where people sign
+//! in, and the files of TLS.
 
 use memdeck_agent::ServiceClient;
 use memdeck_machine::influx_checks;
 use memdeck_model::telemetry::CheckState;
 use memdeck_model::{Readiness, Timestamp, with_causes};
 
-use super::{Check, OwnService, certificates, hosts};
+use super::{Check, OwnService, certificates, hosts, provider};
 use crate::config::Config;
 use crate::node;
 
 pub async fn checks(config: &Config, own_service: Option<&OwnService>) -> Vec<Check> {
     let now = node::clock().now();
-    let (own, remote, hosts, influx) =
-        tokio::join!(own(own_service), remote(config, now), hosts::checks(config, now), influx(config));
+    let (own, remote, hosts, influx, provider) = tokio::join!(
+        own(own_service),
+        remote(config, now),
+        hosts::checks(config, now),
+        influx(config),
+        provider::check(config)
+    );
     let mut checks = vec![own];
     checks.extend(remote);
     checks.extend(hosts);
     checks.extend(influx);
+    checks.push(provider);
     checks.push(certificates::own(config, now));
     checks
 }

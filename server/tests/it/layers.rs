@@ -71,10 +71,11 @@ const USED: [(&str, &[&str]); 17] = [
 
 /// Libraries, and the crates that hide them behind what they offer. SQLite has two: the catalog, and the store of
 /// telemetry, a file of its own, because no dump may wait for telemetry.
-const HIDDEN: [(&str, &[&str]); 8] = [
+const HIDDEN: [(&str, &[&str]); 9] = [
     ("fuser", &["memdeck-study"]),
     ("mquire", &["memdeck-study"]),
     ("lettre", &["memdeck-notify"]),
+    ("openidconnect", &["memdeck"]),
     ("ring", &["memdeck-signing"]),
     ("virt", &["memdeck-hypervisor"]),
     ("virt-sys", &["memdeck-hypervisor"]),

@@ -38,6 +38,7 @@ mod markdown;
 mod metrics;
 mod modules;
 mod nginx;
+mod oidc;
 mod openapi;
 mod openapi_calls;
 mod outbox;

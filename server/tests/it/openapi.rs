@@ -15,7 +15,8 @@ use crate::support::{HOST, TestApp, answer, get, routed_paths, send, text};
 
 /// What is routed and not described: pages and forms, which no script calls, and what only says that nothing is there.
 fn is_undescribed(path: &str) -> bool {
-    matches!(path, "/ui" | "/sign-in" | "/sign-in.js" | "/sign-out" | "/api" | "/api/{*rest}")
+    matches!(path, "/ui" | "/sign-out" | "/api" | "/api/{*rest}")
+        || path.starts_with("/sign-in")
         || path.starts_with("/api/ui/")
         || Page::all().any(|page| page.path() == path)
 }

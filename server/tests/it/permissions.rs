@@ -24,8 +24,14 @@ async fn calls_of(router: &Router, service: Service) -> BTreeSet<(String, String
     if service == Service::Dashboard {
         let of_page = server_fn::axum::server_fn_paths();
         calls.extend(of_page.map(|(path, method)| (method.to_string(), path.to_owned())));
-        let forms =
-            [("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/sign-in.js"), ("POST", "/sign-out")];
+        let forms = [
+            ("GET", "/sign-in"),
+            ("POST", "/sign-in"),
+            ("GET", "/sign-in.js"),
+            ("GET", "/sign-in/oidc"),
+            ("GET", "/sign-in/oidc/callback"),
+            ("POST", "/sign-out"),
+        ];
         calls.extend(forms.map(|(method, path)| (method.to_owned(), path.to_owned())));
     }
     calls
@@ -62,8 +68,16 @@ fn what_strangers_may_call_is_this() {
         calls.map(|(method, path, _)| format!("{method} {path}")).collect()
     };
     assert_eq!(open(Service::Agent), ["GET /healthz", "GET /readyz"]);
-    let dashboard =
-        ["GET /sign-in", "POST /sign-in", "GET /sign-in.js", "POST /sign-out", "GET /healthz", "GET /readyz"];
+    let dashboard = [
+        "GET /sign-in",
+        "POST /sign-in",
+        "GET /sign-in.js",
+        "GET /sign-in/oidc",
+        "GET /sign-in/oidc/callback",
+        "POST /sign-out",
+        "GET /healthz",
+        "GET /readyz",
+    ];
     assert_eq!(open(Service::Dashboard), dashboard);
 }
 

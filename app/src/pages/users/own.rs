@@ -15,8 +15,9 @@ pub fn OwnAccount() -> impl IntoView {
     let state = UsersState::expect();
     let text = memo(move || state.me.with_data(standing).unwrap_or_default());
     let has_password = memo(move || {
-        let is_person =
-            |me: &Me| me.name.is_some() && me.role.is_some_and(|role: Role| Role::ALL.contains(&role));
+        let is_person = |me: &Me| {
+            !me.elsewhere && me.name.is_some() && me.role.is_some_and(|role: Role| Role::ALL.contains(&role))
+        };
         state.me.with_data(is_person).unwrap_or_default()
     });
     let open = RwSignal::new(false);

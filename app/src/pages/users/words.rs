@@ -32,6 +32,7 @@ pub fn selectors(text: &str) -> Result<Vec<GuestSelector>, String> {
 fn role_of(me: &Me) -> String {
     match (&me.name, me.role) {
         (Some(name), Some(role)) => format!("You are signed in as {name}, {role}: {}.", role.words()),
+        (Some(name), None) if me.elsewhere => format!("You are signed in as {name}."),
         (Some(name), None) => format!("You use the token {name}."),
         _ if me.has_accounts => {
             "You are the administrator: you signed in with the token of this memdeck, or need none. You may do everything."
@@ -177,6 +178,7 @@ mod tests {
             role: Some(Role::Analyst),
             rights: Role::Analyst.rights(),
             guests: Some(guests),
+            elsewhere: false,
             has_accounts: true,
         };
         assert!(standing(&me).contains("no others: web-*, kvm-01/db-*, "), "{}", standing(&me));
@@ -190,8 +192,14 @@ mod tests {
 
     #[test]
     fn without_accounts_the_page_says_that_everybody_may_do_everything() {
-        let me =
-            |has_accounts| Me { name: None, role: None, rights: Rights::ALL, guests: None, has_accounts };
+        let me = |has_accounts| Me {
+            name: None,
+            role: None,
+            rights: Rights::ALL,
+            guests: None,
+            elsewhere: false,
+            has_accounts,
+        };
         assert!(
             standing(&me(false))
                 .starts_with("There are no accounts yet: whoever is let in may do everything")

@@ -106,6 +106,8 @@ pub const DASHBOARD_CALLS: &[Call] = &[
     ("GET", "/sign-in", Nothing),
     ("POST", "/sign-in", Nothing),
     ("GET", "/sign-in.js", Nothing),
+    ("GET", "/sign-in/oidc", Nothing),
+    ("GET", "/sign-in/oidc/callback", Nothing),
     ("POST", "/sign-out", Nothing),
 ];
 

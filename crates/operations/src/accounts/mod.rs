@@ -3,6 +3,7 @@
 //! ```text
 //! name + password ──► AccountId ──► session ──► cookie ──┐
 //! token of this memdeck, link ────► session ──► cookie ──┼──► Known: who, with what rights, over which guests
+//! provider ──► account, or Person ► session ──► cookie ──┤
 //! API token ─────────────────────────────────────────────┘
 //! ```
 //!
@@ -12,8 +13,10 @@
 //! slowed down by whoever takes requests.
 
 mod api_tokens;
+mod elsewhere;
 mod groups;
 mod hashing;
+mod open_session;
 mod people;
 mod sessions;
 
@@ -30,9 +33,12 @@ use tokio::sync::watch;
 use crate::audit::{Audit, Deed};
 use crate::{Caller, blocking, catalog_problem};
 use api_tokens::KnownToken;
+pub use elsewhere::NotAdmitted;
+use elsewhere::role_of;
 use groups::KnownGroup;
 use hashing::Hashing;
-pub use sessions::{NewSession, OpenError, OpenSession, Sessions};
+pub use open_session::OpenSession;
+pub use sessions::{NewSession, OpenError, Sessions};
 
 /// Whom memdeck knows a caller to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,42 +152,30 @@ impl Accounts {
     }
 
     /// Whoever a session is of; `None` if they are kept out.
-    fn known(&self, of: SessionOf) -> Option<Known> {
-        let SessionOf::Account(id) = of else { return Some(Known::administrator()) };
+    fn known(&self, of: &SessionOf) -> Option<Known> {
+        let id = match of {
+            SessionOf::Token(_) => return Some(Known::administrator()),
+            SessionOf::Person(_, person) => return self.known_person(person),
+            SessionOf::Account(id) => id,
+        };
         let people = self.people.read();
-        let account = people.get(&id).filter(|account| !account.disabled)?;
+        let account = people.get(id).filter(|account| !account.disabled)?;
         let identity = Actor::User { name: account.name.to_string() };
         Some(Known::of(identity, account.role.rights(), self.reach_of(account)))
-    }
-
-    /// Somebody whom others vouch for: with the rights that those grant, or else with those of the account of that name; over the
-    /// guests of the account's group and of those that are called as one of `groups`, if there are any. `None` if they are kept
-    /// out, or may do nothing.
-    #[must_use]
-    pub fn vouched(&self, name: &AccountName, granted: Option<Rights>, groups: &[String]) -> Option<Known> {
-        let account = self.account_named(name);
-        if account.as_ref().is_some_and(|account| account.disabled) {
-            return None;
-        }
-        let rights = granted.or_else(|| account.as_ref().map(|account| account.role.rights()))?;
-        let own = account.as_ref().and_then(|account| account.group);
-        let reach = self.reach_within(rights, own, groups);
-        let name = account.map_or_else(|| name.to_string(), |account| account.name.to_string());
-        let known = Known::of(Actor::User { name }, rights, reach);
-        (known.rights != Rights::NONE).then_some(known)
     }
 
     /// Who a caller is, for the caller.
     #[must_use]
     pub fn me(&self, caller: &Caller) -> Me {
         let account = self.account_of(caller);
+        let elsewhere = account.is_none() && matches!(caller.actor, Actor::User { .. });
         let name = match &caller.actor {
-            Actor::Token { name } => name.parse().ok(),
+            Actor::Token { name } | Actor::User { name } if account.is_none() => name.parse().ok(),
             _ => account.as_ref().map(|account| account.name.clone()),
         };
-        let role = account.map(|account| account.role);
+        let role = if elsewhere { role_of(caller) } else { account.map(|account| account.role) };
         let guests = caller.reach.limit().map(|set| set.selectors().to_vec());
-        Me { name, role, rights: caller.rights, guests, has_accounts: self.are_there() }
+        Me { name, role, rights: caller.rights, guests, elsewhere, has_accounts: self.are_there() }
     }
 
     /// The account that makes a call, if one does.
@@ -199,14 +193,22 @@ impl Accounts {
     #[must_use]
     pub fn list_sessions(&self, caller: &Caller, this: Option<&OpenSession>) -> Vec<SessionFacts> {
         let own = self.account_of(caller).map(|account| account.id);
+        let is_own = |of: &SessionOf| match of {
+            SessionOf::Account(id) => own == Some(*id),
+            SessionOf::Person(_, person) => {
+                matches!(&caller.actor, Actor::User { name } if name.eq_ignore_ascii_case(person.name.as_str()))
+            }
+            SessionOf::Token(_) => false,
+        };
         let is_all = caller.rights.may(Permission::ManageUsers);
         let people = self.people.read();
         let mut sessions = self.sessions.list();
-        sessions.retain(|session| is_all || own.is_some_and(|id| session.of == SessionOf::Account(id)));
+        sessions.retain(|session| is_all || is_own(&session.of));
         sessions.sort_by(|a, b| b.used_at.cmp(&a.used_at).then_with(|| a.id.cmp(&b.id)));
         let facts = sessions.into_iter().map(|session| SessionFacts {
-            user: match session.of {
-                SessionOf::Account(id) => people.get(&id).map(|account| account.name.clone()),
+            user: match &session.of {
+                SessionOf::Account(id) => people.get(id).map(|account| account.name.clone()),
+                SessionOf::Person(_, person) => Some(person.name.clone()),
                 SessionOf::Token(_) => None,
             },
             is_this: this.is_some_and(|this| this.is(&session.key)),
@@ -241,7 +243,7 @@ impl Accounts {
 
     /// Whoever is signed in by a session: for the audit of who signed in and out.
     #[must_use]
-    pub fn actor_of(&self, of: Option<SessionOf>) -> Actor {
+    pub fn actor_of(&self, of: Option<&SessionOf>) -> Actor {
         of.and_then(|of| self.known(of)?.identity).unwrap_or(Actor::Page)
     }
 

@@ -33,7 +33,7 @@ impl Accounts {
             disabled: row.disabled,
             created_at: row.created_at,
             last_sign_in: row.last_sign_in,
-            sessions: self.sessions.count_of(SessionOf::Account(row.id)),
+            sessions: self.sessions.count_of(&SessionOf::Account(row.id)),
         }
     }
 
@@ -67,6 +67,8 @@ impl Accounts {
         };
         let facts = self.facts(&row);
         self.people.write().insert(row.id, row);
+        // The name is the account's from now on.
+        self.sessions.end_of_person(&facts.name).await;
         tracing::info!(by = %caller.actor.to_json(), account = %facts.name, role = %facts.role, "an account was made");
         Ok(facts)
     }
@@ -129,7 +131,7 @@ impl Accounts {
         let of = SessionOf::Account(row.id);
         self.people.write().insert(row.id, row);
         if ends_sessions {
-            self.sessions.end_all_of(of).await;
+            self.sessions.end_all_of(&of).await;
         }
         Ok(())
     }
@@ -145,7 +147,7 @@ impl Accounts {
             let id = self.account_named(name).ok_or_else(|| unknown(name))?.id;
             self.in_catalog(move |catalog| catalog.remove_account(id)).await?;
             self.people.write().remove(&id);
-            self.sessions.end_all_of(SessionOf::Account(id)).await;
+            self.sessions.end_all_of(&SessionOf::Account(id)).await;
             tracing::info!(by = %caller.actor.to_json(), account = %name, "an account was removed");
             Ok(())
         };
@@ -168,9 +170,9 @@ impl Accounts {
     }
 
     /// Notes that an account signed in.
-    pub(super) fn note_sign_in(&self, of: SessionOf) {
+    pub(super) fn note_sign_in(&self, of: &SessionOf) {
         let SessionOf::Account(id) = of else { return };
-        if let Some(account) = self.people.write().get_mut(&id) {
+        if let Some(account) = self.people.write().get_mut(id) {
             account.last_sign_in = Some(self.clock.now());
         }
     }

@@ -9,7 +9,6 @@
 //! When one was used last is kept to some minutes. Holders of an [`OpenSession`] learn that it ended.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,12 +16,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use memdeck_catalog::{Catalog, CatalogError, SecretDigest, SessionOf, SessionRow};
 use memdeck_clock::Clock;
-use memdeck_model::{Millis, Timestamp};
+use memdeck_model::{AccountName, Millis, Timestamp};
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-use super::Accounts;
+use super::{Accounts, OpenSession};
 use crate::blocking;
 
 /// A session that nobody uses ends after this.
@@ -143,8 +142,8 @@ impl Sessions {
         open.values().map(|session| &session.row).filter(|row| !is_over(row, now)).cloned().collect()
     }
 
-    pub(super) fn count_of(&self, of: SessionOf) -> u32 {
-        let count = self.list().iter().filter(|row| row.of == of).count();
+    pub(super) fn count_of(&self, of: &SessionOf) -> u32 {
+        let count = self.list().iter().filter(|row| row.of == *of).count();
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
@@ -156,13 +155,26 @@ impl Sessions {
         !keys.is_empty()
     }
 
-    pub(super) async fn end_all_of(&self, of: SessionOf) {
-        self.end_where(|row| row.of == of).await;
+    pub(super) async fn end_all_of(&self, of: &SessionOf) {
+        self.end_where(|row| row.of == *of).await;
+    }
+
+    /// Ends those of the person without an account who is called so.
+    pub(super) async fn end_of_person(&self, name: &AccountName) {
+        let key = name.key();
+        self.end_where(|row| matches!(&row.of, SessionOf::Person(_, person) if person.name.key() == key))
+            .await;
     }
 
     /// Ends those that another token than the one of this digest opened.
     pub async fn keep_only_of_token(&self, token: SecretDigest) {
-        self.end_where(|row| matches!(row.of, SessionOf::Token(opened) if opened != token)).await;
+        self.end_where(|row| matches!(&row.of, SessionOf::Token(opened) if *opened != token)).await;
+    }
+
+    /// Ends those of people who were let in by other settings of the provider than those of this digest; by any, without one.
+    pub async fn keep_only_of_provider(&self, settings: Option<SecretDigest>) {
+        let is_other = |opened: &SecretDigest| Some(*opened) != settings;
+        self.end_where(|row| matches!(&row.of, SessionOf::Person(opened, _) if is_other(opened))).await;
     }
 
     async fn end_where(&self, is_to_end: impl Fn(&SessionRow) -> bool) {
@@ -172,7 +184,7 @@ impl Sessions {
     }
 
     /// They open nothing from now on, whatever the catalog says.
-    async fn end_keys(&self, keys: Vec<SecretDigest>) {
+    pub(super) async fn end_keys(&self, keys: Vec<SecretDigest>) {
         if keys.is_empty() {
             return;
         }
@@ -196,10 +208,10 @@ impl Sessions {
     pub(super) fn resume(self: &Arc<Self>, cookie: &str) -> Option<OpenSession> {
         let key = key(cookie);
         let (of, end) = self.touch(key)?;
-        Some(OpenSession { sessions: Arc::clone(self), key, of, end })
+        Some(OpenSession::new(Arc::clone(self), key, of, end))
     }
 
-    fn touch(&self, key: SecretDigest) -> Option<(SessionOf, watch::Receiver<()>)> {
+    pub(super) fn touch(&self, key: SecretDigest) -> Option<(SessionOf, watch::Receiver<()>)> {
         let now = self.clock.now();
         let mut open = self.open.lock();
         if is_over(&open.get(&key)?.row, now) {
@@ -222,7 +234,7 @@ impl Sessions {
                 }
             });
         }
-        Some((session.row.of, session.end.clone()))
+        Some((session.row.of.clone(), session.end.clone()))
     }
 }
 
@@ -232,9 +244,9 @@ impl Accounts {
     /// # Errors
     /// The system returned no random numbers, or the catalog failed.
     pub async fn open_session(&self, new: NewSession) -> Result<String, OpenError> {
-        let of = new.of;
+        let of = new.of.clone();
         let cookie = self.sessions.open(new).await?;
-        self.note_sign_in(of);
+        self.note_sign_in(&of);
         Ok(cookie)
     }
 }
@@ -259,50 +271,6 @@ fn random() -> Result<String, getrandom::Error> {
 /// Found by its hash: how long that takes says nothing about cookies that exist.
 fn key(cookie: &str) -> SecretDigest {
     Sha256::digest(cookie).into()
-}
-
-/// A session that was open a moment ago.
-#[derive(Clone)]
-pub struct OpenSession {
-    sessions: Arc<Sessions>,
-    key: SecretDigest,
-    of: SessionOf,
-    end: watch::Receiver<()>,
-}
-
-impl OpenSession {
-    /// Whose it is.
-    #[must_use]
-    pub fn of(&self) -> SessionOf {
-        self.of
-    }
-
-    pub(super) fn is(&self, key: &SecretDigest) -> bool {
-        self.key == *key
-    }
-
-    /// Uses the session; false if it is over.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.sessions.touch(self.key).is_some()
-    }
-
-    /// Waits until it is signed out, or found to be over.
-    pub async fn ended(&mut self) {
-        // Nothing is ever sent: only the end of the sender ends this.
-        while self.end.changed().await.is_ok() {}
-    }
-
-    /// Ends it.
-    pub async fn close(&self) {
-        self.sessions.end_keys(vec![self.key]).await;
-    }
-}
-
-impl fmt::Debug for OpenSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OpenSession")
-    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether it is a failure that the log has room for.
+    pub(super) fn is_logged(self) -> bool {
+        matches!(self, Self::Wrong { logged: true, .. })
+    }
+
     /// Logs a failure, if it is one that is to be logged.
     pub(super) fn log(self, what: &str, address: IpAddr) {
         if let Self::Wrong { last, logged: true } = self {

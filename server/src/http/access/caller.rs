@@ -103,7 +103,7 @@ impl Proxies {
         let lists = headers.get_all(&told.header).iter().filter_map(|list| list.to_str().ok());
         let groups: Vec<String> =
             lists.flat_map(|list| list.split(',')).map(|group| group.trim().to_owned()).collect();
-        let rights = told.rights_of(groups.iter().map(String::as_str));
+        let rights = told.roles.rights_of(groups.iter().map(String::as_str));
         Ok(Some(Vouched { name, rights: Some(rights), groups }))
     }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, AuditResult};
-use memdeck_model::{Actor, Rights};
+use memdeck_model::{Actor, Message, Rights};
 use memdeck_operations::audit::{Audit, Deed};
 use memdeck_operations::{Caller, asked_from};
 use tokio::runtime::Handle;
@@ -36,6 +36,18 @@ impl Failures {
 
     /// The same of what is known to be tried.
     pub fn note_of(&self, object: AuditObject, verdict: Verdict, address: IpAddr, action: AuditAction) {
+        self.note_why(object, None, verdict, address, action);
+    }
+
+    /// The same, and why, in words without a secret.
+    pub fn note_why(
+        &self,
+        object: AuditObject,
+        reason: Option<Message>,
+        verdict: Verdict,
+        address: IpAddr,
+        action: AuditAction,
+    ) {
         match verdict {
             Verdict::Right => return,
             Verdict::Wrong { logged: true, .. } => {}
@@ -46,7 +58,7 @@ impl Failures {
         }
         let (Some(audit), Ok(runtime)) = (self.audit.clone(), Handle::try_current()) else { return };
         let count = self.passed_over.swap(0, Ordering::Relaxed).saturating_add(1);
-        let details = AuditDetails { count: Some(count), ..AuditDetails::default() };
+        let details = AuditDetails { reason, count: Some(count), ..AuditDetails::default() };
         let deed = Deed::new(action, object).with(details);
         runtime.spawn(async move {
             let caller = Caller { rights: Rights::NONE, ..Caller::trusted(Actor::Unknown) };

@@ -23,8 +23,10 @@ mod failures;
 mod guessing;
 mod head;
 mod local;
+mod provider;
 mod refusal;
 mod refused_calls;
+mod sessions;
 mod sign_in_links;
 mod socket_owner;
 mod tokens;
@@ -34,27 +36,26 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::header::USER_AGENT;
 use axum::http::{Extensions, HeaderMap, HeaderName, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use memdeck_catalog::{SecretDigest, SessionOf};
+use memdeck_catalog::SecretDigest;
 use memdeck_clock::Clock;
 use memdeck_model::audit::AuditAction;
-use memdeck_model::{AccountName, Actor, Need, Permission, Rights, Service};
+use memdeck_model::{AccountName, Need, Permission, Rights, Service};
 use memdeck_operations::audit::Audit;
-use memdeck_operations::{Accounts, Known, NewSession, OpenError, OpenSession, asked_from, lacked};
+use memdeck_operations::{Accounts, Known, OpenSession, asked_from, lacked};
 use parking_lot::RwLock;
 
 use super::answer::RestError;
 use super::headers;
 use crate::config::{HttpConfig, OpenAccess};
+use crate::oidc::Oidc;
 use attempts::Attempts;
 use caller::Proxies;
 use failures::Failures;
 use head::{
-    bearer, check_form, check_same_origin, check_site, cookies, host, is_a_script, is_of_this_machine,
-    without_port,
+    bearer, check_form, check_same_origin, check_site, host, is_a_script, is_of_this_machine, without_port,
 };
 use local::Distrust;
 use refusal::Refusal;
@@ -64,6 +65,7 @@ use tokens::{Opens, TokenDigest, Tokens};
 pub use attempts::Verdict;
 pub use caller::Caller;
 pub use guessing::Tell;
+pub(super) use head::cookies;
 pub use local::{LocalTrust, Peer};
 pub use sign_in_links::{LIFETIME as SIGN_IN_LINK_LIFETIME, SignInLinks};
 pub use who::Who;
@@ -123,7 +125,11 @@ pub struct Access {
     is_below_a_path: bool,
     accounts: Arc<Accounts>,
     links: Arc<SignInLinks>,
+    /// The provider where people sign in, if there is one.
+    oidc: Option<Arc<Oidc>>,
     sign_ins: Attempts,
+    /// Counted apart: nobody guesses there, and who is kept out by their groups must not keep others out.
+    by_provider: Attempts,
     /// Counted apart: a script with an old token must not keep operators out.
     calls: Attempts,
     failures: Failures,
@@ -154,7 +160,9 @@ impl Access {
             is_below_a_path: http.base_path.is_some(),
             links: Arc::new(SignInLinks::new(Arc::clone(clock))),
             accounts: Arc::new(Accounts::none(clock)),
+            oidc: http.oidc.as_ref().map(|config| Arc::new(Oidc::new(config, clock))),
             sign_ins: Attempts::new(Arc::clone(clock)),
+            by_provider: Attempts::new(Arc::clone(clock)),
             calls: Attempts::new(Arc::clone(clock)),
             failures: Failures::default(),
             refused_calls: RefusedCalls::new(Arc::clone(clock)),
@@ -162,10 +170,13 @@ impl Access {
         }
     }
 
-    /// The same rules, for those who have an account or a token here. Sessions that another token opened end.
+    /// The same rules, for those who have an account or a token here. Sessions end that another token opened, or other settings of
+    /// the provider.
     #[must_use]
     pub async fn with_accounts(self, accounts: Arc<Accounts>) -> Self {
         accounts.sessions().keep_only_of_token(self.token_digest()).await;
+        let provider = self.oidc.as_ref().map(|oidc| oidc.config().fingerprint());
+        accounts.sessions().keep_only_of_provider(provider).await;
         self.beside_accounts(accounts)
     }
 
@@ -200,12 +211,6 @@ impl Access {
         Self { instance: format!("_{id}"), ..self }
     }
 
-    /// The name of the session's cookie. With TLS it has the prefix that binds it to this very host.
-    pub fn cookie_name(&self, caller: &Caller) -> String {
-        let prefix = if caller.secure { "__Host-" } else { "" };
-        format!("{prefix}memdeck_session{}", self.instance)
-    }
-
     /// From now on these tokens count. Where the operators' one is another, everybody signs in anew.
     pub async fn change_tokens(&self, http: &HttpConfig) {
         *self.tokens.write() = Tokens::of(http);
@@ -215,32 +220,6 @@ impl Access {
     /// Tells the token of this memdeck from any other one.
     fn token_digest(&self) -> SecretDigest {
         self.tokens.read().operators.as_ref().map(TokenDigest::fingerprint).unwrap_or_default()
-    }
-
-    /// Opens a session for `of`; whoever holds the token of this memdeck if it is nobody with an account. What its cookie
-    /// holds.
-    ///
-    /// # Errors
-    /// It cannot be kept.
-    pub async fn open_session(
-        &self,
-        of: Option<SessionOf>,
-        caller: &Caller,
-        headers: &HeaderMap,
-    ) -> Result<String, OpenError> {
-        let browser = headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).map(str::to_owned);
-        let of = of.unwrap_or_else(|| SessionOf::Token(self.token_digest()));
-        self.accounts.open_session(NewSession { of, address: caller.address.to_string(), browser }).await
-    }
-
-    /// Who signs in or out with a session of this kind.
-    pub fn actor_of(&self, of: Option<SessionOf>) -> Actor {
-        self.accounts.actor_of(of)
-    }
-
-    /// Whether there are accounts to sign in with.
-    pub fn has_accounts(&self) -> bool {
-        self.accounts.are_there()
     }
 
     /// The links with which a browser signs in.

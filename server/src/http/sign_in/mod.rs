@@ -3,6 +3,7 @@
 
 pub mod links;
 mod next_page;
+mod oidc;
 mod page;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use memdeck_catalog::SessionOf;
-use memdeck_model::audit::{AuditAction, AuditObject, AuditResult};
+use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, AuditResult};
 use memdeck_model::{Actor, Password};
 use memdeck_operations::{self as operations, audit::Deed};
 use serde::Deserialize;
@@ -36,6 +37,8 @@ pub fn routes(access: Arc<Access>) -> Router {
     Router::new()
         .route("/sign-in", get(show).post(sign_in))
         .route("/sign-in.js", get(script))
+        .route("/sign-in/oidc", get(oidc::begin))
+        .route("/sign-in/oidc/callback", get(oidc::end))
         .route("/sign-out", post(sign_out))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .with_state(access)
@@ -145,10 +148,10 @@ async fn sign_in(
         }
     };
     match judged.verdict {
-        Verdict::Right => match access.open_session(judged.of, &caller, &headers).await {
+        Verdict::Right => match access.open_session(judged.of.clone(), &caller, &headers).await {
             Ok(cookie) => {
                 tracing::info!(address = %caller.address, "somebody signed in");
-                note(&access, AuditAction::SignIn, access.actor_of(judged.of)).await;
+                note(&access, AuditAction::SignIn, access.actor_of(judged.of.as_ref()), None).await;
                 with_cookie(&access, Redirect::to(next.path()), &caller, &cookie, "")
             }
             Err(error) => {
@@ -175,15 +178,16 @@ async fn sign_out(
         let actor = access.actor_of(Some(session.of()));
         session.close().await;
         tracing::info!(address = %caller.address, "somebody signed out");
-        note(&access, AuditAction::SignOut, actor).await;
+        note(&access, AuditAction::SignOut, actor, None).await;
     }
     with_cookie(&access, Redirect::to("/sign-in"), &caller, "", "; Max-Age=0")
 }
 
-/// Notes that somebody at the page signed in or out. On a full volume it is only logged: whoever makes room must get in.
-async fn note(access: &Access, action: AuditAction, actor: Actor) {
+/// Notes that somebody at the page signed in or out, and how if not by something of ours. On a full volume it is only logged: whoever makes room must get in.
+async fn note(access: &Access, action: AuditAction, actor: Actor, how: Option<String>) {
     if let Some(audit) = access.audit() {
-        let deed = Deed::new(action, AuditObject::Service);
+        let details = AuditDetails { value: how, ..AuditDetails::default() };
+        let deed = Deed::new(action, AuditObject::Service).with(details);
         audit.note_done(&operations::Caller::trusted(actor), deed, AuditResult::Succeeded).await;
     }
 }
@@ -196,7 +200,9 @@ fn form(
     problem: Option<&str>,
 ) -> Response {
     // Every address in it begins with a slash.
-    let html = page::sign_in(next, access.has_accounts(), problem).replace("=\"/", &format!("=\"{base}/"));
+    let provider = access.oidc().map(|oidc| oidc.config().name.as_str());
+    let html =
+        page::sign_in(next, access.has_accounts(), provider, problem).replace("=\"/", &format!("=\"{base}/"));
     let mut response = (status, Html(html)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
@@ -216,11 +222,14 @@ fn with_cookie(
     let name = access.cookie_name(caller);
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{lifetime}");
     let mut response = redirect.into_response();
-    let headers = response.headers_mut();
     // The value is what we encoded ourselves.
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        headers.insert(SET_COOKIE, cookie);
+        response.headers_mut().insert(SET_COOKIE, cookie);
     }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    no_store(response)
+}
+
+fn no_store(mut response: Response) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -38,14 +38,28 @@ impl NextPage {
         &self.0
     }
 
+    /// A page that somebody asked for before, read anew.
+    pub fn kept(page: &str) -> Self {
+        Self(own_page(page).unwrap_or_else(|| START.to_owned()))
+    }
+
     /// Where to sign in before going there.
     pub fn sign_in_url(&self) -> String {
+        self.after("/sign-in")
+    }
+
+    /// Where to begin signing in at the provider before going there.
+    pub fn provider_url(&self) -> String {
+        self.after("/sign-in/oidc")
+    }
+
+    fn after(&self, path: &str) -> String {
         if self.0 == START {
-            return "/sign-in".to_owned();
+            return path.to_owned();
         }
-        let Ok(mut url) = Url::parse(ANY_BASE) else { return "/sign-in".to_owned() };
+        let Ok(mut url) = Url::parse(ANY_BASE) else { return path.to_owned() };
         url.query_pairs_mut().append_pair("next", &self.0);
-        format!("/sign-in?{}", url.query().unwrap_or_default())
+        format!("{path}?{}", url.query().unwrap_or_default())
     }
 }
 

@@ -2,28 +2,36 @@
 
 use super::NextPage;
 
-/// The page, with name and password first where there are accounts; `problem` says why signing in failed.
-pub fn sign_in(next: &NextPage, has_accounts: bool, problem: Option<&str>) -> String {
+/// The page, with the provider of this name first where there is one, and name and password where there are accounts; `problem`
+/// says why signing in failed.
+pub fn sign_in(next: &NextPage, has_accounts: bool, provider: Option<&str>, problem: Option<&str>) -> String {
     // Only characters that a form encodes nothing of: no markup can be in it.
     let action = next.sign_in_url();
     let (problem, invalid) = match problem {
         Some(problem) => (
             format!(
-                r#"<div class="failure" id="problem" role="alert"><p class="failure-text failure-title">{problem}</p></div>"#
+                r#"<div class="failure" id="problem" role="alert"><p class="failure-text failure-title">{}</p></div>"#,
+                escaped(problem)
             ),
             r#" aria-invalid="true" aria-describedby="problem""#,
         ),
         None => (String::new(), ""),
     };
-    let lead = if has_accounts {
+    let lead = if provider.is_some() {
+        "Sign in where your organisation does. The link that <code>memdeck sign-in-link</code> prints signs in the administrator."
+    } else if has_accounts {
         "Enter your name and password. The link that <code>memdeck sign-in-link</code> prints signs in the administrator."
     } else {
         "Open the link that memdeck prints at its start or with <code>memdeck sign-in-link</code>, or enter the token of this memdeck."
     };
-    let forms = if has_accounts {
-        format!("{}\n{}", password_form(&action, invalid), token_apart(&action))
-    } else {
-        token_form(&action, &format!(" autofocus{invalid}"))
+    let forms = match provider {
+        Some(provider) => {
+            let link = provider_link(&next.provider_url(), provider);
+            let password = if has_accounts { password_form(&action, invalid) } else { String::new() };
+            format!("{link}\n{password}\n{}", token_apart(&action))
+        }
+        None if has_accounts => format!("{}\n{}", password_form(&action, invalid), token_apart(&action)),
+        None => token_form(&action, &format!(" autofocus{invalid}")),
     };
     format!(
         r#"<!doctype html>
@@ -57,6 +65,30 @@ pub fn sign_in(next: &NextPage, has_accounts: bool, problem: Option<&str>) -> St
 </html>
 "#
     )
+}
+
+/// Begins signing in at the provider.
+fn provider_link(href: &str, provider: &str) -> String {
+    format!(
+        r#"<p class="sign-in-provider"><a class="button button-primary" href="{href}">Sign in with {}</a></p>"#,
+        escaped(provider)
+    )
+}
+
+/// As text within markup.
+fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            letter => html.push(letter),
+        }
+    }
+    html
 }
 
 fn password_form(action: &str, invalid: &str) -> String {
