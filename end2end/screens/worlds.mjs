@@ -115,6 +115,8 @@ const MAKERS = {
     await ask('POST', 'users', { name: 'anton', role: 'analyst', password: 'correct horse battery' });
     await ask('POST', 'users', { name: 'vera', role: 'viewer', password: 'correct horse battery' });
     await ask('PATCH', 'users/vera', { disabled: true });
+    await ask('POST', 'groups', { name: 'north', guests: ['web-*', 'kvm-01/*'] });
+    await ask('PATCH', 'users/olga', { group: 'north' });
     await ask('POST', 'tokens', { name: 'backup-script', role: 'operator', expires_in_days: 90 });
     await ask('POST', 'schedules', {
       name: 'nightly',
