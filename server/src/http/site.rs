@@ -161,10 +161,12 @@ impl Visit {
             Standing::Open | Standing::Local | Standing::Vouched(_) => Some("none"),
             Standing::Bearer | Standing::Token(_) | Standing::SignedIn(..) => Some("signed-in"),
             Standing::NotAdmitted(_) => None,
-            // Coming from a link on another site the browser sends no cookie even if it has one. The page's own calls
-            // do, so it finds out.
+            // Coming from a link on another site the browser sends no cookie even if it has one, and what it sends from a
+            // neighbour, such as the provider at which somebody signed in, does not count. The page's own calls do, so it
+            // finds out.
             Standing::Stranger | Standing::Metrics => {
-                self.headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site").then_some("unknown")
+                let is_of_others = |site: &HeaderValue| site == "cross-site" || site == "same-site";
+                self.headers.get(SEC_FETCH_SITE).is_some_and(is_of_others).then_some("unknown")
             }
         }
     }

@@ -174,10 +174,13 @@ async fn without_a_session_only_health_sign_in_and_files_are_open() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_on_another_site_leads_to_the_page_which_finds_out_by_itself() {
     let (site, app) = guarded();
-    // The browser holds back the cookie there.
-    let request = with(get("/memory-dumps"), &[("sec-fetch-site", "cross-site")]);
-    assert_eq!(text(&app.dashboard, request).await, (StatusCode::OK, "session=unknown".to_owned()));
     let cookie = sign_in(&app).await;
+    // The browser holds back the cookie where it comes from another site, and sends one from a neighbour, where it does not count.
+    for (site, sent) in [("cross-site", ""), ("same-site", ""), ("same-site", cookie.as_str())] {
+        let request = with(get("/memory-dumps"), &[("sec-fetch-site", site), ("cookie", sent)]);
+        let answered = text(&app.dashboard, request).await;
+        assert_eq!(answered, (StatusCode::OK, "session=unknown".to_owned()), "{site} {sent}");
+    }
     let request = with(get("/memory-dumps"), &[("cookie", &cookie)]);
     assert_eq!(text(&app.dashboard, request).await.1, "session=signed-in");
     let open =
