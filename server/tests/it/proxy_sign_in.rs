@@ -6,7 +6,8 @@ use memdeck_model::{AccountChange, Actor, NewAccount, NewGroup, Role};
 use memdeck_operations::Caller;
 use serde_json::json;
 
-use crate::support::{HOST, TestApp, answer, get, http, post, send, text, trusted};
+use crate::events::Page;
+use crate::support::{HOST, TIME_LIMIT, TestApp, answer, get, http, post, send, text, trusted};
 
 const TOKEN: &str = "a token of some length";
 /// Requests of these tests come from loopback.
@@ -180,5 +181,29 @@ async fn groups_of_the_proxy_see_the_guests_of_the_groups_of_their_names() {
         let names: Vec<&str> =
             guests.as_array().unwrap().iter().map(|guest| guest["name"].as_str().unwrap()).collect();
         assert_eq!(names, seen, "{groups}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_open_stream_of_somebody_ends_with_their_account() {
+    let app = behind(&[]);
+    let caller = Caller::trusted(Actor::Api);
+    for takes_away in ["disabled", "removed"] {
+        add(&app, "ada", Role::Operator).await;
+        let mut stream = Page::at(&app, by("ada", get("/api/events"))).await;
+        assert!(stream.next().await.is_some());
+        let ada = "ada".parse().unwrap();
+        if takes_away == "disabled" {
+            let change = AccountChange { disabled: Some(true), ..AccountChange::default() };
+            app.accounts.change_account(&ada, change, &caller).await.unwrap();
+        } else {
+            app.accounts.remove_account(&ada, &caller).await.unwrap();
+        }
+        let to_its_end = async { while stream.next().await.is_some() {} };
+        let ended = tokio::time::timeout(TIME_LIMIT, to_its_end).await;
+        assert!(ended.is_ok(), "the account is {takes_away}, and the stream goes on");
+        if takes_away == "disabled" {
+            app.accounts.remove_account(&ada, &caller).await.unwrap();
+        }
     }
 }

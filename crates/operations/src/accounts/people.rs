@@ -69,6 +69,7 @@ impl Accounts {
         self.people.write().insert(row.id, row);
         // The name is the account's from now on.
         self.sessions.end_of_person(&facts.name).await;
+        self.regrouped.send_replace(());
         tracing::info!(by = %caller.actor.to_json(), account = %facts.name, role = %facts.role, "an account was made");
         Ok(facts)
     }
@@ -105,7 +106,8 @@ impl Accounts {
         let _changing = self.changing.lock().await;
         let mut row = self.account_named(name).ok_or_else(|| unknown(name))?;
         let ends = hash.is_some() || change.disabled == Some(true);
-        let regroups = change.role.is_some() || change.group.is_some();
+        // Whoever a proxy vouches for has no session that ends.
+        let regroups = change.role.is_some() || change.group.is_some() || change.disabled.is_some();
         if let Some(group) = &change.group {
             row.group =
                 group.as_ref().map(|group| self.group_named(group)).transpose()?.map(|group| group.id);
@@ -148,6 +150,7 @@ impl Accounts {
             self.in_catalog(move |catalog| catalog.remove_account(id)).await?;
             self.people.write().remove(&id);
             self.sessions.end_all_of(&SessionOf::Account(id)).await;
+            self.regrouped.send_replace(());
             tracing::info!(by = %caller.actor.to_json(), account = %name, "an account was removed");
             Ok(())
         };
