@@ -127,7 +127,9 @@ impl Operations {
                 let seen = summaries.iter().filter(|of| {
                     caller.sees(&self.hosts, of.host.as_ref(), Some(&of.name.0), Some(&of.uuid))
                 });
-                return Some(Event::Summaries(seen.cloned().collect()));
+                let seen: Vec<_> = seen.cloned().collect();
+                // One event for each host, so that an empty one would tell of a host.
+                return (!seen.is_empty()).then_some(Event::Summaries(seen));
             }
             Event::Service(health) => return Some(Event::Service(self.told_health(health.clone(), caller))),
             Event::Dump(status) => caller.sees_dump(status, &self.hosts),

@@ -83,7 +83,7 @@ impl Operations {
         caller: &Caller,
     ) -> Result<Vec<(&'a Measurer, Measurements)>, Problem> {
         let answers = join_all(measurers.iter().map(|measurer| measurer.telemetry.measurements())).await;
-        let (mut told, mut problem) = (Vec::new(), None);
+        let (mut told, mut is_hidden, mut problem) = (Vec::new(), false, None);
         for (measurer, answer) in measurers.iter().zip(answers) {
             match answer {
                 Ok(mut measurements) => {
@@ -91,12 +91,17 @@ impl Operations {
                         measured.telemetry.vm.host.clone_from(&measurer.label);
                     }
                     measurements.guests.retain(|measured| self.sees_vm(caller, &measured.telemetry.vm));
+                    // When others were measured last is theirs.
+                    if caller.reach.is_limited() && measurements.guests.is_empty() {
+                        is_hidden = true;
+                        continue;
+                    }
                     told.push((measurer, measurements));
                 }
                 Err(error) => problem = problem.or(Some(error)),
             }
         }
-        if told.is_empty() {
+        if told.is_empty() && !is_hidden {
             return Err(self.told_failure(problem.unwrap_or_else(nothing_measured), caller));
         }
         Ok(told)
