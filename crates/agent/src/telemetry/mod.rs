@@ -55,7 +55,15 @@ pub struct AgentTelemetry {
     watches: Arc<Watches>,
     values: watch::Sender<Arc<LiveValues>>,
     /// Locked while the agent is asked, so that all who ask at the same time share the answer.
-    listed: tokio::sync::Mutex<Option<Listed>>,
+    listed: tokio::sync::Mutex<Lists>,
+}
+
+/// What came of asking for the guests.
+#[derive(Default)]
+struct Lists {
+    last: Option<Listed>,
+    /// Since when the agent gives none, and why.
+    failed: Option<(Instant, Problem)>,
 }
 
 struct Listed {
@@ -208,21 +216,29 @@ impl Telemetry for AgentTelemetry {
     }
 
     async fn measurements(&self) -> Result<Measurements, Problem> {
-        let mut listed = self.listed.lock().await;
+        let mut lists = self.listed.lock().await;
         if let Some(Listed { measurements, .. }) =
-            listed.as_ref().filter(|listed| listed.at.elapsed() < LIST_AGE)
+            lists.last.as_ref().filter(|listed| listed.at.elapsed() < LIST_AGE)
         {
             return Ok(measurements.clone());
         }
-        match self.list().await {
+        // Whoever waited for one that gave none does not wait for another.
+        let answer = match lists.failed.take().filter(|(at, _)| at.elapsed() < LIST_AGE) {
+            Some((at, problem)) => Err((at, problem)),
+            None => self.list().await.map_err(|problem| (Instant::now(), problem)),
+        };
+        match answer {
             Ok(measurements) => {
-                *listed = Some(Listed { at: Instant::now(), measurements: measurements.clone() });
+                lists.last = Some(Listed { at: Instant::now(), measurements: measurements.clone() });
                 Ok(measurements)
             }
-            Err(problem) => match listed.as_ref().filter(|listed| listed.at.elapsed() < LIST_KEPT) {
-                Some(last) => Ok(stale_guests(&last.measurements, Millis::from(last.at.elapsed()))),
-                None => Err(problem),
-            },
+            Err(failed) => {
+                lists.failed = Some(failed.clone());
+                match lists.last.as_ref().filter(|listed| listed.at.elapsed() < LIST_KEPT) {
+                    Some(last) => Ok(stale_guests(&last.measurements, Millis::from(last.at.elapsed()))),
+                    None => Err(failed.1),
+                }
+            }
         }
     }
 
