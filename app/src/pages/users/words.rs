@@ -104,7 +104,9 @@ pub fn question(ask: &Ask) -> Asked {
         ),
         Ask::RemoveGroup(name) => of(
             format!("Remove the group {name}?"),
-            "Nobody is in it, so nobody sees more or less.".to_owned(),
+            "It goes only where no account is in it. Whoever a proxy or provider puts into a group of this name sees every guest from \
+             then on."
+                .to_owned(),
             "Keep the group",
             "Remove the group",
             true,
