@@ -41,8 +41,12 @@ pub fn Question(
 ) -> impl IntoView {
     let pending = RwSignal::new(false);
     let problem = RwSignal::new(None::<Problem>);
+    // An answer that comes after another question was asked is not about that one.
+    let question = StoredValue::new(0_u32);
     effect(move || {
         if open.get() {
+            question.update_value(|number| *number += 1);
+            pending.set(false);
             problem.set(None);
         }
     });
@@ -50,10 +54,11 @@ pub fn Question(
         let Some(deed) = begin.run(()) else { return };
         pending.set(true);
         problem.set(None);
+        let asked = question.get_value();
         leptos::task::spawn_local(async move {
             let answer = deed.await;
             // Whoever left the page meanwhile has taken the dialog along.
-            if pending.try_set(false).is_some() {
+            if question.try_get_value() != Some(asked) || pending.try_set(false).is_some() {
                 return;
             }
             match answer {

@@ -49,7 +49,8 @@ fn Changes() -> impl IntoView {
     });
     let go_on = move || {
         let is_active = compared.get_untracked().is_some_and(|compared| compared.is_active);
-        if is_active && !document().hidden() {
+        // An answer that a later question overtakes is not taken.
+        if is_active && !untrack(|| known.is_pending()) && !document().hidden() {
             look(false);
         }
     };

@@ -135,15 +135,19 @@ impl TelemetryState {
         self.is_switching.set(true);
         let host = self.host.get_untracked();
         leptos::task::spawn_local(async move {
-            let answer = api::run_collector(host, run).await;
+            let answer = api::run_collector(host.clone(), run).await;
             if self.is_switching.try_set(false).is_some() {
                 return;
             }
             match answer {
                 Ok(report) => {
                     let mut known = untrack(|| self.report.with_data(Clone::clone));
-                    self.take(&mut known, report);
-                    if let Some(known) = known {
+                    // Another host may be looked at by now.
+                    let is_shown = self.host.get_untracked() == host;
+                    if is_shown {
+                        self.take(&mut known, report);
+                    }
+                    if let Some(known) = known.filter(|_| is_shown) {
                         self.report.put(known);
                     }
                     self.announcer.say(if run { "The collector runs." } else { "The collector is stopped." });

@@ -32,8 +32,12 @@ pub fn FormDialog(
     let state = UsersState::expect();
     let pending = RwSignal::new(false);
     let problem = RwSignal::new(None::<Problem>);
+    // An answer that comes after the dialog was opened again is not about what is in it now.
+    let opened = StoredValue::new(0_u32);
     effect(move || {
         if open.get() {
+            opened.update_value(|number| *number += 1);
+            pending.set(false);
             problem.set(None);
         } else {
             fields.clear();
@@ -46,9 +50,10 @@ pub fn FormDialog(
         pending.set(true);
         problem.set(None);
         let answer = send(&state, fields);
+        let sent = opened.get_value();
         leptos::task::spawn_local(async move {
             let refused = answer.await.err();
-            if pending.try_set(false).is_some() {
+            if opened.try_get_value() != Some(sent) || pending.try_set(false).is_some() {
                 return;
             }
             if refused.is_none() {
