@@ -34,7 +34,9 @@ async fn ask(app: &TestApp, hunt: Value) -> (StatusCode, Value) {
 /// The id of a hunt that is accepted.
 async fn asked(app: &TestApp, hunt: Value) -> String {
     let (status, hunt) = ask(app, hunt).await;
-    assert_eq!((status, &hunt["state"]), (StatusCode::ACCEPTED, &"queued".into()), "{hunt}");
+    assert_eq!(status, StatusCode::ACCEPTED, "{hunt}");
+    // Where hunts are run, it may have begun before it is answered about.
+    assert!(["queued", "running"].contains(&hunt["state"].as_str().unwrap()), "{hunt}");
     hunt["id"].as_str().unwrap().to_owned()
 }
 
