@@ -50,10 +50,10 @@ pub fn FormDialog(
         pending.set(true);
         problem.set(None);
         let answer = send(&state, fields);
-        let sent = opened.get_value();
+        let dialog = opened.get_value();
         leptos::task::spawn_local(async move {
             let refused = answer.await.err();
-            if opened.try_get_value() != Some(sent) || pending.try_set(false).is_some() {
+            if opened.try_get_value() != Some(dialog) || pending.try_set(false).is_some() {
                 return;
             }
             if refused.is_none() {
