@@ -168,7 +168,7 @@ scenario('what is wrong with a host is told apart, and what a service with three
 
   await state('lab').getByText('Only takes and reports dumps').click();
   await state('lab').getByText('Its dumps cannot be cancelled from here.').waitFor();
-  assert.equal(await row('lab').getByRole('listitem').count(), 9);
+  assert.equal(await row('lab').getByRole('listitem').count(), 10);
   for (const column of ['Version', 'VMs', 'Free space']) assert.match(await cell('lab', column).innerText(), /unknown$/);
   assert.equal(await row('locked').getByRole('listitem').count(), 0, 'of one that never answered nothing is known');
 });

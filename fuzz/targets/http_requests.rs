@@ -318,6 +318,7 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
         catalog,
         catalog_id: "the-catalog".to_owned(),
         images,
+        telemetry: None,
         readiness,
         metrics: Arc::clone(&metrics),
         keys: keys.clone(),
