@@ -198,20 +198,6 @@ export const SCREENS = [
     show: compareNewest,
   },
   {
-    name: 'compare-inside',
-    world: 'used',
-    path: '/compare',
-    looks: BOTH_WIDTHS,
-    whole: true,
-    ready: ({ page }) => page.locator('#compare-first option').nth(1).waitFor({ state: 'attached' }),
-    show: async (opened) => {
-      await compareNewest(opened);
-      const inside = opened.page.getByRole('region', { name: 'What came and went inside' });
-      await inside.getByRole('button', { name: 'Read what was not read' }).click();
-      await inside.getByRole('heading', { name: /^Modules: / }).waitFor();
-    },
-  },
-  {
     name: 'compare-bytes',
     world: 'used',
     path: '/compare',
