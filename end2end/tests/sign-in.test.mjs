@@ -51,6 +51,10 @@ for (const colorScheme of ['light', 'dark']) {
       await page.reload();
       await opened.isReady();
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
+      // Beside the way out the switch of the theme has its room.
+      const squeezed = await page.locator('.navbar .segments').evaluateAll((switches) =>
+        switches.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).length);
+      assert.equal(squeezed, 0);
       assert.equal(await page.evaluate(() => document.cookie), '', 'scripts do not see the session');
 
       // The stream of events is open, and is broken off.
