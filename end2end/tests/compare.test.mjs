@@ -107,7 +107,7 @@ scenario('what came and went inside is read where it was not, and told as REST t
   const inside = page.getByRole('region', { name: 'What came and went inside' });
   await inside.getByText('The image of the first dump was not read yet.').waitFor();
   await inside.getByText('The image of the second dump was not read yet.').waitFor();
-  await inside.getByRole('button', { name: 'Read what was not read' }).click();
+  await inside.getByRole('button', { name: 'Read the images' }).click();
   // The guest's kernel is too old for its modules, which is said; its processes are compared.
   await inside.getByRole('heading', { name: /^Modules: / }).waitFor();
   await inside.getByText(/is older than 6\.4/).first().waitFor();

@@ -23,7 +23,7 @@ pub struct Group {
 #[serde(deny_unknown_fields)]
 pub struct NewGroup {
     pub name: AccountName,
-    /// Its guests.
+    /// The guests that its members see and touch.
     pub guests: Vec<GuestSelector>,
 }
 

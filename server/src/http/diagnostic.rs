@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use memdeck_model::Message;
 use memdeck_model::telemetry::{Check, CheckState, CheckedPart, Diagnosis};
-use memdeck_model::{Guest, HostId, Message};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -75,11 +75,9 @@ async fn diagnostic(
 ) -> Result<Json<Diagnostic>, RestError> {
     let status = Status::of(&state, host.as_deref()).await?;
     let Diagnosis { checks } = state.operations.diagnose_telemetry(host.as_deref()).await?;
-    let kvm = match state.operations.list_guests(&who.calls()).await {
+    let kvm = match state.operations.guests_of_collector(host.as_deref(), &who.calls()).await {
         Ok(guests) => {
-            let is_meant =
-                |guest: &&Guest| host.is_none() || guest.host.as_ref().map(HostId::as_str) == host.as_deref();
-            let live_vms = guests.iter().filter(is_meant).filter(|guest| guest.id.is_some()).count();
+            let live_vms = guests.iter().filter(|guest| guest.id.is_some()).count();
             KvmDiagnostic { status: "ok", live_vms, error: None }
         }
         Err(problem) => KvmDiagnostic { status: "error", live_vms: 0, error: Some(problem.detail) },

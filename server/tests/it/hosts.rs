@@ -1,5 +1,6 @@
 //! A dashboard in front of several hosts: two agents, a service that has only the three calls, and hosts that are away.
 
+mod collectors;
 mod fleet;
 mod measured;
 mod points;

@@ -80,7 +80,7 @@ fn Changes() -> impl IntoView {
             {dynamic(told)}
             <Show when=move || can_begin.get()>
                 <p>
-                    <Button on_press=move |()| look(true)>"Read what was not read"</Button>
+                    <Button on_press=move |()| look(true)>"Read the images"</Button>
                 </p>
             </Show>
         </Card>

@@ -4,14 +4,14 @@ use leptos::prelude::*;
 use memdeck_model::{Account, AccountChange, Group, GroupChange, NewGroup, Role};
 
 use super::form::{Fields, FormDialog, Send, chosen_group, guests_of, named};
+use super::listed::{Known, Listed};
 use super::state::{Ask, UsersState};
 use super::words::listed;
 use crate::api;
 use crate::pages::question::open_while;
 use crate::ui::erase::memo;
 use crate::ui::{
-    Button, ButtonKind, ButtonSize, Card, Failure, Icon, IconView, Menu, MenuItem, Select, Show, Table,
-    TextField, list,
+    Button, ButtonKind, ButtonSize, Card, Icon, IconView, Menu, MenuItem, Select, TextField, list,
 };
 
 const COLUMNS: [&str; 4] = ["Name", "Guests", "Members", "Actions"];
@@ -22,8 +22,6 @@ pub fn Groups() -> impl IntoView {
     let groups = state.groups;
     let adds = RwSignal::new(false);
     let fields = Fields::new();
-    let problem = groups.why_failed();
-    let is_empty = memo(move || groups.with_data(Vec::is_empty) == Some(true));
     let aside = move || {
         view! {
             <Button kind=ButtonKind::Primary size=ButtonSize::Small on_press=move |()| adds.set(true)>
@@ -33,32 +31,19 @@ pub fn Groups() -> impl IntoView {
     };
     view! {
         <Card id="groups" title="Groups" class="users" aside>
-            <Show when=move || problem.with(Option::is_some)>
-                <Failure
-                    title="The groups could not be loaded."
-                    detail=Signal::derive(move || problem.get().unwrap_or_default())
-                    on_retry=move |()| state.fetch()
-                />
-            </Show>
-            <Show when=move || is_empty.get()>
-                <p>"There is no group: every account sees every guest. Who is in a group sees its guests, and nothing of others."</p>
-            </Show>
-            <Show when=move || !is_empty.get() && groups.has_data()>
-                <Table caption="Groups">
-                    <thead role="rowgroup">
-                        <tr role="row">
-                            {COLUMNS.map(|column| view! { <th scope="col" role="columnheader">{column}</th> }).collect_view()}
-                        </tr>
-                    </thead>
-                    <tbody role="rowgroup">
-                        {list(
-                            move || groups.with_data(Clone::clone).unwrap_or_default(),
-                            |group| format!("{} {:?} {:?}", group.name, group.guests, group.members),
-                            move |group| row(&state, group),
-                        )}
-                    </tbody>
-                </Table>
-            </Show>
+            <Listed
+                known=Known::of(groups)
+                caption="Groups"
+                columns=&COLUMNS
+                nothing="There is no group: every account sees every guest. Whoever is in a group sees its guests and nothing of the others."
+                failed="The groups could not be loaded."
+            >
+                {list(
+                    move || groups.with_data(Clone::clone).unwrap_or_default(),
+                    |group| format!("{} {:?} {:?}", group.name, group.guests, group.members),
+                    move |group| row(&state, group),
+                )}
+            </Listed>
         </Card>
         <FormDialog open=adds id="add-group-title" title="Add a group" action="Add the group" send=add fields>
             <TextField id="group-name" label="Name" value=fields.name />
@@ -162,7 +147,7 @@ fn OtherGuests() -> impl IntoView {
     };
     view! {
         <FormDialog open id="group-guests-title" title=Signal::derive(title) action="Change the guests" send=reguest fields>
-            <p class="dialog-consequence">"From their next call on its members see these guests, and nothing of others."</p>
+            <p class="dialog-consequence">"From their next call, members see these guests and nothing of the others."</p>
             <GuestsField id="new-group-guests" fields />
         </FormDialog>
     }
@@ -199,7 +184,7 @@ fn OtherGroup() -> impl IntoView {
                     if is_admin.get() {
                         "An administrator sees every guest, in a group too. It counts once they have another role."
                     } else {
-                        "It counts from their next call on. Dumps that they asked for go on."
+                        "This applies from their next call. Dumps they have asked for go on."
                     }
                 }}
             </p>

@@ -3,6 +3,7 @@
 mod confirm;
 mod form;
 mod groups;
+mod listed;
 mod own;
 mod people;
 mod sessions;

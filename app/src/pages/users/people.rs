@@ -5,14 +5,15 @@ use memdeck_model::{Account, AccountChange, AccountName, NewAccount, Problem, Pr
 
 use super::form::{Fields, FormDialog, Send, chosen_group, named};
 use super::groups::GroupSelect;
+use super::listed::{Known, Listed};
 use super::state::{Ask, UsersState};
 use super::words::{roles, with_article};
 use crate::api;
 use crate::pages::question::open_while;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{
-    Badge, Button, ButtonKind, ButtonSize, Card, Failure, Icon, IconView, Menu, MenuItem, Moment, Select,
-    Show, Table, TextField, Tone, list,
+    Badge, Button, ButtonKind, ButtonSize, Card, Icon, IconView, Menu, MenuItem, Moment, Select, TextField,
+    Tone, list,
 };
 
 const COLUMNS: [&str; 7] = ["Name", "Role", "Guests", "State", "Sessions", "Last sign-in", "Actions"];
@@ -23,8 +24,6 @@ pub fn People() -> impl IntoView {
     let users = state.users;
     let adds = RwSignal::new(false);
     let fields = Fields::new();
-    let problem = users.why_failed();
-    let is_empty = memo(move || users.with_data(Vec::is_empty) == Some(true));
     let names = move || {
         let names = |users: &Vec<Account>| users.iter().map(|user| user.name.to_string()).collect();
         users.with_data(names).unwrap_or_default()
@@ -38,28 +37,15 @@ pub fn People() -> impl IntoView {
     };
     view! {
         <Card id="accounts" title="Accounts" class="users" aside>
-            <Show when=move || problem.with(Option::is_some)>
-                <Failure
-                    title="The accounts could not be loaded."
-                    detail=Signal::derive(move || problem.get().unwrap_or_default())
-                    on_retry=move |()| state.fetch()
-                />
-            </Show>
-            <Show when=move || is_empty.get()>
-                <p>
-                    "There is no account. The first one lets somebody sign in by name; the token of this memdeck stays the administrator’s."
-                </p>
-            </Show>
-            <Show when=move || !is_empty.get() && users.has_data()>
-                <Table caption="Accounts">
-                    <thead role="rowgroup">
-                        <tr role="row">
-                            {COLUMNS.map(|column| view! { <th scope="col" role="columnheader">{column}</th> }).collect_view()}
-                        </tr>
-                    </thead>
-                    <tbody role="rowgroup">{list(names, Clone::clone, |name| view! { <Person name /> })}</tbody>
-                </Table>
-            </Show>
+            <Listed
+                known=Known::of(users)
+                caption="Accounts"
+                columns=&COLUMNS
+                nothing="There is no account. The first one lets somebody sign in by name; the token of this memdeck stays the administrator’s."
+                failed="The accounts could not be loaded."
+            >
+                {list(names, Clone::clone, |name| view! { <Person name /> })}
+            </Listed>
         </Card>
         <FormDialog open=adds id="add-user-title" title="Add an account" action="Add the account" send=add fields>
             <TextField
@@ -81,7 +67,7 @@ pub fn People() -> impl IntoView {
                 label="Password"
                 kind="password"
                 autocomplete="new-password"
-                hint="12 characters or more; tell it to them on another way"
+                hint="12 characters or more; give it to them by another channel"
                 value=fields.password
             />
         </FormDialog>

@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 use memdeck_model::SessionFacts;
 
+use super::listed::{Known, Listed};
 use super::state::{Ask, UsersState};
-use crate::ui::erase::memo;
-use crate::ui::{Button, ButtonSize, Card, Failure, Moment, Show, Table, list};
+use crate::ui::{Button, ButtonSize, Card, Moment, list};
 
 const COLUMNS: [&str; 6] = ["Who", "From", "Browser", "Signed in", "Last used", "Actions"];
 
@@ -13,36 +13,21 @@ const COLUMNS: [&str; 6] = ["Who", "From", "Browser", "Signed in", "Last used", 
 pub fn Sessions() -> impl IntoView {
     let state = UsersState::expect();
     let sessions = state.sessions;
-    let problem = sessions.why_failed();
-    let is_empty = memo(move || sessions.with_data(Vec::is_empty) == Some(true));
     view! {
         <Card id="sessions" title="Sessions" class="users">
-            <Show when=move || problem.with(Option::is_some)>
-                <Failure
-                    title="The sessions could not be loaded."
-                    detail=Signal::derive(move || problem.get().unwrap_or_default())
-                    on_retry=move |()| state.fetch()
-                />
-            </Show>
-            <Show when=move || is_empty.get()>
-                <p>"No browser is signed in."</p>
-            </Show>
-            <Show when=move || !is_empty.get() && sessions.has_data()>
-                <Table caption="Sessions">
-                    <thead role="rowgroup">
-                        <tr role="row">
-                            {COLUMNS.map(|column| view! { <th scope="col" role="columnheader">{column}</th> }).collect_view()}
-                        </tr>
-                    </thead>
-                    <tbody role="rowgroup">
-                        {list(
-                            move || sessions.with_data(Clone::clone).unwrap_or_default(),
-                            |session| format!("{} {}", session.id, session.used_at),
-                            move |session| row(&state, session),
-                        )}
-                    </tbody>
-                </Table>
-            </Show>
+            <Listed
+                known=Known::of(sessions)
+                caption="Sessions"
+                columns=&COLUMNS
+                nothing="No browser is signed in."
+                failed="The sessions could not be loaded."
+            >
+                {list(
+                    move || sessions.with_data(Clone::clone).unwrap_or_default(),
+                    |session| format!("{} {}", session.id, session.used_at),
+                    move |session| row(&state, session),
+                )}
+            </Listed>
         </Card>
     }
 }

@@ -5,13 +5,12 @@ use memdeck_model::{ApiToken, MadeApiToken, NewApiToken, Problem, ProblemKind};
 
 use super::form::{Fields, FormDialog, Send, guests_of, named};
 use super::groups::GuestsField;
+use super::listed::{Known, Listed};
 use super::state::{Ask, UsersState};
 use super::words::{listed, may, roles};
 use crate::api;
-use crate::ui::erase::{dynamic, memo};
-use crate::ui::{
-    Button, ButtonKind, ButtonSize, Card, CopyButton, Failure, Moment, Select, Show, Table, TextField, list,
-};
+use crate::ui::erase::dynamic;
+use crate::ui::{Button, ButtonKind, ButtonSize, Card, CopyButton, Moment, Select, TextField, list};
 
 const COLUMNS: [&str; 6] = ["Name", "May", "Made by", "Last use", "Ends", "Actions"];
 
@@ -26,8 +25,6 @@ pub fn Tokens() -> impl IntoView {
     let adds = RwSignal::new(false);
     let fields = Fields::new();
     on_cleanup(|| MADE.set(None));
-    let problem = tokens.why_failed();
-    let is_empty = memo(move || tokens.with_data(Vec::is_empty) == Some(true));
     let aside = move || {
         view! {
             <Button kind=ButtonKind::Primary size=ButtonSize::Small on_press=move |()| adds.set(true)>
@@ -38,32 +35,19 @@ pub fn Tokens() -> impl IntoView {
     view! {
         <Card id="tokens" title="API tokens" class="users" aside>
             {dynamic(|| MADE.get().map(made))}
-            <Show when=move || problem.with(Option::is_some)>
-                <Failure
-                    title="The tokens could not be loaded."
-                    detail=Signal::derive(move || problem.get().unwrap_or_default())
-                    on_retry=move |()| state.fetch()
-                />
-            </Show>
-            <Show when=move || is_empty.get()>
-                <p>"There is no API token. Programs send one as “Authorization: Bearer”, instead of the token of this memdeck."</p>
-            </Show>
-            <Show when=move || !is_empty.get() && tokens.has_data()>
-                <Table caption="API tokens">
-                    <thead role="rowgroup">
-                        <tr role="row">
-                            {COLUMNS.map(|column| view! { <th scope="col" role="columnheader">{column}</th> }).collect_view()}
-                        </tr>
-                    </thead>
-                    <tbody role="rowgroup">
-                        {list(
-                            move || tokens.with_data(Clone::clone).unwrap_or_default(),
-                            |token| format!("{} {:?}", token.name, token.last_used_at),
-                            move |token| row(&state, &token),
-                        )}
-                    </tbody>
-                </Table>
-            </Show>
+            <Listed
+                known=Known::of(tokens)
+                caption="API tokens"
+                columns=&COLUMNS
+                nothing="There is no API token. Programs send one as “Authorization: Bearer”, instead of the token of this memdeck."
+                failed="The tokens could not be loaded."
+            >
+                {list(
+                    move || tokens.with_data(Clone::clone).unwrap_or_default(),
+                    |token| format!("{} {:?}", token.name, token.last_used_at),
+                    move |token| row(&state, &token),
+                )}
+            </Listed>
         </Card>
         <FormDialog open=adds id="make-token-title" title="Make an API token" action="Make the token" send=make fields>
             <TextField

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, AuditResult};
 use memdeck_model::telemetry::{Diagnosis, HostCollector, TelemetryReport};
-use memdeck_model::{Permission, Problem};
+use memdeck_model::{Guest, Permission, Problem};
 
 use super::measurers::Measurer;
 use crate::asked::with_agent;
@@ -44,6 +44,21 @@ impl Operations {
     /// As [`Self::telemetry_report`].
     pub async fn diagnose_telemetry(&self, host: Option<&str>) -> Result<Diagnosis, Problem> {
         self.measurer(host)?.telemetry.diagnose().await
+    }
+
+    /// The guests of the host whose collector is meant by this name, or by none.
+    ///
+    /// # Errors
+    /// As [`Self::telemetry_report`]; or its guests are not known.
+    pub async fn guests_of_collector(
+        &self,
+        host: Option<&str>,
+        caller: &Caller,
+    ) -> Result<Vec<Guest>, Problem> {
+        let label = self.measurer(host)?.label;
+        let mut guests = self.list_guests(caller).await?;
+        guests.retain(|guest| guest.host == label);
+        Ok(guests)
     }
 
     /// Starts or stops the collector of a host, of this machine where none is named; false if nothing changes.

@@ -19,18 +19,18 @@ use super::fleet::{Fleet, PATIENCE};
 use crate::support::front::Listening;
 use crate::support::{TestApp, answer, get};
 
-const CALLS: &str = "/api/telemetry";
+pub const CALLS: &str = "/api/telemetry";
 
 /// Two agents that measure: `vm-0` and `vm-1` on `kvm-a`, and a `vm-0` with the UUID of that one on `kvm-b`.
-struct Measuring {
-    fleet: Fleet,
-    a: TestApp,
-    b: TestApp,
+pub struct Measuring {
+    pub fleet: Fleet,
+    pub a: TestApp,
+    pub b: TestApp,
     services: [Listening; 2],
 }
 
 impl Measuring {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let ((a, _), (b, _)) = (TestApp::measuring(2).await, TestApp::measuring(1).await);
         let services = [Listening::with(a.agent.clone()).await, Listening::with(b.agent.clone()).await];
         let fleet = Fleet::of(&a, &[("kvm-a", services[0].address), ("kvm-b", services[1].address)]);
@@ -39,7 +39,7 @@ impl Measuring {
         Self { fleet, a, b, services }
     }
 
-    async fn get(&self, call: &str) -> (StatusCode, Value) {
+    pub async fn get(&self, call: &str) -> (StatusCode, Value) {
         self.fleet.get(&format!("{CALLS}/{call}")).await
     }
 
@@ -299,53 +299,6 @@ async fn an_agent_that_does_not_tell_what_it_measures_is_said_to_be_one() {
         let told = until(&mut list, |events| Some(summaries(&events).to_vec())).await;
         assert!(told.iter().all(|of| of.host.as_ref().unwrap().as_str() == "new"), "{told:?}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_collector_of_a_host_is_started_and_stopped_and_both_audits_say_so() {
-    let all = Measuring::start().await;
-    let (status, refusal) = all.fleet.post(&format!("{CALLS}/stop"), json!({})).await;
-    assert_eq!(
-        (status, &refusal["candidates"]),
-        (StatusCode::CONFLICT, &json!(["kvm-a", "kvm-b"])),
-        "{refusal}"
-    );
-    for (call, said) in
-        [("stop", "stopped"), ("stop", "not_running"), ("start", "started"), ("start", "already_running")]
-    {
-        let (status, told) = all.fleet.post(&format!("{CALLS}/{call}?host=kvm-b"), json!({})).await;
-        assert_eq!((status, &told["status"]), (StatusCode::OK, &json!(said)), "{told}");
-        let running = all.get("status?host=kvm-b").await.1["running"].clone();
-        assert_eq!(running, json!(call == "start"));
-        assert_eq!(all.get("status?host=kvm-a").await.1["running"], true, "the other goes on");
-    }
-    let (_, noted) = all.fleet.get("/api/audit?action=collector_stopped").await;
-    let objects: BTreeSet<String> =
-        noted["entries"].as_array().unwrap().iter().map(|entry| entry["object"].to_string()).collect();
-    assert_eq!(objects, [r#"{"kind":"host","name":"kvm-b"}"#.to_owned()].into(), "{noted}");
-    let (_, noted) = answer(&all.b.agent, get("/api/audit?action=collector_stopped")).await;
-    let results: Vec<&str> =
-        noted["entries"].as_array().unwrap().iter().map(|entry| entry["result"].as_str().unwrap()).collect();
-    assert_eq!(results, ["unchanged", "begun", "succeeded", "begun"], "{noted}");
-    let (_, noted) = answer(&all.a.agent, get("/api/audit?action=collector_stopped")).await;
-    assert_eq!(noted["entries"], json!([]), "the other agent was not asked");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_only_agent_is_asked_without_a_name() {
-    let (app, _) = TestApp::measuring(1).await;
-    let service = Listening::with(app.agent.clone()).await;
-    let fleet = Fleet::of(&app, &[("kvm-a", service.address)]);
-    fleet.until_up("kvm-a").await;
-    let (status, told) = fleet.get(&format!("{CALLS}/vm-stats/vm-0")).await;
-    assert_eq!(status, StatusCode::OK, "{told}");
-    assert_eq!(fleet.get(&format!("{CALLS}/vm-telemetry")).await.1["vms"][0]["host"], json!(null));
-    assert_eq!(fleet.get(&format!("{CALLS}/status")).await.1["vms_monitored"], 1);
-    let (_, checked) = fleet.get(&format!("{CALLS}/diagnostic")).await;
-    assert_eq!(checked["collector"], json!({"running": true, "vms_monitored": 1}), "{checked}");
-    assert_eq!(fleet.post(&format!("{CALLS}/stop"), json!({})).await.1["status"], "stopped");
-    assert_eq!(answer(&app.agent, get(&format!("{CALLS}/report"))).await.1["status"]["running"], false);
-    assert_eq!(fleet.post("/api/ui/collectors", json!({})).await.1, json!([]), "there is only one");
 }
 
 #[tokio::test(flavor = "multi_thread")]
