@@ -77,8 +77,13 @@ fn sheet<T>(
         (further > 0).then(|| format!("{} more are not listed: there are too many.", grouped(further)));
     let caveat = changes.caveat.as_ref().map(|caveat| sentence(&caveat.to_string()));
     let (all_came, all_went) = (grouped(changes.all_came()), grouped(changes.all_went()));
+    let title = if changes.compared {
+        format!("{name}: {all_came} came, {all_went} went")
+    } else {
+        format!("{name}: not compared")
+    };
     ChangedSheet {
-        title: format!("{name}: {all_came} came, {all_went} went"),
+        title,
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
         rows: came.chain(went).collect(),
         notes: caveat.into_iter().chain(further).collect(),
@@ -136,6 +141,7 @@ mod tests {
         let module =
             |name| GuestModule { name: GuestText::new(name, 64), version: None, state: None, taints: true };
         let modules = RowChanges {
+            compared: true,
             came: vec![module("rootkit")],
             went: vec![module("e1000")],
             further_came: 3,
@@ -148,6 +154,10 @@ mod tests {
         let rows: Vec<_> = sheets[0].rows.iter().map(|row| (row.came, row.row.cells[0].as_str())).collect();
         assert_eq!(rows, [(true, "rootkit"), (false, "e1000")]);
         assert_eq!(sheets[0].notes, ["3 more are not listed: there are too many."]);
+        let unread = RowChanges { caveat: Some("the kernel is too old".into()), ..RowChanges::default() };
+        let sheets = compared(InsideChanges { connections: unread, ..changes() }).sheets.unwrap();
+        assert_eq!(sheets[0].title, "Connections: not compared");
+        assert_eq!(sheets[0].notes, ["The kernel is too old."]);
         let nothing = compared(changes());
         assert_eq!(nothing.notes, ["Nothing came or went, as far as it was compared."]);
         assert_eq!(nothing.sheets, Some(Vec::new()));

@@ -111,7 +111,7 @@ pub struct InsideCompared {
 /// What came and went of one table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangedSheet {
-    /// `Processes: 2 came, 1 went`.
+    /// `Processes: 2 came, 1 went`, or that it was not compared.
     pub title: String,
     pub columns: Vec<String>,
     /// What came before what went.

@@ -102,7 +102,11 @@ fn told_changes(changes: &InsideChanges) -> String {
 fn rows<T>(text: &mut String, name: &str, changes: &RowChanges<T>, row: impl Fn(&T) -> String) {
     let (came, went) = (changes.all_came(), changes.all_went());
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{name:<11}  {came} came, {went} went");
+    let _ = if changes.compared {
+        writeln!(text, "{name:<11}  {came} came, {went} went")
+    } else {
+        writeln!(text, "{name:<11}  not compared")
+    };
     if let Some(caveat) = &changes.caveat {
         let _ = writeln!(text, "  {caveat}");
     }

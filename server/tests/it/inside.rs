@@ -302,6 +302,10 @@ async fn what_came_and_went_between_two_dumps_is_told_once_both_were_read() {
     let processes = &told["changes"]["processes"];
     assert_eq!(processes["came"][0]["name"], "miner", "{told}");
     assert_eq!((processes["came"].as_array().unwrap().len(), &processes["went"]), (1, &json!([])));
+    assert_eq!(
+        (&processes["compared"], &told["changes"]["modules"]["compared"]),
+        (&true.into(), &false.into())
+    );
     assert!(told["changes"]["modules"]["caveat"].as_str().unwrap().contains("older than 6.4"), "{told}");
     assert_eq!(shown().await - before, 2, "whose memory it was is noted for both");
     let back =

@@ -20,6 +20,8 @@ const SAME_BOOT: Millis = Millis(2 * 60 * 1000);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RowChanges<T> {
+    /// Whether it was compared. If not, that nothing is listed says nothing.
+    pub compared: bool,
     /// Rows of the second that the first does not have.
     pub came: Vec<T>,
     /// Rows of the first that the second does not have.
@@ -34,7 +36,14 @@ pub struct RowChanges<T> {
 
 impl<T> Default for RowChanges<T> {
     fn default() -> Self {
-        Self { came: Vec::new(), went: Vec::new(), further_came: 0, further_went: 0, caveat: None }
+        Self {
+            compared: false,
+            came: Vec::new(),
+            went: Vec::new(),
+            further_came: 0,
+            further_went: 0,
+            caveat: None,
+        }
     }
 }
 
@@ -221,7 +230,14 @@ fn changes<T: Clone, K: Eq + Hash>(
         .iter()
         .any(|table| table.further > 0 || table.unreadable > 0 || table.missing.is_some());
     let caveat = "one of the two was not read in full: a row may stand here that both had";
-    RowChanges { came, went, further_came, further_went, caveat: is_cut.then(|| caveat.into()) }
+    RowChanges {
+        compared: true,
+        came,
+        went,
+        further_came,
+        further_went,
+        caveat: is_cut.then(|| caveat.into()),
+    }
 }
 
 #[cfg(test)]
@@ -289,7 +305,7 @@ mod tests {
         assert_eq!(changes.rebooted, Some(false));
         assert_eq!(names(&changes.processes.came), ["miner", "kworker"], "programs first");
         assert_eq!(names(&changes.processes.went), ["sh", "web"]);
-        assert_eq!(changes.processes.caveat, None);
+        assert_eq!((changes.processes.compared, &changes.processes.caveat), (true, &None));
         assert!(!changes.is_nothing());
         let same = inside(vec![process(1, "init", User)], BOOT);
         assert!(InsideChanges::between(&same, &same).is_nothing());
@@ -314,6 +330,7 @@ mod tests {
         let changes = InsideChanges::between(&before, &after);
         assert_eq!(changes.rebooted, Some(true));
         assert!(changes.processes.came.is_empty() && changes.processes.caveat.is_some());
+        assert!(!changes.processes.compared && !changes.open_files.compared && changes.modules.compared);
         assert_eq!(changes.modules.came[0].name.as_str(), "rootkit");
         assert_eq!(changes.modules.caveat, None);
 
@@ -333,14 +350,14 @@ mod tests {
             inside(vec![process(7, "sh", ProcessKind::User), process(8, "ls", ProcessKind::User)], BOOT);
         let changes = InsideChanges::between(&cut, &whole);
         assert_eq!(names(&changes.processes.came), ["ls"]);
-        assert!(changes.processes.caveat.is_some());
+        assert!(changes.processes.compared && changes.processes.caveat.is_some());
 
         let missing =
             Missing { why: MissingWhy::KernelTooOld, message: "the kernel is older than 6.4".into() };
         let mut old = whole.clone();
         old.modules = InsideTable::missing(missing.clone());
         let changes = InsideChanges::between(&old, &whole);
-        assert_eq!(changes.modules.caveat, Some(missing.message));
+        assert_eq!((changes.modules.compared, changes.modules.caveat), (false, Some(missing.message)));
     }
 
     #[test]
