@@ -1,8 +1,11 @@
-// A day in the life: accounts, a schedule, retention, a webhook, a download, and an audit that tells all of it.
+// A day in the life: accounts of a group, a schedule on a clock that is moved by hand, retention, a webhook, mail, a download,
+// and an audit that tells all of it.
 
 import assert from 'node:assert/strict';
 
 import { eventually } from '../support/eventually.mjs';
+import { MailServer } from '../support/mail-server.mjs';
+import { MovableClock } from '../support/movable-clock.mjs';
 import { Receiver, signatureOf } from '../support/receiver.mjs';
 import { scenario } from '../support/scenario.mjs';
 
@@ -35,9 +38,26 @@ async function addAccount(page, name, role) {
   const dialog = page.getByRole('dialog', { name: 'Add an account' });
   await dialog.getByLabel('Name').fill(name);
   await dialog.getByLabel('Role').selectOption(role);
+  await dialog.getByLabel('Sees and touches').selectOption('web');
   await dialog.getByLabel('Password').fill(PASSWORD);
   await dialog.getByRole('button', { name: 'Add the account' }).click();
   await dialog.waitFor({ state: 'hidden' });
+}
+
+// A target of notifications, its fields by their labels, and a rule that it is told everything.
+async function tellEverything(page, name, kind, fields) {
+  await page.getByRole('button', { name: 'Add a target…' }).click();
+  const target = page.getByRole('dialog', { name: 'Add a target' });
+  await target.getByLabel('Name', { exact: true }).fill(name);
+  await target.getByLabel('Kind').selectOption(kind);
+  for (const [label, value] of Object.entries(fields)) await target.getByLabel(label).fill(value);
+  await target.getByRole('button', { name: 'Add the target' }).click();
+  await target.waitFor({ state: 'hidden' });
+  await page.getByRole('button', { name: 'Add a rule…' }).click();
+  const told = page.getByRole('dialog', { name: 'What is told' });
+  await told.getByLabel('Target').selectOption(name);
+  await told.getByRole('button', { name: 'Add the rule' }).click();
+  await told.waitFor({ state: 'hidden' });
 }
 
 // What a script with the token reads.
@@ -49,10 +69,13 @@ async function read(dashboard, path) {
 
 const records = async (dashboard) => (await read(dashboard, '/api/memory-dumps/records')).records;
 
-scenario('an admin, an operator and an analyst do their work, and the audit tells all of it', async (stage) => {
-  const dashboard = await stage.start('serve', { MEMDECK_TOKEN: TOKEN });
-  const receiver = await Receiver.start();
+scenario('an admin, an operator and an analyst of one group do their work, and the audit tells all of it', async (stage) => {
+  const clock = await MovableClock.create();
+  stage.defer(() => clock.remove());
+  const dashboard = await stage.start('serve', { MEMDECK_TOKEN: TOKEN, ...clock.variables });
+  const [receiver, mail] = [await Receiver.start(), await MailServer.start()];
   stage.defer(() => receiver.stop());
+  stage.defer(() => mail.stop());
   const opened = () => stage.open(dashboard, { path: '/users', withGuests: false });
   const leaves = [/^(request|response: 40[134])/, /^console: .*(\b40[134]\b|ERR_)/, /^(console|uncaught): TypeError: (Failed to fetch|WebAssembly)/];
 
@@ -60,26 +83,31 @@ scenario('an admin, an operator and an analyst do their work, and the audit tell
   tab.expectComplaints(...leaves);
   await signInWithToken(admin);
   await goTo(admin, '/users', 'Users');
+  await admin.getByRole('button', { name: 'Add a group…' }).click();
+  const group = admin.getByRole('dialog', { name: 'Add a group' });
+  await group.getByLabel('Name').fill('web');
+  await group.getByLabel('Guests').fill('web-*');
+  await group.getByRole('button', { name: 'Add the group' }).click();
+  await group.waitFor({ state: 'hidden' });
   await addAccount(admin, 'olga', 'operator');
   await addAccount(admin, 'anton', 'analyst');
 
   await goTo(admin, '/notifications', 'Notifications');
-  await admin.getByRole('button', { name: 'Add a target…' }).click();
-  const target = admin.getByRole('dialog', { name: 'Add a target' });
-  await target.getByLabel('Name').fill('ops');
-  await target.getByLabel('URL').fill(receiver.url);
-  await target.getByLabel('Signing secret').fill(SECRET);
-  await target.getByRole('button', { name: 'Add the target' }).click();
-  await target.waitFor({ state: 'hidden' });
-  await admin.getByRole('button', { name: 'Add a rule…' }).click();
-  const told = admin.getByRole('dialog', { name: 'What is told' });
-  await told.getByRole('button', { name: 'Add the rule' }).click();
-  await told.waitFor({ state: 'hidden' });
+  await tellEverything(admin, 'ops', 'webhook', { URL: receiver.url, 'Signing secret': SECRET });
+  await tellEverything(admin, 'duty', 'email', {
+    'Mail server': 'localhost',
+    Port: String(mail.port),
+    Sender: 'memdeck@x.example',
+    'Who gets it': 'duty@x.example',
+    'Certificates of authorities, PEM': mail.certificate,
+  });
 
   await goTo(admin, '/schedules', 'Schedules');
   await admin.getByRole('button', { name: 'New schedule…' }).click();
   const editor = admin.getByRole('dialog', { name: 'New schedule' });
   await editor.getByLabel('Name', { exact: true }).fill('hourly');
+  await editor.getByLabel('How often').selectOption('hour');
+  await editor.getByLabel('Minute of the hour').fill('0');
   await editor.getByLabel('Which').selectOption('named');
   await editor.getByLabel('Names').fill('web-01');
   await editor.getByLabel('Mode').selectOption('frozen');
@@ -97,28 +125,37 @@ scenario('an admin, an operator and an analyst do their work, and the audit tell
   await question.getByRole('button', { name: 'Keep the rules' }).click();
   await question.waitFor({ state: 'hidden' });
 
-  // The operator starts two runs before their hour, and one dump of a guest that is not there.
-  const { page: olga, tab: tabOfOlga } = await opened();
-  tabOfOlga.expectComplaints(...leaves);
-  await signIn(olga, 'olga');
+  // Two hours pass.
   for (const count of [1, 2]) {
-    await goTo(olga, '/schedules', 'Schedules');
-    await olga.getByRole('button', { name: 'Run now: hourly' }).click();
+    await clock.toNextHour();
     await eventually(async () => {
       const { runs } = await read(dashboard, '/api/schedules/hourly/runs');
       assert.equal(runs.filter(({ state, guests }) => state === 'done' && guests.completed === 1).length, count);
     });
     assert.equal((await records(dashboard)).length, count);
   }
-  const asked = await olga.evaluate(async () => {
-    const body = JSON.stringify({ vms: ['no-such-guest'] });
-    const headers = { 'content-type': 'application/json' };
-    return (await fetch('/api/memory-dumps/trigger', { method: 'POST', headers, body })).status;
-  });
-  assert.equal(asked, 200);
-  await eventually(async () => assert.equal(receiver.got.length, 1));
+
+  // The operator dumps a guest of the group, and cannot even name one of others.
+  const { page: olga, tab: tabOfOlga } = await opened();
+  tabOfOlga.expectComplaints(...leaves);
+  await signIn(olga, 'olga');
+  const trigger = (page, guest) =>
+    page.evaluate(async (name) => {
+      const body = JSON.stringify({ vms: [name], mode: 'frozen', case: 'IR-2026-17' });
+      const headers = { 'content-type': 'application/json' };
+      return (await fetch('/api/memory-dumps/trigger', { method: 'POST', headers, body })).status;
+    }, guest);
+  assert.equal(await trigger(olga, 'db-01'), 404);
+  assert.equal(await trigger(olga, 'web-01'), 200);
+  await eventually(async () => assert.equal((await records(dashboard)).length, 3));
+
+  // A dump that fails is told by webhook and by mail.
+  assert.equal(await trigger(admin, 'no-such-guest'), 200);
+  await eventually(async () => assert.deepEqual([receiver.got.length, mail.got.length], [1, 1]));
   assert.equal(JSON.parse(receiver.got[0].body).type, 'dump_failed');
   assert.equal(receiver.got[0].headers['webhook-signature'], signatureOf(receiver.got[0], SECRET));
+  assert.deepEqual(mail.got[0].to, ['duty@x.example']);
+  assert.match(mail.got[0].letter, /no-such-guest/);
 
   // Retention leaves the newest one.
   const kept = async () => (await records(dashboard)).filter(({ deleted_at: gone }) => !gone);
@@ -142,14 +179,18 @@ scenario('an admin, an operator and an analyst do their work, and the audit tell
 
   await goTo(admin, '/audit', 'Audit');
   const story = [
+    { action: 'group_added', object: 'web' },
     { action: 'user_added', object: 'olga' },
     { action: 'user_added', object: 'anton' },
     { action: 'notification_target_added', object: 'ops' },
     { action: 'notification_rule_added', object: 'ops' },
+    { action: 'notification_target_added', object: 'duty' },
+    { action: 'notification_rule_added', object: 'duty' },
     { action: 'schedule_added', object: 'hourly' },
     { action: 'policy_changed' },
+    { action: 'dump_requested', actor: 'hourly' },
     { action: 'sign_in', actor: 'olga' },
-    { action: 'schedule_run', actor: 'olga', object: 'hourly' },
+    { action: 'dump_requested', actor: 'olga' },
     { action: 'dump_ended' },
     { action: 'image_deleted' },
     { action: 'sign_in', actor: 'anton' },
