@@ -27,4 +27,5 @@ mod service_manager;
 pub mod services;
 mod signing;
 mod telemetry;
+pub mod time_stamps;
 mod token;

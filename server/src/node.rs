@@ -29,6 +29,7 @@ use crate::metrics::Volume;
 use crate::ownership::{self, OwnershipError};
 use crate::services::{GUEST_LIST_AGE, Service, ServiceError, Services, agent_host};
 use crate::signing;
+use crate::time_stamps;
 
 /// Why the parts cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -201,6 +202,8 @@ pub struct Node {
     stored: Arc<StoredImages>,
     /// What this machine takes dumps with, if it does.
     engine: Option<Arc<Engine>>,
+    /// Where it keeps their images.
+    store: Option<ImageStore>,
     services: Arc<Services>,
 }
 
@@ -295,12 +298,20 @@ impl Node {
     ) -> Self {
         let readiness = Readiness::new(ReadinessParts {
             catalog: Arc::clone(&state.catalog),
-            dump_dir: store.map(try_directory),
+            dump_dir: store.clone().map(try_directory),
             hosts: Arc::clone(&hosts),
             clock: clock(),
         });
         let services = Services::new(Arc::clone(&hosts), Arc::clone(&state.catalog), services);
-        Self { hosts, images: Arc::new(images), readiness, stored, engine, services: Arc::new(services) }
+        Self {
+            hosts,
+            images: Arc::new(images),
+            readiness,
+            stored,
+            engine,
+            store,
+            services: Arc::new(services),
+        }
     }
 
     /// The host of a node that has only one.
@@ -322,7 +333,11 @@ impl Node {
 
     /// Verifies the images of this machine again. Runs until its task is ended.
     pub fn look_after_images(&self, config: &Config) -> impl Future<Output = ()> + Send + 'static {
-        Arc::clone(&self.stored).keep_verified(config.image_care)
+        let verified = Arc::clone(&self.stored).keep_verified(config.image_care);
+        let stamped = time_stamps::keep(self.store.clone(), config.time_stamps.clone());
+        async move {
+            tokio::join!(verified, stamped);
+        }
     }
 
     /// The services, for whoever reads the configuration anew.
@@ -376,7 +391,8 @@ pub fn audit(config: &Config, state: &State) -> Audit {
 /// The images that this machine keeps, once what an earlier process left to be deleted is gone.
 pub async fn stored_images(config: &Config, state: &State) -> Arc<StoredImages> {
     let images = StoredImages::new(Arc::clone(&state.catalog), clock());
-    let images = Arc::new(images.with_keys(KeyFiles::of(&config.state_dir)));
+    let images = images.with_keys(KeyFiles::of(&config.state_dir));
+    let images = Arc::new(images.with_authorities(Arc::clone(&config.time_stamps.authorities)));
     blocking({
         let images = Arc::clone(&images);
         move || images.finish_deletions()

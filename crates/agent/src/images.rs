@@ -12,11 +12,11 @@ use memdeck_catalog::Catalog;
 use memdeck_model::audit::AuditObject;
 use memdeck_model::{
     Actor, DeleteRequest, Deletion, DumpId, Event, InsideReading, Inspection, Manifest, OnBehalf, Problem,
-    ProblemKind, Record, SignatureCheck, Verification, VerificationState,
+    ProblemKind, Record, Verification, VerificationState,
 };
 use memdeck_operations::{
     AddressRange, Described, Form, Held, ImageBytes, ImageHost, ImageRef, OpenImage, Origin, ReadImage,
-    Verifications, blocking, catalog_problem,
+    Verifications, Vouchers, blocking, catalog_problem,
 };
 use parking_lot::Mutex;
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE};
@@ -187,10 +187,9 @@ impl ImageHost for AgentImages {
         self.client.image_call(Method::GET, &image.dump_id, Some("manifest"), None::<&()>).await
     }
 
-    async fn signature(&self, image: ImageRef) -> Result<SignatureCheck, Problem> {
-        let report = self.ask_verification(&image.dump_id).await?.report;
-        let found = report.and_then(|report| serde_json::from_value(report.get("signature")?.clone()).ok());
-        Ok(found.unwrap_or_default())
+    async fn vouchers(&self, image: ImageRef) -> Result<Vouchers, Problem> {
+        let report = self.ask_verification(&image.dump_id).await?.report.unwrap_or_default();
+        Ok(Vouchers { signature: part_of(&report, "signature"), time_stamp: part_of(&report, "time_stamp") })
     }
 
     async fn inspect(&self, image: ImageRef) -> Result<Described<Inspection>, Problem> {
@@ -377,6 +376,11 @@ impl ServiceClient {
             ),
         }
     }
+}
+
+/// What a report of a verification says under a name; what an older agent does not say is not checked.
+fn part_of<T: DeserializeOwned + Default>(report: &serde_json::Value, name: &str) -> T {
+    report.get(name).and_then(|part| serde_json::from_value(part.clone()).ok()).unwrap_or_default()
 }
 
 /// Stretches of memory as the header names them: `0x0-0xfff, 0x2000-0x2fff`. What cannot be read is left out.

@@ -74,7 +74,7 @@ pub use pipeline::source::{Filled, ImageSource, ReceivedImage};
 pub use read::error::{LayoutError, ReadError};
 pub use read::frames::{FrameContent, FrameDecoder, StoredFrames};
 pub use read::image::ImageReader;
-pub use read::manifest::{read_manifest, read_recorded_manifest};
+pub use read::manifest::{manifest_digest, read_manifest, read_recorded_manifest};
 pub use read::page_map::{PageEntries, PageMap, PageMapError};
 pub use read::scan::ScannedFrame;
 pub use receive::frozen::FrozenCapture;
@@ -83,9 +83,9 @@ pub use receive::ordered::{OrderedImage, PageCounts};
 pub use receive::qevm::QevmError;
 pub use store::{
     CaptureError, Captured, ImageStore, PartialImage, Provenance, SealError, Sealed, SpoolError, StoreError,
-    StoredDump, StoredDumps, check_removable, keep_inside, kept_inside, remove_stored,
+    StoredDump, StoredDumps, check_removable, keep_inside, keep_time_stamp, kept_inside, remove_stored,
 };
 pub use verify::{
-    check_signature, compare_with_record, signature_beside, signature_of_stored, verify, verify_sample,
-    verify_while,
+    check_signature, check_time_stamp, compare_with_record, signature_beside, signature_of_stored,
+    time_stamp_beside, verify, verify_sample, verify_while,
 };

@@ -219,6 +219,26 @@ pub enum Finding {
     /// A signature was asked for.
     #[error("the manifest is not signed")]
     Unsigned,
+    /// The time stamp does not hold.
+    #[error("the time stamp {path} does not hold for this manifest: {reason}")]
+    TimeStampWrong {
+        /// Which of the files of the image.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Stamped by an authority whom nobody here believes.
+    #[error(
+        "the manifest was stamped by {by}, for which none of the authorities vouches that are believed here; verify with \
+             its certificate"
+    )]
+    StampedByUnknownAuthority {
+        /// The subject of its certificate.
+        by: String,
+    },
+    /// A time stamp was asked for.
+    #[error("the manifest has no time stamp")]
+    Unstamped,
     /// The manifest is another file than the one that was sealed.
     #[error(
         "the manifest was changed or exchanged: its SHA-256 is {found}, but the catalog's record says {recorded}"
@@ -259,6 +279,8 @@ impl Finding {
                 | Self::SignatureMissing { .. }
                 | Self::SignedByUnknownKey { .. }
                 | Self::Unsigned
+                | Self::StampedByUnknownAuthority { .. }
+                | Self::Unstamped
         )
     }
 }

@@ -64,6 +64,7 @@ mod sign_in_link;
 mod signature;
 mod target;
 pub mod telemetry;
+mod time_stamp;
 mod trends;
 mod trigger;
 mod units;
@@ -148,6 +149,7 @@ pub use signature::{
     HostChainEnd, HostChainPlace, HostKey, HostSigning, KeyId, ParseKeyIdError, RotatedKey, SignatureCheck,
 };
 pub use target::{GuestIdentity, Target};
+pub use time_stamp::TimeStampCheck;
 pub use trends::{
     Bin, Distribution, Durations, Growth, LEAST_DAYS, LEAST_DUMPS, Outlook, PausesByMode, StoredByGuest,
     TrendRange, TrendRangeError, TrendStep, Trends, VolumeForecast,

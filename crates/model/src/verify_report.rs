@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteCount, Finding, Manifest, SignatureCheck, Verdict};
+use crate::{ByteCount, Finding, Manifest, SignatureCheck, TimeStampCheck, Verdict};
 
 /// Whether an image agrees with the catalog's record of its dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,4 +82,7 @@ pub struct VerifyReport {
     /// What checking the manifest's signature found. An older service looks for none.
     #[serde(default)]
     pub signature: SignatureCheck,
+    /// What checking the manifest's time stamp found. An older service looks for none.
+    #[serde(default)]
+    pub time_stamp: TimeStampCheck,
 }

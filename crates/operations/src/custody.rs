@@ -7,12 +7,12 @@ use memdeck_model::audit::{
 };
 use memdeck_model::retention::{Hold, HoldOf};
 use memdeck_model::{
-    Actor, DumpId, Manifest, Message, Permission, Problem, ProblemKind, Record, Remark, SignatureCheck,
-    Timestamp, Verification,
+    Actor, DumpId, Manifest, Message, Permission, Problem, ProblemKind, Record, Remark, Timestamp,
+    Verification,
 };
 
 use crate::audit::Deed;
-use crate::{Caller, Operations};
+use crate::{Caller, Operations, Vouchers};
 
 /// The most dumps of a case that one document tells of.
 const MOST_DUMPS: u32 = 200;
@@ -50,8 +50,8 @@ pub struct DumpCustody {
     pub record: Record,
     /// The manifest, or why it is not known now.
     pub manifest: Result<Manifest, Message>,
-    /// What checking its signature found now.
-    pub signature: SignatureCheck,
+    /// Who vouches for it, as it was found now.
+    pub vouchers: Vouchers,
     /// The dumps before and behind it in its host's chain, where they are known here.
     pub before: Option<Record>,
     pub behind: Option<Record>,
@@ -135,7 +135,7 @@ impl Operations {
         let manifest = manifest
             .map_err(|problem| problem.detail)
             .and_then(|described| described.read().map_err(|problem| problem.detail));
-        let signature = self.images.signature(dump_id.as_str(), caller).await.unwrap_or_default();
+        let vouchers = self.images.vouchers(dump_id.as_str(), caller).await.unwrap_or_default();
         let previous = manifest.as_ref().ok().and_then(|of| of.host_chain.as_ref()?.previous.clone());
         let before = match previous {
             Some(sha256) => self.of_catalog(move |catalog| catalog.record_of_manifest(&sha256)).await?,
@@ -156,7 +156,7 @@ impl Operations {
             dump_id,
             record,
             manifest,
-            signature,
+            vouchers,
             before,
             behind,
             verification,

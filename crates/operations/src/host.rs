@@ -17,7 +17,7 @@ use memdeck_model::audit::AuditObject;
 use memdeck_model::{
     Actor, ByteCount, DeleteRequest, DumpId, DumpOptions, DumpStatus, Event, FrozenPause, Guest,
     HostCondition, InsideReading, Inspection, Manifest, Problem, ProblemKind, Record, RequestKey,
-    ServiceHealth, SignatureCheck, Target, Timestamp, Verification,
+    ServiceHealth, SignatureCheck, Target, TimeStampCheck, Timestamp, Verification,
 };
 use tokio::sync::broadcast;
 
@@ -200,6 +200,15 @@ pub struct ImageRef {
     pub owned: Option<OwnedRecord>,
 }
 
+/// Who vouches for a manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vouchers {
+    /// The key of its host.
+    pub signature: SignatureCheck,
+    /// An authority that says when it was there.
+    pub time_stamp: TimeStampCheck,
+}
+
 /// Where images are kept.
 #[async_trait]
 pub trait ImageHost: Send + Sync {
@@ -215,12 +224,12 @@ pub trait ImageHost: Send + Sync {
     /// There is none beside it, or it is not the one that was recorded; or the host does not answer.
     async fn manifest(&self, image: ImageRef) -> Result<Described<Manifest>, Problem>;
 
-    /// Who signed the manifest of an image, which may have been deleted; from a host that is reached over a network, what its
+    /// Who vouches for the manifest of an image, which may have been deleted; from a host that is reached over a network, what its
     /// newest verification found.
     ///
     /// # Errors
     /// The host does not answer.
-    async fn signature(&self, image: ImageRef) -> Result<SignatureCheck, Problem>;
+    async fn vouchers(&self, image: ImageRef) -> Result<Vouchers, Problem>;
 
     /// Segments, notes and sizes of an image.
     ///

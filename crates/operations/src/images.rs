@@ -10,15 +10,15 @@ use memdeck_catalog::{Catalog, OwnedRecord};
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, SentPart};
 use memdeck_model::{
     Actor, DeleteRequest, DumpId, Event, Inspection, Manifest, Permission, Problem, ProblemKind, Record,
-    SignatureCheck, Verification,
+    Verification,
 };
 use tokio::sync::broadcast;
 
 use crate::asked::with_agent;
 use crate::audit::{Audit, Deed, noting, result_of};
 use crate::{
-    Caller, Described, Form, Held, Hosts, ImageBytes, ImageHost, ImageRef, Member, OpenImage, blocking,
-    catalog_problem,
+    Caller, Described, Form, Held, Hosts, ImageBytes, ImageHost, ImageRef, Member, OpenImage, Vouchers,
+    blocking, catalog_problem,
 };
 
 /// The stored images of one memdeck.
@@ -126,13 +126,13 @@ impl Images {
         }
     }
 
-    /// What is known of the signature of an image's manifest.
+    /// Who vouches for an image's manifest.
     ///
     /// # Errors
     /// There is no such image, or its host does not answer.
-    pub(crate) async fn signature(&self, dump_id: &str, caller: &Caller) -> Result<SignatureCheck, Problem> {
+    pub(crate) async fn vouchers(&self, dump_id: &str, caller: &Caller) -> Result<Vouchers, Problem> {
         let image = self.find(dump_id, caller).await?;
-        self.host_of(&image)?.signature(image).await
+        self.host_of(&image)?.vouchers(image).await
     }
 
     /// What an image is.

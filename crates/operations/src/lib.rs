@@ -65,7 +65,7 @@ pub use feed::{Feed, Heard, Listener, Position};
 pub use form::Form;
 pub use host::{
     AddressRange, GuestList, Held, Host, HostError, HostFacts, HuntWatcher, ImageBytes, ImageHost, ImageRef,
-    OpenImage, Origin, ReadImage, Searched, SearchedImage, Study,
+    OpenImage, Origin, ReadImage, Searched, SearchedImage, Study, Vouchers,
 };
 pub use host_book::HostBook;
 pub use hosts::{Assignment, Everyone, Hosts, Member, SameName};

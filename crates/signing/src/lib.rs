@@ -4,6 +4,7 @@
 //! STATE_DIR/signing-key.pem ──sign──► <stem>.json.sig      a signature over the exact bytes of the manifest
 //! STATE_DIR/signing-keys/   ──check─┘                      public keys: the present one, earlier ones, those of others
 //! STATE_DIR/host-chain.json ──place──► manifest            number, and the hash of the manifest before
+//! authority of time stamps  ──stamp──► <stem>.json.tsr     that the manifest was there at a time
 //! ```
 //!
 //! Signatures are Ed25519 (RFC 8032), keys PKCS#8 and `SubjectPublicKeyInfo` in PEM (RFC 8410, RFC 7468): `openssl` reads both.
@@ -28,6 +29,10 @@ mod key;
 mod key_files;
 mod links;
 mod signer;
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(test), expect(clippy::unwrap_used, reason = "tests alone call it"))]
+pub mod testing;
+mod time_stamp;
 
 pub use chain::{Ahead, ChainError, HostChain};
 pub use files::FileError;
@@ -35,3 +40,7 @@ pub use key::{KeyFault, KnownKeys, PublicKey, SIGNATURE_BYTES, SigningKey};
 pub use key_files::{KeyError, KeyFiles};
 pub use links::{ChainFinding, ChainReport, ChainedDump, CheckedChain, check_links};
 pub use signer::{HostSigner, Turn};
+pub use time_stamp::{
+    Authorities, AuthoritiesFault, StampFault, StampRequest, TIME_STAMP_MOST_BYTES, TimeStamp,
+    check_time_stamp,
+};

@@ -15,6 +15,10 @@ pub struct VerifyArgs {
     /// directory, as far as an image is signed].
     #[arg(long, value_name = "FILE")]
     pub key: Vec<PathBuf>,
+    /// Certificates (PEM) of which one must vouch for the authority of the manifest's time stamp; may be given several times
+    /// [default: `TIMESTAMP_CA`, as far as a manifest is stamped].
+    #[arg(long, value_name = "FILE", conflicts_with = "chain")]
+    pub time_stamp_ca: Vec<PathBuf>,
     /// Check only so many frames of 1 MiB, spread over the image: quick, and no proof for the others.
     #[arg(long, value_name = "FRAMES")]
     pub sample: Option<NonZero<u64>>,

@@ -10,7 +10,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use memdeck_image::{check_signature, compare_with_record, verify, verify_sample};
+use memdeck_image::{check_signature, check_time_stamp, compare_with_record, verify, verify_sample};
 use memdeck_model::{
     Companion, Finding, Progress, RecordCheck, Sample, SignatureCheck, Verdict, VerifyReport,
 };
@@ -41,6 +41,7 @@ pub fn run(config: &Config, args: &VerifyArgs) -> Result<Exit, Failure> {
 }
 
 fn image_of(config: &Config, image: &Path, believed: &Believed, args: &VerifyArgs) -> Result<Exit, Failure> {
+    let authorities = keys::authorities(config, &args.time_stamp_ca)?;
     let NamedImage { path, recorded } = named_image::find(config, image)?;
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
     bar.set_style(ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -62,6 +63,7 @@ fn image_of(config: &Config, image: &Path, believed: &Believed, args: &VerifyArg
         Recorded::Unknown(why) => Some(why),
     };
     check_signature(&mut report, &believed.keys);
+    check_time_stamp(&mut report, &authorities);
     let unbelieved = believed.problem.as_deref();
     let mut output = Output::default();
     if args.json {
@@ -85,8 +87,11 @@ fn image_of(config: &Config, image: &Path, believed: &Believed, args: &VerifyArg
         output.text(told(&report, unchecked.as_deref(), unbelieved))?;
     }
     Ok(match report.verdict {
-        // Whoever gives a key asks for a signature by it.
-        Verdict::Unconfirmed if believed.keys.is_doubtful(&report.signature) && !args.key.is_empty() => {
+        // Whoever gives a key asks for a signature by it, and whoever gives an authority for its stamp.
+        Verdict::Unconfirmed
+            if (believed.keys.is_doubtful(&report.signature) && !args.key.is_empty())
+                || (authorities.is_doubtful(&report.time_stamp) && !args.time_stamp_ca.is_empty()) =>
+        {
             Exit::Failed
         }
         Verdict::Intact | Verdict::Sampled | Verdict::Unconfirmed => Exit::Done,
@@ -147,6 +152,7 @@ fn told(report: &VerifyReport, unchecked: Option<&str>, unbelieved: Option<&str>
     line("page map", &page_map);
     line("digests", &digests);
     line("signature", &signature_in_words(report, unbelieved));
+    line("time stamp", &report.time_stamp.to_string());
     if let Some(place) = manifest.and_then(|manifest| manifest.host_chain.as_ref()) {
         line("chain", &format!("number {} of {}", place.number, place.id));
     }

@@ -27,6 +27,7 @@ pub use effective::{Effective, describe, effective, shown_hosts};
 pub use group_roles::GroupRoles;
 pub use hosts::{HostConfig, HostPlace};
 pub use http::{HttpConfig, OpenAccess, Role, TlsFiles};
+pub use images::TimeStampConfig;
 pub use oidc::{OidcConfig, is_of_this_machine};
 pub use proxy_sign_in::{ProxyGroups, ProxySignIn};
 pub use settings::{SETTINGS, Setting};
@@ -133,6 +134,8 @@ pub struct Config {
     pub dumps: DumpConfig,
     /// How images are verified again.
     pub image_care: ImageCare,
+    /// Who says when a manifest was there.
+    pub time_stamps: TimeStampConfig,
     /// The directory of the catalog.
     pub state_dir: PathBuf,
     /// Where the audit is sent to, too.
@@ -223,6 +226,7 @@ impl Config {
                 shutdown_grace: seconds(&SHUTDOWN_GRACE, 20.0, 0.0, 86_400.0)?,
             },
             image_care: images::care(sources)?,
+            time_stamps: images::time_stamps(sources)?,
             state_dir: sources.text(&STATE_DIR).map_or_else(|| places.state_dir(), PathBuf::from),
             audit_syslog: sources.parse(
                 &AUDIT_SYSLOG,

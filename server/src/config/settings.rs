@@ -188,6 +188,18 @@ pub const VERIFY_BANDWIDTH: Setting = setting(
     "100",
     "MiB of memory per second that are verified by themselves at most, 0 to 1000000; 0 is no limit",
 );
+pub const TIMESTAMP_URL: Setting = setting(
+    "images.timestamp_url",
+    &["TIMESTAMP_URL"],
+    "unset: manifests get no time stamp",
+    "Authority that stamps the manifests of this host's images with the time (RFC 3161); it is sent a hash and nothing else",
+);
+pub const TIMESTAMP_CA: Setting = setting(
+    "images.timestamp_ca",
+    &["TIMESTAMP_CA"],
+    "unset: no authority is believed",
+    "File with the certificates that vouch for authorities of time stamps (PEM)",
+);
 pub const AUDIT_SYSLOG: Setting = setting(
     "audit.syslog",
     &["AUDIT_SYSLOG"],
@@ -348,6 +360,8 @@ pub static SETTINGS: &[&Setting] = &[
     &SHUTDOWN_GRACE,
     &VERIFY_EVERY_DAYS,
     &VERIFY_BANDWIDTH,
+    &TIMESTAMP_URL,
+    &TIMESTAMP_CA,
     &STATE_DIR,
     &AUDIT_SYSLOG,
     &SERVICE_URL,

@@ -92,7 +92,8 @@ fn hashes(sheet: &mut Sheet, manifest: &Manifest, record: &Record) {
 
 fn vouched(sheet: &mut Sheet, dump: &DumpCustody) {
     sheet.title("Who vouches for it");
-    sheet.fact("signature", &dump.signature);
+    sheet.fact("signature", &dump.vouchers.signature);
+    sheet.fact("time stamp", &dump.vouchers.time_stamp);
     if let Ok(manifest) = &dump.manifest {
         sheet.optional("key", manifest.signed_by.as_ref().map(|key| format!("fingerprint {key}")));
         placed(sheet, manifest);

@@ -66,6 +66,7 @@ mod study;
 mod support;
 mod telemetry;
 mod tenants;
+mod time_stamps;
 mod tls;
 mod tls_limits;
 mod trends;

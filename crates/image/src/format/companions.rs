@@ -11,6 +11,9 @@ pub(crate) const PARTIAL_SUFFIX: &str = ".elf.zst.partial";
 pub(crate) const MANIFEST_SUFFIX: &str = ".json";
 /// A signature over the manifest's bytes. Both are kept when the image is deleted.
 pub(crate) const SIGNATURE_SUFFIX: &str = ".json.sig";
+/// What an authority says of when the manifest was there. It comes later, and is kept as long.
+pub(crate) const TIME_STAMP_SUFFIX: &str = ".json.tsr";
+pub(crate) const PARTIAL_TIME_STAMP_SUFFIX: &str = ".json.tsr.partial";
 pub(crate) const CHECKSUM_SUFFIX: &str = ".sha256";
 pub(crate) const PAGE_MAP_SUFFIX: &str = ".pages";
 pub(crate) const DIGESTS_SUFFIX: &str = ".blake3";
@@ -26,11 +29,13 @@ pub(crate) fn stem(guest: &GuestName, dump_id: &DumpId) -> Option<String> {
 
 /// Whether a file name is that of an image or of a file beside it, finished or not, of this dump.
 pub(crate) fn belongs_to(name: &str, dump_id: &DumpId) -> bool {
-    const SUFFIXES: [&str; 9] = [
+    const SUFFIXES: [&str; 11] = [
         PARTIAL_SUFFIX,
         IMAGE_SUFFIX,
         MANIFEST_SUFFIX,
         SIGNATURE_SUFFIX,
+        TIME_STAMP_SUFFIX,
+        PARTIAL_TIME_STAMP_SUFFIX,
         CHECKSUM_SUFFIX,
         PAGE_MAP_SUFFIX,
         DIGESTS_SUFFIX,
@@ -111,6 +116,8 @@ mod tests {
             "web_a1.elf.zst",
             "w_e_b_a1.json",
             "w_e_b_a1.json.sig",
+            "web_a1.json.tsr",
+            "web_a1.json.tsr.partial",
             "web_a1.sha256",
             "web_a1.pages",
             "web_a1.blake3",

@@ -24,7 +24,12 @@ pub(crate) fn update_with_zeroes(sha256: &mut Sha256, bytes: usize) {
 
 /// The digest as 64 lower-case hexadecimal digits.
 pub(crate) fn hex_digest(sha256: Sha256) -> String {
-    sha256.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+    hex(&sha256.finalize())
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
         // Writing to a string does not fail.
         let _ = write!(hex, "{byte:02x}");
         hex

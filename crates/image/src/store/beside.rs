@@ -1,5 +1,5 @@
-//! The file beside an image that keeps what was read out of it later. It is no part of the image: nothing vouches for it, and
-//! it can be made again. What it says is not this crate's business.
+//! Files that come beside a stored image later: what was read out of it, which is no part of it and can be made again, and the time
+//! stamp of its manifest. What they say is not this module's business.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -7,24 +7,82 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::StoreError;
 use super::directory::Directory;
-use crate::format::companions::{INSIDE_SUFFIX, PARTIAL_INSIDE_SUFFIX, companion};
+use super::{ImageStore, StoreError};
+use crate::format::companions::{
+    IMAGE_SUFFIX, INSIDE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_INSIDE_SUFFIX, PARTIAL_TIME_STAMP_SUFFIX,
+    TIME_STAMP_SUFFIX, companion,
+};
 
 /// Longer ones are not read; what memdeck writes is shorter.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Keeps `content` beside an image, in place of what was kept before. A reader finds all of it or nothing of it, also after a
-/// crash.
+/// Keeps what was read out of an image beside it, in place of what was kept before. A reader finds all of it or nothing of it, also
+/// after a crash.
 ///
 /// # Errors
 /// The directory cannot be used, or the file cannot be written. Then what was kept before is still there.
 pub fn keep_inside(image: &Path, content: &[u8]) -> Result<(), StoreError> {
+    keep(image, INSIDE_SUFFIX, PARTIAL_INSIDE_SUFFIX, content)
+}
+
+/// What [`keep_inside`] kept beside an image; `None` if there is nothing.
+///
+/// # Errors
+/// It cannot be read, or is longer than anything that memdeck writes.
+pub fn kept_inside(image: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let path = companion(image, INSIDE_SUFFIX);
+    if let Err(source) = path.symlink_metadata() {
+        return match source.kind() {
+            // Opening the directory would create it.
+            io::ErrorKind::NotFound => Ok(None),
+            _ => Err(StoreError::Beside { step: "read", path, source }),
+        };
+    }
     let directory = Directory::open(directory_of(image))?;
-    let (kept, partial) = (name_of(image, INSIDE_SUFFIX), name_of(image, PARTIAL_INSIDE_SUFFIX));
+    let read = || {
+        let mut content = Vec::new();
+        let file = directory.open_file(&name_of(image, INSIDE_SUFFIX))?;
+        let length = file.take(MAX_BYTES + 1).read_to_end(&mut content)?;
+        if u64::try_from(length).is_ok_and(|length| length > MAX_BYTES) {
+            return Err(io::Error::other("it is longer than anything that memdeck writes"));
+        }
+        Ok(content)
+    };
+    read().map(Some).map_err(|source| StoreError::Beside { step: "read", path, source })
+}
+
+/// Keeps the time stamp of an image's manifest beside it, whole or not at all.
+///
+/// # Errors
+/// The directory cannot be used, or the file cannot be written.
+pub fn keep_time_stamp(image: &Path, response: &[u8]) -> Result<(), StoreError> {
+    keep(image, TIME_STAMP_SUFFIX, PARTIAL_TIME_STAMP_SUFFIX, response)
+}
+
+impl ImageStore {
+    /// The images whose manifests have no time stamp, by name.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn unstamped(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let list_error = |source| StoreError::List { path: self.dir().to_owned(), source };
+        let names = self.directory.names().map_err(list_error)?;
+        let names: std::collections::BTreeSet<String> =
+            names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        let has = |stem: &str, suffix: &str| names.contains(&format!("{stem}{suffix}"));
+        let stems = names.iter().filter_map(|name| name.strip_suffix(IMAGE_SUFFIX));
+        let waiting = stems.filter(|stem| has(stem, MANIFEST_SUFFIX) && !has(stem, TIME_STAMP_SUFFIX));
+        Ok(waiting.map(|stem| self.dir().join(format!("{stem}{IMAGE_SUFFIX}"))).collect())
+    }
+}
+
+fn keep(image: &Path, suffix: &str, partial_suffix: &str, content: &[u8]) -> Result<(), StoreError> {
+    let directory = Directory::open(directory_of(image))?;
+    let (kept, partial) = (name_of(image, suffix), name_of(image, partial_suffix));
     let failed = |step| {
         let path = directory.path().join(&kept);
-        move |source| StoreError::Inside { step, path, source }
+        move |source| StoreError::Beside { step, path, source }
     };
     // What a crash left.
     match directory.remove(&partial) {
@@ -38,32 +96,6 @@ pub fn keep_inside(image: &Path, content: &[u8]) -> Result<(), StoreError> {
         let _ = directory.remove(&partial);
         failed("written")(source)
     })
-}
-
-/// What [`keep_inside`] kept beside an image; `None` if there is nothing.
-///
-/// # Errors
-/// It cannot be read, or is longer than anything that memdeck writes.
-pub fn kept_inside(image: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    let path = companion(image, INSIDE_SUFFIX);
-    if let Err(source) = path.symlink_metadata() {
-        return match source.kind() {
-            // Opening the directory would create it.
-            io::ErrorKind::NotFound => Ok(None),
-            _ => Err(StoreError::Inside { step: "read", path, source }),
-        };
-    }
-    let directory = Directory::open(directory_of(image))?;
-    let read = || {
-        let mut content = Vec::new();
-        let file = directory.open_file(&name_of(image, INSIDE_SUFFIX))?;
-        let length = file.take(MAX_BYTES + 1).read_to_end(&mut content)?;
-        if u64::try_from(length).is_ok_and(|length| length > MAX_BYTES) {
-            return Err(io::Error::other("it is longer than anything that memdeck writes"));
-        }
-        Ok(content)
-    };
-    read().map(Some).map_err(|source| StoreError::Inside { step: "read", path, source })
 }
 
 fn write(mut file: File, content: &[u8]) -> io::Result<()> {
@@ -120,6 +152,23 @@ mod tests {
         keep_inside(&image, b"whole").unwrap();
         assert!(!half.exists());
         assert_eq!(kept_inside(&image).unwrap().as_deref(), Some(&b"whole"[..]));
+    }
+
+    #[test]
+    fn a_time_stamp_is_waited_for_until_it_is_there_and_stays_with_the_manifest() {
+        let lab = Lab::new();
+        let sealed = lab.store(&core(b"memory"));
+        fs::write(lab.store.dir().join("web_b2.elf.zst"), "an image without a manifest").unwrap();
+        assert_eq!(lab.store.unstamped().unwrap(), std::slice::from_ref(&sealed.image));
+        keep_time_stamp(&sealed.image, b"response").unwrap();
+        assert_eq!(lab.store.unstamped().unwrap(), [""; 0].map(PathBuf::from));
+        let stamp = companion(&sealed.image, TIME_STAMP_SUFFIX);
+        let half = companion(&sealed.image, PARTIAL_TIME_STAMP_SUFFIX);
+        fs::write(&half, "hal").unwrap();
+        assert_eq!(lab.store.sweep(&|_| false).unwrap(), std::slice::from_ref(&half));
+        let removed = super::super::remove_stored(&sealed.image, &dump_id()).unwrap();
+        assert!(!removed.contains(&stamp) && sealed.manifest.exists(), "{removed:?}");
+        assert_eq!(fs::read(stamp).unwrap(), b"response");
     }
 
     #[test]

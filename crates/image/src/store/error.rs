@@ -96,9 +96,9 @@ pub enum StoreError {
         /// What the system says.
         source: io::Error,
     },
-    /// What was read out of an image cannot be kept beside it, or be found there.
-    #[error("{path}, which says what was read out of an image, cannot be {step}")]
-    Inside {
+    /// What comes beside an image later cannot be kept there, or be found there.
+    #[error("{path}, which stands beside an image, cannot be {step}")]
+    Beside {
         /// What was done to it: `written`, `read`, ...
         step: &'static str,
         path: PathBuf,

@@ -6,13 +6,13 @@
 //! ```
 //!
 //! What a crash leaves is found again by the dump's id: [`ImageStore::remove_partials`]; what nobody knows of any more is
-//! swept: [`ImageStore::sweep`]. A deleted image leaves its manifest and the signature of it.
+//! swept: [`ImageStore::sweep`]. A deleted image leaves its manifest and what vouches for that.
 
+mod beside;
 mod capture;
 mod directory;
 mod error;
 mod find;
-mod inside;
 mod partial;
 mod provenance;
 mod remove;
@@ -29,12 +29,13 @@ use memdeck_model::{ByteCount, DumpId, GuestName};
 
 use self::directory::Directory;
 use crate::format::companions::{
-    CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, SIGNATURE_SUFFIX, stem,
+    CHECKSUM_SUFFIX, DIGESTS_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, PAGE_MAP_SUFFIX, SIGNATURE_SUFFIX,
+    TIME_STAMP_SUFFIX, stem,
 };
 
+pub use self::beside::{keep_inside, keep_time_stamp, kept_inside};
 pub use self::capture::Captured;
 pub use self::error::{CaptureError, SealError, SpoolError, StoreError};
-pub use self::inside::{keep_inside, kept_inside};
 pub use self::partial::PartialImage;
 pub use self::provenance::Provenance;
 pub use self::remove::{check_removable, remove_stored};
@@ -75,6 +76,7 @@ impl ImageStore {
             IMAGE_SUFFIX,
             MANIFEST_SUFFIX,
             SIGNATURE_SUFFIX,
+            TIME_STAMP_SUFFIX,
             CHECKSUM_SUFFIX,
             PAGE_MAP_SUFFIX,
             DIGESTS_SUFFIX,

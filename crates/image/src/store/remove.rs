@@ -10,10 +10,11 @@ use rustix::io::Errno;
 use super::StoreError;
 use super::directory::Directory;
 use crate::format::companions::{
-    IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, SIGNATURE_SUFFIX, belongs_to, dump_id_in,
+    IMAGE_SUFFIX, MANIFEST_SUFFIX, PARTIAL_SUFFIX, SIGNATURE_SUFFIX, TIME_STAMP_SUFFIX, belongs_to,
+    dump_id_in,
 };
 
-/// Removes a stored image and the files beside it, as far as they are there, but for its manifest and the signature of it, which
+/// Removes a stored image and the files beside it, as far as they are there, but for its manifest and what vouches for that, which
 /// go on telling what was taken. The directory is the one the image was stored in, whichever is used for new dumps now. Returns what it
 /// removed.
 ///
@@ -26,7 +27,7 @@ pub fn remove_stored(image: &Path, dump_id: &DumpId) -> Result<Vec<PathBuf>, Sto
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         // What was read out of the image ends in `.json`, too, and goes with it.
         _ => remove(&Directory::open(dir)?, dump_id, |name| {
-            let stays = [MANIFEST_SUFFIX, SIGNATURE_SUFFIX];
+            let stays = [MANIFEST_SUFFIX, SIGNATURE_SUFFIX, TIME_STAMP_SUFFIX];
             stays.iter().all(|suffix| dump_id_in(name, suffix).is_none())
         }),
     }

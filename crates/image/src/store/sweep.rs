@@ -7,13 +7,15 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::directory::process_of_spool;
 use super::{ImageStore, StoreError, remove};
-use crate::format::companions::{IMAGE_SUFFIX, PARTIAL_INSIDE_SUFFIX, PARTIAL_SUFFIX, dump_id_in};
+use crate::format::companions::{
+    IMAGE_SUFFIX, PARTIAL_INSIDE_SUFFIX, PARTIAL_SUFFIX, PARTIAL_TIME_STAMP_SUFFIX, dump_id_in,
+};
 
 /// A file that nobody works on any more.
 enum LeftOver {
     /// Of a dump that was never sealed.
     Partial(DumpId),
-    /// A file alone: memory that waited to be stored, or what was read out of an image and is not whole.
+    /// A file alone: memory that waited to be stored, or what was to come beside an image and is not whole.
     Alone,
 }
 
@@ -67,7 +69,11 @@ impl ImageStore {
                 && !Path::new("/proc").join(process.to_string()).exists()
             {
                 found.push((name.to_owned(), LeftOver::Alone));
-            } else if dump_id_in(name, PARTIAL_INSIDE_SUFFIX).is_some() && !self.is_in_use(name) {
+            } else if [PARTIAL_INSIDE_SUFFIX, PARTIAL_TIME_STAMP_SUFFIX]
+                .iter()
+                .any(|suffix| dump_id_in(name, suffix).is_some())
+                && !self.is_in_use(name)
+            {
                 found.push((name.to_owned(), LeftOver::Alone));
             }
         }

@@ -5,7 +5,8 @@
 //! not be checked at all; an image that is damaged is a [`VerifyReport`] with findings.
 //!
 //! That these are the files of this dump, and not those of another that was put in their place, only the catalog's record
-//! can say: [`compare_with_record`]. Who vouches for them says the signature of the manifest: [`check_signature`].
+//! can say: [`compare_with_record`]. Who vouches for them says the signature of the manifest: [`check_signature`]; since
+//! when they are what they are, its time stamp: [`check_time_stamp`].
 //!
 //! [`verify_sample`] checks a few frames against their digests instead of all, and says so.
 
@@ -16,14 +17,15 @@ mod page_map;
 mod records;
 mod sample;
 mod signature;
+mod time_stamp;
 
 use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use memdeck_model::{
-    ByteCount, Companion, Finding, Progress, Record, RecordCheck, Sample, SignatureCheck, Verdict,
-    VerifyReport,
+    ByteCount, Companion, Finding, Progress, Record, RecordCheck, Sample, SignatureCheck, TimeStampCheck,
+    Verdict, VerifyReport,
 };
 
 use self::records::Records;
@@ -32,6 +34,7 @@ use crate::read::image::open_image;
 use crate::read::recorded::{Seen, differences};
 
 pub use self::signature::{check_signature, signature_beside, signature_of_stored};
+pub use self::time_stamp::{check_time_stamp, time_stamp_beside};
 
 /// A file with more damaged frames than this is not worth a longer list.
 const MAX_LISTED_FRAMES: u64 = 100;
@@ -151,6 +154,7 @@ fn report(path: &Path, mut contents: Contents) -> VerifyReport {
         digests_root,
         record: RecordCheck::NotChecked,
         signature: SignatureCheck::NotChecked,
+        time_stamp: TimeStampCheck::NotChecked,
     }
 }
 

@@ -20,13 +20,13 @@ use memdeck_clock::Clock;
 use memdeck_image::ReadError;
 use memdeck_model::{
     Actor, DeleteRequest, DumpId, Event, InsideReading, Inspection, Manifest, Problem, ProblemKind, Record,
-    SignatureCheck, Verification, with_causes,
+    Verification, with_causes,
 };
 use memdeck_operations::{
-    Described, Form, ImageHost, ImageRef, OpenImage, Study, Verifications, blocking, catalog_problem,
-    unknown_image,
+    Described, Form, ImageHost, ImageRef, OpenImage, Study, Verifications, Vouchers, blocking,
+    catalog_problem, unknown_image,
 };
-use memdeck_signing::KeyFiles;
+use memdeck_signing::{Authorities, KeyFiles};
 use tokio::sync::broadcast;
 
 use inside::Readings;
@@ -50,6 +50,8 @@ pub struct StoredImages {
     readings: Arc<Readings>,
     /// Whose signatures are believed; `None` to look at none.
     keys: Option<KeyFiles>,
+    /// Whose time stamps are believed.
+    authorities: Arc<Authorities>,
     changed: broadcast::Sender<Event>,
 }
 
@@ -83,6 +85,7 @@ impl StoredImages {
             background: Background::default(),
             readings: Arc::new(readings),
             keys: None,
+            authorities: Arc::default(),
             changed,
         }
     }
@@ -91,6 +94,12 @@ impl StoredImages {
     #[must_use]
     pub fn with_keys(self, keys: KeyFiles) -> Self {
         Self { keys: Some(keys), ..self }
+    }
+
+    /// The same, which believes the time stamps of these authorities.
+    #[must_use]
+    pub fn with_authorities(self, authorities: Arc<Authorities>) -> Self {
+        Self { authorities, ..self }
     }
 }
 
@@ -130,12 +139,17 @@ impl ImageHost for StoredImages {
         .await
     }
 
-    async fn signature(&self, image: ImageRef) -> Result<SignatureCheck, Problem> {
-        let Some(keys) = self.keys.clone() else { return Ok(SignatureCheck::NotChecked) };
+    async fn vouchers(&self, image: ImageRef) -> Result<Vouchers, Problem> {
+        let (keys, authorities) = (self.keys.clone(), Arc::clone(&self.authorities));
         let image = StoredImage::of(image)?;
         blocking(move || {
-            let known = keys.known().map_err(|error| internal(&error))?;
-            Ok(memdeck_image::signature_beside(&image.path, &known).unwrap_or_default())
+            let known = keys.map(|keys| keys.known()).transpose().map_err(|error| internal(&error))?;
+            let signature = known.and_then(|known| memdeck_image::signature_beside(&image.path, &known));
+            let time_stamp = memdeck_image::time_stamp_beside(&image.path, &authorities);
+            Ok(Vouchers {
+                signature: signature.unwrap_or_default(),
+                time_stamp: time_stamp.unwrap_or_default(),
+            })
         })
         .await
     }

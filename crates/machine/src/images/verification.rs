@@ -12,7 +12,7 @@ use memdeck_model::{
     VerificationState,
 };
 use memdeck_operations::{Verifications, blocking, catalog_problem};
-use memdeck_signing::KeyFiles;
+use memdeck_signing::{Authorities, KeyFiles};
 
 use super::uses::InUse;
 use super::{StoredImage, StoredImages, internal, unreadable};
@@ -75,6 +75,7 @@ impl StoredImages {
             verifications: self.verifications.clone(),
             clock: Arc::clone(&self.clock),
             keys: self.keys.clone(),
+            authorities: Arc::clone(&self.authorities),
             before,
             begun: begun.clone(),
             image,
@@ -100,6 +101,7 @@ pub(super) struct Job {
     verifications: Verifications,
     clock: Arc<dyn Clock>,
     keys: Option<KeyFiles>,
+    authorities: Arc<Authorities>,
     before: Verification,
     begun: Verification,
     image: StoredImage,
@@ -130,6 +132,7 @@ impl Job {
         let result = result.map(|mut report| {
             memdeck_image::compare_with_record(&mut report, &self.image.record);
             self.check_signature(&mut report);
+            memdeck_image::check_time_stamp(&mut report, &self.authorities);
             report
         });
         let ended = self.ended(result, self.clock.now());

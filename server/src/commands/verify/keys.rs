@@ -1,8 +1,8 @@
-//! Whose signatures are believed: keys that were given, or else those of the state directory.
+//! Whose signatures are believed: keys that were given, or else those of the state directory. And whose time stamps.
 
 use std::path::{Path, PathBuf};
 
-use memdeck_signing::{KeyFiles, KnownKeys, PublicKey};
+use memdeck_signing::{Authorities, KeyFiles, KnownKeys, PublicKey};
 
 use crate::commands::{Failure, with_causes};
 use crate::config::Config;
@@ -39,4 +39,22 @@ fn read(path: &Path) -> Result<PublicKey, Failure> {
     let unusable = |why: String| Failure::new(format!("the key {} cannot be used: {why}", path.display()));
     let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
     PublicKey::from_pem(&pem).map_err(|error| unusable(error.to_string()))
+}
+
+/// The authorities of these files; with none, those of the configuration.
+pub fn authorities(config: &Config, given: &[PathBuf]) -> Result<Authorities, Failure> {
+    if given.is_empty() {
+        return Ok(Authorities::clone(&config.time_stamps.authorities));
+    }
+    let mut pem = Vec::new();
+    for path in given {
+        let unusable =
+            |why: String| Failure::new(format!("the certificates {} cannot be used: {why}", path.display()));
+        let read = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+        // Each alone, so that the one that is of no use is named.
+        Authorities::from_pem(&read).map_err(|fault| unusable(fault.to_string()))?;
+        pem.extend(read);
+        pem.push(b'\n');
+    }
+    Authorities::from_pem(&pem).map(Authorities::demanded).map_err(|fault| Failure::new(fault.to_string()))
 }

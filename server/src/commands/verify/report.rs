@@ -66,6 +66,7 @@ pub fn of(report: &VerifyReport, around: &Circumstances<'_>) -> String {
     what(&mut text, report);
     text.title("Who vouches for it");
     text.fact("signature", signature_in_words(report, *unbelieved));
+    text.fact("time stamp", &report.time_stamp);
     if let Some(manifest) = &report.manifest {
         placed(&mut text, manifest);
     }

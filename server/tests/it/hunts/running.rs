@@ -9,12 +9,11 @@ use async_trait::async_trait;
 use memdeck_model::audit::{AuditAction, AuditResult};
 use memdeck_model::{
     Actor, ByteCount, DeleteRequest, DrawnComparison, DumpId, Event, GuestPhysAddr, HuntHit, HuntProgress,
-    InsideReading, Inspection, Manifest, MapView, Millis, Problem, Record, SignatureCheck, Sought,
-    Verification,
+    InsideReading, Inspection, Manifest, MapView, Millis, Problem, Record, Sought, Verification,
 };
 use memdeck_operations::{
     Caller, Described, Form, HuntWatcher, ImageHost, ImageRef, Images, OpenImage, Operations, Parts,
-    Searched, Study,
+    Searched, Study, Vouchers,
 };
 use serde_json::json;
 use tokio::runtime::Handle;
@@ -81,8 +80,8 @@ impl ImageHost for Endless {
         self.images.manifest(image).await
     }
 
-    async fn signature(&self, image: ImageRef) -> Result<SignatureCheck, Problem> {
-        self.images.signature(image).await
+    async fn vouchers(&self, image: ImageRef) -> Result<Vouchers, Problem> {
+        self.images.vouchers(image).await
     }
 
     async fn inspect(&self, image: ImageRef) -> Result<Described<Inspection>, Problem> {

@@ -1,0 +1,127 @@
+//! The authorities whose time is believed.
+
+use std::time::Duration;
+
+use cms::signed_data::SignedData;
+use der::asn1::ObjectIdentifier;
+use memdeck_model::{TimeStampCheck, Timestamp};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use x509_cert::Certificate;
+use x509_cert::ext::pkix::ExtendedKeyUsage;
+
+use super::StampFault;
+use super::signed::{as_der, certificates};
+
+/// `id-kp-timeStamping` (RFC 5280, 4.2.1.12), and its DER without tag and length.
+const ID_KP_TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
+const TIME_STAMPING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
+
+/// What the certificate of an authority must say, and that it is critical (RFC 3161, 2.3).
+pub(super) fn is_for_time_stamps(certificate: &Certificate) -> bool {
+    let told = certificate.tbs_certificate.get::<ExtendedKeyUsage>();
+    matches!(told, Ok(Some((true, ExtendedKeyUsage(purposes)))) if purposes == [ID_KP_TIME_STAMPING])
+}
+
+/// Certificates that vouch for those of authorities.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authorities {
+    certificates: Vec<CertificateDer<'static>>,
+    /// Whether a stamp by one for whom they vouch is asked for.
+    is_demanded: bool,
+}
+
+/// Why a file names no authorities.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthoritiesFault {
+    /// No PEM, or one of something else.
+    #[error("it holds no certificate in PEM (BEGIN CERTIFICATE)")]
+    None,
+    /// One of them cannot be read.
+    #[error("its certificate number {number} is of no use: {why}")]
+    Unusable {
+        /// From 1.
+        number: usize,
+        why: String,
+    },
+}
+
+impl Authorities {
+    /// The certificates in a PEM file.
+    ///
+    /// # Errors
+    /// There is none, or one is of no use.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, AuthoritiesFault> {
+        let mut certificates = Vec::new();
+        for (index, read) in CertificateDer::pem_slice_iter(pem).enumerate() {
+            let unusable = |why: String| AuthoritiesFault::Unusable { number: index.saturating_add(1), why };
+            let certificate = read.map_err(|error| unusable(error.to_string()))?;
+            anchor_from_trusted_cert(&certificate).map_err(|error| unusable(error.to_string()))?;
+            certificates.push(certificate);
+        }
+        if certificates.is_empty() {
+            Err(AuthoritiesFault::None)
+        } else {
+            Ok(Self { certificates, is_demanded: false })
+        }
+    }
+
+    /// The same, for whoever wants a stamp of one of them.
+    #[must_use]
+    pub fn demanded(self) -> Self {
+        Self { is_demanded: true, ..self }
+    }
+
+    /// Whether a manifest with such a stamp is not vouched for as it should be.
+    #[must_use]
+    pub fn is_doubtful(&self, found: &TimeStampCheck) -> bool {
+        match found {
+            TimeStampCheck::Valid { .. } => false,
+            TimeStampCheck::Wrong => true,
+            // Without any authority nobody expects to know whose it is.
+            TimeStampCheck::UnknownAuthority { .. } => self.is_demanded || !self.certificates.is_empty(),
+            // What was taken a moment ago waits for its stamp, and what is older than the setting may have none.
+            TimeStampCheck::None | TimeStampCheck::NotChecked => self.is_demanded,
+        }
+    }
+
+    /// The certificates of the stamp by which one of them vouches for `certificate` as that of an authority for time stamps, as of
+    /// that time; `None` if none of them does.
+    pub(super) fn path_to(
+        &self,
+        certificate: &Certificate,
+        signed: &SignedData,
+        at: Timestamp,
+    ) -> Result<Option<Vec<CertificateDer<'static>>>, StampFault> {
+        let broken = |error: webpki::Error| StampFault::Certificate(error.to_string());
+        if !is_for_time_stamps(certificate) {
+            return Err(StampFault::Certificate("it is not for time stamps alone".to_owned()));
+        }
+        let der = as_der(certificate)?;
+        let between = certificates(signed).map(as_der).collect::<Result<Vec<_>, _>>()?;
+        let anchors = self.certificates.iter().map(anchor_from_trusted_cert);
+        let anchors = anchors.collect::<Result<Vec<_>, _>>().map_err(broken)?;
+        let seconds = u64::try_from(at.unix_seconds()).unwrap_or(0);
+        let authority = EndEntityCert::try_from(&der).map_err(broken)?;
+        let found = authority.verify_for_usage(
+            webpki::ALL_VERIFICATION_ALGS,
+            &anchors,
+            &between,
+            UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
+            // Of those between. What the authority's own says is seen below.
+            KeyUsage::required_if_present(TIME_STAMPING),
+            None,
+            None,
+        );
+        match found {
+            Ok(path) => {
+                let used = path.intermediate_certificates().map(|between| between.der().into_owned());
+                Ok(Some(std::iter::once(der.clone()).chain(used).collect()))
+            }
+            // Another of the same name, as after an authority has made a key anew.
+            Err(webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey) => Ok(None),
+            Err(error) => Err(broken(error)),
+        }
+    }
+}
