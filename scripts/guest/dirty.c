@@ -85,7 +85,8 @@ static void dirty_pages(struct sweep *sweep, uint64_t pages) {
 
 /* Dirties at the rate for some seconds and returns the rate reached, in MiB/s. */
 static double dirty_for(struct sweep *sweep, double seconds, uint64_t rate_mibps) {
-    const struct timespec pause = {0, 5 * 1000 * 1000};
+    /* Whoever has nothing to write is not woken for it: an idle guest is idle. */
+    const struct timespec pause = rate_mibps == 0 ? (struct timespec){(time_t)seconds, 0} : (struct timespec){0, 5 * 1000 * 1000};
     const double start = seconds_now();
     double now = start;
     uint64_t written = 0;
