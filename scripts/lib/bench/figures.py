@@ -350,7 +350,7 @@ def _answers(found):
     yield at_most("seven days of one guest, 99 %", CHART_MS, chart.get("chart_ms_p99"), " ms", 1)
     brought = found.get("import", {})
     rows = brought.get("rows", IMPORT_ROWS)
-    peak = brought["peak_rss_bytes"] / MIB if brought else None
+    peak = brought["peak_bytes"] / MIB if brought else None
     for mark in (
         at_most(f"{rows:,} foreign rows imported", IMPORT_S, brought.get("seconds"), " s", 1),
         at_most(f"{rows:,} foreign rows: peak memory of memdeck", IMPORT_MIB, peak, " MiB", 0),
