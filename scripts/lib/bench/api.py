@@ -1,10 +1,12 @@
 """Measures the calls of the page over HTTP on loopback, on a catalog full of made-up records.
 
 Every question is asked often enough for a median. What is measured is the whole call as a client sees it: the query,
-JSON and loopback. Needs Python's standard library only.
+JSON and loopback. The same pages are asked for as a caller whose limits name a thousand guests. Needs Python's standard library
+only.
 """
 
 import argparse
+import csv
 import http.client
 import json
 import os
@@ -13,6 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.parse
+import uuid
 
 from . import report, served
 from .figures import percentile
@@ -21,6 +24,8 @@ from .process import BenchError
 # What a page, a search, an order and a filter may take, in milliseconds.
 TARGET_MS = 50
 WARM_UP_RUNS = 3
+# Guests in the limits of a caller.
+LIMITED_TO = 1000
 
 
 def cases(records):
@@ -69,18 +74,55 @@ def cases(records):
     ]
 
 
-def measure(address, path, runs):
+def call(connection, method, path, body=None, token=None):
+    """The answer's body."""
+    headers = {"content-type": "application/json"} if body else {}
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    connection.request(method, path, body and json.dumps(body), headers)
+    response = connection.getresponse()
+    said = response.read()
+    if response.status >= 300:
+        raise BenchError(f"{method} {path} answered {response.status}: {said[:200]!r}")
+    return said
+
+
+def guests_of_limits(rows):
+    """Every other guest of the records, by host and name, and as many that have none as make up the thousand, by UUID."""
+    known = sorted({f"{row['host']}/{row['dom']}" for row in rows if row["host"]})[::2]
+    if len(known) > LIMITED_TO:
+        raise BenchError(f"{len(known)} guests are more than the {LIMITED_TO} of the limits")
+    return known + [str(uuid.UUID(int=number + 1)) for number in range(LIMITED_TO - len(known))]
+
+
+def limited_token(address):
+    """An API token that sees a thousand guests and no others."""
+    connection = http.client.HTTPConnection(address, timeout=120)
+    rows = csv.DictReader(call(connection, "GET", "/api/memory-dumps/export.csv").decode().splitlines())
+    wanted = {"name": "limited", "role": "viewer", "guests": guests_of_limits(rows)}
+    token = json.loads(call(connection, "POST", "/api/tokens", wanted))["token"]
+    all_of_them, its_own = (
+        json.loads(call(connection, "GET", "/api/memory-dumps/records?limit=1", token=caller))["total"] for caller in (None, token)
+    )
+    connection.close()
+    if not 0 < its_own < all_of_them:
+        raise BenchError(f"the limited caller sees {its_own} records of {all_of_them}")
+    return token
+
+
+def limited(measured):
+    """What is asked as the limited caller: pages and totals, no files."""
+    return [(f"limited: {name}", path, True) for name, path, has_target in measured if has_target]
+
+
+def measure(address, path, runs, token=None):
     """Times of `runs` calls in milliseconds, and the bytes of one answer."""
     connection = http.client.HTTPConnection(address, timeout=120)
     times, size = [], 0
     for run in range(WARM_UP_RUNS + runs):
         begun = time.perf_counter()
-        connection.request("GET", path)
-        response = connection.getresponse()
-        body = response.read()
+        body = call(connection, "GET", path, token=token)
         elapsed = (time.perf_counter() - begun) * 1000
-        if response.status != 200:
-            raise BenchError(f"GET {path} answered {response.status}: {body[:200]!r}")
         size = len(body)
         if run >= WARM_UP_RUNS:
             times.append(elapsed)
@@ -92,9 +134,12 @@ def run(records, runs):
     program, seed = served.build()
     results = []
     with served.home_with(records, seed) as home, served.Server(program, home) as server:
-        for name, path, has_target in cases(records):
-            times, size = measure(server.address, path, runs)
-            results.append(result_of(name, path, has_target, times, size))
+        token = limited_token(server.address)
+        asked = cases(records)
+        for caller, questions in ((None, asked), (token, limited(asked))):
+            for name, path, has_target in questions:
+                times, size = measure(server.address, path, runs, caller)
+                results.append(result_of(name, path, has_target, times, size))
     return {"records": records, "runs": runs, "cpus": os.cpu_count(), "load": os.getloadavg()[0], "results": results}
 
 
