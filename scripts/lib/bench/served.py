@@ -41,6 +41,7 @@ def home_with(records, seed):
 class Server:
     """`memdeck serve` on a home, with further variables; ends with the `with` block."""
 
+    role = "serve"
     address = None
 
     def __init__(self, program, home, **variables):
@@ -64,14 +65,14 @@ class Server:
             **self.variables,
         }
         self.process = subprocess.Popen(
-            [self.program, "serve"], cwd=self.home, env=environment, stdout=subprocess.DEVNULL,
+            [self.program, self.role], cwd=self.home, env=environment, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True,
         )
         ready = threading.Event()
         threading.Thread(target=self._read, args=(ready,), daemon=True).start()
         if not ready.wait(START_TIMEOUT_S) or self.address is None:
             self.__exit__()
-            raise BenchError("memdeck serve did not start:\n" + "".join(self.lines))
+            raise BenchError(f"memdeck {self.role} did not start:\n" + "".join(self.lines))
         return self
 
     def _read(self, ready):

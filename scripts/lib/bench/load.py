@@ -1,0 +1,470 @@
+"""bench load: many callers, many pages and many hosts at once.
+
+Parts, each of which can be had alone (--only):
+
+- trigger: ten thousand triggers for 20 guests from 50 clients; how soon each is answered
+- reads:   the records page, asked for 500 times a second while four dumps run, and what that costs the dumps: beside the same
+           load on a server that answers every request with one fixed line, in turn
+- pages:   1,000 readers of the feed, of which 100 never read, at four events a second
+- fleet:   50 agents with 20 guests each on one dashboard, and how soon one that was killed is seen to be back
+
+The guests of `reads` are real. Those of the others are of libvirt's own test driver, which dumps nobody: each dump of them ends
+with an error soon after it began.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+from . import capture, figures, machine, report
+from .figures import MIB, percentile
+from .lab import LAB_DIR, Lab
+from .overload import trivial_server
+from .process import BenchError, cpu_seconds, high_water, turn
+from .served import Server
+from .service import ENDED
+from .ways import Memdeck
+
+PARTS = ("trigger", "reads", "pages", "fleet")
+GUESTS = 20
+CLIENTS = 50
+TRIGGERS = 10_000
+DUMPED = 4
+DUMPED_MIB = 256
+READS_PER_S = 500
+READERS = 20
+FEEDS = 1000
+# Of those, who never read.
+DEAF = 100
+EVENTS_PER_S = 4
+AGENTS = 50
+WINDOW_S = 30
+PAIRS = 5
+PATIENCE_S = 120
+RECORDS = "/api/memory-dumps/records?limit=25"
+# How long the load goes on before it counts.
+WARM_UP_S = 1
+
+
+def log(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def arguments_of(command_line):
+    parser = argparse.ArgumentParser(
+        prog="bench load", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    number = capture.at_least_one
+    parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+    parser.add_argument("--quick", action="store_true", help="for trying: a tenth of everything")
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help="this part, and others that are named so")
+    parser.add_argument("--pairs", type=number, metavar="N", help=f"pairs of rounds of dumps [{PAIRS}]")
+    parser.add_argument("--memdeck", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    chosen = parser.parse_args(command_line)
+    chosen.pairs = chosen.pairs or (1 if chosen.quick else PAIRS)
+    part = 10 if chosen.quick else 1
+    chosen.triggers, chosen.feeds, chosen.deaf = TRIGGERS // part, FEEDS // part, DEAF // part
+    chosen.agents, chosen.window = AGENTS // part, WINDOW_S // (3 if chosen.quick else 1)
+    chosen.only = [part for part in PARTS if part in (chosen.only or PARTS)]
+    return chosen
+
+
+class Agent(Server):
+    """`memdeck agent` on a home; ends with the `with` block."""
+
+    role = "agent"
+
+
+def test_hypervisor(home, prefix, count):
+    """URI of libvirt's test driver with so many running guests."""
+    guests = "".join(
+        "<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><test:runstate>1</test:runstate>"
+        f"<name>{prefix}-{number:02}</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>"
+        for number in range(1, count + 1)
+    )
+    file = home / "node.xml"
+    file.write_text(f"<node>{guests}</node>", encoding="ascii")
+    return f"test://{file}"
+
+
+def new_home(work, name):
+    home = work / name
+    (home / "state").mkdir(parents=True, mode=0o700)
+    return home
+
+
+def get(address, path):
+    connection = http.client.HTTPConnection(address, timeout=60)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status != 200:
+        raise BenchError(f"GET {path} answered {answer.status}: {body[:200]!r}")
+    return json.loads(body)
+
+
+def request_of(address, method, path, body=""):
+    head = f"{method} {path} HTTP/1.1\r\nHost: {address}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return (head + body).encode()
+
+
+async def answered(reader):
+    """Status and body of the answer that comes next."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    status = int(head.split(b" ", 2)[1])
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
+    if not lengths:
+        raise BenchError(f"an answer without a length: {head[:200]!r}")
+    return status, await reader.readexactly(int(lengths[0].split(b":")[1]))
+
+
+async def trigger_from_many(address, triggers):
+    """Milliseconds until each trigger was answered, and the answers that were none."""
+    host, port = address.rsplit(":", 1)
+    times, wrong, numbers = [], [], iter(range(triggers))
+
+    async def client():
+        reader, writer = await asyncio.open_connection(host, port)
+        for number in numbers:
+            body = json.dumps({"vms": [f"load-{number % GUESTS + 1:02}"]})
+            began = time.perf_counter()
+            writer.write(request_of(address, "POST", "/api/memory-dumps/trigger", body))
+            status, said = await answered(reader)
+            times.append((time.perf_counter() - began) * 1000)
+            if status != 200 or not json.loads(said)["dumps"]:
+                wrong.append(said[:200])
+        writer.close()
+
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    return times, wrong
+
+
+async def read_steadily(address, per_s):
+    """Reads the records page at a steady pace until it is told to end, and prints the milliseconds that each took."""
+    host, port = address.rsplit(":", 1)
+    ended, times, bad = asyncio.Event(), [], [0]
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    counts_from = time.monotonic() + WARM_UP_S
+
+    async def reads(number):
+        pace = READERS / per_s
+        next_at = time.monotonic() + number / per_s
+        reader, writer = await asyncio.open_connection(host, port)
+        while not ended.is_set():
+            await asyncio.sleep(max(0.0, next_at - time.monotonic()))
+            # From when it was due: a server that is late makes no load lighter.
+            began, next_at = next_at, next_at + pace
+            writer.write(request_of(address, "GET", RECORDS))
+            status, _ = await answered(reader)
+            if began >= counts_from:
+                times.append((time.monotonic() - began) * 1000)
+                bad[0] += status != 200
+
+    tasks = [asyncio.create_task(reads(number)) for number in range(READERS)]
+    print("loading", flush=True)
+    await ended.wait()
+    for task in tasks:
+        task.cancel()
+    broken = [task for task in tasks if task.done() and not task.cancelled() and task.exception()]
+    print(json.dumps({"times_ms": times, "bad": bad[0] + len(broken)}), flush=True)
+
+
+class Reads:
+    """That load, in a process of its own, for as long as the `with` block runs."""
+
+    def __init__(self, address):
+        self._command = [sys.executable, "-m", "bench.load", "--reads", address, str(READS_PER_S)]
+        self.told = None
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        if self._process.stdout.readline().strip() != "loading":
+            raise BenchError("the load did not begin")
+        time.sleep(2 * WARM_UP_S)
+        return self
+
+    def __exit__(self, *_):
+        self._process.send_signal(signal.SIGTERM)
+        said, _ = self._process.communicate(timeout=30)
+        self.told = json.loads(said.strip().splitlines()[-1])
+
+
+async def follow_feed(address, feeds, deaf, seconds, begun):
+    """Events that each reader of the feed got within a while. `begun` is called when all of them listen."""
+    host, port = address.rsplit(":", 1)
+    counts, writers, listening = [0] * feeds, [], []
+
+    async def listen(number):
+        reader, writer = await asyncio.open_connection(host, port)
+        writers.append(writer)
+        writer.write(f"GET /api/events HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+        listening.append(number)
+        if number < deaf:
+            await asyncio.Event().wait()
+        while line := await reader.readline():
+            counts[number] += line.startswith(b"data:")
+
+    tasks = [asyncio.create_task(listen(number)) for number in range(feeds)]
+    while len(listening) < feeds:
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(2)
+    counts[:] = [0] * feeds
+    finish = begun()
+    await asyncio.sleep(seconds)
+    found = finish()
+    broken = sum(task.done() for task in tasks)
+    for task in tasks:
+        task.cancel()
+    for writer in writers:
+        writer.close()
+    return found, counts[deaf:], broken
+
+
+class Load:
+    """The measurement, one part after the other; what was measured is in `found`."""
+
+    def __init__(self, chosen, lab, work):
+        self.chosen, self.lab, self.work = chosen, lab, work
+        self.program = chosen.memdeck.resolve()
+        self.found, self.failures = {}, {}
+
+    def run(self):
+        for part in self.chosen.only:
+            log(f"{part}:")
+            try:
+                self.found[part] = getattr(self, part)()
+            except (BenchError, OSError, subprocess.SubprocessError) as cause:
+                log(f"  {part}: {cause}")
+                self.failures[part] = str(cause)
+
+    def serving(self, name):
+        """A dashboard with 20 guests of the test driver."""
+        home = new_home(self.work, name)
+        uri = test_hypervisor(home, "load", GUESTS)
+        return Server(self.program, home, LIBVIRT_URI=uri, TELEMETRY="off")
+
+    def trigger(self):
+        with self.serving("trigger") as server:
+            times, wrong = asyncio.run(trigger_from_many(server.address, self.chosen.triggers))
+        if wrong:
+            raise BenchError(f"{len(wrong)} triggers were not taken, the first: {wrong[0]!r}")
+        found = {"triggers": len(times), "median_ms": statistics.median(times), "p99_ms": percentile(times, 99)}
+        log(f"  {found['triggers']} triggers: median {found['median_ms']:.1f} ms, 99 % {found['p99_ms']:.1f} ms")
+        return found
+
+    def reads(self):
+        names = [f"bench-load-{number}" for number in range(1, DUMPED + 1)]
+        memdeck = Memdeck(self.program, self.work, ["TELEMETRY=off", "OPEN_ACCESS=loopback", f"MAX_PARALLEL_DUMPS={DUMPED}"])
+        with turn():
+            self.lab.start_all(names, DUMPED_MIB, 8)
+        times, bad, ratios = [], 0, []
+        with memdeck.service() as service, trivial_server() as other:
+            for number in range(1, self.chosen.pairs + 1):
+                walls = []
+                for address in (service.address, other):
+                    with Reads(address) as load:
+                        walls.append(self.dump_all(service, names))
+                    if address == service.address:
+                        times, bad = times + load.told["times_ms"], bad + load.told["bad"]
+                    for path in memdeck.dumps.iterdir():
+                        path.unlink()
+                ratios.append(walls[0] / walls[1])
+                log(f"  pair {number}: four dumps in {walls[0]:.2f} s, against {walls[1]:.2f} s")
+        for name in names:
+            self.lab.stop(name)
+        return {"reads": len(times), "bad": bad, "p99_ms": percentile(times, 99), "slower": statistics.median(ratios)}
+
+    @staticmethod
+    def dump_all(service, names):
+        """Seconds until all of them are dumped."""
+        began = time.monotonic()
+        ids = {service.ask(name, mode="frozen"): name for name in names}
+        while ids:
+            for dump_id, name in list(ids.items()):
+                told = get(service.address, f"/api/memory-dumps/status/{name}")
+                if told["dump_id"] == dump_id and told["job_state"] in ENDED:
+                    if told["job_state"] != "completed":
+                        raise BenchError(f"the dump of {name} failed: {told['message']}")
+                    del ids[dump_id]
+            if time.monotonic() - began > PATIENCE_S:
+                raise BenchError(f"the dumps of {', '.join(ids.values())} did not end")
+            time.sleep(0.02)
+        return time.monotonic() - began
+
+    def pages(self):
+        with self.serving("pages") as server:
+            pid = server.process.pid
+            told = {}
+
+            def begun():
+                began, before = time.monotonic(), cpu_seconds(pid)
+                stirring = subprocess.Popen([sys.executable, "-m", "bench.load", "--stir", server.address])
+
+                def finish():
+                    told["cpu"] = (cpu_seconds(pid) - before) / (time.monotonic() - began)
+                    stirring.terminate()
+                    stirring.wait()
+                    return told["cpu"]
+
+                return finish
+
+            cpu, counts, broken = asyncio.run(
+                follow_feed(server.address, self.chosen.feeds, self.chosen.deaf, self.chosen.window, begun)
+            )
+            resident = high_water(pid)
+        per_s = statistics.median(counts) / self.chosen.window
+        log(f"  {per_s:.1f} events a second to each; {cpu:.0%} of a core, {resident / MIB:.0f} MiB, {broken} broken off")
+        if min(counts) == 0 or per_s < EVENTS_PER_S / 2:
+            raise BenchError(f"the feed told too little: {min(counts)} to {max(counts)} events in {self.chosen.window} s")
+        return {"feeds": len(counts), "events_per_s": per_s, "cpu_share": cpu, "resident_bytes": resident, "broken": broken}
+
+    def fleet(self):
+        with contextlib.ExitStack() as stack:
+            agents = []
+            for number in range(1, self.chosen.agents + 1):
+                home = new_home(self.work, f"agent-{number:02}")
+                uri = test_hypervisor(home, f"vm-{number:02}", GUESTS)
+                agents.append(stack.enter_context(Agent(self.program, home, LIBVIRT_URI=uri, TELEMETRY="off")))
+            home = new_home(self.work, "fleet")
+            hosts = "".join(
+                f'[[hosts]]\nname = "kvm-{number:02}"\nurl = "http://{agent.address}"\n' for number, agent in enumerate(agents, 1)
+            )
+            configuration = home / "memdeck.toml"
+            configuration.write_text(hosts, encoding="ascii")
+            configuration.chmod(0o600)
+            server = stack.enter_context(
+                Server(self.program, home, MEMDECK_CONFIG=str(configuration), TELEMETRY="off")
+            )
+            until_up_s = self.until(server, lambda found: sum(host["condition"] == "up" for host in found) == len(agents))
+            time.sleep(5)
+            pid, before = server.process.pid, cpu_seconds(server.process.pid)
+            time.sleep(self.chosen.window)
+            idle = (cpu_seconds(pid) - before) / self.chosen.window
+            lists = []
+            for _ in range(20):
+                began = time.perf_counter()
+                guests = get(server.address, "/api/telemetry/live-vms")["vms"]
+                lists.append((time.perf_counter() - began) * 1000)
+            if len(guests) != len(agents) * GUESTS:
+                raise BenchError(f"{len(guests)} guests are shown of {len(agents) * GUESTS}")
+            back_s = self.back(server, agents[0], stack)
+            found = {"agents": len(agents), "until_up_s": until_up_s, "idle_share": idle, "guests_ms": statistics.median(lists), "back_s": back_s}
+            log(f"  {found}")
+            return found
+
+    def back(self, server, agent, stack):
+        """Seconds from when an agent that was killed answers again to when the dashboard shows it."""
+        agent.process.kill()
+        agent.process.wait()
+        self.until(server, lambda found: found[0]["condition"] != "up")
+        again = Agent(self.program, agent.home, **{**agent.variables, "MEMDECK_BIND": agent.address})
+        stack.enter_context(again)
+        return self.until(server, lambda found: found[0]["condition"] == "up")
+
+    @staticmethod
+    def until(server, is_so):
+        began = time.monotonic()
+        while not is_so(get(server.address, "/api/hosts")["hosts"]):
+            if time.monotonic() - began > PATIENCE_S:
+                raise BenchError("the hosts do not come to that")
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+
+def stir(address):
+    """Asks for dumps of guests that nobody can dump, so that something is told a few times a second."""
+    number = 0
+    while True:
+        number += 1
+        connection = http.client.HTTPConnection(address, timeout=60)
+        body = json.dumps({"vms": [f"load-{number % GUESTS + 1:02}"]})
+        connection.request("POST", "/api/memory-dumps/trigger", body, {"content-type": "application/json"})
+        connection.getresponse().read()
+        connection.close()
+        # Queued, running and ended are three events.
+        time.sleep(3 / EVENTS_PER_S)
+
+
+def marks_of(found):
+    trigger, reads = found.get("trigger", {}), found.get("reads", {})
+    pages, fleet = found.get("pages", {}), found.get("fleet", {})
+    resident = pages.get("resident_bytes")
+    share = lambda value: None if value is None else value * 100  # noqa: E731
+    yield figures.at_most("trigger to queued, 50 clients, 99 %", 20, trigger.get("p99_ms"), " ms", 1)
+    yield figures.at_most("records page beside four dumps, 99 %", 100, reads.get("p99_ms"), " ms", 1)
+    yield figures.at_most("the dumps, against a trivial server", 1.1, reads.get("slower"))
+    yield figures.at_most("1,000 readers of the feed: memory", 150, None if resident is None else resident / MIB, " MiB", 0)
+    yield figures.at_most("1,000 readers of the feed: share of a core", 20, share(pages.get("cpu_share")), " %", 1)
+    yield figures.at_most("50 agents, idle: share of a core", 30, share(fleet.get("idle_share")), " %", 1)
+    yield figures.at_most("a host that is back: until it is shown", 2.5, fleet.get("back_s"), " s")
+
+
+def measure(chosen):
+    machine.require_room(DUMPED * DUMPED_MIB, LAB_DIR.parent)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    LAB_DIR.mkdir(parents=True, exist_ok=True)
+    # Registered first is done last.
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(capture._alone())
+        work = LAB_DIR / "bench"
+        shutil.rmtree(work, ignore_errors=True)  # of a benchmark that was killed
+        work.mkdir(mode=0o700)
+        stack.callback(shutil.rmtree, work, ignore_errors=True)
+        lab = Lab(log)
+        stack.callback(lab.close)
+        stack.push(capture._ignore_signals)
+        load = Load(chosen, lab, work)
+        before = os.getloadavg()[0]
+        load.run()
+    marks = list(marks_of(load.found))
+    about = {**machine.hardware(), "load_before": round(before, 2)}
+    settings = {name: getattr(chosen, name) for name in ("only", "quick", "pairs", "triggers", "feeds", "agents", "window")}
+    bar = [mark.as_json() for mark in marks]
+    return {"machine": about, "settings": settings, **load.found, "failures": load.failures, "bar": bar}, marks
+
+
+def as_text(result, marks):
+    about, chosen = result["machine"], result["settings"]
+    yield f"{about['cpu']}, {about['cores']} cores, {about['memory_mib']} MiB, load {about['load_before']} before"
+    if chosen["quick"]:
+        yield "A tenth of everything: these figures are for trying only."
+    yield ""
+    for part, cause in result["failures"].items():
+        yield f"{part} was not measured: {cause}"
+    is_whole = len(chosen["only"]) == len(PARTS)
+    yield from report.bar_table([mark for mark in marks if is_whole or mark.value is not None])
+
+
+def main(command_line):
+    if command_line[:1] == ["--reads"]:
+        asyncio.run(read_steadily(command_line[1], int(command_line[2])))
+        return 0
+    if command_line[:1] == ["--stir"]:
+        stir(command_line[1])
+    chosen = arguments_of(command_line)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, capture._interrupt)
+    try:
+        result, marks = measure(chosen)
+    except (BenchError, OSError, subprocess.SubprocessError) as cause:
+        log(f"bench load: {cause}")
+        return 1
+    print(json.dumps(result, indent=1) if chosen.json else "\n".join(as_text(result, marks)))
+    return 1 if result["failures"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,325 @@
+"""bench study: how soon the images of dumps answer questions.
+
+Parts, each of which can be had alone (--only):
+
+- inside:  the guest's own view, of a small guest and of a large one
+- compare: two dumps of the large guest: the figures, and the whole map that the page draws
+- hunt:    a list of a thousand strings over one image of the large guest, and over all of them
+- mount:   random and sequential reads of a mounted image by other programs
+
+The large guest has a quarter of its memory full of files, writes to another quarter, and leaves the rest empty. Every call
+is repeated and its median counts; programs are started anew each time, as an operator starts them.
+"""
+
+import argparse
+import contextlib
+import http.client
+import json
+import multiprocessing
+import os
+import pathlib
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+from . import capture, figures, machine, report
+from .figures import MIB
+from .lab import LAB_DIR, Lab
+from .process import BenchError, measured, stop, turn
+from .ways import Memdeck
+
+PARTS = ("inside", "compare", "hunt", "mount")
+SMALL_MIB = 512
+LARGE_MIB = 4096
+DUMPS = 10
+INDICATORS = 1000
+PAGE_BYTES = 4096
+READERS = 2
+READ_S = 10
+RUNS = 5
+# Anything that answers within this is there.
+MOUNT_PATIENCE_S = 60
+# As many cells as the page asks for.
+MAP_CELLS = 16384
+
+
+def log(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def arguments_of(command_line):
+    parser = argparse.ArgumentParser(
+        prog="bench study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    number = capture.at_least_one
+    parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+    parser.add_argument("--quick", action="store_true", help="for trying: a large guest that is small, and few dumps")
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help="this part, and others that are named so")
+    parser.add_argument("--runs", type=number, metavar="N", help=f"calls of which the median counts [{RUNS}]")
+    parser.add_argument("--memdeck", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    chosen = parser.parse_args(command_line)
+    chosen.large, chosen.dumps = (SMALL_MIB, 3) if chosen.quick else (LARGE_MIB, DUMPS)
+    chosen.runs = chosen.runs or (2 if chosen.quick else RUNS)
+    chosen.only = [part for part in PARTS if part in (chosen.only or PARTS)]
+    return chosen
+
+
+def median_of(runs, measure):
+    """The median of what `measure` returns, in seconds."""
+    return statistics.median(measure() for _ in range(runs))
+
+
+def indicators(count):
+    """Strings as they stand in lists of indicators: names of hosts that no guest knows."""
+    numbers = random.Random(1)
+    return [f"{numbers.getrandbits(64):016x}.c2.example" for _ in range(count)]
+
+
+def page_offsets(image, count):
+    """Offsets of pages that are not zero, spread over an exported image with holes."""
+    numbers, found = random.Random(2), []
+    size = image.stat().st_size
+    with open(image, "rb") as file:
+        # A quarter of the pages would do; far more looks than that mean that nothing is in it.
+        for _ in range(count * 64):
+            if len(found) == count:
+                break
+            at = numbers.randrange(size // PAGE_BYTES) * PAGE_BYTES
+            if os.pread(file.fileno(), PAGE_BYTES, at).strip(b"\0"):
+                found.append(at)
+    if len(found) < count:
+        raise BenchError(f"{image} has too few pages that are not zero: {len(found)} found of {count}")
+    return found
+
+
+def read_pages(path, offsets, seconds, seed, counted):
+    """Reads pages at random for a while, and puts their number into a queue. Runs in a process of its own."""
+    numbers, reads = random.Random(seed), 0
+    fd = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if len(os.pread(fd, PAGE_BYTES, numbers.choice(offsets))) != PAGE_BYTES:
+            break
+        reads += 1
+    os.close(fd)
+    counted.put(reads)
+
+
+class Study:
+    """The measurement, one part after the other; what was measured is in `found`."""
+
+    def __init__(self, chosen, lab, work):
+        self.chosen, self.lab, self.work = chosen, lab, work
+        self.memdeck = Memdeck(chosen.memdeck.resolve(), work, ["TELEMETRY=off", "OPEN_ACCESS=loopback"])
+        self.found, self.failures, self.large, self.small = {}, {}, [], None
+
+    def run(self):
+        self.small = self.take("study-small", SMALL_MIB, 1 if "inside" in self.chosen.only else 0)
+        self.large = self.take("study-large", self.chosen.large, self.dumps_needed())
+        for part in self.chosen.only:
+            log(f"{part}:")
+            try:
+                self.found[part] = getattr(self, part)()
+            except (BenchError, OSError, subprocess.SubprocessError) as cause:
+                log(f"  {part}: {cause}")
+                self.failures[part] = str(cause)
+
+    def dumps_needed(self):
+        return {"hunt": self.chosen.dumps, "compare": 2}.get(next((p for p in ("hunt", "compare") if p in self.chosen.only), ""), 1)
+
+    def take(self, name, mib, count):
+        """So many dumps of a guest that runs for them alone."""
+        if count == 0:
+            return []
+        log(f"{count} dumps of a guest of {mib} MiB")
+        with turn():
+            self.lab.start(name, mib, 8)
+            try:
+                return [self.memdeck.dump_in(name, "frozen", 60)["record"] for _ in range(count)]
+            finally:
+                self.lab.stop(name)
+
+    def timed(self, *arguments):
+        ended = self.memdeck.run(*arguments).or_fail(f"memdeck {arguments[0]}")
+        log(f"  memdeck {arguments[0]}: {ended.cost.wall_s:.2f} s, {ended.cost.peak_rss_bytes / MIB:.0f} MiB")
+        return ended
+
+    def inside(self):
+        found = {}
+        for size, record in (("small", self.small[0]), ("large", self.large[-1])):
+            runs = [self.timed("inside", record["dump_path"], "--json") for _ in range(self.chosen.runs)]
+            told = json.loads(runs[0].stdout)
+            if not told["tables"]["processes"].get("rows"):
+                raise BenchError(f"no process was found in the {size} guest: {runs[0].stdout[:300]}")
+            found[size] = {
+                "wall_s": statistics.median(run.cost.wall_s for run in runs),
+                "peak_rss_bytes": max(run.cost.peak_rss_bytes for run in runs),
+            }
+        return found
+
+    def compare(self):
+        before, after = (record["dump_id"] for record in self.large[-2:])
+        figures_s = median_of(self.chosen.runs, lambda: self.timed("compare", before, after, "--json").cost.wall_s)
+        with self.memdeck.service() as service:
+            path = f"/api/memory-dumps/{before}/compare/{after}/map?cells={MAP_CELLS}"
+
+            def ask():
+                connection = http.client.HTTPConnection(service.address, timeout=60)
+                began = time.monotonic()
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                body = answer.read()
+                took = time.monotonic() - began
+                if answer.status != 200:
+                    raise BenchError(f"GET {path} answered {answer.status}: {body[:200]!r}")
+                connection.close()
+                return took
+
+            map_s = median_of(self.chosen.runs, ask)
+        log(f"  the map: {map_s:.3f} s")
+        return {"figures_s": figures_s, "map_s": map_s}
+
+    def hunt(self):
+        listed = self.work / "indicators"
+        listed.write_text("\n".join(indicators(INDICATORS)) + "\n", encoding="ascii")
+        newest = self.large[-1]
+        ask = ["hunt", "--file", listed, "--json"]
+        one_s = median_of(self.chosen.runs, lambda: self.timed(*ask, "--in", newest["dump_path"]).cost.wall_s)
+        every = [part for record in self.large for part in ("--in", record["dump_path"])]
+        all_s = median_of(self.chosen.runs, lambda: self.timed(*ask, *every).cost.wall_s)
+        return {"one_s": one_s, "all_s": all_s, "images": len(self.large), "image_bytes": newest["raw_size_bytes"]}
+
+    def mount(self):
+        record = self.large[-1]
+        exported = self.work / "exported.raw"
+        self.timed("export", record["dump_path"], "--format", "raw", "-o", exported)
+        offsets = page_offsets(exported, 2000)
+        script = 'set -o pipefail; "$1" export "$2" --format raw -o - | cat >/dev/null'
+        command = ["bash", "-c", script, "export", self.memdeck.program, record["dump_path"]]
+
+        def export_s():
+            return measured(command, env=self.memdeck.variables, cwd=self.work).or_fail("memdeck export").cost.wall_s
+
+        pairs = []
+        for _ in range(self.chosen.runs):
+            # A mount of its own each time: nothing of the image is unpacked yet.
+            with self.mounted() as where:
+                raw = self.file_of(where, record)
+                read_s = measured(["dd", f"if={raw}", "of=/dev/null", "bs=1M", "status=none"]).or_fail("dd").cost.wall_s
+            pairs.append((read_s, export_s()))
+            log(f"  sequential: {pairs[-1][0]:.2f} s mounted, {pairs[-1][1]:.2f} s exported")
+        with self.mounted() as where:
+            reads = self.random_reads(self.file_of(where, record), offsets)
+        exported.unlink()
+        return {"reads_per_s": reads, "of_export": statistics.median(export / read for read, export in pairs)}
+
+    def random_reads(self, path, offsets):
+        counted = multiprocessing.SimpleQueue()
+        readers = [
+            multiprocessing.Process(target=read_pages, args=(path, offsets, READ_S, number, counted)) for number in range(READERS)
+        ]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        counts = [counted.get() for _ in readers]
+        log(f"  random: {counts} pages in {READ_S} s")
+        return sum(counts) / READ_S
+
+    @contextlib.contextmanager
+    def mounted(self):
+        where = self.work / "mounted"
+        where.mkdir()
+        process = subprocess.Popen(
+            [self.memdeck.program, "mount", where, "--images", self.memdeck.dumps],
+            env=self.memdeck.variables, cwd=self.work, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        )
+        try:
+            until = time.monotonic() + MOUNT_PATIENCE_S
+            while not any(where.iterdir()):
+                if process.poll() is not None or time.monotonic() > until:
+                    raise BenchError("memdeck mount shows nothing: its message is above")
+                time.sleep(0.05)
+            yield where
+        finally:
+            stop(process)
+            where.rmdir()
+
+    @staticmethod
+    def file_of(where, record):
+        """The newest raw image of its guest."""
+        return sorted((where / record["dom"]).glob("*.raw"))[-1]
+
+
+def marks_of(found):
+    inside, compare = found.get("inside", {}), found.get("compare", {})
+    hunt, mount = found.get("hunt"), found.get("mount", {})
+    small, large = inside.get("small", {}), inside.get("large", {})
+    peak = small.get("peak_rss_bytes")
+    yield figures.at_most("inside a guest of 512 MiB", 5, small.get("wall_s"), " s")
+    yield figures.at_most("its memory, files included", 256, None if peak is None else peak / MIB, " MiB", 0)
+    yield figures.at_most("inside the large guest", 25, large.get("wall_s"), " s")
+    yield figures.at_most("two dumps compared: figures", 0.5, compare.get("figures_s"), " s")
+    yield figures.at_most("two dumps compared: whole map", 2, compare.get("map_s"), " s")
+    speed = hunt and hunt["image_bytes"] / hunt["one_s"] / 1e9
+    yield figures.at_least("1,000 strings in one image", 1, speed, " GB/s")
+    times = hunt["all_s"] / hunt["one_s"] if hunt and hunt["images"] >= DUMPS else None
+    yield figures.at_most("ten dumps of a guest, against one", 2.5, times, " times")
+    yield figures.at_least("mount: random pages, two readers", 1500, mount.get("reads_per_s"), " per s", 0)
+    yield figures.at_least("mount: sequential, against export", 0.8, mount.get("of_export"))
+
+
+def measure(chosen):
+    machine.require_room(chosen.large, LAB_DIR.parent)
+    LAB_DIR.mkdir(parents=True, exist_ok=True)
+    # Registered first is done last.
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(capture._alone())
+        work = LAB_DIR / "bench"
+        shutil.rmtree(work, ignore_errors=True)  # of a benchmark that was killed
+        work.mkdir(mode=0o700)
+        stack.callback(shutil.rmtree, work, ignore_errors=True)
+        lab = Lab(log)
+        stack.callback(lab.close)
+        stack.push(capture._ignore_signals)
+        study = Study(chosen, lab, work)
+        load = os.getloadavg()[0]
+        study.run()
+    marks = list(marks_of(study.found))
+    about = {**machine.hardware(), "load_before": round(load, 2)}
+    settings = {name: getattr(chosen, name) for name in ("only", "quick", "runs", "large", "dumps")}
+    bar = [mark.as_json() for mark in marks]
+    return {"machine": about, "settings": settings, **study.found, "failures": study.failures, "bar": bar}, marks
+
+
+def as_text(result, marks):
+    about, chosen = result["machine"], result["settings"]
+    yield f"{about['cpu']}, {about['cores']} cores, {about['memory_mib']} MiB, load {about['load_before']} before"
+    yield f"large guest of {chosen['large']} MiB, {chosen['dumps']} dumps; medians of {chosen['runs']}"
+    yield ""
+    for part, cause in result["failures"].items():
+        yield f"{part} was not measured: {cause}"
+    is_whole = len(chosen["only"]) == len(PARTS)
+    yield from report.bar_table([mark for mark in marks if is_whole or mark.value is not None])
+
+
+def main(command_line):
+    chosen = arguments_of(command_line)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, capture._interrupt)
+    try:
+        result, marks = measure(chosen)
+    except (BenchError, OSError, subprocess.SubprocessError) as cause:
+        log(f"bench study: {cause}")
+        return 1
+    print(json.dumps(result, indent=1) if chosen.json else "\n".join(as_text(result, marks)))
+    return 1 if result["failures"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
