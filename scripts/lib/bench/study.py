@@ -79,35 +79,41 @@ def indicators(count):
     return [f"{numbers.getrandbits(64):016x}.c2.example" for _ in range(count)]
 
 
-def page_offsets(image, count):
-    """Offsets of pages that are not zero, spread over an exported image with holes."""
-    numbers, found = random.Random(2), []
-    size = image.stat().st_size
+def page_offsets(image):
+    """Offsets of the pages that are not zero, in no order, of an exported image with holes."""
+    found = []
     with open(image, "rb") as file:
-        # A quarter of the pages would do; far more looks than that mean that nothing is in it.
-        for _ in range(count * 64):
-            if len(found) == count:
+        fd, size, at = file.fileno(), image.stat().st_size, 0
+        while at < size:
+            try:
+                at = os.lseek(fd, at, os.SEEK_DATA)
+            except OSError:
                 break
-            at = numbers.randrange(size // PAGE_BYTES) * PAGE_BYTES
-            if os.pread(file.fileno(), PAGE_BYTES, at).strip(b"\0"):
-                found.append(at)
-    if len(found) < count:
-        raise BenchError(f"{image} has too few pages that are not zero: {len(found)} found of {count}")
+            until = os.lseek(fd, at, os.SEEK_HOLE)
+            for page in range(at - at % PAGE_BYTES, until, PAGE_BYTES):
+                if os.pread(fd, PAGE_BYTES, page).strip(b"\0"):
+                    found.append(page)
+            at = until
+    if not found:
+        raise BenchError(f"{image} has no page that is not zero")
+    random.Random(2).shuffle(found)
     return found
 
 
-def read_pages(path, offsets, seconds, seed, counted):
-    """Reads pages at random for a while, and puts their number into a queue. Runs in a process of its own."""
-    numbers, reads = random.Random(seed), 0
+def read_pages(path, offsets, seconds, counted):
+    """Reads each page once, for a while, and puts their number and the time into a queue. Runs in a process of its own."""
+    reads = 0
     fd = os.open(path, os.O_RDONLY)
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if len(os.pread(fd, PAGE_BYTES, numbers.choice(offsets))) != PAGE_BYTES:
+    began = time.monotonic()
+    for offset in offsets:
+        if time.monotonic() - began > seconds:
             break
+        if len(os.pread(fd, PAGE_BYTES, offset)) != PAGE_BYTES:
+            raise BenchError(f"{path} ends before {offset}")
         reads += 1
     os.close(fd)
-    counted.put(reads)
+    counted.put((reads, time.monotonic() - began))
 
 
 class Study:
@@ -125,8 +131,8 @@ class Study:
             log(f"{part}:")
             try:
                 self.found[part] = getattr(self, part)()
-            except (BenchError, OSError, subprocess.SubprocessError) as cause:
-                log(f"  {part}: {cause}")
+            except (BenchError, OSError, ValueError, LookupError, subprocess.SubprocessError) as cause:
+                log(f"  {part}: {cause!r}")
                 self.failures[part] = str(cause)
 
     def dumps_needed(self):
@@ -154,7 +160,7 @@ class Study:
         for size, record in (("small", self.small[0]), ("large", self.large[-1])):
             runs = [self.timed("inside", record["dump_path"], "--json") for _ in range(self.chosen.runs)]
             told = json.loads(runs[0].stdout)
-            if not told["tables"]["processes"].get("rows"):
+            if not told["processes"].get("rows"):
                 raise BenchError(f"no process was found in the {size} guest: {runs[0].stdout[:300]}")
             found[size] = {
                 "wall_s": statistics.median(run.cost.wall_s for run in runs),
@@ -198,7 +204,7 @@ class Study:
         record = self.large[-1]
         exported = self.work / "exported.raw"
         self.timed("export", record["dump_path"], "--format", "raw", "-o", exported)
-        offsets = page_offsets(exported, 2000)
+        offsets = page_offsets(exported)
         script = 'set -o pipefail; "$1" export "$2" --format raw -o - | cat >/dev/null'
         command = ["bash", "-c", script, "export", self.memdeck.program, record["dump_path"]]
 
@@ -221,15 +227,17 @@ class Study:
     def random_reads(self, path, offsets):
         counted = multiprocessing.SimpleQueue()
         readers = [
-            multiprocessing.Process(target=read_pages, args=(path, offsets, READ_S, number, counted)) for number in range(READERS)
+            # No page twice: the second time the kernel has it.
+            multiprocessing.Process(target=read_pages, args=(path, offsets[number::READERS], READ_S, counted))
+            for number in range(READERS)
         ]
         for reader in readers:
             reader.start()
         for reader in readers:
             reader.join()
         counts = [counted.get() for _ in readers]
-        log(f"  random: {counts} pages in {READ_S} s")
-        return sum(counts) / READ_S
+        log(f"  random: {', '.join(f'{reads} pages in {took:.1f} s' for reads, took in counts)}")
+        return sum(reads / took for reads, took in counts)
 
     @contextlib.contextmanager
     def mounted(self):
