@@ -7,7 +7,9 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const LIBRARY = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
+const LIBRARY = ['x86_64', 'aarch64']
+  .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
+  .find((file) => existsSync(file));
 const HOUR_MS = 3_600_000;
 
 export class MovableClock {
@@ -15,7 +17,7 @@ export class MovableClock {
   #ahead = 0;
 
   static async create() {
-    assert.ok(existsSync(LIBRARY), `there is no ${LIBRARY}: run scripts/setup test.`);
+    assert.ok(LIBRARY, 'there is no libfaketime: run scripts/setup test.');
     const clock = new MovableClock();
     clock.#directory = await mkdtemp(join(tmpdir(), 'memdeck-clock-'));
     await clock.#set(0);
@@ -37,10 +39,10 @@ export class MovableClock {
     return Date.now() + this.#ahead * 1000;
   }
 
-  // Forward to just after the next full hour.
-  async toNextHour() {
+  // Forward to so many seconds after the next full hour.
+  async toNextHour(seconds = 1) {
     const now = this.now();
-    const then = (Math.floor(now / HOUR_MS) + 1) * HOUR_MS + 1000;
+    const then = (Math.floor(now / HOUR_MS) + 1) * HOUR_MS + seconds * 1000;
     await this.#set(this.#ahead + Math.ceil((then - now) / 1000));
   }
 
