@@ -235,6 +235,9 @@ class Study:
             reader.start()
         for reader in readers:
             reader.join()
+        # One that failed put nothing there: nobody waits for it.
+        if any(reader.exitcode for reader in readers):
+            raise BenchError("a reader of the mounted image failed: its message is above")
         counts = [counted.get() for _ in readers]
         log(f"  random: {', '.join(f'{reads} pages in {took:.1f} s' for reads, took in counts)}")
         return sum(reads / took for reads, took in counts)
