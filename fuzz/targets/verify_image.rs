@@ -1,4 +1,4 @@
-//! A stored image with the files beside it: what is called intact exports as the very bytes that were captured,
+//! A stored image with the files beside it that were written with it: what is called intact exports as the very bytes that were captured,
 //! whichever of its five files is damaged; what is wrong is said of the file that is.
 #![no_main]
 

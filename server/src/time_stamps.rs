@@ -12,18 +12,20 @@ use memdeck_signing::{Authorities, StampFault, StampRequest, TIME_STAMP_MOST_BYT
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, StatusCode, Url, redirect};
 
-use crate::config::TimeStampConfig;
+use crate::config::{TimeStampConfig, is_of_this_machine};
 
 /// Between two looks whether an image has no stamp yet.
 const LOOK: Duration = Duration::from_secs(5);
 /// The longest wait while the authority gives none.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
+/// Between two requests: an authority serves others, too.
+const PAUSE: Duration = Duration::from_millis(300);
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why there is no stamp.
 #[derive(Debug, thiserror::Error)]
-enum Unstamped {
+pub enum Unstamped {
     #[error("the directory of the images cannot be used")]
     Store(#[from] StoreError),
     #[error("the manifest cannot be read")]
@@ -38,69 +40,113 @@ enum Unstamped {
     Fault(#[from] StampFault),
 }
 
+/// Who stamps the manifests of a directory of images.
+pub struct TimeStamps {
+    store: ImageStore,
+    authority: Arc<Authority>,
+}
+
+/// What came of one look.
+#[derive(Debug, Default)]
+pub struct Stamped {
+    /// Manifests that have a stamp now.
+    pub count: usize,
+    /// Why one has none, where that is so.
+    pub problem: Option<Unstamped>,
+}
+
 /// Stamps what has no stamp, for ever. Where nobody is to be asked, or no images are kept here, it ends at once.
 pub async fn keep(store: Option<ImageStore>, config: TimeStampConfig) {
-    let (Some(store), Some(url)) = (store, config.url.clone()) else { return };
-    let client = Client::builder().redirect(redirect::Policy::none()).timeout(PATIENCE).build();
-    let http = match client {
-        Ok(http) => http,
+    let Some(store) = store else { return };
+    let stamps = match TimeStamps::new(store, config) {
+        Ok(Some(stamps)) => stamps,
+        Ok(None) => return,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "manifests get no time stamps");
             return;
         }
     };
-    let authority = Authority { http, url, believed: config.authorities };
     let mut backoff = Backoff::new(LOOK, LONGEST_WAIT);
     let mut is_reported = false;
     loop {
-        match stamp_all(&store, &authority).await {
-            Ok(()) => {
-                backoff.reset();
-                if std::mem::take(&mut is_reported) {
-                    tracing::info!("manifests get time stamps again");
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut is_reported, true) {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "a manifest has no time stamp; trying again"
-                    );
-                }
-                tokio::time::sleep(backoff.wait()).await;
-            }
+        let Stamped { count, problem } = stamps.stamp_all().await;
+        if count > 0 {
+            backoff.reset();
         }
+        let Some(problem) = problem else {
+            if std::mem::take(&mut is_reported) {
+                tracing::info!("manifests get time stamps again");
+            }
+            tokio::time::sleep(LOOK).await;
+            continue;
+        };
+        if !std::mem::replace(&mut is_reported, true) {
+            let error = &problem as &dyn std::error::Error;
+            tracing::error!(error, "a manifest has no time stamp; trying again");
+        }
+        tokio::time::sleep(backoff.wait()).await;
     }
 }
 
-/// Stamps each image that has none. One that has no readable manifest keeps no other from its own.
-async fn stamp_all(store: &ImageStore, authority: &Authority) -> Result<(), Unstamped> {
-    let listed = store.clone();
-    for image in blocking(move || listed.unstamped()).await? {
-        match stamp(image.clone(), authority).await {
-            Ok(TimeStamp { at, by, .. }) => {
-                tracing::info!(image = %image.display(), %at, by, "a manifest has its time stamp");
-            }
-            // It was deleted a moment ago, or is damaged: to verify it tells more.
-            Err(error @ Unstamped::Manifest(_)) => {
-                tracing::debug!(image = %image.display(), error = &error as &dyn std::error::Error, "no time stamp");
-            }
-            Err(error) => return Err(error),
-        }
+impl TimeStamps {
+    /// Asks the authority of the configuration; `None` if there is none.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be set up.
+    pub fn new(store: ImageStore, config: TimeStampConfig) -> Result<Option<Self>, reqwest::Error> {
+        let Some(url) = config.url else { return Ok(None) };
+        let builder = Client::builder().redirect(redirect::Policy::none()).timeout(PATIENCE);
+        let builder = if is_of_this_machine(&url) { builder.no_proxy() } else { builder };
+        // Without TLS nobody needs to know whom this machine trusts.
+        let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
+        let authority = Authority { http: builder.build()?, url, believed: config.authorities };
+        Ok(Some(Self { store, authority: Arc::new(authority) }))
     }
-    Ok(())
+
+    /// Stamps each image that has none, with a pause between two. What is wrong with one keeps no other from its stamp; an
+    /// authority that gives none is asked again later.
+    pub async fn stamp_all(&self) -> Stamped {
+        let mut stamped = Stamped::default();
+        let store = self.store.clone();
+        let waiting = match blocking(move || store.unstamped()).await {
+            Ok(waiting) => waiting,
+            Err(error) => return Stamped { problem: Some(error.into()), ..stamped },
+        };
+        for image in waiting {
+            match stamp(image.clone(), &self.authority).await {
+                Ok(TimeStamp { at, by, .. }) => {
+                    tracing::info!(image = %image.display(), %at, by, "a manifest has its time stamp");
+                    stamped.count += 1;
+                }
+                // It was deleted a moment ago, or is damaged: to verify it tells more.
+                Err(error @ Unstamped::Manifest(_)) => {
+                    tracing::debug!(image = %image.display(), error = &error as &dyn std::error::Error, "no time stamp");
+                }
+                Err(error @ Unstamped::Store(_)) => {
+                    tracing::debug!(image = %image.display(), error = &error as &dyn std::error::Error, "no time stamp");
+                    stamped.problem = Some(error);
+                }
+                Err(error) => return Stamped { problem: Some(error), ..stamped },
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        stamped
+    }
 }
 
-async fn stamp(image: PathBuf, authority: &Authority) -> Result<TimeStamp, Unstamped> {
+async fn stamp(image: PathBuf, authority: &Arc<Authority>) -> Result<TimeStamp, Unstamped> {
     let read = image.clone();
     let sha256 = blocking(move || manifest_digest(&read)).await?;
     let request = StampRequest::of(sha256)?;
     let response = authority.ask(&request).await?;
     // Only what holds is kept: it is never asked for again.
-    let (stamp, kept) = request.accept(&response, &authority.believed)?;
-    blocking(move || keep_time_stamp(&image, &kept)).await?;
-    Ok(stamp)
+    let authority = Arc::clone(authority);
+    blocking(move || {
+        let (stamp, kept) = request.accept(&response, &authority.believed)?;
+        keep_time_stamp(&image, &kept)?;
+        Ok(stamp)
+    })
+    .await
 }
 
 /// Who is asked.

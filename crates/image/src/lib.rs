@@ -11,8 +11,8 @@
 //! an [`OrderedImage`] then, pages in a file without a name, and is captured while the guest runs.
 //!
 //! A stored image is six files: `<stem>.elf.zst` (the image), `<stem>.json` (its [`Manifest`]), `<stem>.json.sig` (the signature
-//! of that), `<stem>.sha256`, `<stem>.pages` (its [`PageMap`]) and `<stem>.blake3` (a digest of every frame). What was read out of it later may stand beside
-//! them: `<stem>.inside.json`. `docs/image-format.md` describes them.
+//! of that), `<stem>.sha256`, `<stem>.pages` (its [`PageMap`]) and `<stem>.blake3` (a digest of every frame). What comes later may stand beside
+//! them: `<stem>.json.tsr`, the time stamp of the manifest, and `<stem>.inside.json`, what was read out of the image. `docs/image-format.md` describes them.
 //!
 //! The rooms, each below those that use it:
 //!

@@ -227,6 +227,14 @@ pub enum Finding {
         /// What is wrong with it.
         reason: String,
     },
+    /// The time stamp may be right, and does not confirm what it should.
+    #[error("the time stamp {path} does not confirm the manifest: {reason}")]
+    TimeStampUnconfirmed {
+        /// Which of the files of the image.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// Stamped by an authority whom nobody here believes.
     #[error(
         "the manifest was stamped by {by}, for which none of the authorities vouches that are believed here; verify with \
@@ -279,6 +287,7 @@ impl Finding {
                 | Self::SignatureMissing { .. }
                 | Self::SignedByUnknownKey { .. }
                 | Self::Unsigned
+                | Self::TimeStampUnconfirmed { .. }
                 | Self::StampedByUnknownAuthority { .. }
                 | Self::Unstamped
         )

@@ -34,7 +34,10 @@ impl fmt::Display for TimeStampCheck {
             Self::None => f.write_str("none"),
             Self::Valid { at, by } => write!(f, "the manifest was there at {at}, says {by}"),
             Self::UnknownAuthority { at, by } => {
-                write!(f, "the manifest was there at {at}, says {by}, which is not known here: not checked")
+                write!(
+                    f,
+                    "{by} claims that the manifest was there at {at}, and nobody who is believed here vouches for it"
+                )
             }
             Self::Wrong => f.write_str("wrong"),
         }
@@ -52,8 +55,7 @@ mod tests {
             by: "CN=tsa.example".to_owned(),
         };
         let json = serde_json::to_value(&valid).unwrap();
-        let expected =
-            serde_json::json!({"state": "valid", "at": "2026-11-27T08:00:00Z", "by": "CN=tsa.example"});
+        let expected = serde_json::json!({"state": "valid", "at": "2026-11-27T08:00:00.000000Z", "by": "CN=tsa.example"});
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_value::<TimeStampCheck>(json).unwrap(), valid);
         assert_eq!(serde_json::to_value(TimeStampCheck::None).unwrap(), serde_json::json!({"state": "none"}));

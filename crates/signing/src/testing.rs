@@ -47,9 +47,15 @@ impl TestAuthority {
             issuer = name;
         }
         authority.make("tsa", key, "O=memdeck tests, CN=tsa.example", Some((&issuer, usage)));
+        // Many authorities send more than anybody needs.
+        authority.make("bystander", key, "CN=bystander", None);
         let chain: String =
             (0..between).map(|number| authority.read(&format!("between-{number}.pem"))).collect();
-        fs::write(authority.dir.path().join("chain.pem"), chain + &authority.read("root.pem")).unwrap();
+        fs::write(
+            authority.dir.path().join("chain.pem"),
+            chain + &authority.read("root.pem") + &authority.read("bystander.pem"),
+        )
+        .unwrap();
         fs::write(authority.dir.path().join("tsa.cnf"), CONFIGURATION).unwrap();
         fs::write(authority.dir.path().join("serial"), "01").unwrap();
         authority
@@ -59,6 +65,12 @@ impl TestAuthority {
     #[must_use]
     pub fn root_pem(&self) -> String {
         self.read("root.pem")
+    }
+
+    /// One of the certificates between, the root's side first, in PEM.
+    #[must_use]
+    pub fn between_pem(&self, number: usize) -> String {
+        self.read(&format!("between-{number}.pem"))
     }
 
     /// Its own certificate, in PEM.

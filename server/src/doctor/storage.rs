@@ -20,6 +20,7 @@ pub fn checks(config: &Config, takes_dumps: bool) -> Vec<Check> {
     let mut checks = vec![state_dir(config), token(config)];
     if takes_dumps {
         checks.push(signing_key(config));
+        checks.push(time_stamps(config));
     }
     if config.state_dir.join(Catalog::FILE_NAME).exists() {
         checks.push(catalog(config));
@@ -118,6 +119,25 @@ fn signing_key(config: &Config) -> Check {
             with_causes(&error),
             "Dumps are taken and signed, but have no place in the chain of this host.",
         ),
+    }
+}
+
+fn time_stamps(config: &Config) -> Check {
+    const CHECK: &str = "time_stamps";
+    let Some(url) = &config.time_stamps.url else {
+        return Check::off(CHECK, "TIMESTAMP_URL is not set: no authority says when manifests were there.");
+    };
+    if !config.dumps.dir.exists() {
+        return Check::ok(CHECK, format!("{url} is to stamp manifests; there is none yet."));
+    }
+    match ImageStore::open(&config.dumps.dir).and_then(|store| store.unstamped()) {
+        Ok(waiting) if waiting.is_empty() => Check::ok(CHECK, format!("{url} has stamped every manifest.")),
+        Ok(waiting) => Check::warning(
+            CHECK,
+            format!("Manifests without a time stamp: {}.", waiting.len()),
+            "A running service asks for them; its log says why it gets none.",
+        ),
+        Err(error) => Check::failed(CHECK, with_causes(&error), "Run this as memdeck's user."),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -10,19 +9,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use memdeck::config::TimeStampConfig;
-use memdeck::time_stamps;
+use memdeck::time_stamps::{Stamped, TimeStamps, Unstamped};
 use memdeck_image::{ImageStore, time_stamp_beside};
 use memdeck_model::TimeStampCheck;
-use memdeck_signing::Authorities;
 use memdeck_signing::testing::{FOR_TIME_STAMPS, TestAuthority};
+use memdeck_signing::{Authorities, StampFault};
 use parking_lot::Mutex;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, configuration};
 
 const P_256: &str = "EC -pkeyopt ec_paramgen_curve:P-256";
 
 /// How an authority answers.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
     Right,
     /// As it answered the request before.
@@ -68,18 +67,23 @@ async fn answer(State(served): State<Arc<Served>>, request: Bytes) -> (StatusCod
     }
 }
 
-async fn until(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..600 {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{what}: not within 30 s");
-}
-
 fn stamp_of(image: &Path) -> PathBuf {
     PathBuf::from(image.to_str().unwrap().replace(".elf.zst", ".json.tsr"))
+}
+
+#[test]
+fn an_authority_without_certificates_that_vouch_for_it_stops_the_start_with_the_reason() {
+    let url = ("TIMESTAMP_URL", "http://tsa.example/");
+    for (set, reason) in [
+        (vec![url], "TIMESTAMP_URL is set and TIMESTAMP_CA is not"),
+        (vec![url, ("TIMESTAMP_CA", "/nowhere.pem")], "TIMESTAMP_CA is /nowhere.pem: it cannot be read"),
+        (vec![url, ("TIMESTAMP_CA", "/etc/hostname")], "it holds no certificate in PEM"),
+        (vec![("TIMESTAMP_URL", "ftp://tsa.example/")], "an http:// or https:// URL"),
+    ] {
+        let error = configuration(&set).unwrap_err().to_string();
+        assert!(error.contains(reason), "{set:?}: {error}");
+    }
+    assert!(configuration(&[]).unwrap().time_stamps.url.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,29 +94,39 @@ async fn what_an_authority_answers_is_kept_only_if_it_holds_and_it_is_asked_unti
     let authorities = Arc::new(Authorities::from_pem(served.authority.root_pem().as_bytes()).unwrap());
     let config = TimeStampConfig { url: Some(url.parse().unwrap()), authorities: Arc::clone(&authorities) };
     let store = ImageStore::open(first.parent().unwrap()).unwrap();
+    let stamps = TimeStamps::new(store.clone(), config).unwrap().unwrap();
     for mood in [Mood::Refuses, Mood::Endless, Mood::Foreign, Mood::Again] {
         *served.mood.lock() = mood;
-        let before = served.asked.lock().len();
-        // What it did before it failed is done again from the beginning, as after a restart.
-        let task = tokio::spawn(time_stamps::keep(Some(store.clone()), config.clone()));
-        until("the authority is asked", || served.asked.lock().len() > before).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert!(!stamp_of(&first).exists());
+        let Stamped { count: 0, problem: Some(problem) } = stamps.stamp_all().await else {
+            panic!("{mood:?}: something was stamped");
+        };
+        let is_as_expected = match (mood, &problem) {
+            (Mood::Refuses, Unstamped::Status(status)) => *status == StatusCode::SERVICE_UNAVAILABLE,
+            (Mood::Endless, Unstamped::TooLong) => true,
+            (Mood::Foreign, Unstamped::Fault(fault)) => matches!(fault, StampFault::NotBelieved { .. }),
+            (Mood::Again, Unstamped::Fault(fault)) => *fault == StampFault::OtherRequest,
+            _ => false,
+        };
+        assert!(is_as_expected, "{mood:?}: {problem:?}");
         assert_eq!(time_stamp_beside(&first, &authorities), Some(TimeStampCheck::None));
-        task.abort();
     }
+    // One that cannot be written keeps no other from its own.
     *served.mood.lock() = Mood::Right;
-    let task = tokio::spawn(time_stamps::keep(Some(store.clone()), config));
-    until("the first is stamped", || stamp_of(&first).exists()).await;
+    let (_, second) = app.dumped("db-01").await;
+    let hindrance = PathBuf::from(format!("{}.partial", stamp_of(&first).display()));
+    std::fs::create_dir(&hindrance).unwrap();
+    let Stamped { count, problem } = stamps.stamp_all().await;
+    assert!(count == 1 && matches!(problem, Some(Unstamped::Store(_))), "{count}: {problem:?}");
+    assert!(stamp_of(&second).exists() && !stamp_of(&first).exists());
+    std::fs::remove_dir(hindrance).unwrap();
+    let Stamped { count, problem } = stamps.stamp_all().await;
+    assert!(count == 1 && problem.is_none(), "{count}: {problem:?}");
     let found = time_stamp_beside(&first, &authorities);
     assert!(
         matches!(&found, Some(TimeStampCheck::Valid { by, .. }) if by == "CN=tsa.example,O=memdeck tests"),
         "{found:?}"
     );
-    let (_, second) = app.dumped("db-01").await;
-    until("the second is stamped", || stamp_of(&second).exists()).await;
     assert!(store.unstamped().unwrap().is_empty());
-    task.abort();
 
     // Of another manifest, and changed by a bit.
     std::fs::copy(stamp_of(&first), stamp_of(&second)).unwrap();

@@ -6,6 +6,7 @@ mod manipulations;
 mod records;
 mod sample;
 mod signature;
+mod time_stamp;
 
 use std::fs::{self, File};
 

@@ -3,21 +3,31 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use memdeck_model::{Finding, TimeStampCheck, Verdict, VerifyReport};
-use memdeck_signing::{Authorities, TIME_STAMP_MOST_BYTES, TimeStamp};
+use memdeck_model::{Finding, Millis, TimeStampCheck, Verdict, VerifyReport};
+use memdeck_signing::{Authorities, StampFault, TIME_STAMP_MOST_BYTES, TimeStamp};
 
 use crate::format::companions::{TIME_STAMP_SUFFIX, companion};
 use crate::format::hash::hex;
 use crate::format::regular::open_regular;
 use crate::read::manifest::{manifest_digest, read_manifest};
 
+/// More than this no two clocks that are looked after differ.
+const CLOCKS_DIFFER: Millis = Millis(5 * 60 * 1000);
+
 /// Checks when the manifest of a verified image was there, and who says so: what is wrong becomes a finding. Without a readable
 /// manifest there is nothing to check.
 pub fn check_time_stamp(report: &mut VerifyReport, believed: &Authorities) {
-    let Some(sha256) = &report.manifest_sha256 else { return };
-    let (found, finding) = check(&report.path, sha256, believed);
+    let (Some(manifest), Some(sha256)) = (&report.manifest, &report.manifest_sha256) else { return };
+    let (found, mut findings) = check(&report.path, sha256, believed);
+    if let TimeStampCheck::Valid { at, .. } = &found
+        && at.plus(CLOCKS_DIFFER) < manifest.started_at
+    {
+        let path = companion(&report.path, TIME_STAMP_SUFFIX);
+        let reason = format!("it tells {at}, before the dump began: a clock was wrong");
+        findings.push(Finding::TimeStampUnconfirmed { path, reason });
+    }
     report.time_stamp = found;
-    report.findings.extend(finding);
+    report.findings.extend(findings);
     report.verdict = Verdict::of(&report.findings, report.sample.is_some());
 }
 
@@ -28,17 +38,18 @@ pub fn time_stamp_beside(image: &Path, believed: &Authorities) -> Option<TimeSta
     Some(check(image, &file.sha256, believed).0)
 }
 
-fn check(image: &Path, manifest_sha256: &str, believed: &Authorities) -> (TimeStampCheck, Option<Finding>) {
+fn check(image: &Path, manifest_sha256: &str, believed: &Authorities) -> (TimeStampCheck, Vec<Finding>) {
     let path = companion(image, TIME_STAMP_SUFFIX);
     let wrong = |reason: String| {
-        (TimeStampCheck::Wrong, Some(Finding::TimeStampWrong { path: path.clone(), reason }))
+        (TimeStampCheck::Wrong, vec![Finding::TimeStampWrong { path: path.clone(), reason }])
     };
+    let unconfirmed = |reason: String| Finding::TimeStampUnconfirmed { path: path.clone(), reason };
     let response = match read(&path) {
         Ok(Some(response)) => response,
         Ok(None) => {
             let found = TimeStampCheck::None;
             let finding = believed.is_doubtful(&found).then_some(Finding::Unstamped);
-            return (found, finding);
+            return (found, finding.into_iter().collect());
         }
         Err(error) => return wrong(error.to_string()),
     };
@@ -46,11 +57,19 @@ fn check(image: &Path, manifest_sha256: &str, believed: &Authorities) -> (TimeSt
     let sha256 = manifest_digest(image).ok().filter(|sha256| hex(sha256) == manifest_sha256);
     let Some(sha256) = sha256 else { return wrong("the manifest was exchanged a moment ago".to_owned()) };
     match memdeck_signing::check_time_stamp(&response, &sha256, believed) {
-        Ok(TimeStamp { at, by, is_believed: true }) => (TimeStampCheck::Valid { at, by }, None),
-        Ok(TimeStamp { at, by, is_believed: false }) => {
+        Ok(TimeStamp { at, by, is_believed: true, is_bare }) => {
+            let more =
+                (!is_bare).then(|| unconfirmed("nobody vouches for something that is in it, too".to_owned()));
+            (TimeStampCheck::Valid { at, by }, more.into_iter().collect())
+        }
+        Ok(TimeStamp { at, by, .. }) => {
             let found = TimeStampCheck::UnknownAuthority { at, by: by.clone() };
             let finding = believed.is_doubtful(&found).then_some(Finding::StampedByUnknownAuthority { by });
-            (found, finding)
+            (found, finding.into_iter().collect())
+        }
+        // That may be a good one.
+        Err(fault @ StampFault::Unsupported(_)) => {
+            (TimeStampCheck::NotChecked, vec![unconfirmed(fault.to_string())])
         }
         Err(fault) => wrong(fault.to_string()),
     }

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use cms::signed_data::SignedData;
+use der::Decode as _;
 use der::asn1::ObjectIdentifier;
 use memdeck_model::{TimeStampCheck, Timestamp};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::ExtendedKeyUsage;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage as CertificateKeyUsage};
+use x509_cert::time::Validity;
 
 use super::StampFault;
 use super::signed::{as_der, certificates};
@@ -20,8 +22,16 @@ const TIME_STAMPING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
 
 /// What the certificate of an authority must say, and that it is critical (RFC 3161, 2.3).
 pub(super) fn is_for_time_stamps(certificate: &Certificate) -> bool {
-    let told = certificate.tbs_certificate.get::<ExtendedKeyUsage>();
-    matches!(told, Ok(Some((true, ExtendedKeyUsage(purposes)))) if purposes == [ID_KP_TIME_STAMPING])
+    let told = &certificate.tbs_certificate;
+    // Where it says what its key is for, signing is among that.
+    let signs = match told.get::<CertificateKeyUsage>() {
+        Ok(None) => true,
+        Ok(Some((_, usage))) => usage.digital_signature() || usage.non_repudiation(),
+        Err(_) => false,
+    };
+    let purposes = told.get::<ExtendedKeyUsage>();
+    signs
+        && matches!(purposes, Ok(Some((true, ExtendedKeyUsage(purposes)))) if purposes == [ID_KP_TIME_STAMPING])
 }
 
 /// Certificates that vouch for those of authorities.
@@ -86,42 +96,69 @@ impl Authorities {
         }
     }
 
-    /// The certificates of the stamp by which one of them vouches for `certificate` as that of an authority for time stamps, as of
-    /// that time; `None` if none of them does.
+    /// The certificates by which one of them vouches for `certificate`, that one first, as of that time; `None` if none of them does.
+    ///
+    /// # Errors
+    /// The certificate itself is none of an authority for time stamps, or did not hold then.
     pub(super) fn path_to(
         &self,
         certificate: &Certificate,
         signed: &SignedData,
         at: Timestamp,
     ) -> Result<Option<Vec<CertificateDer<'static>>>, StampFault> {
-        let broken = |error: webpki::Error| StampFault::Certificate(error.to_string());
         if !is_for_time_stamps(certificate) {
             return Err(StampFault::Certificate("it is not for time stamps alone".to_owned()));
         }
+        if !held_at(certificate, at) {
+            return Err(StampFault::Certificate(format!("it did not hold at {at}")));
+        }
         let der = as_der(certificate)?;
         let between = certificates(signed).map(as_der).collect::<Result<Vec<_>, _>>()?;
-        let anchors = self.certificates.iter().map(anchor_from_trusted_cert);
-        let anchors = anchors.collect::<Result<Vec<_>, _>>().map_err(broken)?;
-        let seconds = u64::try_from(at.unix_seconds()).unwrap_or(0);
-        let authority = EndEntityCert::try_from(&der).map_err(broken)?;
-        let found = authority.verify_for_usage(
-            webpki::ALL_VERIFICATION_ALGS,
-            &anchors,
-            &between,
-            UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
-            // Of those between. What the authority's own says is seen below.
-            KeyUsage::required_if_present(TIME_STAMPING),
-            None,
-            None,
-        );
-        match found {
-            Ok(path) => {
-                let used = path.intermediate_certificates().map(|between| between.der().into_owned());
-                Ok(Some(std::iter::once(der.clone()).chain(used).collect()))
-            }
-            // Another of the same name, as after an authority has made a key anew.
-            Err(webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey) => Ok(None),
-            Err(error) => Err(broken(error)),
-        }
+        // From one that vouches for itself as far as may be: what lies between is needed by whoever believes that one alone.
+        let (roots, others): (Vec<_>, Vec<_>) =
+            self.certificates.iter().partition(|certificate| is_self_issued(certificate));
+        Ok([roots, others].iter().find_map(|anchors| path(&der, &between, anchors, at)))
     }
+
+    /// Whether a certificate is one of theirs.
+    pub(super) fn have(&self, certificate: &[u8]) -> bool {
+        self.certificates.iter().any(|own| own.as_ref() == certificate)
+    }
+}
+
+/// From a certificate to one of `anchors`, that one left out. Nobody vouches for what cannot be followed, for whatever reason.
+fn path(
+    certificate: &CertificateDer<'static>,
+    between: &[CertificateDer<'_>],
+    anchors: &[&CertificateDer<'static>],
+    at: Timestamp,
+) -> Option<Vec<CertificateDer<'static>>> {
+    let anchors: Vec<TrustAnchor<'_>> =
+        anchors.iter().filter_map(|anchor| anchor_from_trusted_cert(anchor).ok()).collect();
+    let seconds = u64::try_from(at.unix_seconds()).unwrap_or(0);
+    let authority = EndEntityCert::try_from(certificate).ok()?;
+    let found = authority.verify_for_usage(
+        webpki::ALL_VERIFICATION_ALGS,
+        &anchors,
+        between,
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
+        // Of those between. What the authority's own says was seen before.
+        KeyUsage::required_if_present(TIME_STAMPING),
+        None,
+        None,
+    );
+    let path = found.ok()?;
+    let used = path.intermediate_certificates().map(|between| between.der().into_owned());
+    Some(std::iter::once(certificate.clone()).chain(used).collect())
+}
+
+fn held_at(certificate: &Certificate, at: Timestamp) -> bool {
+    let Validity { not_before, not_after } = certificate.tbs_certificate.validity;
+    let seconds = u64::try_from(at.unix_seconds()).unwrap_or(0);
+    (not_before.to_unix_duration().as_secs()..=not_after.to_unix_duration().as_secs()).contains(&seconds)
+}
+
+fn is_self_issued(certificate: &CertificateDer<'_>) -> bool {
+    Certificate::from_der(certificate)
+        .is_ok_and(|read| read.tbs_certificate.subject == read.tbs_certificate.issuer)
 }

@@ -1,11 +1,12 @@
 //! The messages of RFC 3161. Not those of the crate `x509-tsp`: it reads no time with fractions of a second.
 
 use cms::content_info::{CmsVersion, ContentInfo};
-use cms::signed_data::{CertificateSet, SignedData, SignerInfo, SignerInfos};
+use cms::signed_data::{CertificateSet, DigestAlgorithmIdentifiers, SignedData, SignerInfo, SignerInfos};
 use der::asn1::{Any, BitString, Int, ObjectIdentifier, OctetString};
 use der::{Decode as _, Encode as _, Sequence, Tag, Tagged};
 use memdeck_model::Timestamp;
 use spki::AlgorithmIdentifierOwned;
+use x509_cert::ext::Extensions;
 
 use super::{StampFault, TIME_STAMP_MOST_BYTES};
 
@@ -13,8 +14,8 @@ pub const ID_SHA_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.
 const ID_SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 /// `id-ct-TSTInfo`.
 pub const ID_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
-/// As it was asked for; nothing was asked for that could be modified.
-const GRANTED: u8 = 0;
+/// `granted` and `grantedWithMods`: there is a stamp, and what is in it is looked at.
+const GRANTED: [u8; 2] = [0, 1];
 /// As much of an authority's words as is repeated.
 const MOST_CHARS: usize = 200;
 
@@ -63,6 +64,7 @@ struct Accuracy {
 #[derive(Sequence)]
 pub struct Info {
     version: u8,
+    /// What the authority promises. Nothing is asked for, and nothing made of it.
     policy: ObjectIdentifier,
     message_imprint: Imprint,
     serial_number: Int,
@@ -77,7 +79,7 @@ pub struct Info {
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
     tsa: Option<Any>,
     #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true", constructed = "true")]
-    extensions: Option<Vec<Any>>,
+    extensions: Option<Extensions>,
 }
 
 impl Info {
@@ -88,6 +90,11 @@ impl Info {
     pub fn is_of(&self, sha256: &[u8; 32]) -> bool {
         let Imprint { hash_algorithm, hashed_message } = &self.message_imprint;
         hash_algorithm.oid == ID_SHA_256 && hashed_message.as_bytes() == sha256
+    }
+
+    /// Whether it is of the version that is read here, and asks for nothing that is not known here.
+    pub fn is_understood(&self) -> bool {
+        self.version == 1 && self.extensions.iter().flatten().all(|extension| !extension.critical)
     }
 
     /// The time that is told, in UTC.
@@ -148,7 +155,7 @@ pub fn token(response: &[u8]) -> Result<Token, StampFault> {
     }
     let Response { status, time_stamp_token } =
         Response::from_der(response).map_err(|error| unreadable(&error))?;
-    if status.code != GRANTED {
+    if !GRANTED.contains(&status.code) {
         return Err(StampFault::Refused(refusal(&status)));
     }
     let content = time_stamp_token.ok_or_else(|| StampFault::Unreadable("it is empty".to_owned()))?;
@@ -161,7 +168,8 @@ pub fn token(response: &[u8]) -> Result<Token, StampFault> {
     let content = content.ok_or_else(|| StampFault::Unreadable("what is signed is no stamp".to_owned()))?;
     let info_der: OctetString = content.decode_as().map_err(|error| unreadable(&error))?;
     let info = Info::from_der(info_der.as_bytes()).map_err(|error| unreadable(&error))?;
-    let is_bare = status.words.is_none() && status.failures.is_none();
+    let [granted, _] = GRANTED;
+    let is_bare = status.code == granted && status.words.is_none() && status.failures.is_none();
     Ok(Token { signed, info_der: info_der.into_bytes(), info, is_bare })
 }
 
@@ -169,17 +177,27 @@ pub fn token(response: &[u8]) -> Result<Token, StampFault> {
 pub fn bare(signed: SignedData, needed: CertificateSet) -> Result<Vec<u8>, StampFault> {
     let without = |signer: &SignerInfo| SignerInfo { unsigned_attrs: None, ..signer.clone() };
     let signers: Vec<SignerInfo> = signed.signer_infos.0.iter().map(without).collect();
-    let signer_infos = SignerInfos::try_from(signers).map_err(|error| unreadable(&error))?;
-    let signed = SignedData { certificates: Some(needed), crls: None, signer_infos, ..signed };
+    let digests: Vec<_> = signers.iter().map(|signer| signer.digest_alg.clone()).collect();
+    let digest_algorithms =
+        DigestAlgorithmIdentifiers::try_from(digests).map_err(|error| unreadable(&error))?;
+    let signed = SignedData {
+        version: CmsVersion::V3,
+        digest_algorithms,
+        certificates: Some(needed),
+        crls: None,
+        signer_infos: SignerInfos::try_from(signers).map_err(|error| unreadable(&error))?,
+        ..signed
+    };
     let content = Any::encode_from(&signed).map_err(|error| unreadable(&error))?;
     let token = ContentInfo { content_type: ID_SIGNED_DATA, content };
-    let status = Status { code: GRANTED, words: None, failures: None };
+    let [granted, _] = GRANTED;
+    let status = Status { code: granted, words: None, failures: None };
     Response { status, time_stamp_token: Some(token) }.to_der().map_err(|error| unreadable(&error))
 }
 
-/// Whether everything in a kept response is vouched for, or can be nothing else: a change of it is seen.
-pub fn is_bare(token: &Token, certificates_needed: usize) -> bool {
-    let SignedData { version, digest_algorithms, certificates, crls, signer_infos, .. } = &token.signed;
+/// Whether everything in a response is vouched for, or can be nothing else, but for its certificates: each flipped bit is seen.
+pub fn is_bare(token: &Token) -> bool {
+    let SignedData { version, digest_algorithms, crls, signer_infos, .. } = &token.signed;
     let [signer] = signer_infos.0.as_slice() else { return false };
     let [digest] = digest_algorithms.as_slice() else { return false };
     token.is_bare
@@ -189,7 +207,6 @@ pub fn is_bare(token: &Token, certificates_needed: usize) -> bool {
         && [digest, &signer.signature_algorithm].into_iter().all(has_no_parameters)
         && signer.unsigned_attrs.is_none()
         && crls.is_none()
-        && certificates.as_ref().is_some_and(|set| set.0.len() == certificates_needed)
 }
 
 fn has_no_parameters(algorithm: &AlgorithmIdentifierOwned) -> bool {

@@ -13,11 +13,13 @@ mod signed;
 
 use memdeck_model::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
+use x509_cert::Certificate;
 
 pub use authority::{Authorities, AuthoritiesFault};
 
-/// A response is a few kilobytes. Longer ones are not read.
-pub const TIME_STAMP_MOST_BYTES: usize = 64 << 10;
+/// A response is a few kilobytes. Longer ones are not read: sets are put in order as they are read, in time that grows with the
+/// square of their length.
+pub const TIME_STAMP_MOST_BYTES: usize = 16 << 10;
 /// Bytes of a number that no two requests share.
 const NONCE_BYTES: usize = 8;
 
@@ -30,6 +32,8 @@ pub struct TimeStamp {
     pub by: String,
     /// Whether somebody who is believed vouches for the authority.
     pub is_believed: bool,
+    /// Whether somebody vouches for everything in the file, as far as that is believed.
+    pub is_bare: bool,
 }
 
 /// Why an answer is no stamp of the bytes in question.
@@ -98,7 +102,7 @@ impl StampRequest {
     }
 
     /// The stamp in an answer to this very request, by an authority that is believed. Also returns what is to be kept of the answer:
-    /// all of it but for what nobody vouches for, so that no change of what is kept stays unseen.
+    /// all of it but for what nobody vouches for, so that each flipped bit of what is kept is found.
     ///
     /// # Errors
     /// It is none, or does not hold, or nobody vouches for the authority.
@@ -138,16 +142,21 @@ pub fn check_time_stamp(
     if !token.info.is_of(sha256) {
         return Err(StampFault::OtherBytes);
     }
+    if !token.info.is_understood() {
+        return Err(StampFault::Unsupported(
+            "a stamp of another version, or one that asks for more".to_owned(),
+        ));
+    }
     let at = token.info.time()?;
     let certificate = signed::check(&token.signed, &token.info_der)?;
     let by = signed::subject(&certificate);
-    let Some(path) = believed.path_to(&certificate, &token.signed, at)? else {
-        return Ok(TimeStamp { at, by, is_believed: false });
+    let path = believed.path_to(&certificate, &token.signed, at)?;
+    let is_vouched_for = |certificate: &Certificate| {
+        let der = signed::as_der(certificate).ok();
+        der.is_some_and(|der| believed.have(&der) || path.iter().flatten().any(|on_path| *on_path == der))
     };
-    if !message::is_bare(&token, path.len()) {
-        return Err(StampFault::Unreadable("there is something in it for which nobody vouches".to_owned()));
-    }
-    Ok(TimeStamp { at, by, is_believed: true })
+    let is_bare = message::is_bare(&token) && signed::certificates(&token.signed).all(is_vouched_for);
+    Ok(TimeStamp { at, by, is_believed: path.is_some(), is_bare })
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ struct NamedCertificates {
     policies: Option<Any>,
 }
 
-/// The certificates that came with a stamp, as DER.
+/// The certificates that came with a stamp.
 pub fn certificates(signed: &SignedData) -> impl Iterator<Item = &Certificate> {
     signed.certificates.iter().flat_map(|set| set.0.iter()).filter_map(|choice| match choice {
         CertificateChoices::Certificate(certificate) => Some(certificate),
@@ -128,8 +128,9 @@ fn names(sid: &SignerIdentifier, certificate: &Certificate) -> bool {
 
 /// Whether what is signed names the certificate by its hash, as it must.
 fn is_named(signer: &SignerInfo, certificate: &[u8]) -> Result<bool, StampFault> {
-    let newer: Option<NamedCertificates> = attribute(signer, &ID_SIGNING_CERTIFICATE_V2);
-    if let Some(first) = newer.as_ref().and_then(|named| named.certs.first()) {
+    if has_attribute(signer, &ID_SIGNING_CERTIFICATE_V2) {
+        let newer: Option<NamedCertificates> = attribute(signer, &ID_SIGNING_CERTIFICATE_V2);
+        let Some(first) = newer.as_ref().and_then(|named| named.certs.first()) else { return Ok(false) };
         let hash = first.hash_algorithm.as_ref().map_or(Ok(&digest::SHA256), |named| hash_of(&named.oid))?;
         return Ok(digest::digest(hash, certificate).as_ref() == first.cert_hash.as_bytes());
     }
@@ -138,6 +139,10 @@ fn is_named(signer: &SignerInfo, certificate: &[u8]) -> Result<bool, StampFault>
     Ok(older
         .and_then(|named| named.certs.into_iter().next())
         .is_some_and(|first| first.cert_hash.as_bytes() == sha_1.as_ref()))
+}
+
+fn has_attribute(signer: &SignerInfo, oid: &ObjectIdentifier) -> bool {
+    signer.signed_attrs.iter().flat_map(|all| all.iter()).any(|one| one.oid == *oid)
 }
 
 /// The one value of a signed attribute.

@@ -333,10 +333,15 @@ pub fn operations(parts: Parts) -> Arc<Operations> {
 
 /// The settings of HTTP as these environment variables make them.
 pub fn http(variables: &[(&str, &str)]) -> Result<HttpConfig, ConfigError> {
+    Ok(configuration(variables)?.http)
+}
+
+/// The whole configuration that these variables make.
+pub fn configuration(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let environment =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let sources = Sources::gather(&HashMap::new(), &environment, &BTreeMap::new(), None)?;
-    Ok(Config::from_sources(&sources, &Places::of_this_user(&environment))?.http)
+    Config::from_sources(&sources, &Places::of_this_user(&environment))
 }
 
 /// A request as a script sends it.
