@@ -63,7 +63,7 @@ mod volume;
 mod within;
 
 pub use accounts::{AccountRow, Person, SecretDigest, SessionOf, SessionRow};
-pub use audit::asked_from;
+pub use audit::{AuditBeside, asked_from};
 pub use backup::Backup;
 pub use catalog::Catalog;
 pub use counted::ModeFigures;

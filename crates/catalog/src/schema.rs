@@ -111,12 +111,25 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, CatalogError> {
 
 /// Opens the database at `path` to read it, whoever uses it; it must be of this version.
 pub(crate) fn open_as_is(path: &Path) -> Result<Connection, CatalogError> {
-    // SQLite says no more than that it cannot. The file itself must not be opened here: when any descriptor of it is closed,
-    // the kernel drops all locks that this process has on it, those of other connections included. Another program would
-    // then take itself for the last one, and remove the write-ahead log under those who write to it.
+    is_there(path)?;
+    of_this_version(path, open_reader(path)?)
+}
+
+/// Opens the database at `path` to read and change it, whoever uses it; it must be of this version.
+pub(crate) fn open_beside(path: &Path) -> Result<Connection, CatalogError> {
+    is_there(path)?;
+    of_this_version(path, connect(path).map_err(|error| explain(path, error))?)
+}
+
+/// SQLite says no more than that it cannot. The file itself must not be opened here: when any descriptor of it is closed, the
+/// kernel drops all locks that this process has on it, those of other connections included. Another program would then take
+/// itself for the last one, and remove the write-ahead log under those who write to it.
+fn is_there(path: &Path) -> Result<(), CatalogError> {
     rustix::fs::access(path, rustix::fs::Access::READ_OK)
-        .map_err(|errno| CatalogError::Open { path: path.to_owned(), source: errno.into() })?;
-    let connection = open_reader(path)?;
+        .map_err(|errno| CatalogError::Open { path: path.to_owned(), source: errno.into() })
+}
+
+fn of_this_version(path: &Path, connection: Connection) -> Result<Connection, CatalogError> {
     let found = identity(path, &connection)?;
     let known = version_of(MIGRATIONS);
     if found < known {

@@ -82,11 +82,16 @@ fn images(directory: &Path, mib: usize, filled: usize, content: &[u8], dumps: us
     images
 }
 
+fn mounting() -> MountOptions {
+    let tell = Box::new(|what: &str| println!("{what}"));
+    MountOptions { cache: ByteCount::from_mib(256), tell, may_read: Box::new(|_| Some(0)) }
+}
+
 fn measure_mount(directory: &Path, image: &Path) {
     let place = directory.join("mount");
     std::fs::create_dir_all(&place).unwrap();
     let source = Arc::new(DirectoryImages::new(directory.join("dumps")));
-    let options = MountOptions { cache: ByteCount::from_mib(256), tell: Box::new(|what| println!("{what}")) };
+    let options = mounting();
     let mounted = mount(&place, source, options).unwrap();
     let path = place.join("web-01/20261114T080000Z.elf");
 
@@ -131,8 +136,7 @@ fn measure_mount(directory: &Path, image: &Path) {
         let export = begun.elapsed();
         // A fresh mount: nothing of it is in memory.
         let source = Arc::new(DirectoryImages::new(directory.join("dumps")));
-        let options =
-            MountOptions { cache: ByteCount::from_mib(256), tell: Box::new(|what| println!("{what}")) };
+        let options = mounting();
         let mounted = mount(&place, source, options).unwrap();
         let begun = Instant::now();
         let mut file = File::open(&path).unwrap();

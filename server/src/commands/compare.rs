@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use memdeck_model::audit::{AuditAction, AuditDetails, AuditResult};
 use memdeck_model::{
     ComparedDump, ComparedPage, Comparison, GuestText, InsideChanges, PageFates, RowChanges,
 };
@@ -17,12 +18,15 @@ use super::inside;
 use super::named_image::{self, NamedImage};
 use super::output::say;
 use super::partial_file::PartialFile;
+use super::taking::{self, Taking};
 use super::{Exit, Failure, Output, with_causes};
 use crate::cli::CompareArgs;
 use crate::config::Config;
 
 /// Regions that are listed; a guest has a handful.
 const MAX_LISTED: usize = 64;
+/// What is read of an image to compare it: no byte of memory, but what each page is.
+const PAGE_MAP: &str = "page map";
 const COLUMNS: [&str; 6] = ["address", "fate", "from", "to", "from_entropy_bits", "to_entropy_bits"];
 
 pub async fn run(config: &Config, args: &CompareArgs) -> Result<Exit, Failure> {
@@ -37,7 +41,13 @@ pub async fn run(config: &Config, args: &CompareArgs) -> Result<Exit, Failure> {
         }
         Some(Ok(())) | None => ControlFlow::Continue(()),
     };
+    let asked = taking::by("compare", Some(PAGE_MAP));
+    let taking = Taking::begin(config, &[&first, &second], AuditAction::ImageRead, asked)?;
     let compared = compare(image(&first), image(&second), &mut page, &|| false);
+    match &compared {
+        Ok(_) => taking.end(AuditResult::Succeeded, &AuditDetails::default()),
+        Err(error) => taking.end(AuditResult::Failed, &AuditDetails::because(with_causes(error))),
+    }
     if let (Some(error), Some(path)) = (failed, &args.pages) {
         return Err(unwritten(path, &error));
     }
@@ -50,7 +60,12 @@ pub async fn run(config: &Config, args: &CompareArgs) -> Result<Exit, Failure> {
     if args.inside {
         let mut read = Vec::with_capacity(2);
         for (image, name) in [(first, &args.first), (second, &args.second)] {
-            match inside::inside_of(image, InsideLimits::default()).await {
+            let asked = taking::by("compare", None);
+            let taking = Taking::begin(config, &[&image], AuditAction::InsideShown, asked)?;
+            let inside = inside::inside_of(image, InsideLimits::default()).await;
+            let (result, details) = inside::end_of(inside.as_ref().err());
+            taking.end(result, &details);
+            match inside {
                 Ok(inside) => read.push(inside),
                 Err(problem) => return inside::refused(&problem, name),
             }

@@ -4,22 +4,29 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
-use memdeck_image::{Effort, Exported, ImageExport, ReadError, Segment, SparseFile};
+use memdeck_image::{Effort, ExportSink, Exported, ImageExport, ReadError, Segment, SparseFile};
+use memdeck_model::ByteCount;
+use memdeck_model::audit::{AuditAction, AuditDetails, AuditResult, SentPart};
 use serde_json::json;
 
 use super::named_image::{self, NamedImage};
 use super::output::say;
 use super::partial_file::PartialFile;
+use super::taking::{self, Taking};
 use super::{Exit, Failure, Output, with_causes};
 use crate::cli::ExportArgs;
 use crate::config::Config;
 
 pub fn run(config: &Config, args: &ExportArgs) -> Result<Exit, Failure> {
     let image = named_image::find(config, &args.image)?;
-    if args.output == Path::new("-") { to_standard_output(&image, args) } else { to_file(&image, args) }
+    if args.output == Path::new("-") {
+        to_standard_output(config, &image, args)
+    } else {
+        to_file(config, &image, args)
+    }
 }
 
-fn to_standard_output(image: &NamedImage, args: &ExportArgs) -> Result<Exit, Failure> {
+fn to_standard_output(config: &Config, image: &NamedImage, args: &ExportArgs) -> Result<Exit, Failure> {
     if args.json {
         return Err(Failure::usage(
             "with an export to standard output there is no place for --json: name a file with -o",
@@ -33,7 +40,7 @@ fn to_standard_output(image: &NamedImage, args: &ExportArgs) -> Result<Exit, Fai
     let out = io::stdout().lock();
     let mut out =
         File::from(rustix::io::dup(&out).map_err(|error| Failure::new(format!("standard output: {error}")))?);
-    let exported = match export.write_from(args.offset, Effort::AllCores, &mut out) {
+    let exported = match write(config, image, &export, args, &mut out)? {
         // Its reader has enough.
         Err(ReadError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return Ok(Exit::ReaderGone);
@@ -45,7 +52,7 @@ fn to_standard_output(image: &NamedImage, args: &ExportArgs) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-fn to_file(image: &NamedImage, args: &ExportArgs) -> Result<Exit, Failure> {
+fn to_file(config: &Config, image: &NamedImage, args: &ExportArgs) -> Result<Exit, Failure> {
     let shown = args.output.display();
     let cannot = |what: &str, error: &io::Error| Failure::new(format!("cannot {what} {shown}: {error}"));
     if args.output.symlink_metadata().is_ok() {
@@ -54,8 +61,7 @@ fn to_file(image: &NamedImage, args: &ExportArgs) -> Result<Exit, Failure> {
     let partial = PartialFile::create(&args.output)?;
     let export = open(image, args)?;
     let mut out = SparseFile::new(partial.file.try_clone().map_err(|error| cannot("write", &error))?);
-    let exported =
-        export.write_from(args.offset, Effort::AllCores, &mut out).map_err(|error| failed(&error))?;
+    let exported = write(config, image, &export, args, &mut out)?.map_err(|error| failed(&error))?;
     out.finish().map_err(|error| cannot("write", &error))?;
     partial.keep(&args.output)?;
     if args.json {
@@ -89,6 +95,53 @@ fn open(image: &NamedImage, args: &ExportArgs) -> Result<ImageExport, Failure> {
         ));
     }
     Ok(export)
+}
+
+/// Writes the export. That it begins, how it ended and how many bytes were written is noted.
+fn write(
+    config: &Config,
+    image: &NamedImage,
+    export: &ImageExport,
+    args: &ExportArgs,
+    out: &mut impl ExportSink,
+) -> Result<Result<Exported, ReadError>, Failure> {
+    let part = export.length().map(|length| SentPart { start: args.offset, end: length.0 });
+    let asked = AuditDetails {
+        part: part.filter(|part| (1..=part.end).contains(&part.start)),
+        ..taking::by("export", Some(args.format.as_str()))
+    };
+    let taking = Taking::begin(config, &[image], AuditAction::ImageRead, asked)?;
+    let mut counted = Counted { out, bytes: 0 };
+    let exported = export.write_from(args.offset, Effort::AllCores, &mut counted);
+    let (result, details) = match &exported {
+        Ok(_) => (AuditResult::Succeeded, AuditDetails::default()),
+        Err(ReadError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            (AuditResult::CutOff, AuditDetails::default())
+        }
+        Err(error) => (AuditResult::Failed, AuditDetails::because(with_causes(error))),
+    };
+    taking.end(result, &AuditDetails { bytes: Some(ByteCount(counted.bytes)), ..details });
+    Ok(exported)
+}
+
+/// Counts what goes out.
+struct Counted<'a, S> {
+    out: &'a mut S,
+    bytes: u64,
+}
+
+impl<S: ExportSink> ExportSink for Counted<'_, S> {
+    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.bytes(bytes)?;
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    fn zeroes(&mut self, count: u64) -> io::Result<()> {
+        self.out.zeroes(count)?;
+        self.bytes = self.bytes.saturating_add(count);
+        Ok(())
+    }
 }
 
 fn failed(error: &ReadError) -> Failure {

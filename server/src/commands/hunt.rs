@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use memdeck_model::audit::{AuditAction, AuditDetails, AuditResult};
 use memdeck_model::{HuntHit, HuntProgress, HuntReport, HuntedDump, PatternKind};
 use memdeck_operations::blocking;
 use memdeck_study::hunt::{HuntedImage, Pattern, PatternOptions, PatternSet, Watcher, hunt};
@@ -17,6 +18,7 @@ use serde::Serialize;
 use super::named_image::{self, MOST_IMAGES, NamedImage, open_catalog};
 use super::output::say;
 use super::recorded::Recorded;
+use super::taking::{self, Taking};
 use super::{Exit, Failure, Output, with_causes};
 use crate::cli::HuntArgs;
 use crate::config::Config;
@@ -31,6 +33,8 @@ const COLUMNS: [&str; 8] =
 pub async fn run(config: &Config, args: &HuntArgs) -> Result<Exit, Failure> {
     let patterns = patterns(args)?;
     let images = images(config, args)?;
+    let to_read: Vec<&NamedImage> = images.iter().collect();
+    let taking = Taking::begin(config, &to_read, AuditAction::ImageSearched, taking::by("hunt", None))?;
     let is_stopped = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&is_stopped);
     let interrupt = tokio::spawn(async move {
@@ -41,6 +45,7 @@ pub async fn run(config: &Config, args: &HuntArgs) -> Result<Exit, Failure> {
     let stopped = Arc::clone(&is_stopped);
     let mut shown = Shown::new(args, stopped);
     let limit = args.limit;
+    let count = images.len();
     let (report, shown) = blocking(move || {
         let images: Vec<_> =
             images.iter().map(|image| HuntedImage { path: &image.path, record: image.record() }).collect();
@@ -51,12 +56,32 @@ pub async fn run(config: &Config, args: &HuntArgs) -> Result<Exit, Failure> {
     interrupt.abort();
     let has_problems = report.dumps.iter().any(|dump| dump.problem.is_some());
     let was_stopped = is_stopped.load(Ordering::Relaxed);
+    taking.end_each(ends(&report, count, was_stopped));
     shown.finish(&report)?;
     Ok(match (was_stopped, has_problems) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Failed,
         (false, false) => Exit::Done,
     })
+}
+
+/// How the search in each of so many images ended. The report has those that it came to, in their order.
+fn ends(report: &HuntReport, count: usize, was_stopped: bool) -> Vec<(AuditResult, AuditDetails)> {
+    let of = |dump: Option<&HuntedDump>| {
+        let Some(dump) = dump else {
+            let why = AuditDetails::because("the hunt ended before it came to this image");
+            return (if was_stopped { AuditResult::Cancelled } else { AuditResult::Unchanged }, why);
+        };
+        let result = match (&dump.problem, was_stopped) {
+            (Some(_), _) => AuditResult::Failed,
+            (None, true) => AuditResult::Cancelled,
+            (None, false) => AuditResult::Succeeded,
+        };
+        let details = dump.problem.as_ref().map(AuditDetails::because).unwrap_or_default();
+        let hits = Some(dump.hits).filter(|hits| *hits > 0);
+        (result, AuditDetails { bytes: Some(dump.searched_bytes), count: hits, ..details })
+    };
+    (0..count).map(|place| of(report.dumps.get(place))).collect()
 }
 
 fn patterns(args: &HuntArgs) -> Result<PatternSet, Failure> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use memdeck_model::audit::{AuditAction, AuditDetails, AuditResult};
 use memdeck_model::{
     GuestProcess, Inside, InsideProblem, InsideProblemKind, InsideTable, ProcessKind, other_readers,
 };
@@ -13,6 +14,7 @@ use memdeck_study::inside::{InsideLimits, InsideRequest};
 
 use super::named_image::{self, NamedImage};
 use super::recorded::Recorded;
+use super::taking::{self, Taking};
 use super::{Exit, Failure, Output};
 use crate::cli::InsideArgs;
 use crate::config::Config;
@@ -23,7 +25,12 @@ const THIS_PROGRAM: &str = "/proc/self/exe";
 pub async fn run(config: &Config, args: &InsideArgs) -> Result<Exit, Failure> {
     let image = named_image::find(config, &args.image)?;
     let limits = InsideLimits { wall_seconds: args.time_limit, ..InsideLimits::default() };
-    let inside = match inside_of(image, limits).await {
+    let asked = taking::by("inside", None);
+    let taking = Taking::begin(config, &[&image], AuditAction::InsideShown, asked)?;
+    let inside = inside_of(image, limits).await;
+    let (result, details) = end_of(inside.as_ref().err());
+    taking.end(result, &details);
+    let inside = match inside {
         Ok(inside) => inside,
         Err(problem) => return refused(&problem, &args.image),
     };
@@ -56,6 +63,17 @@ pub async fn inside_of(image: NamedImage, limits: InsideLimits) -> Result<Inside
     .await;
     interrupt.abort();
     read
+}
+
+/// How the audit says that a reading ended.
+pub fn end_of(problem: Option<&InsideProblem>) -> (AuditResult, AuditDetails) {
+    match problem {
+        None => (AuditResult::Succeeded, AuditDetails::default()),
+        Some(problem) if problem.kind == InsideProblemKind::Stopped => {
+            (AuditResult::Cancelled, AuditDetails::default())
+        }
+        Some(problem) => (AuditResult::Failed, AuditDetails::because(&problem.message)),
+    }
 }
 
 /// How the command ends that could not read the image of this name.

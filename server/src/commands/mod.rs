@@ -24,6 +24,7 @@ mod inside;
 mod inspect;
 mod listen;
 mod mount;
+mod mount_audit;
 mod named_image;
 mod notify;
 mod output;
@@ -41,6 +42,7 @@ mod sign_in_link;
 mod signing_key;
 mod starting;
 mod table;
+mod taking;
 mod verify;
 
 use std::io::IsTerminal;

@@ -16,6 +16,7 @@ use memdeck_study::mount::{
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::mount_audit::MountAudit;
 use super::named_image::open_catalog;
 use super::output::say;
 use super::{Exit, Failure, Output, with_causes};
@@ -39,20 +40,29 @@ pub async fn run(config: &Config, args: &MountArgs) -> Result<Exit, Failure> {
     let mut terminate = receive(SignalKind::terminate())?;
     let mut hang_up = receive(SignalKind::hangup())?;
     let source = source(config, args)?;
+    let audit = Arc::new(MountAudit::begin(config, args)?);
     let options = MountOptions {
         cache: ByteCount::from_mib(args.cache_mib),
         tell: Box::new(|what| say(format_args!("memdeck: {what}"))),
+        may_read: Box::new({
+            let audit = Arc::clone(&audit);
+            move |image: &ListedImage| audit.may_read(image)
+        }),
     };
     let place = args.directory.clone();
     let mounted = blocking(move || mount(&place, source, options)).await;
-    let mounted = mounted.map_err(|error| Failure::new(with_causes(&error)))?;
+    let mounted = mounted.map_err(|error| {
+        let why = with_causes(&error);
+        audit.fail(&why);
+        Failure::new(why)
+    })?;
     let guard = match guard(&mounted) {
         Ok(guard) => guard,
         Err(error) => {
+            let why = format!("the process that unmounts after a crash cannot be started: {error}");
+            audit.fail(&why);
             blocking(move || mounted.end()).await;
-            return Err(Failure::new(format!(
-                "the process that unmounts after a crash cannot be started: {error}"
-            )));
+            return Err(Failure::new(why));
         }
     };
     let told = tell(args, &mounted);
@@ -70,7 +80,7 @@ pub async fn run(config: &Config, args: &MountArgs) -> Result<Exit, Failure> {
         }
     }
     blocking(move || {
-        mounted.end();
+        audit.end(&mounted.end());
         end_guard(guard);
     })
     .await;

@@ -64,6 +64,7 @@ mod site;
 mod stopping;
 mod study;
 mod support;
+mod taken_by_commands;
 mod telemetry;
 mod tenants;
 mod time_stamps;

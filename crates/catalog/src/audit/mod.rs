@@ -4,10 +4,12 @@
 
 mod append;
 mod asker;
+mod beside;
 mod listing;
 mod verify;
 
 pub use asker::asked_from;
+pub use beside::AuditBeside;
 
 pub(crate) use append::{append, begin_anew};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use memdeck_catalog::{Catalog, asked_from};
+use memdeck_catalog::{AuditBeside, Catalog, CatalogError, asked_from};
 use memdeck_model::audit::{
     AuditAction, AuditDetails, AuditEntry, AuditFilter, AuditHead, AuditObject, AuditQuery, AuditResult,
     NewEntry, Witness,
@@ -26,6 +26,44 @@ pub fn entry(n: i64) -> NewEntry {
     let object = AuditObject::dump(DumpId::from_uuid_bits(u128::from(n.unsigned_abs())));
     let actor = Actor::named(if n % 3 == 0 { "ada" } else { "bob" });
     NewEntry::new(second(n), actor, AuditAction::ImageDownloaded, object)
+}
+
+/// A command notes what it reads while the service writes.
+#[test]
+fn two_processes_write_one_chain() {
+    let test = TestCatalog::new();
+    test.completed("d1", "web-01", 1);
+    let beside = AuditBeside::open(test.dir.path()).unwrap();
+    assert!(beside.knows(&id("d1")).unwrap() && !beside.knows(&id("d2")).unwrap());
+    let noted: Vec<u64> = std::thread::scope(|scope| {
+        let command = scope.spawn(|| {
+            let pair = |n| beside.note(&[entry(n), entry(n + 1)]).unwrap();
+            (0..50).flat_map(pair).collect()
+        });
+        for n in 0..100 {
+            test.catalog.note(&entry(n)).unwrap();
+        }
+        command.join().unwrap()
+    });
+    assert!(noted.chunks(2).all(|pair| pair[1] == pair[0] + 1), "a pair is noted together: {noted:?}");
+    let report = test.catalog.verify_audit(Vec::new()).unwrap();
+    assert!(report.intact, "{report:?}");
+    let of_command = entries(&test.catalog).into_iter().filter(|entry| noted.contains(&entry.seq));
+    assert_eq!(of_command.count(), 100);
+    // What began beside it, the next start ends.
+    beside.note(&[entry(1).with_result(AuditResult::Begun)]).unwrap();
+    assert_eq!(test.catalog.note_start(&entry(2)).unwrap(), 1);
+}
+
+#[test]
+fn no_catalog_is_made_or_changed_to_note_something_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(AuditBeside::open(dir.path()), Err(CatalogError::Open { .. })));
+    assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+    let test = TestCatalog::new();
+    let database = Connection::open(test.dir.path().join("catalog.db")).unwrap();
+    database.pragma_update(None, "user_version", 23).unwrap();
+    assert!(matches!(AuditBeside::open(test.dir.path()), Err(CatalogError::Older { found: 23, .. })));
 }
 
 fn witness(head: AuditHead) -> Vec<Witness> {

@@ -17,6 +17,7 @@ use memdeck_model::{ExportFormat, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
 use super::images::{Images, OpenImage};
+use super::readers::{MayRead, Readers};
 use super::reading::{OpenFile, Reading, Refusal};
 use super::tree::{MountedImage, Node, ROOT, Tree};
 
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub(super) tree: RwLock<Arc<Tree>>,
     pub(super) images: Images,
     pub(super) reading: Reading,
+    pub(super) readers: Readers,
     /// Is told once of each thing that is wrong with an image.
     pub(super) tell: Tell,
     owner: Owner,
@@ -52,7 +54,7 @@ struct Owner {
 }
 
 impl Shared {
-    pub(super) fn new(cache_bytes: usize, tell: Tell) -> Self {
+    pub(super) fn new(cache_bytes: usize, tell: Tell, may_read: MayRead) -> Self {
         let failed = Arc::clone(&tell);
         Self {
             tree: RwLock::default(),
@@ -61,6 +63,7 @@ impl Shared {
                 cache_bytes,
                 Box::new(move |open: &OpenImage, error| failed(&open.image, error)),
             ),
+            readers: Readers::new(may_read),
             tell,
             owner: Owner {
                 user: rustix::process::getuid().as_raw(),
@@ -152,6 +155,9 @@ impl Shared {
         let opened = self.images.open(image).and_then(|open| Ok((open.map(format)?, open)));
         let (map, open) = opened.map_err(|error| self.errno(image, &error))?;
         let map = map.ok_or(Errno::ESTALE)?;
+        if !self.readers.may_read(image) {
+            return Err(Errno::EACCES);
+        }
         let handle = self.last_handle.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         self.files.lock().insert(handle, Arc::new(OpenFile::new(handle, open, map)));
         Ok(handle)
@@ -228,8 +234,12 @@ impl Filesystem for ImagesOnMount {
         let file = self.0.files.lock().get(&handle.0).cloned();
         let Some(file) = file else { return reply.error(Errno::EBADF) };
         let range = offset..offset.saturating_add(size.into());
+        let image = Arc::clone(&file.image.image);
         let answer = move |bytes: Result<&[u8], Refusal>| match bytes {
-            Ok(bytes) => reply.data(bytes),
+            Ok(bytes) => {
+                image.add_read(bytes.len());
+                reply.data(bytes);
+            }
             Err(Refusal::Damaged) => reply.error(Errno::EIO),
             Err(Refusal::Gone) => reply.error(Errno::ESTALE),
         };

@@ -21,6 +21,7 @@ mod filesystem;
 mod images;
 mod mountpoint;
 mod names;
+mod readers;
 mod reading;
 mod source;
 mod tree;
@@ -41,6 +42,7 @@ use self::filesystem::{ImagesOnMount, Shared, Tell};
 use self::tree::Tree;
 
 pub use self::mountpoint::unmount_when_closed;
+pub use self::readers::{MayRead, ReadOfImage};
 pub use self::source::{DirectoryImages, ImageSource, ListedImage, SourceError};
 
 /// Between two looks at the list of images.
@@ -58,6 +60,8 @@ pub struct MountOptions {
     pub cache: ByteCount,
     /// Is told what is wrong with an image or the list of them, once for each.
     pub tell: Box<dyn Fn(&str) + Send + Sync>,
+    /// Is asked before somebody reads an image for the first time.
+    pub may_read: MayRead,
 }
 
 /// Why there is no mount.
@@ -140,7 +144,8 @@ pub fn mount(
     std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").map_err(MountError::NoFuse)?;
     let tell: Arc<dyn Fn(&str) + Send + Sync> = Arc::from(options.tell);
     let cache_bytes = usize::try_from(options.cache.0).unwrap_or(usize::MAX);
-    let shared = Arc::new(Shared::new(cache_bytes, complaints(Arc::clone(&tell))));
+    let shared = Shared::new(cache_bytes, complaints(Arc::clone(&tell)), options.may_read);
+    let shared = Arc::new(shared);
     let version = source.version().map_err(MountError::Source)?;
     let listed = source.list().map_err(MountError::Source)?;
     *shared.tree.write() = Arc::new(Tree::new(listed, &Tree::default()));
@@ -233,8 +238,9 @@ impl Mounted {
         self.session.guard.is_finished()
     }
 
-    /// Takes the mount off, and waits a moment for who is still reading. What they read after that fails.
-    pub fn end(self) {
+    /// Takes the mount off, and waits a moment for who is still reading. What they read after that fails. Returns how much was
+    /// read of each image that somebody opened.
+    pub fn end(self) -> Vec<ReadOfImage> {
         if !self.is_over() {
             // One that somebody took off meanwhile is what was wanted.
             let _ = mountpoint::detach(&self.place);
@@ -255,6 +261,7 @@ impl Mounted {
                 let _ = thread.join();
             }
         }
+        self.shared.readers.read()
     }
 }
 

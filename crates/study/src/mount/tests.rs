@@ -29,7 +29,7 @@ impl OnMount {
         let hears = Arc::clone(&told);
         let tell = Box::new(move |sentence: &str| hears.lock().push(sentence.to_owned()));
         let source = Arc::new(DirectoryImages::new(lab.dumps().to_owned()));
-        let mounted = mount(&place, source, MountOptions { cache, tell });
+        let mounted = mount(&place, source, MountOptions { cache, tell, may_read: Box::new(|_| Some(0)) });
         let mounted = mounted
             .unwrap_or_else(|error| panic!("tests of mounts need FUSE, and root: {}", with_causes(&error)));
         Self { mounted: Some(mounted), place, told }
@@ -59,6 +59,11 @@ impl Drop for OnMount {
             mounted.end();
         }
     }
+}
+
+/// Everybody may read, and nobody is told anything.
+fn options() -> MountOptions {
+    MountOptions { cache: ByteCount::from_mib(1), tell: Box::new(|_| {}), may_read: Box::new(|_| Some(0)) }
 }
 
 fn exported(image: &Path, format: ExportFormat) -> Vec<u8> {
@@ -257,12 +262,41 @@ fn somebody_else_may_unmount_it_and_what_lies_below_stays() {
 }
 
 #[test]
+fn it_is_asked_once_before_an_image_is_read_and_told_how_much_was_read_of_it() {
+    let lab = Lab::new();
+    for (guest, seed) in [("web-01", 1), ("web-02", 2), ("secret", 3)] {
+        lab.store(guest, TAKEN, &memory(seed));
+    }
+    let place = lab.empty_directory("mount");
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&asked);
+    let may_read = Box::new(move |image: &ListedImage| {
+        let mut asked = hears.lock();
+        asked.push(image.guest.clone());
+        (image.guest != "secret").then(|| asked.len())
+    });
+    let source = Arc::new(DirectoryImages::new(lab.dumps().to_owned()));
+    let mounted = mount(&place, source, MountOptions { may_read, ..options() }).unwrap();
+    let file = |guest: &str, format: &str| place.join(format!("{guest}/20261114T085823Z.{format}"));
+    // To look at names and sizes is not to read.
+    assert!(file("web-02", "raw").metadata().unwrap().len() > 0);
+    let read = [file("web-01", "elf"), file("web-01", "raw")].map(|path| fs::read(path).unwrap().len());
+    for _ in 0..2 {
+        let refused = File::open(file("secret", "elf")).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+    }
+    let bytes = mounted.end();
+    assert_eq!(*asked.lock(), ["web-01", "secret", "secret"]);
+    let expected = u64::try_from(read[0] + read[1]).unwrap();
+    assert_eq!(bytes, [ReadOfImage { number: 1, bytes: ByteCount(expected) }]);
+}
+
+#[test]
 fn a_directory_that_is_not_empty_is_no_place_for_a_mount() {
     let lab = Lab::new();
     let refused = |place: &Path| {
         let source = Arc::new(DirectoryImages::new(lab.dumps().to_owned()));
-        let options = MountOptions { cache: ByteCount::from_mib(1), tell: Box::new(|_| {}) };
-        mount(place, source, options).err().map(|error| error.to_string())
+        mount(place, source, options()).err().map(|error| error.to_string())
     };
     let place = lab.empty_directory("full");
     fs::write(place.join("file"), b"").unwrap();
@@ -270,8 +304,7 @@ fn a_directory_that_is_not_empty_is_no_place_for_a_mount() {
     assert!(refused(&place.join("file")).unwrap().contains("is no directory"));
     assert!(refused(&place.join("missing")).unwrap().contains("cannot be used as a mount point"));
     let missing = DirectoryImages::new(lab.dumps().join("missing"));
-    let options = MountOptions { cache: ByteCount::from_mib(1), tell: Box::new(|_| {}) };
-    let error = mount(&lab.empty_directory("empty"), Arc::new(missing), options).err().unwrap();
+    let error = mount(&lab.empty_directory("empty"), Arc::new(missing), options()).err().unwrap();
     assert!(matches!(error, MountError::Source(_)), "{error}");
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use memdeck_model::ExportFormat;
 
@@ -23,11 +23,21 @@ pub(super) struct MountedImage {
     pub(super) id: u64,
     pub(super) listed: ListedImage,
     is_gone: AtomicBool,
+    read_bytes: AtomicU64,
 }
 
 impl MountedImage {
     fn new(id: u64, listed: ListedImage) -> Self {
-        Self { id, listed, is_gone: AtomicBool::new(false) }
+        Self { id, listed, is_gone: AtomicBool::new(false), read_bytes: AtomicU64::new(0) }
+    }
+
+    /// How many bytes of it were handed out, in whatever form.
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_read(&self, bytes: usize) {
+        self.read_bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Whether it is not on the mount any more.
