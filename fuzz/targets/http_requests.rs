@@ -13,6 +13,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use libfuzzer_sys::fuzz_target;
+use memdeck::archives::ArchiveDirectory;
 use memdeck::config::{Config, HttpConfig, Places, Role, Sources};
 use memdeck::http::{Access, AgentState, DashboardState, agent, dashboard};
 use memdeck::metrics::{Metrics, MetricsParts};
@@ -28,7 +29,7 @@ use memdeck_model::{
     GuestState, HostId, Message, Millis, Problem, Record, RequestKey, Target, Timestamp, VmRef,
 };
 use memdeck_operations::{
-    Accounts, Courier, Host, HostError, HostFacts, Hosts, ImageHost, Images, NoticeLimits, NoticePace,
+    Accounts, Archives, Courier, Host, HostError, HostFacts, Hosts, ImageHost, Images, NoticeLimits, NoticePace,
     Notices, NotifyParts, Once, Operations, Parts, Readiness, ReadinessParts, Undelivered,
 };
 use memdeck_signing::KeyFiles;
@@ -41,7 +42,9 @@ const TOKEN: &str = "0123456789abcdef";
 const BEARER: &str = "Bearer 0123456789abcdef";
 /// The dump that has an image.
 const STORED: &str = "stored-1";
-const PATHS: [&str; 32] = [
+const PATHS: [&str; 34] = [
+    "/api/archives",
+    "/api/archives/preview",
     "/readyz",
     "/api/dumps",
     "/api/dumps/web-01",
@@ -313,6 +316,9 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     };
     let closing = watch::channel(false).1;
     let keys = KeyFiles::of(scratch());
+    let files = Arc::new(ArchiveDirectory::of(scratch(), Arc::clone(&catalog)));
+    let (kept, audit) = (Arc::clone(&catalog), images.audit().clone());
+    let archives = Arc::new(Archives::new(kept, audit, Arc::clone(&shared_clock), files, false));
     let state = AgentState {
         host: nobody,
         catalog,
@@ -322,9 +328,10 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
         readiness,
         metrics: Arc::clone(&metrics),
         keys: keys.clone(),
+        archives: Arc::clone(&archives),
         once,
     };
-    let state_of_dashboard = DashboardState { operations, accounts, metrics, keys, closing };
+    let state_of_dashboard = DashboardState { operations, accounts, metrics, keys, archives, closing };
     let open = access(http(&[("OPEN_ACCESS", "loopback")]));
     let closed = access(http(&[("MEMDECK_TOKEN", TOKEN), ("MEMDECK_BEHIND_PROXY", "127.0.0.1")]));
     let routers = [

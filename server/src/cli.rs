@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod host;
 mod notify;
+mod records;
 pub mod retention;
 pub mod schedule;
 mod signing;
@@ -27,6 +28,7 @@ pub use self::notify::{
     NotifyCommand, NotifyLogArgs, NotifyRetryArgs, NotifyRuleAddArgs, NotifyRuleArgs, NotifyRuleCommand,
     NotifyTargetAddArgs, NotifyTargetArgs, NotifyTargetCommand,
 };
+pub use self::records::{ArchiveArgs, ArchiveCommand, ArchiveListArgs, RecordsArgs};
 pub use self::retention::{HoldCommand, RetentionCommand};
 pub use self::schedule::ScheduleCommand;
 pub use self::signing::{ExportKeyArgs, SigningKeyCommand};
@@ -40,7 +42,7 @@ use crate::config::{Config, ConfigError, Places, SETTINGS, Sources, dot_env};
 #[command(
     name = "memdeck",
     version,
-    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the image is damaged, its host's chain is broken, or the audit was manipulated; \
+    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the image is damaged, its host's chain is broken, an archive was changed, or the audit was manipulated; \
                   4 a service was stopped and cancelled running dumps; 5 it was stopped, and dumps did not end in time; \
                   130 interrupted; 141 the reader of an export went before its end."
 )]
@@ -74,6 +76,9 @@ pub enum Command {
     /// Keep images from being deleted by anybody.
     #[command(subcommand)]
     Hold(HoldCommand),
+    /// Move old records out of the catalog into signed files, and list those files.
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
     /// Cancel a dump that is queued or running; its VM runs on.
     Cancel(CancelArgs),
     /// Delete the stored image of a dump; its record stays.
@@ -200,44 +205,6 @@ pub struct ImportBacklogArgs {
 #[derive(Debug, Args)]
 pub struct JsonArgs {
     /// Print it as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `memdeck records`. The filters are those of the REST call.
-#[derive(Clone, Debug, Args)]
-pub struct RecordsArgs {
-    /// Part of a VM's name, id, SHA-256, case number or note.
-    #[arg(long, value_name = "TEXT")]
-    pub search: Option<String>,
-    /// Dumps that began at this day (2026-11-14, UTC) or instant (RFC 3339), or later.
-    #[arg(long, value_name = "WHEN")]
-    pub from: Option<String>,
-    /// Dumps that began on this day or earlier, or before this instant.
-    #[arg(long, value_name = "WHEN")]
-    pub to: Option<String>,
-    /// How the dump ended: complete or failed.
-    #[arg(long, value_name = "STATE")]
-    pub state: Option<String>,
-    /// The host of the hypervisor.
-    #[arg(long, value_name = "NAME")]
-    pub host: Option<String>,
-    /// How the dump was taken: live or frozen.
-    #[arg(long, value_name = "MODE")]
-    pub mode: Option<String>,
-    /// By what to sort: a field such as `timestamp`, `dom` or `raw_size_bytes`.
-    #[arg(long, value_name = "FIELD")]
-    pub sort: Option<String>,
-    /// Which end comes first: asc or desc.
-    #[arg(long, value_name = "ORDER")]
-    pub order: Option<String>,
-    /// At most this many; 0 for all.
-    #[arg(long, value_name = "COUNT", default_value_t = 100)]
-    pub limit: usize,
-    /// Print them as CSV, with every field.
-    #[arg(long, conflicts_with = "json")]
-    pub csv: bool,
-    /// Print them as JSON, with every field.
     #[arg(long)]
     pub json: bool,
 }

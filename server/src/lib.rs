@@ -6,6 +6,7 @@
 // Where nobody reads, they panic: subcommands print through `commands::output`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod archives;
 mod audit_syslog;
 mod catalog_care;
 pub mod cli;

@@ -17,11 +17,12 @@ use memdeck_machine::{HypervisorGuests, Machine, StoredImages, try_directory};
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditObject, NewEntry};
 use memdeck_model::{Actor, DumpId, Event, HostId};
 use memdeck_operations::audit::Audit;
-use memdeck_operations::{Host, Hosts, Images, Readiness, ReadinessParts, blocking};
+use memdeck_operations::{Archives, Host, Hosts, Images, Readiness, ReadinessParts, blocking};
 use memdeck_signing::KeyFiles;
 
 use tokio::sync::broadcast;
 
+use crate::archives::ArchiveDirectory;
 use crate::catalog_care;
 use crate::config::{Config, DumpConfig, HostConfig, HostPlace, InfluxConfig, InfluxLogin, LibvirtConfig};
 use crate::guardian::GuardProcess;
@@ -386,6 +387,13 @@ pub fn audit(config: &Config, state: &State) -> Audit {
     let dump_dir = config.dumps.dir.clone();
     let audit = Audit::new(Arc::clone(&state.catalog), clock());
     audit.with_witnesses(Arc::new(move || catalog_care::witnesses(&dump_dir)))
+}
+
+/// The archives of the records in the catalog.
+pub fn archives(config: &Config, state: &State) -> Arc<Archives> {
+    let files = ArchiveDirectory::of(&config.state_dir, Arc::clone(&state.catalog));
+    let (catalog, audit) = (Arc::clone(&state.catalog), audit(config, state));
+    Arc::new(Archives::new(catalog, audit, clock(), Arc::new(files), config.influx.is_some()))
 }
 
 /// The images that this machine keeps, once what an earlier process left to be deleted is gone.

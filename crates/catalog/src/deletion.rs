@@ -97,17 +97,20 @@ impl Catalog {
     }
 
     /// Up to `limit` deletions of own images with a sequence number above `seq`, in the order in which they were asked
-    /// for. This is what another memdeck follows.
+    /// for. This is what another memdeck follows. Those of records that were archived are among them.
     ///
     /// # Errors
     /// `SQLite` refused.
     pub fn deletions_since(&self, seq: u64, limit: u32) -> Result<Vec<(u64, Deletion)>, CatalogError> {
         self.read("list deletions", |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT deletions.seq, dump_id, deleted_at, deleted_by
+                "SELECT deletions.seq AS seq, dump_id, deleted_at, deleted_by
                  FROM deletions JOIN records ON records.seq = record_seq
                  WHERE deletions.seq > ?1 AND dump_id IS NOT NULL AND deleted_at IS NOT NULL
-                 ORDER BY deletions.seq LIMIT ?2",
+                 UNION ALL
+                 SELECT deletion_seq AS seq, dump_id, deleted_at, deleted_by FROM pruned
+                 WHERE deletion_seq > ?1 AND dump_id IS NOT NULL AND deleted_at IS NOT NULL
+                 ORDER BY seq LIMIT ?2",
             )?;
             let mut rows = statement.query([i64::try_from(seq).unwrap_or(i64::MAX), i64::from(limit)])?;
             let mut deletions = Vec::new();

@@ -70,6 +70,14 @@ pub enum CatalogError {
         /// The schema version this program reads.
         known: i64,
     },
+    /// Records are removed as they were archived or not at all.
+    #[error(
+        "the record of dump {dump} changed, or has to stay, since it was archived: nothing was removed; try again"
+    )]
+    ArchivedRecordChanged {
+        /// Which one, by its dump's id, or by guest and start.
+        dump: String,
+    },
     /// `SQLite` refused.
     #[error("the catalog could not {operation}")]
     Database {

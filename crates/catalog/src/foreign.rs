@@ -5,7 +5,7 @@ use memdeck_model::Record;
 use crate::import::remember;
 use crate::record_row::{insert, numbered_records};
 use crate::same_dump::{is_same_row, remove, tells_of};
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, pruned};
 
 /// What became of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,8 @@ pub struct ForeignImported {
 
 impl Catalog {
     /// Stores records that were made of the rows of `origin`, and remembers that its rows up to `read_until` (microseconds
-    /// since 1970) have been read. A row of a known dump is skipped: the same call twice changes nothing.
+    /// since 1970) have been read. A row of a known dump is skipped, and so is one whose record was archived: the same call twice
+    /// changes nothing.
     ///
     /// # Errors
     /// `SQLite` refused.
@@ -39,7 +40,9 @@ impl Catalog {
                         insert(tx, Some(origin), record)?;
                         imported.changed += 1;
                     }
-                } else if !known.iter().any(|(_, known)| tells_of(record, known)) {
+                } else if !known.iter().any(|(_, known)| tells_of(record, known))
+                    && !pruned::has_row(tx, record)?
+                {
                     insert(tx, Some(origin), record)?;
                     imported.added += 1;
                 }

@@ -12,7 +12,7 @@ use crate::{Catalog, CatalogError, within};
 const MOST_HOLDS: u32 = 1_000;
 
 /// The newest hold of a record that was not lifted.
-const HELD: &str = "(SELECT reason FROM holds WHERE lifted_at IS NULL
+pub(crate) const HELD: &str = "(SELECT reason FROM holds WHERE lifted_at IS NULL
     AND (holds.dump_id = records.dump_id OR holds.case_number = records.case_number) ORDER BY id DESC LIMIT 1)";
 
 impl Catalog {

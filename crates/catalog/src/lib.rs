@@ -15,6 +15,7 @@
 //! What a dump does to its guest has a life of its own: see [`Intent`].
 
 mod accounts;
+mod archives;
 mod audit;
 mod backup;
 mod catalog;
@@ -43,6 +44,7 @@ mod lock;
 mod memo;
 mod notice_targets;
 mod outbox;
+mod pruned;
 mod rebuild;
 mod record;
 mod record_row;
@@ -63,6 +65,7 @@ mod volume;
 mod within;
 
 pub use accounts::{AccountRow, Person, SecretDigest, SessionOf, SessionRow};
+pub use archives::ArchiveCandidate;
 pub use audit::{AuditBeside, asked_from};
 pub use backup::Backup;
 pub use catalog::Catalog;

@@ -22,8 +22,13 @@ use crate::{Catalog, CatalogError, within};
 /// Where a walk through the records has got to. Records that come later lie behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    timestamp: i64,
-    seq: i64,
+    pub(crate) timestamp: i64,
+    pub(crate) seq: i64,
+}
+
+impl Place {
+    /// Before every record.
+    pub(crate) const BEGINNING: Self = Self { timestamp: i64::MIN, seq: i64::MIN };
 }
 
 /// The most hosts that are returned.

@@ -47,6 +47,8 @@ pub enum LockRole {
     Accounts,
     /// `memdeck signing-key`
     SigningKey,
+    /// `memdeck archive`
+    Archive,
 }
 
 impl fmt::Display for LockRole {
@@ -62,6 +64,7 @@ impl fmt::Display for LockRole {
             Self::Restore => "memdeck restore",
             Self::Accounts => "memdeck user or token",
             Self::SigningKey => "memdeck signing-key",
+            Self::Archive => "memdeck archive",
         })
     }
 }

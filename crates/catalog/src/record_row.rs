@@ -6,7 +6,7 @@ use memdeck_model::{
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::column::{RECORD_COLUMNS, actor, foreign, instant, integer, word};
-use crate::{CatalogError, row_digest, same_dump};
+use crate::{CatalogError, pruned, row_digest, same_dump};
 
 /// Inserts a record and returns its sequence number. `origin` is the service it was imported from.
 pub(crate) fn insert(
@@ -71,7 +71,7 @@ pub(crate) fn insert(
     Ok(seq)
 }
 
-/// Whether the record is stored already: by its dump's name, or, without one, by guest and start.
+/// Whether the record is stored already, or was before it was archived: by its dump's name, or, without one, by guest and start.
 pub(crate) fn is_known(connection: &Connection, record: &Record) -> rusqlite::Result<bool> {
     let found: Option<i64> = match &record.dump_id {
         Some(dump_id) => connection
@@ -85,7 +85,7 @@ pub(crate) fn is_known(connection: &Connection, record: &Record) -> rusqlite::Re
             )
             .optional()?,
     };
-    Ok(found.is_some())
+    Ok(found.is_some() || pruned::has(connection, record)?)
 }
 
 /// Records that `clause` selects, each with its sequence number.

@@ -5,7 +5,7 @@
 //! guest.
 
 use memdeck_model::Record;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 /// Removes the record that was made of a row, because the dump's own record comes now.
 pub(crate) fn give_way(connection: &Connection, to: &Record) -> rusqlite::Result<()> {
@@ -15,14 +15,7 @@ pub(crate) fn give_way(connection: &Connection, to: &Record) -> rusqlite::Result
     let mut rows = statement.query([to.timestamp.unix_micros()])?;
     let mut replaced = Vec::new();
     while let Some(row) = rows.next()? {
-        let found = Traits {
-            sha256: row.get("sha256")?,
-            dump_path: row.get("dump_path")?,
-            host: row.get("host")?,
-            dom: row.get("dom")?,
-            vmid: row.get("vmid")?,
-        };
-        if found.is_of(&Traits::of(to)) {
+        if Traits::read(row)?.is_of(&Traits::of(to)) {
             replaced.push(row.get::<_, i64>("seq")?.unsigned_abs());
         }
     }
@@ -47,8 +40,13 @@ pub(crate) fn tells_of(row: &Record, known: &Record) -> bool {
     known.foreign.is_none() && Traits::of(row).is_of(&Traits::of(known))
 }
 
+/// Whether both, of one time, are of one row.
+pub(crate) fn is_same_row_as(known: &Traits, row: &Traits) -> bool {
+    (&known.dom, &known.vmid, &known.host) == (&row.dom, &row.vmid, &row.host)
+}
+
 /// By what a dump that began at a known microsecond is recognised.
-struct Traits {
+pub(crate) struct Traits {
     sha256: Option<String>,
     dump_path: Option<String>,
     host: Option<String>,
@@ -57,7 +55,18 @@ struct Traits {
 }
 
 impl Traits {
-    fn of(record: &Record) -> Self {
+    /// Those of a row that has a column for each.
+    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            sha256: row.get("sha256")?,
+            dump_path: row.get("dump_path")?,
+            host: row.get("host")?,
+            dom: row.get("dom")?,
+            vmid: row.get("vmid")?,
+        })
+    }
+
+    pub(crate) fn of(record: &Record) -> Self {
         Self {
             sha256: record.sha256.clone(),
             dump_path: record.dump_path.clone(),
@@ -68,7 +77,7 @@ impl Traits {
     }
 
     /// The name of a guest alone is no proof: a tag cannot hold every name, and older tools write no host.
-    fn is_of(&self, other: &Self) -> bool {
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
         fn both(one: Option<&String>, other: Option<&String>) -> Option<bool> {
             one.zip(other).map(|(one, other)| one == other)
         }

@@ -38,6 +38,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0021_verifications.sql"),
     include_str!("../migrations/0022_guest_groups.sql"),
     include_str!("../migrations/0023_people_of_a_provider.sql"),
+    include_str!("../migrations/0024_archives.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.
@@ -121,7 +122,7 @@ pub(crate) fn open_beside(path: &Path) -> Result<Connection, CatalogError> {
     of_this_version(path, connect(path).map_err(|error| explain(path, error))?)
 }
 
-/// SQLite says no more than that it cannot. The file itself must not be opened here: when any descriptor of it is closed, the
+/// `SQLite` says no more than that it cannot. The file itself must not be opened here: when any descriptor of it is closed, the
 /// kernel drops all locks that this process has on it, those of other connections included. Another program would then take
 /// itself for the last one, and remove the write-ahead log under those who write to it.
 fn is_there(path: &Path) -> Result<(), CatalogError> {

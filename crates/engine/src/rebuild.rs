@@ -21,7 +21,7 @@ pub const NOT_KNOWN: &str = "Not known from manifests: dumps that failed or were
 pub struct Rebuilt {
     /// Records that were added, by an earlier try of the same rebuild or by this one.
     pub added: Vec<Record>,
-    /// Dumps whose record was there.
+    /// Dumps whose record was there, or was archived and removed.
     pub known: u64,
     /// Dumps whose record was there, and whose manifest is not the one that was recorded.
     pub differing: Vec<DumpId>,
@@ -48,6 +48,10 @@ pub fn rebuild(catalog: &Catalog, store: &ImageStore, at: Timestamp) -> Result<R
             if record.manifest_sha256.is_some_and(|recorded| recorded != dump.manifest_sha256) {
                 rebuilt.differing.push(dump_id.clone());
             }
+            continue;
+        }
+        if catalog.is_pruned(dump_id)? {
+            rebuilt.known += 1;
             continue;
         }
         let record = record_anew(&dump, at);

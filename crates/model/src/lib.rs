@@ -6,6 +6,7 @@
 mod account;
 mod activity;
 mod actor;
+pub mod archive;
 pub mod audit;
 mod calendar;
 mod capabilities;

@@ -62,10 +62,26 @@ impl Images {
     /// The record of a dump.
     ///
     /// # Errors
-    /// There is none that the caller may see, or the catalog failed.
+    /// There is none that the caller may see, it was archived, or the catalog failed.
     pub async fn record(&self, dump_id: &str, caller: &Caller) -> Result<Record, Problem> {
         let image = self.find(dump_id, caller).await?;
-        image.owned.map(|owned| owned.record).ok_or_else(|| unknown(image.dump_id.as_str()))
+        match image.owned {
+            Some(owned) => Ok(owned.record),
+            None => Err(self.archived(&image.dump_id).await?.unwrap_or_else(|| unknown(dump_id))),
+        }
+    }
+
+    /// The problem of a dump whose record was archived.
+    async fn archived(&self, dump_id: &DumpId) -> Result<Option<Problem>, Problem> {
+        let (catalog, wanted) = (Arc::clone(&self.catalog), dump_id.clone());
+        let archive = blocking(move || catalog.archive_of(&wanted)).await;
+        let archive = archive.map_err(|error| catalog_problem(&error))?;
+        Ok(archive.map(|name| {
+            let detail = format!(
+                "the record of dump {dump_id} was archived: `memdeck records --archive {name}.jsonl` has it"
+            );
+            Problem::new(ProblemKind::Gone, detail)
+        }))
     }
 
     /// Opens the image of a dump in a form.

@@ -6,6 +6,7 @@
 mod accounts;
 mod activity;
 mod added_hosts;
+mod archives;
 mod asked;
 pub mod audit;
 mod blocking;
@@ -53,6 +54,7 @@ mod within;
 
 pub use accounts::{Accounts, Known, NewSession, NotAdmitted, OpenError, OpenSession, Sessions};
 pub use added_hosts::added_hosts;
+pub use archives::{ArchiveFiles, ArchiveWriter, Archives, NewArchive};
 pub use asked::{agent_noted, asked_from, lacked, noted};
 pub use blocking::blocking;
 pub use caller::{Caller, beyond_reach, forbidden};

@@ -74,6 +74,7 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
             readiness: Arc::clone(&readiness),
             metrics,
             keys: KeyFiles::of(&config.state_dir),
+            archives: node::archives(&config, &state),
         },
         Arc::clone(&access),
     );

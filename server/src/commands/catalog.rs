@@ -78,8 +78,10 @@ fn unknown_images(config: &Config, catalog: &Catalog) -> Result<Vec<StoredDump>,
     let store = ImageStore::open(&config.dumps.dir).map_err(|error| failed(&error))?;
     let mut unknown = Vec::new();
     for dump in store.stored().map_err(|error| failed(&error))?.dumps {
-        let record = catalog.record_of(&dump.manifest.dump_id).map_err(|error| failed(&error))?;
-        if record.is_none() {
+        let dump_id = &dump.manifest.dump_id;
+        let record = catalog.record_of(dump_id).map_err(|error| failed(&error))?;
+        let is_archived = catalog.is_pruned(dump_id).map_err(|error| failed(&error))?;
+        if record.is_none() && !is_archived {
             unknown.push(dump);
         }
     }

@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod agent;
+mod archive;
 mod audit;
 mod backup;
 mod cancel;
@@ -153,6 +154,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Schedule(command) => on_runtime(schedule::run(&config, command)),
             Command::Retention(command) => on_runtime(retention::run(&config, command)),
             Command::Hold(command) => on_runtime(hold::run(&config, command)),
+            Command::Archive(command) => on_runtime(archive::run(&config, command)),
             Command::Cancel(args) => on_runtime(cancel::run(&config, args)),
             Command::Delete(args) => on_runtime(delete::run(&config, args)),
             Command::Verify(args) => verify::run(&config, args),

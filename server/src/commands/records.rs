@@ -1,13 +1,17 @@
 //! `memdeck records`
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use memdeck_catalog::Catalog;
 use memdeck_model::{CaptureMode, Record, RecordFilter, RecordPage, RecordQuery, RecordSort};
 
+use super::output::say;
 use super::service::Service;
 use super::table::Table;
+use super::verify::keys::Believed;
 use super::{Exit, Failure, Output};
+use crate::archives::{self, ReadArchive};
 use crate::cli::RecordsArgs;
 use crate::config::Config;
 use crate::http::{FilterParameters, SortParameters, records_csv};
@@ -19,10 +23,19 @@ const HASH_CHARS: usize = 16;
 
 pub async fn run(config: &Config, args: &RecordsArgs) -> Result<Exit, Failure> {
     let wanted = Wanted::read(args)?;
-    let page = match Service::find(config)? {
-        Some(service) if service.face == Face::Dashboard => wanted.of_dashboard(&service).await?,
-        Some(service) => wanted.of_feed(&service).await?,
-        None => wanted.of_state(config)?,
+    let mut exit = Exit::Done;
+    let page = if let Some(file) = &args.archive {
+        let read = archived(config, file, &args.key)?;
+        if !read.is_intact() {
+            exit = Exit::Damaged;
+        }
+        wanted.of(read.records)
+    } else {
+        match Service::find(config)? {
+            Some(service) if service.face == Face::Dashboard => wanted.of_dashboard(&service).await?,
+            Some(service) => wanted.of(of_feed(&service).await?),
+            None => wanted.of_state(config)?,
+        }
     };
     let mut output = Output::default();
     if args.json {
@@ -40,7 +53,27 @@ pub async fn run(config: &Config, args: &RecordsArgs) -> Result<Exit, Failure> {
             output.line(format_args!("{} of {} records; --limit 0 shows all", page.count, page.total))?;
         }
     }
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// Reads an archive, and says whether it is as it was written.
+fn archived(config: &Config, file: &Path, keys: &[PathBuf]) -> Result<ReadArchive, Failure> {
+    let believed = Believed::of(config, keys)?;
+    let read = archives::read(file, &believed.keys)
+        .map_err(|error| Failure::new(format!("{} cannot be read: {error}", file.display())))?;
+    let path = file.display();
+    if read.is_intact() {
+        say(format_args!(
+            "{path}: {} records as they were archived; signature: {}",
+            read.count, read.signature
+        ));
+    } else {
+        say(format_args!("{path} is not as it was written:"));
+        for finding in &read.findings {
+            say(format_args!("  - {finding}"));
+        }
+    }
+    Ok(read)
 }
 
 /// Which records, in which order, and how many of them.
@@ -112,27 +145,31 @@ impl Wanted {
         }
     }
 
-    /// An agent lists all of its records, in the order in which they were stored.
-    async fn of_feed(&self, service: &Service) -> Result<RecordPage, Failure> {
-        let (mut records, mut since) = (Vec::new(), 0);
-        loop {
-            let feed = service.client.records(since).await.map_err(|error| service.failed(&error))?;
-            let feed = feed.ok_or_else(|| {
-                let url = service.client.url();
-                Failure::new(format!("the dump service {url} does not report its records"))
-            })?;
-            let last = feed.records.iter().map(|numbered| numbered.seq).max();
-            records.extend(feed.records.into_iter().map(|numbered| numbered.record));
-            match last {
-                Some(last) if last > since => since = last,
-                _ => break,
-            }
-        }
+    /// Those of a list that has all of them, in any order.
+    fn of(&self, mut records: Vec<Record>) -> RecordPage {
         records.retain(|record| self.filter.matches(record));
         records.sort_by(|a, b| self.sort.compare(a, b));
         let total = records.len();
         records.truncate(self.limit.unwrap_or(usize::MAX));
-        Ok(page(records, total))
+        page(records, total)
+    }
+}
+
+/// An agent lists all of its records, in the order in which they were stored.
+async fn of_feed(service: &Service) -> Result<Vec<Record>, Failure> {
+    let (mut records, mut since) = (Vec::new(), 0);
+    loop {
+        let feed = service.client.records(since).await.map_err(|error| service.failed(&error))?;
+        let feed = feed.ok_or_else(|| {
+            let url = service.client.url();
+            Failure::new(format!("the dump service {url} does not report its records"))
+        })?;
+        let last = feed.records.iter().map(|numbered| numbered.seq).max();
+        records.extend(feed.records.into_iter().map(|numbered| numbered.record));
+        match last {
+            Some(last) if last > since => since = last,
+            _ => return Ok(records),
+        }
     }
 }
 

@@ -150,6 +150,7 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
         accounts,
         metrics,
         keys: KeyFiles::of(&config.state_dir),
+        archives: node::archives(&config, &state),
         closing: closed,
     };
     let routes = http::dashboard(shown, Arc::clone(&access), site);

@@ -1,7 +1,7 @@
 //! `memdeck verify`
 
 mod chain;
-mod keys;
+pub mod keys;
 mod report;
 
 use std::fmt::Write as _;

@@ -4,6 +4,7 @@ mod access;
 mod agent;
 mod agent_telemetry;
 mod answer;
+mod archives;
 mod audit;
 pub(crate) mod audit_rows;
 mod base_path;
@@ -53,7 +54,7 @@ use axum::routing::any;
 use axum::{Extension, Json, Router, middleware};
 use memdeck_catalog::Catalog;
 use memdeck_model::{self as model, Service};
-use memdeck_operations::{Accounts, Host, Images, Once, Operations, Readiness, Telemetry};
+use memdeck_operations::{Accounts, Archives, Host, Images, Once, Operations, Readiness, Telemetry};
 use memdeck_signing::KeyFiles;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -97,6 +98,8 @@ pub struct DashboardState {
     pub metrics: Arc<Metrics>,
     /// The keys with which this host signs.
     pub keys: KeyFiles,
+    /// Archives of records.
+    pub archives: Arc<Archives>,
     /// Becomes true when open streams must end.
     pub closing: watch::Receiver<bool>,
 }
@@ -122,6 +125,8 @@ pub struct AgentState {
     pub metrics: Arc<Metrics>,
     /// The keys with which this host signs.
     pub keys: KeyFiles,
+    /// Archives of records.
+    pub archives: Arc<Archives>,
 }
 
 /// The routes of `memdeck serve`: REST, the page's calls, live events and the page itself.
@@ -132,6 +137,7 @@ pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<Pa
     let images = images::routes(Arc::clone(state.operations.images()));
     let keys = signing_keys::routes(state.keys.clone(), state.operations.audit().clone());
     let audit = audit::routes(state.operations.audit().clone());
+    let archives = archives::routes(Arc::clone(&state.archives));
     let described = OpenApiRouter::with_openapi(openapi::dashboard())
         .nest("/api/memory-dumps", memory_dumps::routes())
         .merge(study::routes())
@@ -150,6 +156,7 @@ pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<Pa
         .routes(routes!(sign_in::links::make))
         .merge(users::routes());
     let described = described.with_state(state).merge(images).merge(inside).merge(keys).merge(audit);
+    let described = described.merge(archives);
     let routes = described_routes(described, true, readiness, &metrics)
         .merge(memdeck_app::api::router(&page).layer(middleware::from_fn(answer::json_only)))
         .merge(sign_in::routes(Arc::clone(&access)))
@@ -163,11 +170,13 @@ pub fn agent(state: AgentState, access: Arc<Access>) -> Router {
     let images = images::routes(Arc::clone(&state.images));
     let keys = signing_keys::routes(state.keys.clone(), state.images.audit().clone());
     let audit = audit::routes(state.images.audit().clone());
+    let archives = archives::routes(Arc::clone(&state.archives));
     let (readiness, metrics) = (Arc::clone(&state.readiness), Arc::clone(&state.metrics));
     let described = OpenApiRouter::with_openapi(openapi::agent())
         .merge(agent::routes())
         .nest("/api/telemetry", agent_telemetry::routes());
     let described = described.with_state(state).merge(images).merge(inside).merge(keys).merge(audit);
+    let described = described.merge(archives);
     let routes = described_routes(described, false, readiness, &metrics);
     let routes = routes.layer(middleware::from_fn(audit::tell));
     protected(routes, access, metrics, Service::Agent)

@@ -9,12 +9,12 @@ use memdeck::outbox::{self, Round};
 use memdeck_catalog::Catalog;
 use memdeck_influx::Influx;
 use memdeck_influx::test_support::InfluxServer;
-use memdeck_model::{ForeignRow, RecordQuery};
+use memdeck_model::{DeleteRequest, ForeignRow, RecordQuery};
 use serde_json::{Value, json};
 
 use crate::support::influx::{DATABASE, influx};
 use crate::support::program::memdeck;
-use crate::support::{TestApp, answer, get, post};
+use crate::support::{TestApp, answer, get, post, trusted};
 
 /// One with a database, as an operator has set it up.
 fn server() -> InfluxServer {
@@ -180,4 +180,32 @@ fn a_backlog_is_written_once_however_often_and_its_bad_lines_are_named() {
     let count = server.query(DATABASE, "SELECT count(raw_size_bytes) FROM mem_dumps");
     assert_eq!(count["results"][0]["series"][0]["values"][0][1], json!(3), "{count}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), backlog, "the file is as it was");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archived_records_do_not_come_back_from_the_store() {
+    let app = TestApp::start();
+    let server = server();
+    let influx = influx(&server);
+    let theirs = "mem_dumps,dom=old,vmid=3 ok=true,sha256=\"cd\" 1700000000000000001\n\
+                  mem_dumps,vmid=4 ok=true 1700000001000000000";
+    assert_eq!(server.write(DATABASE, theirs), 204);
+    let (dump_id, _) = app.dumped("web-01").await;
+    assert_eq!(outbox::round(&app.catalog, influx.as_ref()).await.unwrap(), Round::Empty);
+    rows(&influx, &app.catalog, Pace::default()).catch_up(true).await.unwrap();
+    app.images.delete(&dump_id, DeleteRequest::confirmed("web-01"), &trusted()).await.unwrap();
+    let listed = || app.catalog.records(&RecordQuery::newest(10, 0)).unwrap().records;
+    assert_eq!(listed().len(), 3);
+
+    let choice = r#"{"before": "2100-01-01T00:00:00Z"}"#;
+    let (_, made) = answer(&app.dashboard, post("/api/archives", choice)).await;
+    assert_eq!(made["records"], 3, "{made}");
+    for from_the_beginning in [false, true, true] {
+        rows(&influx, &app.catalog, Pace::default()).catch_up(from_the_beginning).await.unwrap();
+        assert_eq!(listed(), []);
+    }
+    // What is written since is no archived record.
+    assert_eq!(server.write(DATABASE, "mem_dumps,dom=old,vmid=3 ok=true 1700000005000000000"), 204);
+    rows(&influx, &app.catalog, Pace::default()).catch_up(true).await.unwrap();
+    assert_eq!(listed().len(), 1);
 }

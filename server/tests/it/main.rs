@@ -7,6 +7,7 @@ mod activity;
 mod added_hosts;
 mod agent;
 mod architecture;
+mod archives;
 mod audit;
 mod base_path;
 mod command_line;

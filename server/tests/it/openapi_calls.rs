@@ -53,6 +53,7 @@ fn bodies_of(document: &Value, schema: &Value) -> Vec<String> {
             let example = |kind: &Value| if kind["type"] == "integer" { "2" } else { "\"web-01\"" };
             kinds.iter().map(|kind| format!("{{\"vms\": [{}]}}", example(kind))).collect()
         }
+        Some("MakeArchive") => texts(&[r#"{"deleted": true, "guest": "no-such-guest", "by": "a test"}"#]),
         Some("DeleteRequest") => texts(&[r#"{"confirm": "web-01"}"#]),
         Some("AddSchedule") => texts(&[
             r#"{"name": "local", "when": {"every": "hour", "minute": 5}, "guests": {"which": "all"}}"#,
@@ -159,6 +160,8 @@ fn make_schedule(app: &TestApp, is_to_be_made: bool) {
 
 /// Calls about things whose number nobody chooses. Tests of their own make them; here they are told that there is none.
 const OF_THINGS_NOT_MADE: &[&str] = &[
+    // Records that may be archived.
+    "/api/archives",
     // A case for which no dump was taken.
     "/api/custody",
     "/api/me/password",
@@ -198,8 +201,9 @@ async fn make_what_is_called_local(router: &Router, path: &str) {
 }
 
 /// Calls that change nothing, whatever their method.
-const UNNOTED: &[&str] = &["POST /api/retention/preview", "POST /api/schedule-preview"];
-const UNNOTED_BY_AGENTS: &[&str] = &[];
+const UNNOTED: &[&str] =
+    &["POST /api/archives/preview", "POST /api/retention/preview", "POST /api/schedule-preview"];
+const UNNOTED_BY_AGENTS: &[&str] = &["POST /api/archives/preview"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_takes_what_is_described_and_answers_as_is_described() {

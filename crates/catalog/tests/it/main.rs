@@ -1,6 +1,7 @@
 //! The catalog as its callers see it: on a real database file, reopened, damaged, shared and locked.
 
 mod activity;
+mod archives;
 mod audit;
 mod backup;
 mod concurrency;

@@ -113,6 +113,10 @@ pub const DASHBOARD_CALLS: &[Call] = &[
 
 /// Calls that both services have.
 const COMMON_CALLS: &[Call] = &[
+    // Records go with it, as images do with a deletion.
+    ("GET", "/api/archives", May(Delete)),
+    ("POST", "/api/archives", May(Delete)),
+    ("POST", "/api/archives/preview", May(Delete)),
     ("GET", "/api/audit", May(ReadAudit)),
     ("GET", "/api/audit/export.csv", May(ReadAudit)),
     ("GET", "/api/audit/export.jsonl", May(ReadAudit)),

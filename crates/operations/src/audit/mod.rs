@@ -216,19 +216,24 @@ pub struct Begun {
 impl Begun {
     /// Notes how it went. What is known since the begin stands in `details`.
     pub async fn end(self, result: AuditResult, details: AuditDetails) {
-        let asked = self.deed.details;
-        let details = AuditDetails {
-            begun: Some(self.seq),
-            format: details.format.or(asked.format),
-            part: details.part.or(asked.part),
-            ..details
-        };
-        let deed = Deed { details, ..self.deed };
-        let entry = self.audit.entry(&self.caller, deed, result);
-        let entry = NewEntry { address: entry.address.or(self.address), ..entry };
+        let entry = self.ending(result, details);
         if self.audit.keep(entry.clone()).await.is_err() {
             log_lost(&entry);
         }
+    }
+
+    /// The entry that says how it went, for a transaction that keeps it together with what it tells.
+    pub(crate) fn ending(&self, result: AuditResult, details: AuditDetails) -> NewEntry {
+        let asked = &self.deed.details;
+        let details = AuditDetails {
+            begun: Some(self.seq),
+            format: details.format.or_else(|| asked.format.clone()),
+            part: details.part.or(asked.part),
+            ..details
+        };
+        let deed = Deed { details, action: self.deed.action, object: self.deed.object.clone() };
+        let entry = self.audit.entry(&self.caller, deed, result);
+        NewEntry { address: entry.address.or_else(|| self.address.clone()), ..entry }
     }
 
     /// Notes how it went with each of several things; what is known of one stands in its details. Nothing is noted of none.

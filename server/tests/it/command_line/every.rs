@@ -19,7 +19,7 @@ const WITHOUT_JSON: [&str; 3] = ["audit export", "custody", "signing-key export"
 
 /// The others as somebody gives them, with their exit codes, each after those that it needs. `IMAGE` is a stored image. What a
 /// doctor finds is for the machine to say.
-const GIVEN: [(&str, Option<i32>); 73] = [
+const GIVEN: [(&str, Option<i32>); 75] = [
     ("guests", Some(0)),
     ("dump web-09", Some(1)),
     ("records", Some(0)),
@@ -37,6 +37,9 @@ const GIVEN: [(&str, Option<i32>); 73] = [
     ("hold add --case IR-1 --reason why", Some(0)),
     ("hold list", Some(0)),
     ("hold lift 1 --reason why", Some(0)),
+    // There are no records.
+    ("archive make --deleted --yes", Some(1)),
+    ("archive list", Some(0)),
     ("cancel web-09", Some(1)),
     ("delete no-such-dump --yes", Some(1)),
     ("custody no-such-dump", Some(1)),

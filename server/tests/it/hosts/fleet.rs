@@ -106,6 +106,7 @@ impl Fleet {
             accounts: Arc::new(memdeck_operations::Accounts::none(&clock)),
             metrics,
             keys: KeyFiles::of(state.path()),
+            archives: support::archives(state.path(), &catalog, &clock),
             closing: closed,
         };
         let router = memdeck::http::dashboard(state_of_routes, access, None);

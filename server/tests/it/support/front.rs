@@ -141,6 +141,7 @@ impl Front {
                 accounts: Arc::new(memdeck_operations::Accounts::none(&clock)),
                 metrics,
                 keys: KeyFiles::of(state.path()),
+                archives: super::archives(state.path(), &catalog, &clock),
                 closing: closed,
             },
             access,

@@ -15,6 +15,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
+use memdeck::archives::ArchiveDirectory;
 use memdeck::config::{Config, ConfigError, HostConfig, HttpConfig, OpenAccess, Places, Role, Sources};
 use memdeck::host_book::NamedHosts;
 use memdeck::http::{Access, AgentState, DashboardState, Tell};
@@ -33,8 +34,8 @@ use memdeck_model::{Actor, ByteCount, DumpStatus, Event, HostId, Millis, Timesta
 use memdeck_notify::NetworkCourier;
 use memdeck_operations::audit::Audit;
 use memdeck_operations::{
-    Accounts, Caller, Host, Hosts, Images, NoticeLimits, NoticePace, Notices, NotifyParts, Once, Operations,
-    Parts, Readiness, ReadinessParts, Telemetry,
+    Accounts, Archives, Caller, Host, Hosts, Images, NoticeLimits, NoticePace, Notices, NotifyParts, Once,
+    Operations, Parts, Readiness, ReadinessParts, Telemetry,
 };
 use memdeck_signing::{HostSigner, KeyFiles};
 use memdeck_telemetry::{Collector, CollectorOptions, Store, Switch};
@@ -195,6 +196,7 @@ impl TestApp {
                 accounts: Arc::clone(&accounts),
                 metrics,
                 keys: KeyFiles::of(dir.path()),
+                archives: archives(dir.path(), &catalog, &access_clock),
                 closing: closed,
             },
             Arc::clone(&access),
@@ -210,13 +212,13 @@ impl TestApp {
             readiness,
             metrics: metrics_of_agent,
             keys: KeyFiles::of(dir.path()),
+            archives: archives(dir.path(), &catalog, &access_clock),
         };
         let agent = memdeck::http::agent(state, access);
-        let libvirt = Simulated::new();
         Self {
             dir,
             hypervisor,
-            libvirt,
+            libvirt: Simulated::new(),
             clock,
             catalog,
             engine,
@@ -251,6 +253,12 @@ impl TestApp {
         }
         ended
     }
+}
+
+/// The archives of a state directory, without a time-series store.
+pub fn archives(dir: &Path, catalog: &Arc<Catalog>, clock: &Arc<dyn Clock>) -> Arc<Archives> {
+    let files = Arc::new(ArchiveDirectory::of(dir, Arc::clone(catalog)));
+    Arc::new(Archives::new(Arc::clone(catalog), audit(catalog), Arc::clone(clock), files, false))
 }
 
 fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &ManualClock) -> Arc<Engine> {
