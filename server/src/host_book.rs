@@ -45,10 +45,9 @@ impl HostBook for NamedHosts {
         let invalid = |what: String| Problem::new(ProblemKind::Invalid, format!("{}: {what}", host.name));
         let new = HostConfig::added(host).map_err(invalid)?;
         let there = together(&self.configured.lock(), &self.added.lock());
-        if let Some(other) = there.iter().find(|other| new.collides_with(other)) {
-            let same =
-                if other.name.as_str().eq_ignore_ascii_case(new.name.as_str()) { "name" } else { "url" };
-            let detail = format!("another host has this {same}: {}", other.name);
+        let taken = there.iter().find_map(|other| Some((other, new.has_in_common(other)?)));
+        if let Some((other, common)) = taken {
+            let detail = format!("another host has this {common}: {}", other.name);
             return Err(Problem::new(ProblemKind::Conflict, detail));
         }
         Services::try_client(&new).map_err(|error| invalid(with_causes(&error)))
@@ -69,17 +68,17 @@ pub fn with_this_machine(configured: &[HostConfig]) -> Vec<HostConfig> {
     if configured.is_empty() { vec![HostConfig::here()] } else { configured.to_vec() }
 }
 
-/// All of them. What the configuration says counts: an added host that has the name or URL of one there is left out, and so is
+/// All of them. What the configuration says counts: an added host that has the name, URL or token of one there is left out, and so is
 /// one that cannot be used any more.
 pub fn together(configured: &[HostConfig], added: &[NewHost]) -> Vec<HostConfig> {
     let mut all = configured.to_vec();
     for host in added {
         match HostConfig::added(host) {
-            Ok(new) => match all.iter().find(|other| new.collides_with(other)) {
+            Ok(new) => match all.iter().find(|other| new.has_in_common(other).is_some()) {
                 None => all.push(new),
                 Some(other) => tracing::warn!(
                     host = %host.name, other = %other.name,
-                    "an added host is left out: the configuration has one of its name or url"
+                    "an added host is left out: the configuration has one of its name, url or token"
                 ),
             },
             Err(wrong) => {

@@ -12,6 +12,7 @@ mod catalog_care;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod dialing;
 mod doctor;
 mod evidence;
 pub mod foreign_rows;

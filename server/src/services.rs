@@ -9,12 +9,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use memdeck_agent::{AgentHost, NearbyGuests, ServiceAddress, ServiceClient};
+use memdeck_agent::{AgentHost, Line, NearbyGuests, ServiceAddress, ServiceClient};
 use memdeck_catalog::Catalog;
 use memdeck_clock::SystemClock;
 use memdeck_model::HostId;
 use memdeck_operations::{Host, Hosts, SameName, blocking};
 use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -41,7 +43,7 @@ pub enum ServiceError {
     },
 }
 
-/// A host that is followed. Its task ends with it.
+/// A host that is followed. Its task ends with it, and so does the connection of an agent that dials in.
 pub struct Service {
     name: HostId,
     /// `None` where no file names it.
@@ -58,6 +60,9 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
+        if let Some(line) = self.host.line() {
+            line.hang_up();
+        }
         if let Some(task) = &self.task {
             task.abort();
         }
@@ -104,6 +109,23 @@ impl Services {
             }
             while tasks.try_join_next().is_some() {}
         }
+    }
+
+    /// The way to the agent that dials in with `token`, if it is the one of a host. Each token is compared, whichever is right.
+    pub fn line_of(&self, token: &[u8]) -> Option<Arc<Line>> {
+        // Of fixed length, so that comparing takes the same time whatever is compared.
+        let given: [u8; 32] = Sha256::digest(token).into();
+        let followed = self.followed.lock();
+        let lines: Vec<Arc<Line>> = followed
+            .iter()
+            .filter_map(|service| {
+                let own = service.address.as_ref()?.token.as_ref()?;
+                let own: [u8; 32] = Sha256::digest(own.expose()).into();
+                let line = service.host.line()?;
+                bool::from(own.ct_eq(&given)).then(|| Arc::clone(line))
+            })
+            .collect();
+        lines.into_iter().next()
     }
 
     /// From now on the hosts are those that `named` names. This machine becomes one of them, or ceases to be one, with the

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::call::{CallError, answer, bounded_body, detail_of, no_answer};
+use crate::call::{CallError, answer, bounded_body, detail_of};
 use crate::client::ServiceClient;
 
 impl ServiceClient {
@@ -32,7 +32,7 @@ impl ServiceClient {
     /// The service does not answer, or refuses.
     pub async fn delete(&self, path: &[&str]) -> Result<(), CallError> {
         let request = self.request(Method::DELETE, &[&["api"], path].concat());
-        let response = request.send().await.map_err(|error| no_answer(&error))?;
+        let response = request.send().await?;
         let status = response.status();
         if status.is_success() {
             return Ok(());

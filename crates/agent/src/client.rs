@@ -1,6 +1,7 @@
 //! The calls of a dump service.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use memdeck_clock::{Clock, SystemClock};
@@ -15,7 +16,7 @@ use reqwest::{Method, StatusCode, Url};
 use rustls::ClientConfig;
 
 use crate::call::{
-    CallError, absent_as_none, answer, bounded_body, detail_of, lacking_as_none, no_answer, read,
+    CallError, Limit, Line, Request, absent_as_none, answer, bounded_body, detail_of, lacking_as_none, read,
 };
 use crate::checked;
 use crate::protocol::{
@@ -29,7 +30,7 @@ const REQUEST_ID: &str = "x-request-id";
 /// Where a service is, and what it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceAddress {
-    /// Where it answers.
+    /// Where it answers. That of an agent that dials in has a scheme of its own.
     pub url: Url,
     /// The longest one call may take.
     pub timeout: Duration,
@@ -37,6 +38,16 @@ pub struct ServiceAddress {
     pub token: Option<Secret>,
     /// The certificates (PEM) of whom alone its certificate may be signed by; `None` where the system's are trusted.
     pub ca: Option<Vec<u8>>,
+}
+
+impl ServiceAddress {
+    /// The scheme of the URL of an agent that dials in, whose host is its name.
+    pub const DIAL_SCHEME: &str = "dial";
+
+    /// Whether it is an agent that dials in: there is nowhere to reach it.
+    pub fn dials_in(&self) -> bool {
+        self.url.scheme() == Self::DIAL_SCHEME
+    }
 }
 
 /// Which of memdeck's two services is called: both take dumps, under different paths.
@@ -77,25 +88,21 @@ pub struct ServiceClient {
     streams: reqwest::Client,
     base: Url,
     token: Option<Secret>,
+    /// The longest one call may take.
+    timeout: Duration,
+    /// The way to an agent that dials in.
+    line: Option<Arc<Line>>,
 }
 
 impl ServiceClient {
-    /// A client of the service at `config.url`. Redirects are not followed: a token must not travel.
+    /// A client of the service at `config.url`. Redirects are not followed: a token must not travel. An agent that dials in is
+    /// called over a line of its own, on which its connection is to be put.
     ///
     /// # Errors
     /// The TLS library cannot be set up, or the certificates of the issuers cannot be read.
     pub fn new(config: &ServiceAddress) -> Result<Self, reqwest::Error> {
         let issuers = config.ca.as_deref().map(reqwest::Certificate::from_pem_bundle).transpose()?;
-        let secured = || {
-            let builder = client_builder(config);
-            // Without TLS the system's certificates are not needed, and a machine that has none is no obstacle.
-            match &issuers {
-                _ if config.url.scheme() == "http" => builder.tls_certs_only([]),
-                Some(issuers) => builder.tls_certs_only(issuers.clone()),
-                None => builder,
-            }
-        };
-        Self::with(config, secured)
+        Self::with(config, || trusting(client_builder(config), &config.url, issuers.as_deref()))
     }
 
     /// A client that speaks TLS as `tls` says, instead of trusting whom the system trusts.
@@ -112,7 +119,14 @@ impl ServiceClient {
     ) -> Result<Self, reqwest::Error> {
         let http = builder().timeout(config.timeout).build()?;
         let streams = builder().read_timeout(config.timeout).build()?;
-        Ok(Self { http, streams, base: config.url.clone(), token: config.token.clone() })
+        let base = config.url.clone();
+        let line = config.dials_in().then(|| Arc::new(Line::to(base.as_str())));
+        Ok(Self { http, streams, base, token: config.token.clone(), timeout: config.timeout, line })
+    }
+
+    /// The way to it, if it is an agent that dials in.
+    pub fn line(&self) -> Option<&Arc<Line>> {
+        self.line.as_ref()
     }
 
     /// The service's URL without a trailing slash.
@@ -142,8 +156,7 @@ impl ServiceClient {
     /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn look(&self) -> Result<(BTreeMap<String, DumpStatus>, Option<i64>), CallError> {
         let begun = now();
-        let response = self.request(Method::GET, &["api", "dumps"]).send().await;
-        let response = response.map_err(|error| no_answer(&error))?;
+        let response = self.request(Method::GET, &["api", "dumps"]).send().await?;
         let ended = now();
         let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
@@ -260,8 +273,7 @@ impl ServiceClient {
     /// # Errors
     /// The service does not answer, or its certificate is not trusted.
     pub async fn certificate(&self) -> Result<Option<Vec<u8>>, CallError> {
-        let response = self.request(Method::GET, &["healthz"]).send().await;
-        let response = response.map_err(|error| no_answer(&error))?;
+        let response = self.request(Method::GET, &["healthz"]).send().await?;
         let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
         Ok(shown.map(<[u8]>::to_vec))
     }
@@ -271,8 +283,7 @@ impl ServiceClient {
     /// # Errors
     /// The service does not answer, refuses, or answers what cannot be read.
     pub async fn readiness(&self) -> Result<Option<Readiness>, CallError> {
-        let response = self.request(Method::GET, &["readyz"]).send().await;
-        let response = response.map_err(|error| no_answer(&error))?;
+        let response = self.request(Method::GET, &["readyz"]).send().await?;
         let status = response.status();
         let body = bounded_body(response).await?;
         match status {
@@ -312,16 +323,16 @@ impl ServiceClient {
         answer(self.request(Method::POST, &["api", "sign-in-links"]).json(&serde_json::json!({}))).await
     }
 
-    pub(crate) fn request(&self, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
-        self.request_of(&self.http, method, path)
+    pub(crate) fn request(&self, method: Method, path: &[&str]) -> Request {
+        self.request_of(&self.http, Limit::Whole(self.timeout), method, path)
     }
 
     /// A request whose answer may go on for hours.
-    pub(crate) fn stream_request(&self, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
-        self.request_of(&self.streams, method, path)
+    pub(crate) fn stream_request(&self, method: Method, path: &[&str]) -> Request {
+        self.request_of(&self.streams, Limit::Part(self.timeout), method, path)
     }
 
-    fn request_of(&self, client: &reqwest::Client, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
+    fn request_of(&self, client: &reqwest::Client, limit: Limit, method: Method, path: &[&str]) -> Request {
         let mut url = self.base.clone();
         // Fails for URLs that cannot have a path, such as `mailto:`; the configuration takes http and https only.
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -332,14 +343,27 @@ impl ServiceClient {
         if let Some(name) = request_name() {
             request = request.header(REQUEST_ID, name);
         }
-        match &self.token {
-            Some(token) => request.bearer_auth(token.expose()),
-            None => request,
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose());
         }
+        Request::new(request, self.line.clone().map(|line| (line, limit)))
     }
 }
 
-fn client_builder(config: &ServiceAddress) -> reqwest::ClientBuilder {
+/// Without TLS the system's certificates are not needed, and a machine that has none is no obstacle.
+pub(crate) fn trusting(
+    builder: reqwest::ClientBuilder,
+    url: &Url,
+    issuers: Option<&[reqwest::Certificate]>,
+) -> reqwest::ClientBuilder {
+    match issuers {
+        _ if url.scheme() != "https" => builder.tls_certs_only([]),
+        Some(issuers) => builder.tls_certs_only(issuers.to_vec()),
+        None => builder,
+    }
+}
+
+pub(crate) fn client_builder(config: &ServiceAddress) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .connect_timeout(config.timeout.min(Duration::from_secs(5)))
         .redirect(reqwest::redirect::Policy::none())

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::call::{answer, bounded_body, detail_of, no_answer};
+use crate::call::{answer, bounded_body, detail_of};
 use crate::{CallError, ServiceClient};
 
 impl ServiceClient {
@@ -25,8 +25,7 @@ impl ServiceClient {
     /// # Errors
     /// The dashboard does not answer, refuses, or answers what is no text.
     pub async fn read_text(&self, path: &[&str], query: &[(&str, String)]) -> Result<String, CallError> {
-        let response = self.request(Method::GET, path).query(query).send().await;
-        let response = response.map_err(|error| no_answer(&error))?;
+        let response = self.request(Method::GET, path).query(query).send().await?;
         let status = response.status();
         let body = bounded_body(response).await?;
         if !status.is_success() {

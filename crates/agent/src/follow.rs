@@ -11,7 +11,7 @@ use crate::call::{CallError, condition_of};
 use crate::client::Answer;
 use crate::host::{AgentHost, capabilities_of};
 use crate::known::{Changes, Known};
-use crate::spread::spread;
+use crate::spread::varied;
 use crate::{deletions, records};
 
 /// Between two looks while a dump is queued or running.
@@ -36,9 +36,20 @@ impl AgentHost {
     async fn follow_dumps(&self) {
         loop {
             let active = self.look().await;
-            let interval = self.next_look(active);
-            // Whichever comes first; a trigger in the meantime is remembered by `Notify`.
-            let _ = tokio::time::timeout(interval, self.triggered.notified()).await;
+            // Whichever comes first; a trigger in the meantime is remembered by `Notify`, and so is an agent that dialed in.
+            tokio::select! {
+                () = tokio::time::sleep(self.next_look(active)) => {}
+                () = self.triggered.notified() => {}
+                () = self.dialed_in_or_left() => {}
+            }
+        }
+    }
+
+    /// Waits until an agent that dials in has come or gone.
+    async fn dialed_in_or_left(&self) {
+        match self.client.line() {
+            Some(line) => line.changed().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -66,6 +77,10 @@ impl AgentHost {
     /// Asks once. Returns whether anything is queued or running.
     pub(crate) async fn look(&self) -> bool {
         let _looking = self.looking.lock().await;
+        if let Some(line) = self.client.line() {
+            let notice = line.notice();
+            self.warn(|known| known.note_line(notice));
+        }
         // What is asked for from here on may be missing in the answer.
         let before = self.known.lock().active();
         let told = match self.client.look().await {
@@ -346,11 +361,6 @@ impl AgentHost {
     fn publish_health(&self) {
         let _ = self.events.send(Event::Service(self.known.lock().health()));
     }
-}
-
-/// `interval`, shorter or longer by `variation` at most.
-fn varied(interval: Duration, variation: Duration) -> Duration {
-    interval.saturating_sub(variation) + spread(variation * 2)
 }
 
 #[cfg(test)]

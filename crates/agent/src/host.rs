@@ -15,7 +15,7 @@ use memdeck_operations::{GuestList, Host, HostError, HostFacts, ImageHost, Share
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
-use crate::call::{CallError, condition_of};
+use crate::call::{CallError, Line, condition_of};
 use crate::client::{Face, ServiceClient};
 use crate::images::AgentImages;
 use crate::known::Known;
@@ -98,6 +98,11 @@ impl AgentHost {
             triggered: Notify::new(),
             looking: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The way to it, if it is an agent that dials in.
+    pub fn line(&self) -> Option<&Arc<Line>> {
+        self.client.line()
     }
 
     /// What the service could do when it was asked last, in this or in an earlier process; `None` before that.

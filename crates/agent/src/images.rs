@@ -25,7 +25,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::broadcast;
 
-use crate::call::{CallError, answer, bounded_body, detail_of, no_answer, note_audit};
+use crate::call::{CallError, answer, bounded_body, detail_of, note_audit};
 use crate::client::ServiceClient;
 use crate::passed_on;
 use crate::records::catalog_of;
@@ -333,7 +333,7 @@ impl ServiceClient {
             let request = self.stream_request(method, &path).query(&[("format", form.as_str())]);
             request.headers(headers.clone()).send()
         };
-        let failed = |error: reqwest::Error| self.problem(&no_answer(&error));
+        let failed = |error: CallError| self.problem(&error);
         let answer = ask(method.clone()).await.map_err(failed)?;
         if answer.status().is_success() {
             note_audit(answer.headers());

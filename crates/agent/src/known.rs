@@ -71,6 +71,8 @@ pub struct Known {
     pub failures: u32,
     /// What keeps it from storing images or records.
     storage_warning: Option<Message>,
+    /// What is wrong with the way to it.
+    line_warning: Option<Message>,
     /// What is wrong with its list of dumps.
     list_warning: Option<Message>,
     /// What is wrong with its records.
@@ -125,6 +127,7 @@ impl Known {
             report: None,
             failures: 0,
             storage_warning: None,
+            line_warning: None,
             list_warning: None,
             import_warning: None,
             records_are_current: false,
@@ -140,7 +143,7 @@ impl Known {
         ServiceHealth {
             service: self.service.clone(),
             error: self.error.clone(),
-            warning: [&self.storage_warning, &self.list_warning, &self.import_warning]
+            warning: [&self.line_warning, &self.storage_warning, &self.list_warning, &self.import_warning]
                 .into_iter()
                 .find_map(Clone::clone)
                 .or_else(|| self.clock_warning()),
@@ -360,6 +363,11 @@ impl Known {
     fn forget_storage_warning(&mut self) {
         self.storage_warning = None;
         self.asked_readiness = None;
+    }
+
+    /// What is wrong with the way to it; `None` where nothing is.
+    pub fn note_line(&mut self, wrong: Option<Message>) {
+        self.line_warning = wrong;
     }
 
     /// What is wrong with the list of dumps; `None` where nothing is.

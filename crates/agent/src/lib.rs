@@ -9,6 +9,7 @@ mod checked;
 mod client;
 mod dashboard;
 mod deletions;
+mod dial;
 mod follow;
 mod host;
 mod images;
@@ -24,8 +25,12 @@ mod verifications;
 
 use memdeck_model::Actor;
 
-pub use call::CallError;
+pub use call::{CallError, DialedBy, Line};
 pub use client::{Answer, Face, ServiceAddress, ServiceClient};
+pub use dial::{
+    Attempt, ByteStream, DashboardClient, Dialed, INSTANCE, Pace, TokenCheck, WebSocketRole, accept_key,
+    over_websocket,
+};
 pub use host::{AgentHost, NearbyGuests};
 pub use images::{CHECKED, OMITTED};
 pub use pinned::client_config as pinned_tls;

@@ -9,3 +9,8 @@ pub(crate) fn spread(longest: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish() >> 32;
     longest.mul_f64(f64::from(u32::try_from(random).unwrap_or(u32::MAX)) / f64::from(u32::MAX))
 }
+
+/// `interval`, shorter or longer by `variation` at most.
+pub(crate) fn varied(interval: Duration, variation: Duration) -> Duration {
+    interval.saturating_sub(variation) + spread(variation * 2)
+}

@@ -47,7 +47,7 @@ impl HostCondition {
 pub struct HostState {
     /// Its name.
     pub name: HostId,
-    /// The URL of its dump service, or `local`.
+    /// The URL of its dump service, `local`, or `dial://` and its name for an agent that dials in.
     pub service: String,
     /// Whether it answers.
     pub condition: HostCondition,

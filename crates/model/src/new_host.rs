@@ -11,9 +11,10 @@ use crate::{HostId, SentSecret};
 pub struct NewHost {
     /// What it is called here. No other host has this name, in capitals or not.
     pub name: HostId,
-    /// Where it answers: an `http://` or `https://` URL without user name, password, query and fragment.
+    /// Where it answers: an `http://` or `https://` URL without user name, password, query and fragment; `dial` for an agent that
+    /// dials in.
     pub url: String,
-    /// What it has as `MEMDECK_TOKEN`; `None` where it takes requests without one.
+    /// What it has as `MEMDECK_TOKEN`, or as `DASHBOARD_TOKEN` if it dials in; `None` where it takes requests without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<SentSecret>,
     /// Certificates in PEM that sign its own, where the machine of the dashboard does not trust it anyway.

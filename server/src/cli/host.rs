@@ -41,7 +41,7 @@ pub struct AddHostArgs {
     /// What to call it: letters, digits, `.`, `_` and `-`.
     #[arg(value_name = "NAME")]
     pub name: HostId,
-    /// Where its agent answers, for example `https://kvm-02.example:5001`.
+    /// Where its agent answers, for example `https://kvm-02.example:5001`; `dial` if it dials in.
     #[arg(value_name = "URL")]
     pub url: String,
     /// A file with the token of its agent, `-` for standard input: a token does not belong on a command line.

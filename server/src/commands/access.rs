@@ -8,7 +8,8 @@ use memdeck_operations::Accounts;
 
 use super::{Failure, with_causes};
 use crate::config::{Config, HttpConfig, Secret};
-use crate::http::{Access, LocalTrust, Tell, link_path};
+use crate::dialing;
+use crate::http::{Access, LineOf, LocalTrust, Tell, link_path};
 use crate::node::{self, State};
 use crate::token::{self, TokenError};
 
@@ -18,14 +19,21 @@ impl From<TokenError> for Failure {
     }
 }
 
-/// The rules of the service that listens on `address`. The caller holds the state directory. `tell` is called when somebody
-/// guesses.
+/// What the access of a dashboard works with, beside that of an agent.
+pub struct OfDashboard {
+    /// Called when somebody guesses.
+    pub tell: Arc<Tell>,
+    /// Knows the agents that dial in.
+    pub line_of: Arc<LineOf>,
+}
+
+/// The rules of the service that listens on `address`. The caller holds the state directory.
 pub async fn open(
     config: &Config,
     state: &State,
     address: SocketAddr,
     accounts: Arc<Accounts>,
-    tell: Option<Arc<Tell>>,
+    of_dashboard: Option<OfDashboard>,
 ) -> Result<Arc<Access>, Failure> {
     let token = match &config.http.token {
         Some(token) => token.clone(),
@@ -44,10 +52,17 @@ pub async fn open(
     let instance = state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?;
     let access = Access::new(address, &http, &node::clock()).with_local_trust(trust).with_instance(&instance);
     let access = access.with_accounts(accounts).await.with_audit(node::audit(config, state));
-    Ok(Arc::new(match tell {
-        Some(tell) => access.telling(tell),
+    Ok(Arc::new(match of_dashboard {
+        Some(OfDashboard { tell, line_of }) => access.telling(tell).with_lines(line_of),
         None => access,
     }))
+}
+
+/// The rules over the connection with the dashboard that this agent dials: whoever calls there needs the token with which it was
+/// opened, wherever they are and whatever else is open.
+pub fn over_dialed(config: &Config, state: &State, address: SocketAddr) -> Access {
+    let http = dialing::tokens(config.dashboard.as_ref());
+    Access::new(address, &http, &node::clock()).with_audit(node::audit(config, state))
 }
 
 /// The token with which the command line calls the service that holds the state directory.

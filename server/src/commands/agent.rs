@@ -14,6 +14,7 @@ use super::starting;
 use super::{Exit, Failure, with_causes};
 use crate::cli::Invocation;
 use crate::config::{Config, Role, Sources};
+use crate::dialing::Dialing;
 use crate::http::{self, AgentState};
 use crate::metrics::{Metrics, MetricsParts};
 use crate::node::{self, Node};
@@ -63,33 +64,37 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
         volumes: node.volumes(&config),
     });
     let (libvirt, readiness) = (node.host().guests_of(), Arc::clone(&node.readiness));
-    let routes = http::agent(
-        AgentState {
-            host: node.host(),
-            catalog: Arc::clone(&state.catalog),
-            catalog_id: state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?,
-            images: Arc::clone(&node.images),
-            telemetry: Some(telemetry),
-            once: Arc::new(Once::new(Arc::clone(&state.catalog), node::clock())),
-            readiness: Arc::clone(&readiness),
-            metrics,
-            keys: KeyFiles::of(&config.state_dir),
-            archives: node::archives(&config, &state),
-        },
-        Arc::clone(&access),
-    );
+    let calls = AgentState {
+        host: node.host(),
+        catalog: Arc::clone(&state.catalog),
+        catalog_id: state.catalog_id().map_err(|error| Failure::new(with_causes(&error)))?,
+        images: Arc::clone(&node.images),
+        telemetry: Some(telemetry),
+        once: Arc::new(Once::new(Arc::clone(&state.catalog), node::clock())),
+        readiness: Arc::clone(&readiness),
+        metrics,
+        keys: KeyFiles::of(&config.state_dir),
+        archives: node::archives(&config, &state),
+    };
+    let of_dashboard = Arc::new(access::over_dialed(&config, &state, address));
+    let over_dialed = http::agent(calls.clone(), Arc::clone(&of_dashboard));
+    let dialing = Dialing::new(of_dashboard, config.dashboard.clone());
+    let routes = http::agent(calls, Arc::clone(&access));
     let dump_dir = config.dumps.dir.display();
     match readiness.storage_notice().await {
         None => tracing::info!(url = holder.url, %dump_dir, libvirt, "agent ready"),
         Some(wrong) => tracing::error!(url = holder.url, %dump_dir, libvirt, "agent degraded: {wrong}"),
     }
     notifier.ready("Takes dumps");
+    let (closing, closed) = watch::channel(false);
+    let dialed = tokio::spawn(dialing.keep(over_dialed, closed));
     let attendant = Attendant {
         notifier: &notifier,
-        reload: &Reload { invocation, started_with: sources, access, hosts: None },
+        reload: &Reload { invocation, started_with: sources, access, hosts: None, dialing: Some(dialing) },
         grace,
     };
-    let ended = listen::answer(listener, routes, watch::channel(false).0, &mut stop, &attendant, node).await;
+    let ended = listen::answer(listener, routes, closing, &mut stop, &attendant, node).await;
+    dialed.abort();
     care.abort();
     image_care.abort();
     for task in [relay, writer, syslog].into_iter().flatten() {

@@ -13,14 +13,23 @@ use tokio::sync::watch;
 
 use super::{Failure, with_causes};
 use crate::cli::Invocation;
-use crate::config::{Config, HostConfig, HttpConfig, Sources, effective};
+use crate::config::{Config, HostConfig, HttpConfig, ServiceConfig, Sources, effective};
+use crate::dialing::Dialing;
 use crate::host_book::NamedHosts;
 use crate::http::{Access, tls};
 use crate::services::Reloaded;
 use crate::token;
 
 /// Settings whose change needs no restart, by their keys.
-const RELOADED: [&str; 4] = ["http.token", "http.metrics_token", "http.tls_cert", "http.tls_key"];
+const RELOADED: [&str; 7] = [
+    "http.token",
+    "http.metrics_token",
+    "http.tls_cert",
+    "http.tls_key",
+    "dashboard.url",
+    "dashboard.token",
+    "dashboard.ca",
+];
 
 /// Reads the configuration of a running service anew.
 pub struct Reload<'a> {
@@ -32,11 +41,14 @@ pub struct Reload<'a> {
     pub access: Arc<Access>,
     /// The hosts of a dashboard that can have several, and what keeps which of them are drained.
     pub hosts: Option<(Arc<NamedHosts>, Arc<Operations>)>,
+    /// The dashboard that an agent dials.
+    pub dialing: Option<Dialing>,
 }
 
 /// What was read and is not in use yet.
 struct Read {
     hosts: Vec<HostConfig>,
+    dashboard: Option<ServiceConfig>,
     http: HttpConfig,
     tls: Option<Arc<ServerConfig>>,
     /// Settings whose change takes effect with the next start.
@@ -47,11 +59,14 @@ impl Reload<'_> {
     /// Reads it and uses it from now on. New connections get the new certificate; `tls` is where they find it.
     pub async fn now(&self, tls: Option<&watch::Sender<Arc<ServerConfig>>>) {
         match self.read().await {
-            Ok(Read { hosts, http, tls: certificate, for_the_next_start }) => {
+            Ok(Read { hosts, dashboard, http, tls: certificate, for_the_next_start }) => {
                 if let Err(failure) = self.use_hosts(&hosts).await {
                     tracing::error!("the hosts stay as they are: {}", failure.message());
                 }
                 self.access.change_tokens(&http).await;
+                if let Some(dialing) = &self.dialing {
+                    dialing.change(dashboard).await;
+                }
                 if let Some(audit) = self.access.audit() {
                     let deed = Deed::new(AuditAction::SecretsReloaded, AuditObject::Service);
                     audit.note_done(&Caller::trusted(Actor::Service), deed, AuditResult::Succeeded).await;
@@ -107,7 +122,8 @@ impl Reload<'_> {
             let http = with_token(&config)?;
             let tls = config.http.tls.as_ref().map(tls::server_config).transpose();
             let tls = tls.map_err(|error| Failure::new(with_causes(&error)))?;
-            Ok(Read { hosts: config.hosts, http, tls, for_the_next_start })
+            let Config { hosts, dashboard, .. } = config;
+            Ok(Read { hosts, dashboard, http, tls, for_the_next_start })
         })
         .await
     }

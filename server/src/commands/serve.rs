@@ -15,7 +15,7 @@ use memdeck_signing::KeyFiles;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::access;
+use super::access::{self, OfDashboard};
 use super::listen::{self, Attendant, StopSignal};
 use super::reload::Reload;
 use super::starting;
@@ -24,7 +24,7 @@ use crate::cli::Invocation;
 use crate::config::{Config, Role, ServiceConfig, Sources};
 use crate::foreign_rows::{ForeignRows, Pace};
 use crate::host_book::{NamedHosts, together, with_this_machine};
-use crate::http::{self, DashboardState, Tell};
+use crate::http::{self, DashboardState, LineOf, Tell};
 use crate::metrics::{Metrics, MetricsParts};
 use crate::node::{self, Node};
 use crate::outbox;
@@ -140,7 +140,10 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
     let accounts = Arc::new(accounts.map_err(|error| Failure::new(with_causes(&error)))?);
     let told = Arc::clone(&operations);
     let tell: Arc<Tell> = Arc::new(move |event| told.raise_here(event));
-    let access = access::open(&config, &state, address, Arc::clone(&accounts), Some(tell)).await?;
+    let services = Arc::clone(node.services());
+    let line_of: Arc<LineOf> = Arc::new(move |token| services.line_of(token));
+    let of_dashboard = OfDashboard { tell, line_of };
+    let access = access::open(&config, &state, address, Arc::clone(&accounts), Some(of_dashboard)).await?;
     let listener = listen::bind(address, &config.http).await?;
     let holder = listen::publish(&state.lock, LockRole::Serve, &config.http, &listener)?;
     let (closing, closed) = watch::channel(false);
@@ -173,7 +176,7 @@ pub async fn run(config: Config, invocation: &Invocation, sources: &Sources) -> 
     let hosts = book.map(|book| (book, Arc::clone(&operations)));
     let attendant = Attendant {
         notifier: &notifier,
-        reload: &Reload { invocation, started_with: sources, access, hosts },
+        reload: &Reload { invocation, started_with: sources, access, hosts, dialing: None },
         grace,
     };
     let ended = listen::answer(listener, routes, closing, &mut stop, &attendant, node).await;

@@ -7,11 +7,15 @@ use memdeck_model::{HostId, NewHost, Secret, SentSecret};
 use reqwest::Url;
 use serde::Serialize;
 
+use super::http::MIN_TOKEN_CHARS;
 use super::sources::ConfigError;
 use super::{ServiceConfig, plain_http_url};
 
 /// What stands for this machine in place of a URL.
 const LOCAL: &str = "local";
+
+/// What stands in place of a URL for a host whose agent dials in.
+const DIAL: &str = "dial";
 
 /// The longest a call to a host may take, where the file does not say.
 const DEFAULT_TIMEOUT: f64 = 30.0;
@@ -48,16 +52,33 @@ impl HostConfig {
         if host.ca.as_ref().is_some_and(|ca| too_long(ca, NewHost::MAX_CA_BYTES)) {
             return Err(format!("ca has at most {} bytes", NewHost::MAX_CA_BYTES));
         }
-        let url = service_url(&host.url)?;
-        let ca = host.ca.as_ref().map(|ca| issuers(|| Ok(ca.as_bytes().to_vec()), &url)).transpose()?;
+        let timeout = Duration::from_secs_f64(DEFAULT_TIMEOUT);
         let token = token.map(sent_token).transpose()?;
-        let service = ServiceConfig { url, timeout: Duration::from_secs_f64(DEFAULT_TIMEOUT), token, ca };
+        let service = if host.url == DIAL {
+            dials_in(&host.name, token, host.ca.is_some(), timeout)?
+        } else {
+            let url = service_url(&host.url)?;
+            let ca = host.ca.as_ref().map(|ca| issuers(|| Ok(ca.as_bytes().to_vec()), &url)).transpose()?;
+            ServiceConfig { url, timeout, token, ca }
+        };
         Ok(Self { name: host.name.clone(), place: HostPlace::Service(Box::new(service)), added: true })
     }
 
-    /// Whether both cannot be hosts of one dashboard: they have one name, in capitals or not, or are in one place.
-    pub fn collides_with(&self, other: &Self) -> bool {
-        self.name.as_str().eq_ignore_ascii_case(other.name.as_str()) || self.place.key() == other.place.key()
+    /// What both have that only one host of a dashboard can have: the name, in capitals or not; the place; or, where agents dial
+    /// in, the token by which they are known.
+    pub fn has_in_common(&self, other: &Self) -> Option<&'static str> {
+        if self.name.as_str().eq_ignore_ascii_case(other.name.as_str()) {
+            return Some("name");
+        }
+        if self.place.key() == other.place.key() {
+            return Some("url");
+        }
+        let dialer = |host: &Self| match &host.place {
+            HostPlace::Service(service) if service.dials_in() => service.token.clone(),
+            _ => None,
+        };
+        let is_one_token = dialer(self).zip(dialer(other)).is_some_and(|(a, b)| a == b);
+        is_one_token.then_some("token")
     }
 }
 
@@ -76,10 +97,31 @@ fn service_url(text: &str) -> Result<Url, String> {
     plain_http_url(text).ok_or_else(|| {
         let url = super::effective::without_user(text);
         format!(
-            "url is '{url}'; allowed: an http:// or https:// URL without user name, password, query and fragment, or \
-             '{LOCAL}' for this machine"
+            "url is '{url}'; allowed: an http:// or https:// URL without user name, password, query and fragment, \
+             '{LOCAL}' for this machine, or '{DIAL}' for an agent that dials in"
         )
     })
+}
+
+/// A host whose agent dials in, and is known by its token.
+fn dials_in(
+    name: &HostId,
+    token: Option<Secret>,
+    has_ca: bool,
+    timeout: Duration,
+) -> Result<ServiceConfig, String> {
+    if has_ca {
+        return Err("an agent that dials in has no certificate: url is 'dial', and takes no ca".to_owned());
+    }
+    let token = token.filter(|token| token.expose().chars().count() >= MIN_TOKEN_CHARS);
+    let token = token.ok_or_else(|| {
+        format!(
+            "an agent that dials in is known by its token: set one of {MIN_TOKEN_CHARS} characters or more"
+        )
+    })?;
+    let url = format!("{}://{name}", ServiceConfig::DIAL_SCHEME);
+    let url = Url::parse(&url).map_err(|error| format!("its name makes no URL: {error}"))?;
+    Ok(ServiceConfig { url, timeout, token: Some(token), ca: None })
 }
 
 /// A token as it is sent.
@@ -92,7 +134,7 @@ fn sent_token(token: &str) -> Result<Secret, String> {
 }
 
 /// Certificates in PEM that sign the one of a service.
-fn issuers(read: impl FnOnce() -> Result<Vec<u8>, String>, url: &Url) -> Result<Vec<u8>, String> {
+pub(super) fn issuers(read: impl FnOnce() -> Result<Vec<u8>, String>, url: &Url) -> Result<Vec<u8>, String> {
     if url.scheme() != "https" {
         return Err("ca is set, and url is not https://".to_owned());
     }
@@ -166,14 +208,19 @@ impl HostEntry {
             }
             return Ok(HostConfig { name, place: HostPlace::Here, added: false });
         }
-        let url = service_url(&self.url).map_err(wrong)?;
         let timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
         if !(0.1..=3600.0).contains(&timeout) {
             return Err(wrong(format!("timeout is {timeout}; allowed: seconds from 0.1 to 3600")));
         }
-        let ca = self.issuers(&url).map_err(wrong)?;
+        let timeout = Duration::from_secs_f64(timeout);
         let token = self.secret().map_err(wrong)?;
-        let service = ServiceConfig { url, timeout: Duration::from_secs_f64(timeout), token, ca };
+        let service = if self.url == DIAL {
+            dials_in(&name, token, self.ca.is_some(), timeout).map_err(wrong)?
+        } else {
+            let url = service_url(&self.url).map_err(wrong)?;
+            let ca = self.issuers(&url).map_err(wrong)?;
+            ServiceConfig { url, timeout, token, ca }
+        };
         Ok(HostConfig { name, place: HostPlace::Service(Box::new(service)), added: false })
     }
 
@@ -222,12 +269,11 @@ pub fn read(entries: &[HostEntry], service: bool) -> Result<Vec<HostConfig>, Con
     let hosts = entries.iter().map(HostEntry::read).collect::<Result<Vec<_>, _>>()?;
     // Names that differ in case alone are told apart by no operator at night.
     for (index, host) in hosts.iter().enumerate() {
-        let Some(other) = hosts[..index].iter().find(|other| host.collides_with(other)) else { continue };
-        let name = &host.name;
-        return missing(if other.name.as_str().eq_ignore_ascii_case(name.as_str()) {
-            format!("[[hosts]] {name}: another host has this name")
-        } else {
-            format!("[[hosts]] {name}: another host has the url {}, too", host.place.key())
+        let found = hosts[..index].iter().find_map(|other| host.has_in_common(other));
+        let (name, Some(common)) = (&host.name, found) else { continue };
+        return missing(match common {
+            "url" => format!("[[hosts]] {name}: another host has the url {}, too", host.place.key()),
+            common => format!("[[hosts]] {name}: another host has this {common}"),
         });
     }
     Ok(hosts)

@@ -11,7 +11,7 @@ use super::settings::{
 use super::{BasePath, ConfigError, OidcConfig, ProxySignIn, Secret, Setting, Sources};
 
 /// Shortest token accepted for incoming calls.
-const MIN_TOKEN_CHARS: usize = 16;
+pub(super) const MIN_TOKEN_CHARS: usize = 16;
 
 /// Which service listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +201,7 @@ impl HttpConfig {
     }
 }
 
-fn token(sources: &Sources, setting: &Setting) -> Result<Option<Secret>, ConfigError> {
+pub(super) fn token(sources: &Sources, setting: &Setting) -> Result<Option<Secret>, ConfigError> {
     let token = sources.text(setting).map(Secret::new);
     if token.as_ref().is_some_and(|token| token.expose().chars().count() < MIN_TOKEN_CHARS) {
         return Err(sources.invalid(setting, &format!("{MIN_TOKEN_CHARS} characters or more")));

@@ -1,6 +1,7 @@
 //! The configuration: one struct per concern, made from flags, environment, `.env` and one TOML file.
 
 mod base_path;
+mod dashboard;
 mod effective;
 mod group_roles;
 mod hosts;
@@ -142,6 +143,8 @@ pub struct Config {
     pub audit_syslog: Option<SyslogTarget>,
     /// The remote dump service, if one is set.
     pub service: Option<ServiceConfig>,
+    /// The dashboard that an agent dials, if it does.
+    pub dashboard: Option<ServiceConfig>,
     /// The hosts of a dashboard, if the configuration file names them.
     pub hosts: Vec<HostConfig>,
     /// InfluxDB, if it is set.
@@ -191,8 +194,10 @@ impl Config {
                 fits.then(|| text.to_owned())
             },
         )?;
+        let http = HttpConfig::from_sources(sources)?;
         Ok(Self {
-            http: HttpConfig::from_sources(sources)?,
+            dashboard: dashboard::read(sources, http.insecure_http)?,
+            http,
             libvirt: LibvirtConfig {
                 uri: libvirt_uri(sources)?,
                 uri_given: sources.text(&LIBVIRT_URI).is_some(),

@@ -2,8 +2,10 @@
 //!
 //! Flags, the help text, the file's keys and `memdeck config` all come from this table.
 
+mod dashboard;
 mod sign_in;
 
+pub use dashboard::{DASHBOARD_CA, DASHBOARD_TOKEN, DASHBOARD_URL};
 pub use sign_in::{
     OIDC_CA, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_GROUPS_CLAIM, OIDC_ISSUER, OIDC_NAME, OIDC_ROLES,
     OIDC_SCOPES, OIDC_USER_CLAIM, PROXY_GROUPS_HEADER, PROXY_ROLES, PROXY_USER_HEADER,
@@ -106,7 +108,7 @@ pub const BEHIND_PROXY: Setting = setting(
 pub const INSECURE_HTTP: Setting = switch(
     "http.insecure_http",
     &["MEMDECK_INSECURE_HTTP"],
-    "Listen to other machines without TLS: the token and guest memory can be read on the way",
+    "Listen to other machines, or dial one, without TLS: the token and guest memory can be read on the way",
 );
 pub const BASE_PATH: Setting = setting(
     "http.base_path",
@@ -367,6 +369,9 @@ pub static SETTINGS: &[&Setting] = &[
     &SERVICE_URL,
     &SERVICE_TIMEOUT,
     &SERVICE_TOKEN,
+    &DASHBOARD_URL,
+    &DASHBOARD_TOKEN,
+    &DASHBOARD_CA,
     &INFLUX_URL,
     &INFLUX_DB,
     &INFLUX_TOKEN,

@@ -3,10 +3,11 @@
 use futures_util::future::join_all;
 use memdeck_agent::{HostReport, ServiceClient};
 use memdeck_catalog::Catalog;
-use memdeck_model::{Timestamp, with_causes};
+use memdeck_model::{HostList, HostState, Timestamp, with_causes};
 use memdeck_operations::{added_hosts, blocking};
+use reqwest::Method;
 
-use super::{Check, certificates};
+use super::{Check, OwnService, certificates};
 use crate::config::{Config, HostPlace, ServiceConfig};
 use crate::host_book::together;
 
@@ -14,7 +15,7 @@ const CHECK: &str = "host";
 /// A clock that is off by less is not worth a warning: the date of an answer is known to a second.
 const CLOCK_TOLERANCE_MS: i64 = 10_000;
 
-pub async fn checks(config: &Config, now: Timestamp) -> Vec<Check> {
+pub async fn checks(config: &Config, own: Option<&OwnService>, now: Timestamp) -> Vec<Check> {
     let state_dir = config.state_dir.clone();
     // A catalog that cannot be read is a finding of its own.
     let added = blocking(move || {
@@ -28,8 +29,48 @@ pub async fn checks(config: &Config, now: Timestamp) -> Vec<Check> {
         HostPlace::Here => None,
         HostPlace::Service(service) => Some((host.name.to_string(), service.as_ref())),
     });
-    let asked = services.map(|(name, service)| async move { of_one(&name, service, now).await });
-    join_all(asked).await.into_iter().flatten().collect()
+    let (dialing, reached): (Vec<_>, Vec<_>) = services.partition(|(_, service)| service.dials_in());
+    let asked = reached.iter().map(|(name, service)| of_one(name, service, now));
+    let mut found: Vec<Check> = join_all(asked).await.into_iter().flatten().collect();
+    if !dialing.is_empty() {
+        let told = told(own).await;
+        found.extend(dialing.iter().map(|(name, _)| dials_in(name, told.as_deref())));
+    }
+    found
+}
+
+/// How the running dashboard says that its hosts stand; `None` where none runs or it does not say.
+async fn told(own: Option<&OwnService>) -> Option<Vec<HostState>> {
+    let client = own?.client.as_ref().ok()?.as_ref()?;
+    let list: HostList = client.call(Method::GET, &["hosts"], None::<&()>).await.ok()?;
+    Some(list.hosts)
+}
+
+/// A host that cannot be asked from here: its agent dials in to the running dashboard.
+fn dials_in(name: &str, told: Option<&[HostState]>) -> Check {
+    let Some(hosts) = told else {
+        return Check::off(
+            CHECK,
+            format!("{name} dials in, and no dashboard runs here that could tell whether it did."),
+        );
+    };
+    match hosts.iter().find(|host| host.name.as_str() == name) {
+        Some(HostState { error: None, condition, .. }) if condition.is_up() => {
+            Check::ok(CHECK, format!("{name} has dialed in and answers."))
+        }
+        Some(HostState { error: Some(error), .. }) => Check::failed(
+            CHECK,
+            format!("{name} cannot be used: {error}."),
+            "On that host, look at the log of its agent, and run memdeck doctor there: it tries DASHBOARD_URL and \
+             DASHBOARD_TOKEN.",
+        ),
+        Some(_) => Check::off(CHECK, format!("{name} has not been asked yet.")),
+        None => Check::warning(
+            CHECK,
+            format!("{name} is not yet a host of the running dashboard."),
+            "Reload memdeck (SIGHUP).",
+        ),
+    }
 }
 
 /// Of a service that was reached already: its clock and its certificate.

@@ -1,7 +1,7 @@
-//! The services: the one that has the state directory, the dump service, the hosts, InfluxDB, the provider where people sign
-//! in, and the files of TLS.
+//! The services: the one that has the state directory, the dump service, the hosts, the dashboard that an agent dials, InfluxDB,
+//! the provider where people sign in, and the files of TLS.
 
-use memdeck_agent::ServiceClient;
+use memdeck_agent::{DashboardClient, ServiceClient, TokenCheck};
 use memdeck_machine::influx_checks;
 use memdeck_model::telemetry::CheckState;
 use memdeck_model::{Readiness, Timestamp, with_causes};
@@ -12,16 +12,18 @@ use crate::node;
 
 pub async fn checks(config: &Config, own_service: Option<&OwnService>) -> Vec<Check> {
     let now = node::clock().now();
-    let (own, remote, hosts, influx, provider) = tokio::join!(
+    let (own, remote, hosts, dashboard, influx, provider) = tokio::join!(
         own(own_service),
         remote(config, now),
-        hosts::checks(config, now),
+        hosts::checks(config, own_service, now),
+        dashboard(config),
         influx(config),
         provider::check(config)
     );
     let mut checks = vec![own];
     checks.extend(remote);
     checks.extend(hosts);
+    checks.push(dashboard);
     checks.extend(influx);
     checks.push(provider);
     checks.push(certificates::own(config, now));
@@ -79,6 +81,36 @@ async fn remote(config: &Config, now: Timestamp) -> Vec<Check> {
             let more = hosts::clock_and_certificate("the dump service", service, &client, ahead, now).await;
             std::iter::once(ready).chain(more).collect()
         }
+    }
+}
+
+/// The dashboard that an agent dials: whether it answers, and knows the token.
+async fn dashboard(config: &Config) -> Check {
+    const CHECK: &str = "dashboard";
+    let Some(address) = &config.dashboard else {
+        return Check::off(
+            CHECK,
+            "None is configured by DASHBOARD_URL: an agent here is called where it listens.",
+        );
+    };
+    let (url, remedy) = (&address.url, "Check DASHBOARD_URL, DASHBOARD_TOKEN and DASHBOARD_CA.");
+    let client = match DashboardClient::new(address) {
+        Ok(client) => client,
+        Err(error) => return Check::failed(CHECK, with_causes(&error), remedy),
+    };
+    match client.check().await {
+        Ok(TokenCheck::Right) => Check::ok(CHECK, format!("{url} answers and knows the token.")),
+        Ok(TokenCheck::Unknown(status)) => Check::failed(
+            CHECK,
+            format!("{url} answers, and knows no agents that dial in (HTTP {status})."),
+            "Check DASHBOARD_URL, and that a memdeck serve of this version answers there.",
+        ),
+        Err(error) => Check::failed(
+            CHECK,
+            format!("{url} cannot be dialed: {}.", with_causes(&error)),
+            "Check DASHBOARD_URL, DASHBOARD_TOKEN and DASHBOARD_CA, and that the dashboard has a host with this token and \
+             url = \"dial\".",
+        ),
     }
 }
 

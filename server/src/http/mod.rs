@@ -13,6 +13,7 @@ mod connections;
 mod custody;
 mod cut_short;
 mod diagnostic;
+mod dial;
 mod downloads;
 mod events;
 mod export;
@@ -27,6 +28,7 @@ mod metrics;
 mod notifications;
 mod openapi;
 mod page;
+mod patient;
 mod record_parameters;
 pub(crate) mod records_csv;
 mod request_id;
@@ -64,7 +66,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use access::{Access, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks, Tell};
+pub use access::{Access, LineOf, LocalTrust, Peer, SIGN_IN_LINK_LIFETIME, SignInLinks, Tell};
 pub(crate) use answer::RestError;
 pub(crate) use audit::AuditParameters;
 pub use base_path::below;
@@ -160,6 +162,7 @@ pub fn dashboard(state: DashboardState, access: Arc<Access>, site_dir: Option<Pa
     let routes = described_routes(described, true, readiness, &metrics)
         .merge(memdeck_app::api::router(&page).layer(middleware::from_fn(answer::json_only)))
         .merge(sign_in::routes(Arc::clone(&access)))
+        .merge(dial::routes())
         .merge(site::routes(site_dir));
     protected(routes, access, metrics, Service::Dashboard)
 }

@@ -1,6 +1,7 @@
 //! Answers on a listener, with the same limits with TLS and without: how many connections, how long the head and the body
 //! of a request may take, how large a head may be, and how long a client may take nothing of its answer. With TLS a client
-//! may speak HTTP/2.
+//! may speak HTTP/2; without, and where that is not agreed, a connection can become one of another kind. The same answers go over
+//! a connection that an agent has opened itself.
 
 use std::convert::Infallible;
 use std::io;
@@ -16,11 +17,11 @@ use axum::extract::ConnectInfo;
 use axum::http::header::{CONTENT_LENGTH, HOST};
 use axum::http::{HeaderValue, Request, Response, Version};
 use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, timeout};
@@ -30,19 +31,21 @@ use tower::ServiceExt as _;
 use super::access::Peer;
 use super::connections::{Busy, ClientsTurn, Connection, Connections, Limits};
 use super::cut_short::CutShort;
+use super::patient::Patient;
 
 /// How long a client may take to agree on keys, to send the head of its first request, and that of a further one.
 const HEAD_LIMIT: Duration = Duration::from_secs(20);
 /// How long the body of a request may take: 1 MiB at most, which a slow line sends in that time.
 const BODY_LIMIT: Duration = Duration::from_secs(30);
-/// A client that takes nothing of what is sent for so long is given up.
-const WRITE_LIMIT: Duration = Duration::from_mins(2);
 /// The longest head of a request.
 const MAX_HEAD_BYTES: usize = 32 << 10;
-/// Requests at the same time on one connection of HTTP/2.
+/// Requests at the same time on one connection of HTTP/2, and on the one of an agent with its dashboard, whose readers share it.
 const MAX_STREAMS: u32 = 100;
-/// Between two signs of life that a client of HTTP/2 is asked for.
+const MAX_STREAMS_OF_DASHBOARD: u32 = 1000;
+/// Between two signs of life that a client of HTTP/2 is asked for, and how long one is waited for.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// The same between an agent and its dashboard, where either end gives up the other one after some seconds without a byte.
+const PING_INTERVAL_OF_DASHBOARD: Duration = Duration::from_secs(3);
 /// Before the next try, if the system accepts no connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -100,6 +103,27 @@ pub async fn serve(
     open.closed().await;
 }
 
+/// Answers what is called over `stream`, a connection that this process has opened to `dashboard`, until it ends, or until `closing`
+/// is true and every request has been answered.
+pub async fn answer_over<S>(stream: S, dashboard: SocketAddr, routes: Router, closing: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let alone = Connections::new(Limits { per_address: 1, in_all: 1 });
+    let Some(place) = alone.admit(dashboard.ip()) else { return };
+    let client = Client { remote: dashboard, place: Arc::new(place), routes, closing };
+    client.speak(stream, Peer::new(dashboard, None), CutShort::default(), Protocol::OfDashboard).await;
+}
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy)]
+enum Protocol {
+    Http1,
+    Http2,
+    /// HTTP/2 with the dashboard that an agent has dialed.
+    OfDashboard,
+}
+
 /// One connection.
 struct Client {
     remote: SocketAddr,
@@ -115,15 +139,16 @@ impl Client {
         let _ = stream.set_nodelay(true);
         let cut_short = CutShort::default();
         let stream = Patient::new(stream, cut_short.clone());
-        let Some(tls) = tls else { return self.speak(stream, peer, cut_short, false).await };
+        let Some(tls) = tls else { return self.speak(stream, peer, cut_short, Protocol::Http1).await };
         let encrypted = tokio::select! {
             encrypted = timeout(HEAD_LIMIT, tls.accept(stream)) => encrypted,
             () = self.place.has_to_go() => return,
         };
         match encrypted {
             Ok(Ok(stream)) => {
-                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.speak(stream, peer, cut_short, http2).await;
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+                self.speak(stream, peer, cut_short, protocol).await;
             }
             // Scanners, browsers that do not trust the certificate: no concern of the operator.
             Ok(Err(error)) => tracing::debug!(peer = %self.remote, %error, "no TLS with this client"),
@@ -131,26 +156,48 @@ impl Client {
         }
     }
 
-    async fn speak<S>(self, stream: S, peer: Peer, cut_short: CutShort, http2: bool)
+    async fn speak<S>(self, stream: S, peer: Peer, cut_short: CutShort, protocol: Protocol)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { remote, place, routes, mut closing } = self;
-        let answering = Arc::clone(&place);
+        let (answering, routes, stream) =
+            (Arc::clone(&self.place), self.routes.clone(), TokioIo::new(stream));
         let service = service_fn(move |request: Request<Incoming>| {
             let busy = answering.busy();
             let (routes, peer, cut_short) = (routes.clone(), peer.clone(), cut_short.clone());
             async move { Ok::<_, Infallible>(answered(routes, request, peer, busy, cut_short).await) }
         });
-        let builder = builder(http2);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        match protocol {
+            Protocol::Http1 => {
+                let connection = over_http1().serve_connection(stream, service).with_upgrades();
+                self.until_end(connection, http1::UpgradeableConnection::graceful_shutdown).await;
+            }
+            Protocol::Http2 => {
+                let connection = over_http2(MAX_STREAMS, PING_INTERVAL).serve_connection(stream, service);
+                self.until_end(connection, http2::Connection::graceful_shutdown).await;
+            }
+            Protocol::OfDashboard => {
+                let builder = over_http2(MAX_STREAMS_OF_DASHBOARD, PING_INTERVAL_OF_DASHBOARD);
+                let connection = builder.serve_connection(stream, service);
+                self.until_end(connection, http2::Connection::graceful_shutdown).await;
+            }
+        }
+    }
+
+    /// Answers on a connection; `end` tells it to end after what is being answered.
+    async fn until_end<C>(self, connection: C, end: fn(Pin<&mut C>))
+    where
+        C: Future<Output = hyper::Result<()>>,
+    {
+        let Self { remote, place, mut closing, .. } = self;
+        let mut connection = pin!(connection);
         let mut unserved = pin!(sleep(HEAD_LIMIT));
         let mut is_closing = false;
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
-                        tracing::debug!(peer = %remote, error, "a connection ended early");
+                        tracing::debug!(peer = %remote, %error, "a connection ended early");
                     }
                     return;
                 }
@@ -163,24 +210,28 @@ impl Client {
                 }
                 _ = closing.wait_for(|closing| *closing), if !is_closing => {
                     is_closing = true;
-                    connection.as_mut().graceful_shutdown();
+                    end(connection.as_mut());
                 }
             }
         }
     }
 }
 
-fn builder(http2: bool) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(MAX_HEAD_BYTES);
+fn over_http1() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(MAX_HEAD_BYTES);
     builder
-        .http2()
+}
+
+fn over_http2(streams: u32, ping_interval: Duration) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
-        .max_concurrent_streams(MAX_STREAMS)
-        .keep_alive_interval(PING_INTERVAL)
+        .max_concurrent_streams(streams)
+        .keep_alive_interval(ping_interval)
         .keep_alive_timeout(PING_INTERVAL);
-    if http2 { builder.http2_only() } else { builder.http1_only() }
+    builder
 }
 
 async fn answered(
@@ -290,77 +341,5 @@ impl HttpBody for UntilSent {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A stream that is given up when the other end takes nothing for too long, and reset where its last answer was cut short.
-struct Patient {
-    stream: TcpStream,
-    cut_short: CutShort,
-    /// Set while the other end takes nothing.
-    waiting: Option<Pin<Box<Sleep>>>,
-}
-
-impl Patient {
-    fn new(stream: TcpStream, cut_short: CutShort) -> Self {
-        Self { stream, cut_short, waiting: None }
-    }
-
-    fn in_time<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
-            self.waiting = None;
-            return polled;
-        }
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(WRITE_LIMIT)));
-        ready!(waiting.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client took nothing")))
-    }
-}
-
-impl Drop for Patient {
-    fn drop(&mut self) {
-        self.cut_short.end(&self.stream);
-    }
-}
-
-impl AsyncRead for Patient {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Patient {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.in_time(context, polled)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.in_time(context, polled)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

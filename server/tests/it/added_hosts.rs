@@ -123,6 +123,9 @@ fn a_host_that_cannot_be_one_is_refused_and_changes_nothing() {
         (json!({"name": "kvm-03", "url": "http://127.0.0.1:10", "token": long}), 400),
         (json!({"name": "kvm-03", "url": "http://127.0.0.1:10", "ca": "no certificate"}), 400),
         (json!({"name": "kvm-03", "url": "https://127.0.0.1:10", "ca": "no certificate"}), 400),
+        (json!({"name": "kvm-03", "url": "dial"}), 400),
+        (json!({"name": "kvm-03", "url": "dial", "token": "too short"}), 400),
+        (json!({"name": "kvm-03", "url": "dial", "token": TOKEN, "ca": "no certificate"}), 400),
         (json!({"name": "kvm-03"}), 400),
     ] {
         let (got, answer) = add(body.clone());

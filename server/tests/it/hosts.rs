@@ -1,9 +1,16 @@
 //! A dashboard in front of several hosts: two agents, a service that has only the three calls, and hosts that are away.
 
 mod collectors;
+mod dialed;
 mod fleet;
 mod measured;
 mod points;
+
+/// Agents that dial in, for tests of what is in between.
+pub mod dialing {
+    pub use super::dialed::site::{Dialer, Site, TOKEN};
+    pub use super::fleet::service;
+}
 
 use std::time::{Duration, Instant};
 

@@ -44,6 +44,12 @@ fn hosts_are_read_in_their_order_with_their_secrets() {
         name = "kvm-03"
         url = "http://10.0.0.5:5001/"
         token_file = "{}"
+
+        [[hosts]]
+        name = "kvm_04"
+        url = "dial"
+        token = "sixteen characters"
+        timeout = 5
         "#,
         token.display()
     );
@@ -65,11 +71,13 @@ fn hosts_are_read_in_their_order_with_their_secrets() {
             "kvm-02 https://kvm-02.example:5001/ Some(\"in-the-file\") 2.5s",
             "here here",
             "kvm-03 http://10.0.0.5:5001/ Some(\"from-a-file\") 30s",
+            "kvm_04 dial://kvm_04 Some(\"sixteen characters\") 5s",
         ]
     );
     let shown = describe(&sources(dir.path(), &text, &[]).unwrap());
     assert!(shown.contains("[[hosts]]\nname = \"kvm-02\"") && shown.contains("token = \"***\""), "{shown}");
     assert!(!shown.contains("in-the-file") && !shown.contains("from-a-file"), "{shown}");
+    assert!(shown.contains("url = \"dial\"") && !shown.contains("sixteen"), "{shown}");
     std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(read(dir.path(), &text, &[]).unwrap_err().contains("others can read"));
 }
@@ -79,6 +87,7 @@ fn hosts_that_cannot_be_used_stop_the_start_with_their_name_and_no_secret() {
     let dir = tempfile::tempdir().unwrap();
     let host = |name: &str, rest: &str| format!("[[hosts]]\nname = \"{name}\"\n{rest}\n");
     let url = r#"url = "http://a:5001""#;
+    let dials = "url = \"dial\"\ntoken = \"s3cret s3cret s3cret\"";
     for (text, reason) in [
         (host("a/b", url), "letters, digits"),
         (host("a", r#"url = "ftp://a""#), "http:// or https://"),
@@ -93,6 +102,10 @@ fn hosts_that_cannot_be_used_stop_the_start_with_their_name_and_no_secret() {
         (host("a", ""), "missing field"),
         ([host("a", url), host("A", r#"url = "local""#)].concat(), "another host has this name"),
         ([host("a", url), host("b", url)].concat(), "has the url"),
+        (host("a", "url = \"dial\""), "known by its token"),
+        (host("a", "url = \"dial\"\ntoken = \"s3cret\""), "16 characters or more"),
+        (host("a", &format!("{dials}\nca = \"/no/such/file\"")), "has no certificate"),
+        ([host("a", dials), host("b", dials)].concat(), "another host has this token"),
         ([host("a", r#"url = "local""#), host("b", r#"url = "local""#)].concat(), "has the url"),
     ] {
         let error = read(dir.path(), &text, &[]).unwrap_err();

@@ -71,12 +71,13 @@ const USED: [(&str, &[&str]); 17] = [
 
 /// Libraries, and the crates that hide them behind what they offer. SQLite has two: the catalog, and the store of
 /// telemetry, a file of its own, because no dump may wait for telemetry.
-const HIDDEN: [(&str, &[&str]); 9] = [
+const HIDDEN: [(&str, &[&str]); 10] = [
     ("fuser", &["memdeck-study"]),
     ("mquire", &["memdeck-study"]),
     ("lettre", &["memdeck-notify"]),
     ("openidconnect", &["memdeck"]),
     ("ring", &["memdeck-signing"]),
+    ("tokio-tungstenite", &["memdeck-agent"]),
     ("virt", &["memdeck-hypervisor"]),
     ("virt-sys", &["memdeck-hypervisor"]),
     ("rusqlite", &["memdeck-catalog", "memdeck-telemetry"]),

@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use memdeck::config::HttpConfig;
 use memdeck::http::server::{limits, serve};
 use memdeck::http::{Connections, below};
+use memdeck_agent::DashboardClient;
 use memdeck_image::ExportFormat;
 use memdeck_model::{Actor, ByteCount, NewAccount, Role};
 use memdeck_operations::Caller;
@@ -17,9 +18,10 @@ use reqwest::{Client, RequestBuilder, StatusCode, redirect};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::hosts::dialing::{self, Dialer, Site};
 use crate::images::{exported, image};
 use crate::markdown;
-use crate::support::{TestApp, http};
+use crate::support::{TestApp, get, http, send};
 
 const TOKEN: &str = "a token of some length";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -47,6 +49,10 @@ impl Nginx {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
+        Self::start_at(address, location)
+    }
+
+    fn start_at(address: SocketAddr, location: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {};\n", dir.path().join(kind).display()))
@@ -193,6 +199,34 @@ async fn behind_nginx_below_a_path_page_calls_events_sign_in_redirects_and_downl
         assert_eq!((status, redirected(&headers).as_str()), (StatusCode::SEE_OTHER, "/memdeck/sign-in"));
         assert_eq!(answered(get("/api/memory-dumps/stats")).await.0, StatusCode::UNAUTHORIZED);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_dials_in_through_nginx_where_that_passes_on_what_makes_a_websocket() {
+    let app = TestApp::start();
+    let site = Site::start(&app).await;
+    let plain = format!("location / {{ proxy_pass http://{}; {SILENT} }}", site.address);
+    let nginx = Nginx::start(&plain);
+    let address = nginx.origin.trim_start_matches("http://").parse().unwrap();
+    let dials = dialing::service(&nginx.origin, Some(dialing::TOKEN));
+    memdeck::commands::install_tls_provider();
+    let refused = DashboardClient::new(&dials).unwrap().dial("a test").await.err().unwrap();
+    assert!(refused.to_string().contains("426"), "{refused}");
+    drop(nginx);
+    let location = location(site.address, "location = /api/agents/dial");
+    let nginx = Nginx::start_at(address, &format!("{location}\n{plain}"));
+    let _agent = Dialer::start(app.agent.clone(), address, dialing::TOKEN);
+    site.fleet.until_up("kvm-a").await;
+    let (status, reply) = site.fleet.trigger(json!({"vms": ["web-01"]})).await;
+    assert_eq!(status, StatusCode::OK, "{reply}");
+    let record = app.ended(1).await.remove(0).record.unwrap();
+    site.fleet.records(1).await;
+    let path = image(record.dump_id.unwrap().as_str(), "raw");
+    let response = send(&site.fleet.router, get(&path)).await;
+    let raw = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    assert!(raw == exported(Path::new(&record.dump_path.unwrap()), ExportFormat::Raw));
+    drop(nginx);
+    site.fleet.until("kvm-a", |host| host["condition"] == "unreachable").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,6 +25,7 @@ async fn calls_of(router: &Router, service: Service) -> BTreeSet<(String, String
         let of_page = server_fn::axum::server_fn_paths();
         calls.extend(of_page.map(|(path, method)| (method.to_string(), path.to_owned())));
         let forms = [
+            ("GET", "/api/agents/dial"),
             ("GET", "/sign-in"),
             ("POST", "/sign-in"),
             ("GET", "/sign-in.js"),

@@ -107,13 +107,13 @@ fn AddDialog(open: RwSignal<bool>) -> impl IntoView {
                     value=name
                     hint="Letters, digits, dots, hyphens and underscores. Records name it."
                 />
-                <TextField id="new-host-url" label="URL" value=url hint="Of its agent, for example https://kvm-02.example:5001" />
+                <TextField id="new-host-url" label="URL" value=url hint="Of its agent, for example https://kvm-02.example:5001, or dial if it dials in" />
                 <TextField
                     id="new-host-token"
                     label="Token"
                     kind="password"
                     value=token
-                    hint="What the agent has as MEMDECK_TOKEN. It is never shown again."
+                    hint="What the agent has as MEMDECK_TOKEN, or DASHBOARD_TOKEN. It is never shown again."
                 />
                 <TextField
                     id="new-host-ca"

@@ -13,6 +13,8 @@ pub enum Need {
     May(Permission),
     /// Whoever has every permission: what nobody named.
     Everything,
+    /// No person and no script: the agent of a host, which is known by the token of that host.
+    BeingHost,
 }
 
 impl Need {
@@ -23,6 +25,7 @@ impl Need {
             Self::Nothing | Self::BeingKnown => true,
             Self::May(permission) => rights.may(permission),
             Self::Everything => rights.include(Rights::ALL),
+            Self::BeingHost => false,
         }
     }
 
@@ -31,7 +34,7 @@ impl Need {
     pub const fn words(self) -> &'static str {
         match self {
             Self::May(permission) => permission.words(),
-            Self::Nothing | Self::BeingKnown | Self::Everything => "do that",
+            Self::Nothing | Self::BeingKnown | Self::Everything | Self::BeingHost => "do that",
         }
     }
 }

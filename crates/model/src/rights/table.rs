@@ -6,7 +6,7 @@
 use super::{Need, Permission};
 use crate::Event;
 
-use Need::{BeingKnown, May, Nothing};
+use Need::{BeingHost, BeingKnown, May, Nothing};
 use Permission::{
     Cancel, Collect, Configure, Delete, Dump, ManageUsers, ReadAudit, ReadMemory, ReadMetrics, Verify, View,
 };
@@ -16,6 +16,7 @@ type Call = (&'static str, &'static str, Need);
 
 /// REST calls, forms and streams of the dashboard.
 pub const DASHBOARD_CALLS: &[Call] = &[
+    ("GET", "/api/agents/dial", BeingHost),
     // And to see dumps: the use case asks for both.
     ("GET", "/api/custody", May(ReadAudit)),
     ("GET", "/api/events", May(View)),

@@ -19,6 +19,7 @@
 
 mod attempts;
 mod caller;
+mod dialing;
 mod failures;
 mod guessing;
 mod head;
@@ -64,6 +65,7 @@ use tokens::{Opens, TokenDigest, Tokens};
 
 pub use attempts::Verdict;
 pub use caller::Caller;
+pub use dialing::{DialingIn, LineOf};
 pub use guessing::Tell;
 pub(super) use head::cookies;
 pub use local::{LocalTrust, Peer};
@@ -136,6 +138,8 @@ pub struct Access {
     refused_calls: RefusedCalls,
     /// Tells whoever wants to know that somebody guesses.
     tell: Option<Arc<Tell>>,
+    /// Knows the agents that dial in; `None` in an agent.
+    line_of: Option<Arc<LineOf>>,
 }
 
 impl Access {
@@ -167,6 +171,7 @@ impl Access {
             failures: Failures::default(),
             refused_calls: RefusedCalls::new(Arc::clone(clock)),
             tell: None,
+            line_of: None,
         }
     }
 
@@ -252,6 +257,11 @@ impl Access {
         let is_guarded = need != Need::Nothing;
         if is_guarded {
             check_site(headers)?;
+        }
+        if let Some(dialing_in) = self.dialing_in(need, headers) {
+            known.insert(dialing_in);
+            known.insert(caller);
+            return Ok(());
         }
         let given = bearer(headers).filter(|_| is_guarded).map(|given| (given, is_metrics));
         let mut standing = self.standing(given, headers, &caller, peer.as_ref())?;

@@ -34,6 +34,7 @@ impl Refusal {
         match self {
             Self::Forbidden(Need::May(permission)) => Some(permission.name()),
             Self::Forbidden(Need::Nothing | Need::BeingKnown | Need::Everything) => Some("everything"),
+            Self::Forbidden(Need::BeingHost) => Some("being-a-host"),
             Self::Limited => Some("every-guest"),
             Self::Plain(_) | Self::TooMany { .. } => None,
         }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::StatusCode;
-use memdeck::config::{HttpConfig, OpenAccess, Role, ServiceConfig};
+use memdeck::config::{HttpConfig, OpenAccess, Role, Secret, ServiceConfig};
 use memdeck::http::{Access, DashboardState};
 use memdeck::metrics::{Metrics, MetricsParts};
+use memdeck::services::{Service, Services};
 use memdeck_agent::{AgentHost, ServiceClient};
 use memdeck_catalog::Catalog;
 use memdeck_clock::Clock;
@@ -17,6 +18,7 @@ use memdeck_operations::{Host, Hosts, Images, Operations, Parts, Readiness, Read
 use memdeck_signing::KeyFiles;
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::support::front::Listening;
 use crate::support::{self, HOST, TIME_LIMIT, TestApp, answer, get, post};
@@ -31,6 +33,18 @@ pub struct Fleet {
     pub router: Router,
     pub operations: Arc<Operations>,
     pub catalog: Arc<Catalog>,
+    /// Ends with it.
+    _following: JoinSet<()>,
+}
+
+/// How a service at `url` is called.
+pub fn service(url: &str, token: Option<&str>) -> ServiceConfig {
+    ServiceConfig {
+        url: url.parse().unwrap(),
+        timeout: Duration::from_secs(5),
+        token: token.map(Secret::new),
+        ca: None,
+    }
 }
 
 impl Fleet {
@@ -39,31 +53,33 @@ impl Fleet {
     }
 
     pub fn on(state: tempfile::TempDir, app: &TestApp, hosts: &[(&str, SocketAddr)]) -> Self {
+        let services =
+            hosts.iter().map(|(name, address)| (*name, service(&format!("http://{address}/"), None)));
+        Self::over(state, app, services.collect())
+    }
+
+    /// Over services that are called so.
+    pub fn over(state: tempfile::TempDir, app: &TestApp, services: Vec<(&str, ServiceConfig)>) -> Self {
         memdeck::commands::install_tls_provider();
         let catalog = Arc::new(Catalog::open(state.path()).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-        let mut named = hosts.iter().map(|(name, address)| {
-            let service = ServiceConfig {
-                url: format!("http://{address}/").parse().unwrap(),
-                timeout: Duration::from_secs(5),
-                token: None,
-                ca: None,
-            };
-            let client = ServiceClient::new(&service).unwrap();
-            let host = Arc::new(AgentHost::new(
-                client,
-                Arc::clone(&catalog),
-                Arc::clone(&clock),
-                None,
-                Duration::ZERO,
-            ));
-            tokio::spawn({
-                let host = Arc::clone(&host);
-                async move { host.follow().await }
-            });
-            (name.parse::<HostId>().unwrap(), host as Arc<dyn Host>)
-        });
+        let (named, followed): (Vec<_>, Vec<_>) = services
+            .into_iter()
+            .map(|(name, service)| {
+                let (name, client) = (name.parse::<HostId>().unwrap(), ServiceClient::new(&service).unwrap());
+                let (catalog, clock) = (Arc::clone(&catalog), Arc::clone(&clock));
+                let host = Arc::new(AgentHost::new(client, catalog, clock, None, Duration::ZERO));
+                ((name.clone(), Arc::clone(&host) as Arc<dyn Host>), Service::new(name, Some(service), host))
+            })
+            .unzip();
+        let mut named = named.into_iter();
         let hosts = Arc::new(Hosts::new(named.next().unwrap(), named.collect()).unwrap());
+        let services = Arc::new(Services::new(Arc::clone(&hosts), Arc::clone(&catalog), followed));
+        let mut following = JoinSet::new();
+        following.spawn({
+            let services = Arc::clone(&services);
+            async move { services.follow().await }
+        });
         let here = support::stored(&catalog, &app.clock);
         let images = Arc::new(Images::new(
             Arc::clone(&catalog),
@@ -100,7 +116,8 @@ impl Fleet {
         });
         let (closing, closed) = watch::channel(false);
         let open = HttpConfig { open_access: OpenAccess::loopback(), ..HttpConfig::default() };
-        let access = Arc::new(Access::new(HOST.parse().unwrap(), &open, &clock));
+        let access = Access::new(HOST.parse().unwrap(), &open, &clock);
+        let access = Arc::new(access.with_lines(Arc::new(move |token| services.line_of(token))));
         let state_of_routes = DashboardState {
             operations: Arc::clone(&operations),
             accounts: Arc::new(memdeck_operations::Accounts::none(&clock)),
@@ -110,7 +127,7 @@ impl Fleet {
             closing: closed,
         };
         let router = memdeck::http::dashboard(state_of_routes, access, None);
-        Self { state, _closing: closing, router, operations, catalog }
+        Self { state, _closing: closing, router, operations, catalog, _following: following }
     }
 
     pub async fn get(&self, path: &str) -> (StatusCode, Value) {

@@ -1,4 +1,7 @@
-//! One call to a dump service: its answer, read with bounds, or why there is none.
+//! One call to a dump service: how it gets there, its answer, read with bounds, or why there is none.
+
+mod line;
+mod request;
 
 use memdeck_model::HostCondition;
 use memdeck_operations::agent_noted;
@@ -9,6 +12,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::protocol::AUDIT;
+
+pub use line::{DialedBy, Line};
+pub use request::{Limit, Request};
 
 /// The longest answer that is read: statuses of some ten thousand guests.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -64,8 +70,8 @@ pub fn absent_as_none<T>(result: Result<T, CallError>) -> Result<Option<T>, Call
     }
 }
 
-pub async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, CallError> {
-    let response = request.send().await.map_err(|error| no_answer(&error))?;
+pub async fn answer<T: DeserializeOwned>(request: Request) -> Result<T, CallError> {
+    let response = request.send().await?;
     note_audit(response.headers());
     read(response).await
 }
@@ -139,12 +145,16 @@ fn certificate_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option
     within.and_then(certificate_error)
 }
 
+/// Why no answer came that takes longer than it may.
+pub const LATE: &str = "no answer in time";
+
 /// The innermost cause: `connection refused` says more than `error sending request`. URLs are left out.
 fn root_cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
+    if error.is_timeout() { LATE.to_owned() } else { innermost(error) }
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;
     }
