@@ -14,18 +14,15 @@ Then guests that write to their memory all the time: the pause of live dumps, an
 
 import argparse
 import contextlib
-import fcntl
 import json
 import pathlib
-import shutil
-import signal
-import subprocess
 import sys
 
-from . import figures, machine, report
-from .lab import LAB_DIR, ROOT, URI, Lab, content_facts
+from . import figures, machine, parts, report
+from .alone import alone, to_its_end
+from .lab import ROOT, URI, content_facts
 from .pauses import PauseWatch
-from .process import BenchError, turn
+from .process import turn
 from .ways import Bench, Memdeck
 
 TORN_GUEST_MIB = 128
@@ -49,12 +46,6 @@ def sizes(text):
     return found
 
 
-def at_least_one(text):
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return int(text)
-
-
 def setting(text):
     if "=" not in text:
         raise argparse.ArgumentTypeError("NAME=VALUE is wanted")
@@ -68,7 +59,7 @@ def arguments_of(command_line):
     parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
     parser.add_argument("--quick", action="store_true", help="for trying: one guest of 512 MiB, 1 run, 3 dumps for torn")
     parser.add_argument("--sizes", type=sizes, metavar="MIB,...", help="guests [512,1024,2048,4096]")
-    parser.add_argument("--runs", type=at_least_one, metavar="N", help="runs of each way on each guest [3]")
+    parser.add_argument("--runs", type=parts.at_least_one, metavar="N", help="runs of each way on each guest [3]")
     parser.add_argument(
         "--hot", type=sizes, metavar="MIB,...", help="guests that write 100 MiB/s [the smallest and largest of --sizes]"
     )
@@ -257,19 +248,7 @@ def _hot_facts(runs, row):
 
 
 def measure(chosen):
-    largest_mib = TORN_GUEST_MIB if chosen.only_torn else chosen.sizes[-1]
-    machine.require_room(largest_mib, LAB_DIR if LAB_DIR.exists() else LAB_DIR.parent)
-    LAB_DIR.mkdir(parents=True, exist_ok=True)
-    # Registered first is done last.
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_alone())
-        work = LAB_DIR / "bench"
-        shutil.rmtree(work, ignore_errors=True)  # of a benchmark that was killed
-        work.mkdir(mode=0o700)
-        stack.callback(shutil.rmtree, work, ignore_errors=True)
-        lab = Lab(log)
-        stack.callback(lab.close)
-        stack.push(_ignore_signals)
+    with alone(log, TORN_GUEST_MIB if chosen.only_torn else chosen.sizes[-1]) as (lab, work):
         capture = Capture(chosen, lab, work)
         if not chosen.only_torn:
             for mib in chosen.sizes:
@@ -281,36 +260,12 @@ def measure(chosen):
         return result_of(capture)
 
 
-@contextlib.contextmanager
-def _alone():
-    """Two benchmarks at once would measure each other."""
-    with open(LAB_DIR / "bench.lock", "a", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BenchError("another benchmark is running: wait for its end") from None
-        yield
-
-
-def _ignore_signals(*_exception):
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _interrupt(number, _frame):
-    _ignore_signals()
-    raise SystemExit(128 + number)
-
-
 def main(command_line):
     chosen = arguments_of(command_line)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    try:
-        result, marks = measure(chosen)
-    except (BenchError, OSError, subprocess.SubprocessError) as cause:
-        log(f"bench: {cause}")
+    found = to_its_end("bench capture", log, lambda: measure(chosen))
+    if found is None:
         return 1
+    result, marks = found
     if chosen.json:
         print(json.dumps(result, indent=1))
     else:

@@ -13,25 +13,21 @@ The guests of `reads` are real. Those of the others are of libvirt's own test dr
 with an error soon after it began.
 """
 
-import argparse
 import asyncio
 import contextlib
 import http.client
 import json
-import os
-import pathlib
 import resource
-import shutil
 import signal
 import statistics
 import subprocess
 import sys
 import time
 
-from . import capture, figures, machine, report
+from . import figures, parts
 from .figures import MIB, percentile
-from .lab import LAB_DIR, Lab
 from .overload import trivial_server
+from .parts import log
 from .process import BenchError, cpu_seconds, high_water, turn
 from .served import Server
 from .service import ENDED
@@ -58,26 +54,14 @@ RECORDS = "/api/memory-dumps/records?limit=25"
 WARM_UP_S = 1
 
 
-def log(line):
-    print(line, file=sys.stderr, flush=True)
-
-
 def arguments_of(command_line):
-    parser = argparse.ArgumentParser(
-        prog="bench load", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    number = capture.at_least_one
-    parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
-    parser.add_argument("--quick", action="store_true", help="for trying: a tenth of everything")
-    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help="this part, and others that are named so")
-    parser.add_argument("--pairs", type=number, metavar="N", help=f"pairs of rounds of dumps [{PAIRS}]")
-    parser.add_argument("--memdeck", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
-    chosen = parser.parse_args(command_line)
+    parser = parts.parser_of("load", __doc__, PARTS)
+    parser.add_argument("--pairs", type=parts.at_least_one, metavar="N", help=f"pairs of rounds of dumps [{PAIRS}]")
+    chosen = parts.chosen_of(parser, command_line, PARTS)
     chosen.pairs = chosen.pairs or (1 if chosen.quick else PAIRS)
     part = 10 if chosen.quick else 1
     chosen.triggers, chosen.feeds, chosen.deaf = TRIGGERS // part, FEEDS // part, DEAF // part
     chosen.agents, chosen.window = AGENTS // part, WINDOW_S // (3 if chosen.quick else 1)
-    chosen.only = [part for part in PARTS if part in (chosen.only or PARTS)]
     return chosen
 
 
@@ -237,22 +221,17 @@ async def follow_feed(address, feeds, deaf, seconds, begun):
     return found, counts[deaf:], broken
 
 
-class Load:
-    """The measurement, one part after the other; what was measured is in `found`."""
+class Load(parts.Parts):
+    """The measurement, one part after the other."""
 
     def __init__(self, chosen, lab, work):
-        self.chosen, self.lab, self.work = chosen, lab, work
+        super().__init__(chosen)
+        self.lab, self.work = lab, work
         self.program = chosen.memdeck.resolve()
-        self.found, self.failures = {}, {}
 
     def run(self):
-        for part in self.chosen.only:
-            log(f"{part}:")
-            try:
-                self.found[part] = getattr(self, part)()
-            except (BenchError, OSError, subprocess.SubprocessError) as cause:
-                log(f"  {part}: {cause}")
-                self.failures[part] = str(cause)
+        for part in PARTS:
+            self.part(part, getattr(self, part))
 
     def serving(self, name):
         """A dashboard with 20 guests of the test driver."""
@@ -422,44 +401,26 @@ def marks_of(found):
 
 
 def measure(chosen):
-    machine.require_room(DUMPED * DUMPED_MIB, LAB_DIR.parent)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    LAB_DIR.mkdir(parents=True, exist_ok=True)
-    # Registered first is done last.
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(capture._alone())
-        work = LAB_DIR / "bench"
-        shutil.rmtree(work, ignore_errors=True)  # of a benchmark that was killed
-        work.mkdir(mode=0o700)
-        stack.callback(shutil.rmtree, work, ignore_errors=True)
-        lab = Lab(log)
-        stack.callback(lab.close)
-        stack.push(capture._ignore_signals)
-        load = Load(chosen, lab, work)
-        before = os.getloadavg()[0]
-        load.run()
+    load, about = parts.measured(lambda lab, work: Load(chosen, lab, work), DUMPED * DUMPED_MIB)
     marks = list(marks_of(load.found))
-    about = {**machine.hardware(), "load_before": round(before, 2)}
     settings = {name: getattr(chosen, name) for name in ("only", "quick", "pairs", "triggers", "feeds", "agents", "window")}
     bar = [mark.as_json() for mark in marks]
     return {"machine": about, "settings": settings, **load.found, "failures": load.failures, "bar": bar}, marks
 
 
 def as_text(result, marks):
-    about, chosen = result["machine"], result["settings"]
-    yield f"{about['cpu']}, {about['cores']} cores, {about['memory_mib']} MiB, load {about['load_before']} before"
+    chosen = result["settings"]
+    yield from parts.about_lines(result["machine"])
     if chosen["quick"]:
         yield "A tenth of everything: these figures are for trying only."
     yield ""
-    for part, cause in result["failures"].items():
-        yield f"{part} was not measured: {cause}"
     if "trigger" in result:
         rush = result["trigger"]["at_once"]
         yield f"{rush['triggers']} triggers as fast as they are answered: {rush['per_s']:.0f} a second, 99 % within {rush['p99_ms']:.0f} ms"
         yield ""
-    is_whole = len(chosen["only"]) == len(PARTS)
-    yield from report.bar_table([mark for mark in marks if is_whole or mark.value is not None])
+    yield from parts.bar_lines(result, marks, PARTS)
 
 
 def main(command_line):
@@ -468,16 +429,7 @@ def main(command_line):
         return 0
     if command_line[:1] == ["--stir"]:
         stir(command_line[1])
-    chosen = arguments_of(command_line)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, capture._interrupt)
-    try:
-        result, marks = measure(chosen)
-    except (BenchError, OSError, subprocess.SubprocessError) as cause:
-        log(f"bench load: {cause}")
-        return 1
-    print(json.dumps(result, indent=1) if chosen.json else "\n".join(as_text(result, marks)))
-    return 1 if result["failures"] else 0
+    return parts.main("load", arguments_of(command_line), measure, as_text)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,14 @@ import asyncio
 import contextlib
 import json
 import pathlib
-import shutil
 import signal
 import statistics
 import subprocess
 import sys
 import time
 
-from . import capture, machine, report
-from .lab import LAB_DIR, Lab
+from . import report
+from .alone import alone, to_its_end
 from .process import BenchError, stop, turn
 from .ways import Memdeck
 
@@ -155,16 +154,7 @@ def dumped(memdeck, guest, mode, address, chosen):
 
 
 def measure(chosen):
-    machine.require_room(GUEST_MIB, LAB_DIR if LAB_DIR.exists() else LAB_DIR.parent)
-    LAB_DIR.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(capture._alone())
-        work = LAB_DIR / "bench"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(mode=0o700)
-        stack.callback(shutil.rmtree, work, ignore_errors=True)
-        lab = Lab(log)
-        stack.callback(lab.close)
+    with alone(log, GUEST_MIB) as (lab, work), contextlib.ExitStack() as stack:
         guest = lab.start("bench-overload", GUEST_MIB)
         memdeck = Memdeck(chosen.memdeck.resolve(), work)
         stack.enter_context(memdeck.service())
@@ -232,12 +222,8 @@ def main(argv):
 
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, capture._interrupt)
-    try:
-        found = measure(chosen)
-    except (BenchError, OSError, subprocess.SubprocessError) as error:
-        log(f"bench overload: {error}")
+    found = to_its_end("bench overload", log, lambda: measure(chosen))
+    if found is None:
         return 1
     print(json.dumps(found, indent=2) if chosen.json else "\n".join(as_text(found)))
     return 0

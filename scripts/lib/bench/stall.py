@@ -11,17 +11,17 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
 import time
 
-from . import capture, figures, machine, report
-from .lab import LAB_DIR, URI, Lab
+from . import figures, report
+from .alone import alone, ignore_signals, to_its_end
+from .lab import URI
 from .pauses import PauseWatch
 from .process import BenchError, turn
-from .service import ENDED, Service
+from .service import Service
 from .stalls import STALLS
 from .ways import Memdeck
 
@@ -131,24 +131,16 @@ def measured(case, stall):
 
 
 def measure(chosen):
-    machine.require_room(GUEST_MIB, LAB_DIR if LAB_DIR.exists() else LAB_DIR.parent)
-    LAB_DIR.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(capture._alone())
-        work = LAB_DIR / "bench"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(mode=0o700)
-        stack.callback(shutil.rmtree, work, ignore_errors=True)
-        lab = Lab(log)
-        stack.callback(lab.close)
+    with alone(log, GUEST_MIB) as (lab, work), contextlib.ExitStack() as stack:
         guest = lab.start("bench-stall", GUEST_MIB)
         memdeck = Memdeck(chosen.memdeck.resolve(), work)
         stack.enter_context(volume(memdeck.dumps, IMAGES_MIB))
         stack.enter_context(volume(memdeck.state, STATE_MIB))
         watch = PauseWatch(URI, guest)
         stack.callback(watch.close)
+        # What cleans up is not interrupted.
+        stack.push(ignore_signals)
         found = [measured(Case(memdeck, guest, watch, mode, chosen), stall) for stall in STALLS for mode in MODES]
-        stack.push(capture._ignore_signals)
     return {"seconds": chosen.seconds, "limit_s": chosen.limit, "guest_mib": GUEST_MIB, "stalls": found}
 
 
@@ -171,12 +163,8 @@ def main(argv):
         parser.error(f"a stall lasts at least {SHORTEST_S} s: so long the guardian needs to end a stopped memdeck")
     if chosen.limit < 1 or chosen.seconds <= chosen.limit + 1:
         parser.error("a stall that is no longer than a guest may stand still shows nothing: --seconds, --limit")
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, capture._interrupt)
-    try:
-        found = measure(chosen)
-    except (BenchError, OSError, subprocess.SubprocessError) as error:
-        log(f"bench stall: {error}")
+    found = to_its_end("bench stall", log, lambda: measure(chosen))
+    if found is None:
         return 1
     marks = figures.stall_marks(found)
     if chosen.json:

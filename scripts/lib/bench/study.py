@@ -11,24 +11,20 @@ The large guest has a quarter of its memory full of files, writes to another qua
 is repeated and its median counts; programs are started anew each time, as an operator starts them.
 """
 
-import argparse
 import contextlib
 import http.client
 import json
 import multiprocessing
 import os
-import pathlib
 import random
-import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import time
 
-from . import capture, figures, machine, report
+from . import figures, parts
 from .figures import MIB
-from .lab import LAB_DIR, Lab
+from .parts import log
 from .process import BenchError, measured, stop, turn
 from .ways import Memdeck
 
@@ -47,24 +43,12 @@ MOUNT_PATIENCE_S = 60
 MAP_CELLS = 16384
 
 
-def log(line):
-    print(line, file=sys.stderr, flush=True)
-
-
 def arguments_of(command_line):
-    parser = argparse.ArgumentParser(
-        prog="bench study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    number = capture.at_least_one
-    parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
-    parser.add_argument("--quick", action="store_true", help="for trying: a large guest that is small, and few dumps")
-    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help="this part, and others that are named so")
-    parser.add_argument("--runs", type=number, metavar="N", help=f"calls of which the median counts [{RUNS}]")
-    parser.add_argument("--memdeck", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
-    chosen = parser.parse_args(command_line)
+    parser = parts.parser_of("study", __doc__, PARTS)
+    parser.add_argument("--runs", type=parts.at_least_one, metavar="N", help=f"calls of which the median counts [{RUNS}]")
+    chosen = parts.chosen_of(parser, command_line, PARTS)
     chosen.large, chosen.dumps = (SMALL_MIB, 3) if chosen.quick else (LARGE_MIB, DUMPS)
     chosen.runs = chosen.runs or (2 if chosen.quick else RUNS)
-    chosen.only = [part for part in PARTS if part in (chosen.only or PARTS)]
     return chosen
 
 
@@ -116,24 +100,20 @@ def read_pages(path, offsets, seconds, counted):
     counted.put((reads, time.monotonic() - began))
 
 
-class Study:
-    """The measurement, one part after the other; what was measured is in `found`."""
+class Study(parts.Parts):
+    """The measurement, one part after the other."""
 
     def __init__(self, chosen, lab, work):
-        self.chosen, self.lab, self.work = chosen, lab, work
+        super().__init__(chosen)
+        self.lab, self.work = lab, work
         self.memdeck = Memdeck(chosen.memdeck.resolve(), work, ["TELEMETRY=off", "OPEN_ACCESS=loopback"])
-        self.found, self.failures, self.large, self.small = {}, {}, [], None
+        self.large, self.small = [], []
 
     def run(self):
         self.small = self.take("study-small", SMALL_MIB, 1 if "inside" in self.chosen.only else 0)
         self.large = self.take("study-large", self.chosen.large, self.dumps_needed())
-        for part in self.chosen.only:
-            log(f"{part}:")
-            try:
-                self.found[part] = getattr(self, part)()
-            except (BenchError, OSError, ValueError, LookupError, subprocess.SubprocessError) as cause:
-                log(f"  {part}: {cause!r}")
-                self.failures[part] = str(cause)
+        for part in PARTS:
+            self.part(part, getattr(self, part))
 
     def dumps_needed(self):
         return {"hunt": self.chosen.dumps, "compare": 2}.get(next((p for p in ("hunt", "compare") if p in self.chosen.only), ""), 1)
@@ -286,50 +266,23 @@ def marks_of(found):
 
 
 def measure(chosen):
-    machine.require_room(chosen.large, LAB_DIR.parent)
-    LAB_DIR.mkdir(parents=True, exist_ok=True)
-    # Registered first is done last.
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(capture._alone())
-        work = LAB_DIR / "bench"
-        shutil.rmtree(work, ignore_errors=True)  # of a benchmark that was killed
-        work.mkdir(mode=0o700)
-        stack.callback(shutil.rmtree, work, ignore_errors=True)
-        lab = Lab(log)
-        stack.callback(lab.close)
-        stack.push(capture._ignore_signals)
-        study = Study(chosen, lab, work)
-        load = os.getloadavg()[0]
-        study.run()
+    study, about = parts.measured(lambda lab, work: Study(chosen, lab, work), chosen.large)
     marks = list(marks_of(study.found))
-    about = {**machine.hardware(), "load_before": round(load, 2)}
     settings = {name: getattr(chosen, name) for name in ("only", "quick", "runs", "large", "dumps")}
     bar = [mark.as_json() for mark in marks]
     return {"machine": about, "settings": settings, **study.found, "failures": study.failures, "bar": bar}, marks
 
 
 def as_text(result, marks):
-    about, chosen = result["machine"], result["settings"]
-    yield f"{about['cpu']}, {about['cores']} cores, {about['memory_mib']} MiB, load {about['load_before']} before"
+    chosen = result["settings"]
+    yield from parts.about_lines(result["machine"])
     yield f"large guest of {chosen['large']} MiB, {chosen['dumps']} dumps; medians of {chosen['runs']}"
     yield ""
-    for part, cause in result["failures"].items():
-        yield f"{part} was not measured: {cause}"
-    is_whole = len(chosen["only"]) == len(PARTS)
-    yield from report.bar_table([mark for mark in marks if is_whole or mark.value is not None])
+    yield from parts.bar_lines(result, marks, PARTS)
 
 
 def main(command_line):
-    chosen = arguments_of(command_line)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, capture._interrupt)
-    try:
-        result, marks = measure(chosen)
-    except (BenchError, OSError, subprocess.SubprocessError) as cause:
-        log(f"bench study: {cause}")
-        return 1
-    print(json.dumps(result, indent=1) if chosen.json else "\n".join(as_text(result, marks)))
-    return 1 if result["failures"] else 0
+    return parts.main("study", arguments_of(command_line), measure, as_text)
 
 
 if __name__ == "__main__":

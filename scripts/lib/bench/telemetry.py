@@ -18,17 +18,15 @@ it for all of them. Processor time is that of the processes that work for a way:
 import argparse
 import contextlib
 import json
-import os
 import pathlib
-import shutil
-import signal
 import subprocess
 import sys
 
-from . import beside, calls, capture, figures, machine, outage, report
-from .lab import LAB_DIR, URI, Lab
+from . import beside, calls, figures, outage, parts, report
+from .lab import URI
+from .parts import log
 from .pauses import PauseWatch
-from .process import BenchError, turn
+from .process import turn
 from .ways import Bench, Memdeck
 from .windows import Windows
 
@@ -45,67 +43,41 @@ ROWS = 100_000
 BESIDE_GUEST_MIB = 128
 
 
-def log(line):
-    print(line, file=sys.stderr, flush=True)
-
-
 def arguments_of(command_line):
-    parser = argparse.ArgumentParser(
-        prog="bench telemetry", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    number = capture.at_least_one
-    parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
-    parser.add_argument("--quick", action="store_true", help="for trying: everything small and short")
-    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help="this part, and others that are named so")
+    parser = parts.parser_of("telemetry", __doc__, PARTS)
+    number = parts.at_least_one
     parser.add_argument("--seconds", type=number, metavar="N", help="how long the collector runs on simulated guests [600]")
     parser.add_argument("--guests", type=number, metavar="N", help=f"real guests of {GUEST_MIB} MiB [20]")
     parser.add_argument("--window", type=number, metavar="SECONDS", help="how long each way is measured at a time [30]")
     parser.add_argument("--rounds", type=number, metavar="N", help="how often [3]")
     parser.add_argument("--pairs", type=number, metavar="N", help="pairs of live dumps [15]")
     parser.add_argument("--minutes", type=number, metavar="N", help="how long InfluxDB is away [10]")
-    for program in ("memdeck", "examples"):
-        parser.add_argument(f"--{program}", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
-    chosen = parser.parse_args(command_line)
+    parser.add_argument("--examples", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    chosen = parts.chosen_of(parser, command_line, PARTS)
     usual = {"seconds": 600, "guests": 20, "window": 30, "rounds": 3, "pairs": figures.DUMP_PAIRS, "minutes": 10}
     if chosen.quick:
         usual = {"seconds": 20, "guests": 4, "window": 10, "rounds": 1, "pairs": 2, "minutes": 1}
     for name, value in usual.items():
         setattr(chosen, name, getattr(chosen, name) or value)
-    chosen.only = [part for part in PARTS if part in (chosen.only or PARTS)]
     return chosen
 
 
-class Telemetry:
-    """The measurement, one part after the other; what was measured is in `found`."""
+class Telemetry(parts.Parts):
+    """The measurement, one part after the other."""
 
     def __init__(self, chosen, lab, work):
-        self.chosen, self.lab, self.work = chosen, lab, work
+        super().__init__(chosen)
+        self.lab, self.work = lab, work
         # It collects when it is told to, and not before.
         self.memdeck = Memdeck(chosen.memdeck.resolve(), work, ["TELEMETRY=off"])
-        self.found, self.failures = {}, {}
 
     def run(self):
-        """What fails is told at the end, and the other parts are measured all the same."""
         for part, measure in (("collector", self.collector), ("chart", self.chart), ("calls", self.calls), ("import", self.imports)):
             self.part(part, measure)
         if {"guests", "tools", "outage"} & set(self.chosen.only):
             with self.guarded("guests"):
                 self.on_guests()
         self.part("dumps", self.dumps)
-
-    def part(self, name, measure):
-        if name in self.chosen.only:
-            log(f"{name}:")
-            with self.guarded(name):
-                self.found[name] = measure()
-
-    @contextlib.contextmanager
-    def guarded(self, part):
-        try:
-            yield
-        except (BenchError, OSError, subprocess.SubprocessError) as cause:
-            log(f"  {part}: {cause}")
-            self.failures[part] = str(cause)
 
     def example(self, name, *arguments):
         command = [self.chosen.examples / name, *map(str, arguments)]
@@ -165,28 +137,15 @@ class Telemetry:
 
 
 def measure(chosen):
-    machine.require_room(max(chosen.guests * (GUEST_MIB + BESIDE_GUEST_MIB), DUMPED_MIB) // 2, LAB_DIR.parent)
-    LAB_DIR.mkdir(parents=True, exist_ok=True)
-    # Registered first is done last.
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(capture._alone())
-        work = LAB_DIR / "bench"
-        shutil.rmtree(work, ignore_errors=True)  # of a benchmark that was killed
-        work.mkdir(mode=0o700)
-        stack.callback(shutil.rmtree, work, ignore_errors=True)
-        lab = Lab(log)
-        stack.callback(lab.close)
-        stack.push(capture._ignore_signals)
-        telemetry = Telemetry(chosen, lab, work)
-        load = os.getloadavg()[0]
-        telemetry.run()
-        return result_of({**telemetry.found, "failures": telemetry.failures}, chosen, load)
+    largest_mib = max(chosen.guests * (GUEST_MIB + BESIDE_GUEST_MIB), DUMPED_MIB) // 2
+    telemetry, about = parts.measured(lambda lab, work: Telemetry(chosen, lab, work), largest_mib)
+    return result_of({**telemetry.found, "failures": telemetry.failures}, chosen, about)
 
 
-def result_of(found, chosen, load):
+def result_of(found, chosen, about):
     """Everything that is printed, from what was measured."""
     result = {
-        "machine": {**machine.hardware(), "load_before": round(load, 2)},
+        "machine": about,
         "settings": {name: getattr(chosen, name) for name in ("only", "quick", "seconds", "guests", "window", "rounds", "pairs", "minutes")},
         "ways": figures.ways_of(found.get("windows", [])),
         **found,
@@ -197,8 +156,7 @@ def result_of(found, chosen, load):
 
 
 def as_text(result, marks):
-    about = result["machine"]
-    yield f"{about['cpu']}, {about['cores']} cores, {about['memory_mib']} MiB, load {about['load_before']} before"
+    yield from parts.about_lines(result["machine"])
     yield ""
     if result["ways"]:
         header = ["milliseconds per guest and sample", "together", "program", "libvirt", "guests' QEMU", "samples/s", "cores of others"]
@@ -207,10 +165,7 @@ def as_text(result, marks):
     if "outage" in result:
         yield outage_line(result["outage"])
         yield ""
-    for part, cause in result.get("failures", {}).items():
-        yield f"{part} was not measured to its end: {cause}"
-    is_whole = len(result["settings"]["only"]) == len(PARTS)
-    yield from report.bar_table([mark for mark in marks if is_whole or mark.value is not None])
+    yield from parts.bar_lines(result, marks, PARTS)
 
 
 def _way_line(way):
@@ -227,16 +182,7 @@ def outage_line(found):
 
 
 def main(command_line):
-    chosen = arguments_of(command_line)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, capture._interrupt)
-    try:
-        result, marks = measure(chosen)
-    except (BenchError, OSError, subprocess.SubprocessError) as cause:
-        log(f"bench telemetry: {cause}")
-        return 1
-    print(json.dumps(result, indent=1) if chosen.json else "\n".join(as_text(result, marks)))
-    return 1 if result["failures"] else 0
+    return parts.main("telemetry", arguments_of(command_line), measure, as_text)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,11 @@ import contextlib
 import json
 import pathlib
 import random
-import shutil
-import signal
-import subprocess
 import sys
 import time
 
-from bench import capture, report
-from bench.process import BenchError
+from bench import report
+from bench.alone import fresh, ignore_signals, to_its_end
 
 from . import faults
 from .ledger import Ledger
@@ -112,14 +109,10 @@ class Soak:
 
 def measure(chosen):
     work = directory()
-    work.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(capture._alone())
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(mode=0o700)
-        stack.callback(shutil.rmtree, work, ignore_errors=True)
+    with fresh(work), contextlib.ExitStack() as stack:
         world = stack.enter_context(World(chosen.memdeck.resolve(), work, GUESTS, log))
-        stack.push(capture._ignore_signals)
+        # What cleans up is not interrupted.
+        stack.push(ignore_signals)
         return Soak(world, chosen).run()
 
 
@@ -146,12 +139,8 @@ def main(argv):
     chosen = parser.parse_args(argv)
     if chosen.faults < 1:
         parser.error("at least one fault: --faults")
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, capture._interrupt)
-    try:
-        found = measure(chosen)
-    except (BenchError, OSError, subprocess.SubprocessError) as error:
-        log(f"soak: {error}")
+    found = to_its_end("soak", log, lambda: measure(chosen))
+    if found is None:
         return 2
     print(json.dumps(found, indent=2) if chosen.json else "\n".join(as_text(found)))
     return 1 if found["violations"] else 0
