@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! chosen ──► noted as begun ──► files: written, synced, read back, verified ──► records removed, and that noted: at once
-//!                                                                     └── else the files go, and the records stay
+//!                                                    a record changed └── the files go, and the records stay
 //! ```
 
 use std::collections::BTreeMap;
@@ -138,17 +138,21 @@ impl Archives {
                 ..asked
             };
             let entry = ending.ending(AuditResult::Succeeded, details);
-            let pruned = catalog.prune(&archive, &records, waits, &entry).map_err(|error| match &error {
-                CatalogError::ArchivedRecordChanged { .. } => {
-                    Problem::new(ProblemKind::Conflict, error.to_string())
+            match catalog.prune(&archive, &records, waits, &entry) {
+                Ok(()) => Ok(archive),
+                Err(error @ CatalogError::ArchivedRecordChanged { .. }) => {
+                    files.remove(&archive);
+                    Err(Problem::new(ProblemKind::Conflict, error.to_string()))
                 }
-                _ => catalog_problem(&error),
-            });
-            if let Err(problem) = pruned {
-                files.remove(&archive);
-                return Err(problem);
+                // Whether it is on disk is not known when the disk fails. An archive too many is better than one too few.
+                Err(error) => {
+                    tracing::warn!(
+                        archive = archive.name,
+                        "records may not be removed; the files of their archive stay"
+                    );
+                    Err(catalog_problem(&error))
+                }
             }
-            Ok(archive)
         })
         .await;
         match made {
