@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::hosts::issuers;
-use super::oidc::is_of_this_machine;
 use super::settings::{DASHBOARD_CA, DASHBOARD_TOKEN, DASHBOARD_URL, INSECURE_HTTP};
 use super::sources::{ConfigError, Sources};
-use super::{ServiceConfig, http, http_url};
+use super::{ServiceConfig, http, http_url, is_of_this_machine};
 
 /// The longest one call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);

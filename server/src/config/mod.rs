@@ -29,7 +29,7 @@ pub use group_roles::GroupRoles;
 pub use hosts::{HostConfig, HostPlace};
 pub use http::{HttpConfig, OpenAccess, Role, TlsFiles};
 pub use images::TimeStampConfig;
-pub use oidc::{OidcConfig, is_of_this_machine};
+pub use oidc::OidcConfig;
 pub use proxy_sign_in::{ProxyGroups, ProxySignIn};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{ConfigError, Origin, Sources, dot_env};
@@ -334,6 +334,14 @@ fn influx_login(sources: &Sources) -> Result<InfluxLogin, ConfigError> {
 fn http_url(sources: &Sources, setting: &Setting) -> Result<Option<Url>, ConfigError> {
     let allowed = "an http:// or https:// URL without user name, password, query and fragment";
     sources.parse(setting, None, allowed, |text| plain_http_url(text).map(Some))
+}
+
+/// Whether a URL leads to this machine.
+pub fn is_of_this_machine(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 fn plain_http_url(text: &str) -> Option<Url> {

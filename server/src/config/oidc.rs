@@ -9,7 +9,7 @@ use super::settings::{
     OIDC_SCOPES, OIDC_USER_CLAIM,
 };
 use super::sources::{ConfigError, Sources};
-use super::{GroupRoles, Setting, plain_http_url};
+use super::{GroupRoles, Setting, is_of_this_machine, plain_http_url};
 
 /// The provider is asked for this in any case: without it there is no sign-in.
 const OPENID: &str = "openid";
@@ -128,14 +128,6 @@ fn issuer(text: &str) -> Option<(String, Url)> {
     let url = plain_http_url(text)?;
     let is_safe = url.scheme() == "https" || is_of_this_machine(&url);
     is_safe.then(|| (text.to_owned(), url))
-}
-
-/// Whether a URL leads to this machine.
-pub fn is_of_this_machine(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-    })
 }
 
 fn is_set(sources: &Sources, setting: &Setting) -> bool {
