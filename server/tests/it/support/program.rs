@@ -4,7 +4,13 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The command on a home of its own. Nothing of the surrounding configuration reaches it.
 pub fn memdeck(home: &Path) -> Command {
@@ -23,8 +29,8 @@ pub fn memdeck(home: &Path) -> Command {
 pub struct Running {
     child: Child,
     pub url: String,
-    before: Vec<String>,
-    log: Option<JoinHandle<Vec<String>>>,
+    lines: Arc<Mutex<Vec<String>>>,
+    log: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -78,8 +84,12 @@ impl Running {
             }
         };
         // A log that nobody reads would block the process once the pipe is full.
-        let log = Some(std::thread::spawn(move || lines.collect()));
-        Self { child, url, before, log }
+        let kept = Arc::new(Mutex::new(before));
+        let log = std::thread::spawn({
+            let kept = Arc::clone(&kept);
+            move || lines.for_each(|line| kept.lock().push(line))
+        });
+        Self { child, url, lines: kept, log: Some(log) }
     }
 
     /// SIGTERM; its exit code and what it logged.
@@ -87,8 +97,19 @@ impl Running {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         let code = self.child.wait().unwrap().code();
-        let after = self.log.take().map(|log| log.join().unwrap()).unwrap_or_default();
-        (code, [std::mem::take(&mut self.before), after].concat().join("\n"))
+        if let Some(log) = self.log.take() {
+            log.join().unwrap();
+        }
+        (code, self.lines.lock().join("\n"))
+    }
+
+    /// Waits until it has logged a line with this text.
+    pub fn until_logged(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.lines.lock().iter().any(|line| line.contains(text)) {
+            assert!(begun.elapsed() < PATIENCE, "no line with {text:?}: {:?}", self.lines.lock());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

@@ -25,8 +25,16 @@ struct Stamped {
 
 impl Stamped {
     fn new() -> Self {
+        Self::of(|_| {})
+    }
+
+    /// Of a manifest that was changed before it was stamped.
+    fn of(change: impl FnOnce(&mut String)) -> Self {
         let lab = Lab::new();
         let sealed = lab.store_signed(&core(&[7; 3 * 4096]));
+        let mut json = fs::read_to_string(&sealed.manifest).unwrap();
+        change(&mut json);
+        fs::write(&sealed.manifest, json).unwrap();
         let authority = authority();
         let authorities = Authorities::from_pem(authority.root_pem().as_bytes()).unwrap();
         let request = StampRequest::of(manifest_digest(&sealed.image).unwrap()).unwrap();
@@ -98,4 +106,17 @@ fn what_nobody_vouches_for_in_a_stamp_is_said_and_is_no_damage() {
     assert_eq!(report.verdict, Verdict::Unconfirmed, "{:?}", report.findings);
     assert!(matches!(report.time_stamp, TimeStampCheck::Valid { .. }));
     assert!(matches!(&report.findings[..], [Finding::TimeStampUnconfirmed { .. }]), "{:?}", report.findings);
+}
+
+#[test]
+fn a_stamp_from_before_the_dump_began_confirms_nothing() {
+    let began = "\"started_at\": \"2025-";
+    let stamped = Stamped::of(|json| {
+        assert!(json.contains(began), "{json}");
+        *json = json.replace(began, "\"started_at\": \"2225-");
+    });
+    let report = stamped.found(&stamped.authorities);
+    assert!(matches!(report.time_stamp, TimeStampCheck::Valid { .. }));
+    let told: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|told| told.ends_with("before the dump began: a clock was wrong")), "{told:?}");
 }

@@ -148,7 +148,7 @@ fn an_agent_trusts_no_dashboard_that_shows_another_certificate() {
     let [(state, finding)] = doctor(homes[1].path(), &dials, "dashboard").try_into().unwrap();
     assert!(state == "failed" && finding.contains("certificate"), "{finding}");
     let agent = Running::agent(homes[1].path(), &dials);
-    std::thread::sleep(Duration::from_millis(500));
+    agent.until_logged("the dashboard cannot be dialed");
     let (_, log) = agent.stop();
     assert!(log.contains("the dashboard cannot be dialed") && log.contains("certificate"), "{log}");
     let host = dashboard.until("kvm-a", |host| host["condition"] == "unreachable");
