@@ -29,8 +29,8 @@ use memdeck_model::{
     GuestState, HostId, Message, Millis, Problem, Record, RequestKey, Target, Timestamp, VmRef,
 };
 use memdeck_operations::{
-    Accounts, Archives, Courier, Host, HostError, HostFacts, Hosts, ImageHost, Images, NoticeLimits, NoticePace,
-    Notices, NotifyParts, Once, Operations, Parts, Readiness, ReadinessParts, Undelivered,
+    Accounts, Archives, Courier, Host, HostError, HostFacts, Hosts, ImageHost, Images, NoticeLimits,
+    NoticePace, Notices, NotifyParts, Once, Operations, Parts, Readiness, ReadinessParts, Undelivered,
 };
 use memdeck_signing::KeyFiles;
 use tokio::runtime::Runtime;
