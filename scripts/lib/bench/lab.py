@@ -34,6 +34,11 @@ class Lab:
                 self._log(f"  {line}")
         return called
 
+    def start_usual(self):
+        """Starts the guests that the lab has by itself, if they do not run."""
+        if self._call("up").returncode != 0:
+            raise BenchError("the guests of the lab do not start: the message of scripts/lab is above")
+
     def start(self, name, mib, dirty_mibps=0, how="fill"):
         """Starts a guest of its own and waits until it is ready. `how` is what scripts/lab takes: `fill`, `idle`, or the
         MiB that the guest writes to."""

@@ -43,6 +43,8 @@ class Server:
 
     role = "serve"
     address = None
+    # What the program is started by: words before its own command.
+    place = ()
 
     def __init__(self, program, home, **variables):
         self.program = program
@@ -52,8 +54,20 @@ class Server:
         self._is_unread, self._go_on = threading.Event(), threading.Event()
 
     def __enter__(self):
-        # Nothing of the surrounding configuration; libvirt's own test driver needs no hypervisor.
-        environment = {
+        self.process = subprocess.Popen(
+            [*self.place, self.program, self.role], cwd=self.home, env=self.environment(), stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True,
+        )
+        ready = threading.Event()
+        threading.Thread(target=self._read, args=(ready,), daemon=True).start()
+        if not ready.wait(START_TIMEOUT_S) or self.address is None:
+            self.__exit__()
+            raise BenchError(f"memdeck {self.role} did not start:\n" + "".join(self.lines))
+        return self
+
+    def environment(self):
+        """Nothing of the surrounding configuration; libvirt's own test driver needs no hypervisor."""
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "STATE_DIR": str(self.home / "state"),
@@ -64,16 +78,6 @@ class Server:
             "OPEN_ACCESS": "loopback",
             **self.variables,
         }
-        self.process = subprocess.Popen(
-            [self.program, self.role], cwd=self.home, env=environment, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True,
-        )
-        ready = threading.Event()
-        threading.Thread(target=self._read, args=(ready,), daemon=True).start()
-        if not ready.wait(START_TIMEOUT_S) or self.address is None:
-            self.__exit__()
-            raise BenchError(f"memdeck {self.role} did not start:\n" + "".join(self.lines))
-        return self
 
     def _read(self, ready):
         for line in self.process.stderr:
