@@ -1,4 +1,4 @@
-// Three hosts on one dashboard, one of them a service with the three calls only; one is cut off while it dumps.
+// Three hosts on one dashboard: an agent that is cut off while it dumps, one that dials in, and a service with the three calls only.
 
 import assert from 'node:assert/strict';
 
@@ -10,24 +10,28 @@ import { heldAtHalfFor, scenario } from '../support/scenario.mjs';
 
 // Long enough to cut the cable, and to see that the others go on.
 const HELD_MS = 8_000;
+const DIALING_TOKEN = 'a token of this host alone';
 
 scenario('a host is cut off during a dump: the others go on, and the dump is found again when it is back', async (stage) => {
-  const [first, second] = [await stage.start('agent', heldAtHalfFor(HELD_MS)), await stage.start('agent')];
+  const first = await stage.start('agent', heldAtHalfFor(HELD_MS));
   const cable = await Cable.to(first.url);
   stage.defer(() => cable.cut());
   const lab = await ThreeCalls.start();
   stage.defer(() => lab.stop());
   const dashboard = await startFleet(stage, [
     { name: 'kvm-01', url: cable.url },
-    { name: 'kvm-02', url: second.url },
+    { name: 'kvm-02', url: 'dial', token: DIALING_TOKEN },
     { name: 'lab', url: lab.url },
   ]);
+  await stage.start('agent', { DASHBOARD_URL: dashboard.url, DASHBOARD_TOKEN: DIALING_TOKEN });
   const conditions = async () => (await dashboard.get('/api/hosts')).hosts.map(({ condition }) => condition);
   await eventually(async () => assert.deepEqual(await conditions(), ['up', 'up', 'up']));
   const page = await stage.open(dashboard, { withGuests: false });
   const hosts = await stage.openBeside(page, dashboard, { path: '/hosts' });
   const state = (name) =>
     hosts.page.getByRole('row').filter({ has: hosts.page.getByRole('rowheader', { name }) }).locator('.host-state');
+
+  await state('lab').getByText('Only takes and reports dumps').waitFor();
 
   const answer = await fetch(`${dashboard.url}/api/memory-dumps/trigger`, {
     method: 'POST',
@@ -52,6 +56,8 @@ scenario('a host is cut off during a dump: the others go on, and the dump is fou
     assert.deepEqual(elsewhere, [idOn('kvm-02')]);
   });
   await page.rowsOf('db-01').waitFor();
+  const told = await dashboard.get('/api/hosts').then(({ hosts }) => hosts.find(({ name }) => name === 'kvm-02'));
+  assert.equal(told.service, 'dial://kvm-02');
   await eventually(async () => assert.equal((await status('lab')).state, 'completed'));
   assert.deepEqual(lab.asked, [['old-01']]);
   assert.equal(await page.rowsOf('web-01').count(), 0);
