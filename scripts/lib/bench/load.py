@@ -7,7 +7,8 @@ Parts, each of which can be had alone (--only):
 - reads:   the records page, asked for 500 times a second while four dumps run, and what that costs the dumps: beside the same
            load on a server that answers every request with one fixed line, in turn
 - pages:   1,000 readers of the feed, of which 100 never read, at four events a second
-- fleet:   50 agents with 20 guests each on one dashboard, and how soon one that was killed is seen to be back
+- fleet:   50 agents with 20 guests each on one dashboard, and how soon one that was killed is seen to be back; and a service that
+           has only the three calls, which is asked every five seconds
 
 The guests of `reads` are real. Those of the others are of libvirt's own test driver, which dumps nobody: each dump of them ends
 with an error soon after it began.
@@ -31,6 +32,7 @@ from .parts import log
 from .process import BenchError, cpu_seconds, high_water, turn
 from .served import Server
 from .service import ENDED
+from .three_calls import ThreeCalls
 from .ways import Memdeck
 
 PARTS = ("trigger", "reads", "pages", "fleet")
@@ -46,6 +48,9 @@ FEEDS = 1000
 DEAF = 100
 EVENTS_PER_S = 4
 AGENTS = 50
+# A service that has only the three calls is asked so often; it goes and returns so many times.
+POLLED_EVERY_S = 5
+RETURNS = 5
 WINDOW_S = 30
 PAIRS = 5
 PATIENCE_S = 120
@@ -61,6 +66,7 @@ def arguments_of(command_line):
     chosen.pairs = chosen.pairs or (1 if chosen.quick else PAIRS)
     part = 10 if chosen.quick else 1
     chosen.triggers, chosen.feeds, chosen.deaf = TRIGGERS // part, FEEDS // part, DEAF // part
+    chosen.returns = 1 if chosen.quick else RETURNS
     chosen.agents, chosen.window = AGENTS // part, WINDOW_S // (3 if chosen.quick else 1)
     return chosen
 
@@ -349,9 +355,12 @@ class Load(parts.Parts):
             if len(guests) != len(agents) * GUESTS:
                 raise BenchError(f"{len(guests)} guests are shown of {len(agents) * GUESTS}")
             back_s = self.back(server, agents[0], stack)
-            found = {"agents": len(agents), "until_up_s": until_up_s, "idle_share": idle, "guests_ms": statistics.median(lists), "back_s": back_s}
-            log(f"  {found}")
-            return found
+        found = {
+            "agents": len(agents), "until_up_s": until_up_s, "idle_share": idle, "guests_ms": statistics.median(lists),
+            "back_s": back_s, "polled_back_s": self.polled_back(),
+        }
+        log(f"  {found}")
+        return found
 
     def back(self, server, agent, stack):
         """Seconds from when an agent that was killed answers again to when the dashboard shows it."""
@@ -361,6 +370,24 @@ class Load(parts.Parts):
         again = Agent(self.program, agent.home, **{**agent.variables, "MEMDECK_BIND": agent.address})
         stack.enter_context(again)
         return self.until(server, lambda found: found[0]["condition"] == "up")
+
+    def polled_back(self):
+        """The same of a service that has only the three calls, the longest of several returns: it is asked every five seconds,
+        and returns here at another moment between two questions each time."""
+        times = []
+        with contextlib.ExitStack() as stack:
+            service = ThreeCalls()
+            stack.callback(service.stop)
+            url = f"http://{service.address}"
+            server = stack.enter_context(Server(self.program, new_home(self.work, "polling"), MEMDUMP_SERVICE_URL=url, TELEMETRY="off"))
+            for number in range(self.chosen.returns):
+                self.until(server, lambda found: found[0]["condition"] == "up")
+                service.stop()
+                self.until(server, lambda found: found[0]["condition"] != "up")
+                time.sleep(POLLED_EVERY_S * number / self.chosen.returns)
+                service.start()
+                times.append(self.until(server, lambda found: found[0]["condition"] == "up"))
+        return max(times)
 
     @staticmethod
     def until(server, is_so):
@@ -398,6 +425,7 @@ def marks_of(found):
     yield figures.at_most("1,000 readers of the feed: share of a core", 20, share(pages.get("cpu_share")), " %", 1)
     yield figures.at_most("50 agents, idle: share of a core", 30, share(fleet.get("idle_share")), " %", 1)
     yield figures.at_most("a host that is back: until it is shown", 2.5, fleet.get("back_s"), " s")
+    yield figures.at_most("one with the three calls that is back: the same", 6.5, fleet.get("polled_back_s"), " s")
 
 
 def measure(chosen):
@@ -405,7 +433,7 @@ def measure(chosen):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     load, about = parts.measured(lambda lab, work: Load(chosen, lab, work), DUMPED * DUMPED_MIB)
     marks = list(marks_of(load.found))
-    settings = {name: getattr(chosen, name) for name in ("only", "quick", "pairs", "triggers", "feeds", "agents", "window")}
+    settings = {name: getattr(chosen, name) for name in ("only", "quick", "pairs", "triggers", "feeds", "agents", "returns", "window")}
     bar = [mark.as_json() for mark in marks]
     return {"machine": about, "settings": settings, **load.found, "failures": load.failures, "bar": bar}, marks
 
