@@ -4,7 +4,7 @@
 //
 //   node compress-site.mjs DIRECTORY FIRST_LIMIT_BYTES WHOLE_LIMIT_BYTES
 //
-// Exit code 1 if either is more than its limit.
+// Exit code 3 if either is more than its limit.
 
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -70,4 +70,4 @@ console.log(
     `(frame ${kilobytes(loaded.frame)}; ${weights.map(([page, bytes]) => `${page} ${kilobytes(bytes)}`).join(', ')}); ` +
     `${kilobytes(loaded.whole)} kB in all, at most ${kilobytes(limits[1])} kB; in brotli`,
 );
-if (heaviest > limits[0] || loaded.whole > limits[1]) process.exit(1);
+if (heaviest > limits[0] || loaded.whole > limits[1]) process.exit(3);
