@@ -83,8 +83,8 @@ prepare_content() {
         fail "the guests' content could not be made: the message is above."
 }
 
-# An interface name may have 15 characters, a guest's name more.
-interface_of() { printf 'memdeck%08x\n' "$(cksum <<<"$1" | cut -d ' ' -f 1)"; }
+# An interface name may have 15 characters, a guest's name more. Guests of a suite may have the names of others.
+interface_of() { printf 'memdeck%08x\n' "$(cksum <<<"${MEMDECK_LAB_SUITE:-}$1" | cut -d ' ' -f 1)"; }
 
 # domain_xml NAME MIB DIRTY_MIBPS TYPE UUID [fill|idle|busy|BUFFER_MIB]
 domain_xml() {

@@ -3,6 +3,9 @@
 # Needs root and STARTED_DIR, a directory that remembers what was started.
 
 URI=qemu:///system
+# How a daemon of a suite is started, in the suite's root (suite.sh).
+IN_ROOT=()
+[ -z "${MEMDECK_LAB_SUITE:-}" ] || IN_ROOT=(chroot "${LAB_DIR%/*}/root")
 
 libvirt_answers() { timeout 20 virsh -q -c "$URI" uri >/dev/null 2>&1; }
 
@@ -16,7 +19,13 @@ process_identity() {
 }
 
 # A process that ended but was not reaped yet (state Z) does not run.
-daemon_runs() { pgrep -x --runstates R,S,D "$1" >/dev/null; }
+process_runs() { [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) == [RSD] ]]; }
+
+# By its file, since another root may have a daemon of the same name.
+daemon_runs() {
+    local pid
+    pid=$(cat "/run/$1.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] && process_runs "$pid"
+}
 
 remember_daemon() {
     local pid
@@ -26,6 +35,11 @@ remember_daemon() {
 # Prints kvm where the user that QEMU runs as can create a machine with it, else qemu.
 accelerator() {
     local user
+    # A suite has no KVM.
+    if [ -n "${MEMDECK_LAB_SUITE:-}" ]; then
+        echo qemu
+        return
+    fi
     user=$(sed -n 's/^ *user *= *"\(.*\)".*/\1/p' /etc/libvirt/qemu.conf 2>/dev/null | tail -n 1)
     user=${user#+}
     user=${user:-libvirt-qemu}
@@ -44,18 +58,9 @@ accelerator() {
 # anyway, a libvirtd of ours is therefore started in a mount namespace whose /dev has everything but kvm.
 start_libvirtd_without_kvm() {
     mkdir -p "$STARTED_DIR/dev"
-    unshare --mount --propagation slave bash -euo pipefail -s "$STARTED_DIR/dev" 9>&- <<'INNER'
-mount -t tmpfs -o mode=755 dev "$1"
-for node in /dev/*; do
-    if [ "$node" = /dev/kvm ]; then
-        continue
-    elif mountpoint -q "$node"; then
-        mkdir "$1/${node##*/}"
-        mount --rbind "$node" "$1/${node##*/}"
-    else
-        cp -a "$node" "$1/"
-    fi
-done
+    unshare --mount --propagation slave bash -euo pipefail -s "$STARTED_DIR/dev" "$ROOT/scripts/lib/dev.sh" 9>&- <<'INNER'
+source "$2"
+make_dev_without_kvm "$1"
 # What is only covered would still be in the mount table, where libvirt looks it up.
 umount --lazy /dev
 mount --move "$1" /dev
@@ -64,10 +69,10 @@ INNER
 }
 
 start_libvirtd() {
-    if [ -e /dev/kvm ] && [ "$(accelerator)" = qemu ] && start_libvirtd_without_kvm; then
+    if [ -z "${MEMDECK_LAB_SUITE:-}" ] && [ -e /dev/kvm ] && [ "$(accelerator)" = qemu ] && start_libvirtd_without_kvm; then
         return
     fi
-    libvirtd -d 9>&- || fail "libvirtd does not start: run 'libvirtd' by hand to see why."
+    "${IN_ROOT[@]}" libvirtd -d 9>&- || fail "libvirtd does not start: run 'libvirtd' by hand to see why."
 }
 
 start_libvirt() {
@@ -79,7 +84,7 @@ start_libvirt() {
     else
         # Descriptor 9 is the lab's lock: a daemon that inherited it would hold it for ever.
         if ! daemon_runs virtlogd; then
-            virtlogd -d 9>&- || fail "virtlogd does not start: run 'virtlogd' by hand to see why."
+            "${IN_ROOT[@]}" virtlogd -d 9>&- || fail "virtlogd does not start: run 'virtlogd' by hand to see why."
             remember_daemon virtlogd
         fi
         if ! daemon_runs libvirtd; then
@@ -104,7 +109,7 @@ end_daemon() {
     read -r pid _ <"$STARTED_DIR/$1"
     [ "$(process_identity "$pid")" = "$(cat "$STARTED_DIR/$1")" ] || return 0
     kill "$pid"
-    while [ "$(process_identity "$pid")" = "$(cat "$STARTED_DIR/$1")" ] && daemon_runs "$1"; do
+    while [ "$(process_identity "$pid")" = "$(cat "$STARTED_DIR/$1")" ] && process_runs "$pid"; do
         [ "$SECONDS" -lt "$deadline" ] || kill -KILL "$pid" 2>/dev/null || true
         sleep 0.05
     done

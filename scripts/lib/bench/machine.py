@@ -49,12 +49,13 @@ def facts(guest):
     """About this machine and the hypervisor that runs `guest`."""
     load = os.getloadavg()[0]
     about = hardware()
-    versions = [line.split(": ", 1) for line in virsh_output("version").splitlines() if ": " in line]
+    versions = [line.split(": ", 1) for line in virsh_output("version", "--daemon").splitlines() if ": " in line]
     named = {name: value for name, value in versions}
     return {
         **about,
         "sha_instructions": "sha_ni" in _field("/proc/cpuinfo", "flags").split(),
-        "hypervisor": f"{named.get('Running hypervisor', 'unknown hypervisor')}, {named.get('Using library', '')}",
+        # Of the daemon, which may be of another version than the library.
+        "hypervisor": f"{named.get('Running hypervisor', 'unknown hypervisor')}, libvirt {named.get('Running against daemon', '')}",
         "accelerator": "KVM" if "<domain type='kvm'" in virsh_output("dumpxml", guest) else "emulated (TCG)",
         "load": round(load, 2),
         # Two cores at rest have a load of next to nothing; lab guests that write a little count for less than half.
