@@ -12,6 +12,7 @@ mod guardian;
 mod held;
 mod inside;
 mod lab;
+mod least_rights;
 mod libvirtd;
 #[path = "../markdown/mod.rs"]
 mod markdown;
