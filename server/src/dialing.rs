@@ -8,7 +8,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use memdeck_agent::{Attempt, CallError, DashboardClient, Dialed, Pace};
@@ -92,6 +92,7 @@ async fn dial(
     // Said once, and not with each attempt.
     let mut told = None;
     while !*closing.borrow() {
+        let begun = Instant::now();
         let dialed = tokio::select! {
             dialed = client.dial(instance) => dialed,
             _ = closing.wait_for(|closing| *closing) => return,
@@ -119,7 +120,7 @@ async fn dial(
                     );
                     told = Some(reason);
                 }
-                attempt(&error)
+                attempt(&error, begun.elapsed())
             }
         };
         tokio::select! {
@@ -129,11 +130,12 @@ async fn dial(
     }
 }
 
-fn attempt(error: &CallError) -> Attempt {
+/// What became of an attempt that failed and `took` so long.
+fn attempt(error: &CallError, took: Duration) -> Attempt {
     match error {
-        CallError::NoAnswer(_) | CallError::Broken(_) => Attempt::Unanswered,
+        CallError::NoAnswer(_) | CallError::Broken(_) => Attempt::Unanswered(took),
         // So does a proxy answer for a dashboard that is away.
-        CallError::Refused { status, .. } if status.is_server_error() => Attempt::Unanswered,
+        CallError::Refused { status, .. } if status.is_server_error() => Attempt::Unanswered(took),
         CallError::Refused { .. }
         | CallError::Certificate { .. }
         | CallError::Unreadable(_)

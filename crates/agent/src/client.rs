@@ -80,6 +80,10 @@ impl<T> Answer<T> {
     }
 }
 
+/// After so long without a sign that what was sent has arrived, a connection is given up. A service that is slow does arrive there;
+/// what is repeated over a way that was cut off comes ever more rarely, and would be late when there is a way again.
+const SENT_IN_VAIN: Duration = Duration::from_secs(5);
+
 /// Calls one dump service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ServiceClient {
@@ -117,6 +121,7 @@ impl ServiceClient {
         config: &ServiceAddress,
         builder: impl Fn() -> reqwest::ClientBuilder,
     ) -> Result<Self, reqwest::Error> {
+        let builder = || builder().tcp_user_timeout(SENT_IN_VAIN);
         let http = builder().timeout(config.timeout).build()?;
         let streams = builder().read_timeout(config.timeout).build()?;
         let base = config.url.clone();

@@ -1,7 +1,7 @@
 //! Follows a dump service by asking it, and tells what changed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memdeck_catalog::{CatalogError, RemoteDump};
 use memdeck_model::{Capabilities, DumpId, DumpStatus, Event, HostCondition, Message};
@@ -35,10 +35,11 @@ impl AgentHost {
 
     async fn follow_dumps(&self) {
         loop {
+            let begun = Instant::now();
             let active = self.look().await;
             // Whichever comes first; a trigger in the meantime is remembered by `Notify`, and so is an agent that dialed in.
             tokio::select! {
-                () = tokio::time::sleep(self.next_look(active)) => {}
+                () = tokio::time::sleep(self.next_look(active, begun.elapsed())) => {}
                 () = self.triggered.notified() => {}
                 () = self.dialed_in_or_left() => {}
             }
@@ -53,10 +54,10 @@ impl AgentHost {
         }
     }
 
-    /// How long to wait until the next look. A service that does not answer is looked for all the time, so that it is seen
-    /// soon after its return; one that answers and cannot be used is asked ever more rarely: it is not to count each
-    /// wrong token.
-    fn next_look(&self, active: bool) -> Duration {
+    /// How long to wait until the next look, after one that `took` so long. A service that does not answer is looked for all the
+    /// time, so that it is seen soon after its return; one that answers and cannot be used is asked ever more rarely: it is
+    /// not to count each wrong token.
+    fn next_look(&self, active: bool, took: Duration) -> Duration {
         let (condition, failures, is_minimal) = {
             let known = self.known.lock();
             (known.condition, known.failures, known.capabilities_or_last() == Capabilities::NONE)
@@ -64,8 +65,9 @@ impl AgentHost {
         match condition {
             HostCondition::Up | HostCondition::Unasked if active => ACTIVE_INTERVAL,
             HostCondition::Up | HostCondition::Unasked => varied(IDLE_INTERVAL, IDLE_INTERVAL / 10),
-            HostCondition::Unreachable if is_minimal => IDLE_INTERVAL,
-            HostCondition::Unreachable => varied(ABSENT_INTERVAL, ABSENT_VARIATION),
+            // From when it was begun: on a way that is cut off it ends late, and there may be a way again by then.
+            HostCondition::Unreachable if is_minimal => IDLE_INTERVAL.saturating_sub(took),
+            HostCondition::Unreachable => varied(ABSENT_INTERVAL, ABSENT_VARIATION).saturating_sub(took),
             _ => {
                 let doubled = ABSENT_INTERVAL.saturating_mul(1 << failures.min(10).saturating_sub(1));
                 let interval = doubled.min(LONGEST_INTERVAL);

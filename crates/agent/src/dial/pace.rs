@@ -20,8 +20,8 @@ const LONGEST_REFUSED: Duration = Duration::from_secs(30);
 pub enum Attempt {
     /// There was a connection for so long.
     Ended(Duration),
-    /// Nobody answered.
-    Unanswered,
+    /// Nobody answered, and that took so long.
+    Unanswered(Duration),
     /// The dashboard did not want this agent, or this agent does not trust it.
     Refused,
 }
@@ -41,7 +41,10 @@ impl Pace {
                 self.in_vain = 0;
                 return varied(AT_ONCE / 2, AT_ONCE / 2);
             }
-            Attempt::Unanswered => return varied(ABSENT_INTERVAL, ABSENT_INTERVAL * 3 / 10),
+            // From when it was begun: on a way that is cut off it ends late, and there may be a way again by then.
+            Attempt::Unanswered(took) => {
+                return varied(ABSENT_INTERVAL, ABSENT_INTERVAL * 3 / 10).saturating_sub(took);
+            }
             Attempt::Ended(_) => LONGEST_AFTER_SHORT,
             Attempt::Refused => LONGEST_REFUSED,
         };
@@ -64,9 +67,16 @@ mod tests {
     #[test]
     fn a_good_connection_is_opened_again_at_once_and_an_absent_dashboard_is_tried_every_second() {
         let good = Attempt::Ended(Duration::from_mins(1));
-        let waits = waits(&[good, Attempt::Unanswered, Attempt::Unanswered, Attempt::Unanswered]);
+        let refused = Attempt::Unanswered(Duration::ZERO);
+        let waits = waits(&[good, refused, refused, refused]);
         assert!(waits[0] <= 0.3, "{waits:?}");
         assert!(waits[1..].iter().all(|wait| (0.7..=1.3).contains(wait)), "{waits:?}");
+    }
+
+    #[test]
+    fn an_attempt_that_took_long_in_vain_is_followed_by_the_next_one() {
+        let waits = waits(&[Attempt::Unanswered(Duration::from_millis(2500)); 3]);
+        assert_eq!(waits, [0.0; 3]);
     }
 
     #[test]
