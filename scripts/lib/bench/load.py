@@ -15,7 +15,6 @@ with an error soon after it began.
 """
 
 import asyncio
-import contextlib
 import http.client
 import json
 import resource
@@ -25,18 +24,17 @@ import subprocess
 import sys
 import time
 
-from . import figures, parts
+from . import figures, fleet, parts
 from .figures import MIB, percentile
 from .overload import trivial_server
 from .parts import log
 from .process import BenchError, cpu_seconds, high_water, turn
 from .served import Server
 from .service import ENDED
-from .three_calls import ThreeCalls
+from .simulated import GUESTS, PATIENCE_S, get, new_home, test_hypervisor
 from .ways import Memdeck
 
 PARTS = ("trigger", "reads", "pages", "fleet")
-GUESTS = 20
 CLIENTS = 50
 TRIGGERS = 10_000
 DUMPED = 4
@@ -48,12 +46,10 @@ FEEDS = 1000
 DEAF = 100
 EVENTS_PER_S = 4
 AGENTS = 50
-# A service that has only the three calls is asked so often; it goes and returns so many times.
-POLLED_EVERY_S = 5
+# A service that has only the three calls goes and returns so many times.
 RETURNS = 5
 WINDOW_S = 30
 PAIRS = 5
-PATIENCE_S = 120
 RECORDS = "/api/memory-dumps/records?limit=25"
 # How long the load goes on before it counts.
 WARM_UP_S = 1
@@ -69,41 +65,6 @@ def arguments_of(command_line):
     chosen.returns = 1 if chosen.quick else RETURNS
     chosen.agents, chosen.window = AGENTS // part, WINDOW_S // (3 if chosen.quick else 1)
     return chosen
-
-
-class Agent(Server):
-    """`memdeck agent` on a home; ends with the `with` block."""
-
-    role = "agent"
-
-
-def test_hypervisor(home, prefix, count):
-    """URI of libvirt's test driver with so many running guests."""
-    guests = "".join(
-        "<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><test:runstate>1</test:runstate>"
-        f"<name>{prefix}-{number:02}</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>"
-        for number in range(1, count + 1)
-    )
-    file = home / "node.xml"
-    file.write_text(f"<node>{guests}</node>", encoding="ascii")
-    return f"test://{file}"
-
-
-def new_home(work, name):
-    home = work / name
-    (home / "state").mkdir(parents=True, mode=0o700)
-    return home
-
-
-def get(address, path):
-    connection = http.client.HTTPConnection(address, timeout=60)
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    if answer.status != 200:
-        raise BenchError(f"GET {path} answered {answer.status}: {body[:200]!r}")
-    return json.loads(body)
 
 
 def request_of(address, method, path, body=""):
@@ -326,77 +287,9 @@ class Load(parts.Parts):
         return {"feeds": len(counts), "events_per_s": per_s, "cpu_share": cpu, "resident_bytes": resident, "broken": broken}
 
     def fleet(self):
-        with contextlib.ExitStack() as stack:
-            agents = []
-            for number in range(1, self.chosen.agents + 1):
-                home = new_home(self.work, f"agent-{number:02}")
-                uri = test_hypervisor(home, f"vm-{number:02}", GUESTS)
-                agents.append(stack.enter_context(Agent(self.program, home, LIBVIRT_URI=uri, TELEMETRY="off")))
-            home = new_home(self.work, "fleet")
-            hosts = "".join(
-                f'[[hosts]]\nname = "kvm-{number:02}"\nurl = "http://{agent.address}"\n' for number, agent in enumerate(agents, 1)
-            )
-            configuration = home / "memdeck.toml"
-            configuration.write_text(hosts, encoding="ascii")
-            configuration.chmod(0o600)
-            server = stack.enter_context(
-                Server(self.program, home, MEMDECK_CONFIG=str(configuration), TELEMETRY="off")
-            )
-            until_up_s = self.until(server, lambda found: sum(host["condition"] == "up" for host in found) == len(agents))
-            time.sleep(5)
-            pid, before = server.process.pid, cpu_seconds(server.process.pid)
-            time.sleep(self.chosen.window)
-            idle = (cpu_seconds(pid) - before) / self.chosen.window
-            lists = []
-            for _ in range(20):
-                began = time.perf_counter()
-                guests = get(server.address, "/api/telemetry/live-vms")["vms"]
-                lists.append((time.perf_counter() - began) * 1000)
-            if len(guests) != len(agents) * GUESTS:
-                raise BenchError(f"{len(guests)} guests are shown of {len(agents) * GUESTS}")
-            back_s = self.back(server, agents[0], stack)
-        found = {
-            "agents": len(agents), "until_up_s": until_up_s, "idle_share": idle, "guests_ms": statistics.median(lists),
-            "back_s": back_s, "polled_back_s": self.polled_back(),
-        }
+        found = fleet.measured(self.program, self.work, self.chosen)
         log(f"  {found}")
         return found
-
-    def back(self, server, agent, stack):
-        """Seconds from when an agent that was killed answers again to when the dashboard shows it."""
-        agent.process.kill()
-        agent.process.wait()
-        self.until(server, lambda found: found[0]["condition"] != "up")
-        again = Agent(self.program, agent.home, **{**agent.variables, "MEMDECK_BIND": agent.address})
-        stack.enter_context(again)
-        return self.until(server, lambda found: found[0]["condition"] == "up")
-
-    def polled_back(self):
-        """The same of a service that has only the three calls, the longest of several returns: it is asked every five seconds,
-        and returns here at another moment between two questions each time."""
-        times = []
-        with contextlib.ExitStack() as stack:
-            service = ThreeCalls()
-            stack.callback(service.stop)
-            url = f"http://{service.address}"
-            server = stack.enter_context(Server(self.program, new_home(self.work, "polling"), MEMDUMP_SERVICE_URL=url, TELEMETRY="off"))
-            for number in range(self.chosen.returns):
-                self.until(server, lambda found: found[0]["condition"] == "up")
-                service.stop()
-                self.until(server, lambda found: found[0]["condition"] != "up")
-                time.sleep(POLLED_EVERY_S * number / self.chosen.returns)
-                service.start()
-                times.append(self.until(server, lambda found: found[0]["condition"] == "up"))
-        return max(times)
-
-    @staticmethod
-    def until(server, is_so):
-        began = time.monotonic()
-        while not is_so(get(server.address, "/api/hosts")["hosts"]):
-            if time.monotonic() - began > PATIENCE_S:
-                raise BenchError("the hosts do not come to that")
-            time.sleep(0.05)
-        return time.monotonic() - began
 
 
 def stir(address):
