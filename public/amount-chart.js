@@ -5,7 +5,7 @@
 //   settings  {areas, unit, whole, labels, titles, series}: whether areas are drawn instead of bars; the unit of the amounts, and
 //             whether they are whole numbers; what each row is called below the axis and where it is read; and for each amount its
 //             name and the custom property with its colour, the lowest first
-//   columns   a Float64Array: one column for each amount, one after the other
+//   columns   a Float64Array: one column for each amount, one after the other; what is not known is no number, and its place is grey
 //
 // For screen readers it holds nothing: the page says the same in words and as a table.
 
@@ -56,7 +56,8 @@ class AmountChart extends HTMLElement {
     const before = JSON.stringify(this.#settings?.series);
     this.#settings = JSON.parse(settings);
     const { labels, series } = this.#settings;
-    this.#columns = series.map((_, index) => Array.from(columns.subarray(index * labels.length, (index + 1) * labels.length)));
+    const known = (amount) => (Number.isNaN(amount) ? null : amount);
+    this.#columns = series.map((_, index) => Array.from(columns.subarray(index * labels.length, (index + 1) * labels.length), known));
     // Other amounts are other lines.
     if (JSON.stringify(series) !== before) this.#forget();
     this.#show();
@@ -83,7 +84,7 @@ class AmountChart extends HTMLElement {
   #stacked() {
     const rows = this.#settings.labels.map((_, row) => row);
     let below = rows.map(() => 0);
-    const sums = this.#columns.map((column) => (below = column.map((amount, row) => below[row] + amount)));
+    const sums = this.#columns.map((column) => (below = column.map((amount, row) => (amount == null ? null : below[row] + amount))));
     return [rows, ...sums.reverse()];
   }
 
@@ -131,13 +132,26 @@ class AmountChart extends HTMLElement {
           },
         ],
         series: [{}, ...lines.reverse()],
-        hooks: { setCursor: [() => this.#read()] },
+        hooks: { setCursor: [() => this.#read()], drawAxes: [(plot) => this.#shadeUnknown(plot)] },
       },
       this.#stacked(),
       this.#frame,
     );
     // Fingers scroll the page over a chart.
     this.#plot.over.style.touchAction = 'pan-y';
+  }
+
+  // A place without a bar would look as if there were nothing.
+  #shadeUnknown(plot) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.fillStyle = this.#colours.grid;
+    for (const row of this.#settings.labels.keys()) {
+      if (this.#columns.some((column) => column[row] != null)) continue;
+      const [from, to] = [row - 0.4, row + 0.4].map((place) => plot.valToPos(place, 'x', true));
+      ctx.fillRect(from, bbox.top, to - from, bbox.height);
+    }
+    ctx.restore();
   }
 
   #size() {
@@ -165,11 +179,12 @@ class AmountChart extends HTMLElement {
       const decimals = this.#settings.whole ? 0 : digits(value);
       return value.toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
     };
+    const isKnown = this.#columns.some((column) => column[row] != null);
     const amounts = this.#columns
       .map((column, index) => [series[index].name, column[row]])
       .filter(([, amount]) => amount > 0)
       .map(([name, amount]) => `${name} ${number(amount)}${unit && ` ${unit}`}`);
-    this.#readout.textContent = [titles[row], ...(amounts.length > 0 ? amounts : ['nothing'])].join(' · ');
+    this.#readout.textContent = [titles[row], ...(amounts.length > 0 ? amounts : [isKnown ? 'nothing' : 'not known'])].join(' · ');
     this.#readout.classList.toggle('is-hovered', idx != null);
   }
 

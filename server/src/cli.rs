@@ -32,7 +32,7 @@ pub use self::records::{ArchiveArgs, ArchiveCommand, ArchiveListArgs, RecordsArg
 pub use self::retention::{HoldCommand, RetentionCommand};
 pub use self::schedule::ScheduleCommand;
 pub use self::signing::{ExportKeyArgs, SigningKeyCommand};
-pub use self::study::{CompareArgs, HuntArgs, InsideArgs, MountArgs, UnmountArgs};
+pub use self::study::{CompareArgs, HuntArgs, InsideArgs, MountArgs, TimelineArgs, UnmountArgs};
 pub use self::verify::VerifyArgs;
 
 use crate::config::{Config, ConfigError, Places, SETTINGS, Sources, dot_env};
@@ -93,6 +93,8 @@ pub enum Command {
     Inside(InsideArgs),
     /// Say what changed between two dumps of a VM.
     Compare(CompareArgs),
+    /// Say how much of a VM's memory changed from each of its dumps to the next, and how many programs began.
+    Timeline(TimelineArgs),
     /// Look for text, bytes or regular expressions in the memory of dumps.
     Hunt(HuntArgs),
     /// Show every stored image as files that other programs read, without exporting it. Runs until Ctrl-C.

@@ -42,7 +42,7 @@ pub use schedules::{
     fetch_schedule_runs, fetch_schedules, pause_schedule, preview_schedule, remove_schedule, run_schedule,
     save_schedule,
 };
-pub use study::{ask_inside, compare_dumps, compare_inside, compare_page};
+pub use study::{ask_inside, compare_dumps, compare_inside, compare_page, fetch_timeline};
 pub use telemetry::{diagnose_telemetry, fetch_collector, fetch_collectors, fetch_series, run_collector};
 pub use users::{
     add_group, add_user, change_group, change_password, change_user, end_session, fetch_api_tokens,

@@ -22,10 +22,10 @@ use memdeck_model::{
     NewApiToken, NewGroup, PasswordChange, SessionFacts,
 };
 use memdeck_model::{
-    Activity, ComparedBytes, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr, HostId, HostList,
-    HostState, HuntDetails, HuntHits, HuntId, HuntList, ImageFacts, InsideComparison, InsideReading,
-    LastDump, MapView, NewHost, NewHunt, Problem, ProblemKind, Record, RecordPage, RecordQuery, Remark,
-    TrendRange, Trends, TriggerRequest, Verification,
+    Activity, ComparedBytes, DrawnComparison, DumpId, DumpStatus, Guest, GuestName, GuestPhysAddr,
+    GuestTimeline, HostId, HostList, HostState, HuntDetails, HuntHits, HuntId, HuntList, ImageFacts,
+    InsideComparison, InsideReading, LastDump, MapView, NewHost, NewHunt, Problem, ProblemKind, Record,
+    RecordPage, RecordQuery, Remark, TrendRange, Trends, TriggerRequest, Verification,
 };
 
 use super::{ApiError, Overview};
@@ -194,6 +194,9 @@ pub trait Operations: Send + Sync {
 
     /// What became of dumps in a range of time.
     async fn trends(&self, range: TrendRange) -> Result<Trends, Problem>;
+
+    /// A guest's memory over its dumps.
+    async fn timeline(&self, guest: GuestName) -> Result<GuestTimeline, Problem>;
 
     /// The record of one dump.
     async fn record(&self, dump_id: DumpId) -> Result<Record, Problem>;

@@ -1,6 +1,8 @@
 //! The page's calls about what images tell.
 
-use memdeck_model::{ComparedBytes, DrawnComparison, DumpId, GuestPhysAddr, MapView};
+use memdeck_model::{
+    ComparedBytes, DrawnComparison, DumpId, GuestName, GuestPhysAddr, GuestTimeline, MapView,
+};
 
 #[cfg(feature = "ssr")]
 use super::operations;
@@ -44,6 +46,17 @@ server_functions! {
     ) -> InsideCompared {
         let compared = operations::present()?.compare_inside(first, second, begin).await;
         compared.map(|known| crate::words::inside_changes::compared_in_words(&known)).map_err(operations::refuse)
+    }
+
+    /// A guest's memory over the dumps whose images are kept, the newest of them.
+    ///
+    /// # Errors
+    /// No image of the guest is kept on this machine, or the server does not answer.
+    "timeline": async fn fetch_timeline(
+        /// Its name.
+        guest: GuestName,
+    ) -> GuestTimeline {
+        operations::present()?.timeline(guest).await.map_err(operations::refuse)
     }
 
     /// What is known of the inside of a dump's guest. `begin` has its image read, unless it was or is being read.

@@ -172,6 +172,14 @@ pub struct ComparedPage {
     pub to_entropy_4096ths: u16,
 }
 
+/// Pages of a comparison that differ, in ascending order of addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangedPages {
+    pub pages: Vec<ComparedPage>,
+    /// Where the next one is; `None` where these are the last.
+    pub next: Option<GuestPhysAddr>,
+}
+
 /// What share of all changed pages makes a sentence about encryption worth reading.
 const REMARKABLE_PCT: u64 = 20;
 /// And at least so many.
@@ -236,8 +244,8 @@ impl Comparison {
     }
 }
 
-/// A share with one digit after the point.
-struct Percent(u64, u64);
+/// The first number's share of the second, with one digit after the point.
+pub(crate) struct Percent(pub(crate) u64, pub(crate) u64);
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

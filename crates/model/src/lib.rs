@@ -66,6 +66,7 @@ mod signature;
 mod target;
 pub mod telemetry;
 mod time_stamp;
+mod timeline;
 mod trends;
 mod trigger;
 mod units;
@@ -85,7 +86,8 @@ pub use capabilities::Capabilities;
 pub use capture_mode::CaptureMode;
 pub use causes::with_causes;
 pub use comparison::{
-    ClassChange, ComparedDump, ComparedPage, Comparison, EntropyShift, PageFate, PageFates, RegionChange,
+    ChangedPages, ClassChange, ComparedDump, ComparedPage, Comparison, EntropyShift, PageFate, PageFates,
+    RegionChange,
 };
 pub use comparison_map::{
     ComparedBytes, ComparisonMap, DrawnComparison, MapCounts, MapPart, MapView, MappedPage,
@@ -151,6 +153,7 @@ pub use signature::{
 };
 pub use target::{GuestIdentity, Target};
 pub use time_stamp::TimeStampCheck;
+pub use timeline::{GuestTimeline, MemoryChanges, MemoryFigures, ProcessFigures, TimelinePoint};
 pub use trends::{
     Bin, Distribution, Durations, Growth, LEAST_DAYS, LEAST_DUMPS, Outlook, PausesByMode, StoredByGuest,
     TrendRange, TrendRangeError, TrendStep, Trends, VolumeForecast,

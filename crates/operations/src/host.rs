@@ -23,7 +23,9 @@ use tokio::sync::broadcast;
 
 use crate::{Described, Form, Telemetry};
 
-pub use study::{HuntWatcher, Searched, SearchedImage, Study};
+pub use study::{
+    AskedPages, FiguredImage, HuntWatcher, PagesForm, ReadPages, Searched, SearchedImage, Study,
+};
 
 /// Why a host took no dump, or did not say how dumps are.
 #[derive(Debug, thiserror::Error)]

@@ -48,6 +48,7 @@ mod storage;
 mod study;
 mod study_places;
 mod telemetry;
+mod timeline;
 mod trends;
 mod verifications;
 mod within;
@@ -66,8 +67,9 @@ pub use dumps::{Accepted, cancel};
 pub use feed::{Feed, Heard, Listener, Position};
 pub use form::Form;
 pub use host::{
-    AddressRange, GuestList, Held, Host, HostError, HostFacts, HuntWatcher, ImageBytes, ImageHost, ImageRef,
-    OpenImage, Origin, ReadImage, Searched, SearchedImage, Study, Vouchers,
+    AddressRange, AskedPages, FiguredImage, GuestList, Held, Host, HostError, HostFacts, HuntWatcher,
+    ImageBytes, ImageHost, ImageRef, OpenImage, Origin, PagesForm, ReadImage, ReadPages, Searched,
+    SearchedImage, Study, Vouchers,
 };
 pub use host_book::HostBook;
 pub use hosts::{Assignment, Everyone, Hosts, Member, SameName};

@@ -1,4 +1,4 @@
-//! What images tell: two of them compared, and the bytes of a page.
+//! What images tell: two of them compared, and the bytes of pages.
 //!
 //! Figures are for everybody who may see records: an inspection shows the same of one image. Bytes are for those who may read
 //! memory, and each page that is shown is noted in the audit.
@@ -13,13 +13,13 @@ use memdeck_model::{
 
 use crate::audit::{Deed, result_of};
 use crate::images::about;
-use crate::{Caller, ImageRef, Operations, Study, blocking};
+use crate::{AskedPages, Caller, ImageRef, Operations, ReadPages, Study, blocking};
 
 /// Bytes of a page, which an address in memory is a multiple of.
 const PAGE_BYTES: u64 = 4096;
 
 /// Stops work whose caller went away.
-struct StopWhenDropped(Arc<AtomicBool>);
+pub(crate) struct StopWhenDropped(pub(crate) Arc<AtomicBool>);
 
 impl Drop for StopWhenDropped {
     fn drop(&mut self) {
@@ -82,30 +82,82 @@ impl Operations {
             bytes: Some(ByteCount(PAGE_BYTES)),
             ..AuditDetails::default()
         };
-        let place = self.study_places.place().await?;
-        let mut begun = Vec::new();
-        for image in [&first, &second] {
-            let deed = Deed::new(AuditAction::PageRead, about(image)).with(details.clone());
-            begun.push(self.audit.begin(caller, deed).await?);
-        }
-        let read = blocking(move || {
-            let _place = place;
+        let read = move |[first, second]: [ImageRef; 2]| {
             let (first, second) = (study.page(&first, address)?, study.page(&second, address)?);
             if first.is_none() && second.is_none() {
                 let detail = format!("neither dump has a page at {address}");
                 return Err(Problem::new(ProblemKind::NotFound, detail));
             }
-            Ok(ComparedBytes { address, first, second })
+            Ok((ComparedBytes { address, first, second }, AuditDetails::default()))
+        };
+        self.read_pages([first, second], details, caller, read).await
+    }
+
+    /// The first pages that differ between two dumps from an address on, `most` of them; in a form with bytes, with those of the second
+    /// dump.
+    ///
+    /// # Errors
+    /// As of [`Self::compare_dumps`]; or too many are asked for, or it cannot be noted that they are read.
+    pub async fn changed_pages(
+        &self,
+        first: &str,
+        second: &str,
+        asked: AskedPages,
+        caller: &Caller,
+    ) -> Result<ReadPages, Problem> {
+        caller.must(Permission::ReadMemory)?;
+        let AskedPages { form, from, most } = asked;
+        let most = most.unwrap_or(form.most());
+        if !(1..=form.most()).contains(&most) {
+            let detail =
+                format!("as {} at most {} pages are sent at once, not {most}", form.as_str(), form.most());
+            return Err(Problem::new(ProblemKind::Invalid, detail));
+        }
+        let Pair { study, first, second } = self.pair(first, second, caller).await?;
+        let details = AuditDetails {
+            format: Some(format!("changed pages, {}", form.as_str())),
+            ..AuditDetails::default()
+        };
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let _stop = StopWhenDropped(Arc::clone(&is_stopped));
+        let read = move |[first, second]: [ImageRef; 2]| {
+            let asked = AskedPages { form, from, most: Some(most) };
+            let read = study.changed(&first, &second, asked, &|| is_stopped.load(Ordering::Relaxed))?;
+            let count = u64::try_from(read.changed.pages.len()).unwrap_or(u64::MAX);
+            let bytes = read.lime.as_ref().map(|_| ByteCount(count.saturating_mul(PAGE_BYTES)));
+            let details = AuditDetails { count: Some(count), bytes, ..AuditDetails::default() };
+            Ok((read, details))
+        };
+        self.read_pages([first, second], details, caller, read).await
+    }
+
+    /// Reads pages of two images, which is noted for both before it begins and when it has ended.
+    async fn read_pages<T: Send + 'static>(
+        &self,
+        images: [ImageRef; 2],
+        details: AuditDetails,
+        caller: &Caller,
+        read: impl FnOnce([ImageRef; 2]) -> Result<(T, AuditDetails), Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = self.study_places.place().await?;
+        let mut begun = Vec::new();
+        for image in &images {
+            let deed = Deed::new(AuditAction::PageRead, about(image)).with(details.clone());
+            begun.push(self.audit.begin(caller, deed).await?);
+        }
+        let read = blocking(move || {
+            let _place = place;
+            read(images)
         })
         .await;
         let (result, details) = match &read {
-            Ok(_) => (AuditResult::Succeeded, AuditDetails::default()),
+            Ok((_, details)) => (AuditResult::Succeeded, details.clone()),
             Err(problem) => (result_of(problem), AuditDetails::because(&problem.detail)),
         };
         for begun in begun {
             begun.end(result, details.clone()).await;
         }
-        read
+        read.map(|(read, _)| read)
     }
 
     /// Two images that lie where they can be read together.

@@ -1,8 +1,8 @@
-//! The bytes of one page of a stored image.
+//! The bytes of pages of a stored image.
 
 use std::path::Path;
 
-use memdeck_image::{FrameContent, FrameDecoder, PageMap, PageMapError, ReadError, StoredFrames};
+use memdeck_image::{FrameContent, FrameDecoder, PageMap, PageMapError, PageRun, ReadError, StoredFrames};
 use memdeck_model::{GuestPhysAddr, Record};
 
 /// The longest page.
@@ -29,46 +29,89 @@ pub fn read_page(
     record: Option<&Record>,
     address: GuestPhysAddr,
 ) -> Result<Option<Vec<u8>>, PageError> {
-    let (map, _) = PageMap::open_beside(image, record).map_err(PageError::PageMap)?;
-    let place = map.runs().find_map(|run| {
-        let inside = address.0.checked_sub(run.address.0)?;
-        let is_first_byte = inside < run.bytes && inside.is_multiple_of(PAGE_BYTES);
-        let left = run.bytes.saturating_sub(inside).min(PAGE_BYTES);
-        is_first_byte.then(|| (run.offset.saturating_add(inside), left))
-    });
-    let Some((mut offset, mut left)) = place else { return Ok(None) };
-    let frames = match record {
-        Some(record) => StoredFrames::open_recorded(image, record),
-        None => StoredFrames::open(image),
-    };
-    let frames = frames.map_err(PageError::Read)?;
-    let mut decoder = FrameDecoder::new().map_err(PageError::Read)?;
-    let mut page = Vec::new();
-    let mut frame = Vec::new();
-    // A page may lie across frames.
-    while left > 0 {
-        let table = frames.seek_table();
-        let missing = || PageError::Read(ReadError::Offset { offset, length: table.raw_size() });
-        let number = offset.checked_div(table.frame_bytes().into()).ok_or_else(missing)?;
-        let span = table.span(number).ok_or_else(missing)?;
-        let content = frames.read(number, &mut decoder, &mut frame).map_err(PageError::Read)?;
-        let end = span.image.end.min(offset.saturating_add(left));
-        let taken = end.saturating_sub(offset);
-        if taken == 0 {
-            return Err(missing());
-        }
-        let count = usize::try_from(taken).unwrap_or(0);
-        match content {
-            FrameContent::Zero => page.resize(page.len().saturating_add(count), 0),
-            FrameContent::Bytes => {
-                let start = usize::try_from(offset.saturating_sub(span.image.start)).unwrap_or(usize::MAX);
-                let bytes = frame.get(start..).and_then(|bytes| bytes.get(..count)).ok_or_else(missing)?;
-                page.extend_from_slice(bytes);
-            }
-        }
-        (offset, left) = (end, left.saturating_sub(taken));
+    PageReader::open(image, record)?.read(address)
+}
+
+/// Reads pages of one image. Keeps the frame in which the last one lies, so pages that follow each other are quick.
+pub struct PageReader {
+    runs: Vec<PageRun>,
+    frames: StoredFrames,
+    decoder: FrameDecoder,
+    frame: Vec<u8>,
+    /// Which frame it is, and what it holds.
+    kept: Option<(u64, FrameContent)>,
+}
+
+impl PageReader {
+    /// Opens a stored image, held against the record of its dump where there is one.
+    ///
+    /// # Errors
+    /// As [`read_page`].
+    pub fn open(image: &Path, record: Option<&Record>) -> Result<Self, PageError> {
+        let (map, _) = PageMap::open_beside(image, record).map_err(PageError::PageMap)?;
+        let frames = match record {
+            Some(record) => StoredFrames::open_recorded(image, record),
+            None => StoredFrames::open(image),
+        };
+        Ok(Self {
+            runs: map.runs().collect(),
+            frames: frames.map_err(PageError::Read)?,
+            decoder: FrameDecoder::new().map_err(PageError::Read)?,
+            frame: Vec::new(),
+            kept: None,
+        })
     }
-    Ok(Some(page))
+
+    /// The bytes of the page at `address`; `None` if the image has no such page.
+    ///
+    /// # Errors
+    /// They cannot be read, or are not those that were recorded.
+    pub fn read(&mut self, address: GuestPhysAddr) -> Result<Option<Vec<u8>>, PageError> {
+        let place = self.runs.iter().find_map(|run| {
+            let inside = address.0.checked_sub(run.address.0)?;
+            let is_first_byte = inside < run.bytes && inside.is_multiple_of(PAGE_BYTES);
+            let left = run.bytes.saturating_sub(inside).min(PAGE_BYTES);
+            is_first_byte.then(|| (run.offset.saturating_add(inside), left))
+        });
+        let Some((mut offset, mut left)) = place else { return Ok(None) };
+        let mut page = Vec::new();
+        // A page may lie across frames.
+        while left > 0 {
+            let table = self.frames.seek_table();
+            let missing = || PageError::Read(ReadError::Offset { offset, length: table.raw_size() });
+            let number = offset.checked_div(table.frame_bytes().into()).ok_or_else(missing)?;
+            let span = table.span(number).ok_or_else(missing)?;
+            let content = match self.kept {
+                Some((kept, content)) if kept == number => content,
+                _ => {
+                    // What is there after a failure is no frame.
+                    self.kept = None;
+                    let read = self.frames.read(number, &mut self.decoder, &mut self.frame);
+                    let content = read.map_err(PageError::Read)?;
+                    self.kept = Some((number, content));
+                    content
+                }
+            };
+            let end = span.image.end.min(offset.saturating_add(left));
+            let taken = end.saturating_sub(offset);
+            if taken == 0 {
+                return Err(missing());
+            }
+            let count = usize::try_from(taken).unwrap_or(0);
+            match content {
+                FrameContent::Zero => page.resize(page.len().saturating_add(count), 0),
+                FrameContent::Bytes => {
+                    let start =
+                        usize::try_from(offset.saturating_sub(span.image.start)).unwrap_or(usize::MAX);
+                    let bytes =
+                        self.frame.get(start..).and_then(|bytes| bytes.get(..count)).ok_or_else(missing)?;
+                    page.extend_from_slice(bytes);
+                }
+            }
+            (offset, left) = (end, left.saturating_sub(taken));
+        }
+        Ok(Some(page))
+    }
 }
 
 #[cfg(test)]

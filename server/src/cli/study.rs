@@ -39,6 +39,20 @@ pub struct InsideArgs {
     pub json: bool,
 }
 
+/// `memdeck timeline`
+#[derive(Debug, Args)]
+pub struct TimelineArgs {
+    /// The VM by name or UUID.
+    #[arg(value_name = "VM")]
+    pub guest: String,
+    /// Show the newest so many dumps.
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// Print everything as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `memdeck hunt`
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]

@@ -22,12 +22,12 @@ use super::taking::{self, Taking};
 use super::{Exit, Failure, Output, with_causes};
 use crate::cli::CompareArgs;
 use crate::config::Config;
+use crate::http::pages_csv;
 
 /// Regions that are listed; a guest has a handful.
 const MAX_LISTED: usize = 64;
 /// What is read of an image to compare it: no byte of memory, but what each page is.
 const PAGE_MAP: &str = "page map";
-const COLUMNS: [&str; 6] = ["address", "fate", "from", "to", "from_entropy_bits", "to_entropy_bits"];
 
 pub async fn run(config: &Config, args: &CompareArgs) -> Result<Exit, Failure> {
     let [first, second] = [&args.first, &args.second].map(|name| named_image::find(config, name));
@@ -158,21 +158,12 @@ impl PageList {
         let file = PartialFile::create(path)?;
         let lines = file.file.try_clone().map_err(|error| unwritten(path, &error))?;
         let mut lines = csv::Writer::from_writer(BufWriter::new(lines));
-        lines.write_record(COLUMNS).map_err(|error| unwritten(path, &io::Error::other(error)))?;
+        lines.write_record(pages_csv::COLUMNS).map_err(|error| unwritten(path, &io::Error::other(error)))?;
         Ok(Self { file, lines })
     }
 
     fn add(&mut self, page: &ComparedPage) -> io::Result<()> {
-        let bits = |entropy: u16| format!("{:.3}", f64::from(entropy) / 4096.0);
-        let fields = [
-            page.address.to_string(),
-            page.fate.as_str().to_owned(),
-            page.from.as_str().to_owned(),
-            page.to.as_str().to_owned(),
-            bits(page.from_entropy_4096ths),
-            bits(page.to_entropy_4096ths),
-        ];
-        self.lines.write_record(&fields).map_err(io::Error::other)
+        self.lines.write_record(pages_csv::cells(page)).map_err(io::Error::other)
     }
 
     fn keep(self, path: &Path) -> Result<(), Failure> {

@@ -44,6 +44,7 @@ mod signing_key;
 mod starting;
 mod table;
 mod taking;
+mod timeline;
 mod verify;
 
 use std::io::IsTerminal;
@@ -163,6 +164,7 @@ pub fn run(invocation: &Invocation) -> u8 {
             Command::Inside(args) => on_runtime(inside::run(&config, args)),
             Command::ReadInside => inside::read(),
             Command::Compare(args) => on_runtime(compare::run(&config, args)),
+            Command::Timeline(args) => timeline::run(&config, args),
             Command::Hunt(args) => on_runtime(hunt::run(&config, args)),
             Command::Mount(args) => on_runtime(mount::run(&config, args)),
             Command::UnmountGuard(args) => on_runtime(mount::unmount(args)),

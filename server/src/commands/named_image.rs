@@ -83,6 +83,40 @@ pub fn find(config: &Config, name: &Path) -> Result<NamedImage, Failure> {
     Ok(NamedImage { path, recorded: Recorded::By(Box::new(record)) })
 }
 
+/// The newest images of one guest, oldest first: at most `most` of those that are here.
+pub fn of_one_guest(config: &Config, word: &str, most: usize) -> Result<Vec<NamedImage>, Failure> {
+    let state_dir = config.state_dir.display();
+    let failed = |error| Failure::new(with_causes(&error));
+    let catalog = open_catalog(config)
+        .map_err(|error| Failure::new(format!("the catalog in {state_dir} cannot be used: {error}")))?;
+    let newest = match of_guest(&catalog, word).map_err(failed)? {
+        OfGuest::Newest(record) => *record,
+        OfGuest::Ambiguous(guests) => return Err(ambiguous(word, &guests)),
+        OfGuest::None => {
+            return Err(Failure::new(format!(
+                "the catalog in {state_dir} knows no guest '{word}', by name or UUID, with an image here"
+            )));
+        }
+    };
+    let uuid = uuid_of_guest(&catalog, &newest).map_err(failed)?;
+    // One that is named by its UUID may have had several names.
+    let name = (newest.dom.0 == word).then_some(&newest.dom);
+    let mut images = Vec::new();
+    for record in catalog.kept_images(name, MOST_IMAGES).map_err(failed)? {
+        let path = record.dump_path.as_ref().map(PathBuf::from).filter(|path| path.exists());
+        if let Some(path) = path
+            && uuid_of_guest(&catalog, &record).map_err(failed)? == uuid
+        {
+            images.push(NamedImage { path, recorded: Recorded::By(Box::new(record)) });
+            if images.len() == most {
+                break;
+            }
+        }
+    }
+    images.reverse();
+    Ok(images)
+}
+
 /// What is known of a guest that somebody names.
 enum OfGuest {
     /// Its newest image.
@@ -116,8 +150,11 @@ fn of_guest(catalog: &Catalog, word: &str) -> Result<OfGuest, CatalogError> {
     Ok(records.into_iter().next().map_or(OfGuest::None, |record| OfGuest::Newest(Box::new(record))))
 }
 
-/// Whose image it is, by the job of its dump; jobs are forgotten after a while, manifests stay.
+/// Whose image it is, by its record; of older ones by the job of its dump, where it is not forgotten, else by its manifest.
 fn uuid_of_guest(catalog: &Catalog, record: &Record) -> Result<Option<String>, CatalogError> {
+    if let Some(uuid) = &record.guest_uuid {
+        return Ok(Some(uuid.to_ascii_lowercase()));
+    }
     let job = record.dump_id.as_ref().map(|dump_id| catalog.job(dump_id)).transpose()?.flatten();
     let of_manifest = || {
         let manifest = read_manifest(Path::new(record.dump_path.as_deref()?)).ok()??;

@@ -28,6 +28,7 @@ mod metrics;
 mod notifications;
 mod openapi;
 mod page;
+pub(crate) mod pages_csv;
 mod patient;
 mod record_parameters;
 pub(crate) mod records_csv;

@@ -18,10 +18,10 @@ use memdeck_model::{
     NewApiToken, NewGroup, PasswordChange, SessionFacts,
 };
 use memdeck_model::{
-    Activity, ComparedBytes, DeleteRequest, DrawnComparison, DumpId, DumpStatus, Guest, GuestPhysAddr,
-    HostId, HostList, HostState, HuntDetails, HuntHits, HuntId, HuntList, ImageFacts, InsideComparison,
-    InsideReading, LastDump, MapView, NewHost, NewHunt, Overview, Problem, Record, RecordPage, RecordQuery,
-    Remark, TrendRange, Trends, TriggerRequest, Verification,
+    Activity, ComparedBytes, DeleteRequest, DrawnComparison, DumpId, DumpStatus, Guest, GuestName,
+    GuestPhysAddr, GuestTimeline, HostId, HostList, HostState, HuntDetails, HuntHits, HuntId, HuntList,
+    ImageFacts, InsideComparison, InsideReading, LastDump, MapView, NewHost, NewHunt, Overview, Problem,
+    Record, RecordPage, RecordQuery, Remark, TrendRange, Trends, TriggerRequest, Verification,
 };
 use memdeck_operations::{Accounts, OpenSession, Operations};
 
@@ -261,6 +261,10 @@ impl api::Operations for Page {
 
     async fn last_dumps(&self) -> Result<Vec<LastDump>, Problem> {
         self.operations.last_dumps(&self.who.on_page()).await
+    }
+
+    async fn timeline(&self, guest: GuestName) -> Result<GuestTimeline, Problem> {
+        self.operations.timeline(&guest.0, None, &self.who.on_page()).await
     }
 
     async fn trends(&self, range: TrendRange) -> Result<Trends, Problem> {

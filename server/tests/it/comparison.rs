@@ -1,14 +1,22 @@
 //! Comparing dumps over HTTP.
 
-use axum::http::StatusCode;
-use memdeck_model::audit::{AuditAction, AuditFilter, AuditQuery, AuditResult};
+use axum::http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt as _;
+use memdeck_model::audit::{AuditAction, AuditEntry, AuditFilter, AuditQuery, AuditResult};
 use serde_json::Value;
 
-use crate::support::{TestApp, answer, get};
+use crate::support::{TestApp, answer, get, send};
 
 /// Two dumps of a guest whose memory is the same.
 async fn two_dumps(app: &TestApp) -> (String, String) {
     (app.dumped("db-01").await.0, app.dumped("db-01").await.0)
+}
+
+/// The readings of pages, the newest first.
+async fn noted(app: &TestApp) -> Vec<AuditEntry> {
+    let query = AuditQuery { filter: AuditFilter::default(), before: None, limit: 100 };
+    let entries = app.images.audit().list(query).await.unwrap().entries;
+    entries.into_iter().filter(|entry| entry.action == AuditAction::PageRead).collect()
 }
 
 fn path(first: &str, second: &str, what: &str) -> String {
@@ -62,17 +70,6 @@ async fn bytes_are_noted_for_both_dumps_and_figures_for_none() {
     let (first, second) = two_dumps(&app).await;
     answer(&app.dashboard, get(&path(&first, &second, ""))).await;
     answer(&app.dashboard, get(&path(&first, &second, "/map"))).await;
-    let noted = |app: &TestApp| {
-        let audit = app.images.audit().clone();
-        async move {
-            let entries = audit
-                .list(AuditQuery { filter: AuditFilter::default(), before: None, limit: 100 })
-                .await
-                .unwrap()
-                .entries;
-            entries.into_iter().filter(|entry| entry.action == AuditAction::PageRead).collect::<Vec<_>>()
-        }
-    };
     assert_eq!(noted(&app).await, []);
     let map = answer(&app.dashboard, get(&path(&first, &second, "/map?cells=1"))).await.1;
     let address = map["parts"][0]["address"].as_u64().unwrap();
@@ -91,6 +88,62 @@ async fn bytes_are_noted_for_both_dumps_and_figures_for_none() {
     }
     let part = entries[0].details.part.unwrap();
     assert_eq!((part.start, part.end), (address, address + 4096));
+}
+
+/// Status, headers and bytes of an answer.
+async fn file(app: &TestApp, path: &str) -> (StatusCode, HeaderMap, Vec<u8>) {
+    let (head, body) = send(&app.dashboard, get(path)).await.into_parts();
+    (head.status, head.headers, body.collect().await.unwrap().to_bytes().to_vec())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_differ_are_sent_as_a_list_or_with_their_bytes_and_noted_for_both() {
+    let app = TestApp::start();
+    // The other guest has other memory.
+    let (first, second) = (app.dumped("db-01").await.0, app.dumped("web-01").await.0);
+    let figures = answer(&app.dashboard, get(&path(&first, &second, ""))).await.1;
+    let pages = &figures["pages"];
+    let different = pages["compared"].as_u64().unwrap() - pages["unchanged"].as_u64().unwrap();
+    assert!(different > 3);
+    let before = noted(&app).await.len();
+    let (status, headers, list) = file(&app, &path(&first, &second, "/pages")).await;
+    assert_eq!((status, headers.get("x-memdeck-next")), (StatusCode::OK, None));
+    assert_eq!(headers["content-disposition"], "attachment; filename=\"memdeck-changed.csv\"");
+    let list = String::from_utf8(list).unwrap();
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines[0], "address,fate,from,to,from_entropy_bits,to_entropy_bits");
+    assert_eq!(lines.len() as u64, different + 1);
+    let entries = noted(&app).await;
+    let new: Vec<_> = entries.iter().take(entries.len() - before).collect();
+    let ends = new.iter().filter(|entry| entry.result == AuditResult::Succeeded);
+    let ends: Vec<_> = ends.map(|entry| (entry.details.format.as_deref(), entry.details.count)).collect();
+    assert_eq!(ends, [(Some("changed pages, csv"), Some(different)); 2], "{new:?}");
+    let begun = new.iter().filter(|entry| entry.result == AuditResult::Begun);
+    assert!(begun.clone().all(|entry| entry.details.format.as_deref() == Some("changed pages, csv")));
+    assert_eq!(begun.count(), 2);
+
+    // Two, and where the others are.
+    let (_, headers, lime) = file(&app, &path(&first, &second, "/pages?format=lime&limit=2")).await;
+    let address = |line: &str| line.split(',').next().unwrap().to_owned();
+    assert_eq!(headers["x-memdeck-next"].to_str().unwrap(), address(lines[3]));
+    let at = address(lines[1]);
+    let page = answer(&app.dashboard, get(&path(&first, &second, &format!("/pages/{at}")))).await.1;
+    let digits: String = lime[32..32 + 4096].iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(page["second"], digits, "the bytes of the second dump");
+    let (_, _, rest) =
+        file(&app, &path(&first, &second, &format!("/pages?from={}", address(lines[3])))).await;
+    assert_eq!(String::from_utf8(rest).unwrap().lines().nth(1), Some(lines[3]));
+    let (_, _, none) = file(&app, &path(&first, &first, "/pages?format=lime")).await;
+    assert_eq!(none, b"", "nothing changed");
+    for (query, words) in [
+        ("limit=0", "as csv at most 262144 pages are sent at once, not 0"),
+        ("format=lime&limit=16385", "as lime at most 16384 pages are sent at once, not 16385"),
+    ] {
+        let (status, refusal) =
+            answer(&app.dashboard, get(&path(&first, &second, &format!("/pages?{query}")))).await;
+        assert_eq!((status, refusal["detail"].as_str()), (StatusCode::BAD_REQUEST, Some(words)));
+    }
+    assert_eq!(file(&app, &path(&first, &second, "/pages?format=zip")).await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,24 +29,24 @@ fn path(dump_id: &str) -> String {
 }
 
 /// A memdeck whose images are read by a process that answers what a test says, when it says it.
-fn told_by_the_test() -> TestApp {
+pub fn told_by_the_test() -> TestApp {
     let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/read-inside");
     TestApp::reading_by(reader)
 }
 
 /// The process that reads one image.
-struct Reader(PathBuf);
+pub struct Reader(PathBuf);
 
 impl Reader {
     /// To be made before the image is to be read.
-    fn of(image: &Path) -> Self {
+    pub fn of(image: &Path) -> Self {
         let pipe = PathBuf::from(format!("{}.answer", image.display()));
         rustix::fs::mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
         Self(pipe)
     }
 
     /// Waits until the image is being read, and says what comes of it.
-    async fn answers(self, answer: Value) {
+    pub async fn answers(self, answer: Value) {
         let write = move || {
             let mut pipe = std::fs::OpenOptions::new().write(true).open(&self.0).unwrap();
             pipe.write_all(answer.to_string().as_bytes()).unwrap();
@@ -58,7 +58,7 @@ impl Reader {
 }
 
 /// What a process that read an image answers; its guest has one process.
-fn one_process(name: &str) -> Value {
+pub fn one_process(name: &str) -> Value {
     let none = json!({"rows": [], "further": 0, "unreadable": 0, "missing": null});
     let process = json!({
         "pid": 1, "parent_pid": 0, "name": name, "command_line": "/sbin/init splash", "program": "/sbin/init",

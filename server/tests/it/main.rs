@@ -69,6 +69,7 @@ mod taken_by_commands;
 mod telemetry;
 mod tenants;
 mod time_stamps;
+mod timeline;
 mod tls;
 mod tls_limits;
 mod trends;

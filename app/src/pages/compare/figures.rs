@@ -1,9 +1,12 @@
 //! What changed, in sentences and as a table.
 
 use leptos::prelude::*;
-use memdeck_model::{ByteCount, ClassChange, Comparison};
+use memdeck_model::{ByteCount, ClassChange, Comparison, DumpId, Permission};
 
 use super::state::State;
+use super::view::CompareView;
+use crate::base;
+use crate::data::Data;
 use crate::ui::erase::dynamic;
 use crate::ui::{Card, Table};
 use crate::words::{class_name, grouped, share};
@@ -11,6 +14,7 @@ use crate::words::{class_name, grouped, share};
 #[component]
 pub fn Figures() -> impl IntoView {
     let state = State::expect();
+    let may_read = Data::expect().overview.may(Permission::ReadMemory);
     let comparison = move || {
         state.drawn.with_data(|drawn| {
             let comparison = &drawn.comparison;
@@ -25,8 +29,26 @@ pub fn Figures() -> impl IntoView {
     view! {
         <Card id="compare-figures" title="In figures" class="compare-figures">
             {dynamic(comparison)}
+            {dynamic(move || {
+                let pair = state.view.with(CompareView::pair).filter(|_| may_read.get());
+                pair.map(|(first, second)| export(&first, &second))
+            })}
         </Card>
     }
+}
+
+/// The pages that differ, as files.
+fn export(first: &DumpId, second: &DumpId) -> AnyView {
+    let href =
+        |form: &str| base::href(&format!("/api/memory-dumps/{first}/compare/{second}/pages?format={form}"));
+    view! {
+        <p class="details-study">
+            <a href=href("csv") download="">"Changed pages as a list"</a>
+            " · "
+            <a href=href("lime") download="">"Changed pages as LiME"</a>
+        </p>
+    }
+    .into_any()
 }
 
 /// Into what pages turned that are not as they were.

@@ -27,13 +27,7 @@ pub fn AmountCard(
             seen.set(true);
         }
     });
-    let is_empty = memo(move || {
-        amounts.with(|amounts| {
-            amounts
-                .as_ref()
-                .is_some_and(|it| it.parts.iter().all(|amount| amount.values.iter().all(|of| *of == 0)))
-        })
-    });
+    let is_empty = memo(move || amounts.with(|amounts| amounts.as_ref().is_some_and(Amounts::is_empty)));
     let draw = move || amounts.with(|amounts| amounts.as_ref().map(Amounts::drawing));
     view! {
         <section class="card trend" aria-labelledby=id>
@@ -82,8 +76,10 @@ fn numbers(amounts: &Amounts, caption: String) -> AnyView {
         order.reverse();
     }
     let row = |row: usize| {
-        let cells = amounts.parts.iter().map(|amount| amount.values.get(row).copied().unwrap_or_default());
-        let cells = cells.map(|value| view! { <td class="number">{measure.text(value)}</td> }).collect_view();
+        let cells = amounts.parts.iter().map(|amount| amount.values.get(row).copied().flatten());
+        let text =
+            |value: Option<u64>| value.map_or_else(|| "not known".to_owned(), |value| measure.text(value));
+        let cells = cells.map(|value| view! { <td class="number">{text(value)}</td> }).collect_view();
         let name = amounts.rows.get(row).map(|row| row.long.clone());
         view! {
             <tr>

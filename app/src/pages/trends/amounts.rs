@@ -15,14 +15,22 @@ pub enum Measure {
     Dumps,
     /// Bytes.
     Bytes,
+    /// Thousandths of a whole.
+    Share,
+    /// Thousandths of a bit per byte.
+    Entropy,
+    /// Programs.
+    Programs,
 }
 
 impl Measure {
     /// A number of it.
     pub fn text(self, amount: u64) -> String {
         match self {
-            Self::Dumps => grouped(amount),
+            Self::Dumps | Self::Programs => grouped(amount),
             Self::Bytes => ByteCount(amount).to_string(),
+            Self::Share => format!("{}.{} %", amount / 10, amount % 10),
+            Self::Entropy => format!("{}.{:02} bits per byte", amount / 1000, amount % 1000 / 10),
         }
     }
 
@@ -30,7 +38,9 @@ impl Measure {
     fn scale(self, most: u64) -> (f64, &'static str) {
         const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
         match self {
-            Self::Dumps => (1.0, ""),
+            Self::Dumps | Self::Programs => (1.0, ""),
+            Self::Share => (10.0, "%"),
+            Self::Entropy => (1000.0, "bits per byte"),
             Self::Bytes => {
                 let power = (most.max(1).ilog2() / 10).min(5);
                 let unit =
@@ -48,14 +58,14 @@ pub struct Amount {
     pub name: String,
     /// The custom property with its colour.
     pub colour: &'static str,
-    /// In each row.
-    pub values: Vec<u64>,
+    /// In each row; `None` where it is not known.
+    pub values: Vec<Option<u64>>,
 }
 
 /// What a row is called: below the axis, and where it is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowName {
-    short: String,
+    pub short: String,
     /// In the table and above the chart.
     pub long: String,
 }
@@ -86,7 +96,7 @@ pub fn dumps(trends: &Trends, day: fn(Timestamp) -> String) -> Amounts {
     let amount = |name: &str, colour, of: fn(&TrendStep) -> u64| Amount {
         name: name.to_owned(),
         colour,
-        values: trends.steps.iter().map(of).collect(),
+        values: trends.steps.iter().map(|step| Some(of(step))).collect(),
     };
     Amounts {
         parts: vec![
@@ -115,13 +125,17 @@ pub fn stored(trends: &Trends, day: fn(Timestamp) -> String) -> Amounts {
         amounts.push(Amount {
             name: guest_name(&guest.dom, guest.host.as_deref().filter(|_| !on_one_host)),
             colour,
-            values,
+            values: known(&values),
         });
     }
     if rest.iter().any(|rest| *rest > 0) {
-        amounts.push(Amount { name: "all others".to_owned(), colour: "--chart-rest", values: rest });
+        amounts.push(Amount { name: "all others".to_owned(), colour: "--chart-rest", values: known(&rest) });
     }
     Amounts { is_running: true, parts: amounts, ..by_step(trends, Measure::Bytes, day) }
+}
+
+fn known(values: &[u64]) -> Vec<Option<u64>> {
+    values.iter().copied().map(Some).collect()
 }
 
 fn guest_name(dom: &GuestName, host: Option<&str>) -> String {
@@ -177,7 +191,7 @@ fn by_length(row: &'static str, of: Vec<(&str, &'static str, &Distribution)>) ->
     let amount = |(name, colour, distribution): (&str, &'static str, &Distribution)| Amount {
         name: name.to_owned(),
         colour,
-        values: rows.iter().map(|row| count_of(distribution, *row)).collect(),
+        values: rows.iter().map(|row| Some(count_of(distribution, *row))).collect(),
     };
     let amounts = of.into_iter().map(amount).collect();
     let name = |bin: &Bin| RowName {
@@ -229,9 +243,19 @@ struct SeriesSettings<'a> {
 }
 
 impl Amounts {
-    /// What the chart draws.
+    /// Whether there is nothing to draw. That nothing changed is something, too.
+    pub fn is_empty(&self) -> bool {
+        let is_nothing = |value: &Option<u64>| match self.measure {
+            Measure::Dumps | Measure::Bytes => value.is_none_or(|value| value == 0),
+            Measure::Share | Measure::Entropy | Measure::Programs => value.is_none(),
+        };
+        self.parts.iter().all(|amount| amount.values.iter().all(is_nothing))
+    }
+
+    /// What the chart draws; what is not known as not a number.
     pub fn drawing(&self) -> Drawing {
-        let sum = |row: usize| self.parts.iter().filter_map(|amount| amount.values.get(row)).sum::<u64>();
+        let sum =
+            |row: usize| self.parts.iter().filter_map(|amount| amount.values.get(row).copied()?).sum::<u64>();
         let most = (0..self.rows.len()).map(sum).max().unwrap_or(0);
         let (divisor, unit) = self.measure.scale(most);
         let series =
@@ -239,14 +263,14 @@ impl Amounts {
         let settings = Settings {
             areas: self.is_running,
             unit,
-            whole: self.measure == Measure::Dumps,
+            whole: matches!(self.measure, Measure::Dumps | Measure::Programs),
             labels: self.rows.iter().map(|row| row.short.as_str()).collect(),
             titles: self.rows.iter().map(|row| row.long.as_str()).collect(),
             series: series.collect(),
         };
         #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-        let columns =
-            self.parts.iter().flat_map(|amount| amount.values.iter().map(|value| *value as f64 / divisor));
+        let drawn = |value: &Option<u64>| value.map_or(f64::NAN, |value| value as f64 / divisor);
+        let columns = self.parts.iter().flat_map(|amount| amount.values.iter().map(drawn));
         Drawing {
             settings: serde_json::to_string(&settings).unwrap_or_default(),
             columns: columns.collect(),
@@ -305,8 +329,9 @@ pub mod tests {
         at.to_string()[..10].to_owned()
     }
 
-    fn values(amounts: &Amounts) -> Vec<(&str, &[u64])> {
-        amounts.parts.iter().map(|amount| (amount.name.as_str(), amount.values.as_slice())).collect()
+    fn values(amounts: &Amounts) -> Vec<(&str, Vec<u64>)> {
+        let known = |amount: &Amount| amount.values.iter().copied().map(Option::unwrap).collect();
+        amounts.parts.iter().map(|amount| (amount.name.as_str(), known(amount))).collect()
     }
 
     #[test]
@@ -315,7 +340,7 @@ pub mod tests {
         let gib = 1_u64 << 30;
         assert_eq!(
             values(&told),
-            [("web-01", &[gib, 2 * gib][..]), ("db-01", &[gib, gib][..]), ("all others", &[gib, gib][..])]
+            [("web-01", vec![gib, 2 * gib]), ("db-01", vec![gib, gib]), ("all others", vec![gib, gib])]
         );
         let drawn = told.drawing();
         assert_eq!(drawn.columns, [1.0, 2.0, 1.0, 1.0, 1.0, 1.0]);
@@ -336,13 +361,13 @@ pub mod tests {
         let told = pauses(&trends());
         let rows: Vec<_> = told.rows.iter().map(|row| row.long.as_str()).collect();
         assert_eq!(rows, ["20 ms to 50 ms", "50 ms to 100 ms", "500 ms to 1 s"]);
-        assert_eq!(values(&told), [("live", &[3, 1, 0][..]), ("frozen", &[0, 0, 2][..])]);
+        assert_eq!(values(&told), [("live", vec![3, 1, 0]), ("frozen", vec![0, 0, 2])]);
     }
 
     #[test]
     fn steps_of_weeks_say_where_they_begin() {
         let trends = Trends { step_days: 7, ..trends() };
         assert_eq!(dumps(&trends, day).rows[1].long, "7 days from 1970-01-02");
-        assert_eq!(values(&dumps(&trends, day))[0], ("completed", &[2, 5][..]));
+        assert_eq!(values(&dumps(&trends, day))[0], ("completed", vec![2, 5]));
     }
 }

@@ -1,8 +1,11 @@
-//! Trends: how many dumps there were, how much is kept, how long guests stood still, and when the volume is full.
+//! Trends: how many dumps there were, how much is kept, how long guests stood still, when the volume is full, and
+//! how the memory of a guest changed over its dumps.
 
 mod amount_card;
 mod amounts;
 mod forecast;
+mod memory;
+mod memory_amounts;
 mod state;
 mod toolbar;
 mod view;
@@ -21,6 +24,7 @@ use crate::ui::{Failure, Show, Skeleton, charts_failed, retry_charts};
 use amount_card::AmountCard;
 use amounts::Amounts;
 use forecast::Forecast;
+use memory::Memory;
 use state::State;
 use toolbar::Toolbar;
 
@@ -31,6 +35,7 @@ pub fn Trends() -> impl IntoView {
     Shortcuts::expect().add("r", "Reload everything", move || {
         Data::expect().refresh();
         state.fetch();
+        state.fetch_timeline();
     });
     let trends = state.trends;
     let problem = trends.why_failed();
@@ -105,6 +110,7 @@ pub fn Trends() -> impl IntoView {
                 />
             </div>
             <Forecast />
+            <Memory />
         </Show>
     }
 }

@@ -1,6 +1,6 @@
-//! Which stretch of time is looked at, and its form in the address. Days are those of the operator.
+//! Which stretch of time and whose memory is looked at, and the form of both in the address. Days are those of the operator.
 
-use memdeck_model::{Day, TrendRange};
+use memdeck_model::{Day, GuestName, TrendRange};
 
 use crate::routes::Page;
 
@@ -57,9 +57,35 @@ impl TrendsView {
     }
 }
 
+/// Whose memory is looked at, by the part of an address behind the question mark.
+pub fn guest_of(query: &str) -> Option<GuestName> {
+    let mut pairs = form_urlencoded::parse(query.trim_start_matches('?').as_bytes());
+    let (_, name) = pairs.find(|(name, value)| name == "vm" && !value.is_empty())?;
+    Some(GuestName(name.into_owned()))
+}
+
+/// The address of both.
+pub fn address(view: TrendsView, guest: Option<&GuestName>) -> String {
+    let href = view.href();
+    let Some(guest) = guest else { return href };
+    let vm = form_urlencoded::Serializer::new(String::new()).append_pair("vm", &guest.0).finish();
+    let sign = if href.contains('?') { '&' } else { '?' };
+    format!("{href}{sign}{vm}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whose_memory_it_is_stands_beside_the_range() {
+        for query in ["?vm=web-01", "?days=7&vm=gr%C3%B6%C3%9Fe+01"] {
+            let guest = guest_of(query);
+            assert_eq!(address(TrendsView::from_query(query), guest.as_ref()), format!("/trends{query}"));
+        }
+        assert_eq!(guest_of("?vm="), None);
+        assert_eq!(address(TrendsView::Last(7), None), "/trends?days=7");
+    }
 
     #[test]
     fn an_address_is_read_back_as_it_was_written() {

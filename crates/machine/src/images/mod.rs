@@ -8,6 +8,7 @@ mod hunt;
 mod inside;
 mod pace;
 mod study;
+mod timeline;
 mod uses;
 mod verification;
 
@@ -31,6 +32,7 @@ use tokio::sync::broadcast;
 
 use inside::Readings;
 use pace::Background;
+use timeline::KnownFigures;
 use uses::Uses;
 
 pub use care::ImageCare;
@@ -48,6 +50,7 @@ pub struct StoredImages {
     verifications: Verifications,
     background: Background,
     readings: Arc<Readings>,
+    figures: KnownFigures,
     /// Whose signatures are believed; `None` to look at none.
     keys: Option<KeyFiles>,
     /// Whose time stamps are believed.
@@ -84,6 +87,7 @@ impl StoredImages {
             verifications,
             background: Background::default(),
             readings: Arc::new(readings),
+            figures: KnownFigures::default(),
             keys: None,
             authorities: Arc::default(),
             changed,
@@ -206,7 +210,7 @@ impl ImageHost for StoredImages {
     }
 
     fn study(&self) -> Option<Arc<dyn Study>> {
-        Some(Arc::new(study::StoredStudy { uses: self.uses.clone() }))
+        Some(Arc::new(study::StoredStudy { uses: self.uses.clone(), figures: self.figures.clone() }))
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {

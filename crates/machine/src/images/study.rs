@@ -2,16 +2,20 @@
 
 use memdeck_image::PageMapError;
 use memdeck_model::{DrawnComparison, GuestPhysAddr, MapView, Problem, ProblemKind, Sought, with_causes};
-use memdeck_operations::{HuntWatcher, ImageRef, Searched, Study};
-use memdeck_study::compare::{CompareError, ComparedImage, Side, compare_drawn};
-use memdeck_study::page::{PageError, read_page};
+use memdeck_operations::{
+    AskedPages, FiguredImage, HuntWatcher, ImageRef, PagesForm, ReadPages, Searched, Study,
+};
+use memdeck_study::compare::{CompareError, ComparedImage, Side, as_lime, changed_pages, compare_drawn};
+use memdeck_study::page::{PageError, PageReader, read_page};
 
+use super::timeline::{self, KnownFigures};
 use super::uses::Uses;
 use super::{StoredImage, hunt, unreadable};
 
 /// The images of this machine, to be studied.
 pub(super) struct StoredStudy {
     pub(super) uses: Uses,
+    pub(super) figures: KnownFigures,
 }
 
 impl Study for StoredStudy {
@@ -25,22 +29,42 @@ impl Study for StoredStudy {
         let (first, second) = (StoredImage::of(first.clone())?, StoredImage::of(second.clone())?);
         let _in_use = [self.uses.read(&first.dump_id)?, self.uses.read(&second.dump_id)?];
         let compared = compare_drawn(compared_image(&first), compared_image(&second), view, is_stopped);
-        let (comparison, map) = compared.map_err(|error| match &error {
-            CompareError::PageMap { side: Side::First, source } => without_map(&first, source),
-            CompareError::PageMap { side: Side::Second, source } => without_map(&second, source),
-            CompareError::Overlap { .. } => Problem::new(ProblemKind::Conflict, error.to_string()),
-            CompareError::Cancelled => Problem::new(ProblemKind::Unavailable, error.to_string()),
-        })?;
+        let (comparison, map) = compared.map_err(|error| refused(&error, &first, &second))?;
         Ok(DrawnComparison { comparison, map })
+    }
+
+    fn changed(
+        &self,
+        first: &ImageRef,
+        second: &ImageRef,
+        asked: AskedPages,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<ReadPages, Problem> {
+        let (first, second) = (StoredImage::of(first.clone())?, StoredImage::of(second.clone())?);
+        let _in_use = [self.uses.read(&first.dump_id)?, self.uses.read(&second.dump_id)?];
+        let most = usize::try_from(asked.most.unwrap_or(asked.form.most())).unwrap_or(usize::MAX);
+        let changed =
+            changed_pages(compared_image(&first), compared_image(&second), asked.from, most, is_stopped)
+                .map_err(|error| refused(&error, &first, &second))?;
+        let lime = match asked.form {
+            PagesForm::Csv => None,
+            PagesForm::Lime => {
+                let read = PageReader::open(&second.path, Some(&second.record))
+                    .and_then(|mut reader| as_lime(&mut reader, &changed.pages));
+                Some(read.map_err(|error| without_page(&second, &error))?)
+            }
+        };
+        Ok(ReadPages { changed, lime })
+    }
+
+    fn figures(&self, images: &[ImageRef], is_stopped: &dyn Fn() -> bool) -> Vec<FiguredImage> {
+        timeline::figures(&self.uses, &self.figures, images, is_stopped)
     }
 
     fn page(&self, image: &ImageRef, address: GuestPhysAddr) -> Result<Option<Vec<u8>>, Problem> {
         let image = StoredImage::of(image.clone())?;
         let _in_use = self.uses.read(&image.dump_id)?;
-        read_page(&image.path, Some(&image.record), address).map_err(|error| match &error {
-            PageError::PageMap(source) => without_map(&image, source),
-            PageError::Read(source) => unreadable(&image, source),
-        })
+        read_page(&image.path, Some(&image.record), address).map_err(|error| without_page(&image, &error))
     }
 
     fn check_patterns(&self, sought: &Sought) -> Result<(), Problem> {
@@ -58,7 +82,25 @@ impl Study for StoredStudy {
     }
 }
 
-fn compared_image(image: &StoredImage) -> ComparedImage<'_> {
+/// Pages of an image cannot be read.
+fn without_page(image: &StoredImage, error: &PageError) -> Problem {
+    match error {
+        PageError::PageMap(source) => without_map(image, source),
+        PageError::Read(source) => unreadable(image, source),
+    }
+}
+
+/// Why two images cannot be compared.
+pub(super) fn refused(error: &CompareError, first: &StoredImage, second: &StoredImage) -> Problem {
+    match error {
+        CompareError::PageMap { side: Side::First, source } => without_map(first, source),
+        CompareError::PageMap { side: Side::Second, source } => without_map(second, source),
+        CompareError::Overlap { .. } => Problem::new(ProblemKind::Conflict, error.to_string()),
+        CompareError::Cancelled => Problem::new(ProblemKind::Unavailable, error.to_string()),
+    }
+}
+
+pub(super) fn compared_image(image: &StoredImage) -> ComparedImage<'_> {
     ComparedImage { path: &image.path, record: Some(&image.record) }
 }
 

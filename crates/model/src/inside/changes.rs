@@ -180,7 +180,7 @@ fn text(text: Option<&super::GuestText>) -> Option<String> {
 
 /// A line of the kernel's log that both have is of one boot: its time is told in microseconds. Without one, and with two logs that
 /// may have dropped it, when the guest booted by its own clock decides.
-fn rebooted(first: &Inside, second: &Inside) -> Option<bool> {
+pub(crate) fn rebooted(first: &Inside, second: &Inside) -> Option<bool> {
     let of_boot =
         |line: &KernelLogLine| (line.at_us > 0).then(|| (line.at_us, line.text.as_str().to_owned()));
     let known: HashSet<_> = first.kernel_log.rows.iter().filter_map(of_boot).collect();

@@ -13,6 +13,7 @@ mod tree;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::changes::rebooted;
 pub use self::changes::{ComparedReading, InsideChanges, InsideComparison, MOST_CHANGED_ROWS, RowChanges};
 pub use self::problem::{InsideProblem, InsideProblemKind, other_readers};
 pub use self::reading::{InsideReading, InsideState};

@@ -11,6 +11,7 @@ use Permission::{Cancel, Delete, Dump, ReadMemory, Verify, View};
 const LIMITED_CALLS: &[(&str, &str)] = &[
     ("GET", "/api/events"),
     ("GET", "/api/guests"),
+    ("GET", "/api/guests/{vm}/timeline"),
     ("GET", "/api/holds"),
     ("GET", "/api/hunts"),
     ("POST", "/api/hunts"),
@@ -32,6 +33,7 @@ const LIMITED_CALLS: &[(&str, &str)] = &[
     ("GET", "/api/memory-dumps/{dump_id}/compare/{other_id}"),
     ("GET", "/api/memory-dumps/{dump_id}/compare/{other_id}/inside"),
     ("GET", "/api/memory-dumps/{dump_id}/compare/{other_id}/map"),
+    ("GET", "/api/memory-dumps/{dump_id}/compare/{other_id}/pages"),
     ("GET", "/api/memory-dumps/{dump_id}/compare/{other_id}/pages/{address}"),
     ("GET", "/api/memory-dumps/{dump_id}/image"),
     ("GET", "/api/memory-dumps/{dump_id}/inside"),
@@ -82,6 +84,7 @@ const LIMITED_PAGE_CALLS: &[&str] = &[
     "series",
     "session",
     "sessions",
+    "timeline",
     "trends",
     "trigger",
     "verification",

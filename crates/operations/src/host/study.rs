@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use memdeck_model::{
-    ByteCount, DrawnComparison, GuestPhysAddr, HuntHit, HuntProgress, MapView, Message, Problem, Sought,
+    ByteCount, ChangedPages, DrawnComparison, GuestPhysAddr, HuntHit, HuntProgress, MapView, MemoryChanges,
+    MemoryFigures, Message, Problem, Sought,
 };
 
 use super::ImageRef;
@@ -36,6 +37,65 @@ pub struct SearchedImage {
     pub problem: Option<Message>,
 }
 
+/// What is known of an image among several of its guest.
+#[derive(Clone, Debug, Default)]
+pub struct FiguredImage {
+    pub memory: Option<MemoryFigures>,
+    /// Since the image before it.
+    pub changes: Option<MemoryChanges>,
+    /// Why its page map cannot be used. Says nothing of where it lies.
+    pub problem: Option<Message>,
+    /// Whether something was not looked at yet, because it would have taken too long.
+    pub is_pending: bool,
+}
+
+/// As what pages that differ are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PagesForm {
+    /// A line for each that says what it was and is.
+    Csv,
+    /// The bytes that the second dump has, as `LiME` writes memory.
+    Lime,
+}
+
+impl PagesForm {
+    /// The word in requests and in the audit.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Lime => "lime",
+        }
+    }
+
+    /// Pages that are sent at once, so that an answer fits into memory.
+    #[must_use]
+    pub const fn most(self) -> u32 {
+        match self {
+            Self::Csv => 262_144,
+            Self::Lime => 16_384,
+        }
+    }
+}
+
+/// Which pages that differ are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedPages {
+    pub form: PagesForm,
+    /// Those at lower addresses are left out.
+    pub from: GuestPhysAddr,
+    /// How many; [`PagesForm::most`] where nobody says.
+    pub most: Option<u32>,
+}
+
+/// Pages that differ between two dumps.
+#[derive(Clone, Debug)]
+pub struct ReadPages {
+    pub changed: ChangedPages,
+    /// Their bytes in the second dump, where they were asked for.
+    pub lime: Option<Vec<u8>>,
+}
+
 /// Reads images to study them. Every call blocks.
 pub trait Study: Send + Sync {
     /// Compares two images, and draws a map.
@@ -49,6 +109,22 @@ pub trait Study: Send + Sync {
         view: MapView,
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<DrawnComparison, Problem>;
+
+    /// The pages that differ between two images.
+    ///
+    /// # Errors
+    /// As of [`Self::compare`]; or bytes of the second one cannot be read.
+    fn changed(
+        &self,
+        first: &ImageRef,
+        second: &ImageRef,
+        asked: AskedPages,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<ReadPages, Problem>;
+
+    /// What the page maps of images of one guest add up to, oldest first, each with what changed since the one before. Takes some
+    /// seconds at most, unless one image alone takes longer; what is pending then is known after further calls.
+    fn figures(&self, images: &[ImageRef], is_stopped: &dyn Fn() -> bool) -> Vec<FiguredImage>;
 
     /// The bytes of the page at this address; `None` if the image has no such page.
     ///

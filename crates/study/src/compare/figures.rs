@@ -27,20 +27,20 @@ pub(super) struct Figures {
 
 /// Of pages that are not zero.
 #[derive(Default)]
-struct Entropy {
+pub(super) struct Entropy {
     sum_4096ths: u64,
     pages: u64,
 }
 
 impl Entropy {
-    fn count(&mut self, entry: &PageEntry) {
+    pub(super) fn count(&mut self, entry: &PageEntry) {
         if entry.class != PageClass::Zero {
             self.sum_4096ths = self.sum_4096ths.saturating_add(entry.entropy_4096ths.into());
             self.pages += 1;
         }
     }
 
-    fn mean_millibits(&self) -> u64 {
+    pub(super) fn mean_millibits(&self) -> u64 {
         mean_millibits(self.sum_4096ths, self.pages)
     }
 }

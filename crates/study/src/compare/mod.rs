@@ -7,8 +7,10 @@
 //! ```
 
 mod common;
+mod export;
 mod figures;
 mod moved;
+mod over_time;
 
 use std::fmt;
 use std::io::{Read, Seek};
@@ -24,6 +26,9 @@ use memdeck_model::{
 use self::common::{Common, Overlap, common};
 use self::figures::Figures;
 use self::moved::Moved;
+
+pub use self::export::{as_lime, changed_pages};
+pub use self::over_time::{memory_changes, memory_figures};
 
 const PAGE_BYTES: u64 = 4096;
 /// Between two questions whether to go on.
@@ -172,6 +177,19 @@ pub fn compare_maps_drawn<R: Read + Seek>(
     Ok((comparison, map.unwrap_or_default()))
 }
 
+/// The memory that both have.
+fn in_common<R: Read + Seek>(first: &PageMap<R>, second: &PageMap<R>) -> Result<Vec<Common>, CompareError> {
+    let runs = |map: &PageMap<R>| map.runs().collect::<Vec<_>>();
+    let found = |a: &[_], b: &[_], side| {
+        common(a, b)
+            .map_err(|Overlap(address)| CompareError::Overlap { side, address: GuestPhysAddr(address) })
+    };
+    let (a, b) = (runs(first), runs(second));
+    // Alone first, so that it is known whose memory is there twice.
+    found(&a, &[], Side::First)?;
+    found(&a, &b, Side::Second)
+}
+
 fn compare_in_rounds<R: Read + Seek>(
     first: &mut PageMap<R>,
     second: &mut PageMap<R>,
@@ -180,15 +198,7 @@ fn compare_in_rounds<R: Read + Seek>(
     page: &mut dyn FnMut(&ComparedPage) -> ControlFlow<()>,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<(Comparison, Option<ComparisonMap>), CompareError> {
-    let runs = |map: &PageMap<R>| map.runs().collect::<Vec<_>>();
-    let in_common = |a: &[_], b: &[_], side| {
-        common(a, b)
-            .map_err(|Overlap(address)| CompareError::Overlap { side, address: GuestPhysAddr(address) })
-    };
-    let (a, b) = (runs(first), runs(second));
-    // Alone first, so that it is known whose memory is there twice.
-    in_common(&a, &[], Side::First)?;
-    let common = in_common(&a, &b, Side::Second)?;
+    let common = in_common(first, second)?;
     let moved = Moved::find(first, second, &common, most_fingerprints, is_cancelled)?;
     let mut figures = Figures::new(&common);
     let mut map = view.map(|view| {

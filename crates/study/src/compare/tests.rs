@@ -3,6 +3,8 @@ use std::fs::File;
 
 use proptest::prelude::*;
 
+use memdeck_model::{MemoryChanges, MemoryFigures};
+
 use super::*;
 use crate::synthetic::noise;
 use crate::testing::Lab;
@@ -42,6 +44,9 @@ fn compared(
     let (drawn, map) = compare_maps_drawn(first, second, view, &|| false).unwrap();
     assert_eq!(drawn, comparison);
     check_map(&map, &pages, &comparison);
+    let different = comparison.pages.different();
+    let changes = MemoryChanges { compared: comparison.pages.compared, different };
+    assert_eq!(over_time::changes_of(first, second, &|| false).unwrap(), changes);
     (pages, comparison)
 }
 
@@ -121,6 +126,19 @@ proptest! {
             told = Some(comparison);
         }
     }
+}
+
+#[test]
+fn figures_of_one_image_are_those_of_its_pages() {
+    let lab = Lab::new();
+    let mut map = map_of(&lab, "web-01", &[(0, memory(&[0, 0, 1, 4, 5])), (1 << 32, memory(&[0]))]);
+    let figures = over_time::figures_of(&mut map, &|| false).unwrap();
+    // Three pages are not zero: one of one byte alone, and two of noise, which has nearly eight bits per byte.
+    let MemoryFigures { pages, zero_pages, mean_entropy_millibits } = figures;
+    assert_eq!((pages, zero_pages), (6, 3));
+    assert!((5200..5334).contains(&mean_entropy_millibits), "{mean_entropy_millibits}");
+    let stopped = over_time::figures_of(&mut map, &|| true);
+    assert!(matches!(stopped, Err(CompareError::Cancelled)));
 }
 
 #[test]

@@ -19,7 +19,7 @@ const WITHOUT_JSON: [&str; 3] = ["audit export", "custody", "signing-key export"
 
 /// The others as somebody gives them, with their exit codes, each after those that it needs. `IMAGE` is a stored image. What a
 /// doctor finds is for the machine to say.
-const GIVEN: [(&str, Option<i32>); 75] = [
+const GIVEN: [(&str, Option<i32>); 76] = [
     ("guests", Some(0)),
     ("dump web-09", Some(1)),
     ("records", Some(0)),
@@ -49,6 +49,8 @@ const GIVEN: [(&str, Option<i32>); 75] = [
     // Its guest has no kernel.
     ("inside IMAGE", Some(1)),
     ("compare IMAGE IMAGE", Some(0)),
+    // It has no image.
+    ("timeline web-09", Some(1)),
     ("hunt nothing-like-this --in IMAGE", Some(0)),
     ("import-backlog rules.json", Some(2)),
     ("notify target add ops target.json", Some(0)),

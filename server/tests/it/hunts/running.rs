@@ -12,8 +12,8 @@ use memdeck_model::{
     InsideReading, Inspection, Manifest, MapView, Millis, Problem, Record, Sought, Verification,
 };
 use memdeck_operations::{
-    Caller, Described, Form, HuntWatcher, ImageHost, ImageRef, Images, OpenImage, Operations, Parts,
-    Searched, Study, Vouchers,
+    AskedPages, Caller, Described, FiguredImage, Form, HuntWatcher, ImageHost, ImageRef, Images, OpenImage,
+    Operations, Parts, ReadPages, Searched, Study, Vouchers,
 };
 use serde_json::json;
 use tokio::runtime::Handle;
@@ -43,6 +43,20 @@ impl Study for EndlessStudy {
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<DrawnComparison, Problem> {
         self.study.compare(first, second, view, is_stopped)
+    }
+
+    fn changed(
+        &self,
+        first: &ImageRef,
+        second: &ImageRef,
+        asked: AskedPages,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<ReadPages, Problem> {
+        self.study.changed(first, second, asked, is_stopped)
+    }
+
+    fn figures(&self, images: &[ImageRef], is_stopped: &dyn Fn() -> bool) -> Vec<FiguredImage> {
+        self.study.figures(images, is_stopped)
     }
 
     fn page(&self, image: &ImageRef, address: GuestPhysAddr) -> Result<Option<Vec<u8>>, Problem> {

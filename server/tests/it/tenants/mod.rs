@@ -86,6 +86,7 @@ fn arguments(name: &str, of: &Named) -> Option<Value> {
             json!({"query": {"filter": {}, "sort": {"by": "timestamp", "order": "desc"}, "limit": 50,
                             "offset": 0}})
         }
+        "timeline" => json!({"guest": of.vm}),
         "trends" => json!({"range": {"from": "2025-11-01T00:00:00Z", "to": "2025-12-01T00:00:00Z"}}),
         // What is measured (`series`) has a test of its own.
         "cancel" | "cancel-hunt" | "change-password" | "delete-image" | "end-session" | "remove-hunt"
@@ -218,7 +219,9 @@ async fn what_another_group_has_is_answered_about_as_what_nobody_has() {
     }
     let is_about_one = |what: &str| {
         what.contains('{')
-            || ["details", "hunt", "inside", "verification"].iter().any(|name| what.ends_with(name))
+            || ["details", "hunt", "inside", "timeline", "verification"]
+                .iter()
+                .any(|name| what.ends_with(name))
     };
     let refused = of_hidden.iter().filter(|(what, ..)| is_about_one(what));
     for (what, status, _) in refused {
