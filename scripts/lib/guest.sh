@@ -10,46 +10,61 @@ CONTENT_DIR=$LAB_DIR/content
 GUEST_MODULES=(virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_balloon virtio_blk
     failover net_failover virtio_net qemu_fw_cfg)
 
-# The kernel of Debian's cloud image: fetched and unpacked, never installed.
-fetch_kernel() {
-    local package work version module file
-    package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+# unpack_kernel DIR MODULES [COMMAND...]: the kernel of Debian's cloud image, fetched and unpacked into DIR, never installed. COMMAND
+# is put before each call of apt.
+unpack_kernel() {
+    local dir=$1 modules package work version module file
+    read -ra modules <<<"$2"
+    shift 2
+    package=$("$@" apt-cache depends linux-image-cloud-amd64 2>/dev/null |
         sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
     [ -n "$package" ] || fail "apt knows no linux-image-cloud-amd64: run 'apt-get update' on a Debian amd64 machine."
     work=$(mktemp -d)
     # apt gives up its rights for a download, and then cannot write into a private directory.
-    (cd "$work" && apt-get download -qq -o APT::Sandbox::User=root "$package" && dpkg -x ./*.deb unpacked) ||
+    (cd "$work" && "$@" apt-get download -qq -o APT::Sandbox::User=root "$package" && dpkg -x ./*.deb unpacked) ||
         fail "the guests' kernel could not be fetched: try 'apt-get update' and 'apt-get download $package'."
     version=${package#linux-image-}
-    rm -rf "$BOOT_DIR/lib"
-    mkdir -p "$BOOT_DIR/lib/modules/$version"
-    for module in "${GUEST_MODULES[@]}"; do
+    rm -rf "$dir/lib"
+    mkdir -p "$dir/lib/modules/$version"
+    for module in "${modules[@]}"; do
         file=$(find "$work/unpacked" -name "$module.ko*" -print -quit)
         [ -n "$file" ] || continue
         case $file in
             *.xz) xz -dc "$file" ;;
             *) cat "$file" ;;
-        esac >"$BOOT_DIR/lib/modules/$version/$module.ko"
+        esac >"$dir/lib/modules/$version/$module.ko"
     done
-    busybox depmod -b "$BOOT_DIR" "$version"
-    cp "$work"/unpacked/boot/vmlinuz-* "$BOOT_DIR/vmlinuz"
+    busybox depmod -b "$dir" "$version"
+    cp "$work"/unpacked/boot/vmlinuz-* "$dir/vmlinuz"
     rm -rf "$work"
 }
 
-# Static busybox, our init and our memory writer.
-build_initramfs() {
-    local work
+# pack_initramfs DIR INIT PROGRAM...: static busybox, the modules in DIR, and our own programs.
+pack_initramfs() {
+    local dir=$1 init=$2 work
+    shift 2
     work=$(mktemp -d)
     mkdir -p "$work"/{bin,dev,proc,sys}
     cp "$(command -v busybox)" "$work/bin/busybox"
     ln -s busybox "$work/bin/sh"
-    cp -r "$BOOT_DIR/lib" "$work/lib"
-    cp "$ROOT/scripts/guest/init" "$work/init"
-    gcc -O2 -static -Wall -Wextra -Werror -o "$work/dirty" "$ROOT/scripts/guest/dirty.c" ||
-        fail "the guests' memory writer does not compile: scripts/setup run installs gcc and libc6-dev."
+    cp -r "$dir/lib" "$work/lib"
+    cp "$init" "$work/init"
+    cp "$@" "$work/"
     # The kernel opens /dev/console for the first process before devtmpfs is mounted.
     mknod "$work/dev/console" c 5 1
-    (cd "$work" && find . | cpio -o -H newc --quiet | gzip -1) >"$BOOT_DIR/initramfs.gz"
+    (cd "$work" && find . | cpio -o -H newc --quiet | gzip -1) >"$dir/initramfs.gz"
+    rm -rf "$work"
+}
+
+fetch_kernel() { unpack_kernel "$BOOT_DIR" "${GUEST_MODULES[*]}" env; }
+
+# Our init and our memory writer.
+build_initramfs() {
+    local work
+    work=$(mktemp -d)
+    gcc -O2 -static -Wall -Wextra -Werror -o "$work/dirty" "$ROOT/scripts/guest/dirty.c" ||
+        fail "the guests' memory writer does not compile: scripts/setup run installs gcc and libc6-dev."
+    pack_initramfs "$BOOT_DIR" "$ROOT/scripts/guest/init" "$work/dirty"
     rm -rf "$work"
 }
 
@@ -86,14 +101,20 @@ prepare_content() {
 # An interface name may have 15 characters, a guest's name more. Guests of a suite may have the names of others.
 interface_of() { printf 'memdeck%08x\n' "$(cksum <<<"${MEMDECK_LAB_SUITE:-}$1" | cut -d ' ' -f 1)"; }
 
-# domain_xml NAME MIB DIRTY_MIBPS TYPE UUID [fill|idle|busy|BUFFER_MIB]
+# domain_xml NAME MIB DIRTY_MIBPS TYPE UUID [fill|idle|busy|known|BUFFER_MIB]
 domain_xml() {
     local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 uuid=$5 how=${6:-} cpu='' content='' buffer_mib=0 load=light
+    local boot=$BOOT_DIR
     [ "$type" = kvm ] && cpu="<cpu mode='host-passthrough'/>"
     case $how in
         idle) load=none buffer_mib=1 ;;
         busy) load=heavy ;;
         fill) ;;
+        known)
+            boot=$NEWER_DIR
+            # QEMU 7.2 emulates this instruction wrongly, which newer kernels use wherever they find it.
+            [ "$type" = kvm ] || cpu="<cpu match='exact'><model>qemu64</model><feature policy='disable' name='cx16'/></cpu>"
+            ;;
         *) buffer_mib=${how:-0} ;;
     esac
     if [ "$how" = fill ]; then
@@ -116,8 +137,8 @@ domain_xml() {
   <vcpu>1</vcpu>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
-    <kernel>$BOOT_DIR/vmlinuz</kernel>
-    <initrd>$BOOT_DIR/initramfs.gz</initrd>
+    <kernel>$boot/vmlinuz</kernel>
+    <initrd>$boot/initramfs.gz</initrd>
     <cmdline>console=ttyS0 quiet panic=-1 memdeck.name=$name memdeck.dirty_mibps=$dirty_mibps memdeck.buffer_mib=$buffer_mib memdeck.load=$load</cmdline>
   </os>
   <features><acpi/><vmcoreinfo state='on'/></features>
@@ -153,10 +174,11 @@ guest_runs() {
     uuid=$(guest_file "$1" uuid) && [ -n "$uuid" ] && virsh -q -c "$URI" domstate "$uuid" >/dev/null 2>&1
 }
 
-# start_guest NAME MIB DIRTY_MIBPS TYPE [fill|idle|busy|BUFFER_MIB]
+# start_guest NAME MIB DIRTY_MIBPS TYPE [fill|idle|busy|known|BUFFER_MIB]
 start_guest() {
     local name=$1 memory_mib=$2 dirty_mibps=$3 type=$4 how=${5:-} dir=$GUESTS_DIR/$1 uuid
     [ "$how" != fill ] || prepare_content "$(content_mib_of "$memory_mib")"
+    [ "$how" != known ] || prepare_newer_boot_files
     if virsh -q -c "$URI" domstate "$name" >/dev/null 2>&1; then
         fail "a guest named $name exists on $URI and is not of this lab: choose another name."
     fi

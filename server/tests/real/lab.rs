@@ -121,6 +121,40 @@ impl LifecycleWatch {
     }
 }
 
+/// A guest that the lab starts for one test. Gone when it is dropped.
+pub struct ExtraGuest(pub LabGuest);
+
+impl ExtraGuest {
+    /// `how` is what `scripts/lab up --guest` takes behind the name.
+    pub fn start(name: &'static str, how: &str) -> Self {
+        let guest = Self(LabGuest { name });
+        let output = lab_command(&["up", "--only", "--guest", &format!("{name}:{how}")]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        guest
+    }
+
+    /// What it said on its console.
+    pub fn console(&self) -> String {
+        let lab = std::env::var("MEMDECK_LAB_DIR").unwrap_or_else(|_| "/var/lib/memdeck-lab".to_owned());
+        let path = format!("{lab}/guests/{}/console.log", self.0.name);
+        let said = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        String::from_utf8_lossy(&said).replace('\r', "")
+    }
+}
+
+impl Drop for ExtraGuest {
+    fn drop(&mut self) {
+        // Where it did not start there is nothing to stop.
+        let _ = lab_command(&["down", self.0.name]).output();
+    }
+}
+
+fn lab_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/lab"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
 /// A small guest of a test's own, on the lab's kernel. Gone when it is dropped.
 pub struct OwnGuest {
     pub name: &'static str,
@@ -204,8 +238,7 @@ impl Drop for OwnGuest {
 
 /// Stops libvirtd and starts it again as the lab did; it answers when this returns. Guests run on.
 pub fn restart_libvirtd() {
-    let lab = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/lab");
-    let output = Command::new(lab).arg("restart-libvirtd").stdin(Stdio::null()).output().unwrap();
+    let output = lab_command(&["restart-libvirtd"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -11,6 +11,7 @@ mod full;
 mod guardian;
 mod held;
 mod inside;
+mod known_guest;
 mod lab;
 mod least_rights;
 mod libvirtd;

@@ -1,42 +1,12 @@
 //! What the calls of telemetry tell, against `virsh domstats`, of a guest that uses its disk and its network all the time.
 
 use std::collections::HashMap;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::lab::{lab, virsh};
+use crate::lab::{ExtraGuest, lab, virsh};
 use crate::support::{Home, PATIENCE, Service};
-
-/// A guest of the lab with a heavy load. Gone when it is dropped.
-struct BusyGuest(&'static str);
-
-impl BusyGuest {
-    fn start(name: &'static str) -> Self {
-        let guest = Self(name);
-        run_lab(&["up", "--only", "--guest", &format!("{name}:128:0:busy")]);
-        guest
-    }
-}
-
-impl Drop for BusyGuest {
-    fn drop(&mut self) {
-        // Where it did not start there is nothing to stop.
-        let _ = lab_command(&["down", self.0]).output();
-    }
-}
-
-fn lab_command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/lab"));
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
-
-fn run_lab(arguments: &[&str]) {
-    let output = lab_command(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
 
 /// Fields of `vm_totals`, and what `virsh domstats` calls them; a group is summed over its devices.
 const FIELDS: [(&str, &str, &str); 13] = [
@@ -93,23 +63,24 @@ fn wait_for_collection(service: &Service) {
 #[test]
 fn counters_of_disk_and_network_are_those_of_virsh_at_the_same_second_and_move() {
     let _turn = lab();
-    let guest = BusyGuest::start("busy-01");
+    let busy = ExtraGuest::start("busy-01", "128:0:busy");
+    let name = busy.0.name;
     let home = Home::new();
     let service = Service::start(&home, "serve", &[]);
     service.wait("/api/telemetry/vms", "guest", |vms| {
-        vms["vms"].as_array()?.iter().any(|vm| vm["name"] == guest.0).then_some(())
+        vms["vms"].as_array()?.iter().any(|vm| vm["name"] == name).then_some(())
     });
 
-    let first = domstats(guest.0);
+    let first = domstats(name);
     let begun = Instant::now();
     loop {
-        let before = domstats(guest.0);
+        let before = domstats(name);
         wait_for_collection(&service);
-        let ours = service.get(&format!("/api/telemetry/vm-stats/{}", guest.0));
+        let ours = service.get(&format!("/api/telemetry/vm-stats/{}", name));
         let in_short = service.get("/api/telemetry/vm-telemetry");
-        let after = domstats(guest.0);
+        let after = domstats(name);
 
-        let in_short = in_short["vms"].as_array().unwrap().iter().find(|vm| vm["name"] == guest.0).unwrap();
+        let in_short = in_short["vms"].as_array().unwrap().iter().find(|vm| vm["name"] == name).unwrap();
         let told = FIELDS.iter().map(|(field, ..)| (*field, &ours["metrics"][*field]));
         let told = told.chain(IN_SHORT.map(|(name, field)| (field, &in_short[name])));
         for (field, value) in told {

@@ -97,7 +97,7 @@ pub struct GuestInterface {
     pub hardware_address: Option<GuestText>,
     /// `address/mask` each.
     pub addresses: Vec<GuestText>,
-    /// `up` or `down`.
+    /// `up` where the kernel says that it works; missing where it says anything else, or nothing, as of `lo`.
     pub state: Option<GuestText>,
 }
 

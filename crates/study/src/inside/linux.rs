@@ -81,7 +81,11 @@ pub(super) fn read(memory: GuestMemory) -> Result<Tables, NoKernel> {
     let needs_symbols = |what: &str, error: &Error| why.missing(what, SYMBOLS_FROM, error);
     let modules = match linux.iter_kernel_modules() {
         Ok(modules) => {
-            InsideTable::bounded(modules.map(|module| module.map(|it| of_module(&it))), MOST_MODULES)
+            let modules = modules.map(|module| module.map(|it| of_module(&it)));
+            // The head of the kernel's list is among them.
+            let named =
+                modules.filter(|module| module.as_ref().map_or(true, |it| !it.name.as_str().is_empty()));
+            InsideTable::bounded(named, MOST_MODULES)
         }
         Err(error) => InsideTable::missing(needs_symbols("modules", &error)),
     };
@@ -227,7 +231,8 @@ fn of_interface(interface: &NetworkInterface) -> GuestInterface {
         name: word(&interface.name).unwrap_or_default(),
         hardware_address: word(&interface.active_mac_address),
         addresses: interface.ip_addresses.iter().take(MOST_ADDRESSES).map(address).collect(),
-        state: word(&interface.state),
+        // What does not count as up is called down, also where the kernel does not say, as of `lo`.
+        state: word(&interface.state).filter(|state| state.as_str() == "up"),
     }
 }
 
