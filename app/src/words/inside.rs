@@ -251,6 +251,7 @@ mod tests {
             interfaces: InsideTable::default(),
             connections: InsideTable::default(),
             kernel_log: InsideTable::default(),
+            mapped: None,
         }
     }
 

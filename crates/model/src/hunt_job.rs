@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Actor, ByteCount, DumpId, GuestName, GuestPhysAddr, HuntedPattern, Message, PatternKind, Timestamp,
+    Actor, ByteCount, DumpId, GuestName, GuestPhysAddr, HuntedPattern, MemoryOwners, Message, PatternKind,
+    Timestamp,
 };
 
 /// The name of a hunt: a UUID.
@@ -330,6 +331,10 @@ pub struct FoundHit {
     #[serde(with = "crate::hex")]
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub around: Vec<u8>,
+    /// Which processes have this place mapped, from what was read inside of the guest; missing where that was not read, or does not
+    /// say it.
+    #[serde(default)]
+    pub owners: Option<MemoryOwners>,
 }
 
 /// Hits of a hunt, dump by dump and in ascending order of addresses.

@@ -117,8 +117,9 @@ pub use influx::{ColumnConflict, DiagnosisStep, ForeignImport, InfluxDiagnosis, 
 pub use inside::{
     ComparedReading, GuestConnection, GuestInterface, GuestModule, GuestProcess, GuestSystem, GuestText,
     INSIDE_VERSION, Inside, InsideChanges, InsideComparison, InsideProblem, InsideProblemKind, InsideReading,
-    InsideState, InsideTable, KernelLogLine, MOST_CHANGED_ROWS, Missing, MissingWhy, OpenFile, ProcessKind,
-    RowChanges, TreeRow, other_readers, process_tree,
+    InsideState, InsideTable, KernelLogLine, MOST_CHANGED_ROWS, MOST_OWNERS, MappedMemory, MappedProcess,
+    MemoryOwner, MemoryOwners, Missing, MissingWhy, OpenFile, PageRuns, ProcessKind, RowChanges, TreeRow,
+    other_readers, process_tree,
 };
 pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseFormatError};
 pub use job_state::JobState;

@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditResult};
-use memdeck_model::{HuntHit, HuntProgress, HuntReport, HuntedDump, PatternKind};
+use memdeck_model::{HuntHit, HuntProgress, HuntReport, HuntedDump, MappedMemory, MemoryOwners, PatternKind};
 use memdeck_operations::blocking;
 use memdeck_study::hunt::{HuntedImage, Pattern, PatternOptions, PatternSet, Watcher, hunt};
+use memdeck_study::inside::kept_beside;
 use serde::Serialize;
 
 use super::named_image::{self, MOST_IMAGES, NamedImage, open_catalog};
@@ -22,13 +23,14 @@ use super::taking::{self, Taking};
 use super::{Exit, Failure, Output, with_causes};
 use crate::cli::HuntArgs;
 use crate::config::Config;
+use crate::http::hunts_csv::told_owners;
 
 /// A list of indicators may have so many bytes.
 const MOST_LIST_BYTES: u64 = 16 << 20;
 const TEMPLATE: &str =
     "hunting {bar:40} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}";
-const COLUMNS: [&str; 8] =
-    ["vm", "taken_at", "dump_id", "address", "bytes", "pattern", "around_address", "around"];
+const COLUMNS: [&str; 9] =
+    ["vm", "taken_at", "dump_id", "address", "bytes", "pattern", "around_address", "around", "processes"];
 
 pub async fn run(config: &Config, args: &HuntArgs) -> Result<Exit, Failure> {
     let patterns = patterns(args)?;
@@ -50,6 +52,7 @@ pub async fn run(config: &Config, args: &HuntArgs) -> Result<Exit, Failure> {
         let images: Vec<_> =
             images.iter().map(|image| HuntedImage { path: &image.path, record: image.record() }).collect();
         let report = hunt(&images, &patterns, limit, &mut shown);
+        shown.owners = owners(&images, &shown.hits);
         (report, shown)
     })
     .await;
@@ -140,6 +143,8 @@ struct Shown {
     output: Output,
     is_stopped: Arc<AtomicBool>,
     hits: Vec<HuntHit>,
+    /// Of each hit, whose its place is.
+    owners: Vec<Option<MemoryOwners>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -159,17 +164,30 @@ impl Shown {
         let bar = if form == Form::Json { ProgressBar::hidden() } else { ProgressBar::new(0) };
         let style = ProgressStyle::with_template(TEMPLATE);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, form, output: Output::default(), is_stopped, hits: Vec::new() }
+        Self { bar, form, output: Output::default(), is_stopped, hits: Vec::new(), owners: Vec::new() }
+    }
+
+    /// Each hit, and whose its place is.
+    fn found(&self) -> impl Iterator<Item = (&HuntHit, Option<&MemoryOwners>)> {
+        self.hits.iter().zip(self.owners.iter().map(Option::as_ref).chain(std::iter::repeat(None)))
     }
 
     fn finish(mut self, report: &HuntReport) -> Result<(), Failure> {
         self.bar.finish_and_clear();
         match self.form {
-            Form::Json => self.output.json(&Whole { report, found: &self.hits })?,
-            Form::Csv => self.output.text(csv_of(report, &self.hits)?)?,
+            Form::Json => {
+                let found = self.found().map(|(hit, owners)| FoundJson { hit, owners }).collect();
+                let whole = Whole { report, found };
+                Output::default().json(&whole)?;
+            }
+            Form::Csv => {
+                let csv = csv_of(report, self.found())?;
+                self.output.text(csv)?;
+            }
             Form::Text => {
-                for hit in &self.hits {
-                    self.output.line(told_hit(report, hit))?;
+                let lines: Vec<_> = self.found().map(|(hit, owners)| told_hit(report, hit, owners)).collect();
+                for line in lines {
+                    self.output.line(line)?;
                 }
             }
         }
@@ -206,7 +224,28 @@ impl Watcher for Shown {
 struct Whole<'a> {
     #[serde(flatten)]
     report: &'a HuntReport,
-    found: &'a [HuntHit],
+    found: Vec<FoundJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct FoundJson<'a> {
+    #[serde(flatten)]
+    hit: &'a HuntHit,
+    owners: Option<&'a MemoryOwners>,
+}
+
+/// Whose the places are, from what was read inside of the guests and is kept beside their images. Hits come image by image.
+fn owners(images: &[HuntedImage<'_>], hits: &[HuntHit]) -> Vec<Option<MemoryOwners>> {
+    let mut known: Option<(u32, Option<MappedMemory>)> = None;
+    let owners = |hit: &HuntHit| {
+        if known.as_ref().is_none_or(|(dump, _)| *dump != hit.dump) {
+            let image = usize::try_from(hit.dump).ok().and_then(|place| images.get(place));
+            let mapped = image.and_then(|image| kept_beside(image.path, image.record?)?.mapped);
+            known = Some((hit.dump, mapped));
+        }
+        known.as_ref()?.1.as_ref()?.owners(hit.address)
+    };
+    hits.iter().map(owners).collect()
 }
 
 fn dump_of<'a>(report: &'a HuntReport, hit: &HuntHit) -> Option<&'a HuntedDump> {
@@ -223,7 +262,7 @@ fn guest_of(dump: &HuntedDump) -> String {
     dump.guest.as_ref().map_or_else(|| dump.path.clone(), ToString::to_string)
 }
 
-fn told_hit(report: &HuntReport, hit: &HuntHit) -> String {
+fn told_hit(report: &HuntReport, hit: &HuntHit, owners: Option<&MemoryOwners>) -> String {
     let dump = dump_of(report, hit);
     let guest = dump.map(guest_of).unwrap_or_default();
     let taken = dump.and_then(|dump| dump.taken_at).map(|at| at.to_string()).unwrap_or_default();
@@ -233,14 +272,18 @@ fn told_hit(report: &HuntReport, hit: &HuntHit) -> String {
         .iter()
         .map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' })
         .collect();
-    format!("{guest}  {second}  {:#014x}  {}  {around}", hit.address.0, pattern_of(report, hit))
+    let owners = owners.map(|owners| format!("  [{}]", told_owners(Some(owners)))).unwrap_or_default();
+    format!("{guest}  {second}  {:#014x}  {}  {around}{owners}", hit.address.0, pattern_of(report, hit))
 }
 
-fn csv_of(report: &HuntReport, hits: &[HuntHit]) -> Result<String, Failure> {
+fn csv_of<'a>(
+    report: &HuntReport,
+    hits: impl Iterator<Item = (&'a HuntHit, Option<&'a MemoryOwners>)>,
+) -> Result<String, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
     let mut lines = csv::Writer::from_writer(Vec::new());
     lines.write_record(COLUMNS).map_err(|error| failed(&error))?;
-    for hit in hits {
+    for (hit, owners) in hits {
         let dump = dump_of(report, hit);
         let around = hit.around.iter().fold(String::new(), |mut digits, byte| {
             // Writing to a string does not fail.
@@ -256,6 +299,7 @@ fn csv_of(report: &HuntReport, hits: &[HuntHit]) -> Result<String, Failure> {
             pattern_of(report, hit).to_owned(),
             hit.around_address.to_string(),
             around,
+            told_owners(owners),
         ];
         lines.write_record(&fields).map_err(|error| failed(&error))?;
     }

@@ -31,7 +31,8 @@ pub async fn run(config: &Config, args: &InsideArgs) -> Result<Exit, Failure> {
     let (result, details) = end_of(inside.as_ref().err());
     taking.end(result, &details);
     let inside = match inside {
-        Ok(inside) => inside,
+        // It says whose a place is, and is kept for that alone.
+        Ok(inside) => Inside { mapped: None, ..inside },
         Err(problem) => return refused(&problem, &args.image),
     };
     let mut output = Output::default();

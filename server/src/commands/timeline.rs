@@ -1,12 +1,9 @@
 //! `memdeck timeline`
 
-use std::path::Path;
-
-use memdeck_image::{kept_inside, read_manifest};
 use memdeck_model::audit::{AuditAction, AuditDetails, AuditResult};
-use memdeck_model::{ByteCount, GuestTimeline, Inside, Millis, ProcessFigures, Record, TimelinePoint};
+use memdeck_model::{ByteCount, GuestTimeline, Inside, Millis, ProcessFigures, TimelinePoint};
 use memdeck_study::compare::{ComparedImage, memory_changes, memory_figures};
-use memdeck_study::inside::from_kept;
+use memdeck_study::inside::kept_beside;
 
 use super::named_image::{self, NamedImage};
 use super::table::Table;
@@ -30,7 +27,7 @@ pub fn run(config: &Config, args: &TimelineArgs) -> Result<Exit, Failure> {
     let mut ends = Vec::with_capacity(images.len());
     let mut before: Option<(&NamedImage, Option<Inside>)> = None;
     for image in &images {
-        let inside = image.record().and_then(|record| inside_of(&image.path, record));
+        let inside = image.record().and_then(|record| kept_beside(&image.path, record));
         let point =
             point(before.as_ref().map(|(image, inside)| (*image, inside.as_ref())), image, inside.as_ref());
         ends.push(match point.as_ref().and_then(|point| point.problem.as_ref()) {
@@ -90,16 +87,6 @@ fn point(
 
 fn compared(image: &NamedImage) -> ComparedImage<'_> {
     ComparedImage { path: &image.path, record: image.record() }
-}
-
-/// What was read inside of the guest earlier.
-fn inside_of(path: &Path, record: &Record) -> Option<Inside> {
-    let json = kept_inside(path).ok()??;
-    let manifest = match &record.manifest_sha256 {
-        Some(recorded) => recorded.clone(),
-        None => read_manifest(path).ok()??.sha256,
-    };
-    from_kept(&json, &manifest).map(|(_, inside)| inside)
 }
 
 fn table(timeline: &GuestTimeline) -> Table {

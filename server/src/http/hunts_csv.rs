@@ -4,13 +4,13 @@
 
 use std::fmt::Write as _;
 
-use memdeck_model::FoundHit;
+use memdeck_model::{FoundHit, MemoryOwners};
 
 use super::records_csv::text;
 
 /// The names of the columns.
-const COLUMNS: [&str; 8] =
-    ["vm", "taken_at", "dump_id", "address", "bytes", "pattern", "around_address", "around"];
+const COLUMNS: [&str; 9] =
+    ["vm", "taken_at", "dump_id", "address", "bytes", "pattern", "around_address", "around", "processes"];
 
 /// The whole file.
 pub fn file(hits: &[FoundHit]) -> Result<Vec<u8>, csv::Error> {
@@ -37,12 +37,22 @@ fn cells(hit: &FoundHit) -> [String; COLUMNS.len()] {
         text(Some(&hit.pattern)).into_owned(),
         hit.around_address.to_string(),
         around,
+        text(Some(&told_owners(hit.owners.as_ref()))).into_owned(),
     ]
+}
+
+/// `1 init; 7 web; 2 more`; `-` for no process, and nothing where it is not known.
+pub fn told_owners(owners: Option<&MemoryOwners>) -> String {
+    let Some(MemoryOwners { processes, further }) = owners else { return String::new() };
+    let named = processes.iter().map(|process| format!("{} {}", process.pid, process.name));
+    let more = (*further > 0).then(|| format!("{further} more"));
+    let told: Vec<_> = named.chain(more).collect();
+    if told.is_empty() { "-".to_owned() } else { told.join("; ") }
 }
 
 #[cfg(test)]
 mod tests {
-    use memdeck_model::{GuestName, GuestPhysAddr};
+    use memdeck_model::{GuestName, GuestPhysAddr, GuestText, MemoryOwner, MemoryOwners};
 
     use super::*;
 
@@ -58,12 +68,19 @@ mod tests {
             bytes: 4,
             around_address: GuestPhysAddr(4095),
             around: vec![0, 255],
+            owners: Some(MemoryOwners {
+                processes: vec![
+                    MemoryOwner { pid: 1, name: GuestText::new("init", 16) },
+                    MemoryOwner { pid: 7, name: GuestText::new("web", 16) },
+                ],
+                further: 2,
+            }),
         };
         let file = String::from_utf8(file(&[hit]).unwrap()).unwrap();
         assert_eq!(
             file,
-            "vm,taken_at,dump_id,address,bytes,pattern,around_address,around\r\n\
-             web-01,2026-11-14T08:58:23.000000Z,a1,0x1000,4,'=1+1,0xfff,00ff\r\n"
+            "vm,taken_at,dump_id,address,bytes,pattern,around_address,around,processes\r\n\
+             web-01,2026-11-14T08:58:23.000000Z,a1,0x1000,4,'=1+1,0xfff,00ff,1 init; 7 web; 2 more\r\n"
         );
     }
 }

@@ -20,7 +20,7 @@ mod export;
 mod headers;
 mod hosts;
 mod hunts;
-mod hunts_csv;
+pub(crate) mod hunts_csv;
 mod images;
 mod inside;
 mod memory_dumps;

@@ -1,5 +1,7 @@
 //! Comparing dumps over HTTP.
 
+use std::fmt::Write as _;
+
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use memdeck_model::audit::{AuditAction, AuditEntry, AuditFilter, AuditQuery, AuditResult};
@@ -128,7 +130,10 @@ async fn pages_that_differ_are_sent_as_a_list_or_with_their_bytes_and_noted_for_
     assert_eq!(headers["x-memdeck-next"].to_str().unwrap(), address(lines[3]));
     let at = address(lines[1]);
     let page = answer(&app.dashboard, get(&path(&first, &second, &format!("/pages/{at}")))).await.1;
-    let digits: String = lime[32..32 + 4096].iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut digits = String::new();
+    for byte in &lime[32..32 + 4096] {
+        write!(digits, "{byte:02x}").unwrap();
+    }
     assert_eq!(page["second"], digits, "the bytes of the second dump");
     let (_, _, rest) =
         file(&app, &path(&first, &second, &format!("/pages?from={}", address(lines[3])))).await;

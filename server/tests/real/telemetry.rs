@@ -76,7 +76,7 @@ fn counters_of_disk_and_network_are_those_of_virsh_at_the_same_second_and_move()
     loop {
         let before = domstats(name);
         wait_for_collection(&service);
-        let ours = service.get(&format!("/api/telemetry/vm-stats/{}", name));
+        let ours = service.get(&format!("/api/telemetry/vm-stats/{name}"));
         let in_short = service.get("/api/telemetry/vm-telemetry");
         let after = domstats(name);
 

@@ -71,6 +71,7 @@ mod tests {
             bytes,
             around_address: GuestPhysAddr(0x1000),
             around: around.to_vec(),
+            owners: None,
         }
     }
 

@@ -5,7 +5,7 @@ use memdeck_model::{FoundHit, HuntHits};
 
 use super::around::around_view;
 use super::state::State;
-use super::words::counted;
+use super::words::{counted, owned_by};
 use crate::pages::dump_links::details_of;
 use crate::ui::erase::{dynamic, memo};
 use crate::ui::{Button, Card, EmptyState, Failure, Icon, Instant, Show, Skeleton, Table, list};
@@ -119,6 +119,7 @@ fn row(hit: &FoundHit) -> AnyView {
                 <span>
                     <code>{hit.address.to_string()}</code>
                     <span class="secondary hunt-size">{counted(hit.bytes, "byte")}</span>
+                    {hit.owners.as_ref().map(|owners| view! { <span class="secondary hunt-size">{owned_by(owners)}</span> })}
                 </span>
             </td>
             <td role="cell" data-label=pattern class="hunt-pattern"><code>{hit.pattern.clone()}</code></td>

@@ -1,9 +1,9 @@
 //! Hunts in words.
 
-use memdeck_model::{Hunt, HuntState, PatternKind};
+use memdeck_model::{Hunt, HuntState, MemoryOwners, PatternKind};
 
 use crate::ui::{Icon, Tone};
-use crate::words::grouped;
+use crate::words::{grouped, shown};
 
 /// What is shown of a pattern where there is little room.
 const LETTERS: usize = 40;
@@ -87,6 +87,15 @@ pub fn counted(count: u32, what: &str) -> String {
 pub fn ended(hunt: &Hunt) -> String {
     let (word, ..) = state_of(hunt.state);
     format!("Hunt for {}: {}, {}.", sought(hunt), word.to_ascii_lowercase(), counted(hunt.tally.hits, "hit"))
+}
+
+/// Whose a place in memory is.
+pub fn owned_by(owners: &MemoryOwners) -> String {
+    let named =
+        owners.processes.iter().map(|process| format!("{} ({})", shown(process.name.as_str()), process.pid));
+    let more = (owners.further > 0).then(|| format!("{} more", grouped(owners.further)));
+    let told: Vec<_> = named.chain(more).collect();
+    if told.is_empty() { "of no process".to_owned() } else { format!("of {}", told.join(", ")) }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn Memory() -> impl IntoView {
             .chain(names.into_iter().map(|name| (name.clone(), shown(&name))))
             .collect::<Vec<_>>()
     });
-    let choose = move |name: String| state.show_guest((!name.is_empty()).then_some(GuestName(name)));
+    let choose = move |name: String| state.show_guest((!name.is_empty()).then_some(GuestName(name)).as_ref());
     let is_chosen = memo(move || state.guest.with(Option::is_some));
     let has_data = memo(move || is_chosen.get() && timeline.has_data());
     let is_loading = memo(move || is_chosen.get() && !timeline.has_data() && problem.with(Option::is_none));

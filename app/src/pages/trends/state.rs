@@ -110,8 +110,8 @@ impl State {
     }
 
     /// Shows the memory of a guest; of none.
-    pub fn show_guest(self, guest: Option<GuestName>) {
-        self.go(&address(self.view.get_untracked(), guest.as_ref()));
+    pub fn show_guest(self, guest: Option<&GuestName>) {
+        self.go(&address(self.view.get_untracked(), guest));
     }
 
     fn go(self, address: &str) {

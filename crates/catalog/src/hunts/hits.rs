@@ -89,6 +89,7 @@ impl Catalog {
                     bytes: row.get("bytes")?,
                     around_address: address("around_address")?,
                     around: row.get("around")?,
+                    owners: None,
                 });
             }
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);

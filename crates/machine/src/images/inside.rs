@@ -214,7 +214,9 @@ fn kept(image: &StoredImage) -> Option<InsideReading> {
         tracing::warn!(dump_id = %image.dump_id, error = &error as &dyn std::error::Error, "what was read out of an image is lost");
         None
     })?;
-    let (read_at, inside) = from_kept(&json, &manifest_sha256(image).ok()?)?;
+    let (read_at, mut inside) = from_kept(&json, &manifest_sha256(image).ok()?)?;
+    // It is asked for by place, and is large.
+    inside.mapped = None;
     Some(InsideReading {
         state: InsideState::Finished,
         finished_at: Some(read_at),

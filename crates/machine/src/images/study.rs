@@ -1,11 +1,14 @@
 //! Reads stored images to study them.
 
 use memdeck_image::PageMapError;
-use memdeck_model::{DrawnComparison, GuestPhysAddr, MapView, Problem, ProblemKind, Sought, with_causes};
+use memdeck_model::{
+    DrawnComparison, GuestPhysAddr, MapView, MappedMemory, Problem, ProblemKind, Sought, with_causes,
+};
 use memdeck_operations::{
     AskedPages, FiguredImage, HuntWatcher, ImageRef, PagesForm, ReadPages, Searched, Study,
 };
 use memdeck_study::compare::{CompareError, ComparedImage, Side, as_lime, changed_pages, compare_drawn};
+use memdeck_study::inside::kept_beside;
 use memdeck_study::page::{PageError, PageReader, read_page};
 
 use super::timeline::{self, KnownFigures};
@@ -65,6 +68,11 @@ impl Study for StoredStudy {
         let image = StoredImage::of(image.clone())?;
         let _in_use = self.uses.read(&image.dump_id)?;
         read_page(&image.path, Some(&image.record), address).map_err(|error| without_page(&image, &error))
+    }
+
+    fn mapped(&self, image: &ImageRef) -> Result<Option<MappedMemory>, Problem> {
+        let image = StoredImage::of(image.clone())?;
+        Ok(kept_beside(&image.path, &image.record).and_then(|inside| inside.mapped))
     }
 
     fn check_patterns(&self, sought: &Sought) -> Result<(), Problem> {

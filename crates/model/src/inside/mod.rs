@@ -4,6 +4,7 @@
 //! ([`GuestText`], [`InsideTable`]).
 
 mod changes;
+mod mapped;
 mod problem;
 mod reading;
 mod rows;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::changes::rebooted;
 pub use self::changes::{ComparedReading, InsideChanges, InsideComparison, MOST_CHANGED_ROWS, RowChanges};
+pub use self::mapped::{MOST_OWNERS, MappedMemory, MappedProcess, MemoryOwner, MemoryOwners, PageRuns};
 pub use self::problem::{InsideProblem, InsideProblemKind, other_readers};
 pub use self::reading::{InsideReading, InsideState};
 pub use self::rows::{
@@ -59,6 +61,10 @@ pub struct Inside {
     pub connections: InsideTable<GuestConnection>,
     /// The kernel's log, oldest first.
     pub kernel_log: InsideTable<KernelLogLine>,
+    /// Which processes have which pages mapped. Kept beside the image, to say whose a place in memory is; sent to nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
+    pub mapped: Option<MappedMemory>,
 }
 
 impl Inside {

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use memdeck_model::{
-    ByteCount, ChangedPages, DrawnComparison, GuestPhysAddr, HuntHit, HuntProgress, MapView, MemoryChanges,
-    MemoryFigures, Message, Problem, Sought,
+    ByteCount, ChangedPages, DrawnComparison, GuestPhysAddr, HuntHit, HuntProgress, MapView, MappedMemory,
+    MemoryChanges, MemoryFigures, Message, Problem, Sought,
 };
 
 use super::ImageRef;
@@ -131,6 +131,12 @@ pub trait Study: Send + Sync {
     /// # Errors
     /// The image is gone, has no page map, is damaged or is not the one that was recorded.
     fn page(&self, image: &ImageRef, address: GuestPhysAddr) -> Result<Option<Vec<u8>>, Problem>;
+
+    /// Which processes have which pages mapped, where that was read inside of the guest.
+    ///
+    /// # Errors
+    /// There is no such image.
+    fn mapped(&self, image: &ImageRef) -> Result<Option<MappedMemory>, Problem>;
 
     /// Whether the patterns that count can be looked for.
     ///

@@ -4,6 +4,7 @@
 //! those who may read it, and each look at what was found is noted in the audit.
 
 mod ask;
+mod owners;
 mod run;
 
 use std::sync::Arc;
@@ -68,7 +69,8 @@ impl Operations {
         caller.must(Permission::ReadMemory)?;
         let id = self.seen(id, caller).await?;
         let limit = limit.clamp(1, HuntHits::MOST);
-        let page = self.hits_of(&id, after, limit).await?;
+        let mut page = self.hits_of(&id, after, limit).await?;
+        self.name_owners(&mut page.hits, caller).await;
         self.note_hits(&id, "json", page.hits.len(), caller).await?;
         Ok(page)
     }
@@ -80,7 +82,8 @@ impl Operations {
     pub async fn all_hits(&self, id: &str, caller: &Caller) -> Result<Vec<FoundHit>, Problem> {
         caller.must(Permission::ReadMemory)?;
         let id = self.seen(id, caller).await?;
-        let page = self.hits_of(&id, 0, NewHunt::MOST_HITS).await?;
+        let mut page = self.hits_of(&id, 0, NewHunt::MOST_HITS).await?;
+        self.name_owners(&mut page.hits, caller).await;
         self.note_hits(&id, "csv", page.hits.len(), caller).await?;
         Ok(page.hits)
     }

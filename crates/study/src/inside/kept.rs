@@ -1,7 +1,10 @@
 //! What was read out of an image as the file beside it keeps it: JSON, with the hash of the image's manifest, so that it speaks
 //! of that image alone.
 
-use memdeck_model::{INSIDE_VERSION, Inside, Timestamp};
+use std::path::Path;
+
+use memdeck_image::{kept_inside, read_manifest};
+use memdeck_model::{INSIDE_VERSION, Inside, Record, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -42,6 +45,17 @@ pub fn from_kept(json: &[u8], manifest_sha256: &str) -> Option<(Timestamp, Insid
     Some((kept.read_at, kept.inside))
 }
 
+/// What was read inside of the guest earlier and is kept beside its image; `None` where there is nothing that can be used.
+#[must_use]
+pub fn kept_beside(image: &Path, record: &Record) -> Option<Inside> {
+    let json = kept_inside(image).ok()??;
+    let manifest = match &record.manifest_sha256 {
+        Some(recorded) => recorded.clone(),
+        None => read_manifest(image).ok()??.sha256,
+    };
+    from_kept(&json, &manifest).map(|(_, inside)| inside)
+}
+
 #[cfg(test)]
 mod tests {
     use memdeck_model::{GuestSystem, InsideTable, Millis};
@@ -64,6 +78,7 @@ mod tests {
             interfaces: InsideTable::default(),
             connections: InsideTable::default(),
             kernel_log: InsideTable::default(),
+            mapped: None,
         }
     }
 

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use memdeck_model::{
     GuestConnection, GuestInterface, GuestModule, GuestSystem, GuestText, InsideTable, KernelLogLine,
-    Missing, MissingWhy, OpenFile, Timestamp,
+    MappedMemory, Missing, MissingWhy, OpenFile, Timestamp,
 };
 use mquire::architecture::intel::architecture::IntelArchitecture;
 use mquire::core::entities::ip_address::IPAddress;
 use mquire::core::entities::network_interface::{IPAddressAndMask, NetworkInterface, NetworkMask};
 use mquire::core::error::{Error, ErrorKind};
 use mquire::core::operating_system::OperatingSystem as _;
+use mquire::memory::readable::Readable;
 use mquire::operating_system::linux::entities::kernel_module::{KernelModule, KernelModuleState};
 use mquire::operating_system::linux::entities::network_connection::{NetworkConnection, Protocol};
 use mquire::operating_system::linux::operating_system::LinuxOperatingSystem;
 
 use super::memory::GuestMemory;
+use super::owners::mapped;
 use super::processes::{Found, Listed, processes};
 
 /// From this version on the layout of the kernel's symbols is known.
@@ -46,6 +48,7 @@ pub(super) struct Tables {
     pub(super) interfaces: InsideTable<GuestInterface>,
     pub(super) connections: InsideTable<GuestConnection>,
     pub(super) kernel_log: InsideTable<KernelLogLine>,
+    pub(super) mapped: MappedMemory,
 }
 
 /// No kernel was found.
@@ -54,8 +57,9 @@ pub(super) struct NoKernel;
 
 /// Reads everything. What cannot be read is said in its table.
 pub(super) fn read(memory: GuestMemory) -> Result<Tables, NoKernel> {
-    let linux =
-        LinuxOperatingSystem::new(Arc::new(memory), IntelArchitecture::new()).map_err(|_| NoKernel)?;
+    let memory = Arc::new(memory);
+    let readable: Arc<dyn Readable> = memory.clone();
+    let linux = LinuxOperatingSystem::new(readable, IntelArchitecture::new()).map_err(|_| NoKernel)?;
     let mut system = system(&linux);
     let kernel = system.kernel.as_ref().map(|kernel| kernel.as_str().to_owned());
     let why = Why { version: kernel.as_deref().and_then(version), kernel };
@@ -114,7 +118,18 @@ pub(super) fn read(memory: GuestMemory) -> Result<Tables, NoKernel> {
         }
         Err(error) => InsideTable::missing(needs_symbols("kernel log", &error)),
     };
-    Ok(Tables { system, lists_compared, processes, open_files, modules, interfaces, connections, kernel_log })
+    let mapped = mapped(memory.as_ref(), listed);
+    Ok(Tables {
+        system,
+        lists_compared,
+        processes,
+        open_files,
+        modules,
+        interfaces,
+        connections,
+        kernel_log,
+        mapped,
+    })
 }
 
 fn system(linux: &LinuxOperatingSystem) -> GuestSystem {

@@ -12,6 +12,7 @@
 mod kept;
 mod linux;
 mod memory;
+mod owners;
 mod processes;
 mod worker;
 
@@ -23,7 +24,7 @@ use memdeck_model::{INSIDE_VERSION, Inside, InsideProblem, InsideProblemKind, Re
 use self::linux::Tables;
 use self::memory::{GuestMemory, MemoryError};
 
-pub use self::kept::{from_kept, to_kept};
+pub use self::kept::{from_kept, kept_beside, to_kept};
 pub use self::worker::{InsideLimits, InsideRequest, READ_INSIDE_SUBCOMMAND, answer, run};
 
 /// Reads all there is. Only for a process of its own.
@@ -52,6 +53,7 @@ fn read(image: &Path, record: Option<&Record>, most_unpacked: u64) -> Result<Ins
         interfaces,
         connections,
         kernel_log,
+        mapped,
     } = tables;
     Ok(Inside {
         version: INSIDE_VERSION,
@@ -67,5 +69,6 @@ fn read(image: &Path, record: Option<&Record>, most_unpacked: u64) -> Result<Ins
         interfaces,
         connections,
         kernel_log,
+        mapped: Some(mapped),
     })
 }

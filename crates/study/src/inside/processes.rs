@@ -26,6 +26,8 @@ pub(super) struct Found {
     at: VirtualAddress,
     pid: u32,
     group: u32,
+    /// Where its uppermost page table is, if it has memory of its own.
+    page_table: Option<u64>,
     process: GuestProcess,
 }
 
@@ -55,7 +57,8 @@ impl Found {
             hidden: false,
         };
         let (address, at) = (task.virtual_address.value().value(), task.virtual_address);
-        Self { address, at, pid: task.pid, group: task.tgid, process }
+        let page_table = (kind == ProcessKind::User).then(|| task.page_table.value());
+        Self { address, at, pid: task.pid, group: task.tgid, page_table, process }
     }
 
     /// Whether it can be a task that exists: pointers lead to memory that was used for something else since.
@@ -71,6 +74,8 @@ impl Found {
 pub(super) struct Listed {
     pub(super) at: VirtualAddress,
     pub(super) pid: u32,
+    pub(super) name: GuestText,
+    pub(super) page_table: Option<u64>,
 }
 
 /// The processes among tasks. `followed` were found by pointers, `numbered` in the table of numbers, where that was found.
@@ -103,7 +108,8 @@ pub(super) fn processes(
     let compared = by_number.is_some();
     let mut listed = Vec::new();
     let rows = leaders.into_values().map(|(found, in_both)| {
-        listed.push(Listed { at: found.at, pid: found.group });
+        let name = found.process.name.clone();
+        listed.push(Listed { at: found.at, pid: found.group, name, page_table: found.page_table });
         let further_threads = threads.get(&found.group).copied().unwrap_or(0);
         Ok::<_, ()>(GuestProcess { further_threads, hidden: compared && !in_both, ..found.process })
     });

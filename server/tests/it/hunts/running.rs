@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use memdeck_model::audit::{AuditAction, AuditResult};
 use memdeck_model::{
     Actor, ByteCount, DeleteRequest, DrawnComparison, DumpId, Event, GuestPhysAddr, HuntHit, HuntProgress,
-    InsideReading, Inspection, Manifest, MapView, Millis, Problem, Record, Sought, Verification,
+    InsideReading, Inspection, Manifest, MapView, MappedMemory, Millis, Problem, Record, Sought,
+    Verification,
 };
 use memdeck_operations::{
     AskedPages, Caller, Described, FiguredImage, Form, HuntWatcher, ImageHost, ImageRef, Images, OpenImage,
@@ -61,6 +62,10 @@ impl Study for EndlessStudy {
 
     fn page(&self, image: &ImageRef, address: GuestPhysAddr) -> Result<Option<Vec<u8>>, Problem> {
         self.study.page(image, address)
+    }
+
+    fn mapped(&self, image: &ImageRef) -> Result<Option<MappedMemory>, Problem> {
+        self.study.mapped(image)
     }
 
     fn check_patterns(&self, sought: &Sought) -> Result<(), Problem> {
