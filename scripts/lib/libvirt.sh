@@ -137,7 +137,8 @@ stop_libvirt() {
         [ -s "$STARTED_DIR/$daemon" ] || continue
         read -r pid _ <"$STARTED_DIR/$daemon"
         if [ "$(process_identity "$pid")" = "$(cat "$STARTED_DIR/$daemon")" ]; then
-            kill "$pid"
+            # To its end: who starts the lab again at once would find one that is going.
+            end_daemon "$daemon"
             say "stopped $daemon (pid $pid)"
         fi
     done
