@@ -173,6 +173,9 @@ pub struct DumpArgs {
     /// Dump a guest with encrypted memory all the same: its image is ciphertext.
     #[arg(long)]
     pub accept_encrypted: bool,
+    /// Store the image as a difference to the newest full one of the VM, where there is one that fits.
+    #[arg(long)]
+    pub difference: bool,
     /// Print the result as JSON, one object with a list of dumps, and no progress bar.
     #[arg(long)]
     pub json: bool,
@@ -188,6 +191,7 @@ impl DumpArgs {
             case: self.case.clone(),
             note: self.note.clone(),
             accept_encrypted: self.accept_encrypted,
+            difference: self.difference,
         }
     }
 }

@@ -112,6 +112,7 @@ fn engine(
             time_limit: config.dumps.timeout,
             pause_budget: config.dumps.pause_budget,
             frozen_pause_limit: config.dumps.frozen_pause_limit,
+            full_every: config.dumps.full_every,
             live_time_budget: config.dumps.live_time_budget,
             live_bandwidth_mibps: config.dumps.live_bandwidth_mibps,
             shutdown_grace,

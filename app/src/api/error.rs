@@ -50,7 +50,7 @@ pub(super) fn refusal(answer: &[u8]) -> ApiError {
     }
     let problem = match serde_json::from_slice(answer) {
         Ok(Refusal { kind, detail, request_id, candidates }) => {
-            Problem { kind, detail: detail.into(), request_id, candidates }
+            Problem { request_id, candidates, ..Problem::new(kind, detail) }
         }
         Err(_) => unreachable_server(),
     };

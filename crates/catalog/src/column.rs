@@ -14,7 +14,7 @@ pub(crate) const RECORD_COLUMNS: &str =
     records.job_downtime_ms, records.iterations, records.dirty_bytes_per_s, records.encrypted,
     records.case_number, records.note, records.deleted_at, records.deleted_by, records.origin,
     records.manifest_sha256, records.digests_root, records.rebuilt_at, records.requested_by,
-    records.foreign_row, records.guest_uuid, records.row_digest";
+    records.foreign_row, records.guest_uuid, records.difference_of, records.row_digest";
 
 /// Reads which kind of foreign row a record was made of.
 pub(crate) fn foreign(row: &Row<'_>) -> Result<Option<ForeignRow>, CatalogError> {

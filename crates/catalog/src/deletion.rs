@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::column::{actor, instant, word};
 use crate::record_row::numbered_records;
 use crate::reserve::For;
-use crate::{Catalog, CatalogError, audit, row_digest};
+use crate::{Catalog, CatalogError, audit, bases, row_digest};
 
 /// A record, and the service it was imported from.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,7 @@ impl Catalog {
     /// Marks the image of an own record as deleted, and returns the record. One that is marked already is left as it is.
     ///
     /// # Errors
-    /// There is no own record of that dump, or `SQLite` refused.
+    /// There is no own record of that dump, other images are differences to this one, or `SQLite` refused.
     pub fn mark_deleted(&self, deletion: &Deletion) -> Result<Record, CatalogError> {
         self.conclude("mark an image as deleted", For::Deletion, |tx| {
             let dump_id = &deletion.dump_id;
@@ -56,6 +56,10 @@ impl Catalog {
                 )
                 .optional()?;
             let Some(seq) = own else { return Err(CatalogError::UnknownDump(dump_id.clone())) };
+            let needed_by = bases::needed_by(tx, dump_id)?;
+            if !needed_by.is_empty() {
+                return Err(CatalogError::ImageNeeded { dump_id: dump_id.clone(), needed_by });
+            }
             let is_marked = mark(tx, deletion, None)?;
             tx.execute("INSERT OR IGNORE INTO deletions (record_seq) VALUES (?1)", [seq])?;
             let record = record_of(tx, dump_id)?.ok_or_else(|| CatalogError::UnknownDump(dump_id.clone()))?;

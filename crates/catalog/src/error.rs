@@ -70,6 +70,19 @@ pub enum CatalogError {
         /// The schema version this program reads.
         known: i64,
     },
+    /// Other images, or one that is being stored, are differences to this one.
+    #[error(
+        "the image of dump {dump_id} is needed by {}, which {} stored as {} to it: delete {} first",
+        listed(needed_by),
+        if needed_by.len() == 1 { "is" } else { "are" },
+        if needed_by.len() == 1 { "a difference" } else { "differences" },
+        if needed_by.len() == 1 { "that one" } else { "those" }
+    )]
+    ImageNeeded {
+        dump_id: DumpId,
+        /// The dumps of the others, oldest first.
+        needed_by: Vec<DumpId>,
+    },
     /// Records are removed as they were archived or not at all.
     #[error(
         "the record of dump {dump} changed, or has to stay, since it was archived: nothing was removed; try again"
@@ -130,6 +143,17 @@ pub enum CatalogError {
     /// The record names another dump than the job it was given for, or none.
     #[error("the record does not name the dump {0}")]
     RecordOfAnotherDump(DumpId),
+}
+
+/// Dumps as a part of a sentence.
+fn listed(dumps: &[DumpId]) -> String {
+    const MOST: usize = 3;
+    let named: Vec<&str> = dumps.iter().take(MOST).map(DumpId::as_str).collect();
+    match dumps.len().saturating_sub(MOST) {
+        0 if dumps.len() == 1 => format!("that of {}", named.join("")),
+        0 => format!("those of {}", named.join(", ")),
+        more => format!("those of {} and {more} more", named.join(", ")),
+    }
 }
 
 impl CatalogError {

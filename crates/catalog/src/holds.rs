@@ -111,7 +111,7 @@ impl Catalog {
     pub fn images_to_decide(&self) -> Result<Vec<KeptImage>, CatalogError> {
         self.list("list the images that are kept", |connection| {
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT dump_id, dom, host, timestamp, gzip_size_bytes, {HELD} AS held,
+                "SELECT dump_id, dom, host, timestamp, gzip_size_bytes, difference_of, {HELD} AS held,
                      (SELECT verdict FROM verifications WHERE verifications.dump_id = records.dump_id) AS verdict
                  FROM records
                  WHERE ok = 1 AND deleted_at IS NULL AND foreign_row IS NULL AND dump_id IS NOT NULL
@@ -137,6 +137,7 @@ impl Catalog {
                     },
                     held: word(row, "held")?,
                     is_in_use: false,
+                    difference_of: word(row, "difference_of")?,
                 });
             }
             Ok(images)

@@ -18,6 +18,7 @@ mod accounts;
 mod archives;
 mod audit;
 mod backup;
+mod bases;
 mod catalog;
 mod check;
 mod column;

@@ -22,12 +22,12 @@ pub(crate) fn insert(
                               gzip_size_bytes, ctime, mtime, atime, dump_path, mode, pause_ms, format, codec, ok,
                               point_in_time, fallback, job_downtime_ms, iterations, dirty_bytes_per_s,
                               encrypted, case_number, note, deleted_at, deleted_by, manifest_sha256, digests_root,
-                              rebuilt_at, requested_by, foreign_row)
+                              rebuilt_at, requested_by, foreign_row, difference_of)
          VALUES (:origin, :dump_id, :timestamp, :dom, :vmid, :host, :guest_uuid, :sha256, :duration_sec, :raw_size_bytes,
                  :gzip_size_bytes, :ctime, :mtime, :atime, :dump_path, :mode, :pause_ms, :format, :codec, :ok,
                  :point_in_time, :fallback, :job_downtime_ms, :iterations, :dirty_bytes_per_s,
                  :encrypted, :case_number, :note, :deleted_at, :deleted_by, :manifest_sha256, :digests_root,
-                 :rebuilt_at, :requested_by, :foreign_row)",
+                 :rebuilt_at, :requested_by, :foreign_row, :difference_of)",
     )?
     .execute(named_params! {
             ":origin": origin,
@@ -65,6 +65,7 @@ pub(crate) fn insert(
             ":rebuilt_at": record.rebuilt_at.map(Timestamp::unix_micros),
             ":requested_by": record.requested_by.as_ref().map(Actor::to_json),
             ":foreign_row": record.foreign.map(ForeignRow::as_str),
+            ":difference_of": record.difference_of.as_ref().map(DumpId::as_str),
         })?;
     let seq = connection.last_insert_rowid();
     row_digest::refresh(connection, seq)?;
@@ -131,6 +132,7 @@ pub(crate) fn read_record(row: &Row<'_>) -> Result<Record, CatalogError> {
         raw_size_bytes: number("raw_size_bytes")?.map(ByteCount),
         format: row.get("format")?,
         codec: row.get("codec")?,
+        difference_of: word(row, "difference_of")?,
         ok: row.get("ok")?,
         point_in_time: moment("point_in_time")?,
         fallback: row.get::<_, Option<String>>("fallback")?.map(Message::from),

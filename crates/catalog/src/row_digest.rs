@@ -17,7 +17,7 @@ use crate::column::{RECORD_COLUMNS, word};
 pub(crate) const SINCE_VERSION: usize = 9;
 
 /// Every column of `records` but the digest itself.
-const COVERED: [&str; 36] = [
+const COVERED: [&str; 37] = [
     "seq",
     "origin",
     "dump_id",
@@ -54,6 +54,7 @@ const COVERED: [&str; 36] = [
     "requested_by",
     "foreign_row",
     "guest_uuid",
+    "difference_of",
 ];
 
 /// Where each of them stands in a row: every statement that reads records begins with [`RECORD_COLUMNS`]. To look them up

@@ -39,6 +39,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0022_guest_groups.sql"),
     include_str!("../migrations/0023_people_of_a_provider.sql"),
     include_str!("../migrations/0024_archives.sql"),
+    include_str!("../migrations/0025_differences.sql"),
 ];
 
 /// Another process holds the database only by mistake (the state directory is locked), so waiting is short.

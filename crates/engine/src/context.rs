@@ -28,6 +28,8 @@ pub struct EngineSettings {
     pub live_bandwidth_mibps: u64,
     /// The longest a guest that runs may stand still for a dump; at the limit the dump ends and the guest runs.
     pub frozen_pause_limit: Duration,
+    /// Of so many images in a row that may be differences, one is stored whole.
+    pub full_every: NonZeroU32,
     /// How long a shutdown waits for running dumps before it stops them.
     pub shutdown_grace: Duration,
 }

@@ -28,6 +28,7 @@ pub fn record_of(manifest: &Manifest, sealed: &Sealed, sealed_at: Timestamp) -> 
         raw_size_bytes: Some(manifest.raw_size_bytes),
         format: Some(manifest.format.clone()),
         codec: Some(manifest.codec.clone()),
+        difference_of: manifest.difference.as_ref().map(|facts| facts.base.clone()),
         ok: true,
         point_in_time: facts.point_in_time,
         fallback: facts.fallback.clone(),

@@ -17,9 +17,9 @@
 //! The rooms, each below those that use it:
 //!
 //! ```text
-//! format ◄── pipeline ◄── store ◄── receive
-//!    ▲          ▲
-//!    └── read ──┴──◄── verify, export ◄── inspect
+//! format ◄── pipeline ◄── read ◄── store ◄── receive
+//!                          ▲
+//!                          └── verify, export ◄── inspect
 //! ```
 //!
 //! This crate is synchronous. It does not know hypervisors, networks or the catalog, and it reads no clock but the
@@ -53,16 +53,17 @@ mod synthetic;
 mod testing;
 
 pub use memdeck_model::{
-    CaptureFacts, Companion, ExportFacts, ExportFormat, Finding, FrameDigestFacts, FrameFacts, FrameSpan,
-    GuestFacts, HypervisorFacts, Inspection, MANIFEST_VERSION, Manifest, NoteFacts, OmittedBlock,
-    PageMapFacts, PageTotals, ParseFormatError, RecordCheck, Sample, Segment, SegmentKind, SignatureCheck,
-    Verdict, VerifyReport,
+    CaptureFacts, Companion, DifferenceFacts, ExportFacts, ExportFormat, Finding, FrameDigestFacts,
+    FrameFacts, FrameSpan, GuestFacts, HypervisorFacts, Inspection, MANIFEST_VERSION, Manifest, NoteFacts,
+    OmittedBlock, PageMapFacts, PageTotals, ParseFormatError, RecordCheck, Sample, Segment, SegmentKind,
+    SignatureCheck, Verdict, VerifyReport,
 };
 
 pub use export::{
     Effort, ExportMap, ExportPart, ExportReader, ExportSink, Exported, ImageExport, SparseFile, export,
 };
 pub use format::companions::dump_id_of;
+pub use format::difference::BaseError;
 pub use format::elf::{ElfCore, ElfError, ElfScanner};
 pub use format::frame::{FRAME_BYTES, FrameFault};
 pub use format::hash::sha256_hex;
@@ -82,8 +83,9 @@ pub use receive::live::{LiveCapture, LiveEvent, Received};
 pub use receive::ordered::{OrderedImage, PageCounts};
 pub use receive::qevm::QevmError;
 pub use store::{
-    CaptureError, Captured, ImageStore, PartialImage, Provenance, SealError, Sealed, SpoolError, StoreError,
-    StoredDump, StoredDumps, check_removable, keep_inside, keep_time_stamp, kept_inside, remove_stored,
+    BaseImage, CaptureError, Captured, ImageStore, NoBase, PartialImage, Provenance, SealError, Sealed,
+    SpoolError, StoreError, StoredDump, StoredDumps, check_removable, keep_inside, keep_time_stamp,
+    kept_inside, remove_stored,
 };
 pub use verify::{
     check_signature, check_time_stamp, compare_with_record, signature_beside, signature_of_stored,

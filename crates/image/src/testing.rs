@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::synthetic::{headers, noise};
 use crate::{
-    CaptureError, CaptureFacts, Captured, FrozenCapture, GuestFacts, HypervisorFacts, ImageStore,
+    BaseImage, CaptureError, CaptureFacts, Captured, FrozenCapture, GuestFacts, HypervisorFacts, ImageStore,
     ManifestFile, PartialImage, Provenance, Sealed, SeekTable,
 };
 
@@ -126,6 +126,17 @@ impl Lab {
         partial.seal_signed(provenance(), &self.signer()).unwrap().1
     }
 
+    /// Stores another dump of the same guest, as a difference to that one.
+    pub(crate) fn store_difference(&self, base: &Sealed, image: &[u8]) -> Sealed {
+        let dump_id = "9c7e3a51-2b1d-4c8e-b6f0-3d5a7e9f1b24".parse().unwrap();
+        let mut partial = self.store.create(&guest(), &dump_id).unwrap();
+        let received = FrozenCapture::prepare(&self.store).unwrap();
+        let received = received.receive(image, &|| false, &mut silent).unwrap();
+        let base = BaseImage::open(&base.image, &record_of(base)).unwrap();
+        partial.capture_against(received, Some(base), &|| false, &mut silent).unwrap();
+        partial.seal_signed(provenance(), &self.signer()).unwrap().1
+    }
+
     /// Stores another dump, of another guest.
     pub(crate) fn store_other(&self, image: &[u8]) -> Sealed {
         let other = GuestName("db-01".to_owned());
@@ -177,6 +188,7 @@ pub(crate) fn record_of(sealed: &Sealed) -> Record {
         raw_size_bytes: Some(manifest.raw_size_bytes),
         format: Some(manifest.format),
         codec: Some(manifest.codec),
+        difference_of: manifest.difference.map(|facts| facts.base),
         case: manifest.case,
         note: manifest.note,
         manifest_sha256: Some(file.sha256),

@@ -72,6 +72,18 @@ pub enum Finding {
     /// Frames of other digests that are not listed.
     #[error("{frames} further frames have other digests")]
     FurtherFrameDigests { frames: u64 },
+    /// The image is stored as a difference to another one, which cannot be used.
+    #[error(
+        "the image is stored as a difference to that of dump {dump}, which must be there as {path} and cannot be used: {reason}"
+    )]
+    BaseUnusable {
+        /// The dump of the other image.
+        dump: DumpId,
+        /// Where that image must be.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The digests are not there.
     #[error("there is no file {path} with the digests of the frames")]
     DigestsMissing {

@@ -125,8 +125,8 @@ pub use inspection::{ExportFacts, ExportFormat, Inspection, NoteFacts, ParseForm
 pub use job_state::JobState;
 pub use last_dump::LastDump;
 pub use manifest::{
-    CaptureFacts, FrameDigestFacts, FrameFacts, GuestFacts, HypervisorFacts, MANIFEST_VERSION, Manifest,
-    OmittedBlock, PageMapFacts, PageTotals,
+    CaptureFacts, DIFFERENCE_MANIFEST_VERSION, DifferenceFacts, FrameDigestFacts, FrameFacts, GuestFacts,
+    HypervisorFacts, MANIFEST_VERSION, Manifest, OmittedBlock, PageMapFacts, PageTotals,
 };
 pub use message::Message;
 pub use name_pattern::{NamePattern, ParseNamePatternError};

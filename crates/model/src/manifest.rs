@@ -11,8 +11,10 @@ use crate::{
     PauseSource, Remark, Segment, Timestamp,
 };
 
-/// The version this program writes, and the only one it reads.
+/// The version this program writes of an image that is stored whole.
 pub const MANIFEST_VERSION: u32 = 1;
+/// The version it writes of an image that is stored as a difference, which older programs would take for a damaged one.
+pub const DIFFERENCE_MANIFEST_VERSION: u32 = 2;
 
 /// The guest an image was taken of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,10 +128,27 @@ pub struct PageMapFacts {
     pub mean_entropy_millibits: u64,
 }
 
+/// Which image another one is a difference to, and how many of its frames are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferenceFacts {
+    /// The dump of the other image, which is stored whole.
+    pub base: DumpId,
+    /// The name of that image's file, in the same directory.
+    pub base_file: String,
+    /// SHA-256 of that image uncompressed, 64 hexadecimal digits.
+    pub base_sha256: String,
+    /// BLAKE3 hash over the digests of all its frames, 64 hexadecimal digits.
+    pub base_digests_root: String,
+    /// Frames that are as in the other image; nothing of them is stored.
+    pub same_frames: u64,
+    /// Frames of which only what changed is stored.
+    pub changed_frames: u64,
+}
+
 /// The manifest of a stored image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`MANIFEST_VERSION`].
+    /// [`MANIFEST_VERSION`] or [`DIFFERENCE_MANIFEST_VERSION`].
     pub manifest_version: u32,
     /// Which dump.
     pub dump_id: DumpId,
@@ -188,6 +207,9 @@ pub struct Manifest {
     /// The page map; older images have none.
     #[serde(default)]
     pub page_map: Option<PageMapFacts>,
+    /// The image that this one is stored as a difference to; `None` if it is stored whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<DifferenceFacts>,
     /// The end of memdeck's audit when the image was sealed; older images have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditHead>,

@@ -130,6 +130,10 @@ pub struct DumpOptions {
     pub note: Option<Remark>,
     /// Whether a guest with encrypted memory may be dumped: its image is ciphertext.
     pub accept_encrypted: bool,
+    /// Whether the image may be stored as a difference to the newest whole one of the guest. Where that cannot be, or it is time
+    /// for another whole one, it is stored whole.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub difference: bool,
 }
 
 /// The longest pause budget that a setting or a request may name.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Message;
+use crate::{DumpId, Message};
 
 /// What kind of failure a caller can react to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,12 +61,15 @@ pub struct Problem {
     /// What may have been meant, where a name means several things.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<String>,
+    /// The dumps whose images are stored as differences to the one that was to be deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needed_by: Vec<DumpId>,
 }
 
 impl Problem {
     /// A problem of `kind` with the sentence `detail`.
     #[must_use]
     pub fn new(kind: ProblemKind, detail: impl Into<Message>) -> Self {
-        Self { kind, detail: detail.into(), request_id: None, candidates: Vec::new() }
+        Self { kind, detail: detail.into(), request_id: None, candidates: Vec::new(), needed_by: Vec::new() }
     }
 }

@@ -64,6 +64,9 @@ pub struct Record {
     pub format: Option<String>,
     /// Codec of the stored file: `zstd`.
     pub codec: Option<String>,
+    /// The dump whose image this one is stored as a difference to; `None` if it is stored whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference_of: Option<DumpId>,
     /// Whether the dump succeeded.
     pub ok: bool,
 
@@ -189,6 +192,7 @@ impl Record {
             raw_size_bytes: None,
             format: None,
             codec: None,
+            difference_of: None,
             ok: true,
             point_in_time: None,
             fallback: None,

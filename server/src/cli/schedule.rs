@@ -81,6 +81,9 @@ pub struct AddArgs {
     /// Note, kept with each dump.
     #[arg(long, value_name = "TEXT")]
     pub note: Option<Remark>,
+    /// Store images as differences to the newest full one of their VM, where there is one that fits.
+    #[arg(long)]
+    pub difference: bool,
     /// Begin the dumps of a run evenly over so many minutes.
     #[arg(long, value_name = "MINUTES", default_value_t = 0)]
     pub spread: u32,
@@ -136,6 +139,7 @@ impl AddArgs {
                 case: self.case.clone(),
                 note: self.note.clone(),
                 accept_encrypted: false,
+                difference: self.difference,
             },
             spread_min: self.spread,
             per_host: self.per_host,

@@ -39,8 +39,8 @@ pub use memdeck_agent::ServiceAddress as ServiceConfig;
 pub use memdeck_model::Secret;
 use settings::{
     AUDIT_SYSLOG, BALLOON_STATS, BATCH_MAX_LINES, BATCH_MAX_SEC, DEVICE_CACHE_TTL, DUMP_DIR, DUMP_TIMEOUT,
-    FROZEN_PAUSE_LIMIT, INFLUX_BUCKET, INFLUX_DB, INFLUX_ORG, INFLUX_PASSWORD, INFLUX_TIMEOUT, INFLUX_TOKEN,
-    INFLUX_URL, INFLUX_USER, LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET,
+    FROZEN_PAUSE_LIMIT, FULL_EVERY, INFLUX_BUCKET, INFLUX_DB, INFLUX_ORG, INFLUX_PASSWORD, INFLUX_TIMEOUT,
+    INFLUX_TOKEN, INFLUX_URL, INFLUX_USER, LIBVIRT_TIMEOUT, LIBVIRT_URI, LIVE_BANDWIDTH, LIVE_TIME_BUDGET,
     MAX_PARALLEL_DUMPS, PAUSE_BUDGET, POLL_INTERVAL, SERVICE_TIMEOUT, SERVICE_TOKEN, SERVICE_URL,
     SHUTDOWN_GRACE, STATE_DIR, TELEMETRY, TELEMETRY_STORE_MIB,
 };
@@ -69,6 +69,8 @@ pub struct DumpConfig {
     pub pause_budget: Duration,
     /// The longest a running guest may stand still for a dump.
     pub frozen_pause_limit: Duration,
+    /// Of so many images in a row that may be differences, one is stored whole.
+    pub full_every: NonZeroU32,
     /// The longest a live dump may go on copying.
     pub live_time_budget: Duration,
     /// MiB per second a live dump may read while the guest runs; 0 is no limit.
@@ -227,6 +229,12 @@ impl Config {
                     0,
                     "a whole number of MiB per second from 0 to 1000000, 0 for no limit",
                     |text| text.parse().ok().filter(|mibps| *mibps <= 1_000_000),
+                )?,
+                full_every: sources.parse(
+                    &FULL_EVERY,
+                    NonZeroU32::MIN.saturating_add(6),
+                    "a whole number from 1 to 100",
+                    |text| text.parse().ok().filter(|n: &NonZeroU32| n.get() <= 100),
                 )?,
                 shutdown_grace: seconds(&SHUTDOWN_GRACE, 20.0, 0.0, 86_400.0)?,
             },

@@ -172,6 +172,12 @@ pub const LIVE_BANDWIDTH: Setting = setting(
     "0",
     "MiB per second a live dump may read while the guest runs, 0 to 1000000; 0 is no limit",
 );
+pub const FULL_EVERY: Setting = setting(
+    "dumps.full_every",
+    &["FULL_EVERY"],
+    "7",
+    "Of so many images in a row of a guest that may be stored as differences, one is stored whole, 1 to 100",
+);
 pub const SHUTDOWN_GRACE: Setting = setting(
     "dumps.shutdown_grace",
     &["SHUTDOWN_GRACE"],
@@ -359,6 +365,7 @@ pub static SETTINGS: &[&Setting] = &[
     &FROZEN_PAUSE_LIMIT,
     &LIVE_TIME_BUDGET,
     &LIVE_BANDWIDTH,
+    &FULL_EVERY,
     &SHUTDOWN_GRACE,
     &VERIFY_EVERY_DAYS,
     &VERIFY_BANDWIDTH,

@@ -76,6 +76,14 @@ fn hashes(sheet: &mut Sheet, manifest: &Manifest, record: &Record) {
     let (raw, stored) = (manifest.raw_size_bytes, manifest.stored_size_bytes);
     sheet.fact("image", format!("{raw} ({} bytes), SHA-256 {}", raw.0, manifest.sha256));
     sheet.fact("stored file", format!("{stored} ({} bytes), SHA-256 {}", stored.0, manifest.file_sha256));
+    let base = manifest.difference.as_ref();
+    sheet.optional(
+        "stored as a difference to",
+        base.map(|base| {
+            let (file, sha256) = (&base.base_file, &base.base_sha256);
+            format!("dump {}, whose image {file} is needed to read it, SHA-256 {sha256}", base.base)
+        }),
+    );
     sheet.optional("manifest", record.manifest_sha256.as_ref().map(|sha256| format!("SHA-256 {sha256}")));
     let map = manifest.page_map.as_ref();
     sheet.optional(

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use memdeck_model::{CancelReply, Message, ParseRequestKeyError, Problem, ProblemKind, RequestKey};
+use memdeck_model::{CancelReply, DumpId, Message, ParseRequestKeyError, Problem, ProblemKind, RequestKey};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use utoipa::IntoParams;
@@ -25,11 +25,13 @@ pub struct RestError {
     kind: Option<ProblemKind>,
     /// What a name that means several things may mean.
     candidates: Vec<String>,
+    /// Whose images are differences to the one that was to be deleted.
+    needed_by: Vec<DumpId>,
 }
 
 impl RestError {
     pub fn new(status: StatusCode, detail: impl Into<Message>) -> Self {
-        Self { status, detail: detail.into(), kind: None, candidates: Vec::new() }
+        Self { status, detail: detail.into(), kind: None, candidates: Vec::new(), needed_by: Vec::new() }
     }
 
     /// The caller is not known.
@@ -53,6 +55,9 @@ impl IntoResponse for RestError {
         if !self.candidates.is_empty() {
             body["candidates"] = json!(self.candidates);
         }
+        if !self.needed_by.is_empty() {
+            body["needed_by"] = json!(self.needed_by);
+        }
         let mut response = (self.status, Json(body)).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
@@ -66,7 +71,8 @@ impl From<Problem> for RestError {
         let status = StatusCode::from_u16(problem.kind.http_status());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let kind = (problem.kind == ProblemKind::Forbidden).then_some(problem.kind);
-        Self { kind, candidates: problem.candidates, ..Self::new(status, problem.detail) }
+        let Problem { detail, candidates, needed_by, .. } = problem;
+        Self { kind, candidates, needed_by, ..Self::new(status, detail) }
     }
 }
 

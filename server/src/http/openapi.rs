@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use memdeck_model::ProblemKind;
+use memdeck_model::{DumpId, ProblemKind};
 use serde::Serialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, SecurityRequirement, Server};
@@ -26,6 +26,8 @@ pub struct ErrorBody {
     kind: Option<ProblemKind>,
     /// Where a name means guests of several hosts: what to name instead.
     candidates: Option<Vec<String>>,
+    /// Where an image cannot be deleted because others are stored as differences to it: their dumps.
+    needed_by: Option<Vec<DumpId>>,
 }
 
 #[derive(utoipa::OpenApi)]

@@ -16,6 +16,7 @@ mod comparison;
 mod connections;
 mod custody;
 mod dashboard;
+mod differences;
 mod doctor;
 mod documents;
 mod events;

@@ -124,6 +124,10 @@ fn file(record: &Record, image: Option<&Inspection>, manifest: Option<&Manifest>
     );
     let format = record.format.as_deref().zip(record.codec.as_deref());
     facts.add_some("Format", format.map(|(format, codec)| text(format!("{} in {codec}", upper(format)))));
+    facts.add_some(
+        "Stored as a difference to",
+        record.difference_of.as_ref().map(|base| Value::Code(base.to_string())),
+    );
     if let Some(manifest) = manifest {
         let frames = manifest.frames;
         let (total, zero) = (grouped(frames.total), grouped(frames.zero));

@@ -19,7 +19,7 @@ fn select(clause: &str) -> String {
                 jobs.guest_name, jobs.guest_vmid, jobs.state, jobs.message, jobs.end_reason, jobs.requested_by AS job_requested_by,
                 jobs.queued_at, jobs.started_at, jobs.finished_at, jobs.record_seq, jobs.requested_mode,
                 jobs.pause_budget_ms, jobs.bandwidth_mibps, jobs.accept_encrypted, jobs.case_number AS job_case_number,
-                jobs.note AS job_note, jobs.mode AS job_mode, jobs.fallback AS job_fallback
+                jobs.note AS job_note, jobs.difference, jobs.mode AS job_mode, jobs.fallback AS job_fallback
          FROM jobs LEFT JOIN records ON records.seq = jobs.record_seq {clause}"
     )
 }
@@ -75,9 +75,10 @@ pub(super) fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<
     let guest = job.guest.as_ref();
     connection.execute(
         "INSERT INTO jobs (dump_id, vm, guest_uuid, guest_name, guest_vmid, state, message, requested_by, queued_at,
-                           requested_mode, pause_budget_ms, bandwidth_mibps, case_number, note, accept_encrypted)
+                           requested_mode, pause_budget_ms, bandwidth_mibps, case_number, note, accept_encrypted, difference)
          VALUES (:dump_id, :vm, :guest_uuid, :guest_name, :guest_vmid, 'queued', '', :requested_by, :queued_at,
-                 :requested_mode, :pause_budget_ms, :bandwidth_mibps, :case_number, :note, :accept_encrypted)",
+                 :requested_mode, :pause_budget_ms, :bandwidth_mibps, :case_number, :note, :accept_encrypted,
+                 :difference)",
         named_params! {
             ":dump_id": job.dump_id.as_str(),
             ":vm": job.vm.as_str(),
@@ -92,6 +93,7 @@ pub(super) fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<
             ":case_number": job.options.case.as_ref().map(Remark::as_str),
             ":note": job.options.note.as_ref().map(Remark::as_str),
             ":accept_encrypted": job.options.accept_encrypted,
+            ":difference": job.options.difference,
         },
     )?;
     Ok(())
@@ -158,5 +160,6 @@ fn read_options(row: &Row<'_>) -> Result<DumpOptions, CatalogError> {
         case: word(row, "job_case_number")?,
         note: word(row, "job_note")?,
         accept_encrypted: row.get("accept_encrypted")?,
+        difference: row.get("difference")?,
     })
 }

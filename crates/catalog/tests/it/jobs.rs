@@ -90,6 +90,7 @@ fn what_was_asked_for_survives_a_restart() {
         case: Some("IR-2026-17".parse().unwrap()),
         note: Some("first line\nsecond line; DROP TABLE jobs".parse().unwrap()),
         accept_encrypted: true,
+        difference: true,
     };
     let job = NewJob { options: asked.clone(), ..new_job("d1", "web-01") };
     assert_eq!(accepted(test.catalog.enqueue(job).unwrap()).options, asked);

@@ -211,7 +211,13 @@ fn any_record() -> impl Strategy<Value = Record> {
         of(prop_oneof![Just(Actor::Page), Just(Actor::Api), any_name, of_dashboard])
     };
     let deleted = (of(instant()), actor(), actor());
-    let promised = (of(text()), of(text()), of(instant()), of(text()));
+    let promised = (
+        of(text()),
+        of(text()),
+        of(instant()),
+        of(text()),
+        of("[A-Za-z0-9_-]{1,64}".prop_map(|text| id(&text))),
+    );
     (names, numbers, rest, live, deleted, promised).prop_map(
         |(
             (timestamp, dom, vmid, dump_id, host, sha256, dump_path),
@@ -219,7 +225,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             (mode, pause_ms, format, codec, ok),
             (point_in_time, fallback, downtime, iterations, dirty_bytes_per_s, encrypted, case, note),
             (deleted_at, deleted_by, requested_by),
-            (manifest_sha256, digests_root, rebuilt_at, guest_uuid),
+            (manifest_sha256, digests_root, rebuilt_at, guest_uuid, difference_of),
         )| Record {
             timestamp,
             time: timestamp,
@@ -240,6 +246,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             raw_size_bytes,
             format,
             codec,
+            difference_of,
             ok,
             point_in_time,
             fallback: fallback.map(Message::from),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use memdeck_catalog::{CatalogError, Job};
 use memdeck_hypervisor::{Cut, DumpStream, Valve};
-use memdeck_image::{CaptureFacts, OrderedImage, PartialImage};
+use memdeck_image::{CaptureFacts, OrderedImage, PartialImage, ReceivedImage as _};
 use memdeck_model::{CaptureMode, EndReason, Guest, GuestState, Message, Millis};
 
+use super::difference;
 use crate::aftercare::Aftercare;
 use crate::board::{Board, Controls, StopReason};
 use crate::context::Context;
@@ -100,7 +101,8 @@ impl Attempt<'_> {
     pub fn store(&self, received: OrderedImage, image: &mut PartialImage) -> Result<(), DumpError> {
         let must_stop = || self.must_stop();
         let mut is_published = false;
-        let captured = image.capture(received, &must_stop, &mut |bytes| {
+        let base = difference::base_for(self, received.core());
+        let captured = image.capture_against(received, base, &must_stop, &mut |bytes| {
             self.controls.gauge.stored(bytes);
             if !std::mem::replace(&mut is_published, true) {
                 self.board.publish_progress(self.job);

@@ -8,6 +8,7 @@
 //! libvirt's own word that the dump succeeded.
 
 mod attempt;
+mod difference;
 mod failpoints;
 mod frozen;
 mod guest;

@@ -2,6 +2,7 @@
 
 mod asking;
 mod crash;
+mod difference;
 mod foreign;
 mod frozen;
 mod live;

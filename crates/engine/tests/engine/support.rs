@@ -99,6 +99,7 @@ impl Bench {
                 live_time_budget: LIVE_TIME_BUDGET,
                 live_bandwidth_mibps: 0,
                 frozen_pause_limit: self.frozen_pause_limit,
+                full_every: NonZeroU32::new(3).unwrap(),
                 shutdown_grace: Duration::ZERO,
             },
         })

@@ -11,6 +11,9 @@ const PHDR_BYTES: u64 = 56;
 const PT_LOAD: u32 = 1;
 const PT_NOTE: u32 = 4;
 
+/// Where RAM begins in a core: after the headers and both notes.
+pub(super) const RAM_AT: usize = 64 + 3 * 56 + (12 + 8 + 336) + (12 + 8 + 440);
+
 /// The dump of a guest with `memory_bytes` of RAM. The content depends on `seed` alone; three pages of four are zero.
 pub(super) fn elf_core(seed: &str, memory_bytes: usize) -> Vec<u8> {
     let notes = [note("CORE", 1, &[0; 336]), note("QEMU", 0, &[0; 440])].concat();
@@ -109,6 +112,7 @@ mod tests {
         };
         assert_eq!((note_at, ram, firmware), (64 + 3 * 56, 1 << 20, 256 << 10));
         assert_eq!((ram_at, firmware_at), (note_at + note, ram_at + ram));
+        assert_eq!(ram_at, RAM_AT as u64);
         assert_eq!(length(&core), firmware_at + firmware);
     }
 

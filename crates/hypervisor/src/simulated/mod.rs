@@ -127,6 +127,11 @@ impl Simulated {
         self.world.set_exact_iterations(name, iterations);
     }
 
+    /// Lets the guest change the byte of its RAM at that address, as frozen dumps see it from now on.
+    pub fn change_byte(&self, name: &str, address: usize) {
+        self.world.change_byte(name, address);
+    }
+
     /// Changes how long a guest has had a processor, in nanoseconds.
     pub fn set_cpu_time(&self, name: &str, cpu_time_ns: u64) {
         self.world.set_cpu_time(name, cpu_time_ns);

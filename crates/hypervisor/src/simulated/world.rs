@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use memdeck_model::{ByteCount, Guest, GuestName, GuestState};
 
-use super::core::elf_core;
+use super::core::{RAM_AT, elf_core};
 use super::qevm::{LiveStream, live_stream};
 use super::{Call, Fault, URI};
 use crate::{Aftermath, HypervisorError};
@@ -48,6 +48,8 @@ struct Machine {
     foreign_job: Option<(&'static str, GuestState)>,
     /// Nobody is told how it stands after a dump.
     is_silent: bool,
+    /// Bytes of RAM that are others than its name says.
+    changed_bytes: Vec<usize>,
 }
 
 struct DumpUnderWay {
@@ -88,6 +90,7 @@ impl World {
             max_downtime: MAX_DOWNTIME,
             foreign_job: None,
             is_silent: false,
+            changed_bytes: Vec::new(),
         });
         guest
     }
@@ -185,6 +188,10 @@ impl World {
         self.lock().machine(name).and_then(|machine| machine.launch_security.clone())
     }
 
+    pub(super) fn change_byte(&self, name: &str, place: usize) {
+        self.change(name, |machine| machine.changed_bytes.push(place));
+    }
+
     pub(super) fn set_exact_iterations(&self, name: &str, iterations: u64) {
         self.change(name, |machine| machine.exact_iterations = Some(iterations));
     }
@@ -226,7 +233,15 @@ impl World {
     }
 
     pub(super) fn image(&self, name: &str) -> Vec<u8> {
-        self.memory_bytes(name).map_or_else(Vec::new, |bytes| elf_core(name, bytes))
+        let Some(bytes) = self.memory_bytes(name) else { return Vec::new() };
+        let mut image = elf_core(name, bytes);
+        let changed = self.lock().machine(name).map(|machine| machine.changed_bytes.clone());
+        for place in changed.unwrap_or_default() {
+            if let Some(byte) = image.get_mut(RAM_AT.saturating_add(place)) {
+                *byte = !*byte;
+            }
+        }
+        image
     }
 
     pub(super) fn live_stream(&self, name: &str) -> LiveStream {

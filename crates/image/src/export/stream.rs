@@ -13,7 +13,7 @@ use super::{ExportSink, ImageExport};
 use crate::format::frame::ZeroFrame;
 use crate::format::hash::byte_len;
 use crate::format::seek_table::SeekTable;
-use crate::pipeline::unpack::{Ring, Stages, Unpacked, unpack};
+use crate::pipeline::unpack::{Ring, Stages, Stored, Unpacked, unpack};
 use crate::read::error::ReadError;
 use crate::read::evidence::Evidence;
 
@@ -125,7 +125,7 @@ pub(super) fn stream(
     expected: Option<&Expected<'_>>,
     sink: &mut impl ExportSink,
 ) -> Result<Streamed, ReadError> {
-    let ImageExport { evidence: Evidence { path, file, table, digests, .. }, layout, .. } = export;
+    let ImageExport { evidence: Evidence { path, file, table, digests, base, .. }, layout, .. } = export;
     let frames_of = |step| match step {
         Step::Frame(wanted) => Some(wanted),
         Step::Literal(_) | Step::Zeroes(_) | Step::PackedLength => None,
@@ -164,7 +164,8 @@ pub(super) fn stream(
         Ok(Some(output.bytes))
     };
     let wanted = steps(layout, table, range).filter_map(frames_of);
-    let bytes = unpack(file, table, effort.ring(), wanted, stages, collect)
+    let stored = Stored { file, table, base: base.as_deref() };
+    let bytes = unpack(stored, effort.ring(), wanted, stages, collect)
         .map_err(|error| ReadError::from_unpack(error, path))?
         .ok_or(ReadError::Panicked)?;
     Ok(Streamed { bytes, sha256: whole.map(WholeHash::into_digest) })

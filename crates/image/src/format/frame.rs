@@ -5,12 +5,13 @@
 
 use std::io;
 
-use memdeck_model::FrameSpan;
+use memdeck_model::{DumpId, FrameSpan};
 
 use super::hash::byte_len;
 
 /// Bytes of the image in every frame but the last.
 pub const FRAME_BYTES: usize = 1 << 20;
+pub(crate) const FRAME_BYTES_U64: u64 = 1 << 20;
 const COMPRESSION_LEVEL: i32 = 1;
 
 /// Why the content of a frame cannot be used.
@@ -26,6 +27,20 @@ pub enum FrameFault {
         expected: u64,
         /// As it is.
         found: u64,
+    },
+    /// It is stored as a difference, and cannot be one.
+    #[error("it is stored as a difference to another image, and {0}")]
+    Difference(&'static str),
+    /// It is stored as a difference to an image that is not there.
+    #[error("it is stored as a difference to another image, which cannot be used")]
+    NoBase,
+    /// It is stored as a difference to a frame that is damaged.
+    #[error("it is stored as a difference to the image of dump {dump}, and that image is damaged: {why}")]
+    Base {
+        /// The dump of the other image.
+        dump: DumpId,
+        /// What is wrong with its frame.
+        why: String,
     },
 }
 
@@ -72,6 +87,7 @@ impl ZeroFrame {
 }
 
 /// Decompresses one frame into `raw`.
+/// It must be stored whole: see [`Unpacker`](super::difference::Unpacker).
 pub(crate) fn unpack_frame(
     decompressor: &mut zstd::bulk::Decompressor<'_>,
     span: &FrameSpan,

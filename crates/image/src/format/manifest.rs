@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use memdeck_model::{ByteCount, MANIFEST_VERSION, Manifest};
+use memdeck_model::{ByteCount, DIFFERENCE_MANIFEST_VERSION, MANIFEST_VERSION, Manifest};
 use serde::Deserialize;
 
 use super::hash::{byte_len, sha256_hex};
@@ -25,7 +25,10 @@ pub enum ManifestError {
     #[error("the manifest is damaged")]
     Json(#[source] serde_json::Error),
     /// Another version of the format.
-    #[error("the manifest has version {0}; this program reads version {MANIFEST_VERSION}")]
+    #[error(
+        "the manifest has version {0}; this program reads versions {MANIFEST_VERSION} and \
+             {DIFFERENCE_MANIFEST_VERSION}"
+    )]
     Version(u32),
 }
 
@@ -50,7 +53,7 @@ pub fn manifest_from_json(json: &[u8]) -> Result<Manifest, ManifestError> {
     }
     // The version first: another version's fields may well not fit.
     let Versioned { manifest_version } = serde_json::from_slice(json).map_err(ManifestError::Json)?;
-    if manifest_version != MANIFEST_VERSION {
+    if ![MANIFEST_VERSION, DIFFERENCE_MANIFEST_VERSION].contains(&manifest_version) {
         return Err(ManifestError::Version(manifest_version));
     }
     serde_json::from_slice(json).map_err(ManifestError::Json)

@@ -3,6 +3,7 @@
 
 pub(crate) mod checksum;
 pub(crate) mod companions;
+pub(crate) mod difference;
 pub(crate) mod digests;
 pub(crate) mod elf;
 pub(crate) mod frame;

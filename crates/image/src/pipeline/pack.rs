@@ -17,6 +17,7 @@
 //! The hasher reads the image on its own, at its own pace. So one core hashes from the beginning to the end, wherever in
 //! the image its content lies. Both readings must have the same BLAKE3 root.
 
+mod differ;
 mod hasher;
 mod packer;
 mod slot;
@@ -34,6 +35,7 @@ use super::turns::{self, Jobs};
 use crate::format::frame::{FRAME_BYTES, ZeroFrame};
 use crate::format::page_map::PageLayout;
 
+pub(crate) use differ::{Against, StoredEntries};
 use hasher::Reading;
 use packer::{Job, Shared};
 pub(crate) use slot::Slot;
@@ -138,11 +140,12 @@ impl PackError {
 }
 
 /// Stores what `produce` pushes to its feed, and the seek table after it. `produce` runs on the calling thread; what
-/// it returns is `None` if it could not even start. `layout` says where the guest's pages lie. The same image is read
-/// a `second` time.
+/// it returns is `None` if it could not even start. `layout` says where the guest's pages lie, `against` what the image is
+/// stored as a difference to. The same image is read a `second` time.
 pub(crate) fn pack<T, E>(
     outputs: &Outputs<'_>,
     layout: Option<PageLayout>,
+    against: Option<Against<'_>>,
     second: impl ImageSource + Send,
     produce: impl FnOnce(Feed<'_>) -> Result<T, E>,
 ) -> (Option<Result<T, E>>, Result<Packed, PackError>) {
@@ -153,7 +156,7 @@ pub(crate) fn pack<T, E>(
         Ok(zero) => zero,
         Err(error) => return (None, Err(PackError::Compress(error))),
     };
-    let shared = Shared { layout, zero, banner_found: AtomicBool::new(false) };
+    let shared = Shared { layout, against, zero, banner_found: AtomicBool::new(false) };
     let stop = AtomicBool::new(false);
     let (pool, shared, stop) = (&pool, &shared, &stop);
     let mut produced = None;

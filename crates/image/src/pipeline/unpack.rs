@@ -16,7 +16,8 @@ use std::thread::Builder;
 use memdeck_model::FrameSpan;
 
 use super::turns::{self, Jobs, Results};
-use crate::format::frame::{FrameFault, ZeroFrame, unpack_frame};
+use crate::format::difference::{Base, Unpacker};
+use crate::format::frame::{FrameFault, ZeroFrame};
 use crate::format::seek_table::SeekTable;
 
 /// A frame that somebody wants to read, with what is wanted of it.
@@ -103,12 +104,20 @@ pub(crate) struct Stages<R, K, H> {
     pub(crate) hash: Option<H>,
 }
 
+/// A stored file whose frames are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Stored<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) table: &'a SeekTable,
+    /// What it is a difference to, if it is one.
+    pub(crate) base: Option<&'a Base>,
+}
+
 /// Reads the wanted frames of a stored file, unpacks them, and lets `collect` take them in order on the calling thread.
 /// It may stop at any frame; when `next` has none before `collect` expects it, it should return, and the reason is reported
 /// here.
 pub(crate) fn unpack<W, M, T, E>(
-    file: &File,
-    table: &SeekTable,
+    stored: Stored<'_>,
     ring: Ring,
     wanted: impl Iterator<Item = W> + Send,
     stages: Stages<
@@ -123,6 +132,7 @@ where
     M: Default + Send,
 {
     let Stages { name, read, work, hash } = stages;
+    let Stored { file, table, base } = stored;
     let full_frame = usize::try_from(table.frame_bytes()).unwrap_or(0);
     let zero = &ZeroFrame::new(full_frame).map_err(UnpackError::Start)?;
     let Ring { unpackers, slots } = ring;
@@ -134,7 +144,7 @@ where
             let _ = free.send(Box::default());
         }
         let run = move |stored: Receiver<Box<Slot<W, M>>>, done: SyncSender<_>| {
-            run_unpacker(&stored, &done, zero, work);
+            run_unpacker(&stored, &done, zero, base, work);
         };
         let (jobs, results, _) = turns::start(scope, &format!("{name}-unpack"), unpackers, slots, run)
             .map_err(UnpackError::Start)?;
@@ -193,15 +203,16 @@ fn run_unpacker<W: Wanted, M>(
     stored: &Receiver<Box<Slot<W, M>>>,
     done: &SyncSender<Box<Slot<W, M>>>,
     zero: &ZeroFrame,
+    base: Option<&Base>,
     mut work: impl FnMut(&mut Slot<W, M>, &ZeroFrame),
 ) {
-    let Ok(mut decompressor) = zstd::bulk::Decompressor::new() else { return };
+    let Ok(mut unpacker) = Unpacker::new() else { return };
     for mut slot in stored {
         slot.fault = None;
         slot.is_zero = zero.is_stored_as(slot.image_bytes(), &slot.stored);
         if !slot.is_zero {
             let Slot { wanted, stored, raw, fault, .. } = &mut *slot;
-            *fault = unpack_frame(&mut decompressor, wanted.span(), stored, raw).err();
+            *fault = unpacker.unpack(wanted.span(), stored, base, raw).err();
         }
         work(&mut slot, zero);
         if done.send(slot).is_err() {

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use memdeck_model::{ByteCount, ExportFormat, Finding, FrameSpan};
+use memdeck_model::{ByteCount, DumpId, ExportFormat, Finding, FrameSpan};
 
+use crate::format::difference::BaseError;
 use crate::format::elf::ElfError;
 use crate::format::frame::FrameFault;
 use crate::format::manifest::ManifestError;
@@ -70,6 +71,18 @@ pub enum ReadError {
         path: PathBuf,
         /// What is wrong with it.
         source: io::Error,
+    },
+    /// The image is stored as a difference to another one, which cannot be used.
+    #[error("{} is stored as a difference to the image of dump {dump}, which must be beside it as {}", image.display(), base.display())]
+    Base {
+        /// The stored image.
+        image: PathBuf,
+        /// The dump of the other image.
+        dump: DumpId,
+        /// Where that image must be.
+        base: PathBuf,
+        /// What is wrong with it.
+        source: BaseError,
     },
     /// The image or its manifest is not what the catalog's record says.
     #[error("{path} is not the image that was recorded: {}; verify it", listed(findings))]

@@ -18,6 +18,7 @@ use super::image::{ImageReader, open_image};
 use super::manifest::read_manifest;
 use super::recorded::{Seen, differences};
 use crate::format::companions::{DIGESTS_SUFFIX, companion};
+use crate::format::difference::Base;
 use crate::format::digests::Digests;
 use crate::format::manifest::ManifestFile;
 use crate::format::seek_table::SeekTable;
@@ -30,6 +31,8 @@ pub(crate) struct Evidence {
     pub(crate) manifest: Option<Manifest>,
     /// `None` if the image was stored without, or nothing says what they must be.
     pub(crate) digests: Option<Arc<Digests>>,
+    /// What it is a difference to, if it is one.
+    pub(crate) base: Option<Arc<Base>>,
     /// SHA-256 of the whole image, as the manifest says, or else the record.
     pub(crate) sha256: Option<String>,
 }
@@ -80,13 +83,31 @@ impl Evidence {
                 .map_err(|source| ReadError::Digests { path: companion(path, DIGESTS_SUFFIX), source })?;
             Some(Arc::new(digests))
         };
+        let base = manifest.as_ref().map(|manifest| base_of(path, manifest)).transpose()?.flatten();
         let of_manifest = manifest.as_ref().map(|manifest| manifest.sha256.clone());
         let sha256 = of_manifest.or_else(|| record.and_then(|record| record.sha256.clone()));
-        Ok(Self { path: path.to_owned(), file, table, manifest, digests, sha256 })
+        Ok(Self { path: path.to_owned(), file, table, manifest, digests, base, sha256 })
     }
 
     /// The image as the bytes it holds, each frame checked.
     pub(crate) fn reader(&self) -> Result<ImageReader, ReadError> {
-        Ok(ImageReader::open(&self.path)?.checked(self.digests.clone()))
+        Ok(ImageReader::open(&self.path)?.checked(self.digests.clone()).on(self.base.clone()))
+    }
+}
+
+/// What the image of this manifest is a difference to; `None` if it is stored whole.
+///
+/// # Errors
+/// The other image cannot be used.
+pub(crate) fn base_of(image: &Path, manifest: &Manifest) -> Result<Option<Arc<Base>>, ReadError> {
+    let Some(facts) = &manifest.difference else { return Ok(None) };
+    match Base::open_beside(image, facts, manifest.raw_size_bytes.0) {
+        Ok(base) => Ok(Some(Arc::new(base))),
+        Err(source) => Err(ReadError::Base {
+            image: image.to_owned(),
+            dump: facts.base.clone(),
+            base: Base::path_beside(image, facts),
+            source,
+        }),
     }
 }

@@ -7,7 +7,8 @@ use memdeck_model::{FrameSpan, Manifest, Record};
 
 use super::error::ReadError;
 use super::evidence::Evidence;
-use crate::format::frame::{ZeroFrame, unpack_frame};
+use crate::format::difference::Unpacker;
+use crate::format::frame::ZeroFrame;
 use crate::format::seek_table::SeekTable;
 
 /// The frames of a stored image. Shared between threads, each with a [`FrameDecoder`] of its own; keeps no frame in memory.
@@ -28,7 +29,7 @@ pub enum FrameContent {
 
 /// What one thread needs to unpack frames.
 pub struct FrameDecoder {
-    decompressor: zstd::bulk::Decompressor<'static>,
+    unpacker: Unpacker,
     stored: Vec<u8>,
 }
 
@@ -38,8 +39,8 @@ impl FrameDecoder {
     /// # Errors
     /// There is not enough of it.
     pub fn new() -> Result<Self, ReadError> {
-        let decompressor = zstd::bulk::Decompressor::new().map_err(ReadError::Threads)?;
-        Ok(Self { decompressor, stored: Vec::new() })
+        let unpacker = Unpacker::new().map_err(ReadError::Threads)?;
+        Ok(Self { unpacker, stored: Vec::new() })
     }
 }
 
@@ -111,7 +112,7 @@ impl StoredFrames {
             offset: frame.saturating_mul(table.frame_bytes().into()),
             length: table.raw_size(),
         })?;
-        let FrameDecoder { decompressor, stored } = decoder;
+        let FrameDecoder { unpacker, stored } = decoder;
         let length = |range: &std::ops::Range<u64>| {
             usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX)
         };
@@ -126,7 +127,8 @@ impl StoredFrames {
             self.check(&span, &self.zero.digest())?;
             return Ok(FrameContent::Zero);
         }
-        let unpacked = unpack_frame(decompressor, &span, stored, bytes)
+        let unpacked = unpacker
+            .unpack(&span, stored, self.evidence.base.as_deref(), bytes)
             .map_err(|source| ReadError::Frame { span: span.clone(), source })
             .and_then(|()| match self.evidence.digests {
                 Some(_) => self.check(&span, &blake3::hash(bytes)),

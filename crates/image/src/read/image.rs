@@ -8,8 +8,8 @@ use std::sync::Arc;
 use memdeck_model::{ByteCount, FrameSpan};
 
 use super::error::ReadError;
+use crate::format::difference::{Base, Unpacker};
 use crate::format::digests::Digests;
-use crate::format::frame::unpack_frame;
 use crate::format::hash::byte_len;
 use crate::format::regular::open_regular;
 use crate::format::seek_table::{SeekTable, SeekTableError};
@@ -18,9 +18,11 @@ use crate::format::seek_table::{SeekTable, SeekTableError};
 pub struct ImageReader<R = File> {
     source: R,
     table: SeekTable,
-    decompressor: zstd::bulk::Decompressor<'static>,
+    unpacker: Unpacker,
     /// What each frame must hash to, if that is known.
     digests: Option<Arc<Digests>>,
+    /// What it is a difference to, if it is one.
+    base: Option<Arc<Base>>,
     position: u64,
     /// The frame in `raw`.
     current: Option<FrameSpan>,
@@ -45,14 +47,20 @@ impl<R: Read + Seek> ImageReader<R> {
     /// It has no valid seek table.
     pub fn new(mut source: R) -> Result<Self, SeekTableError> {
         let table = SeekTable::read_from(&mut source)?;
-        let decompressor = zstd::bulk::Decompressor::new().map_err(SeekTableError::Io)?;
+        let unpacker = Unpacker::new().map_err(SeekTableError::Io)?;
         let (stored, raw) = (Vec::new(), Vec::new());
-        Ok(Self { source, table, decompressor, digests: None, position: 0, current: None, stored, raw })
+        let (digests, base) = (None, None);
+        Ok(Self { source, table, unpacker, digests, base, position: 0, current: None, stored, raw })
     }
 
     /// Gives out a frame only if it has its digest.
     pub(crate) fn checked(self, digests: Option<Arc<Digests>>) -> Self {
         Self { digests, ..self }
+    }
+
+    /// Reads the image as a difference to that one.
+    pub(crate) fn on(self, base: Option<Arc<Base>>) -> Self {
+        Self { base, ..self }
     }
 
     /// The size of the uncompressed image.
@@ -77,7 +85,8 @@ impl<R: Read + Seek> ImageReader<R> {
         if byte_len(&self.stored) != length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        unpack_frame(&mut self.decompressor, span, &self.stored, &mut self.raw).map_err(|source| {
+        let base = self.base.as_deref();
+        self.unpacker.unpack(span, &self.stored, base, &mut self.raw).map_err(|source| {
             io::Error::new(io::ErrorKind::InvalidData, ReadError::Frame { span: span.clone(), source })
         })?;
         if let Some(digests) = &self.digests

@@ -217,6 +217,13 @@ impl<R: Read + Seek> PageMap<R> {
         self.layout.runs()
     }
 
+    /// Fills the buffer with entries as they are stored, from that page on.
+    pub(crate) fn read_stored(&mut self, first_page: u64, entries: &mut [u8]) -> io::Result<()> {
+        let offset = first_page.saturating_mul(ENTRY_BYTES_U64).saturating_add(self.entries_start);
+        self.content.seek(SeekFrom::Start(offset))?;
+        self.content.read_exact(entries)
+    }
+
     /// The entries as they are stored, from the first to the last.
     pub(crate) fn into_stored_entries(mut self) -> Result<BufReader<ImageReader<R>>, PageMapError> {
         self.seek_to(0)?;

@@ -56,6 +56,12 @@ impl Compare<'_> {
         );
         self.known("format in the manifest", record.format.as_ref(), Some(&manifest.format));
         self.known("codec in the manifest", record.codec.as_ref(), Some(&manifest.codec));
+        let base = manifest.difference.as_ref().map(|facts| facts.base.as_str());
+        self.same(
+            "dump in the manifest that the image is a difference to",
+            record.difference_of.as_ref().map(DumpId::as_str),
+            base,
+        );
         let mode = |mode: CaptureMode| mode.as_str();
         self.known("mode in the manifest", record.mode.map(mode), Some(manifest.mode.as_str()));
         let stored_size = Some(manifest.stored_size_bytes);

@@ -8,7 +8,7 @@ use memdeck_model::FrameSpan;
 use super::error::ReadError;
 use super::frames::StoredFrames;
 use crate::format::frame::ZeroFrame;
-use crate::pipeline::unpack::{Ring, Slot, Stages, Unpacked, unpack};
+use crate::pipeline::unpack::{Ring, Slot, Stages, Stored, Unpacked, unpack};
 
 const MOST_THREADS: usize = 8;
 const SLOTS_PER_THREAD: usize = 4;
@@ -80,7 +80,8 @@ impl StoredFrames {
             Ok(())
         };
         let spans = wanted.filter_map(|frame| table.span(frame));
-        unpack(&self.evidence.file, table, ring, spans, stages, take)
+        let stored = Stored { file: &self.evidence.file, table, base: self.evidence.base.as_deref() };
+        unpack(stored, ring, spans, stages, take)
             .map_err(|error| ReadError::from_unpack(error, &self.evidence.path))
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use memdeck_model::{ByteCount, FrameDigestFacts, PageMapFacts, Progress, Segment};
+use memdeck_model::{ByteCount, DifferenceFacts, FrameDigestFacts, PageMapFacts, Progress, Segment};
 
-use super::CaptureError;
+use super::{BaseImage, CaptureError};
 use crate::format::companions::{DIGESTS_SUFFIX, PAGE_MAP_SUFFIX, companion};
 use crate::format::elf::ElfCore;
 use crate::format::frame::FRAME_BYTES;
@@ -27,6 +27,8 @@ pub struct Captured {
     pub frames: u64,
     /// Frames that hold nothing but zeroes.
     pub zero_frames: u64,
+    /// What it is stored as a difference to; `None` if it is stored whole.
+    pub difference: Option<DifferenceFacts>,
     /// The digests of the frames.
     pub frame_digests: FrameDigestFacts,
     /// The page map; `None` if the segments overlap or are out of order.
@@ -67,19 +69,23 @@ impl Targets<'_> {
     }
 }
 
-/// Stores an image. It is read twice at the same time, once for its hash.
+/// Stores an image, as a difference to `base` where that has the same layout. It is read twice at the same time, once for its
+/// hash.
 pub(super) fn capture(
     targets: &Targets<'_>,
     mut image: impl ReceivedImage,
+    base: Option<BaseImage>,
     must_stop: &dyn Fn() -> bool,
     observer: &mut dyn FnMut(Progress),
 ) -> Result<Captured, CaptureError> {
     let second = image.again().map_err(|source| CaptureError::Stream { read: ByteCount(0), source })?;
+    let mut base = base.filter(|base| base.fits(image.core()));
     let ElfCore { image_size, segments } = image.core().clone();
     let layout = PageLayout::new(&segments);
+    let against = base.as_mut().map(|base| base.against(layout.as_ref()));
     let source = Stoppable { source: image, must_stop, read: 0 };
     let (read, packed) =
-        pack(&targets.files, layout, second, |feed| read_all(source, image_size, feed, observer));
+        pack(&targets.files, layout, against, second, |feed| read_all(source, image_size, feed, observer));
     let read = match read {
         Some(Ok(read)) => Some(read),
         Some(Err(Stop::Failed(error))) => return Err(error),
@@ -97,6 +103,7 @@ pub(super) fn capture(
         file_sha256: stored.sha256,
         frames: stored.frames,
         zero_frames: stored.zero_frames,
+        difference: base.map(|base| base.into_facts(stored.same_frames, stored.changed_frames)),
         frame_digests: FrameDigestFacts { root: stored.root.to_hex().to_string() },
         page_map: stored.page_map,
         os_banner: stored.os_banner,

@@ -8,6 +8,7 @@
 //! What a crash leaves is found again by the dump's id: [`ImageStore::remove_partials`]; what nobody knows of any more is
 //! swept: [`ImageStore::sweep`]. A deleted image leaves its manifest and what vouches for that.
 
+mod base;
 mod beside;
 mod capture;
 mod directory;
@@ -33,6 +34,7 @@ use crate::format::companions::{
     TIME_STAMP_SUFFIX, stem,
 };
 
+pub use self::base::{BaseImage, NoBase};
 pub use self::beside::{keep_inside, keep_time_stamp, kept_inside};
 pub use self::capture::Captured;
 pub use self::error::{CaptureError, SealError, SpoolError, StoreError};

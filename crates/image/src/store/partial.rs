@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 
 use super::capture::{Captured, Targets, capture};
 use super::directory::Directory;
-use super::{CaptureError, StoreError};
+use super::{BaseImage, CaptureError, StoreError};
 use crate::format::companions::{DIGESTS_SUFFIX, PAGE_MAP_SUFFIX, PARTIAL_SUFFIX};
 use crate::pipeline::pack::Outputs;
 use crate::pipeline::source::ReceivedImage;
@@ -112,10 +112,24 @@ impl PartialImage {
         must_stop: &dyn Fn() -> bool,
         observer: &mut dyn FnMut(Progress),
     ) -> Result<Captured, CaptureError> {
+        self.capture_against(image, None, must_stop, observer)
+    }
+
+    /// The same, stored as a difference to `base` if that has its memory in the same places.
+    ///
+    /// # Errors
+    /// As [`Self::capture`]. A base that turns out to be damaged is none: what was to come from it is stored.
+    pub fn capture_against(
+        &mut self,
+        image: impl ReceivedImage,
+        base: Option<BaseImage>,
+        must_stop: &dyn Fn() -> bool,
+        observer: &mut dyn FnMut(Progress),
+    ) -> Result<Captured, CaptureError> {
         if std::mem::replace(&mut self.was_captured, true) {
             return Err(CaptureError::AlreadyCaptured { path: self.path.clone() });
         }
-        let captured = capture(&self.targets(), image, must_stop, observer)?;
+        let captured = capture(&self.targets(), image, base, must_stop, observer)?;
         self.captured = Some(captured.clone());
         Ok(captured)
     }

@@ -2,8 +2,8 @@
 
 use memdeck_model::audit::AuditHead;
 use memdeck_model::{
-    Actor, ByteCount, CaptureFacts, CaptureMode, DumpId, FrameFacts, GuestFacts, HostClock, HypervisorFacts,
-    MANIFEST_VERSION, Manifest, Millis, Remark, Timestamp,
+    Actor, ByteCount, CaptureFacts, CaptureMode, DIFFERENCE_MANIFEST_VERSION, DumpId, FrameFacts, GuestFacts,
+    HostClock, HypervisorFacts, MANIFEST_VERSION, Manifest, Millis, Remark, Timestamp,
 };
 
 use super::capture::Captured;
@@ -67,8 +67,9 @@ impl Provenance {
             note,
             audit,
         } = self;
+        let is_difference = captured.difference.is_some();
         Manifest {
-            manifest_version: MANIFEST_VERSION,
+            manifest_version: if is_difference { DIFFERENCE_MANIFEST_VERSION } else { MANIFEST_VERSION },
             dump_id,
             guest: GuestFacts { os_banner: captured.os_banner, ..guest },
             host,
@@ -95,6 +96,7 @@ impl Provenance {
             frames: FrameFacts { total: captured.frames, zero: captured.zero_frames },
             frame_digests: Some(captured.frame_digests),
             page_map: captured.page_map,
+            difference: captured.difference,
             audit,
             signed_by: None,
             host_chain: None,

@@ -10,13 +10,14 @@ use std::path::Path;
 use memdeck_model::{ByteCount, Finding, FrameSpan, Progress, with_causes};
 use sha2::{Digest, Sha256};
 
+use super::base::FoundBase;
 use super::headers::Headers;
 use super::{Contents, MAX_LISTED_FRAMES, digests, page_map};
-use crate::format::frame::ZeroFrame;
+use crate::format::frame::{FrameFault, ZeroFrame};
 use crate::format::hash::{hex_digest, update_with_zeroes};
 use crate::format::page_map::{FrameBytes, PageExaminer, PageLayout, examine_whole_pages, is_zero};
 use crate::format::seek_table::{SeekTable, SeekTableError};
-use crate::pipeline::unpack::{Ring, Slot, Stages, UnpackError, Unpacked, unpack};
+use crate::pipeline::unpack::{Ring, Slot, Stages, Stored, UnpackError, Unpacked, unpack};
 use crate::read::error::ReadError;
 
 /// Frames on their way for each unpacking thread: enough that content in a row does not leave the hasher without work.
@@ -91,14 +92,17 @@ fn check_frames(
     table: &SeekTable,
     observer: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Contents, ReadError> {
-    let headers = Headers::read(file);
+    let base = FoundBase::of(path);
+    let headers = Headers::read(file, base.opened.clone());
     let layout = headers.core().and_then(|core| PageLayout::new(&core.segments));
     let mut page_map = page_map::Check::open(path, layout.as_ref());
     let mut digests = digests::Check::open(path);
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = base.finding.into_iter().collect();
     let mut damaged_frames = 0_u64;
     let mut collect = |slot: &mut Slot<FrameSpan, Study>| {
         let bytes = match slot.fault.take() {
+            // Its base is one finding for all of them, where a base is named.
+            Some(FrameFault::NoBase) if base.is_named => FrameBytes::Unknown,
             Some(fault) => {
                 damaged_frames += 1;
                 if damaged_frames <= MAX_LISTED_FRAMES {
@@ -115,7 +119,8 @@ fn check_frames(
         digests.push(span, study.digest.as_ref());
         observer(Progress { bytes_done: ByteCount(span.image.end), bytes_expected: table.raw_size() })
     };
-    let hashes = unpack_all(file, table, layout.as_ref(), &mut collect);
+    let stored = Stored { file, table, base: base.opened.as_deref() };
+    let hashes = unpack_all(stored, layout.as_ref(), &mut collect);
     let Hashes { file, image } = hashes.map_err(|error| ReadError::from_unpack(error, path))?;
     if let Some(frames @ 1..) = damaged_frames.checked_sub(MAX_LISTED_FRAMES) {
         findings.push(Finding::FurtherFrames { frames });
@@ -144,11 +149,11 @@ struct Hashes {
 
 /// Unpacks every frame, and passes each to `collect` in order until it wants no more.
 fn unpack_all(
-    file: &File,
-    table: &SeekTable,
+    stored: Stored<'_>,
     layout: Option<&PageLayout>,
     collect: &mut dyn FnMut(&mut Slot<FrameSpan, Study>) -> ControlFlow<()>,
 ) -> Result<Hashes, UnpackError<ReadError>> {
+    let Stored { file, table, .. } = stored;
     let unpackers = std::thread::available_parallelism().map_or(2, NonZero::get).clamp(2, 8);
     let ring = Ring { unpackers, slots: unpackers * SLOTS_PER_UNPACKER };
     let examiner = &PageExaminer::new();
@@ -174,7 +179,7 @@ fn unpack_all(
         }
         Ok(count)
     };
-    let count = unpack(file, table, ring, table.spans(), stages, count)?;
+    let count = unpack(stored, ring, table.spans(), stages, count)?;
     if count != table.frames() {
         return Err(UnpackError::Panicked);
     }

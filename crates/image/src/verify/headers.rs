@@ -1,9 +1,11 @@
 //! The ELF headers at the beginning of a stored image.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use memdeck_model::{ByteCount, Finding, with_causes};
 
+use crate::format::difference::Base;
 use crate::format::elf::ElfCore;
 use crate::read::headers::{HeadersError, read_headers};
 use crate::read::image::ImageReader;
@@ -17,11 +19,12 @@ pub(super) enum Headers {
 }
 
 impl Headers {
-    pub(super) fn read(file: &File) -> Self {
+    pub(super) fn read(file: &File, base: Option<Arc<Base>>) -> Self {
         let file = file.try_clone().ok();
         let Some(mut image) = file.and_then(|file| ImageReader::new(file).ok()) else {
             return Self::Unreadable;
         };
+        image = image.on(base);
         match read_headers(&mut image) {
             Ok(core) => Self::Read(core),
             Err(HeadersError::Invalid(error)) => Self::Wrong(with_causes(&error)),

@@ -10,6 +10,7 @@
 //!
 //! [`verify_sample`] checks a few frames against their digests instead of all, and says so.
 
+mod base;
 mod contents;
 mod digests;
 mod headers;

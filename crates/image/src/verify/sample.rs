@@ -10,10 +10,12 @@ use std::path::Path;
 
 use memdeck_model::{ByteCount, Finding, FrameSpan, Progress, Sample, with_causes};
 
+use super::base::FoundBase;
 use super::contents::without_table;
 use super::headers::Headers;
 use super::{Contents, digests, page_map};
-use crate::format::frame::unpack_frame;
+use crate::format::difference::Unpacker;
+use crate::format::frame::FrameFault;
 use crate::format::hash::byte_len;
 use crate::format::page_map::PageLayout;
 use crate::format::seek_table::{SeekTable, SeekTableError};
@@ -36,10 +38,11 @@ pub(super) fn check_sample(
             return Ok(Contents { sample, ..without_table(path, stored_size, &error) });
         }
     };
-    let headers = Headers::read(file);
+    let base = FoundBase::of(path);
+    let headers = Headers::read(file, base.opened.clone());
     let layout = headers.core().and_then(|core| PageLayout::new(&core.segments));
     let mut digests = digests::Lookup::open(path, Some(table.frames()));
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = base.finding.into_iter().collect();
     let mut sample = Sample { frames: 0, compared: 0, of: table.frames() };
 
     // Every instance has another seed, from the system's random numbers.
@@ -49,18 +52,19 @@ pub(super) fn check_sample(
     let size = |span: &FrameSpan| span.image.end.saturating_sub(span.image.start);
     let expected = chosen.iter().map(size).sum();
     let mut done = 0_u64;
-    let mut decompressor = zstd::bulk::Decompressor::new().map_err(|source| error_at(0, source))?;
+    let mut unpacker = Unpacker::new().map_err(|source| error_at(0, source))?;
     let (mut stored, mut raw) = (Vec::new(), Vec::new());
     for span in &chosen {
         let at = |source| error_at(span.stored.start, source);
         let length = span.stored.end.saturating_sub(span.stored.start);
         stored.resize(usize::try_from(length).map_err(|error| at(io::Error::other(error)))?, 0);
         file.read_exact_at(&mut stored, span.stored.start).map_err(at)?;
-        match unpack_frame(&mut decompressor, span, &stored, &mut raw) {
+        match unpacker.unpack(span, &stored, base.opened.as_deref(), &mut raw) {
             Ok(()) => {
                 let compared = digests.compare(span, &blake3::hash(&raw)).map_err(at)?;
                 sample.compared += u64::from(compared);
             }
+            Err(FrameFault::NoBase) if base.is_named => {}
             Err(fault) => findings.push(Finding::Frame { span: span.clone(), reason: with_causes(&fault) }),
         }
         sample.frames += 1;

@@ -2,6 +2,7 @@
 
 mod against;
 mod companions;
+mod difference;
 mod manipulations;
 mod records;
 mod sample;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use memdeck_catalog::CatalogError;
 use memdeck_image::StoreError;
 use memdeck_model::{Actor, Deletion, Event, Problem, ProblemKind, Record, with_causes};
 use memdeck_operations::{blocking, catalog_problem};
@@ -26,7 +27,7 @@ impl StoredImages {
                     Problem::new(ProblemKind::Unavailable, detail)
                 })?;
             }
-            let record = catalog.mark_deleted(&deletion).map_err(|error| catalog_problem(&error))?;
+            let record = catalog.mark_deleted(&deletion).map_err(refused)?;
             tracing::info!(dump_id = %deletion.dump_id, vm = %record.dom, by = %deletion.deleted_by, "image deleted");
             // Whatever becomes of the files: this is what the record says from now on.
             let _ = changed.send(Event::Record(Box::new(record.clone())));
@@ -75,6 +76,17 @@ impl StoredImages {
                 ),
             }
         }
+    }
+}
+
+/// Why an image is not deleted: the catalog failed, or other images need it.
+fn refused(error: CatalogError) -> Problem {
+    match error {
+        CatalogError::ImageNeeded { ref needed_by, .. } => {
+            let needed_by = needed_by.clone();
+            Problem { needed_by, ..Problem::new(ProblemKind::Conflict, error.to_string()) }
+        }
+        error => catalog_problem(&error),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Of each guest the newest good image stays, and whatever is held, read, damaged, or not verified where the rule asks for
 //! it. Of the rest, a rule keeps what it says; then its limit of bytes takes the oldest, and the floor the oldest of a host.
+//! An image to which one that stays is a difference stays, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +26,8 @@ pub struct KeptImage {
     /// Why it is held, if it is.
     pub held: Option<Remark>,
     pub is_in_use: bool,
+    /// The dump whose image it is a difference to.
+    pub difference_of: Option<DumpId>,
 }
 
 /// Bytes that are free for images, by the name of the host as records have it.
@@ -65,8 +68,17 @@ pub fn decide(policy: &Policy, images: &[KeptImage], now: Timestamp, free: &Free
             }
         }
     }
+    let mut needs = Needs::of(images, &fates);
+    for (place, fate) in fates.iter_mut().enumerate() {
+        let differences = needs.of_base[place];
+        match fate {
+            _ if differences == 0 => {}
+            Fate::Gone { .. } => *fate = Fate::Kept { why: vec![WhyKept::NeededBy { differences }] },
+            Fate::Kept { why } => why.push(WhyKept::NeededBy { differences }),
+        }
+    }
     if let Some(floor) = policy.floor_bytes {
-        make_room(policy, images, &protected, floor, free, &mut fates);
+        make_room(policy, images, &protected, &mut needs, floor, free, &mut fates);
     }
     let verdict = |(image, fate): (&KeptImage, Fate)| ImageFate {
         dump_id: image.dump_id.clone(),
@@ -173,11 +185,37 @@ fn is_protection(why: &WhyKept) -> bool {
     )
 }
 
-/// Takes the oldest images that a rule means from hosts with too little room, until there is enough.
+/// Which images are differences to which, by their places.
+struct Needs {
+    /// The base of each difference, where that is kept.
+    base: Vec<Option<usize>>,
+    /// How many images that stay are differences to each.
+    of_base: Vec<u32>,
+}
+
+impl Needs {
+    fn of(images: &[KeptImage], fates: &[Fate]) -> Self {
+        let places: BTreeMap<&DumpId, usize> =
+            images.iter().enumerate().map(|(place, image)| (&image.dump_id, place)).collect();
+        let base_of = |image: &KeptImage| places.get(image.difference_of.as_ref()?).copied();
+        let base: Vec<Option<usize>> = images.iter().map(base_of).collect();
+        let mut of_base = vec![0; images.len()];
+        for (base, fate) in base.iter().zip(fates) {
+            if let (Some(base), Fate::Kept { .. }) = (base, fate) {
+                of_base[*base] += 1;
+            }
+        }
+        Self { base, of_base }
+    }
+}
+
+/// Takes the oldest images that a rule means from hosts with too little room, until there is enough. An image goes after those
+/// that are differences to it.
 fn make_room(
     policy: &Policy,
     images: &[KeptImage],
     protected: &[bool],
+    needs: &mut Needs,
     floor: ByteCount,
     free: &FreeSpace,
     fates: &mut [Fate],
@@ -190,14 +228,20 @@ fn make_room(
         let freed = oldest.iter().filter(|place| here(place) && goes(&fates[**place]));
         let mut room = freed.fold(free.0, |room, place| room.saturating_add(images[*place].bytes.0));
         for place in oldest.iter().filter(|place| here(place)) {
-            if room >= floor.0 {
-                break;
-            }
-            let image = &images[*place];
-            let is_meant = policy.rule_for(&image.guest.0).is_some();
-            if is_meant && !protected[*place] && !goes(&fates[*place]) {
-                fates[*place] = Fate::Gone { why: WhyGone::NoRoom { floor_bytes: floor } };
-                room = room.saturating_add(image.bytes.0);
+            // The image, and then the one that only it still needed.
+            let mut next = Some(*place);
+            while let Some(place) = next.take().filter(|_| room < floor.0) {
+                let image = &images[place];
+                let is_meant = policy.rule_for(&image.guest.0).is_some();
+                let may_go = is_meant && !protected[place] && needs.of_base[place] == 0;
+                if may_go && !goes(&fates[place]) {
+                    fates[place] = Fate::Gone { why: WhyGone::NoRoom { floor_bytes: floor } };
+                    room = room.saturating_add(image.bytes.0);
+                    next = needs.base[place].filter(|base| {
+                        needs.of_base[*base] -= 1;
+                        needs.of_base[*base] == 0 && images[*base].host == *host
+                    });
+                }
             }
         }
     }

@@ -90,22 +90,41 @@ fn naive(policy: &Policy, all: &[KeptImage], now: Timestamp, free: &FreeSpace) -
             stays[*place] = false;
         }
     }
+    let by_rules = stays.clone();
+    for place in 0..all.len() {
+        stays[place] |= is_needed(all, &by_rules, place);
+    }
     if let Some(floor) = policy.floor_bytes {
         for (host, free) in free {
             for place in newest.iter().rev().filter(|place| all[**place].host == *host) {
-                let gone: u64 = (0..all.len())
-                    .filter(|other| !stays[*other] && all[*other].host == *host)
-                    .map(|other| all[other].bytes.0)
-                    .sum();
-                let one = &all[*place];
-                let may_go = policy.rule_for(&one.guest.0).is_some() && !is_protected(policy, all, one);
-                if free.0 + gone < floor.0 && may_go {
-                    stays[*place] = false;
+                let mut next = Some(*place);
+                while let Some(place) = next {
+                    let one = &all[place];
+                    let gone: u64 = (0..all.len())
+                        .filter(|other| !stays[*other] && all[*other].host == *host)
+                        .map(|other| all[other].bytes.0)
+                        .sum();
+                    let may_go = policy.rule_for(&one.guest.0).is_some()
+                        && !is_protected(policy, all, one)
+                        && !is_needed(all, &stays, place)
+                        && stays[place];
+                    if free.0 + gone >= floor.0 || !may_go {
+                        break;
+                    }
+                    stays[place] = false;
+                    next = (0..all.len())
+                        .find(|base| one.difference_of.as_ref() == Some(&all[*base].dump_id))
+                        .filter(|base| all[*base].host == *host);
                 }
             }
         }
     }
     stays
+}
+
+fn is_needed(all: &[KeptImage], stays: &[bool], place: usize) -> bool {
+    let needs = |other: usize| all[other].difference_of.as_ref() == Some(&all[place].dump_id);
+    (0..all.len()).any(|other| stays[other] && needs(other))
 }
 
 fn image(number: usize) -> impl Strategy<Value = KeptImage> {
@@ -119,8 +138,9 @@ fn image(number: usize) -> impl Strategy<Value = KeptImage> {
         proptest::option::weighted(0.7, proptest::bool::weighted(0.8)),
         proptest::bool::weighted(0.1),
         proptest::bool::weighted(0.1),
+        proptest::option::weighted(0.5, 0_usize..12),
     )
-        .prop_map(move |(guest, host, after, bytes, is_sound, is_held, is_in_use)| KeptImage {
+        .prop_map(move |(guest, host, after, bytes, is_sound, is_held, is_in_use, base)| KeptImage {
             dump_id: format!("d{number}").parse().unwrap(),
             guest: GuestName(guest.to_owned()),
             host: host.map(str::to_owned),
@@ -129,6 +149,10 @@ fn image(number: usize) -> impl Strategy<Value = KeptImage> {
             is_sound,
             held: is_held.then(|| "a court wants it".parse().unwrap()),
             is_in_use,
+            // No difference is one to a difference.
+            difference_of: base
+                .filter(|_| number % 2 == 1)
+                .map(|base| format!("d{}", 2 * base).parse().unwrap()),
         })
 }
 
@@ -167,7 +191,14 @@ proptest! {
         prop_assert_eq!(&stays, &naive(&policy, &images, now, &free));
         for (image, verdict) in images.iter().zip(&verdicts) {
             match &verdict.fate {
-                Fate::Kept { why } => prop_assert!(!why.is_empty(), "nobody is told why {} stays", image.dump_id),
+                Fate::Kept { why } => {
+                    prop_assert!(!why.is_empty(), "nobody is told why {} stays", image.dump_id);
+                    let base = image.difference_of.as_ref();
+                    let base_goes = verdicts.iter().any(|other| {
+                        base == Some(&other.dump_id) && matches!(other.fate, Fate::Gone { .. })
+                    });
+                    prop_assert!(!base_goes, "the base of {} goes", image.dump_id);
+                }
                 Fate::Gone { .. } => {
                     prop_assert!(image.held.is_none() && !image.is_in_use && image.is_sound != Some(false));
                     let others = images.iter().zip(&verdicts).any(|(other, verdict)| {
@@ -195,6 +226,7 @@ fn each_reason_is_told() {
         is_sound: Some(true),
         held: None,
         is_in_use: false,
+        difference_of: None,
     };
     let images = [
         one("new", "2026-04-30T12:00:00Z"),
@@ -211,4 +243,33 @@ fn each_reason_is_told() {
     assert_eq!(why(0), "the newest good image of its guest, newest of its day");
     assert_eq!(why(1), "nothing in its rule keeps it");
     assert_eq!(why(2), "newest of its day");
+}
+
+#[test]
+fn an_image_stays_as_long_as_one_that_is_a_difference_to_it() {
+    let one = |id: &str, when: &str, base: Option<&str>| KeptImage {
+        dump_id: id.parse().unwrap(),
+        guest: GuestName("web-01".to_owned()),
+        host: None,
+        at: when.parse().unwrap(),
+        bytes: ByteCount(10),
+        is_sound: Some(true),
+        held: None,
+        is_in_use: false,
+        difference_of: base.map(|base| base.parse().unwrap()),
+    };
+    let images = [
+        one("third", "2026-04-30T12:00:00Z", Some("first")),
+        one("second", "2026-04-30T11:00:00Z", Some("first")),
+        one("first", "2026-04-30T10:00:00Z", None),
+    ];
+    let rule = Rule { keep_last: Some(1), ..Rule::of(GuestRule::All) };
+    let policy = Policy { rules: vec![rule], floor_bytes: None };
+    let now = "2026-05-01T00:00:00Z".parse().unwrap();
+    let fates = decide(&policy, &images, now, &FreeSpace::new()).into_iter().map(|image| image.fate);
+    let fates: Vec<Fate> = fates.collect();
+    assert!(matches!(fates[1], Fate::Gone { .. }));
+    assert_eq!(fates[2], Fate::Kept { why: vec![WhyKept::NeededBy { differences: 1 }] });
+    let Fate::Kept { why } = &fates[2] else { panic!("it goes") };
+    assert_eq!(why[0].to_string(), "one image that stays is a difference to it");
 }

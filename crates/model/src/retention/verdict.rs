@@ -22,6 +22,8 @@ pub enum WhyKept {
     Unverified,
     /// Its verification found it damaged: somebody should look at it.
     Damaged,
+    /// Images that stay are stored as differences to it: so many.
+    NeededBy { differences: u32 },
     /// No rule means its guest.
     NoRule,
     /// It is among the newest.
@@ -48,6 +50,10 @@ impl fmt::Display for WhyKept {
             Self::LastGood => f.write_str("the newest good image of its guest"),
             Self::Unverified => f.write_str("not verified"),
             Self::Damaged => f.write_str("found damaged"),
+            Self::NeededBy { differences: 1 } => f.write_str("one image that stays is a difference to it"),
+            Self::NeededBy { differences } => {
+                write!(f, "{differences} images that stay are differences to it")
+            }
             Self::NoRule => f.write_str("no rule for its guest"),
             Self::Newest { keep_last } => write!(f, "among the newest {keep_last}"),
             Self::Young { keep_hours } => write!(f, "younger than {keep_hours} h"),

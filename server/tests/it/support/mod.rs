@@ -267,6 +267,7 @@ fn engine(dir: &Path, catalog: &Arc<Catalog>, hypervisor: &Simulated, clock: &Ma
         time_limit: TIME_LIMIT,
         pause_budget: Duration::from_millis(60),
         frozen_pause_limit: Duration::from_secs(30),
+        full_every: NonZeroU32::new(3).unwrap(),
         live_time_budget: Duration::from_mins(10),
         live_bandwidth_mibps: 0,
         shutdown_grace: Duration::ZERO,

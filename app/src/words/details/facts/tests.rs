@@ -203,3 +203,10 @@ fn a_clock_is_believed_as_far_as_the_kernel_does() {
         ["synchronised", "not known to be synchronised", "unknown: the kernel does not report it"]
     );
 }
+
+#[test]
+fn a_difference_names_the_dump_that_it_is_one_to() {
+    let record = Record { difference_of: Some("a0".parse().unwrap()), ..unknown() };
+    assert!(values(&groups(&record, None), "File").contains(&"Stored as a difference to: a0".to_owned()));
+    assert!(!values(&groups(&unknown(), None), "File").iter().any(|fact| fact.contains("difference")));
+}

@@ -19,6 +19,7 @@ fn manifest() -> Manifest {
         file_sha256: "cd".repeat(32),
         frames: 1,
         zero_frames: 0,
+        difference: None,
         frame_digests: FrameDigestFacts { root: "ef".repeat(32) },
         page_map: Some(PageMapFacts {
             file_blake3: "12".repeat(32),
@@ -143,9 +144,9 @@ fn fields_of_a_newer_program_do_not_matter_but_a_newer_version_does() {
     let mut json = serde_json::to_value(manifest()).unwrap();
     json["colour"] = "blue".into();
     assert_eq!(manifest_from_json(json.to_string().as_bytes()).unwrap(), manifest());
-    json["manifest_version"] = 2.into();
+    json["manifest_version"] = 3.into();
     let error = manifest_from_json(json.to_string().as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "the manifest has version 2; this program reads version 1");
+    assert_eq!(error.to_string(), "the manifest has version 3; this program reads versions 1 and 2");
 }
 
 #[test]

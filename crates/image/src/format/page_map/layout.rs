@@ -115,6 +115,13 @@ impl PageLayout {
         Some(run.page(offset.checked_sub(run.offset)? / PAGE_BYTES_U64))
     }
 
+    /// The number of the first page that begins at this byte of the image or after it.
+    pub(crate) fn first_whole_page(&self, offset: u64) -> Option<u64> {
+        let run = self.runs.get(self.runs.partition_point(|run| run.end() <= offset))?;
+        let before = offset.saturating_sub(run.offset).div_ceil(PAGE_BYTES_U64);
+        run.first_page.checked_add(before.min(run.pages()))
+    }
+
     /// Pages that lie whole in these bytes of the image, in order; relative to the first byte.
     pub(crate) fn whole_pages(&self, bytes: Range<u64>) -> impl Iterator<Item = Range<usize>> {
         let first = self.runs.partition_point(|run| run.end() <= bytes.start);

@@ -2,6 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::differ::Stored;
 use crate::format::frame::FRAME_BYTES;
 
 /// One frame on its way.
@@ -17,6 +18,7 @@ pub(crate) struct Slot {
 /// What is learned of a frame beside its compressed form.
 pub(super) struct Study {
     pub(super) digest: blake3::Hash,
+    pub(super) stored: Stored,
     /// The entries of the pages that lie whole in the frame.
     pub(super) entries: Vec<u8>,
     pub(super) banner: Option<String>,
@@ -26,7 +28,8 @@ impl Slot {
     fn new() -> Self {
         let raw = vec![0; FRAME_BYTES].into_boxed_slice();
         let packed = Vec::with_capacity(zstd::zstd_safe::compress_bound(FRAME_BYTES));
-        let study = Study { digest: blake3::Hash::from_bytes([0; 32]), entries: Vec::new(), banner: None };
+        let digest = blake3::Hash::from_bytes([0; 32]);
+        let study = Study { digest, stored: Stored::Whole, entries: Vec::new(), banner: None };
         Self { raw, filled: 0, packed, study }
     }
 

@@ -65,7 +65,7 @@ fn a_failing_disk_ends_the_pipeline_and_is_named() {
     let endless = || Repeated { frame: noise(1, FRAME_BYTES), times: usize::MAX };
     let (image, page_map, digests) = (full(), file(), file());
     let outputs = Outputs { image: &image, page_map: &page_map, digests: &digests };
-    let (sent, packed) = pack(&outputs, None, endless(), |feed| feed_all(endless(), feed));
+    let (sent, packed) = pack(&outputs, None, None, endless(), |feed| feed_all(endless(), feed));
     let sent = sent.unwrap().unwrap_err();
     assert!(sent <= 40, "the reader is stopped about a ring after the failure, not after {sent} frames");
     match packed {
@@ -78,7 +78,7 @@ fn a_failing_disk_ends_the_pipeline_and_is_named() {
     let (image, digests) = (file(), full());
     let outputs = Outputs { image: &image, page_map: &page_map, digests: &digests };
     let few = || Repeated { frame: noise(1, FRAME_BYTES), times: 3 };
-    let (_, packed) = pack(&outputs, None, few(), |feed| feed_all(few(), feed));
+    let (_, packed) = pack(&outputs, None, None, few(), |feed| feed_all(few(), feed));
     assert!(matches!(packed, Err(PackError::Write(Output::Digests, _))), "{packed:?}");
 }
 
@@ -86,7 +86,7 @@ fn stored_with_second(second: impl ImageSource + Send) -> Result<Packed, PackErr
     let (image, page_map, digests) = (file(), file(), file());
     let outputs = Outputs { image: &image, page_map: &page_map, digests: &digests };
     let first = Repeated { frame: noise(1, FRAME_BYTES), times: 20 };
-    pack(&outputs, None, second, |feed| feed_all(first, feed)).1
+    pack(&outputs, None, None, second, |feed| feed_all(first, feed)).1
 }
 
 #[test]

@@ -9,6 +9,7 @@ use memdeck_model::PageMapFacts;
 use rustix::fs::{Advice, fadvise};
 use sha2::{Digest, Sha256};
 
+use super::differ::Stored;
 use super::packer::Shared;
 use super::slot::{CloseAtEnd, Pool, Slot};
 use super::{Output, Outputs, PackError, Place};
@@ -32,6 +33,10 @@ pub(crate) struct StoredFile {
     pub(crate) size_bytes: u64,
     pub(crate) frames: u64,
     pub(crate) zero_frames: u64,
+    /// Frames that are as in the base of a difference.
+    pub(crate) same_frames: u64,
+    /// Frames of which only what changed was stored.
+    pub(crate) changed_frames: u64,
     /// Over the digests of the frames.
     pub(crate) root: blake3::Hash,
     pub(crate) page_map: Option<PageMapFacts>,
@@ -43,7 +48,7 @@ pub(super) fn run(
     mut packed: Results<Box<Slot>>,
     pool: &Pool,
     outputs: &Outputs<'_>,
-    shared: &Shared,
+    shared: &Shared<'_>,
 ) -> Result<StoredFile, PackError> {
     let _close = CloseAtEnd(pool);
     let mut writer = Writer::new(outputs, shared)?;
@@ -65,15 +70,17 @@ struct Writer<'a> {
     image: ImageFile<'a>,
     table: SeekTable,
     zero_frames: u64,
+    same_frames: u64,
+    changed_frames: u64,
     digests: DigestWriter<BufWriter<&'a File>>,
     pages: Option<(PageAssembler<'a>, PageMapWriter<&'a File>)>,
     border: Border,
     os_banner: Option<String>,
-    shared: &'a Shared,
+    shared: &'a Shared<'a>,
 }
 
 impl<'a> Writer<'a> {
-    fn new(outputs: &Outputs<'a>, shared: &'a Shared) -> Result<Self, PackError> {
+    fn new(outputs: &Outputs<'a>, shared: &'a Shared<'_>) -> Result<Self, PackError> {
         let pages = match &shared.layout {
             Some(layout) => {
                 let map = PageMapWriter::new(outputs.page_map, layout)
@@ -86,6 +93,8 @@ impl<'a> Writer<'a> {
             image: ImageFile::new(outputs.image),
             table: SeekTable::new(),
             zero_frames: 0,
+            same_frames: 0,
+            changed_frames: 0,
             digests: DigestWriter::new(BufWriter::new(outputs.digests)),
             pages,
             border: Border::default(),
@@ -98,6 +107,11 @@ impl<'a> Writer<'a> {
         let across = if self.os_banner.is_none() { self.border.push(slot.raw()) } else { None };
         self.found(across.or_else(|| slot.study.banner.clone()));
         let (raw, study) = (slot.raw(), &slot.study);
+        match study.stored {
+            Stored::Whole => {}
+            Stored::Same => self.same_frames += 1,
+            Stored::Changed => self.changed_frames += 1,
+        }
         self.frame(&slot.packed, raw.len(), study.digest, FrameBytes::Content(raw), &study.entries)
     }
 
@@ -161,6 +175,8 @@ impl<'a> Writer<'a> {
             size_bytes: self.table.frames_end().saturating_add(self.table.table_bytes()),
             frames: self.table.frames(),
             zero_frames: self.zero_frames,
+            same_frames: self.same_frames,
+            changed_frames: self.changed_frames,
             root: self.digests.finish().map_err(PackError::writing(Output::Digests))?,
             page_map,
             os_banner: self.os_banner,
