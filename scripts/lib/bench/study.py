@@ -6,6 +6,7 @@ Parts, each of which can be had alone (--only):
 - compare: two dumps of the large guest: the figures, and the whole map that the page draws
 - hunt:    a list of a thousand strings over one image of the large guest, and over all of them
 - mount:   random and sequential reads of a mounted image by other programs
+- second:  a second dump of a guest that idles, stored as a difference: its bytes and its processor time against a full one
 
 The large guest has a quarter of its memory full of files, writes to another quarter, and leaves the rest empty. Every call
 is repeated and its median counts; programs are started anew each time, as an operator starts them.
@@ -28,7 +29,7 @@ from .parts import log
 from .process import BenchError, measured, stop, turn
 from .ways import Memdeck
 
-PARTS = ("inside", "compare", "hunt", "mount")
+PARTS = ("inside", "compare", "hunt", "mount", "second")
 SMALL_MIB = 512
 LARGE_MIB = 4096
 DUMPS = 10
@@ -39,6 +40,8 @@ READ_S = 10
 RUNS = 5
 # Anything that answers within this is there.
 MOUNT_PATIENCE_S = 60
+# Between a dump and the one that is a difference to it; what a guest does after its start is over by then.
+IDLE_S, QUICK_IDLE_S, SETTLE_S = 600, 60, 30
 # As many cells as the page asks for.
 MAP_CELLS = 16384
 
@@ -116,7 +119,8 @@ class Study(parts.Parts):
             self.part(part, getattr(self, part))
 
     def dumps_needed(self):
-        return {"hunt": self.chosen.dumps, "compare": 2}.get(next((p for p in ("hunt", "compare") if p in self.chosen.only), ""), 1)
+        counts = {"hunt": self.chosen.dumps, "compare": 2, "inside": 1, "mount": 1}
+        return max((counts.get(part, 0) for part in self.chosen.only), default=0)
 
     def take(self, name, mib, count):
         """So many dumps of a guest that runs for them alone."""
@@ -204,6 +208,31 @@ class Study(parts.Parts):
         exported.unlink()
         return {"reads_per_s": reads, "of_export": statistics.median(export / read for read, export in pairs)}
 
+    def second(self):
+        name, idle_s = "study-second", QUICK_IDLE_S if self.chosen.quick else IDLE_S
+        with turn():
+            self.lab.start(name, self.chosen.large)
+            try:
+                time.sleep(SETTLE_S)
+                self.costly(name)
+                log(f"  the guest idles for {idle_s} s")
+                time.sleep(idle_s)
+                difference, full = self.costly(name, "--difference"), self.costly(name)
+            finally:
+                self.lab.stop(name)
+        if not difference["is_difference"]:
+            raise BenchError("the second dump was stored whole: memdeck's log says why")
+        return {"idle_s": idle_s, "difference": difference, "full": full}
+
+    def costly(self, name, *options):
+        """What a frozen dump by a program of its own costs, and all files that it leaves."""
+        ended = self.memdeck.run("dump", name, "--mode", "frozen", "--json", *options).or_fail(f"memdeck dump of {name}")
+        record = json.loads(ended.stdout)["dumps"][0]["record"]
+        stored = self.memdeck.stored_bytes(record["dump_id"])
+        log(f"  memdeck dump {' '.join(options)}: {ended.cost.cpu_s:.2f} s of CPU, {stored / MIB:.1f} MiB stored")
+        is_difference = "difference_of" in record
+        return {"cpu_s": ended.cost.cpu_s, "wall_s": ended.cost.wall_s, "stored_bytes": stored, "is_difference": is_difference}
+
     def random_reads(self, path, offsets):
         counted = multiprocessing.SimpleQueue()
         readers = [
@@ -263,6 +292,10 @@ def marks_of(found):
     yield figures.at_most("ten dumps of a guest, against one", 2.5, times, " times")
     yield figures.at_least("mount: random pages, two readers", 1500, mount.get("reads_per_s"), " per s", 0)
     yield figures.at_least("mount: sequential, against export", 0.8, mount.get("of_export"))
+    second = found.get("second")
+    share = {what: second["difference"][what] / second["full"][what] for what in ("stored_bytes", "cpu_s")} if second else {}
+    yield figures.at_most("second dump of an idle guest: bytes", 0.2, share.get("stored_bytes"), " of a full one")
+    yield figures.at_most("its processor time", 0.7, share.get("cpu_s"), " of a full one")
 
 
 def measure(chosen):
