@@ -60,11 +60,13 @@ mod tests {
             INSERT INTO remote_dumps (service, dump_id, status, is_final, changed_at, guest_uuid, guest_name, guest_vmid)
                 VALUES ('http://hv2:5001', 'd3', '{}', 1, 3, 'uuid-of-db', 'db-01', '1');";
         old.execute_batch(rows).unwrap();
-        // As the version before wrote them, which did not know the column.
-        old.execute_batch("ALTER TABLE records ADD COLUMN guest_uuid TEXT").unwrap();
+        // As the version before wrote them, which did not know the columns.
+        let columns = "ALTER TABLE records ADD COLUMN guest_uuid TEXT; ALTER TABLE records ADD COLUMN difference_of TEXT";
+        old.execute_batch(columns).unwrap();
         row_digest::fill(&old).unwrap();
         old.execute_batch(
-            "ALTER TABLE records DROP COLUMN guest_uuid; UPDATE records SET dom = 'web-02' WHERE seq = 2",
+            "ALTER TABLE records DROP COLUMN guest_uuid; ALTER TABLE records DROP COLUMN difference_of;
+             UPDATE records SET dom = 'web-02' WHERE seq = 2",
         )
         .unwrap();
         drop(old);

@@ -91,8 +91,8 @@ fn naive(policy: &Policy, all: &[KeptImage], now: Timestamp, free: &FreeSpace) -
         }
     }
     let by_rules = stays.clone();
-    for place in 0..all.len() {
-        stays[place] |= is_needed(all, &by_rules, place);
+    for (place, stays) in stays.iter_mut().enumerate() {
+        *stays |= is_needed(all, &by_rules, place);
     }
     if let Some(floor) = policy.floor_bytes {
         for (host, free) in free {
