@@ -175,7 +175,7 @@ impl Unpacker {
     ) -> Result<(), FrameFault> {
         let Self { decompressor, buffer } = self;
         let read = base.read(span, decompressor, buffer, raw);
-        read.map_err(|why| FrameFault::Base { dump: base.dump_id().clone(), why })
+        read.map_err(|why| FrameFault::Base { dump: base.dump_id().clone(), why: why.into() })
     }
 }
 

@@ -40,7 +40,7 @@ pub enum FrameFault {
         /// The dump of the other image.
         dump: DumpId,
         /// What is wrong with its frame.
-        why: String,
+        why: Box<str>,
     },
 }
 

@@ -82,7 +82,7 @@ pub enum ReadError {
         /// Where that image must be.
         base: PathBuf,
         /// What is wrong with it.
-        source: BaseError,
+        source: Box<BaseError>,
     },
     /// The image or its manifest is not what the catalog's record says.
     #[error("{path} is not the image that was recorded: {}; verify it", listed(findings))]

@@ -107,7 +107,7 @@ pub(crate) fn base_of(image: &Path, manifest: &Manifest) -> Result<Option<Arc<Ba
             image: image.to_owned(),
             dump: facts.base.clone(),
             base: Base::path_beside(image, facts),
-            source,
+            source: Box::new(source),
         }),
     }
 }

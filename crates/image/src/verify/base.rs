@@ -27,7 +27,7 @@ impl FoundBase {
         match base_of(image, &file.manifest) {
             Ok(opened) => Self { is_named: opened.is_some(), opened, finding: None },
             Err(ReadError::Base { dump, base, source, .. }) => {
-                let finding = Finding::BaseUnusable { dump, path: base, reason: with_causes(&source) };
+                let finding = Finding::BaseUnusable { dump, path: base, reason: with_causes(&*source) };
                 Self { is_named: true, opened: None, finding: Some(finding) }
             }
             Err(_) => none,
