@@ -194,7 +194,7 @@ mod tests {
     fn frame_and_base() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
         (1_usize..4000, proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8))
             .prop_map(|(length, changes)| {
-                let base: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+                let base: Vec<u8> = (0..251).cycle().take(length).collect();
                 let mut frame = base.clone();
                 for (at, byte) in changes {
                     frame[at.index(length)] = byte;
