@@ -1,10 +1,12 @@
 //! Stores frames as differences to another image.
 //!
 //! ```text
+//!  the base's frame, unpacked and checked ─ cannot be had ─► the whole frame
+//!        │
 //!  digest as in the base? ─ yes ─► nothing is compressed or stored
 //!        │ no
-//!  the base's frame, unpacked and checked ─► changed pieces, if they are few ─► only these
-//!        └── cannot be had, or much has changed ─► the whole frame
+//!  changed pieces ─ few ─► only these
+//!        └── many ─► the whole frame
 //! ```
 //!
 //! Whether a frame is the same says its BLAKE3 digest, all 32 bytes of it, which is computed of every frame anyway; what changed
@@ -69,14 +71,14 @@ impl<'a> Differ<'a> {
     /// Compares a frame, of which the digest is known, with that of the base.
     pub(super) fn compare(&mut self, frame: u64, start: u64, raw: &[u8], digest: &blake3::Hash) -> Stored {
         self.runs.clear();
-        if self.against.base.has(frame, digest) {
-            return Stored::Same;
-        }
         let image = start..start.saturating_add(byte_len(raw));
         let span = FrameSpan { frame, image, stored: 0..0 };
-        // A base that cannot be read is no reason to lose the dump: what it was to save is stored.
+        // What the base's disk has lost since is in hand here, and stored: nothing is left out for the base's word alone.
         if self.unpacker.unpack_base(&span, self.against.base, &mut self.of_base).is_err() {
             return Stored::Whole;
+        }
+        if self.against.base.has(frame, digest) {
+            return Stored::Same;
         }
         compare(raw, &self.of_base, &mut self.runs);
         if is_worth_it(raw, &self.runs) { Stored::Changed } else { Stored::Whole }
