@@ -14,7 +14,7 @@ use crate::{Catalog, CatalogError};
 
 impl Catalog {
     /// The record of the image that a running dump of a guest, by its UUID, is to be stored as a difference to: the newest whole
-    /// one that was taken here and is kept, was not found damaged, and has fewer than `most` differences to it so far, those that
+    /// one of that UUID and name that was taken here and is kept, was not found damaged, nor a difference to it, and has fewer than `most` differences to it so far, those that
     /// were deleted included. Until the dump has ended nobody deletes that image. `None` if there is none, or it is time for a
     /// whole one.
     ///
@@ -32,12 +32,14 @@ impl Catalog {
                 .query_row(
                     &format!(
                         "SELECT seq FROM records WHERE {KEPT} AND guest_uuid = ?1 AND difference_of IS NULL
+                         AND dom = (SELECT coalesce(guest_name, vm) FROM jobs WHERE jobs.dump_id = ?2)
                          AND encrypted = 0 AND dump_id IS NOT NULL AND NOT EXISTS (
-                             SELECT 1 FROM verifications
-                             WHERE verifications.dump_id = records.dump_id AND verdict = 'damaged')
+                             SELECT 1 FROM verifications JOIN records AS verified USING (dump_id)
+                             WHERE verdict = 'damaged'
+                                 AND (verified.dump_id = records.dump_id OR verified.difference_of = records.dump_id))
                          ORDER BY timestamp DESC, seq DESC LIMIT 1"
                     ),
-                    [guest_uuid],
+                    [guest_uuid, dump_id.as_str()],
                     |row| row.get(0),
                 )
                 .optional()?;

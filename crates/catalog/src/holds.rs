@@ -103,8 +103,8 @@ impl Catalog {
         })
     }
 
-    /// Every image that is kept here or on a host, newest first, sound or not as its last verification found. Whether it is
-    /// in use is for the caller to add.
+    /// Every image that is kept here or on a host, newest first, sound or not as its last verification found. A running
+    /// dump uses what it is stored as a difference to; other uses are for the caller to add.
     ///
     /// # Errors
     /// `SQLite` refused.
@@ -112,7 +112,8 @@ impl Catalog {
         self.list("list the images that are kept", |connection| {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT dump_id, dom, host, timestamp, gzip_size_bytes, difference_of, {HELD} AS held,
-                     (SELECT verdict FROM verifications WHERE verifications.dump_id = records.dump_id) AS verdict
+                     (SELECT verdict FROM verifications WHERE verifications.dump_id = records.dump_id) AS verdict,
+                     EXISTS (SELECT 1 FROM jobs WHERE base = records.dump_id AND state IN ('queued', 'running')) AS is_base
                  FROM records
                  WHERE ok = 1 AND deleted_at IS NULL AND foreign_row IS NULL AND dump_id IS NOT NULL
                      AND dump_path IS NOT NULL AND dump_path <> ''
@@ -136,7 +137,7 @@ impl Catalog {
                         _ => None,
                     },
                     held: word(row, "held")?,
-                    is_in_use: false,
+                    is_in_use: row.get("is_base")?,
                     difference_of: word(row, "difference_of")?,
                 });
             }

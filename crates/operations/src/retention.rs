@@ -224,7 +224,7 @@ impl Operations {
                 // A sample is no proof, and what nothing confirms is not sound.
                 _ => None,
             };
-            image.is_in_use = known.state == VerificationState::Running;
+            image.is_in_use |= known.state == VerificationState::Running;
         }
         Ok(images)
     }

@@ -45,6 +45,7 @@ fn buckets(at: Timestamp) -> [i64; 4] {
 /// What becomes of every image, in the order in which they came.
 #[must_use]
 pub fn decide(policy: &Policy, images: &[KeptImage], now: Timestamp, free: &FreeSpace) -> Vec<ImageFate> {
+    let images = &with_bases(images);
     let mut by_guest: BTreeMap<(&Option<String>, &GuestName), Vec<usize>> = BTreeMap::new();
     for (place, image) in images.iter().enumerate() {
         by_guest.entry((&image.host, &image.guest)).or_default().push(place);
@@ -89,6 +90,17 @@ pub fn decide(policy: &Policy, images: &[KeptImage], now: Timestamp, free: &Free
         fate,
     };
     images.iter().zip(fates).map(verdict).collect()
+}
+
+/// The images, of which a difference to a damaged one counts as damaged, whatever its own verification has found.
+fn with_bases(images: &[KeptImage]) -> Vec<KeptImage> {
+    let damaged: BTreeSet<&DumpId> =
+        images.iter().filter(|image| image.is_sound == Some(false)).map(|image| &image.dump_id).collect();
+    let of = |image: &KeptImage| {
+        let is_lost = image.difference_of.as_ref().is_some_and(|base| damaged.contains(base));
+        KeptImage { is_sound: if is_lost { Some(false) } else { image.is_sound }, ..image.clone() }
+    };
+    images.iter().map(of).collect()
 }
 
 /// Why images of one guest may not go whatever a rule says, newest first.

@@ -68,6 +68,16 @@ fn rule_keeps(rule: &Rule, all: &[KeptImage], one: &KeptImage, now: Timestamp) -
 
 /// Whether each image stays.
 fn naive(policy: &Policy, all: &[KeptImage], now: Timestamp, free: &FreeSpace) -> Vec<bool> {
+    let mut judged = all.to_vec();
+    for one in &mut judged {
+        if all
+            .iter()
+            .any(|base| one.difference_of.as_ref() == Some(&base.dump_id) && base.is_sound == Some(false))
+        {
+            one.is_sound = Some(false);
+        }
+    }
+    let all = &judged;
     let mut stays: Vec<bool> = all
         .iter()
         .map(|one| match policy.rule_for(&one.guest.0) {
@@ -272,4 +282,29 @@ fn an_image_stays_as_long_as_one_that_is_a_difference_to_it() {
     assert_eq!(fates[2], Fate::Kept { why: vec![WhyKept::NeededBy { differences: 1 }] });
     let Fate::Kept { why } = &fates[2] else { panic!("it goes") };
     assert_eq!(why[0].to_string(), "one image that stays is a difference to it");
+}
+
+#[test]
+fn a_difference_to_a_damaged_image_is_not_the_last_good_one() {
+    let one = |id: &str, when: &str, is_sound: Option<bool>, base: Option<&str>| KeptImage {
+        dump_id: id.parse().unwrap(),
+        guest: GuestName("web-01".to_owned()),
+        host: None,
+        at: when.parse().unwrap(),
+        bytes: ByteCount(10),
+        is_sound,
+        held: None,
+        is_in_use: false,
+        difference_of: base.map(|base| base.parse().unwrap()),
+    };
+    let images = [
+        one("difference", "2026-04-30T12:00:00Z", Some(true), Some("rotten")),
+        one("rotten", "2026-04-30T11:00:00Z", Some(false), None),
+        one("whole", "2026-04-30T10:00:00Z", Some(true), None),
+    ];
+    let rule = Rule { keep_last: Some(1), ..Rule::of(GuestRule::All) };
+    let policy = Policy { rules: vec![rule], floor_bytes: None };
+    let fates = decide(&policy, &images, "2026-05-01T00:00:00Z".parse().unwrap(), &FreeSpace::new());
+    let Fate::Kept { why } = &fates[2].fate else { panic!("the only good image goes") };
+    assert!(why.contains(&WhyKept::LastGood), "{why:?}");
 }
