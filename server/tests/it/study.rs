@@ -191,7 +191,10 @@ fn a_hunt_tells_guest_dump_address_and_what_is_around() {
     assert_eq!(counts, [&Value::from(places.len()), &Value::from(0)]);
     std::fs::write(home.path().join("list"), "# a comment\n\n4c696e75782076\n").unwrap();
     let csv = text(&hunt(&["--file", "list", "--hex", "--csv"]).stdout);
-    assert!(csv.starts_with("vm,taken_at,dump_id,address,bytes,pattern,around_address,around,processes\n"), "{csv}");
+    assert!(
+        csv.starts_with("vm,taken_at,dump_id,address,bytes,pattern,around_address,around,processes\n"),
+        "{csv}"
+    );
     assert!(csv.lines().count() > places.len(), "{csv}");
     let told = text(&hunt(&["--regex", "Linux version [0-9.]+-[0-9]+"]).stdout);
     assert!(
