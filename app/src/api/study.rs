@@ -53,7 +53,7 @@ server_functions! {
     /// # Errors
     /// No image of the guest is kept on this machine, or the server does not answer.
     "timeline": async fn fetch_timeline(
-        /// Its name.
+        /// As its records name it.
         guest: GuestName,
     ) -> GuestTimeline {
         operations::present()?.timeline(guest).await.map_err(operations::refuse)

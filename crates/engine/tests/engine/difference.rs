@@ -7,8 +7,10 @@ use memdeck_catalog::CatalogError;
 use memdeck_engine::{Clock as _, Engine};
 use memdeck_image::ManifestFile;
 use memdeck_model::ModeChoice::{Frozen, Live};
+use memdeck_model::audit::{AuditAction, AuditObject, NewEntry};
 use memdeck_model::{
-    Actor, Deletion, DumpId, DumpOptions, DumpStatus, JobState, ModeChoice, Record, Verdict,
+    Actor, Deletion, DumpId, DumpOptions, DumpStatus, JobState, ModeChoice, Record, Verdict, Verification,
+    VerificationState,
 };
 
 use crate::support::*;
@@ -92,6 +94,34 @@ fn what_cannot_be_a_difference_is_stored_whole() {
     assert_eq!(base_of(&dump(&bench, "db-01")), None);
     std::fs::write(record(&full).dump_path.as_ref().unwrap(), content).unwrap();
     assert!(exported(&full) == bench.hypervisor.image("db-01"));
+}
+
+#[test]
+fn an_image_of_which_a_difference_was_found_damaged_is_no_base() {
+    let bench = Bench::with_guests(&["db-01"]);
+    let engine = bench.engine(1);
+    let full = differ(&bench, &engine, Frozen);
+    let second = differ(&bench, &engine, Frozen);
+    assert_eq!(base_of(&second), Some(&full.dump_id));
+    let ended = Verification {
+        state: VerificationState::Finished,
+        finished_at: Some(bench.clock.now()),
+        verdict: Some(Verdict::Damaged),
+        ..Verification::none(second.dump_id.clone())
+    };
+    let object = AuditObject::dump(second.dump_id.clone());
+    let entry = NewEntry::new(bench.clock.now(), Actor::Service, AuditAction::ImageVerified, object);
+    bench.catalog().keep_verification(&ended, &entry).unwrap();
+    assert_eq!(base_of(&differ(&bench, &engine, Frozen)), None);
+}
+
+#[test]
+fn an_image_of_another_name_under_the_same_uuid_is_no_base() {
+    let bench = Bench::with_guests(&["db-01", "web-01"]);
+    let full = dump(&bench, "db-01");
+    let uuid = record(&full).guest_uuid.clone().unwrap();
+    let other = job_of_a_dead_process(&bench, "web-01");
+    assert!(bench.catalog().choose_base(&other, &uuid, 2).unwrap().is_none());
 }
 
 #[test]
